@@ -1,0 +1,32 @@
+"""Bearer tokens for the API. Source: RFC 6750; `Token <token>` is accepted as well."""
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts import tokens
+from accounts.models import ApiToken, User
+
+SCHEMES = ("bearer", "token")
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>`; a malformed header is 401."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """The user and the token, or None when there is no such header."""
+        header = get_authorization_header(request)
+        if not header:
+            return None
+        scheme, _, text = header.decode("latin-1").partition(" ")
+        if scheme.lower() not in SCHEMES:
+            raise AuthenticationFailed("Use `Authorization: Bearer <token>`.")
+        token = tokens.find(text.strip(), now=timezone.now())
+        if token is None:
+            raise AuthenticationFailed("The token is not valid.")
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 names in `WWW-Authenticate`."""
+        return 'Bearer realm="simwatch"'

@@ -1,0 +1,31 @@
+"""Who may call what. A view without a permission of its own is closed to everybody."""
+
+from typing import Any
+
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from accounts.models import ApiToken, User
+from accounts.roles import Role
+
+
+class DenyAll(BasePermission):
+    """The default."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Never."""
+        return False
+
+
+class MaySeeSystem(BasePermission):
+    """Administrators, operators and viewers; reading only."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the system's own figures may be read."""
+        user = request.user
+        return (
+            isinstance(user, User)
+            and request.method in SAFE_METHODS
+            and (request.auth is None or isinstance(request.auth, ApiToken))
+            and user.role in Role.of_staff()
+        )

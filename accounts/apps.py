@@ -1,0 +1,18 @@
+"""Users, agents (resellers) and tokens."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import grant_permissions
+
+
+class AccountsConfig(AppConfig):
+    """Keeps the groups' permissions up to date."""
+
+    name = "accounts"
+    verbose_name = _("Accounts")
+
+    def ready(self) -> None:
+        """Permissions exist only after a migration has run."""
+        post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

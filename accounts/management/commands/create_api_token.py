@@ -1,0 +1,37 @@
+"""`create_api_token USERNAME` prints a new token, and nothing else, on standard output."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import ApiToken, User
+
+
+class Command(BaseCommand):
+    """Make an API token. It cannot be shown again."""
+
+    help = "Prints a new API token of a user. It cannot be shown again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Arguments of the command line."""
+        parser.add_argument("username")
+        parser.add_argument("--name", default="command line", help="what the token is for")
+        parser.add_argument("--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.READ)
+        parser.add_argument("--days", type=int, default=90, help="days until it expires; 0 for never")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the token."""
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            raise CommandError(f"there is no user '{options['username']}'")
+        if options["days"] < 0:
+            raise CommandError("--days must be 0 or more")
+        expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
+        _, text = tokens.issue(
+            user, name=options["name"], scope=ApiToken.Scope(options["scope"]), expires_at=expires_at
+        )
+        self.stdout.write(text)

@@ -1,0 +1,144 @@
+"""Users, agents and tokens: who may see what."""
+
+from datetime import datetime
+from typing import Any, Self
+from zoneinfo import available_timezones
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import connection, models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Role
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what is no IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError(_("“%(name)s” is not a time zone; use a name like Asia/Shanghai."), params={"name": name})
+
+
+class AgentQuerySet(models.QuerySet["Agent"]):
+    """Agents, by place in the tree and by who asks."""
+
+    def within(self, agent: "Agent") -> Self:
+        """`agent` and everybody below it."""
+        return self.filter(path__startswith=agent.path)
+
+    def visible_to(self, user: Any) -> Self:
+        """The agents that `user` may see; none for strangers."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.role in Role.of_staff():
+            return self
+        return self.within(user.agent) if user.agent else self.none()
+
+
+class Agent(models.Model):
+    """A reseller. Agents form a tree; `path` is `/1/7/`, the ids from the root down to this one."""
+
+    name = models.CharField(_("name"), max_length=200)
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("parent")
+    )
+    path = models.TextField(_("path"), editable=False)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("agent")
+        verbose_name_plural = _("agents")
+        ordering = ("path",)
+        constraints = (
+            # Serves `within`: a prefix search needs text_pattern_ops under any collation.
+            models.UniqueConstraint(fields=["path"], opclasses=["text_pattern_ops"], name="agent_path_unique"),
+            models.CheckConstraint(condition=Q(path__regex=r"^(/[0-9]+)+/$"), name="agent_path_shape"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new agent gets its id first, because its path ends with it."""
+        if self.pk is None:
+            self.pk = _next_agent_id()
+            self.path = f"{self.parent.path if self.parent else '/'}{self.pk}/"
+        super().save(*args, **kwargs)
+
+
+class User(AbstractUser):
+    """A person or a program that signs in."""
+
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, null=True, blank=True, related_name="users", verbose_name=_("agent")
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="Asia/Shanghai", validators=[validate_time_zone]
+    )
+    language = models.CharField(_("language"), max_length=16, default="en")
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    @property
+    def role(self) -> Role | None:
+        """The strongest role the user has; None means that nothing is allowed."""
+        if self.is_superuser:
+            return Role.ADMINISTRATOR
+        names = set(self.groups.values_list("name", flat=True))
+        return next((role for role in Role if role.value in names), None)
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    """Tokens."""
+
+    def usable_at(self, now: datetime) -> Self:
+        """Neither revoked nor expired, of a user who may sign in."""
+        not_expired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+        return self.filter(not_expired, revoked_at__isnull=True, user__is_active=True)
+
+    def touch(self, token: "ApiToken", now: datetime) -> None:
+        """Remember the use, to the minute: a row is not written for each request."""
+        minute = now.replace(second=0, microsecond=0)
+        unseen = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
+        self.filter(unseen, pk=token.pk).update(last_used_at=minute)
+
+
+class ApiToken(models.Model):
+    """A named key of a user for the API. Only its digest is stored; `accounts.tokens` makes and finds it."""
+
+    class Scope(models.TextChoices):
+        """What a token may do, within what its user may."""
+
+        READ = "read", _("read")
+        WRITE = "write", _("read and write")
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens", verbose_name=_("user"))
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("prefix"), max_length=16, unique=True, editable=False)
+    digest = models.CharField(_("digest"), max_length=64, editable=False)
+    scope = models.CharField(_("scope"), max_length=8, choices=Scope.choices, default=Scope.READ)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        constraints = (
+            models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="apitoken_digest_is_sha256"),
+            models.CheckConstraint(condition=Q(scope__in=["read", "write"]), name="apitoken_scope_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+def _next_agent_id() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [Agent._meta.db_table])
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,51 @@
+"""The four roles, and what each may do in the admin. Roles are groups, made by a migration."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+
+class Role(StrEnum):
+    """Strongest first: a user of several groups has the first role."""
+
+    ADMINISTRATOR = "administrator"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+    AGENT = "agent"
+
+    @classmethod
+    def of_staff(cls) -> tuple["Role", ...]:
+        """The roles that see the whole system."""
+        return (cls.ADMINISTRATOR, cls.OPERATOR, cls.VIEWER)
+
+
+OWN_APPS = ("accounts", "carriers", "cards", "polling")
+# Users and secrets are the administrator's.
+KEPT_FROM_OPERATORS = ("accounts",)
+
+
+def grant_permissions(**_: Any) -> None:
+    """Give the groups their permissions; runs after each migration, when the permissions exist."""
+    from django.contrib.auth.models import Group
+
+    for role in Role.of_staff():
+        group, _created = Group.objects.get_or_create(name=role.value)
+        group.permissions.set(_permissions_of(role))
+
+
+def _permissions_of(role: Role) -> Iterator[Any]:
+    from django.contrib.auth.models import Permission
+
+    for permission in Permission.objects.filter(content_type__app_label__in=OWN_APPS).select_related(
+        "content_type"
+    ):
+        if _may(role, permission.content_type.app_label, permission.codename):
+            yield permission
+
+
+def _may(role: Role, app: str, codename: str) -> bool:
+    if role is Role.ADMINISTRATOR:
+        return True
+    if app in KEPT_FROM_OPERATORS:
+        return False
+    return role is Role.OPERATOR or codename.startswith("view_")

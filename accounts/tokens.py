@@ -1,0 +1,39 @@
+"""Makes API tokens and finds them again. A token is `sw_<prefix>_<secret>`; the secret is shown once."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import datetime
+
+from accounts.models import ApiToken, User
+
+_SHAPE = re.compile(r"sw_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+
+
+def issue(
+    user: User, *, name: str, scope: ApiToken.Scope, expires_at: datetime | None = None
+) -> tuple[ApiToken, str]:
+    """Make a token for `user`; returns the row and the text that cannot be had again."""
+    prefix = secrets.token_hex(6)
+    text = f"sw_{prefix}_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        user=user, name=name, prefix=prefix, digest=_digest(text), scope=scope, expires_at=expires_at
+    )
+    return token, text
+
+
+def find(text: str, *, now: datetime) -> ApiToken | None:
+    """The usable token behind `text`, with its user; None for everything else."""
+    match = _SHAPE.fullmatch(text)
+    if not match:
+        return None
+    token = ApiToken.objects.usable_at(now).select_related("user__agent").filter(prefix=match[1]).first()
+    if token is None or not hmac.compare_digest(token.digest, _digest(text)):
+        return None
+    ApiToken.objects.touch(token, now)
+    return token
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

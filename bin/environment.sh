@@ -1,0 +1,59 @@
+# Makes .venv match uv.lock, then leaves $root and $python set. Sourced by the commands beside it.
+# It installs on first use and again only when the lock has changed.
+
+root=$(cd "$(dirname "$0")/.." && pwd -P)
+python="$root/.venv/bin/python"
+stamp="$root/.venv/.installed-lock"
+
+fail() {
+    printf 'simwatch: %s\n' "$*" >&2
+    exit 1
+}
+
+find_python() {
+    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+}
+
+install_with_uv() {
+    uv venv --quiet --allow-existing --python "$1" "$root/.venv" &&
+        (cd "$root" && uv sync --quiet --frozen --no-install-project)
+}
+
+install_with_pip() {
+    "$1" -m venv "$root/.venv" ||
+        fail "$1 cannot make a virtual environment; install its venv module (Debian: apt-get install python3-venv)"
+    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements.txt"
+}
+
+is_installed() {
+    [ -x "$python" ] && cmp -s "$root/uv.lock" "$stamp"
+}
+
+install() {
+    is_installed && return
+    base=$(find_python)
+    [ -n "$base" ] || fail "Python 3.11 or newer is needed and was not found on the PATH"
+    echo "Installing the libraries into .venv (only when uv.lock has changed) ..." >&2
+    if command -v uv >/dev/null 2>&1; then
+        install_with_uv "$base"
+    else
+        install_with_pip "$base"
+    fi || fail "the libraries could not be installed; the lines above say why. Mend that and run the command again"
+    cp "$root/uv.lock" "$stamp"
+}
+
+# Two commands that start at the same moment must not both install.
+if ! is_installed; then
+    if command -v flock >/dev/null 2>&1; then
+        mkdir -p "$root/.run" && exec 9>"$root/.run/install.lock" && flock 9
+        install
+        exec 9>&-
+    else
+        install
+    fi
+fi

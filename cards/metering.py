@@ -1,0 +1,173 @@
+"""Turns a carrier's counter into usage of the cycle. Pure.
+
+Usage of the cycle is the high-water mark inside it where the counter restarts each cycle, and the sum of
+increases where it never does. All amounts are megabytes (10^6 bytes).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from carriers.cycles import BillingCalendar, cycles_between
+
+ZERO = Decimal(0)
+# A drop this small is the carrier's rounding, not a reset.
+JITTER_MB = Decimal(1)
+JITTER_SHARE = Decimal("0.01")
+# Carriers reset their counters up to this long before or after the boundary.
+RESET_WINDOW = timedelta(hours=6)
+# A drop elsewhere is believed when a reading this much later still shows it.
+BELIEVED_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """What a carrier's counter means."""
+
+    calendar: BillingCalendar
+    is_lifetime: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A counter, and when the carrier measured it."""
+
+    raw_mb: Decimal
+    measured_at: datetime
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What must be remembered of a card.
+
+    `raw_mb` is the counter that increases are measured from: the highest since the last reset.
+    """
+
+    cycle_start: date
+    used_mb: Decimal
+    raw_mb: Decimal
+    measured_at: datetime
+    last_month_total_mb: Decimal = ZERO
+    suspect_raw_mb: Decimal | None = None
+    suspect_since: datetime | None = None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the last readings contradict the meter."""
+        return self.suspect_since is not None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a reading did: the meter after it, and the usage it added."""
+
+    meter: Meter
+    delta_mb: Decimal = ZERO
+
+
+def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
+    """The meter after `reading`. A first reading initialises; an old or repeated one changes nothing."""
+    if meter is None:
+        return _first(reading, tariff)
+    if reading.measured_at <= meter.measured_at:
+        return Step(meter)
+    cycle = tariff.calendar.cycle_of(reading.measured_at)
+    if cycle > meter.cycle_start:
+        return _in_new_cycle(_rolled_over(meter, cycle), reading, tariff)
+    return _in_same_cycle(meter, reading, tariff)
+
+
+def is_news(before: Meter | None, reading: Reading) -> bool:
+    """Whether a reading deserves a usage record: the counter changed, or it is the first one of its day (UTC)."""
+    if before is None:
+        return True
+    if reading.measured_at <= before.measured_at:
+        return False
+    return reading.raw_mb != before.raw_mb or reading.measured_at.date() != before.measured_at.date()
+
+
+def _first(reading: Reading, tariff: Tariff) -> Step:
+    used = ZERO if tariff.is_lifetime else reading.raw_mb
+    cycle = tariff.calendar.cycle_of(reading.measured_at)
+    return Step(Meter(cycle, used, reading.raw_mb, reading.measured_at))
+
+
+def _rolled_over(meter: Meter, cycle: date) -> Meter:
+    # Cycles that nobody watched count as 0: their usage is not known.
+    is_next = cycles_between(meter.cycle_start, cycle) == 1
+    return replace(
+        meter, cycle_start=cycle, used_mb=ZERO, last_month_total_mb=meter.used_mb if is_next else ZERO
+    )
+
+
+def _in_new_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    if tariff.is_lifetime:
+        return _in_same_cycle(meter, reading, tariff)
+    if _is_near_boundary(reading, tariff) and reading.raw_mb >= meter.raw_mb:
+        # The carrier has not reset its counter yet: only what was added is of the new cycle.
+        return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
+    return _reset(meter, reading)
+
+
+def _in_same_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    drop = meter.raw_mb - reading.raw_mb
+    if drop <= 0:
+        return _grown(meter, reading, _increase(meter, reading, tariff))
+    if drop <= max(JITTER_MB, meter.raw_mb * JITTER_SHARE):
+        return Step(replace(meter, measured_at=reading.measured_at, suspect_raw_mb=None, suspect_since=None))
+    if not tariff.is_lifetime and _is_near_boundary(reading, tariff):
+        return _reset_near_boundary(meter, reading, tariff)
+    return _suspicious(meter, reading)
+
+
+def _increase(meter: Meter, reading: Reading, tariff: Tariff) -> Decimal:
+    if tariff.is_lifetime:
+        return reading.raw_mb - meter.raw_mb
+    # The counter may still be last cycle's, above `used_mb`, or have dropped mid-cycle, below it.
+    return max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb))
+
+
+def _reset_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    # A carrier that resets early begins its cycle early: the next one.
+    nearest = tariff.calendar.cycle_of(reading.measured_at + RESET_WINDOW)
+    if nearest > meter.cycle_start:
+        meter = _rolled_over(meter, nearest)
+    return _reset(meter, reading)
+
+
+def _is_near_boundary(reading: Reading, tariff: Tariff) -> bool:
+    seconds = tariff.calendar.seconds_to_nearest_boundary(reading.measured_at)
+    return seconds <= RESET_WINDOW.total_seconds()
+
+
+def _reset(meter: Meter, reading: Reading) -> Step:
+    # What was counted before the reset was of the cycle before it.
+    added = max(ZERO, reading.raw_mb - meter.used_mb)
+    return _grown(replace(meter, used_mb=reading.raw_mb - added), reading, added)
+
+
+def _grown(meter: Meter, reading: Reading, delta: Decimal) -> Step:
+    after = replace(
+        meter,
+        used_mb=meter.used_mb + delta,
+        raw_mb=reading.raw_mb,
+        measured_at=reading.measured_at,
+        suspect_raw_mb=None,
+        suspect_since=None,
+    )
+    return Step(after, delta)
+
+
+def _suspicious(meter: Meter, reading: Reading) -> Step:
+    since = meter.suspect_since
+    if since is not None and reading.measured_at - since >= BELIEVED_AFTER:
+        # Believed: what follows is measured from here; what the cycle had used stays used.
+        return _grown(meter, reading, ZERO)
+    return Step(
+        replace(
+            meter,
+            measured_at=reading.measured_at,
+            suspect_raw_mb=reading.raw_mb,
+            suspect_since=since or reading.measured_at,
+        )
+    )

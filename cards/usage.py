@@ -1,0 +1,85 @@
+"""Stores what metering made of a batch of readings."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection
+
+from cards.metering import Meter
+from cards.models import CardUsage
+
+
+@dataclass(frozen=True)
+class UsageLine:
+    """One row of the history of a card's usage, in megabytes."""
+
+    card_id: int
+    measured_at: datetime
+    raw_mb: Decimal
+    used_mb: Decimal
+    delta_mb: Decimal
+
+
+def meters_of(cards: Collection[int]) -> dict[int, Meter]:
+    """The meters of `cards` that have one."""
+    rows = CardUsage.objects.filter(card_id__in=cards).values_list(
+        "card_id",
+        "cycle_start",
+        "used_mb",
+        "raw_mb",
+        "measured_at",
+        "last_month_total_mb",
+        "suspect_raw_mb",
+        "suspect_since",
+    )
+    return {card_id: Meter(*fields) for card_id, *fields in rows}
+
+
+def store_meters(meters: Mapping[int, Meter]) -> None:
+    """Write the meters of cards whose check state is locked, in one statement."""
+    if not meters:
+        return
+    cards = sorted(meters)
+    ordered = [meters[card_id] for card_id in cards]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO cards_cardusage (card_id, cycle_start, used_mb, raw_mb, measured_at,
+                                         last_month_total_mb, suspect_raw_mb, suspect_since)
+            SELECT * FROM unnest(%s::bigint[], %s::date[], %s::numeric[], %s::numeric[], %s::timestamptz[],
+                                 %s::numeric[], %s::numeric[], %s::timestamptz[])
+            ON CONFLICT (card_id) DO UPDATE SET
+                cycle_start = EXCLUDED.cycle_start,
+                used_mb = EXCLUDED.used_mb,
+                raw_mb = EXCLUDED.raw_mb,
+                measured_at = EXCLUDED.measured_at,
+                last_month_total_mb = EXCLUDED.last_month_total_mb,
+                suspect_raw_mb = EXCLUDED.suspect_raw_mb,
+                suspect_since = EXCLUDED.suspect_since
+            """,
+            [
+                cards,
+                [meter.cycle_start for meter in ordered],
+                [meter.used_mb for meter in ordered],
+                [meter.raw_mb for meter in ordered],
+                [meter.measured_at for meter in ordered],
+                [meter.last_month_total_mb for meter in ordered],
+                [meter.suspect_raw_mb for meter in ordered],
+                [meter.suspect_since for meter in ordered],
+            ],
+        )
+
+
+def append(lines: Sequence[UsageLine], *, now: datetime) -> None:
+    """Append to the history by COPY."""
+    if not lines:
+        return
+    columns = "card_id, recorded_at, measured_at, raw_mb, used_mb, delta_mb"
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY cards_usagerecord ({columns}) FROM STDIN") as copy,
+    ):
+        for line in lines:
+            copy.write_row((line.card_id, now, line.measured_at, line.raw_mb, line.used_mb, line.delta_mb))

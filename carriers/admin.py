@@ -1,0 +1,56 @@
+"""Carriers and gateways in the admin. Credentials can be set, never read."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from carriers.models import Carrier, Gateway
+
+
+class GatewayForm(forms.ModelForm[Gateway]):
+    """Leaves the credentials as they are when the field is left empty."""
+
+    credentials = forms.CharField(
+        label=_("credentials"),
+        required=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}. Empty: unchanged.'),
+    )
+
+    class Meta:
+        model = Gateway
+        fields = "__all__"
+
+    def clean_credentials(self) -> str:
+        """What was typed, or what is stored."""
+        typed = str(self.cleaned_data["credentials"])
+        if typed:
+            return typed
+        if self.instance.pk is None:
+            raise forms.ValidationError(_("A new gateway needs credentials."))
+        return self.instance.credentials
+
+
+@admin.register(Carrier)
+class CarrierAdmin(admin.ModelAdmin[Carrier]):
+    """Network operators."""
+
+    list_display = ("name", "code", "time_zone", "billing_day", "counter")
+    search_fields = ("name", "code")
+
+
+@admin.register(Gateway)
+class GatewayAdmin(admin.ModelAdmin[Gateway]):
+    """Endpoints of the carriers."""
+
+    form = GatewayForm
+    list_display = ("name", "carrier", "base_url", "batch_size", "max_concurrency", "is_enabled", "is_default")
+    list_select_related = ("carrier",)
+    list_filter = ("is_enabled", "carrier")
+    search_fields = ("name",)
+
+    def get_changeform_initial_data(self, request: Any) -> dict[str, Any]:
+        """The only adapter is chosen already."""
+        return {"adapter": "json", **super().get_changeform_initial_data(request)}

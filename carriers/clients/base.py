@@ -1,0 +1,95 @@
+"""What every gateway client offers, and the two kinds of failure: of the gateway, and of one card."""
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from common.http.outgoing import Outgoing
+
+# Nothing real comes near 10^9 MB (a petabyte) on one card.
+MAX_MB = Decimal(10) ** 9
+MB_STEP = Decimal("0.001")
+_MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+
+
+class GatewayError(Exception):
+    """Trouble of the gateway: no card is to blame, all of them are asked again. Holds no secret."""
+
+
+class CredentialsError(GatewayError):
+    """The gateway's credentials cannot be used, so no call went out."""
+
+
+class CardErrorCode(StrEnum):
+    """Why there is no answer for one card."""
+
+    NOT_FOUND = "not_found"
+    BUSY = "busy"
+    INVALID = "invalid"
+    MISSING = "missing"
+    ABSURD = "absurd"
+
+
+@dataclass(frozen=True)
+class CardError:
+    """The gateway answered, but not usably for this card."""
+
+    code: CardErrorCode
+
+
+@dataclass(frozen=True)
+class UsageReading:
+    """A counter as the carrier has it: megabytes (10^6 bytes), with the time of measurement."""
+
+    used_mb: Decimal
+    measured_at: datetime
+
+
+@dataclass(frozen=True)
+class GatewayAddress:
+    """What a client needs to know of a gateway. `timeout` is the total deadline of a call in seconds."""
+
+    base_url: str
+    credentials: str = field(repr=False)
+    timeout: float
+
+
+class GatewayClient(ABC):
+    """Speaks to one gateway. Made by a drain, for as long as its session lives."""
+
+    @abstractmethod
+    def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
+        """Raises CredentialsError when the credentials cannot be used."""
+
+    @abstractmethod
+    async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        """The data counters of `iccids`, in their order. Raises GatewayError."""
+
+
+def parse_mb(text: object) -> Decimal | None:
+    """Megabytes, to a thousandth, of a text such as `123.456`; None for anything else (NaN, -1, 1e5, 7)."""
+    if not isinstance(text, str) or not _MB_TEXT.fullmatch(text):
+        return None
+    try:
+        value = Decimal(text).quantize(MB_STEP)
+    except InvalidOperation:
+        return None
+    return value if value <= MAX_MB else None
+
+
+def parse_time(text: object) -> datetime | None:
+    """An RFC 3339 time with its offset; None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None or not math.isfinite(moment.timestamp()):
+        return None
+    return moment

@@ -1,0 +1,130 @@
+"""The adapter `json`: signed batches, as docs/api.md has them. Answers are not trusted until parsed."""
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from carriers.clients.base import (
+    CardError,
+    CardErrorCode,
+    CredentialsError,
+    GatewayAddress,
+    GatewayClient,
+    GatewayError,
+    UsageReading,
+    parse_mb,
+    parse_time,
+)
+from carriers.clients.signing import Signer
+from common.http.outgoing import CallError, Outgoing
+
+OK = 200
+# The cap on an answer: what an honest gateway never reaches.
+BYTES_A_CARD = 1024
+BYTES_ANYWAY = 4096
+NONCE_BYTES = 12
+
+
+class JsonClient(GatewayClient):
+    """Speaks the contract to one gateway."""
+
+    def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
+        """See the base class."""
+        self._base_url = address.base_url.rstrip("/")
+        self._base_path = urlsplit(self._base_url).path
+        self._timeout = address.timeout
+        self._signer = _signer(address.credentials)
+        self._outgoing = outgoing
+
+    async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        """See the base class."""
+        found = await self._entries("/v1/usage", iccids)
+        return [_usage(found.get(iccid)) for iccid in iccids]
+
+    async def _entries(self, path: str, iccids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        body = orjson.dumps({"iccids": iccids})
+        headers = self._signer.headers(
+            timestamp=int(time.time()),
+            nonce=secrets.token_hex(NONCE_BYTES),
+            path=self._base_path + path,
+            body=body,
+        )
+        headers["Content-Type"] = "application/json"
+        try:
+            reply = await self._outgoing.post(
+                self._base_url + path,
+                body=body,
+                headers=headers,
+                deadline=self._timeout,
+                max_bytes=BYTES_A_CARD * len(iccids) + BYTES_ANYWAY,
+            )
+        except CallError as error:
+            raise GatewayError(str(error)) from None
+        if reply.status != OK:
+            raise GatewayError(f"the gateway answered with status {reply.status}")
+        return _by_iccid(_data(reply.body), asked=iccids)
+
+
+def _signer(credentials: str) -> Signer:
+    try:
+        fields = json.loads(credentials)
+        app_id, secret = fields["app_id"], fields["secret"]
+    except (ValueError, TypeError, KeyError):
+        raise CredentialsError("the credentials must be JSON with app_id and secret") from None
+    if not (isinstance(app_id, str) and isinstance(secret, str) and app_id and secret):
+        raise CredentialsError("app_id and secret of the credentials must not be empty")
+    return Signer(app_id, secret.encode())
+
+
+def _data(body: bytes) -> list[Any]:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise GatewayError("the gateway's answer is not JSON") from None
+    if not isinstance(answer, dict) or "code" not in answer:
+        raise GatewayError("the gateway's answer has no code")
+    code = answer["code"]
+    # True == 0 is False, but False == 0 is True: only the number 0 is success.
+    if isinstance(code, bool) or code != 0:
+        raise GatewayError(f"the gateway answered with code {code!s:.20}")
+    data = answer.get("data")
+    if not isinstance(data, list):
+        raise GatewayError("the gateway's answer has no list of data")
+    return data
+
+
+def _by_iccid(data: list[Any], *, asked: Sequence[str]) -> dict[str, dict[str, Any]]:
+    wanted = frozenset(asked)
+    found: dict[str, dict[str, Any]] = {}
+    for entry in data:
+        iccid = entry.get("iccid") if isinstance(entry, dict) else None
+        if not isinstance(iccid, str):
+            raise GatewayError("an entry of the gateway's answer names no card")
+        # An answer about a card that nobody asked for puts the whole answer in doubt.
+        if iccid not in wanted:
+            raise GatewayError("the gateway answered for a card that was not asked for")
+        if iccid in found:
+            raise GatewayError("the gateway answered twice for one card")
+        found[iccid] = entry
+    return found
+
+
+def _usage(entry: dict[str, Any] | None) -> UsageReading | CardError:
+    if entry is None:
+        return CardError(CardErrorCode.MISSING)
+    if "error" in entry:
+        return CardError(_error_code(entry["error"]))
+    used_mb, measured_at = parse_mb(entry.get("used_mb")), parse_time(entry.get("measured_at"))
+    if used_mb is None or measured_at is None:
+        return CardError(CardErrorCode.ABSURD)
+    return UsageReading(used_mb, measured_at)
+
+
+def _error_code(text: object) -> CardErrorCode:
+    named = {code.value: code for code in CardErrorCode}
+    return named.get(text, CardErrorCode.INVALID) if isinstance(text, str) else CardErrorCode.INVALID

@@ -1,0 +1,31 @@
+"""Signatures of the `json` adapter: HMAC-SHA256 over timestamp, nonce, method, path and body. Pure."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+# How far the timestamp of a request may be from the gateway's clock.
+TOLERANCE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signs for one account at a gateway."""
+
+    app_id: str
+    secret: bytes = field(repr=False)
+
+    def headers(self, *, timestamp: int, nonce: str, path: str, body: bytes) -> dict[str, str]:
+        """The headers of a POST. `path` is what stands on the request line."""
+        return {
+            "X-App-Id": self.app_id,
+            "X-Timestamp": str(timestamp),
+            "X-Nonce": nonce,
+            "X-Signature": self.signature(str(timestamp), nonce, "POST", path, body),
+        }
+
+    def signature(self, timestamp: str, nonce: str, method: str, path: str, body: bytes) -> str:
+        """The signature in lower-case hex."""
+        digest = hashlib.sha256(body).hexdigest()
+        text = "\n".join((timestamp, nonce, method, path, digest))
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()

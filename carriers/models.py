@@ -1,0 +1,113 @@
+"""Carriers (network operators) and their gateways (HTTP endpoints)."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, validate_time_zone
+from accounts.roles import Role
+from carriers.clients.registry import ADAPTERS
+from common.fields import EncryptedTextField
+
+MAX_TIMEOUT_SECONDS = 10
+MAX_BATCH_SIZE = 500
+
+
+class Counter(models.TextChoices):
+    """What a carrier's counter of used data means."""
+
+    PER_CYCLE = "per_cycle", _("starts at zero each billing cycle")
+    LIFETIME = "lifetime", _("never starts again")
+
+
+class Carrier(models.Model):
+    """A network operator, with its billing calendar."""
+
+    code = models.SlugField(_("code"), max_length=32, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="Asia/Shanghai", validators=[validate_time_zone]
+    )
+    billing_day = models.PositiveSmallIntegerField(
+        _("billing day"), default=1, validators=[MinValueValidator(1), MaxValueValidator(28)]
+    )
+    counter = models.CharField(_("counter"), max_length=16, choices=Counter.choices, default=Counter.PER_CYCLE)
+
+    class Meta:
+        verbose_name = _("carrier")
+        verbose_name_plural = _("carriers")
+        ordering = ("code",)
+        constraints = (
+            models.CheckConstraint(condition=Q(billing_day__range=(1, 28)), name="carrier_billing_day_in_every_month"),
+            models.CheckConstraint(condition=Q(counter__in=Counter.values), name="carrier_counter_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GatewayQuerySet(models.QuerySet["Gateway"]):
+    """Gateways."""
+
+    def open_at(self, now: datetime) -> Self:
+        """Enabled and not paused: calls may go out."""
+        return self.filter(Q(paused_until__isnull=True) | Q(paused_until__lte=now), is_enabled=True)
+
+    def visible_to(self, user: Any) -> Self:
+        """Gateways belong to the system; agents see none of the rows."""
+        is_staff = isinstance(user, User) and user.is_active and user.role in Role.of_staff()
+        return self if is_staff else self.none()
+
+
+class Gateway(models.Model):
+    """An account at a carrier's HTTP endpoint. Limits belong to the account, so a carrier may have several."""
+
+    carrier = models.ForeignKey(Carrier, models.PROTECT, related_name="gateways", verbose_name=_("carrier"))
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    adapter = models.CharField(_("adapter"), max_length=32, choices=[(name, name) for name in ADAPTERS])
+    base_url = models.URLField(_("base URL"), help_text=_("without the path of a call, e.g. https://gateway.example"))
+    credentials = EncryptedTextField(
+        _("credentials"), help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}; write-only')
+    )
+    timeout_seconds = models.PositiveSmallIntegerField(
+        _("timeout (s)"), default=MAX_TIMEOUT_SECONDS, validators=[MinValueValidator(1), MaxValueValidator(10)]
+    )
+    batch_size = models.PositiveSmallIntegerField(
+        _("cards a call"), default=50, validators=[MinValueValidator(1), MaxValueValidator(MAX_BATCH_SIZE)]
+    )
+    max_concurrency = models.PositiveIntegerField(
+        _("calls at once"), default=50, validators=[MinValueValidator(1)]
+    )
+    calls_per_second = models.PositiveIntegerField(
+        _("calls a second"), null=True, blank=True, help_text=_("empty: no limit"), validators=[MinValueValidator(1)]
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
+    pause_reason = models.CharField(_("reason of the pause"), max_length=200, blank=True)
+    is_default = models.BooleanField(_("default of its carrier"), default=False)
+
+    objects = GatewayQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("gateway")
+        verbose_name_plural = _("gateways")
+        ordering = ("carrier", "name")
+        constraints = (
+            models.UniqueConstraint(fields=["carrier"], condition=Q(is_default=True), name="gateway_one_default"),
+            models.CheckConstraint(condition=Q(timeout_seconds__range=(1, 10)), name="gateway_timeout_bounded"),
+            models.CheckConstraint(
+                condition=Q(batch_size__range=(1, MAX_BATCH_SIZE)), name="gateway_batch_size_bounded"
+            ),
+            models.CheckConstraint(condition=Q(max_concurrency__gt=0), name="gateway_max_concurrency_positive"),
+            models.CheckConstraint(
+                condition=Q(calls_per_second__isnull=True) | Q(calls_per_second__gt=0),
+                name="gateway_calls_per_second_positive",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,70 @@
+"""Faults that can be switched on while the simulator runs."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class FaultKind(StrEnum):
+    """What goes wrong with a call."""
+
+    LATENCY = "latency"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`share` (0 to 1) of the calls below `path` are hit; `milliseconds` is for latency."""
+
+    path: str
+    kind: FaultKind
+    share: float = 1.0
+    milliseconds: int = 0
+
+    @classmethod
+    def parse(cls, body: object) -> "Fault":
+        """Read the JSON of a request; raises ValueError with words for the caller."""
+        if not isinstance(body, Mapping):
+            raise ValueError("the body must be a JSON object")
+        kinds = [kind.value for kind in FaultKind]
+        if body.get("kind") not in kinds:
+            raise ValueError(f"kind must be one of {', '.join(kinds)}")
+        path = body.get("path")
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError("path must begin with /")
+        share = _number(body, "share", default=1, maximum=1)
+        return cls(path, FaultKind(body["kind"]), share, int(_number(body, "milliseconds", 0, 60_000)))
+
+
+class Faults:
+    """The faults in force, one per path and kind; a share of 0 removes it."""
+
+    def __init__(self, *, seed: int) -> None:
+        """`seed` makes the choice of the calls that are hit repeatable."""
+        self._faults: dict[tuple[str, FaultKind], Fault] = {}
+        self._random = random.Random(seed)
+
+    def put(self, fault: Fault) -> None:
+        """Switch a fault on, change it, or off."""
+        key = (fault.path, fault.kind)
+        if fault.share > 0:
+            self._faults[key] = fault
+        else:
+            self._faults.pop(key, None)
+
+    def drawn(self, path: str) -> list[Fault]:
+        """The faults that hit this call."""
+        return [
+            fault
+            for fault in self._faults.values()
+            if path.startswith(fault.path) and self._random.random() < fault.share
+        ]
+
+
+def _number(body: Mapping[str, Any], name: str, default: float, maximum: float) -> float:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= maximum:
+        raise ValueError(f"{name} must be a number from 0 to {maximum}")
+    return value

@@ -1,0 +1,72 @@
+"""The carriers that the simulator plays, and the truth about their cards. Pure.
+
+Monthly usage = hash(iccid) x share of the cycle elapsed, so the truth is known for any moment.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
+
+from carriers.cycles import BillingCalendar, cycles_between
+
+MAX_MONTHLY_MB = 2000
+STEP = Decimal("0.001")
+# Lifetime counters have run since this cycle.
+FIRST_YEAR = 2024
+_VERIFICATIONS_BEGIN = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+_VERIFICATION_SECONDS = 5 * 365 * 86_400
+
+
+@dataclass(frozen=True)
+class SimulatedCarrier:
+    """A carrier of the demonstration. `prefix` begins its ICCIDs: 20 characters, no other card is known."""
+
+    code: str
+    name: str
+    prefix: str
+    time_zone: str
+    billing_day: int
+    is_lifetime: bool
+
+    @property
+    def calendar(self) -> BillingCalendar:
+        """Its billing calendar."""
+        return BillingCalendar(self.time_zone, self.billing_day)
+
+
+CARRIERS: tuple[SimulatedCarrier, ...] = (
+    SimulatedCarrier("northwind", "Northwind Mobile", "898600", "Asia/Shanghai", 1, is_lifetime=False),
+    SimulatedCarrier("bluepeak", "Bluepeak Telecom", "894900", "Europe/Berlin", 15, is_lifetime=True),
+    SimulatedCarrier("suncoast", "Suncoast Wireless", "890100", "America/New_York", 28, is_lifetime=False),
+)
+
+
+@lru_cache(maxsize=65_536)
+def _hash(iccid: str, subject: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{subject}:{iccid}".encode()).digest()[:8])
+
+
+def monthly_mb(iccid: str) -> int:
+    """What the card uses in a cycle: 1 to 2,000 MB."""
+    return _hash(iccid, "usage") % MAX_MONTHLY_MB + 1
+
+
+def cycles_elapsed(carrier: SimulatedCarrier, moment: datetime) -> float:
+    """How many cycles the carrier's counters have run at `moment`; below 1 when they restart each cycle."""
+    calendar = carrier.calendar
+    share = calendar.share_elapsed(moment)
+    if not carrier.is_lifetime:
+        return share
+    return share + cycles_between(date(FIRST_YEAR, 1, carrier.billing_day), calendar.cycle_of(moment))
+
+
+def counter_mb(iccid: str, cycles: float) -> Decimal:
+    """The card's counter after `cycles` cycles, to a thousandth, never rounded up."""
+    return Decimal(monthly_mb(iccid) * cycles).quantize(STEP, ROUND_DOWN)
+
+
+def verified_at(iccid: str) -> datetime:
+    """When the holder of the card is verified: a second of the five years since `FIRST_YEAR`."""
+    return _VERIFICATIONS_BEGIN + timedelta(seconds=_hash(iccid, "verification") % _VERIFICATION_SECONDS)

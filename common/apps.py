@@ -1,0 +1,18 @@
+"""The app without a domain: Redis, outgoing HTTP, errors, health, logs."""
+
+from typing import Any, cast
+
+from django.apps import AppConfig
+from django.conf import settings
+
+from common import logs
+
+
+class CommonConfig(AppConfig):
+    """Sets up logging when Django starts."""
+
+    name = "common"
+
+    def ready(self) -> None:
+        """Logging first: what the other apps say at start is to be structured too."""
+        logs.set_up(cast("dict[str, Any]", settings.LOGGING))

@@ -1,0 +1,34 @@
+"""Middleware for every request."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from common import request_ids
+
+log = structlog.get_logger("simwatch.access")
+
+
+class RequestIdMiddleware:
+    """Gives each request its id, returns it, and writes one access line."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Django's contract."""
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request."""
+        request_ids.bind(request_ids.accept(request.headers.get(request_ids.HEADER)))
+        started = time.perf_counter()
+        response = self._get_response(request)
+        response[request_ids.HEADER] = request_ids.current()
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return response

@@ -1,0 +1,39 @@
+"""The two Redis clients: pages must not wait, workers may wait a little.
+
+Neither retries by itself. A command that timed out may still have been obeyed, so what must be repeated
+is repeated by callers who know that it is safe.
+"""
+
+from functools import cache
+
+from django.conf import settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+WEB_TIMEOUT_SECONDS = 0.4
+WORKER_TIMEOUT_SECONDS = 2.0
+
+
+@cache
+def for_web() -> Redis:
+    """The client for requests: gives up after 0.4 s."""
+    return _client(WEB_TIMEOUT_SECONDS)
+
+
+@cache
+def for_worker() -> Redis:
+    """The client for tasks and commands: gives up after 2 s."""
+    return _client(WORKER_TIMEOUT_SECONDS)
+
+
+def _client(timeout: float) -> Redis:
+    return Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        # redis-py retries ten times by default, and re-sends commands such as INCR.
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=15,
+        decode_responses=True,
+    )

@@ -1,0 +1,12 @@
+-- Give seats back, and drop those that have expired. With no member it only sweeps.
+-- KEYS[1] seats, KEYS[2] current (see take_seats)
+-- ARGV    members
+-- Returns the number of seats still held.
+local time = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
+for _, member in ipairs(ARGV) do
+  redis.call('ZREM', KEYS[1], member)
+end
+local held = redis.call('ZCARD', KEYS[1])
+redis.call('SET', KEYS[2], held)
+return held

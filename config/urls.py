@@ -1,0 +1,19 @@
+"""Every path of the site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from common import health
+from config import api
+
+handler404 = "common.api.problems.not_found"
+handler500 = "common.api.problems.server_error"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    # The same views twice: for programs, and under the prefix of the operators' run-book.
+    path("api/v1/", include((api.urlpatterns, "api"), namespace="v1")),
+    path("api/admin/", include((api.urlpatterns, "api"), namespace="run-book")),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,28 @@
+#!/usr/bin/env python
+"""Django's command line. `bin/manage` runs it in the right environment."""
+
+import os
+import sys
+
+from common.outages import one_line
+
+
+def main() -> None:
+    """Run a command; what an operator can mend is told in one line, without a traceback."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"simwatch: {error}")
+    except Exception as error:
+        told = one_line(error)
+        if told is None:
+            raise
+        sys.exit(f"simwatch: {told}")
+
+
+if __name__ == "__main__":
+    main()

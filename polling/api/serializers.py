@@ -1,0 +1,59 @@
+"""The shapes of the statistics, field by field."""
+
+from rest_framework import serializers
+
+from polling.monitoring import TaskState
+
+MAX_WINDOW_SECONDS = 3600
+
+
+class QueueStateSerializer(serializers.Serializer):
+    """One check type's queue."""
+
+    task_type = serializers.CharField()
+    queue_length = serializers.IntegerField(help_text="scheduled, due or not")
+    due = serializers.IntegerField()
+    in_flight = serializers.IntegerField()
+    oldest_due_seconds = serializers.FloatField()
+
+
+class LimitStateSerializer(serializers.Serializer):
+    """One concurrency limit."""
+
+    task_type = serializers.CharField()
+    max_concurrency = serializers.IntegerField(allow_null=True)
+    current = serializers.IntegerField()
+    usage_percent = serializers.FloatField(allow_null=True)
+
+
+class TaskStateSerializer(serializers.Serializer):
+    """What one check type has done over a rolling window."""
+
+    task_type = serializers.CharField()
+    window_seconds = serializers.IntegerField()
+    success = serializers.IntegerField(source="counted.success")
+    failed = serializers.IntegerField(source="counted.failed")
+    success_rate = serializers.FloatField(source="counted.success_rate", allow_null=True)
+    avg_duration_ms = serializers.FloatField(source="counted.average_ms", allow_null=True)
+    p50_ms = serializers.SerializerMethodField()
+    p95_ms = serializers.SerializerMethodField()
+    p99_ms = serializers.SerializerMethodField()
+    checks_per_second = serializers.FloatField()
+
+    def get_p50_ms(self, state: TaskState) -> int | None:
+        """Median."""
+        return state.counted.percentile_ms(0.50)
+
+    def get_p95_ms(self, state: TaskState) -> int | None:
+        """95th percentile."""
+        return state.counted.percentile_ms(0.95)
+
+    def get_p99_ms(self, state: TaskState) -> int | None:
+        """99th percentile."""
+        return state.counted.percentile_ms(0.99)
+
+
+class WindowSerializer(serializers.Serializer):
+    """The query of the task statistics: whole minutes, in seconds."""
+
+    window = serializers.IntegerField(default=300, min_value=60, max_value=MAX_WINDOW_SECONDS)

@@ -1,0 +1,66 @@
+"""The data-usage check: reads the carrier's counter and meters the billing cycle."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cards import check_states, usage
+from cards.check_states import CheckResult
+from cards.metering import Meter, Reading, advance, is_news
+from cards.models import CheckType
+from cards.usage import UsageLine
+from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
+from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
+
+# A counter "measured" later than this would block every honest reading until then.
+MAX_AHEAD = timedelta(hours=1)
+
+
+class DataUsageCheck(GatewayCheck):
+    """How many megabytes has the card used this month?"""
+
+    type = CheckType.DATA_USAGE
+
+    async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
+        """See the base class."""
+        answers = await client.usage([card.iccid for card in cards])
+        return [Result(card, answer) for card, answer in zip(cards, answers, strict=True)]
+
+    def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        """See the base class."""
+        judged = [_judged(result, now) for result in results]
+        tokens = {result.card.claim.card_id: result.card.claim.token for result in judged}
+        newer = check_states.lock_newer(self.type, tokens)
+        accepted = [result for result in judged if result.card.claim.card_id in newer]
+        if accepted:
+            check_states.write(self.type, [_check_result(result) for result in accepted], now=now)
+            _meter([result for result in accepted if isinstance(result.answer, UsageReading)], now)
+        return [Outcome(result.card, isinstance(result.answer, UsageReading)) for result in judged]
+
+
+def _judged(result: Result, now: datetime) -> Result:
+    if isinstance(result.answer, UsageReading) and result.answer.measured_at - now > MAX_AHEAD:
+        return Result(result.card, CardError(CardErrorCode.ABSURD))
+    return result
+
+
+def _check_result(result: Result) -> CheckResult:
+    error = result.answer.code.value if isinstance(result.answer, CardError) else ""
+    return CheckResult(result.card.claim.card_id, result.card.claim.token, error)
+
+
+def _meter(results: Sequence[Result], now: datetime) -> None:
+    before = usage.meters_of([result.card.claim.card_id for result in results])
+    after: dict[int, Meter] = {}
+    lines: list[UsageLine] = []
+    for result in results:
+        card_id = result.card.claim.card_id
+        reading = Reading(result.answer.used_mb, result.answer.measured_at)
+        step = advance(before.get(card_id), reading, result.card.tariff)
+        if step.meter != before.get(card_id):
+            after[card_id] = step.meter
+        if is_news(before.get(card_id), reading):
+            lines.append(
+                UsageLine(card_id, reading.measured_at, reading.raw_mb, step.meter.used_mb, step.delta_mb)
+            )
+    usage.store_meters(after)
+    usage.append(lines, now=now)

@@ -1,0 +1,34 @@
+"""When a card is due next. Pure: chance comes in as an argument."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+JITTER = 0.1
+FIRST_BACK_OFF = timedelta(seconds=60)
+# 2^20 minutes are longer than any interval.
+MAX_DOUBLINGS = 20
+GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
+
+
+def after_answer(interval: timedelta, chance: Random) -> timedelta:
+    """The interval, up to a tenth shorter or longer, so that the fleet does not fall due at once."""
+    return interval * chance.uniform(1 - JITTER, 1 + JITTER)
+
+
+def after_card_error(interval: timedelta, failures: int, chance: Random) -> timedelta:
+    """Back-off after the `failures`-th failure in a row (1 and more), never beyond the interval."""
+    doublings = min(max(failures - 1, 0), MAX_DOUBLINGS)
+    return min(interval, FIRST_BACK_OFF * 2**doublings) * chance.uniform(0.5, 1)
+
+
+def after_gateway_trouble(chance: Random) -> timedelta:
+    """Half a minute to a minute: the gateway is asked again soon, but not by all at once."""
+    return timedelta(seconds=chance.uniform(*GATEWAY_TROUBLE_SECONDS))
+
+
+def when_planned(
+    checked_at: datetime | None, interval: timedelta, *, now: datetime, ramp: timedelta, chance: Random
+) -> timedelta:
+    """The delay of a card that enters the schedule: overdue and never-checked cards come over a ramp."""
+    left = checked_at + interval - now if checked_at else timedelta()
+    return min(left, interval) if left > timedelta() else ramp * chance.random()

@@ -1,0 +1,19 @@
+"""Concurrency limits: rows that operators change, seats in Redis that workers take."""
+
+from redis import Redis
+
+from common.redis.leases import SeatKeys, SeatPool
+from polling.models import ConcurrencyLimit, TaskType
+from polling.store import keys
+
+
+def seats_of(redis: Redis, task_type: str) -> SeatPool:
+    """The seats of one type of task."""
+    return SeatPool(redis, SeatKeys(keys.seats(task_type), keys.limit(task_type), keys.current(task_type)))
+
+
+def publish(redis: Redis) -> None:
+    """Write every limit to Redis. A type without a row is closed."""
+    limits = dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency"))
+    for task_type in TaskType.values:
+        seats_of(redis, task_type).set_limit(limits.get(task_type, 0))

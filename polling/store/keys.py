@@ -1,0 +1,49 @@
+"""The name of every Redis key of polling. Operators read some of them: see docs/redis.md."""
+
+from typing import Final
+
+EPOCH: Final = "polling:epoch"
+LAST_CLAIM: Final = "polling:last-claim"
+WAKE_UP_PENDING: Final = "polling:wake-up-pending"
+SEEDER: Final = "polling:seeder"
+PROGRESS: Final = "polling:init:progress"
+
+
+def queue(check_type: str) -> str:
+    """Sorted set: card -> due time (unix s); while it is claimed, the end of the claim."""
+    return f"polling:queue:{check_type}"
+
+
+def claims(check_type: str) -> str:
+    """Hash: card -> token|end of the claim (unix s)."""
+    return f"polling:claims:{check_type}"
+
+
+def tokens(check_type: str) -> str:
+    """String: the number of claims made, the lower half of a token."""
+    return f"polling:tokens:{check_type}"
+
+
+def stats(check_type: str) -> str:
+    """Hash: success, failed and total_duration_ms since the start of Redis."""
+    return f"polling:stats:{check_type}"
+
+
+def minute(check_type: str) -> str:
+    """The beginning of the name of a minute's bucket; the minute (unix time / 60) follows."""
+    return f"polling:minute:{check_type}:"
+
+
+def seats(task_type: str) -> str:
+    """Sorted set: holder#n -> expiry (unix ms)."""
+    return f"polling:seats:{task_type}"
+
+
+def limit(task_type: str) -> str:
+    """String: how many seats there are."""
+    return f"polling:concurrency:config:{task_type}"
+
+
+def current(task_type: str) -> str:
+    """String: how many seats are taken."""
+    return f"polling:concurrency:current:{task_type}"

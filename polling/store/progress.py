@@ -1,0 +1,68 @@
+"""How far the walk that plans all cards has come, and the lease of the one who walks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import cast
+
+from redis import Redis
+
+from polling.store import keys
+
+LEASE_SECONDS = 30
+
+
+class SeedProgress:
+    """A hash that operators read, beside a lease that ends with its holder.
+
+    Sample: `status running, total 1000000, done 240000, percent 24, started_at 2026-01-31T08:00:00+00:00`.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        """One walk at a time, over all processes."""
+        self._redis = redis
+
+    @contextmanager
+    def lease(self, holder: str) -> Iterator[bool]:
+        """Hold the walk; yields False when somebody else walks. `report` renews the lease."""
+        is_ours = bool(self._redis.set(keys.SEEDER, holder, nx=True, ex=LEASE_SECONDS))
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._redis.delete(keys.SEEDER)
+
+    def begin(self, *, total: int, now: datetime) -> None:
+        """A walk over about `total` cards has begun."""
+        self._redis.delete(keys.PROGRESS)
+        fields: dict[str, str | int] = {
+            "status": "running",
+            "total": total,
+            "done": 0,
+            "percent": 0,
+            "started_at": now.isoformat(),
+        }
+        self._redis.hset(keys.PROGRESS, mapping=fields)
+
+    def report(self, *, done: int, total: int) -> None:
+        """`done` cards have been looked at."""
+        percent = min(100, done * 100 // total) if total else 100
+        pipeline = self._redis.pipeline()
+        pipeline.hset(keys.PROGRESS, mapping={"done": done, "percent": percent})
+        pipeline.expire(keys.SEEDER, LEASE_SECONDS)
+        pipeline.execute()
+
+    def finish(self, *, done: int, now: datetime) -> None:
+        """The walk has ended; `done` cards were looked at."""
+        fields: dict[str, str | int] = {
+            "status": "finished",
+            "total": done,
+            "done": done,
+            "percent": 100,
+            "finished_at": now.isoformat(),
+        }
+        self._redis.hset(keys.PROGRESS, mapping=fields)
+
+    def read(self) -> dict[str, str]:
+        """The hash as it is; empty when no walk has run."""
+        return cast("dict[str, str]", self._redis.hgetall(keys.PROGRESS))

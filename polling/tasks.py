@@ -1,0 +1,37 @@
+"""Doors for Celery. No message carries anything that must not be lost."""
+
+from random import Random
+
+from celery import shared_task
+
+from common.redis.client import for_worker
+from polling import limits, seeding, wake_ups
+from polling.drain import outlet, stopping
+from polling.drain.running import Drain
+from polling.store.wake_up import PENDING_SECONDS, WakeUp
+
+
+@shared_task(name="polling.wake_up", queue="ticks", expires=5, time_limit=10)
+def wake_up() -> None:
+    """Beat's tick."""
+    wake_ups.wake_up(for_worker(), send_drain=drain.delay, send_seed=seed.delay)
+
+
+@shared_task(name="polling.drain", queue="checks", expires=PENDING_SECONDS, time_limit=60)
+def drain() -> None:
+    """Check what is due, for a few seconds."""
+    WakeUp(for_worker()).clear()
+    with stopping.on_sigterm():
+        Drain(for_worker(), outlet.of_this_process(), Random()).run()  # noqa: S311 (jitter is no secret)
+
+
+@shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
+def seed() -> None:
+    """Plan all cards."""
+    seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards())  # noqa: S311
+
+
+@shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)
+def publish_limits() -> None:
+    """Write the limits to Redis: a limit changed past the admin, or lost by Redis, is in force again."""
+    limits.publish(for_worker())
