@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,8 @@ from common.fields import EncryptedTextField
 
 MAX_TIMEOUT_SECONDS = 10
 MAX_BATCH_SIZE = 500
+# No user name in it: credentials have a field of their own.
+BASE_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 
 
 class Counter(models.TextChoices):
@@ -69,7 +71,13 @@ class Gateway(models.Model):
     carrier = models.ForeignKey(Carrier, models.PROTECT, related_name="gateways", verbose_name=_("carrier"))
     name = models.CharField(_("name"), max_length=100, unique=True)
     adapter = models.CharField(_("adapter"), max_length=32, choices=[(name, name) for name in ADAPTERS])
-    base_url = models.URLField(_("base URL"), help_text=_("without the path of a call, e.g. https://gateway.example"))
+    # Not a URLField: gateways on private networks have names without a dot.
+    base_url = models.CharField(
+        _("base URL"),
+        max_length=200,
+        validators=[RegexValidator(BASE_URL_PATTERN, _("https://host or http://host, without a query"))],
+        help_text=_("without the path of a call, e.g. https://gateway.example"),
+    )
     credentials = EncryptedTextField(
         _("credentials"), help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}; write-only')
     )

@@ -2,7 +2,6 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import django_stubs_ext
 import environ
@@ -11,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
+from config.broker import next_database
 from config.safety import Exposure, first_problem
 from polling.conf import PollingSettings
 
@@ -56,13 +56,7 @@ for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL"):
         raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or put it in the environment")
 
 
-def _next_database(url: str) -> str:
-    parts = urlsplit(url)
-    number = int(parts.path.strip("/") or 0) + 1
-    return urlunsplit(parts._replace(path=f"/{number}"))
-
-
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _next_database(REDIS_URL)
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or next_database(REDIS_URL)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 from redis import Redis
 
-from cards.models import Card, CheckType
+from cards.models import Card, CheckState, CheckType
 from polling import limits
 from polling.checks.registry import CHECKS
 from polling.due import when_planned
@@ -25,7 +25,7 @@ from polling.store.schedule import PlanMode, Schedule
 
 log = structlog.get_logger(__name__)
 
-Row = tuple[int, CardClass, dict[str, datetime]]
+Row = tuple[int, CardClass]
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,15 @@ class Walk:
     def _plan(self, check_type: CheckType, rows: Sequence[Row], configs: tuple[PollingConfig, ...]) -> None:
         now, ramp = timezone.now(), timedelta(seconds=settings.POLLING.seed_ramp_seconds)
         intervals = {card: interval_for(card, check_type, configs) for card in {row[1] for row in rows}}
+        checked_at = _checked_at(check_type, rows)
         due = [
             (
                 card_id,
                 when_planned(
-                    checked.get(check_type.value), interval, now=now, ramp=ramp, chance=self.chance
+                    checked_at.get(card_id), interval, now=now, ramp=ramp, chance=self.chance
                 ).total_seconds(),
             )
-            for card_id, card, checked in rows
+            for card_id, card in rows
             if (interval := intervals[card])
         ]
         Schedule(self.redis, check_type).plan(due, mode=PlanMode.NEW_ONLY)
@@ -99,28 +100,17 @@ def _next_epoch() -> int:
 
 
 def _present_cards(chunk: int) -> Iterator[list[Row]]:
+    fields = ("carrier_id", "category", "status", "real_name_status", "network_status", "enable_polling")
     last = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT card.id, card.carrier_id, card.category, card.status, card.real_name_status,
-                       card.network_status, card.enable_polling, checked.at_by_type
-                FROM (SELECT * FROM cards_card WHERE id > %s AND deleted_at IS NULL ORDER BY id LIMIT %s) AS card
-                LEFT JOIN LATERAL (
-                    SELECT jsonb_object_agg(type, checked_at) AS at_by_type FROM cards_checkstate AS state
-                    WHERE state.card_id = card.id AND state.checked_at IS NOT NULL
-                ) AS checked ON true
-                ORDER BY card.id
-                """,
-                [last, chunk],
-            )
-            rows = cursor.fetchall()
-        if not rows:
-            return
+    while rows := list(
+        Card.objects.present().filter(id__gt=last).order_by("id").values_list("id", *fields)[:chunk]
+    ):
         last = rows[-1][0]
-        yield [(row[0], CardClass(*row[1:7]), _times(row[7])) for row in rows]
+        yield [(card_id, CardClass(*values)) for card_id, *values in rows]
 
 
-def _times(by_type: dict[str, str] | None) -> dict[str, datetime]:
-    return {name: datetime.fromisoformat(text) for name, text in (by_type or {}).items()}
+def _checked_at(check_type: CheckType, rows: Sequence[Row]) -> dict[int, datetime]:
+    states = CheckState.objects.filter(
+        type=check_type, card_id__gte=rows[0][0], card_id__lte=rows[-1][0], checked_at__isnull=False
+    )
+    return dict(states.values_list("card_id", "checked_at"))

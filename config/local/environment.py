@@ -28,11 +28,11 @@ def load(file: Path, *, web_port: int) -> LocalEnvironment:
     `DATABASE_URL` and `REDIS_URL` of the process's own environment win.
     """
     kept = _read(file)
-    variables = {**_fresh(), **kept, "SIMWATCH_MODE": "local", "WEB_PORT": str(web_port)}
+    variables = {**fresh_variables(), **kept, "SIMWATCH_MODE": "local", "WEB_PORT": str(web_port)}
     for name in PORTS:
         if not is_free(int(variables[name])):
             variables[name] = str(free_port())
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
         variables.pop(name, None)
         if name in os.environ:
             variables[name] = os.environ[name]
@@ -56,7 +56,8 @@ def _read(file: Path) -> dict[str, str]:
     return {name: value for name, separator, value in pairs if separator}
 
 
-def _fresh() -> dict[str, str]:
+def fresh_variables() -> dict[str, str]:
+    """New ports, passwords and keys."""
     return {
         **{name: str(free_port()) for name in PORTS},
         "POSTGRES_PASSWORD": secrets.token_hex(16),

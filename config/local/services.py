@@ -7,6 +7,8 @@ from config.local.servers import LOCALHOST, Command
 from config.local.supervisor import Service
 
 CHECKS_PROCESSES = 4
+# `bin/up` has run Django's checks once; seven more times would take seconds.
+_CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
 
 def simulator(variables: Mapping[str, str]) -> Service:
@@ -42,14 +44,19 @@ def beat(variables: Mapping[str, str]) -> Service:
 
 
 def flower(variables: Mapping[str, str]) -> Service:
-    """The view of the workers; its password comes in `FLOWER_BASIC_AUTH`."""
-    return _celery("flower", variables, "flower", f"--address={LOCALHOST}", f"--port={variables['FLOWER_PORT']}")
+    """The view of the workers; broker and password come by environment. It needs none of our code."""
+    options = (f"--address={LOCALHOST}", f"--port={variables['FLOWER_PORT']}")
+    return _service("flower", variables, "-m", "celery", "--quiet", "flower", *options)
 
 
-def all_services(variables: Mapping[str, str]) -> list[Service]:
-    """Every one of them, in the order in which they are started."""
-    makers = (simulator, checks_worker, ticks_worker, beat, web, background_worker, flower)
-    return [make(variables) for make in makers]
+def engine_and_web(variables: Mapping[str, str]) -> list[Service]:
+    """What checks cards, and what a person opens first. They start first, and get the machine to themselves."""
+    return [make(variables) for make in (checks_worker, ticks_worker, beat, web)]
+
+
+def companions(variables: Mapping[str, str]) -> list[Service]:
+    """What nobody waits for at a start."""
+    return [make(variables) for make in (background_worker, flower)]
 
 
 def _worker(queue: str, variables: Mapping[str, str], processes: int) -> Service:
@@ -58,7 +65,7 @@ def _worker(queue: str, variables: Mapping[str, str], processes: int) -> Service
 
 
 def _celery(name: str, variables: Mapping[str, str], *arguments: str) -> Service:
-    return _service(name, variables, "-m", "celery", "--app=config.celery", "--quiet", *arguments)
+    return _service(name, variables, "-m", "celery", *_CELERY, *arguments)
 
 
 def _service(name: str, variables: Mapping[str, str], *arguments: str) -> Service:

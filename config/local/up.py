@@ -8,16 +8,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
+from urllib.request import urlopen
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from config.broker import next_database
 from config.local import environment, services
 from config.local.environment import LocalEnvironment
 from config.local.servers import (
+    LOCALHOST,
     LocalServerError,
     PostgresServer,
     ValkeyServer,
@@ -30,6 +34,7 @@ from polling.store import keys
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / ".run"
+WEB_SECONDS = 60
 FIRST_READING_SECONDS = 60
 
 
@@ -68,12 +73,11 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
         environment.write(RUN / "env", variables)
         supervisor.start(services.simulator(variables))
         _prepare(variables, cards)
-        for service in services.all_services(variables):
-            if service.name != "simulator" and not supervisor.is_stopping:
-                supervisor.start(service)
-        if not supervisor.is_stopping:
-            _tell(variables)
-            _await_first_reading(supervisor, variables, started)
+        _start(supervisor, services.engine_and_web(variables))
+        _wait(supervisor, WEB_SECONDS, lambda: _answers(variables["WEB_PORT"]))
+        _tell(supervisor, variables)
+        _start(supervisor, services.companions(variables))
+        _await_first_reading(supervisor, variables, started)
         supervisor.run()
     finally:
         _say("Stopping ...")
@@ -119,6 +123,7 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
         supervisor.start(Service("valkey", valkey.command, is_server=True))
         valkey.wait_until_ready()
         variables["REDIS_URL"] = valkey.url()
+    variables.setdefault("CELERY_BROKER_URL", next_database(variables["REDIS_URL"]))
     return variables
 
 
@@ -133,12 +138,20 @@ def _prepare(variables: Mapping[str, str], cards: int) -> None:
         raise UpError("the database could not be prepared; the lines above say why")
 
 
-def _tell(variables: Mapping[str, str]) -> None:
+def _start(supervisor: Supervisor, wanted: Sequence[Service]) -> None:
+    for service in wanted:
+        if not supervisor.is_stopping:
+            supervisor.start(service)
+
+
+def _tell(supervisor: Supervisor, variables: Mapping[str, str]) -> None:
+    if supervisor.is_stopping:
+        return
     _say(
         f"\nSimwatch runs.\n\n"
-        f"  Admin    http://127.0.0.1:{variables['WEB_PORT']}/admin/\n"
+        f"  Admin    http://{LOCALHOST}:{variables['WEB_PORT']}/admin/\n"
         f"           user admin, password {variables['ADMIN_PASSWORD']}\n"
-        f"  Flower   http://127.0.0.1:{variables['FLOWER_PORT']}/\n"
+        f"  Flower   http://{LOCALHOST}:{variables['FLOWER_PORT']}/\n"
         f"           user admin, password {variables['FLOWER_PASSWORD']}\n"
         f"  Logs     .run/logs/\n\n"
         f"Ctrl-C stops everything and keeps the data.\n"
@@ -146,17 +159,30 @@ def _tell(variables: Mapping[str, str]) -> None:
 
 
 def _await_first_reading(supervisor: Supervisor, variables: Mapping[str, str], started: float) -> None:
-    deadline = time.monotonic() + FIRST_READING_SECONDS
     with Redis.from_url(variables["REDIS_URL"], socket_timeout=1, decode_responses=True) as redis:
         before = _readings(redis)
-        while not supervisor.is_stopping and time.monotonic() < deadline:
-            if _readings(redis) != before:
-                _say(f"First new reading {time.monotonic() - started:.1f} s after the start.")
-                return
-            supervisor.check()
-            time.sleep(0.1)
-    if not supervisor.is_stopping:
-        _say("No new reading yet: no card is due, or .run/logs/worker-checks.log says why.")
+        if _wait(supervisor, FIRST_READING_SECONDS, lambda: _readings(redis) != before):
+            _say(f"New readings come in, {time.monotonic() - started:.0f} s after the start.")
+        elif not supervisor.is_stopping:
+            _say("No new reading yet: no card is due, or .run/logs/worker-checks.log says why.")
+
+
+def _wait(supervisor: Supervisor, seconds: float, is_there: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not supervisor.is_stopping and time.monotonic() < deadline:
+        if is_there():
+            return True
+        supervisor.check()
+        time.sleep(0.1)
+    return False
+
+
+def _answers(port: str) -> bool:
+    try:
+        with urlopen(f"http://{LOCALHOST}:{port}/livez", timeout=1) as answer:  # noqa: S310 (http, our own)
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def _readings(redis: Redis) -> str | None:

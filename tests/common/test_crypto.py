@@ -1,0 +1,73 @@
+import base64
+import os
+
+import pytest
+
+from common.crypto import DecryptionError, InvalidKeyError, Keyring
+
+
+def key(name: str) -> str:
+    return f"{name}:{base64.b64encode(os.urandom(32)).decode()}"
+
+
+def test_a_text_comes_back() -> None:
+    keyring = Keyring.parse(key("k1"))
+
+    token = keyring.encrypt("geheim €", associated="a.b.c")
+
+    assert token.startswith("v1$k1$")
+    assert keyring.decrypt(token, associated="a.b.c") == "geheim €"
+
+
+def test_the_same_text_never_looks_the_same_twice() -> None:
+    keyring = Keyring.parse(key("k1"))
+
+    assert keyring.encrypt("x", associated="a") != keyring.encrypt("x", associated="a")
+
+
+def test_a_rotated_key_still_opens_and_the_first_one_encrypts() -> None:
+    old, new = key("old"), key("new")
+    token = Keyring.parse(old).encrypt("x", associated="a")
+
+    rotated = Keyring.parse(f"{new},{old}")
+
+    assert rotated.decrypt(token, associated="a") == "x"
+    assert rotated.encrypt("x", associated="a").startswith("v1$new$")
+
+
+@pytest.mark.parametrize("tampering", [lambda t: t[:-2] + "AA", lambda t: "v1$k2" + t[5:], lambda t: "plain", str.upper])
+def test_what_was_not_encrypted_by_us_raises_and_is_never_returned(tampering: object) -> None:
+    keyring = Keyring.parse(key("k1"))
+    token = keyring.encrypt("x", associated="a")
+
+    with pytest.raises(DecryptionError):
+        keyring.decrypt(tampering(token), associated="a")  # type: ignore[operator]
+
+
+def test_a_ciphertext_opens_only_in_its_place() -> None:
+    keyring = Keyring.parse(key("k1"))
+    token = keyring.encrypt("x", associated="carriers.gateway.credentials")
+
+    with pytest.raises(DecryptionError):
+        keyring.decrypt(token, associated="carriers.gateway.name")
+
+
+@pytest.mark.parametrize("text", ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"])
+def test_an_unusable_key_is_refused_without_being_quoted(text: str) -> None:
+    with pytest.raises(InvalidKeyError) as refused:
+        Keyring.parse(text)
+
+    secret = text.partition(":")[2]
+    assert not secret or secret not in str(refused.value)
+
+
+def test_nothing_is_encrypted_without_a_key() -> None:
+    with pytest.raises(InvalidKeyError):
+        Keyring.parse("").encrypt("x", associated="a")
+
+
+def test_keys_are_not_shown() -> None:
+    text = key("k1")
+
+    assert text.partition(":")[2] not in repr(Keyring.parse(text))
+    assert "b'" not in repr(Keyring.parse(text))

@@ -1,0 +1,101 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+
+from common.redis import leases
+from common.redis.leases import SeatKeys, SeatPool
+
+KEYS = SeatKeys("seats", "limit", "current")
+
+
+@pytest.fixture
+def pool(redis: Redis) -> SeatPool:
+    return SeatPool(redis, KEYS)
+
+
+def test_no_limit_means_closed(pool: SeatPool) -> None:
+    assert pool.take(5) == []
+
+
+def test_a_limit_of_zero_means_paused(pool: SeatPool) -> None:
+    pool.set_limit(0)
+
+    assert pool.take(5) == []
+
+
+def test_no_more_seats_than_the_limit_are_taken(pool: SeatPool, redis: Redis) -> None:
+    pool.set_limit(3)
+
+    assert [len(pool.take(2)), len(pool.take(2)), len(pool.take(2))] == [2, 1, 0]
+    assert redis.get("current") == "3"
+
+
+def test_seats_that_are_given_back_are_free(pool: SeatPool, redis: Redis) -> None:
+    pool.set_limit(3)
+    taken = pool.take(3)
+
+    held = pool.give_back(taken[:2])
+
+    assert held == 1
+    assert redis.get("current") == "1"
+    assert len(pool.take(5)) == 2
+
+
+def test_a_lowered_limit_is_in_force_at_once_and_a_raised_one_too(pool: SeatPool) -> None:
+    pool.set_limit(3)
+    pool.take(3)
+
+    pool.set_limit(2)
+    assert pool.take(1) == []
+
+    pool.set_limit(4)
+    assert len(pool.take(5)) == 1
+
+
+def test_seats_of_a_dead_holder_come_back(pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool.set_limit(2)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.05)
+    pool.take(2)
+    time.sleep(0.1)
+
+    assert pool.sweep() == 0
+    assert redis.get("current") == "0"
+    assert len(pool.take(2)) == 2
+
+
+def test_a_late_return_takes_nobody_elses_seat(pool: SeatPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool.set_limit(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "LEASE_SECONDS", 0.05)
+        late = pool.take(1)
+    time.sleep(0.1)
+    pool.take(1)
+
+    assert pool.give_back(late) == 1
+    assert pool.take(1) == []
+
+
+def test_held_seats_are_given_back_when_the_work_fails(pool: SeatPool) -> None:
+    pool.set_limit(2)
+
+    with pytest.raises(ZeroDivisionError), pool.taken(2) as seats:
+        assert seats == 2
+        _ = 1 / 0
+
+    assert pool.sweep() == 0
+
+
+def test_many_takers_never_hold_more_than_the_limit(pool: SeatPool) -> None:
+    pool.set_limit(7)
+
+    def take_and_return(_: int) -> int:
+        with pool.taken(3):
+            return pool.sweep()
+
+    with ThreadPoolExecutor(8) as threads:
+        held = list(threads.map(take_and_return, range(200)))
+
+    assert max(held) <= 7
+    assert pool.sweep() == 0

@@ -1,0 +1,35 @@
+"""What an operator sees when a server is away: one line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from config.local.servers import free_port
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "command", "told"),
+    [
+        ("DATABASE_URL", "postgresql://a:secret@127.0.0.1:{port}/x", ["migrate"], "the database does not answer"),
+        ("REDIS_URL", "redis://:secret@127.0.0.1:{port}/0", ["init_polling"], "the redis does not answer"),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_a_command_tells_an_unreachable_server_in_one_line_without_its_password(
+    variable: str, url: str, command: list[str], told: str
+) -> None:
+    from django.db import connection
+
+    test_database = os.environ["DATABASE_URL"].replace("/postgres", f"/{connection.settings_dict['NAME']}")
+    environment = {**os.environ, "DATABASE_URL": test_database, variable: url.format(port=free_port())}
+
+    done = subprocess.run(
+        (sys.executable, "manage.py", *command), env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert told in done.stderr
+    assert "secret" not in done.stderr

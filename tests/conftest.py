@@ -1,0 +1,74 @@
+"""Starts PostgreSQL and Valkey of the suite's own, before Django's settings are read."""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+import django
+import pytest
+
+from config.local.environment import fresh_variables
+from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_running: list[subprocess.Popen[bytes]] = []
+_folders: list[Path] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Servers on free ports, and an environment that points at nothing else."""
+    base = Path(mkdtemp(prefix="simwatch-tests-"))
+    _folders.append(base)
+    servers = make_folder(base / "servers")
+    postgres = PostgresServer(servers, port=free_port(), password=secrets.token_hex(8), is_durable=False)
+    valkey = ValkeyServer(servers, port=free_port(), password=secrets.token_hex(8))
+    for server in (postgres, valkey):
+        _running.append(server.command.popen(log=base / "servers.log"))
+        server.wait_until_ready()
+    os.environ.pop("SIMWATCH_ENV_FILE", None)
+    os.environ.update(
+        fresh_variables(),
+        SIMWATCH_MODE="local",
+        DATABASE_URL=postgres.url(),
+        REDIS_URL=valkey.url(0),
+        CELERY_BROKER_URL=valkey.url(1),
+        DJANGO_SETTINGS_MODULE="config.settings",
+        LOG_LEVEL="WARNING",
+    )
+    # pytest-django looked for settings before these servers ran.
+    django.setup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    while _running:
+        process = _running.pop()
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    while _folders:
+        base = _folders.pop()
+        remove_folder(base / "servers")
+        shutil.rmtree(base)
+
+
+@pytest.fixture
+def redis() -> Iterator["Redis"]:
+    """An empty Redis of the suite's own; what a test leaves in it is gone afterwards."""
+    from common.redis.client import for_worker
+
+    client = for_worker()
+    client.flushall()
+    yield client
+    client.flushall()
