@@ -1,11 +1,10 @@
 """What every gateway client offers, and the two kinds of failure: of the gateway, and of one card."""
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
@@ -14,6 +13,7 @@ from common.http.outgoing import Outgoing
 # Nothing real comes near 10^9 MB (a petabyte) on one card.
 MAX_MB = Decimal(10) ** 9
 MB_STEP = Decimal("0.001")
+_YEARS = range(2000, 2100)
 _MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
@@ -83,13 +83,14 @@ def parse_mb(text: object) -> Decimal | None:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time with its offset; None for anything else."""
+    """An RFC 3339 time with its offset, of this century; None for anything else."""
     if not isinstance(text, str):
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if moment.tzinfo is None or not math.isfinite(moment.timestamp()):
+    # Near the ends of the calendar, a change of zone overflows.
+    if moment.tzinfo is None or moment.year not in _YEARS:
         return None
-    return moment
+    return moment.astimezone(UTC)

@@ -1,0 +1,218 @@
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
+from carriers.cycles import BillingCalendar
+
+UTC_FIRST = BillingCalendar("UTC", 1)
+PER_CYCLE = Tariff(UTC_FIRST, is_lifetime=False)
+LIFETIME = Tariff(UTC_FIRST, is_lifetime=True)
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+BOUNDARY = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def mb(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def reading(raw: str, at: datetime) -> Reading:
+    return Reading(mb(raw), at)
+
+
+def after(*readings: Reading, tariff: Tariff = PER_CYCLE) -> Step:
+    step = advance(None, readings[0], tariff)
+    for one in readings[1:]:
+        step = advance(step.meter, one, tariff)
+    return step
+
+
+def test_a_first_reading_initialises_the_month_where_the_counter_restarts() -> None:
+    assert after(reading("7.5", NOON)) == Step(Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON))
+
+
+def test_a_first_reading_of_a_lifetime_counter_is_no_usage() -> None:
+    assert after(reading("7.5", NOON), tariff=LIFETIME).meter.used_mb == 0
+
+
+@pytest.mark.parametrize("tariff", [PER_CYCLE, LIFETIME])
+def test_growth_is_added(tariff: Tariff) -> None:
+    step = after(reading("10", NOON), reading("12.5", NOON + timedelta(hours=1)), tariff=tariff)
+
+    assert step.delta_mb == mb("2.5")
+    assert step.meter.used_mb == (mb("2.5") if tariff.is_lifetime else mb("12.5"))
+
+
+@pytest.mark.parametrize("at", [NOON, NOON - timedelta(seconds=1)], ids=["repeated", "late"])
+def test_a_repeated_or_late_reading_changes_nothing(at: datetime) -> None:
+    before = after(reading("10", NOON)).meter
+
+    assert advance(before, reading("99", at), PER_CYCLE) == Step(before)
+
+
+def test_a_new_cycle_keeps_last_months_total_once() -> None:
+    step = after(
+        reading("900", BOUNDARY - timedelta(hours=1)),
+        reading("0.2", BOUNDARY + timedelta(minutes=1)),
+        reading("0.5", BOUNDARY + timedelta(hours=1)),
+    )
+
+    assert step.meter.cycle_start == date(2026, 6, 1)
+    assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("0.5"), mb("900"))
+
+
+def test_cycles_that_nobody_watched_count_as_zero() -> None:
+    step = after(reading("900", NOON), reading("20", NOON + timedelta(days=61)))
+
+    assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("20"), 0)
+
+
+def test_a_lifetime_counter_begins_its_month_with_what_was_added() -> None:
+    step = after(
+        reading("5000", BOUNDARY - timedelta(hours=30)),
+        reading("5010", BOUNDARY - timedelta(hours=1)),
+        reading("5011", BOUNDARY + timedelta(hours=1)),
+        tariff=LIFETIME,
+    )
+
+    assert (step.meter.used_mb, step.meter.last_month_total_mb) == (1, 10)
+
+
+@pytest.mark.parametrize("dropped", ["99.2", "99.0"])
+def test_a_small_drop_is_jitter_and_its_recovery_is_no_usage(dropped: str) -> None:
+    dip = after(reading("100", NOON), reading(dropped, NOON + timedelta(minutes=1)))
+    recovered = advance(dip.meter, reading("100.5", NOON + timedelta(minutes=2)), PER_CYCLE)
+
+    assert (dip.meter.used_mb, dip.delta_mb, dip.meter.is_suspect) == (100, 0, False)
+    assert (recovered.meter.used_mb, recovered.delta_mb) == (mb("100.5"), mb("0.5"))
+
+
+def test_a_large_drop_in_mid_cycle_is_flagged_and_not_believed() -> None:
+    step = after(reading("100", NOON), reading("3", NOON + timedelta(minutes=1)))
+
+    assert step.meter.is_suspect
+    assert (step.meter.used_mb, step.meter.raw_mb, step.delta_mb) == (100, 100, 0)
+
+
+def test_a_glitch_that_recovers_leaves_no_trace() -> None:
+    step = after(
+        reading("100", NOON),
+        reading("3", NOON + timedelta(minutes=1)),
+        reading("101", NOON + timedelta(minutes=2)),
+    )
+
+    assert not step.meter.is_suspect
+    assert (step.meter.used_mb, step.delta_mb) == (101, 1)
+
+
+def test_a_drop_is_believed_after_ten_minutes_and_the_high_water_mark_stays() -> None:
+    early = after(
+        reading("100", NOON),
+        reading("3", NOON + timedelta(minutes=1)),
+        reading("4", NOON + timedelta(minutes=10, seconds=59)),
+    )
+    believed = advance(early.meter, reading("5", NOON + timedelta(minutes=11)), PER_CYCLE)
+    grown = advance(believed.meter, reading("120", NOON + timedelta(minutes=30)), PER_CYCLE)
+
+    assert early.meter.is_suspect
+    assert not believed.meter.is_suspect
+    assert (believed.meter.used_mb, believed.meter.raw_mb, believed.delta_mb) == (100, 5, 0)
+    assert (grown.meter.used_mb, grown.delta_mb) == (120, 20)
+
+
+def test_a_believed_drop_of_a_lifetime_counter_keeps_what_was_used() -> None:
+    step = after(
+        reading("100", NOON),
+        reading("110", NOON + timedelta(minutes=1)),
+        reading("3", NOON + timedelta(minutes=2)),
+        reading("4", NOON + timedelta(minutes=12)),
+        reading("6", NOON + timedelta(minutes=13)),
+        tariff=LIFETIME,
+    )
+
+    assert step.meter.used_mb == 12
+
+
+def test_a_carrier_that_resets_early_begins_the_new_cycle_early() -> None:
+    step = after(
+        reading("900", BOUNDARY - timedelta(hours=8)),
+        reading("0.5", BOUNDARY - timedelta(hours=5)),
+        reading("0.9", BOUNDARY + timedelta(hours=1)),
+    )
+
+    assert step.meter.cycle_start == date(2026, 6, 1)
+    assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("0.9"), 900)
+
+
+def test_a_carrier_that_resets_late_carries_no_old_usage_into_the_new_cycle() -> None:
+    not_yet = after(reading("900", BOUNDARY - timedelta(hours=1)), reading("901", BOUNDARY + timedelta(hours=1)))
+    still_not = advance(not_yet.meter, reading("902", BOUNDARY + timedelta(hours=2)), PER_CYCLE)
+    reset = advance(still_not.meter, reading("0.3", BOUNDARY + timedelta(hours=3)), PER_CYCLE)
+
+    assert (not_yet.meter.used_mb, not_yet.meter.last_month_total_mb) == (1, 900)
+    assert still_not.meter.used_mb == 2
+    assert (reset.meter.used_mb, reset.delta_mb) == (mb("0.3"), 0)
+
+
+def test_a_card_first_seen_before_a_late_reset_starts_from_zero_after_it() -> None:
+    step = after(reading("900", BOUNDARY + timedelta(hours=1)), reading("0.3", BOUNDARY + timedelta(hours=3)))
+
+    assert (step.meter.used_mb, step.delta_mb) == (mb("0.3"), 0)
+
+
+def test_news_is_a_changed_counter_or_the_first_reading_of_a_day() -> None:
+    meter = after(reading("10", NOON)).meter
+
+    assert is_news(None, reading("10", NOON))
+    assert is_news(meter, reading("10.001", NOON + timedelta(minutes=1)))
+    assert is_news(meter, reading("10", NOON + timedelta(days=1)))
+    assert not is_news(meter, reading("10", NOON + timedelta(minutes=1)))
+    assert not is_news(meter, reading("11", NOON))
+
+
+STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 5000)), min_size=1, max_size=60)
+
+
+@given(start=st.integers(0, 10**6), steps=STEPS)
+def test_a_lifetime_counters_used_is_the_sum_of_its_increases(start: int, steps: list[tuple[int, int]]) -> None:
+    at, raw = NOON, Decimal(start)
+    meter = advance(None, Reading(raw, at), LIFETIME).meter
+    total, in_cycle, cycle = Decimal(0), Decimal(0), meter.cycle_start
+    for minutes, grown in steps:
+        at, raw = at + timedelta(minutes=minutes), raw + grown
+        step = advance(meter, Reading(raw, at), LIFETIME)
+        meter, total = step.meter, total + step.delta_mb
+        in_cycle = in_cycle + grown if meter.cycle_start == cycle else Decimal(grown)
+        cycle = meter.cycle_start
+
+    assert total == raw - start
+    assert meter.used_mb == in_cycle
+
+
+@given(
+    readings=st.lists(
+        st.tuples(
+            st.decimals(0, 10**9, places=3, allow_nan=False),
+            st.datetimes(datetime(2026, 1, 1), datetime(2026, 4, 1), timezones=st.just(UTC)),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    is_lifetime=st.booleans(),
+)
+def test_no_sequence_of_readings_makes_usage_negative_or_time_run_backwards(
+    readings: list[tuple[Decimal, datetime]], is_lifetime: bool
+) -> None:
+    tariff = Tariff(BillingCalendar("Asia/Shanghai", 15), is_lifetime)
+    meter: Meter | None = None
+    for raw, at in readings:
+        step = advance(meter, Reading(raw, at), tariff)
+        assert step.delta_mb >= 0
+        assert step.meter.used_mb >= 0
+        assert step.meter.last_month_total_mb >= 0
+        assert meter is None or step.meter.measured_at >= meter.measured_at
+        assert meter is None or step.meter.cycle_start >= meter.cycle_start
+        meter = step.meter

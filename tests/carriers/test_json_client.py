@@ -1,0 +1,175 @@
+"""The client of the adapter `json`, against the simulator and against answers that break the contract."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from carriers.clients.base import (
+    CardError,
+    CardErrorCode,
+    CredentialsError,
+    GatewayAddress,
+    GatewayError,
+    UsageReading,
+    parse_mb,
+    parse_time,
+)
+from carriers.clients.json_contract import JsonClient
+from common.http.outgoing import Outgoing
+from tests.gateway import SECRET, running_simulator
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+CREDENTIALS = json.dumps({"app_id": "demo", "secret": SECRET})
+CARD = "89860000000000000001"
+OTHER = "89860000000000000002"
+GOOD = {"iccid": CARD, "used_mb": "1.234", "measured_at": "2026-03-01T00:00:00Z"}
+
+
+def usage(
+    base_url: str, iccids: list[str], *, credentials: str = CREDENTIALS
+) -> list[UsageReading | CardError]:
+    async def run() -> list[UsageReading | CardError]:
+        async with Outgoing(allowed_networks=LOOPBACK, connections=2) as outgoing:
+            return await JsonClient(GatewayAddress(base_url, credentials, 2), outgoing).usage(iccids)
+
+    return asyncio.run(run())
+
+
+def usage_answered(body: Any, iccids: list[str], *, status: int = 200) -> list[UsageReading | CardError]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def run() -> list[UsageReading | CardError]:
+        async def answer(_: web.BaseRequest) -> web.Response:
+            return web.Response(body=raw, status=status)
+
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        try:
+            async with Outgoing(allowed_networks=LOOPBACK, connections=2) as outgoing:
+                address = GatewayAddress(f"http://127.0.0.1:{port}", CREDENTIALS, 2)
+                return await JsonClient(address, outgoing).usage(iccids)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+def test_readings_of_the_simulator_are_its_truth_in_the_order_asked() -> None:
+    with running_simulator() as simulator:
+        answers = usage(f"{simulator.url}/c/northwind", [OTHER, CARD])
+
+        for iccid, answer in zip([OTHER, CARD], answers, strict=True):
+            assert isinstance(answer, UsageReading)
+            assert str(answer.used_mb) == simulator.truth(iccid, answer.measured_at)["used_mb"]
+
+
+def test_a_card_that_the_carrier_does_not_have_is_the_cards_error() -> None:
+    with running_simulator() as simulator:
+        answers = usage(f"{simulator.url}/c/northwind", ["89490000000000000001", CARD])
+
+    assert answers[0] == CardError(CardErrorCode.NOT_FOUND)
+    assert isinstance(answers[1], UsageReading)
+
+
+def test_a_wrong_secret_is_trouble_of_the_gateway() -> None:
+    wrong = json.dumps({"app_id": "demo", "secret": "wrong"})
+
+    with running_simulator() as simulator, pytest.raises(GatewayError, match="status 401"):
+        usage(f"{simulator.url}/c/northwind", [CARD], credentials=wrong)
+
+
+@pytest.mark.parametrize("credentials", ["", "null", "[]", "{}", '{"app_id": "", "secret": "x"}', '{"app_id": "x", "secret": 5}'])
+def test_no_call_goes_out_with_unusable_credentials(credentials: str) -> None:
+    with running_simulator() as simulator:
+        with pytest.raises(CredentialsError):
+            usage(f"{simulator.url}/c/northwind", [CARD], credentials=credentials)
+
+        assert simulator.calls() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"<html>", b"{", b"[]", b"null", b"\xff\xfe", b'{"code": 0, "data": [' + b"[" * 5000,
+        {"data": []}, {"code": 1, "data": [GOOD]}, {"code": "0", "data": [GOOD]}, {"code": False, "data": [GOOD]},
+        {"code": None, "data": [GOOD]}, {"code": 0}, {"code": 0, "data": {}}, {"code": 0, "data": ["x"]},
+        {"code": 0, "data": [{}]}, {"code": 0, "data": [{**GOOD, "iccid": 5}]},
+        {"code": 0, "data": [{**GOOD, "iccid": OTHER}]}, {"code": 0, "data": [GOOD, GOOD]},
+    ],
+)  # fmt: skip
+def test_an_answer_that_breaks_the_contract_is_trouble_of_the_gateway(body: Any) -> None:
+    with pytest.raises(GatewayError):
+        usage_answered(body, [CARD])
+
+
+@pytest.mark.parametrize("status", [201, 204, 302, 400, 404, 429, 500, 503])
+def test_another_status_than_200_is_trouble_of_the_gateway(status: int) -> None:
+    with pytest.raises(GatewayError, match=str(status)):
+        usage_answered({"code": 0, "data": [GOOD]}, [CARD], status=status)
+
+
+def test_an_answer_larger_than_its_cards_deserve_is_refused() -> None:
+    with pytest.raises(GatewayError, match="larger than"):
+        usage_answered(b"x" * 10_000_000, [CARD])
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ({"iccid": CARD, "error": "not_found"}, CardErrorCode.NOT_FOUND),
+        ({"iccid": CARD, "error": "busy"}, CardErrorCode.BUSY),
+        ({"iccid": CARD, "error": "what"}, CardErrorCode.INVALID),
+        ({"iccid": CARD, "error": None}, CardErrorCode.INVALID),
+        ({"iccid": CARD}, CardErrorCode.ABSURD),
+        ({**GOOD, "used_mb": 1.5}, CardErrorCode.ABSURD),
+        ({**GOOD, "used_mb": "NaN"}, CardErrorCode.ABSURD),
+        ({**GOOD, "used_mb": "-1"}, CardErrorCode.ABSURD),
+        ({**GOOD, "used_mb": "1000000001"}, CardErrorCode.ABSURD),
+        ({**GOOD, "used_mb": "1e3"}, CardErrorCode.ABSURD),
+        ({**GOOD, "used_mb": "\u0661"}, CardErrorCode.ABSURD),
+        ({**GOOD, "measured_at": "2026-03-01T00:00:00"}, CardErrorCode.ABSURD),
+        ({**GOOD, "measured_at": "yesterday"}, CardErrorCode.ABSURD),
+        ({**GOOD, "measured_at": 5}, CardErrorCode.ABSURD),
+        ({**GOOD, "measured_at": "0001-01-01T00:00:00+23:59"}, CardErrorCode.ABSURD),
+    ],
+)
+def test_a_bad_entry_is_the_error_of_its_card_alone(entry: dict[str, Any], code: CardErrorCode) -> None:
+    answers = usage_answered({"code": 0, "data": [{**GOOD, "iccid": OTHER}, entry]}, [CARD, OTHER])
+
+    assert answers == [CardError(code), UsageReading(Decimal("1.234"), datetime(2026, 3, 1, tzinfo=UTC))]
+
+
+def test_a_card_without_an_entry_is_missing() -> None:
+    assert usage_answered({"code": 0, "data": []}, [CARD]) == [CardError(CardErrorCode.MISSING)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", "0.000"), ("1000000000", "1000000000.000"), ("1.2345", "1.234"), ("000.5", "0.500")],
+)
+def test_megabytes_are_read_to_a_thousandth(text: str, value: str) -> None:
+    assert str(parse_mb(text)) == value
+
+
+def test_times_keep_their_offset() -> None:
+    assert parse_time("2026-03-01T08:00:00+08:00") == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_every_fault_keeps_the_secret_to_itself(caplog: pytest.LogCaptureFixture) -> None:
+    address = GatewayAddress("http://127.0.0.1:1", CREDENTIALS, 1)
+
+    assert SECRET not in repr(address)
+    with pytest.raises(GatewayError) as failed:
+        usage("http://127.0.0.1:1", [CARD])
+    assert SECRET not in str(failed.value)
+
+

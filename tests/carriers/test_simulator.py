@@ -1,0 +1,169 @@
+import json
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from carriers.clients.signing import Signer
+from carriers.simulator.admission import Admission
+from carriers.simulator.fleet import CARRIERS, counter_mb, cycles_elapsed, verified_at
+from tests.gateway import SECRET, RunningSimulator, running_simulator
+
+CARD = "89860000000000000001"
+SIGNER = Signer("demo", SECRET.encode())
+
+
+def post(simulator: RunningSimulator, path: str, body: dict[str, Any], **changes: str) -> tuple[int, Any]:
+    raw = json.dumps(body).encode()
+    nonce = changes.pop("nonce", str(time.monotonic_ns()))
+    headers = SIGNER.headers(timestamp=int(time.time()), nonce=nonce, path=path, body=raw)
+    request = urllib.request.Request(simulator.url + path, data=raw, headers={**headers, **changes})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_every_path_of_the_contract_answers() -> None:
+    with running_simulator() as simulator:
+        cards = {"iccids": [CARD, "89490000000000000001", "short"]}
+        order = {"iccid": CARD, "idempotency_key": "order-1"}
+        name = post(simulator, "/c/northwind/v1/realname-status", cards)[1]["data"]
+        state = post(simulator, "/c/northwind/v1/status", cards)[1]["data"]
+        used = post(simulator, "/c/northwind/v1/usage", cards)[1]["data"]
+        stopped = post(simulator, "/c/northwind/v1/stop", order)[1]
+        state_after = post(simulator, "/c/northwind/v1/status", {"iccids": [CARD]})[1]["data"]
+        started = post(simulator, "/c/northwind/v1/start", {**order, "idempotency_key": "order-2"})[1]
+
+    errors = [{"iccid": cards["iccids"][1], "error": "not_found"}, {"iccid": "short", "error": "invalid"}]
+    expected = "verified" if datetime.now(UTC) >= verified_at(CARD) else "unverified"
+    assert name == [{"iccid": CARD, "status": expected}, *errors]
+    assert state == [{"iccid": CARD, "network_status": "online"}, *errors]
+    assert used[0]["iccid"] == CARD
+    assert used[1:] == errors
+    assert stopped == {"code": 0, "data": {"iccid": CARD, "network_status": "stopped"}}
+    assert state_after[0]["network_status"] == "stopped"
+    assert started == {"code": 0, "data": {"iccid": CARD, "network_status": "online"}}
+
+
+def test_an_order_sent_twice_is_carried_out_once() -> None:
+    order = {"iccid": CARD, "idempotency_key": "one"}
+
+    with running_simulator() as simulator:
+        first = post(simulator, "/c/northwind/v1/stop", order)
+        post(simulator, "/c/northwind/v1/start", {"iccid": CARD, "idempotency_key": "two"})
+        again = post(simulator, "/c/northwind/v1/stop", order)
+        state = post(simulator, "/c/northwind/v1/status", {"iccids": [CARD]})[1]["data"]
+
+    assert again == first
+    assert state[0]["network_status"] == "online"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"X-Signature": "0" * 64}, {"X-Signature": "é"}, {"X-App-Id": "other"}, {"X-Timestamp": "1"},
+     {"X-Timestamp": "soon"}, {"X-Timestamp": "٣"}, {"X-Nonce": "another"}],
+)  # fmt: skip
+def test_a_request_that_is_not_signed_right_is_401_and_not_logged_as_a_call(change: dict[str, str]) -> None:
+    headers = {name: value.encode().decode("latin-1") for name, value in change.items()}
+
+    with running_simulator() as simulator:
+        status, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]}, **headers)
+        calls = simulator.calls()
+
+    assert status == 401
+    assert calls == []
+
+
+def test_a_nonce_is_good_once() -> None:
+    with running_simulator() as simulator:
+        first, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]}, nonce="n")
+        second, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]}, nonce="n")
+
+    assert (first, second) == (200, 401)
+
+
+def test_a_nonce_is_remembered_for_as_long_as_its_timestamp_is_good() -> None:
+    admission = Admission(SIGNER)
+    sent_at = 1_000_000
+    headers = SIGNER.headers(timestamp=sent_at + 300, nonce="n", path="/", body=b"")
+    assert admission.admits(headers, path="/", body=b"", now=sent_at)
+
+    for later in range(0, 601, 100):
+        fresh = SIGNER.headers(timestamp=sent_at + later, nonce=f"{later}", path="/", body=b"")
+        assert admission.admits(fresh, path="/", body=b"", now=sent_at + later)
+        assert not admission.admits(headers, path="/", body=b"", now=sent_at + later)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/c/northwind/v1/usage", {"iccids": []}, 400),
+        ("/c/northwind/v1/usage", {"iccids": ["x"] * 501}, 400),
+        ("/c/northwind/v1/usage", {"iccids": "x"}, 400),
+        ("/c/northwind/v1/stop", {"iccid": CARD}, 400),
+        ("/c/nobody/v1/usage", {"iccids": [CARD]}, 404),
+        ("/c/northwind/v2/usage", {"iccids": [CARD]}, 404),
+    ],
+)
+def test_a_request_outside_the_contract_is_told_so(path: str, body: dict[str, Any], status: int) -> None:
+    with running_simulator() as simulator:
+        assert post(simulator, path, body)[0] == status
+
+
+def test_the_log_tells_who_was_asked_when_and_with_how_many_at_once() -> None:
+    with running_simulator() as simulator:
+        before = datetime.now(UTC)
+        post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})
+        post(simulator, "/c/bluepeak/v1/usage", {"iccids": ["89490000000000000001"]})
+        calls, tail = simulator.calls(), simulator.calls(since=1)
+
+    assert [call["path"] for call in calls] == ["/c/northwind/v1/usage", "/c/bluepeak/v1/usage"]
+    assert calls[0]["cards"] == [CARD]
+    assert calls[0]["in_flight"] == 1
+    assert before <= datetime.fromisoformat(calls[0]["start"]) <= datetime.fromisoformat(calls[0]["end"])
+    assert tail == calls[1:]
+
+
+def test_latency_and_errors_can_be_switched_on_and_off() -> None:
+    with running_simulator() as simulator:
+        simulator.fault(path="/c/northwind", kind="latency", milliseconds=200)
+        started = time.monotonic()
+        slow, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})
+        took = time.monotonic() - started
+        simulator.fault(path="/c/northwind", kind="error")
+        failed, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})
+        other, _ = post(simulator, "/c/bluepeak/v1/usage", {"iccids": ["89490000000000000001"]})
+        simulator.fault(path="/c/northwind", kind="error", share=0)
+        mended, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})
+
+    assert (slow, failed, other, mended) == (200, 500, 200, 200)
+    assert took >= 0.2
+
+
+@pytest.mark.parametrize("fault", [{}, {"kind": "flood", "path": "/"}, {"kind": "error", "path": "x"},
+                                   {"kind": "error", "path": "/", "share": 2}, {"kind": "latency", "path": "/", "milliseconds": "1"}])  # fmt: skip
+def test_a_fault_that_makes_no_sense_is_refused(fault: dict[str, Any]) -> None:
+    with running_simulator() as simulator, pytest.raises(urllib.error.HTTPError) as refused:
+        simulator.fault(**fault)
+
+    with refused.value as answer:
+        assert answer.code == 400
+
+
+@pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.code)
+def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrier: Any) -> None:
+    iccid = carrier.prefix + "0" * 14
+    calendar = carrier.calendar
+    boundary = calendar.start_of(calendar.cycle_of(datetime(2026, 5, 20, tzinfo=UTC)))
+    moments = [boundary - timedelta(hours=1), boundary - timedelta(seconds=1), boundary, boundary + timedelta(hours=1)]
+    counters = [counter_mb(iccid, cycles_elapsed(carrier, moment)) for moment in moments]
+
+    assert counters[0] < counters[1]
+    assert counters[2] < counters[3]
+    assert (counters[2] >= counters[1]) == carrier.is_lifetime

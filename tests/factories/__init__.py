@@ -1,0 +1,71 @@
+"""Rows for tests. Imported by test modules, never by conftest: models need settings."""
+
+import itertools
+import json
+from typing import Any
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.models import Agent, User
+from cards.models import Card
+from carriers.models import Carrier, Counter, Gateway
+from tests.gateway import SECRET
+
+_numbers = itertools.count(1)
+
+
+class AgentFactory(DjangoModelFactory[Agent]):
+    class Meta:
+        model = Agent
+
+    name = factory.Sequence(lambda n: f"Agent {n}")
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda n: f"user{n}")
+
+    @factory.post_generation
+    def role(self: User, create: bool, extracted: Any, **_: Any) -> None:
+        if extracted:
+            from django.contrib.auth.models import Group
+
+            self.groups.add(Group.objects.get(name=extracted))
+
+
+class CarrierFactory(DjangoModelFactory[Carrier]):
+    class Meta:
+        model = Carrier
+        django_get_or_create = ("code",)
+
+    code = "northwind"
+    name = "Northwind Mobile"
+    time_zone = "Asia/Shanghai"
+    billing_day = 1
+    counter = Counter.PER_CYCLE
+
+
+class GatewayFactory(DjangoModelFactory[Gateway]):
+    class Meta:
+        model = Gateway
+
+    carrier = factory.SubFactory(CarrierFactory)
+    name = factory.Sequence(lambda n: f"Gateway {n}")
+    adapter = "json"
+    base_url = "http://127.0.0.1:1/c/northwind"
+    credentials = json.dumps({"app_id": "demo", "secret": SECRET})
+    is_default = True
+
+
+class CardFactory(DjangoModelFactory[Card]):
+    class Meta:
+        model = Card
+
+    iccid = factory.LazyFunction(lambda: f"898600{next(_numbers):014d}")
+    carrier = factory.SubFactory(CarrierFactory)
+    agent = factory.SubFactory(AgentFactory)
+    status = Card.Status.ACTIVATED
