@@ -129,7 +129,8 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))
+# Locally the files are served from where they lie; in production `collectstatic` puts them here.
+STATIC_ROOT = None if IS_LOCAL else env.str("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))
 WHITENOISE_USE_FINDERS = IS_LOCAL
 WHITENOISE_AUTOREFRESH = False
 

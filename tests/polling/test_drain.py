@@ -1,0 +1,235 @@
+"""The loop with real servers: planned, claimed, asked, recorded, settled."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import cast
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+from redis import Redis
+
+from cards import demo, usage_partitions
+from cards.models import Card, CardUsage, CheckState, UsageRecord
+from carriers.models import Gateway
+from polling import defaults, limits
+from polling.checks import data_usage
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
+from polling.models import ConcurrencyLimit
+from polling.seeding import Walk
+from polling.store import keys
+from tests.factories import CardFactory, GatewayFactory
+from tests.gateway import SECRET, RunningSimulator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TYPE = "carddata"
+
+
+@pytest.fixture(autouse=True)
+def prepared(redis: Redis, settings: object) -> Iterator[None]:
+    from polling.conf import PollingSettings
+
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0)  # type: ignore[attr-defined]
+    defaults.make_missing()
+    usage_partitions.make_ahead(timezone.now().date())
+    yield
+
+
+@pytest.fixture
+def outlet() -> Iterator[Outlet]:
+    made = Outlet()
+    yield made
+    made.close()
+
+
+def drain(redis: Redis, outlet: Outlet) -> int:
+    Walk(redis, Random(1)).run(total=0)
+    return Drain(redis, outlet, Random(1)).run()
+
+
+def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
+    return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
+
+
+def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    carriers = demo.ensure_carriers(simulator_url=simulator.url, secret=SECRET)
+    demo.generate(1500, seed=3, carriers=carriers)
+
+    drain(redis, outlet)
+
+    wanting = Card.objects.filter(enable_polling=True, status=Card.Status.ACTIVATED).count()
+    industry = Card.objects.filter(enable_polling=True, status=Card.Status.DISTRIBUTED, category="industry")
+    records = UsageRecord.objects.all()
+    assert len(records) == wanting + industry.count()
+    iccids = dict(Card.objects.values_list("id", "iccid"))
+    for record in records:
+        truth = simulator.truth(iccids[record.card_id], record.measured_at)
+        assert str(record.raw_mb) == truth["used_mb"]
+    assert redis.hget(keys.stats(TYPE), "success") == str(len(records))
+    assert redis.hget(keys.stats(TYPE), "failed") is None
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.get(keys.current(TYPE)) == "0"
+
+
+def test_a_card_is_read_again_after_its_interval_and_not_before(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+
+    assert drain(redis, outlet) == 1
+    assert drain(redis, outlet) == 0
+
+    seconds = cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - cast("tuple[int, int]", redis.time())[0]
+    assert 1800 * 0.9 - 10 <= seconds <= 1800 * 1.1 + 1
+
+
+def test_growth_between_two_readings_is_metered(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    drain(redis, outlet)
+    before = CardUsage.objects.get(card=card)
+    CardUsage.objects.filter(card=card).update(
+        used_mb=before.used_mb - 1, raw_mb=before.raw_mb - 1, measured_at=before.measured_at - timedelta(hours=1)
+    )
+    redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
+
+    drain(redis, outlet)
+
+    after = CardUsage.objects.get(card=card)
+    last = UsageRecord.objects.filter(card_id=card.pk).latest("id")
+    assert after.used_mb == after.raw_mb == last.used_mb
+    assert last.delta_mb == after.raw_mb - before.raw_mb + Decimal(1)
+
+
+def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create(iccid="89490000000000000001")
+
+    drain(redis, outlet)
+
+    state = CheckState.objects.get(card=card)
+    assert (state.failures, state.error, state.checked_at) == (1, "not_found", None)
+    assert redis.hgetall(keys.stats(TYPE))["failed"] == "1"  # type: ignore[index]
+    assert not CardUsage.objects.filter(card=card).exists()
+
+
+def test_a_gateway_in_trouble_changes_no_stored_value_and_is_asked_again_soon(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    simulator.fault(path="/c/northwind", kind="error")
+
+    drain(redis, outlet)
+
+    assert not CheckState.objects.exists()
+    assert not UsageRecord.objects.exists()
+    seconds = cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - cast("tuple[int, int]", redis.time())[0]
+    assert 20 <= seconds <= 61
+
+
+@pytest.mark.parametrize("fields", [{"is_enabled": False}, {"paused_until": timezone.now() + timedelta(hours=1)},
+                                    {"is_default": False}])  # fmt: skip
+def test_no_call_goes_to_a_gateway_that_is_closed(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, fields: dict[str, object]
+) -> None:
+    gateway(simulator, **fields)
+    CardFactory.create()
+
+    drain(redis, outlet)
+
+    assert simulator.calls() == []
+    assert redis.exists(keys.stats(TYPE)) == 0
+
+
+def test_a_card_with_a_gateway_of_its_own_is_asked_there(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    GatewayFactory.create()
+    own = gateway(simulator, is_default=False)
+    CardFactory.create(gateway=own)
+
+    drain(redis, outlet)
+
+    assert len(simulator.calls()) == 1
+
+
+def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    kept, disabled, deleted = CardFactory.create(), CardFactory.create(), CardFactory.create()
+    Walk(redis, Random(1)).run(total=0)
+    Card.objects.filter(pk=disabled.pk).update(enable_polling=False)
+    Card.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
+
+    Drain(redis, outlet, Random(1)).run()
+
+    assert [call["cards"] for call in simulator.calls()] == [[kept.iccid]]
+    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(kept.pk)]
+
+
+def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_there_are_seats(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=7)
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=3)
+    CardFactory.create_batch(100)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=20)
+
+    drain(redis, outlet)
+
+    calls = simulator.calls()
+    assert sum(len(call["cards"]) for call in calls) == 100
+    assert max(len(call["cards"]) for call in calls) == 7
+    assert max(call["in_flight"] for call in calls) == 3
+
+
+def test_a_paused_type_claims_nothing(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+    gateway(simulator)
+    CardFactory.create()
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=0)
+
+    assert drain(redis, outlet) == 0
+    assert redis.zcard(keys.queue(TYPE)) == 1
+
+
+def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+
+    def broken(*_: object, **__: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(data_usage, "_meter", broken)
+    with pytest.raises(OperationalError):
+        drain(redis, outlet)
+    monkeypatch.undo()
+    connection.close()
+
+    assert not CheckState.objects.exists()
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.exists(keys.stats(TYPE)) == 0
+    assert redis.get(keys.current(TYPE)) == "0"
+    assert drain(redis, outlet) == 1
+    assert CheckState.objects.get(card=card).checked_at is not None
+
+
+def test_limits_are_written_to_redis_and_a_type_without_a_row_is_closed(redis: Redis) -> None:
+    ConcurrencyLimit.objects.filter(task_type="package").delete()
+
+    limits.publish(redis)
+
+    found = {name: redis.get(keys.limit(name)) for name in ("realname", "carddata", "package", "stop_start")}
+    assert found == {"realname": "50", "carddata": "50", "package": "0", "stop_start": "20"}

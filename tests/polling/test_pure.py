@@ -1,0 +1,111 @@
+"""What polling decides without a server."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cards.models import CheckType
+from polling import due
+from polling.checks.registry import CHECKS
+from polling.defaults import CONFIGS
+from polling.matching import CardClass, interval_for
+from polling.models import PollingConfig
+from polling.store.histogram import BUCKETS, percentile
+
+HALF_HOUR = timedelta(minutes=30)
+NOW = datetime(2026, 5, 10, tzinfo=UTC)
+DEFAULTS = [PollingConfig(**fields) for fields in CONFIGS]
+ACTIVATED = CardClass(1, "normal", 3, "verified", "online", enable_polling=True)
+
+
+def changed(**fields: object) -> CardClass:
+    return CardClass(**{**ACTIVATED.__dict__, **fields})  # type: ignore[arg-type]
+
+
+def intervals(card: CardClass, configs: list[PollingConfig] = DEFAULTS) -> tuple[int | None, ...]:
+    found = [interval_for(card, check_type, configs) for check_type in CheckType]
+    return tuple(None if one is None else int(one.total_seconds()) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        (ACTIVATED, (3600, 1800, 1800)),
+        (changed(real_name_status="unverified"), (60, 1800, 1800)),
+        (changed(real_name_status="unknown"), (60, 1800, 1800)),
+        (changed(category="industry"), (None, 1800, 1800)),
+        (changed(network_status="stopped"), (21600, 21600, 21600)),
+        (changed(status=2), (3600, None, None)),
+        (changed(status=1), (None, None, None)),
+        (changed(status=4), (None, None, None)),
+        (changed(enable_polling=False), (None, None, None)),
+    ],
+)
+def test_the_defaults_decide_for_each_kind_of_card(card: CardClass, expected: tuple[int | None, ...]) -> None:
+    assert intervals(card) == expected
+
+
+def test_the_first_matching_config_that_says_something_decides_even_if_it_says_off() -> None:
+    silent = PollingConfig(name="a", priority=1)
+    off = PollingConfig(name="b", priority=2, carddata_check_interval=0)
+    later = PollingConfig(name="c", priority=3, carddata_check_interval=60)
+
+    assert interval_for(ACTIVATED, CheckType.DATA_USAGE, [silent, later]) == timedelta(seconds=60)
+    assert interval_for(ACTIVATED, CheckType.DATA_USAGE, [silent, off, later]) is None
+
+
+def test_a_config_of_another_carrier_does_not_match() -> None:
+    theirs = PollingConfig(name="a", priority=1, carrier_id=2, carddata_check_interval=60)
+
+    assert interval_for(ACTIVATED, CheckType.DATA_USAGE, [theirs]) is None
+    assert interval_for(changed(carrier_id=2), CheckType.DATA_USAGE, [theirs]) == timedelta(seconds=60)
+
+
+def test_every_registered_check_is_registered_under_its_own_type() -> None:
+    assert all(check.type is check_type for check_type, check in CHECKS.items())
+
+
+@given(seed=st.integers())
+def test_an_answered_card_is_due_after_its_interval_give_or_take_a_tenth(seed: int) -> None:
+    assert HALF_HOUR * 0.9 <= due.after_answer(HALF_HOUR, Random(seed)) <= HALF_HOUR * 1.1
+
+
+@given(seed=st.integers(), failures=st.integers(1, 10**6))
+def test_a_failing_card_is_backed_off_but_never_beyond_its_interval(seed: int, failures: int) -> None:
+    delay = due.after_card_error(HALF_HOUR, failures, Random(seed))
+
+    assert timedelta(seconds=30) <= delay <= HALF_HOUR
+
+
+def test_back_off_doubles() -> None:
+    delays = [due.after_card_error(timedelta(days=1), failures, Random(7)) for failures in (1, 2, 3)]
+
+    assert delays[1] == delays[0] * 2
+    assert delays[2] == delays[0] * 4
+
+
+@given(seed=st.integers(), ago=st.integers(-10**6, 10**6))
+def test_a_planned_card_is_due_after_its_interval_or_within_the_ramp(seed: int, ago: int) -> None:
+    ramp = timedelta(seconds=60)
+    checked_at = NOW - timedelta(seconds=ago)
+
+    delay = due.when_planned(checked_at, HALF_HOUR, now=NOW, ramp=ramp, chance=Random(seed))
+
+    overdue = NOW - checked_at >= HALF_HOUR
+    assert timedelta() <= delay <= (ramp if overdue else HALF_HOUR)
+    if 0 <= ago < HALF_HOUR.total_seconds():
+        assert delay == checked_at + HALF_HOUR - NOW
+
+
+def test_percentiles_are_interpolated_inside_their_bucket() -> None:
+    counts = [0] * BUCKETS
+    counts[0], counts[4] = 50, 50  # 0 to 5 ms, 50 to 100 ms
+
+    assert [percentile(counts, share) for share in (0.25, 0.5, 0.75, 1.0)] == [2, 5, 75, 100]
+
+
+def test_durations_above_the_last_bound_are_told_as_the_bound() -> None:
+    assert percentile([0] * (BUCKETS - 1) + [3], 0.5) == 10_000

@@ -1,0 +1,182 @@
+"""The Lua scripts on a real server."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+
+from polling.store import keys
+from polling.store.epoch import Epoch
+from polling.store.schedule import Claim, Counts, NoScheduleError, PlanMode, Schedule, Settlement
+from polling.store.stats import CheckStats
+
+TTL = timedelta(seconds=60)
+TYPE = "carddata"
+
+
+@pytest.fixture
+def schedule(redis: Redis) -> Schedule:
+    Epoch(redis).begin(3)
+    return Schedule(redis, TYPE)
+
+
+def plan(schedule: Schedule, *cards: int, delay: float = 0.0) -> int:
+    return schedule.plan([(card, delay) for card in cards], mode=PlanMode.NEW_ONLY)
+
+
+def cards(claims: list[Claim]) -> list[int]:
+    return [claim.card_id for claim in claims]
+
+
+def test_without_an_epoch_claiming_is_refused_and_does_not_look_like_nothing_due(redis: Redis) -> None:
+    with pytest.raises(NoScheduleError):
+        Schedule(redis, TYPE).claim(1, ttl=TTL)
+
+
+def test_due_cards_are_claimed_longest_due_first(schedule: Schedule) -> None:
+    schedule.plan([(1, -5.0), (2, -9.0), (3, -1.0), (4, 60.0)], mode=PlanMode.NEW_ONLY)
+
+    assert cards(schedule.claim(2, ttl=TTL)) == [2, 1]
+    assert cards(schedule.claim(10, ttl=TTL)) == [3]
+    assert schedule.claim(10, ttl=TTL) == []
+
+
+def test_a_claimed_card_is_due_again_when_its_claim_has_run_out(schedule: Schedule) -> None:
+    plan(schedule, 1)
+    first = schedule.claim(1, ttl=timedelta(seconds=0.05))
+    time.sleep(0.1)
+
+    second = schedule.claim(1, ttl=TTL)
+
+    assert cards(second) == [1]
+    assert second[0].token > first[0].token
+
+
+def test_tokens_grow_and_a_newer_epoch_outranks_every_older_claim(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, *range(1, 1001))
+    old = [claim.token for claim in schedule.claim(1000, ttl=TTL)]
+    redis.flushall()
+    Epoch(redis).begin(4)
+    plan(schedule, 1)
+
+    new = schedule.claim(1, ttl=TTL)[0].token
+
+    assert old == sorted(set(old))
+    assert old[0] == 3 * 2**32 + 1
+    assert new == 4 * 2**32 + 1
+
+
+def test_the_largest_epoch_still_counts_exactly(redis: Redis) -> None:
+    Epoch(redis).complete(2**21 - 1)
+    schedule = Schedule(redis, TYPE)
+    plan(schedule, 1, 2)
+
+    tokens = [claim.token for claim in schedule.claim(2, ttl=TTL)]
+
+    assert tokens == [(2**21 - 1) * 2**32 + 1, (2**21 - 1) * 2**32 + 2]
+
+
+def test_a_settled_card_is_due_after_its_delay(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1)
+    claim = schedule.claim(1, ttl=TTL)[0]
+
+    accepted = schedule.settle([Settlement(claim, timedelta(seconds=0.1), Counts.SUCCESS, 12)])
+
+    assert accepted == 1
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert schedule.claim(1, ttl=TTL) == []
+    time.sleep(0.15)
+    assert cards(schedule.claim(1, ttl=TTL)) == [1]
+
+
+def test_a_settlement_of_an_older_claim_is_ignored_and_not_counted(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1)
+    late = schedule.claim(1, ttl=timedelta(seconds=0.05))[0]
+    time.sleep(0.1)
+    schedule.claim(1, ttl=TTL)
+
+    accepted = schedule.settle([Settlement(late, timedelta(), Counts.SUCCESS, 12)])
+
+    assert accepted == 0
+    assert redis.hlen(keys.claims(TYPE)) == 1
+    assert redis.exists(keys.stats(TYPE)) == 0
+
+
+def test_settling_twice_counts_once(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1)
+    settlement = Settlement(schedule.claim(1, ttl=TTL)[0], timedelta(hours=1), Counts.FAILED, 12)
+
+    assert [schedule.settle([settlement]), schedule.settle([settlement])] == [1, 0]
+    assert redis.hgetall(keys.stats(TYPE)) == {"failed": "1", "total_duration_ms": "12"}
+
+
+def test_a_removed_card_is_gone(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1)
+
+    schedule.settle([Settlement(schedule.claim(1, ttl=TTL)[0], None)])
+
+    assert redis.zcard(keys.queue(TYPE)) == 0
+    assert redis.exists(keys.stats(TYPE)) == 0
+
+
+def test_a_card_that_left_the_queue_while_it_was_checked_does_not_come_back(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1)
+    claim = schedule.claim(1, ttl=TTL)[0]
+    redis.zrem(keys.queue(TYPE), 1)
+
+    schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 1)])
+
+    assert redis.zcard(keys.queue(TYPE)) == 0
+
+
+def test_planning_leaves_a_planned_card_alone_or_moves_it_as_asked(schedule: Schedule) -> None:
+    assert plan(schedule, 1, 2, delay=3600) == 2
+
+    assert schedule.plan([(1, 0.0)], mode=PlanMode.NEW_ONLY) == 0
+    assert schedule.claim(5, ttl=TTL) == []
+    assert schedule.plan([(1, 0.0)], mode=PlanMode.MOVE) == 0
+    assert cards(schedule.claim(5, ttl=TTL)) == [1]
+
+
+def test_planning_never_makes_a_card_due_that_somebody_is_checking(schedule: Schedule) -> None:
+    plan(schedule, 1)
+    schedule.claim(1, ttl=TTL)
+
+    schedule.plan([(1, 0.0)], mode=PlanMode.MOVE)
+    plan(schedule, 1)
+
+    assert schedule.claim(5, ttl=TTL) == []
+
+
+def test_many_cards_are_planned_and_settled_in_portions(schedule: Schedule) -> None:
+    assert plan(schedule, *range(1, 2501)) == 2500
+    claims = [claim for _ in range(3) for claim in schedule.claim(1000, ttl=TTL)]
+
+    assert len(claims) == 2500
+    assert schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 1) for claim in claims]) == 2500
+
+
+def test_what_was_settled_is_found_in_the_window(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1, 2, 3)
+    first, second, third = schedule.claim(3, ttl=TTL)
+    hour = timedelta(hours=1)
+    schedule.settle(
+        [
+            Settlement(first, hour, Counts.SUCCESS, 5),
+            Settlement(second, hour, Counts.FAILED, 6),
+            Settlement(third, hour, Counts.SUCCESS, 20_000),
+        ]
+    )
+
+    counted = CheckStats(redis, TYPE).over_last(60 * 5, now=time.time())
+
+    assert (counted.success, counted.failed, counted.total_duration_ms) == (2, 1, 20_011)
+    assert counted.histogram == (1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+    assert counted.success_rate == pytest.approx(2 / 3)
+
+
+def test_nothing_counted_has_no_rate(redis: Redis) -> None:
+    counted = CheckStats(redis, TYPE).over_last(300, now=time.time())
+
+    assert (counted.success_rate, counted.average_ms, counted.percentile_ms(0.5)) == (None, None, None)

@@ -1,0 +1,126 @@
+from datetime import timedelta
+from random import Random
+from typing import cast
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import Card, CheckState, CheckType
+from polling import defaults, wake_ups
+from polling.conf import PollingSettings
+from polling.models import ConcurrencyLimit, PollingConfig
+from polling.seeding import Walk
+from polling.store import keys
+from polling.store.epoch import Epoch
+from polling.store.progress import SeedProgress
+from tests.factories import CardFactory
+
+pytestmark = pytest.mark.django_db
+QUEUE = keys.queue("carddata")
+
+
+def walk(redis: Redis) -> int | None:
+    return Walk(redis, Random(1)).run(total=Card.objects.count())
+
+
+def due_in(redis: Redis, card: Card) -> float:
+    seconds, micro = cast("tuple[int, int]", redis.time())
+    return cast(float, redis.zscore(QUEUE, str(card.pk))) - seconds - micro / 1e6
+
+
+def test_every_card_that_wants_the_check_is_planned_and_no_other(redis: Redis, settings: object) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=3)  # type: ignore[attr-defined]
+    defaults.make_missing()
+    wanted = CardFactory.create_batch(7)
+    CardFactory.create(enable_polling=False)
+    CardFactory.create(status=Card.Status.IN_STOCK)
+    CardFactory.create(deleted_at=timezone.now())
+
+    assert walk(redis) == 9
+
+    assert set(cast("list[str]", redis.zrange(QUEUE, 0, -1))) == {str(card.pk) for card in wanted}
+    assert SeedProgress(redis).read()["status"] == "finished"
+    assert SeedProgress(redis).read()["done"] == "9"
+    assert Epoch(redis).is_complete()
+
+
+def test_a_chunk_of_deleted_cards_does_not_end_the_walk(redis: Redis, settings: object) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)  # type: ignore[attr-defined]
+    defaults.make_missing()
+    CardFactory.create_batch(5, deleted_at=timezone.now())
+    last = CardFactory.create()
+
+    walk(redis)
+
+    assert redis.zrange(QUEUE, 0, -1) == [str(last.pk)]
+
+
+def test_a_card_is_due_an_interval_after_its_last_good_check_and_overdue_ones_come_over_the_ramp(redis: Redis) -> None:
+    defaults.make_missing()
+    recent, overdue, never = CardFactory.create_batch(3)
+    now = timezone.now()
+    for card, ago in ((recent, 600), (overdue, 100_000)):
+        CheckState.objects.create(card=card, type=CheckType.DATA_USAGE, checked_at=now - timedelta(seconds=ago))
+
+    walk(redis)
+
+    assert due_in(redis, recent) == pytest.approx(1200, abs=5)
+    assert -5 <= due_in(redis, overdue) <= 60
+    assert -5 <= due_in(redis, never) <= 60
+
+
+def test_walking_again_moves_nothing_and_takes_a_new_epoch(redis: Redis) -> None:
+    defaults.make_missing()
+    CardFactory.create_batch(3)
+    walk(redis)
+    before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), redis.get(keys.EPOCH)
+
+    walk(redis)
+
+    assert redis.zrange(QUEUE, 0, -1, withscores=True) == before
+    assert int(cast(str, redis.get(keys.EPOCH))) == int(cast(str, epoch)) + 1
+
+
+def test_one_walks_at_a_time(redis: Redis) -> None:
+    with SeedProgress(redis).lease("somebody else"):
+        assert walk(redis) is None
+
+    assert redis.get(keys.EPOCH) is None
+    assert walk(redis) == 0
+
+
+def test_limits_are_there_before_the_epoch(redis: Redis) -> None:
+    defaults.make_missing()
+
+    walk(redis)
+
+    assert redis.get(keys.limit("carddata")) == "50"
+
+
+def test_init_polling_makes_the_defaults_once_and_keeps_what_operators_changed(redis: Redis) -> None:
+    call_command("init_polling", verbosity=0)
+    PollingConfig.objects.filter(name="Industry").delete()
+    ConcurrencyLimit.objects.filter(task_type="carddata").update(max_concurrency=7)
+
+    call_command("init_polling", verbosity=0)
+
+    assert PollingConfig.objects.count() == 4
+    assert ConcurrencyLimit.objects.get(task_type="carddata").max_concurrency == 7
+    assert ConcurrencyLimit.objects.count() == 4
+
+
+def test_a_wake_up_sends_one_drain_and_asks_for_a_walk_while_the_schedule_is_not_whole(redis: Redis) -> None:
+    sent: list[str] = []
+
+    def wake() -> None:
+        wake_ups.wake_up(redis, send_drain=lambda: sent.append("drain"), send_seed=lambda: sent.append("seed"))
+
+    wake()
+    wake()
+    assert sent == ["seed", "drain", "seed"]
+
+    walk(redis)
+    wake()
+    assert sent == ["seed", "drain", "seed"]
