@@ -16,7 +16,9 @@ from accounts.roles import Role
 def validate_time_zone(name: str) -> None:
     """Refuse what is no IANA time zone."""
     if name not in available_timezones():
-        raise ValidationError(_("“%(name)s” is not a time zone; use a name like Asia/Shanghai."), params={"name": name})
+        raise ValidationError(
+            _("“%(name)s” is not a time zone; use a name like Asia/Shanghai."), params={"name": name}
+        )
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -32,7 +34,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             return self.none()
         if user.role in Role.of_staff():
             return self
-        return self.within(user.agent) if user.agent else self.none()
+        return self.within(user.agent) if user.agent is not None else self.none()
 
 
 class Agent(models.Model):
@@ -52,7 +54,9 @@ class Agent(models.Model):
         ordering = ("path",)
         constraints = (
             # Serves `within`: a prefix search needs text_pattern_ops under any collation.
-            models.UniqueConstraint(fields=["path"], opclasses=["text_pattern_ops"], name="agent_path_unique"),
+            models.UniqueConstraint(
+                fields=["path"], opclasses=["text_pattern_ops"], name="agent_path_unique"
+            ),
             models.CheckConstraint(condition=Q(path__regex=r"^(/[0-9]+)+/$"), name="agent_path_shape"),
         )
 
@@ -61,7 +65,7 @@ class Agent(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a new agent gets its id first, because its path ends with it."""
-        if self.pk is None:
+        if self._state.adding:
             self.pk = _next_agent_id()
             self.path = f"{self.parent.path if self.parent else '/'}{self.pk}/"
         super().save(*args, **kwargs)
@@ -78,7 +82,7 @@ class User(AbstractUser):
     )
     language = models.CharField(_("language"), max_length=16, default="en")
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
 
@@ -130,7 +134,9 @@ class ApiToken(models.Model):
         verbose_name = _("API token")
         verbose_name_plural = _("API tokens")
         constraints = (
-            models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="apitoken_digest_is_sha256"),
+            models.CheckConstraint(
+                condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="apitoken_digest_is_sha256"
+            ),
             models.CheckConstraint(condition=Q(scope__in=["read", "write"]), name="apitoken_scope_known"),
         )
 

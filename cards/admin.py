@@ -68,7 +68,7 @@ class CardAdmin(admin.ModelAdmin[Card]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Card]:
         """Only what the user may see."""
-        return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined]
+        return Card.objects.visible_to(request.user).order_by(*self.ordering)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Cards are not deleted by hand: their history would go with them."""

@@ -15,6 +15,7 @@ from carriers.simulator.fleet import CARRIERS, SimulatedCarrier
 
 CHUNK = 20_000
 ICCID_DIGITS = 20
+POLLED_SHARE = 0.99
 _COLUMNS = (
     "iccid",
     "msisdn",
@@ -79,7 +80,9 @@ def _ensure_carrier(played: SimulatedCarrier, simulator_url: str, secret: str) -
 
 
 def _ensure_agents() -> list[Agent]:
-    return [Agent.objects.get_or_create(name=name, parent=None)[0] for name in ("Demo agent A", "Demo agent B")]
+    return [
+        Agent.objects.get_or_create(name=name, parent=None)[0] for name in ("Demo agent A", "Demo agent B")
+    ]
 
 
 def _rows(
@@ -98,12 +101,17 @@ def _rows(
             chance.choice(agents).pk,
             chance.choices((Card.Category.NORMAL, Card.Category.INDUSTRY), (9, 1))[0].value,
             chance.choices(
-                (Card.Status.ACTIVATED, Card.Status.DISTRIBUTED, Card.Status.IN_STOCK, Card.Status.DEACTIVATED),
+                (
+                    Card.Status.ACTIVATED,
+                    Card.Status.DISTRIBUTED,
+                    Card.Status.IN_STOCK,
+                    Card.Status.DEACTIVATED,
+                ),
                 (94, 2, 2, 2),
             )[0].value,
             chance.choices((Card.RealNameStatus.VERIFIED, Card.RealNameStatus.UNVERIFIED), (9, 1))[0].value,
             Card.NetworkStatus.ONLINE.value,
-            chance.random() < 0.99,
+            chance.random() < POLLED_SHARE,
         )
 
 

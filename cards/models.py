@@ -93,7 +93,9 @@ class Card(models.Model):
         help_text=_("empty: the default of the carrier"),
     )
     agent = models.ForeignKey(Agent, models.PROTECT, db_index=False, verbose_name=_("agent"))
-    category = models.CharField(_("category"), max_length=8, choices=Category.choices, default=Category.NORMAL)
+    category = models.CharField(
+        _("category"), max_length=8, choices=Category.choices, default=Category.NORMAL
+    )
     status = models.PositiveSmallIntegerField(_("status"), choices=Status.choices, default=Status.IN_STOCK)
     real_name_status = models.CharField(
         _("real-name status"), max_length=10, choices=RealNameStatus.choices, default=RealNameStatus.UNKNOWN
@@ -125,14 +127,17 @@ class Card(models.Model):
             models.CheckConstraint(
                 condition=Q(msisdn__isnull=True) | Q(msisdn__regex=r"^[0-9]{5,15}$"), name="card_msisdn_shape"
             ),
-            models.CheckConstraint(condition=Q(category__in=["normal", "industry"]), name="card_category_known"),
+            models.CheckConstraint(
+                condition=Q(category__in=["normal", "industry"]), name="card_category_known"
+            ),
             models.CheckConstraint(condition=Q(status__range=(1, 4)), name="card_status_known"),
             models.CheckConstraint(
                 condition=Q(real_name_status__in=["unverified", "verified", "unknown"]),
                 name="card_real_name_status_known",
             ),
             models.CheckConstraint(
-                condition=Q(network_status__in=["online", "stopped", "unknown"]), name="card_network_status_known"
+                condition=Q(network_status__in=["online", "stopped", "unknown"]),
+                name="card_network_status_known",
             ),
         )
         indexes = (
@@ -140,7 +145,10 @@ class Card(models.Model):
             models.Index(fields=["agent", "id"], name="card_agent_page"),
             # The admin's search by number.
             models.Index(
-                fields=["msisdn"], opclasses=["text_pattern_ops"], condition=Q(msisdn__isnull=False), name="card_msisdn"
+                fields=["msisdn"],
+                opclasses=["text_pattern_ops"],
+                condition=Q(msisdn__isnull=False),
+                name="card_msisdn",
             ),
             # The admin's filters, partial where nearly all cards have the other value.
             models.Index(fields=["carrier", "id"], name="card_carrier_page"),
@@ -161,7 +169,9 @@ class CheckState(models.Model):
     present row of failures, empty after a good answer.
     """
 
-    card = models.ForeignKey(Card, models.CASCADE, related_name="check_states", db_index=False, verbose_name=_("card"))
+    card = models.ForeignKey(
+        Card, models.CASCADE, related_name="check_states", db_index=False, verbose_name=_("card")
+    )
     type = models.CharField(_("check"), max_length=8, choices=CheckType.choices)
     token = models.BigIntegerField(_("token"), default=0)
     checked_at = models.DateTimeField(_("last good answer at"), null=True, blank=True)
@@ -200,7 +210,8 @@ class CardUsage(models.Model):
         verbose_name_plural = _("card usage")
         constraints = (
             models.CheckConstraint(
-                condition=Q(used_mb__gte=0, raw_mb__gte=0, last_month_total_mb__gte=0), name="cardusage_not_negative"
+                condition=Q(used_mb__gte=0, raw_mb__gte=0, last_month_total_mb__gte=0),
+                name="cardusage_not_negative",
             ),
             models.CheckConstraint(
                 condition=Q(suspect_raw_mb__isnull=True, suspect_since__isnull=True)
@@ -232,4 +243,3 @@ class UsageRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.used_mb} MB of {self.card_id}"
-

@@ -21,7 +21,21 @@ class GatewayForm(forms.ModelForm[Gateway]):
 
     class Meta:
         model = Gateway
-        fields = "__all__"
+        fields = (
+            "carrier",
+            "name",
+            "adapter",
+            "base_url",
+            "credentials",
+            "timeout_seconds",
+            "batch_size",
+            "max_concurrency",
+            "calls_per_second",
+            "is_enabled",
+            "paused_until",
+            "pause_reason",
+            "is_default",
+        )
 
     def clean_credentials(self) -> str:
         """What was typed, or what is stored."""
@@ -46,7 +60,15 @@ class GatewayAdmin(admin.ModelAdmin[Gateway]):
     """Endpoints of the carriers."""
 
     form = GatewayForm
-    list_display = ("name", "carrier", "base_url", "batch_size", "max_concurrency", "is_enabled", "is_default")
+    list_display = (
+        "name",
+        "carrier",
+        "base_url",
+        "batch_size",
+        "max_concurrency",
+        "is_enabled",
+        "is_default",
+    )
     list_select_related = ("carrier",)
     list_filter = ("is_enabled", "carrier")
     search_fields = ("name",)

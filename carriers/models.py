@@ -37,14 +37,18 @@ class Carrier(models.Model):
     billing_day = models.PositiveSmallIntegerField(
         _("billing day"), default=1, validators=[MinValueValidator(1), MaxValueValidator(28)]
     )
-    counter = models.CharField(_("counter"), max_length=16, choices=Counter.choices, default=Counter.PER_CYCLE)
+    counter = models.CharField(
+        _("counter"), max_length=16, choices=Counter.choices, default=Counter.PER_CYCLE
+    )
 
     class Meta:
         verbose_name = _("carrier")
         verbose_name_plural = _("carriers")
         ordering = ("code",)
         constraints = (
-            models.CheckConstraint(condition=Q(billing_day__range=(1, 28)), name="carrier_billing_day_in_every_month"),
+            models.CheckConstraint(
+                condition=Q(billing_day__range=(1, 28)), name="carrier_billing_day_in_every_month"
+            ),
             models.CheckConstraint(condition=Q(counter__in=Counter.values), name="carrier_counter_known"),
         )
 
@@ -82,7 +86,9 @@ class Gateway(models.Model):
         _("credentials"), help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}; write-only')
     )
     timeout_seconds = models.PositiveSmallIntegerField(
-        _("timeout (s)"), default=MAX_TIMEOUT_SECONDS, validators=[MinValueValidator(1), MaxValueValidator(10)]
+        _("timeout (s)"),
+        default=MAX_TIMEOUT_SECONDS,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
     )
     batch_size = models.PositiveSmallIntegerField(
         _("cards a call"), default=50, validators=[MinValueValidator(1), MaxValueValidator(MAX_BATCH_SIZE)]
@@ -91,7 +97,11 @@ class Gateway(models.Model):
         _("calls at once"), default=50, validators=[MinValueValidator(1)]
     )
     calls_per_second = models.PositiveIntegerField(
-        _("calls a second"), null=True, blank=True, help_text=_("empty: no limit"), validators=[MinValueValidator(1)]
+        _("calls a second"),
+        null=True,
+        blank=True,
+        help_text=_("empty: no limit"),
+        validators=[MinValueValidator(1)],
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
@@ -105,12 +115,18 @@ class Gateway(models.Model):
         verbose_name_plural = _("gateways")
         ordering = ("carrier", "name")
         constraints = (
-            models.UniqueConstraint(fields=["carrier"], condition=Q(is_default=True), name="gateway_one_default"),
-            models.CheckConstraint(condition=Q(timeout_seconds__range=(1, 10)), name="gateway_timeout_bounded"),
+            models.UniqueConstraint(
+                fields=["carrier"], condition=Q(is_default=True), name="gateway_one_default"
+            ),
+            models.CheckConstraint(
+                condition=Q(timeout_seconds__range=(1, 10)), name="gateway_timeout_bounded"
+            ),
             models.CheckConstraint(
                 condition=Q(batch_size__range=(1, MAX_BATCH_SIZE)), name="gateway_batch_size_bounded"
             ),
-            models.CheckConstraint(condition=Q(max_concurrency__gt=0), name="gateway_max_concurrency_positive"),
+            models.CheckConstraint(
+                condition=Q(max_concurrency__gt=0), name="gateway_max_concurrency_positive"
+            ),
             models.CheckConstraint(
                 condition=Q(calls_per_second__isnull=True) | Q(calls_per_second__gt=0),
                 name="gateway_calls_per_second_positive",

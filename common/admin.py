@@ -1,9 +1,11 @@
 """Base classes for the admin."""
 
 from functools import cached_property
+from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.db import connection
+from django.db.models import QuerySet
 
 
 class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
@@ -17,11 +19,12 @@ class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         """Rows, about."""
-        query = self.object_list
+        query = cast("QuerySet[Any]", self.object_list)
         if not query.query.where:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [query.model._meta.db_table]
+                    "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
+                    [query.model._meta.db_table],
                 )
                 estimate = int(cursor.fetchone()[0])
             if estimate > self.COUNT_AT_MOST:

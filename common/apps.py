@@ -1,7 +1,5 @@
 """The app without a domain: Redis, outgoing HTTP, errors, health, logs."""
 
-from typing import Any, cast
-
 from django.apps import AppConfig
 from django.conf import settings
 
@@ -15,4 +13,4 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         """Logging first: what the other apps say at start is to be structured too."""
-        logs.set_up(cast("dict[str, Any]", settings.LOGGING))
+        logs.set_up(settings.LOGGING)

@@ -14,7 +14,7 @@ HEADER = "simwatch_request_id"
 log = structlog.get_logger(__name__)
 
 
-class Door(Task):
+class Door(Task[Any, Any]):
     """The base class of our tasks.
 
     During an outage a task does nothing: whatever it would have done is owed by a row or by the schedule,
@@ -29,7 +29,7 @@ class Door(Task):
             server = server_of(error)
             if server is None:
                 raise
-            log.error("outage", server=server.value, task=self.name, reason=one_line(error))
+            log.exception("outage", server=server.value, task=self.name, reason=one_line(error))
             return None
 
 
@@ -40,7 +40,7 @@ def send_request_id(headers: dict[str, Any], **_: Any) -> None:
 
 
 @task_prerun.connect
-def bind_request_id(task: Task, **_: Any) -> None:
+def bind_request_id(task: Task[Any, Any], **_: Any) -> None:
     """Take the id out of the message; a message of a stranger gets a new one."""
     offered = (task.request.headers or {}).get(HEADER) or getattr(task.request, HEADER, None)
     request_ids.bind(request_ids.accept(offered))

@@ -56,7 +56,8 @@ LIMITS: Mapping[TaskType, int] = {
 
 def make_missing() -> None:
     """Make the limits that are missing, and the configs when there is none at all: what an operator
-    deleted stays deleted."""
+    deleted stays deleted.
+    """
     for task_type, limit in LIMITS.items():
         ConcurrencyLimit.objects.get_or_create(task_type=task_type, defaults={"max_concurrency": limit})
     if not PollingConfig.objects.exists():

@@ -18,7 +18,8 @@ def after_answer(interval: timedelta, chance: Random) -> timedelta:
 def after_card_error(interval: timedelta, failures: int, chance: Random) -> timedelta:
     """Back-off after the `failures`-th failure in a row (1 and more), never beyond the interval."""
     doublings = min(max(failures - 1, 0), MAX_DOUBLINGS)
-    return min(interval, FIRST_BACK_OFF * 2**doublings) * chance.uniform(0.5, 1)
+    longest = min(interval, FIRST_BACK_OFF * (1 << doublings))
+    return longest * chance.uniform(0.5, 1)
 
 
 def after_gateway_trouble(chance: Random) -> timedelta:

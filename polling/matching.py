@@ -31,7 +31,9 @@ class CardClass:
         return self.enable_polling and self.status in _POLLED_STATUSES
 
 
-def interval_for(card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]) -> timedelta | None:
+def interval_for(
+    card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]
+) -> timedelta | None:
     """How often cards of this class want the check; None: not at all.
 
     `configs` are those in force, the one that decides first in front.

@@ -1,5 +1,7 @@
 """What operators tune while it runs: how often which card is checked, and how many calls run at once."""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -18,7 +20,7 @@ def validate_interval(seconds: int) -> None:
         raise ValidationError(_("Use 0 (off) or at least 30 seconds."))
 
 
-def interval_field(label: str) -> "models.IntegerField[int | None, int | None]":
+def interval_field(label: Any) -> "models.IntegerField[int | None, int | None]":
     """An interval of one check: empty says nothing, 0 is off."""
     return models.PositiveIntegerField(
         label, null=True, blank=True, validators=[validate_interval], help_text=_INTERVAL_HELP
@@ -27,7 +29,9 @@ def interval_field(label: str) -> "models.IntegerField[int | None, int | None]":
 
 def interval_constraint(field: str) -> models.CheckConstraint:
     """The same rule, kept by the database."""
-    condition = Q(**{f"{field}__isnull": True}) | Q(**{field: 0}) | Q(**{f"{field}__gte": MIN_INTERVAL_SECONDS})
+    condition = (
+        Q(**{f"{field}__isnull": True}) | Q(**{field: 0}) | Q(**{f"{field}__gte": MIN_INTERVAL_SECONDS})
+    )
     return models.CheckConstraint(condition=condition, name=f"pollingconfig_{field}")
 
 
@@ -90,7 +94,9 @@ class PollingConfig(models.Model):
             interval_constraint("carddata_check_interval"),
             interval_constraint("package_check_interval"),
             models.CheckConstraint(
-                condition=Q(card_condition__in=["any", "not_real_name", "real_name", "activated", "suspended"]),
+                condition=Q(
+                    card_condition__in=["any", "not_real_name", "real_name", "activated", "suspended"]
+                ),
                 name="pollingconfig_card_condition_known",
             ),
             models.CheckConstraint(

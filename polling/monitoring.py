@@ -109,5 +109,5 @@ def _queue(redis: Redis, check_type: str, now: float) -> QueueState:
 
 
 def _now(redis: Redis) -> float:
-    seconds, microseconds = cast("tuple[int, int]", redis.time())
+    seconds, microseconds = redis.time()
     return seconds + microseconds / 1_000_000

@@ -113,4 +113,5 @@ def _checked_at(check_type: CheckType, rows: Sequence[Row]) -> dict[int, datetim
     states = CheckState.objects.filter(
         type=check_type, card_id__gte=rows[0][0], card_id__lte=rows[-1][0], checked_at__isnull=False
     )
-    return dict(states.values_list("card_id", "checked_at"))
+    pairs = states.values_list("card_id", "checked_at")
+    return {card_id: checked_at for card_id, checked_at in pairs if checked_at}

@@ -22,13 +22,13 @@ def drain() -> None:
     """Check what is due, for a few seconds."""
     WakeUp(for_worker()).clear()
     with stopping.on_sigterm():
-        Drain(for_worker(), outlet.of_this_process(), Random()).run()  # noqa: S311 (jitter is no secret)
+        Drain(for_worker(), outlet.of_this_process(), Random()).run()
 
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
 def seed() -> None:
     """Plan all cards."""
-    seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards())  # noqa: S311
+    seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards())
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

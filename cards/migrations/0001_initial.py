@@ -6,165 +6,383 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0002_roles'),
-        ('carriers', '0001_initial'),
+        ("accounts", "0002_roles"),
+        ("carriers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='UsageRecord',
+            name="UsageRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('card_id', models.BigIntegerField(verbose_name='card')),
-                ('recorded_at', models.DateTimeField(verbose_name='recorded at')),
-                ('measured_at', models.DateTimeField(verbose_name='measured at')),
-                ('raw_mb', models.DecimalField(decimal_places=3, max_digits=18, verbose_name='counter (MB)')),
-                ('used_mb', models.DecimalField(decimal_places=3, max_digits=18, verbose_name='used in the cycle (MB)')),
-                ('delta_mb', models.DecimalField(decimal_places=3, max_digits=18, verbose_name='increase (MB)')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("card_id", models.BigIntegerField(verbose_name="card")),
+                ("recorded_at", models.DateTimeField(verbose_name="recorded at")),
+                ("measured_at", models.DateTimeField(verbose_name="measured at")),
+                ("raw_mb", models.DecimalField(decimal_places=3, max_digits=18, verbose_name="counter (MB)")),
+                (
+                    "used_mb",
+                    models.DecimalField(
+                        decimal_places=3, max_digits=18, verbose_name="used in the cycle (MB)"
+                    ),
+                ),
+                (
+                    "delta_mb",
+                    models.DecimalField(decimal_places=3, max_digits=18, verbose_name="increase (MB)"),
+                ),
             ],
             options={
-                'verbose_name': 'usage record',
-                'verbose_name_plural': 'usage records',
+                "verbose_name": "usage record",
+                "verbose_name_plural": "usage records",
             },
         ),
         migrations.CreateModel(
-            name='Card',
+            name="Card",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('iccid', models.CharField(max_length=22, validators=[django.core.validators.RegexValidator('^[0-9A-F]{18,22}$', '18 to 22 of 0-9 and A-F')], verbose_name='ICCID')),
-                ('imsi', models.CharField(blank=True, max_length=15, null=True, verbose_name='IMSI')),
-                ('msisdn', models.CharField(blank=True, max_length=15, null=True, verbose_name='MSISDN')),
-                ('category', models.CharField(choices=[('normal', 'normal'), ('industry', 'industry (M2M)')], default='normal', max_length=8, verbose_name='category')),
-                ('status', models.PositiveSmallIntegerField(choices=[(1, 'in stock'), (2, 'distributed'), (3, 'activated'), (4, 'deactivated')], default=1, verbose_name='status')),
-                ('real_name_status', models.CharField(choices=[('unverified', 'unverified'), ('verified', 'verified'), ('unknown', 'unknown')], default='unknown', max_length=10, verbose_name='real-name status')),
-                ('network_status', models.CharField(choices=[('online', 'online'), ('stopped', 'stopped'), ('unknown', 'unknown')], default='unknown', max_length=7, verbose_name='network status')),
-                ('network_checked_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='network checked at')),
-                ('enable_polling', models.BooleanField(default=True, verbose_name='polled')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
-                ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='accounts.agent', verbose_name='agent')),
-                ('carrier', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='carriers.carrier', verbose_name='carrier')),
-                ('gateway', models.ForeignKey(blank=True, db_index=False, help_text='empty: the default of the carrier', null=True, on_delete=django.db.models.deletion.PROTECT, to='carriers.gateway', verbose_name='gateway')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "iccid",
+                    models.CharField(
+                        max_length=22,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[0-9A-F]{18,22}$", "18 to 22 of 0-9 and A-F"
+                            )
+                        ],
+                        verbose_name="ICCID",
+                    ),
+                ),
+                ("imsi", models.CharField(blank=True, max_length=15, null=True, verbose_name="IMSI")),
+                ("msisdn", models.CharField(blank=True, max_length=15, null=True, verbose_name="MSISDN")),
+                (
+                    "category",
+                    models.CharField(
+                        choices=[("normal", "normal"), ("industry", "industry (M2M)")],
+                        default="normal",
+                        max_length=8,
+                        verbose_name="category",
+                    ),
+                ),
+                (
+                    "status",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "in stock"), (2, "distributed"), (3, "activated"), (4, "deactivated")],
+                        default=1,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "real_name_status",
+                    models.CharField(
+                        choices=[
+                            ("unverified", "unverified"),
+                            ("verified", "verified"),
+                            ("unknown", "unknown"),
+                        ],
+                        default="unknown",
+                        max_length=10,
+                        verbose_name="real-name status",
+                    ),
+                ),
+                (
+                    "network_status",
+                    models.CharField(
+                        choices=[("online", "online"), ("stopped", "stopped"), ("unknown", "unknown")],
+                        default="unknown",
+                        max_length=7,
+                        verbose_name="network status",
+                    ),
+                ),
+                (
+                    "network_checked_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="network checked at"
+                    ),
+                ),
+                ("enable_polling", models.BooleanField(default=True, verbose_name="polled")),
+                (
+                    "deleted_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="deleted at"),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.agent",
+                        verbose_name="agent",
+                    ),
+                ),
+                (
+                    "carrier",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="carriers.carrier",
+                        verbose_name="carrier",
+                    ),
+                ),
+                (
+                    "gateway",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        help_text="empty: the default of the carrier",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="carriers.gateway",
+                        verbose_name="gateway",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'card',
-                'verbose_name_plural': 'cards',
+                "verbose_name": "card",
+                "verbose_name_plural": "cards",
             },
         ),
         migrations.CreateModel(
-            name='CardUsage',
+            name="CardUsage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cycle_start', models.DateField(verbose_name='cycle began on')),
-                ('used_mb', models.DecimalField(decimal_places=3, max_digits=18, verbose_name='used in the cycle (MB)')),
-                ('last_month_total_mb', models.DecimalField(decimal_places=3, default=0, max_digits=18, verbose_name='used in the cycle before (MB)')),
-                ('raw_mb', models.DecimalField(decimal_places=3, max_digits=18, verbose_name='counter (MB)')),
-                ('measured_at', models.DateTimeField(verbose_name='measured at')),
-                ('suspect_raw_mb', models.DecimalField(blank=True, decimal_places=3, max_digits=18, null=True, verbose_name='suspicious counter (MB)')),
-                ('suspect_since', models.DateTimeField(blank=True, null=True, verbose_name='suspicious since')),
-                ('card', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='usage', to='cards.card', verbose_name='card')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("cycle_start", models.DateField(verbose_name="cycle began on")),
+                (
+                    "used_mb",
+                    models.DecimalField(
+                        decimal_places=3, max_digits=18, verbose_name="used in the cycle (MB)"
+                    ),
+                ),
+                (
+                    "last_month_total_mb",
+                    models.DecimalField(
+                        decimal_places=3,
+                        default=0,
+                        max_digits=18,
+                        verbose_name="used in the cycle before (MB)",
+                    ),
+                ),
+                ("raw_mb", models.DecimalField(decimal_places=3, max_digits=18, verbose_name="counter (MB)")),
+                ("measured_at", models.DateTimeField(verbose_name="measured at")),
+                (
+                    "suspect_raw_mb",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        max_digits=18,
+                        null=True,
+                        verbose_name="suspicious counter (MB)",
+                    ),
+                ),
+                (
+                    "suspect_since",
+                    models.DateTimeField(blank=True, null=True, verbose_name="suspicious since"),
+                ),
+                (
+                    "card",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="usage",
+                        to="cards.card",
+                        verbose_name="card",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'card usage',
-                'verbose_name_plural': 'card usage',
+                "verbose_name": "card usage",
+                "verbose_name_plural": "card usage",
             },
         ),
         migrations.CreateModel(
-            name='CheckState',
+            name="CheckState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('realname', 'real-name verification'), ('carddata', 'data usage'), ('package', 'package')], max_length=8, verbose_name='check')),
-                ('token', models.BigIntegerField(default=0, verbose_name='token')),
-                ('checked_at', models.DateTimeField(blank=True, null=True, verbose_name='last good answer at')),
-                ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
-                ('error', models.CharField(blank=True, default='', max_length=200, verbose_name='error')),
-                ('failing_since', models.DateTimeField(blank=True, null=True, verbose_name='failing since')),
-                ('parked_at', models.DateTimeField(blank=True, null=True, verbose_name='parked at')),
-                ('parked_where', models.CharField(blank=True, default='', max_length=200, verbose_name='parked by')),
-                ('card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='check_states', to='cards.card', verbose_name='card')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("realname", "real-name verification"),
+                            ("carddata", "data usage"),
+                            ("package", "package"),
+                        ],
+                        max_length=8,
+                        verbose_name="check",
+                    ),
+                ),
+                ("token", models.BigIntegerField(default=0, verbose_name="token")),
+                (
+                    "checked_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last good answer at"),
+                ),
+                ("failures", models.PositiveIntegerField(default=0, verbose_name="failures in a row")),
+                ("error", models.CharField(blank=True, default="", max_length=200, verbose_name="error")),
+                ("failing_since", models.DateTimeField(blank=True, null=True, verbose_name="failing since")),
+                ("parked_at", models.DateTimeField(blank=True, null=True, verbose_name="parked at")),
+                (
+                    "parked_where",
+                    models.CharField(blank=True, default="", max_length=200, verbose_name="parked by"),
+                ),
+                (
+                    "card",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="check_states",
+                        to="cards.card",
+                        verbose_name="card",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'check state',
-                'verbose_name_plural': 'check states',
+                "verbose_name": "check state",
+                "verbose_name_plural": "check states",
             },
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['agent', 'id'], name='card_agent_page'),
+            model_name="card",
+            index=models.Index(fields=["agent", "id"], name="card_agent_page"),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(condition=models.Q(('msisdn__isnull', False)), fields=['msisdn'], name='card_msisdn', opclasses=['text_pattern_ops']),
+            model_name="card",
+            index=models.Index(
+                condition=models.Q(("msisdn__isnull", False)),
+                fields=["msisdn"],
+                name="card_msisdn",
+                opclasses=["text_pattern_ops"],
+            ),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['carrier', 'id'], name='card_carrier_page'),
+            model_name="card",
+            index=models.Index(fields=["carrier", "id"], name="card_carrier_page"),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['status', 'id'], name='card_status_page'),
+            model_name="card",
+            index=models.Index(fields=["status", "id"], name="card_status_page"),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(condition=models.Q(('network_status', 'stopped')), fields=['id'], name='card_stopped'),
+            model_name="card",
+            index=models.Index(
+                condition=models.Q(("network_status", "stopped")), fields=["id"], name="card_stopped"
+            ),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(condition=models.Q(('category', 'industry')), fields=['id'], name='card_industry'),
+            model_name="card",
+            index=models.Index(
+                condition=models.Q(("category", "industry")), fields=["id"], name="card_industry"
+            ),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(condition=models.Q(('enable_polling', False)), fields=['id'], name='card_not_polled'),
+            model_name="card",
+            index=models.Index(
+                condition=models.Q(("enable_polling", False)), fields=["id"], name="card_not_polled"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('iccid',), name='card_iccid_unique', opclasses=['text_pattern_ops']),
+            model_name="card",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("iccid",),
+                name="card_iccid_unique",
+                opclasses=["text_pattern_ops"],
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('iccid__regex', '^[0-9A-F]{18,22}$')), name='card_iccid_shape'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("iccid__regex", "^[0-9A-F]{18,22}$")), name="card_iccid_shape"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('imsi__isnull', True), ('imsi__regex', '^[0-9]{6,15}$'), _connector='OR'), name='card_imsi_shape'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("imsi__isnull", True), ("imsi__regex", "^[0-9]{6,15}$"), _connector="OR"),
+                name="card_imsi_shape",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('msisdn__isnull', True), ('msisdn__regex', '^[0-9]{5,15}$'), _connector='OR'), name='card_msisdn_shape'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("msisdn__isnull", True), ("msisdn__regex", "^[0-9]{5,15}$"), _connector="OR"
+                ),
+                name="card_msisdn_shape",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('category__in', ['normal', 'industry'])), name='card_category_known'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("category__in", ["normal", "industry"])), name="card_category_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('status__range', (1, 4))), name='card_status_known'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__range", (1, 4))), name="card_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('real_name_status__in', ['unverified', 'verified', 'unknown'])), name='card_real_name_status_known'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("real_name_status__in", ["unverified", "verified", "unknown"])),
+                name="card_real_name_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('network_status__in', ['online', 'stopped', 'unknown'])), name='card_network_status_known'),
+            model_name="card",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("network_status__in", ["online", "stopped", "unknown"])),
+                name="card_network_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cardusage',
-            constraint=models.CheckConstraint(condition=models.Q(('last_month_total_mb__gte', 0), ('raw_mb__gte', 0), ('used_mb__gte', 0)), name='cardusage_not_negative'),
+            model_name="cardusage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("last_month_total_mb__gte", 0), ("raw_mb__gte", 0), ("used_mb__gte", 0)),
+                name="cardusage_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cardusage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('suspect_raw_mb__isnull', True), ('suspect_since__isnull', True)), models.Q(('suspect_raw_mb__isnull', False), ('suspect_since__isnull', False)), _connector='OR'), name='cardusage_suspicion_whole'),
+            model_name="cardusage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("suspect_raw_mb__isnull", True), ("suspect_since__isnull", True)),
+                    models.Q(("suspect_raw_mb__isnull", False), ("suspect_since__isnull", False)),
+                    _connector="OR",
+                ),
+                name="cardusage_suspicion_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checkstate',
-            constraint=models.UniqueConstraint(fields=('card', 'type'), name='checkstate_one_per_card_and_type'),
+            model_name="checkstate",
+            constraint=models.UniqueConstraint(
+                fields=("card", "type"), name="checkstate_one_per_card_and_type"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checkstate',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['realname', 'carddata', 'package'])), name='checkstate_type_known'),
+            model_name="checkstate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("type__in", ["realname", "carddata", "package"])),
+                name="checkstate_type_known",
+            ),
         ),
     ]

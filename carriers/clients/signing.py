@@ -27,5 +27,5 @@ class Signer:
     def signature(self, timestamp: str, nonce: str, method: str, path: str, body: bytes) -> str:
         """The signature in lower-case hex."""
         digest = hashlib.sha256(body).hexdigest()
-        text = "\n".join((timestamp, nonce, method, path, digest))
+        text = f"{timestamp}\n{nonce}\n{method}\n{path}\n{digest}"
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()

@@ -35,7 +35,7 @@ class SimulatedGateway:
         """The answer of carrier `code` to a call of `path`; raises BadRequestError or KeyError."""
         carrier = _CARRIERS[code]
         if path in ("/v1/stop", "/v1/start"):
-            return {"code": 0, "data": self._switch(carrier, path == "/v1/stop", body)}
+            return {"code": 0, "data": self._switch(carrier, body, is_stop=path == "/v1/stop")}
         entry = {
             "/v1/usage": self._usage,
             "/v1/realname-status": self._real_name,
@@ -84,7 +84,7 @@ class SimulatedGateway:
             for iccid in iccids
         ]
 
-    def _switch(self, carrier: SimulatedCarrier, is_stop: bool, body: dict[str, Any]) -> dict[str, str]:
+    def _switch(self, carrier: SimulatedCarrier, body: dict[str, Any], *, is_stop: bool) -> dict[str, str]:
         iccid, key = body.get("iccid"), body.get("idempotency_key")
         if not isinstance(iccid, str) or not isinstance(key, str) or not key:
             raise BadRequestError("iccid and idempotency_key are needed")

@@ -13,14 +13,27 @@ PUBLIC_PORTS = frozenset({443, 8443})
 
 _DENIED_V4 = tuple(
     IPv4Network(text)
-    for text in (
-        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 "
-        "192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 "
-        "224.0.0.0/4 240.0.0.0/4 168.63.129.16/32"
-    ).split()
+    for text in [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "168.63.129.16/32",
+    ]
 )
 _ALLOWED_V6 = IPv6Network("2000::/3")
-_DENIED_V6 = tuple(IPv6Network(text) for text in "2001::/23 2001:db8::/32 2002::/16 3fff::/20".split())
+_DENIED_V6 = tuple(IPv6Network(text) for text in ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"])
 
 
 class AddressRefusedError(OSError):
@@ -44,7 +57,7 @@ def check(address: str, *, port: int, is_encrypted: bool, allowed: Sequence[Netw
 
 
 def _unwrapped(address: str) -> IPv4Address | IPv6Address:
-    ip = ip_address(address.split("%")[0])
+    ip = ip_address(address.split("%", maxsplit=1)[0])
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
         return ip.ipv4_mapped
     return ip

@@ -41,7 +41,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """aiohttp's contract."""
+        """Aiohttp's contract."""
         results = await self._inner.resolve(host, port, family)
         for result in results:
             check(result["host"], port=port, is_encrypted=self._is_encrypted, allowed=self._allowed)
@@ -57,7 +57,8 @@ class Outgoing:
     def __init__(self, *, allowed_networks: Sequence[Network], connections: int) -> None:
         """Needs a running loop; `connections` is the most that are open at once."""
         self._sessions = {
-            scheme: _session(scheme == "https", allowed_networks, connections) for scheme in ("http", "https")
+            scheme: _session(allowed_networks, connections, is_encrypted=scheme == "https")
+            for scheme in ("http", "https")
         }
 
     async def __aenter__(self) -> Self:
@@ -98,13 +99,13 @@ class Outgoing:
             raise CallError(_reason(error)) from None
 
 
-def _session(is_encrypted: bool, allowed: Sequence[Network], connections: int) -> ClientSession:
+def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool) -> ClientSession:
     def guarded_socket(info: Any) -> socket.socket:
         # aiohttp asks no resolver for a literal address, so the socket is where the guard must stand.
         family, kind, protocol, _, (host, port, *_) = info
         check(host, port=port, is_encrypted=is_encrypted, allowed=allowed)
         made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
+        made.setblocking(False)  # noqa: FBT003 (its only parameter)
         return made
 
     connector = TCPConnector(

@@ -3,7 +3,6 @@
 import base64
 import os
 import secrets
-import sys
 
 ENVIRONMENT = {
     "SIMWATCH_MODE": "production",
@@ -33,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -57,7 +57,11 @@ class Command:
                 env=environment,
                 start_new_session=True,
                 preexec_fn=before_exec,  # noqa: PLW1509 (the supervisor has one thread)
-                **_as_user(self.user),
+                user=self.user,
+                group=_group_of(self.user),
+                extra_groups=[] if self.user else None,
+                # The working folder may be one that this user cannot enter.
+                cwd="/" if self.user else None,
             )
 
 
@@ -87,7 +91,7 @@ def make_folder(link: Path) -> Path:
     if _server_user() is None:
         link.mkdir(mode=0o700, parents=True)
         return link
-    folder = Path(tempfile.mkdtemp(prefix="simwatch-", dir="/var/tmp"))  # noqa: S108 (mkdtemp is safe)
+    folder = Path(tempfile.mkdtemp(prefix="simwatch-", dir="/var/tmp"))
     _give(folder)
     link.symlink_to(folder)
     return folder
@@ -215,24 +219,23 @@ def _server_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _as_user(user: str | None) -> dict[str, object]:
-    if user is None:
-        return {}
-    # "/": the working folder may be one that this user cannot enter.
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], "cwd": "/"}
+def _group_of(user: str | None) -> int | None:
+    return pwd.getpwnam(user).pw_gid if user else None
 
 
 def _give(*paths: Path) -> None:
     user = _server_user()
     if user:
         for path in paths:
-            shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
+            shutil.chown(path, user, _group_of(user))
 
 
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise LocalServerError(f"the package {name} is missing; set DATABASE_URL and REDIS_URL to use your own servers")
+        raise LocalServerError(
+            f"the package {name} is missing; set DATABASE_URL and REDIS_URL to use your own servers"
+        )
     return Path(spec.submodule_search_locations[0])
 
 
@@ -263,7 +266,17 @@ def _readable_valkey(folder: Path) -> Path:
 
 
 def _run(*arguments: str) -> None:
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, **_as_user(_server_user()))
+    user = _server_user()
+    done = subprocess.run(
+        arguments,
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user,
+        group=_group_of(user),
+        extra_groups=[] if user else None,
+        cwd="/",
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise LocalServerError(f"{Path(arguments[0]).name} failed: {last}")

@@ -13,13 +13,21 @@ _CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
 def simulator(variables: Mapping[str, str]) -> Service:
     """The gateways."""
-    return _service("simulator", variables, "manage.py", "gateway_simulator", "--port", variables["SIMULATOR_PORT"])
+    return _service(
+        "simulator", variables, "manage.py", "gateway_simulator", "--port", variables["SIMULATOR_PORT"]
+    )
 
 
 def web(variables: Mapping[str, str]) -> Service:
     """Admin and API."""
     bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
-    options = ("--workers=1", "--threads=8", "--worker-class=gthread", "--graceful-timeout=3", "--no-control-socket")
+    options = (
+        "--workers=1",
+        "--threads=8",
+        "--worker-class=gthread",
+        "--graceful-timeout=3",
+        "--no-control-socket",
+    )
     return _service("web", variables, "-m", "gunicorn", "config.wsgi", bind, *options)
 
 
@@ -60,7 +68,12 @@ def companions(variables: Mapping[str, str]) -> list[Service]:
 
 
 def _worker(queue: str, variables: Mapping[str, str], processes: int) -> Service:
-    options = (f"--queues={queue}", f"--hostname={queue}@%h", f"--concurrency={processes}", "--without-mingle")
+    options = (
+        f"--queues={queue}",
+        f"--hostname={queue}@%h",
+        f"--concurrency={processes}",
+        "--without-mingle",
+    )
     return _celery(f"worker-{queue}", variables, "worker", "--pool=prefork", "--without-gossip", *options)
 
 

@@ -75,7 +75,9 @@ class Supervisor:
                 continue
             if name not in self._retry_at:
                 self._retry_at[name] = now + RESTART_SECONDS
-                self._say(f"{name} ended ({_ending(code)}); starting it again. Its log: {self._logs / name}.log")
+                self._say(
+                    f"{name} ended ({_ending(code)}); starting it again. Its log: {self._logs / name}.log"
+                )
             elif now >= self._retry_at[name]:
                 del self._retry_at[name]
                 self.start(service)

@@ -40,8 +40,12 @@ FIRST_READING_SECONDS = 60
 
 def main() -> None:
     """Parse the command line, run the stack, and tell failures in one line."""
-    parser = argparse.ArgumentParser(prog="bin/up", description="Starts Simwatch on this machine, until Ctrl-C.")
-    parser.add_argument("--cards", type=int, default=10_000, help="cards of the demo fleet (first start only)")
+    parser = argparse.ArgumentParser(
+        prog="bin/up", description="Starts Simwatch on this machine, until Ctrl-C."
+    )
+    parser.add_argument(
+        "--cards", type=int, default=10_000, help="cards of the demo fleet (first start only)"
+    )
     parser.add_argument("--port", type=int, default=8000, help="port of the web server")
     parser.add_argument("--fresh", action="store_true", help="throw the local data away first")
     options = parser.parse_args()
@@ -92,7 +96,9 @@ def _only_instance() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UpError("this clone is running already; stop it with Ctrl-C, or use another clone") from None
+            raise UpError(
+                "this clone is running already; stop it with Ctrl-C, or use another clone"
+            ) from None
         # The lock must not outlive us in a child.
         os.set_inheritable(lock.fileno(), False)  # noqa: FBT003 (its only parameter)
         yield
@@ -101,7 +107,9 @@ def _only_instance() -> Iterator[None]:
 def _throw_away() -> None:
     foreign = [name for name in ("DATABASE_URL", "REDIS_URL") if name in os.environ]
     if foreign:
-        raise UpError(f"--fresh throws local data away only, and {foreign[0]} points elsewhere; unset it first")
+        raise UpError(
+            f"--fresh throws local data away only, and {foreign[0]} points elsewhere; unset it first"
+        )
     remove_folder(RUN / "servers")
     (RUN / "env").unlink(missing_ok=True)
     shutil.rmtree(RUN / "logs", ignore_errors=True)
@@ -119,7 +127,9 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
         postgres.wait_until_ready()
         variables["DATABASE_URL"] = postgres.url()
     if not local.has_foreign_redis:
-        valkey = ValkeyServer(folder, port=int(variables["VALKEY_PORT"]), password=variables["VALKEY_PASSWORD"])
+        valkey = ValkeyServer(
+            folder, port=int(variables["VALKEY_PORT"]), password=variables["VALKEY_PASSWORD"]
+        )
         supervisor.start(Service("valkey", valkey.command, is_server=True))
         valkey.wait_until_ready()
         variables["REDIS_URL"] = valkey.url()
@@ -179,7 +189,7 @@ def _wait(supervisor: Supervisor, seconds: float, is_there: Callable[[], bool]) 
 
 def _answers(port: str) -> bool:
     try:
-        with urlopen(f"http://{LOCALHOST}:{port}/livez", timeout=1) as answer:  # noqa: S310 (http, our own)
+        with urlopen(f"http://{LOCALHOST}:{port}/livez", timeout=1) as answer:
             return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False

@@ -1,5 +1,7 @@
 """The shapes of the statistics, field by field."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from polling.monitoring import TaskState
@@ -7,7 +9,7 @@ from polling.monitoring import TaskState
 MAX_WINDOW_SECONDS = 3600
 
 
-class QueueStateSerializer(serializers.Serializer):
+class QueueStateSerializer(serializers.Serializer[Any]):
     """One check type's queue."""
 
     task_type = serializers.CharField()
@@ -17,7 +19,7 @@ class QueueStateSerializer(serializers.Serializer):
     oldest_due_seconds = serializers.FloatField()
 
 
-class LimitStateSerializer(serializers.Serializer):
+class LimitStateSerializer(serializers.Serializer[Any]):
     """One concurrency limit."""
 
     task_type = serializers.CharField()
@@ -26,7 +28,7 @@ class LimitStateSerializer(serializers.Serializer):
     usage_percent = serializers.FloatField(allow_null=True)
 
 
-class TaskStateSerializer(serializers.Serializer):
+class TaskStateSerializer(serializers.Serializer[Any]):
     """What one check type has done over a rolling window."""
 
     task_type = serializers.CharField()
@@ -53,7 +55,7 @@ class TaskStateSerializer(serializers.Serializer):
         return state.counted.percentile_ms(0.99)
 
 
-class WindowSerializer(serializers.Serializer):
+class WindowSerializer(serializers.Serializer[Any]):
     """The query of the task statistics: whole minutes, in seconds."""
 
     window = serializers.IntegerField(default=300, min_value=60, max_value=MAX_WINDOW_SECONDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import cast
 
 from cards import check_states, usage
 from cards.check_states import CheckResult
@@ -16,7 +17,7 @@ MAX_AHEAD = timedelta(hours=1)
 
 
 class DataUsageCheck(GatewayCheck):
-    """How many megabytes has the card used this month?"""
+    """Asks how many megabytes the card has used this month."""
 
     type = CheckType.DATA_USAGE
 
@@ -53,8 +54,8 @@ def _meter(results: Sequence[Result], now: datetime) -> None:
     after: dict[int, Meter] = {}
     lines: list[UsageLine] = []
     for result in results:
-        card_id = result.card.claim.card_id
-        reading = Reading(result.answer.used_mb, result.answer.measured_at)
+        card_id, answer = result.card.claim.card_id, cast(UsageReading, result.answer)
+        reading = Reading(answer.used_mb, answer.measured_at)
         step = advance(before.get(card_id), reading, result.card.tariff)
         if step.meter != before.get(card_id):
             after[card_id] = step.meter

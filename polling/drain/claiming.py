@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -32,7 +33,9 @@ class Directory:
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
             gateways=gateways,
-            default_gateways={gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default},
+            default_gateways={
+                gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default
+            },
             tariffs={carrier.pk: _tariff(carrier) for carrier in Carrier.objects.all()},
         )
 
@@ -69,7 +72,7 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
     return loaded
 
 
-def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[object, ...]]:
+def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -81,7 +84,7 @@ def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[object, ...
             """,
             [check_type.value, list(cards)],
         )
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _tariff(carrier: Carrier) -> Tariff:

@@ -7,7 +7,7 @@ from random import Random
 from django.db import connection, transaction
 
 from polling import due
-from polling.checks.base import GatewayCheck, Outcome
+from polling.checks.base import GatewayCheck, Outcome, Result
 from polling.drain.fetching import Answered
 from polling.store.schedule import Counts, Settlement
 
@@ -16,14 +16,12 @@ def record(check: GatewayCheck, answered: Sequence[Answered], chance: Random) ->
     """Write what was answered, all or nothing; returns how each claim is to be settled."""
     results = [result for one in answered for result in one.results]
     outcomes = _write(check, results) if results else []
-    durations = {
-        result.card.claim: one.duration_ms for one in answered for result in one.results
-    }
+    durations = {result.card.claim: one.duration_ms for one in answered for result in one.results}
     settled = [_settlement(outcome, durations[outcome.card.claim], chance) for outcome in outcomes]
     return settled + _in_trouble(answered, chance)
 
 
-def _write(check: GatewayCheck, results: Sequence[object]) -> list[Outcome]:
+def _write(check: GatewayCheck, results: Sequence[Result]) -> list[Outcome]:
     with transaction.atomic():
         return check.record(results, now=_database_now())
 
@@ -32,7 +30,8 @@ def _database_now() -> datetime:
     # PostgreSQL's clock: a worker whose own is off by an hour must do no harm.
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
-        return cursor.fetchone()[0]
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 def _settlement(outcome: Outcome, duration_ms: int, chance: Random) -> Settlement:

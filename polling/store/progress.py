@@ -11,6 +11,11 @@ from polling.store import keys
 
 LEASE_SECONDS = 30
 
+# As redis-py types a mapping, which is invariant in its keys.
+Fields = dict[
+    bytes | bytearray | memoryview | str | int | float, bytes | bytearray | memoryview | str | int | float
+]
+
 
 class SeedProgress:
     """A hash that operators read, beside a lease that ends with its holder.
@@ -35,7 +40,7 @@ class SeedProgress:
     def begin(self, *, total: int, now: datetime) -> None:
         """A walk over about `total` cards has begun."""
         self._redis.delete(keys.PROGRESS)
-        fields: dict[str, str | int] = {
+        fields: Fields = {
             "status": "running",
             "total": total,
             "done": 0,
@@ -54,7 +59,7 @@ class SeedProgress:
 
     def finish(self, *, done: int, now: datetime) -> None:
         """The walk has ended; `done` cards were looked at."""
-        fields: dict[str, str | int] = {
+        fields: Fields = {
             "status": "finished",
             "total": done,
             "done": done,

@@ -92,12 +92,19 @@ class Schedule:
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; returns how many were still ours. The others are ignored."""
-        head = [self._minute, int(MINUTES_ARE_KEPT.total_seconds()), len(BOUNDS_MS), *BOUNDS_MS]
+        head: list[int | float | str] = [
+            self._minute,
+            int(MINUTES_ARE_KEPT.total_seconds()),
+            len(BOUNDS_MS),
+            *BOUNDS_MS,
+        ]
         accepted = 0
         for portion in _portions(settlements):
-            tail = [value for settlement in portion for value in _settle_arguments(settlement)]
+            arguments = head.copy()
+            for settlement in portion:
+                arguments += _settle_arguments(settlement)
             used = [self._queue, self._claims, self._totals]
-            accepted += cast(int, self._settle(keys=used, args=[*head, *tail]))
+            accepted += cast(int, self._settle(keys=used, args=arguments))
         return accepted
 
     def plan(self, due: Iterable[tuple[int, float]], *, mode: PlanMode) -> int:
@@ -105,7 +112,7 @@ class Schedule:
         added = 0
         for portion in _portions(list(due)):
             flat = [value for pair in portion for value in pair]
-            added += cast(int, self._plan(keys=[self._queue, self._claims], args=[mode.value, *flat]))
+            added += cast(int, self._plan(keys=[self._queue, self._claims], args=(mode.value, *flat)))
         return added
 
 

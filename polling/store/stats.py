@@ -42,9 +42,11 @@ class Counted:
 
 
 class CheckStats:
-    """The counters of one check type. A minute's bucket::
+    """The counters of one check type.
 
-    polling:minute:carddata:29833333  hash  success 812, failed 3, total_duration_ms 9001, h3 800, h4 15
+    A minute's bucket::
+
+        polling:minute:carddata:29833333  hash  success 812, failed 3, total_duration_ms 9001, h3 800, h4 15
     """
 
     def __init__(self, redis: Redis, check_type: str) -> None:

@@ -148,7 +148,9 @@ def test_a_carrier_that_resets_early_begins_the_new_cycle_early() -> None:
 
 
 def test_a_carrier_that_resets_late_carries_no_old_usage_into_the_new_cycle() -> None:
-    not_yet = after(reading("900", BOUNDARY - timedelta(hours=1)), reading("901", BOUNDARY + timedelta(hours=1)))
+    not_yet = after(
+        reading("900", BOUNDARY - timedelta(hours=1)), reading("901", BOUNDARY + timedelta(hours=1))
+    )
     still_not = advance(not_yet.meter, reading("902", BOUNDARY + timedelta(hours=2)), PER_CYCLE)
     reset = advance(still_not.meter, reading("0.3", BOUNDARY + timedelta(hours=3)), PER_CYCLE)
 
@@ -177,7 +179,9 @@ STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 5000)), min_si
 
 
 @given(start=st.integers(0, 10**6), steps=STEPS)
-def test_a_lifetime_counters_used_is_the_sum_of_its_increases(start: int, steps: list[tuple[int, int]]) -> None:
+def test_a_lifetime_counters_used_is_the_sum_of_its_increases(
+    start: int, steps: list[tuple[int, int]]
+) -> None:
     at, raw = NOON, Decimal(start)
     meter = advance(None, Reading(raw, at), LIFETIME).meter
     total, in_cycle, cycle = Decimal(0), Decimal(0), meter.cycle_start

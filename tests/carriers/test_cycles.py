@@ -6,10 +6,17 @@ from hypothesis import strategies as st
 
 from carriers.cycles import BillingCalendar, cycles_between, shifted
 
-ZONES = (
-    "Asia/Shanghai Asia/Kolkata Europe/Berlin America/Sao_Paulo America/New_York Pacific/Apia Asia/Beirut "
-    "America/Havana Australia/Lord_Howe"
-).split()
+ZONES = [
+    "Asia/Shanghai",
+    "Asia/Kolkata",
+    "Europe/Berlin",
+    "America/Sao_Paulo",
+    "America/New_York",
+    "Pacific/Apia",
+    "Asia/Beirut",
+    "America/Havana",
+    "Australia/Lord_Howe",
+]
 CALENDARS = st.builds(BillingCalendar, st.sampled_from(ZONES), st.integers(1, 28))
 MOMENTS = st.datetimes(datetime(2010, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
 
@@ -47,13 +54,17 @@ def test_the_boundary_is_never_further_than_half_a_month(calendar: BillingCalend
     assert 0 <= calendar.seconds_to_nearest_boundary(moment) <= timedelta(days=15.6).total_seconds()
 
 
-@given(start=st.dates(date(2010, 1, 1), date(2030, 1, 1)), months=st.integers(-40, 40), day=st.integers(1, 28))
+@given(
+    start=st.dates(date(2010, 1, 1), date(2030, 1, 1)), months=st.integers(-40, 40), day=st.integers(1, 28)
+)
 def test_shifting_and_counting_agree(start: date, months: int, day: int) -> None:
     cycle = start.replace(day=day)
 
     assert cycles_between(cycle, shifted(cycle, months)) == months
 
 
-@pytest.mark.parametrize(("months", "expected"), [(1, date(2027, 1, 28)), (-12, date(2025, 12, 28)), (0, date(2026, 12, 28))])
+@pytest.mark.parametrize(
+    ("months", "expected"), [(1, date(2027, 1, 28)), (-12, date(2025, 12, 28)), (0, date(2026, 12, 28))]
+)
 def test_shifting_crosses_years(months: int, expected: date) -> None:
     assert shifted(date(2026, 12, 28), months) == expected

@@ -87,7 +87,9 @@ def test_a_wrong_secret_is_trouble_of_the_gateway() -> None:
         usage(f"{simulator.url}/c/northwind", [CARD], credentials=wrong)
 
 
-@pytest.mark.parametrize("credentials", ["", "null", "[]", "{}", '{"app_id": "", "secret": "x"}', '{"app_id": "x", "secret": 5}'])
+@pytest.mark.parametrize(
+    "credentials", ["", "null", "[]", "{}", '{"app_id": "", "secret": "x"}', '{"app_id": "x", "secret": 5}']
+)
 def test_no_call_goes_out_with_unusable_credentials(credentials: str) -> None:
     with running_simulator() as simulator:
         with pytest.raises(CredentialsError):
@@ -171,5 +173,3 @@ def test_every_fault_keeps_the_secret_to_itself(caplog: pytest.LogCaptureFixture
     with pytest.raises(GatewayError) as failed:
         usage("http://127.0.0.1:1", [CARD])
     assert SECRET not in str(failed.value)
-
-

@@ -161,7 +161,12 @@ def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrie
     iccid = carrier.prefix + "0" * 14
     calendar = carrier.calendar
     boundary = calendar.start_of(calendar.cycle_of(datetime(2026, 5, 20, tzinfo=UTC)))
-    moments = [boundary - timedelta(hours=1), boundary - timedelta(seconds=1), boundary, boundary + timedelta(hours=1)]
+    moments = [
+        boundary - timedelta(hours=1),
+        boundary - timedelta(seconds=1),
+        boundary,
+        boundary + timedelta(hours=1),
+    ]
     counters = [counter_mb(iccid, cycles_elapsed(carrier, moment)) for moment in moments]
 
     assert counters[0] < counters[1]

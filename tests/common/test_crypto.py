@@ -35,7 +35,9 @@ def test_a_rotated_key_still_opens_and_the_first_one_encrypts() -> None:
     assert rotated.encrypt("x", associated="a").startswith("v1$new$")
 
 
-@pytest.mark.parametrize("tampering", [lambda t: t[:-2] + "AA", lambda t: "v1$k2" + t[5:], lambda t: "plain", str.upper])
+@pytest.mark.parametrize(
+    "tampering", [lambda t: t[:-2] + "AA", lambda t: "v1$k2" + t[5:], lambda t: "plain", str.upper]
+)
 def test_what_was_not_encrypted_by_us_raises_and_is_never_returned(tampering: object) -> None:
     keyring = Keyring.parse(key("k1"))
     token = keyring.encrypt("x", associated="a")
@@ -52,7 +54,9 @@ def test_a_ciphertext_opens_only_in_its_place() -> None:
         keyring.decrypt(token, associated="carriers.gateway.name")
 
 
-@pytest.mark.parametrize("text", ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"])
+@pytest.mark.parametrize(
+    "text", ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"]
+)
 def test_an_unusable_key_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(InvalidKeyError) as refused:
         Keyring.parse(text)

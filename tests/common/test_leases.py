@@ -54,7 +54,9 @@ def test_a_lowered_limit_is_in_force_at_once_and_a_raised_one_too(pool: SeatPool
     assert len(pool.take(5)) == 1
 
 
-def test_seats_of_a_dead_holder_come_back(pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seats_of_a_dead_holder_come_back(
+    pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool.set_limit(2)
     monkeypatch.setattr(leases, "LEASE_SECONDS", 0.05)
     pool.take(2)

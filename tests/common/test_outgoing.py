@@ -7,13 +7,20 @@ from ipaddress import ip_network
 
 import pytest
 
+from common.http.guard import Network
 from common.http.outgoing import CallError, Outgoing, Reply
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def call(behaviour: Behaviour, *, deadline: float = 2, max_bytes: int = 1000, allowed: tuple = LOOPBACK) -> Reply:  # type: ignore[type-arg]
+def call(
+    behaviour: Behaviour,
+    *,
+    deadline: float = 2,
+    max_bytes: int = 1000,
+    allowed: tuple[Network, ...] = LOOPBACK,
+) -> Reply:
     async def run() -> Reply:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -29,7 +36,11 @@ def call(behaviour: Behaviour, *, deadline: float = 2, max_bytes: int = 1000, al
         try:
             async with Outgoing(allowed_networks=allowed, connections=5) as outgoing:
                 return await outgoing.post(
-                    f"http://127.0.0.1:{port}/x", body=b"{}", headers={}, deadline=deadline, max_bytes=max_bytes
+                    f"http://127.0.0.1:{port}/x",
+                    body=b"{}",
+                    headers={},
+                    deadline=deadline,
+                    max_bytes=max_bytes,
                 )
         finally:
             server.close()

@@ -12,7 +12,12 @@ from config.local.servers import free_port
 @pytest.mark.parametrize(
     ("variable", "url", "command", "told"),
     [
-        ("DATABASE_URL", "postgresql://a:secret@127.0.0.1:{port}/x", ["migrate"], "the database does not answer"),
+        (
+            "DATABASE_URL",
+            "postgresql://a:secret@127.0.0.1:{port}/x",
+            ["migrate"],
+            "the database does not answer",
+        ),
         ("REDIS_URL", "redis://:secret@127.0.0.1:{port}/0", ["init_polling"], "the redis does not answer"),
     ],
 )

@@ -22,7 +22,7 @@ ACTIVATED = CardClass(1, "normal", 3, "verified", "online", enable_polling=True)
 
 
 def changed(**fields: object) -> CardClass:
-    return CardClass(**{**ACTIVATED.__dict__, **fields})  # type: ignore[arg-type]
+    return CardClass(**{**ACTIVATED.__dict__, **fields})
 
 
 def intervals(card: CardClass, configs: list[PollingConfig] = DEFAULTS) -> tuple[int | None, ...]:
@@ -87,7 +87,7 @@ def test_back_off_doubles() -> None:
     assert delays[2] == delays[0] * 4
 
 
-@given(seed=st.integers(), ago=st.integers(-10**6, 10**6))
+@given(seed=st.integers(), ago=st.integers(-(10**6), 10**6))
 def test_a_planned_card_is_due_after_its_interval_or_within_the_ramp(seed: int, ago: int) -> None:
     ramp = timedelta(seconds=60)
     checked_at = NOW - timedelta(seconds=ago)

@@ -120,7 +120,9 @@ def test_a_removed_card_is_gone(schedule: Schedule, redis: Redis) -> None:
     assert redis.exists(keys.stats(TYPE)) == 0
 
 
-def test_a_card_that_left_the_queue_while_it_was_checked_does_not_come_back(schedule: Schedule, redis: Redis) -> None:
+def test_a_card_that_left_the_queue_while_it_was_checked_does_not_come_back(
+    schedule: Schedule, redis: Redis
+) -> None:
     plan(schedule, 1)
     claim = schedule.claim(1, ttl=TTL)[0]
     redis.zrem(keys.queue(TYPE), 1)
@@ -154,7 +156,10 @@ def test_many_cards_are_planned_and_settled_in_portions(schedule: Schedule) -> N
     claims = [claim for _ in range(3) for claim in schedule.claim(1000, ttl=TTL)]
 
     assert len(claims) == 2500
-    assert schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 1) for claim in claims]) == 2500
+    assert (
+        schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 1) for claim in claims])
+        == 2500
+    )
 
 
 def test_what_was_settled_is_found_in_the_window(schedule: Schedule, redis: Redis) -> None:

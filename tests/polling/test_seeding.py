@@ -26,7 +26,7 @@ def walk(redis: Redis) -> int | None:
 
 
 def due_in(redis: Redis, card: Card) -> float:
-    seconds, micro = cast("tuple[int, int]", redis.time())
+    seconds, micro = redis.time()
     return cast(float, redis.zscore(QUEUE, str(card.pk))) - seconds - micro / 1e6
 
 
@@ -57,12 +57,16 @@ def test_a_chunk_of_deleted_cards_does_not_end_the_walk(redis: Redis, settings: 
     assert redis.zrange(QUEUE, 0, -1) == [str(last.pk)]
 
 
-def test_a_card_is_due_an_interval_after_its_last_good_check_and_overdue_ones_come_over_the_ramp(redis: Redis) -> None:
+def test_a_card_is_due_an_interval_after_its_last_good_check_and_overdue_ones_come_over_the_ramp(
+    redis: Redis,
+) -> None:
     defaults.make_missing()
     recent, overdue, never = CardFactory.create_batch(3)
     now = timezone.now()
     for card, ago in ((recent, 600), (overdue, 100_000)):
-        CheckState.objects.create(card=card, type=CheckType.DATA_USAGE, checked_at=now - timedelta(seconds=ago))
+        CheckState.objects.create(
+            card=card, type=CheckType.DATA_USAGE, checked_at=now - timedelta(seconds=ago)
+        )
 
     walk(redis)
 
@@ -115,7 +119,9 @@ def test_a_wake_up_sends_one_drain_and_asks_for_a_walk_while_the_schedule_is_not
     sent: list[str] = []
 
     def wake() -> None:
-        wake_ups.wake_up(redis, send_drain=lambda: sent.append("drain"), send_seed=lambda: sent.append("seed"))
+        wake_ups.wake_up(
+            redis, send_drain=lambda: sent.append("drain"), send_seed=lambda: sent.append("seed")
+        )
 
     wake()
     wake()

@@ -105,7 +105,9 @@ def test_without_a_good_token_the_answer_is_401(client: Client, path: str, heade
     assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_expired_and_revoked_tokens_and_those_of_inactive_users_are_refused(client: Client, redis: Redis) -> None:
+def test_expired_and_revoked_tokens_and_those_of_inactive_users_are_refused(
+    client: Client, redis: Redis
+) -> None:
     now = timezone.now()
     user = UserFactory.create(role="viewer")
     expired = bearer(user, expires_at=now - timedelta(seconds=1))

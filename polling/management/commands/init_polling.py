@@ -21,7 +21,7 @@ class Command(BaseCommand):
         total = seeding.estimated_cards()
         with Progress(transient=True) as progress:
             task = progress.add_task("Planning the cards", total=total)
-            walk = seeding.Walk(for_worker(), Random(), lambda done: progress.advance(task, done))  # noqa: S311
+            walk = seeding.Walk(for_worker(), Random(), lambda done: progress.advance(task, done))
             done = walk.run(total=total)
         if done is None:
             self.stdout.write("Another process is planning the cards already; nothing to do.")
