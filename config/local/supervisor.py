@@ -51,6 +51,10 @@ class Supervisor:
         self._running[service.name] = (service, process)
         (self._pids / service.name).write_text(f"{process.pid}\n")
 
+    def process(self, name: str) -> subprocess.Popen[bytes]:
+        """The process that runs a service now."""
+        return self._running[name][1]
+
     def ask_to_stop(self, *_: object) -> None:
         """A signal handler: `run` returns soon."""
         self._stopping = True
