@@ -5,6 +5,7 @@ An outage of PostgreSQL or Redis is one clear line: a traceback through a driver
 
 import logging
 import logging.config
+import sys
 from typing import Any
 
 import structlog
@@ -18,13 +19,27 @@ class OutageFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep every record."""
-        error = record.exc_info[1] if record.exc_info else None
+        error = _error_of(record)
         told = one_line(error) if error else None
         if told:
-            record.exc_info = None
-            record.exc_text = None
-            record.msg, record.args = told, ()
+            record.exc_info = record.exc_text = None
+            if isinstance(record.msg, dict):
+                event = {name: value for name, value in record.msg.items() if name != "exc_info"}
+                record.msg = {**event, "reason": told}  # type: ignore[assignment]  # structlog's way
+            else:
+                record.msg, record.args = told, ()
         return True
+
+
+def _error_of(record: logging.LogRecord) -> BaseException | None:
+    info = record.exc_info
+    if isinstance(record.msg, dict):
+        info = record.msg.get("exc_info")
+        if isinstance(info, BaseException):
+            return info
+    if info is True:
+        info = sys.exc_info()
+    return info[1] if info else None
 
 
 def _drop_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

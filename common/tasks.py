@@ -29,7 +29,7 @@ class Door(Task[Any, Any]):
             server = server_of(error)
             if server is None:
                 raise
-            log.exception("outage", server=server.value, task=self.name, reason=one_line(error))
+            log.error("outage", server=server.value, task=self.name, reason=one_line(error))
             return None
 
 

@@ -1,0 +1,72 @@
+import json
+import logging
+from io import StringIO
+
+import pytest
+import structlog
+from django.db import OperationalError
+
+from common.logs import logging_config
+
+
+@pytest.fixture
+def lines() -> StringIO:
+    """What a handler of the production configuration writes."""
+    config = logging_config(as_json=True, level="INFO")
+    handler = logging.StreamHandler(stream := StringIO())
+    formatter = config["formatters"]["structured"]
+    make = formatter.pop("()")
+    handler.setFormatter(make(**formatter))
+    handler.addFilter(config["filters"]["outages"]["()"]())
+    logger = logging.getLogger("test.logs")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    return stream
+
+
+def outage() -> OperationalError:
+    return OperationalError('connection failed: server at "db", port 5432 failed: refused\n\tIs it running?')
+
+
+def test_an_event_is_one_line_of_json_with_its_fields(lines: StringIO) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        structlog.get_logger("test.logs").info("card_read", card_id=7)
+
+    event = json.loads(lines.getvalue())
+    assert (event["event"], event["card_id"], event["request_id"], event["level"]) == (
+        "card_read",
+        7,
+        "r1",
+        "info",
+    )
+
+
+def test_a_line_of_a_library_has_the_request_id_too(lines: StringIO) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        logging.getLogger("test.logs").warning("plain %s", "words")
+
+    event = json.loads(lines.getvalue())
+    assert (event["event"], event["request_id"]) == ("plain words", "r1")
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our event", "a library's line"])
+def test_the_traceback_of_an_outage_becomes_one_line(lines: StringIO, ours: bool) -> None:
+    logger = structlog.get_logger("test.logs") if ours else logging.getLogger("test.logs")
+    try:
+        raise outage()
+    except OperationalError:
+        logger.exception("drain_failed")
+
+    text = lines.getvalue()
+    assert text.count("\n") == 1
+    assert "Traceback" not in text
+    assert "the database does not answer" in text
+
+
+def test_the_traceback_of_a_fault_of_our_own_is_kept(lines: StringIO) -> None:
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        structlog.get_logger("test.logs").exception("failed")
+
+    assert "ZeroDivisionError" in json.loads(lines.getvalue())["exception"]
