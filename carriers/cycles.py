@@ -32,11 +32,9 @@ class BillingCalendar:
         until = self.start_of(shifted(cycle, 1)) - moment
         return min(since, until).total_seconds()
 
-    def share_elapsed(self, moment: datetime) -> float:
-        """How much of its cycle has passed at `moment`: 0 <= share < 1."""
-        cycle = self.cycle_of(moment)
-        start, end = self.start_of(cycle), self.start_of(shifted(cycle, 1))
-        return (moment - start) / (end - start)
+    def bounds_of(self, cycle: date) -> tuple[datetime, datetime]:
+        """The instants (UTC) at which the cycle begins and ends."""
+        return self.start_of(cycle), self.start_of(shifted(cycle, 1))
 
 
 def shifted(cycle: date, months: int) -> date:

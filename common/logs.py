@@ -25,7 +25,7 @@ class OutageFilter(logging.Filter):
             record.exc_info = record.exc_text = None
             if isinstance(record.msg, dict):
                 event = {name: value for name, value in record.msg.items() if name != "exc_info"}
-                record.msg = {**event, "reason": told}  # type: ignore[assignment]  # structlog's way
+                record.msg = {**event, "reason": told}
             else:
                 record.msg, record.args = told, ()
         return True
@@ -37,8 +37,7 @@ def _error_of(record: logging.LogRecord) -> BaseException | None:
         info = record.msg.get("exc_info")
         if isinstance(info, BaseException):
             return info
-    if info is True:
-        info = sys.exc_info()
+        info = sys.exc_info() if info is True else info
     return info[1] if info else None
 
 

@@ -58,10 +58,10 @@ def running_simulator() -> Iterator[RunningSimulator]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        runner = await SimulatorServer(Signer("demo", SECRET.encode())).start(port)
+        listening = await SimulatorServer(Signer("demo", SECRET.encode())).start(port)
         ready.set()
         await stop.wait()
-        await runner.cleanup()
+        listening.close()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()

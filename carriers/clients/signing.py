@@ -28,4 +28,4 @@ class Signer:
         """The signature in lower-case hex."""
         digest = hashlib.sha256(body).hexdigest()
         text = f"{timestamp}\n{nonce}\n{method}\n{path}\n{digest}"
-        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.secret, text.encode(), "sha256").hex()

@@ -19,14 +19,17 @@ class Admission:
         self._turned_at = 0.0
 
     def admits(self, headers: Mapping[str, str], *, path: str, body: bytes, now: float) -> bool:
-        """Whether the request is fresh, unrepeated and signed; `now` is in unix seconds."""
-        timestamp, nonce = headers.get("X-Timestamp", ""), headers.get("X-Nonce", "")
-        if headers.get("X-App-Id") != self._signer.app_id or not timestamp.isascii() or not nonce:
+        """Whether the request is fresh, unrepeated and signed.
+
+        The names of `headers` are in lower case; `now` is in unix seconds.
+        """
+        timestamp, nonce = headers.get("x-timestamp", ""), headers.get("x-nonce", "")
+        if headers.get("x-app-id") != self._signer.app_id or not timestamp.isascii() or not nonce:
             return False
         if not timestamp.isdigit() or abs(now - int(timestamp)) > TOLERANCE_SECONDS:
             return False
         wanted = self._signer.signature(timestamp, nonce, "POST", path, body)
-        if not hmac.compare_digest(wanted.encode(), headers.get("X-Signature", "").encode()):
+        if not hmac.compare_digest(wanted.encode(), headers.get("x-signature", "").encode()):
             return False
         return self._is_new(nonce, now)
 

@@ -1,8 +1,7 @@
 """The simulator's call log: the judge of every fault test."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -21,17 +20,16 @@ class CallLog:
         self._in_flight = 0
         self._total = 0
 
-    @contextmanager
-    def running(self, path: str, iccids: Sequence[str]) -> Iterator[None]:
-        """Log one call, from its begin to its end."""
+    def begin(self) -> tuple[datetime, int]:
+        """A call has come in; what is returned goes to `end`."""
         self._in_flight += 1
-        start, in_flight = datetime.now(UTC), self._in_flight
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            self._total += 1
-            self._calls.append((start, datetime.now(UTC), path, iccids, in_flight))
+        return datetime.now(UTC), self._in_flight
+
+    def end(self, begun: tuple[datetime, int], path: str, iccids: Sequence[str]) -> None:
+        """The call has been answered, or its caller has gone away."""
+        self._in_flight -= 1
+        self._total += 1
+        self._calls.append((begun[0], datetime.now(UTC), path, iccids, begun[1]))
 
     def lines(self, *, since: int = 0) -> bytes:
         """JSON lines of the calls from number `since` on, oldest first."""

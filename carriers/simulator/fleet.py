@@ -7,7 +7,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
-from functools import lru_cache
 
 from carriers.cycles import BillingCalendar, cycles_between
 
@@ -43,7 +42,6 @@ CARRIERS: tuple[SimulatedCarrier, ...] = (
 )
 
 
-@lru_cache(maxsize=65_536)
 def _hash(iccid: str, subject: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{subject}:{iccid}".encode()).digest()[:8])
 
@@ -53,13 +51,25 @@ def monthly_mb(iccid: str) -> int:
     return _hash(iccid, "usage") % MAX_MONTHLY_MB + 1
 
 
-def cycles_elapsed(carrier: SimulatedCarrier, moment: datetime) -> float:
-    """How many cycles the carrier's counters have run at `moment`; below 1 when they restart each cycle."""
-    calendar = carrier.calendar
-    share = calendar.share_elapsed(moment)
-    if not carrier.is_lifetime:
-        return share
-    return share + cycles_between(date(FIRST_YEAR, 1, carrier.billing_day), calendar.cycle_of(moment))
+@dataclass(frozen=True)
+class Cycle:
+    """A billing cycle of a carrier, from `begin` to before `end`; `earlier` cycles came before it."""
+
+    begin: datetime
+    end: datetime
+    earlier: int
+
+    def counted(self, moment: datetime) -> float:
+        """How many cycles the carrier's counters have run at a `moment` inside this one."""
+        return self.earlier + (moment - self.begin) / (self.end - self.begin)
+
+
+def cycle_of(carrier: SimulatedCarrier, moment: datetime) -> Cycle:
+    """The cycle of `moment`. Counters that restart each cycle have no earlier ones."""
+    first_day = carrier.calendar.cycle_of(moment)
+    begin, end = carrier.calendar.bounds_of(first_day)
+    since = cycles_between(date(FIRST_YEAR, 1, carrier.billing_day), first_day)
+    return Cycle(begin, end, since if carrier.is_lifetime else 0)
 
 
 def counter_mb(iccid: str, cycles: float) -> Decimal:

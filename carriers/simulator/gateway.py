@@ -8,9 +8,10 @@ from typing import Any
 
 from carriers.simulator.fleet import (
     CARRIERS,
+    Cycle,
     SimulatedCarrier,
     counter_mb,
-    cycles_elapsed,
+    cycle_of,
     verified_at,
 )
 
@@ -30,6 +31,7 @@ class SimulatedGateway:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _stopped: set[str] = field(default_factory=set)
     _done: dict[str, dict[str, str]] = field(default_factory=dict)
+    _cycles: dict[str, Cycle] = field(default_factory=dict)
 
     def answer(self, code: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer of carrier `code` to a call of `path`; raises BadRequestError or KeyError."""
@@ -51,7 +53,7 @@ class SimulatedGateway:
         return {
             "iccid": iccid,
             "carrier": carrier.code,
-            "used_mb": str(counter_mb(iccid, cycles_elapsed(carrier, at))),
+            "used_mb": str(counter_mb(iccid, cycle_of(carrier, at).counted(at))),
             "measured_at": at.isoformat(),
             "real_name_status": _real_name_status(iccid, at),
             "network_status": self._network_status(iccid),
@@ -59,7 +61,7 @@ class SimulatedGateway:
 
     def _usage(self, carrier: SimulatedCarrier, iccids: Sequence[str]) -> list[dict[str, str]]:
         now = self.clock()
-        cycles, measured_at = cycles_elapsed(carrier, now), now.isoformat()
+        cycles, measured_at = self._cycle(carrier, now).counted(now), now.isoformat()
         return [
             _entry(carrier, iccid)
             or {
@@ -94,6 +96,13 @@ class SimulatedGateway:
             (self._stopped.add if is_stop else self._stopped.discard)(iccid)
             self._done[key] = {"iccid": iccid, "network_status": self._network_status(iccid)}
         return self._done[key]
+
+    def _cycle(self, carrier: SimulatedCarrier, now: datetime) -> Cycle:
+        # Kept: finding a cycle costs more than all the rest of an answer.
+        cycle = self._cycles.get(carrier.code)
+        if cycle is None or not cycle.begin <= now < cycle.end:
+            cycle = self._cycles[carrier.code] = cycle_of(carrier, now)
+        return cycle
 
     def _network_status(self, iccid: str) -> str:
         return "stopped" if iccid in self._stopped else "online"

@@ -1,19 +1,23 @@
-"""The simulator's HTTP: signed calls below `/c/<carrier>`, and what tests and operators ask below `/_sim`."""
+"""The simulator's paths: signed calls below `/c/<carrier>`, and what tests and operators ask below `/_sim`."""
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
-from aiohttp import web
 
 from carriers.clients.signing import Signer
 from carriers.simulator.admission import Admission
 from carriers.simulator.calls import CallLog
 from carriers.simulator.faults import Fault, FaultKind, Faults
 from carriers.simulator.gateway import BadRequestError, SimulatedGateway
+from carriers.simulator.http import Answer, HttpProtocol, Request
 
 CARRIER_PREFIX = "/c/"
+CARDS_PREFIX = "/_sim/cards/"
 
 
 class SimulatorServer:
@@ -26,31 +30,33 @@ class SimulatorServer:
         self._calls = CallLog()
         self._faults = Faults(seed=seed)
 
-    async def start(self, port: int) -> web.ServerRunner:
-        """Listen on 127.0.0.1; `cleanup()` of what is returned ends it."""
-        runner = web.ServerRunner(web.Server(self._handle, access_log=None))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        return runner
+    async def start(self, port: int) -> asyncio.Server:
+        """Listen on 127.0.0.1; `close()` of what is returned ends it."""
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: HttpProtocol(self.handle), "127.0.0.1", port)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path.startswith(CARRIER_PREFIX):
-            return await self._carrier(request)
-        if request.path == "/_sim/calls" and request.method == "GET":
-            since = request.query.get("since", "0")
-            lines = self._calls.lines(since=int(since) if since.isdecimal() else 0)
-            return web.Response(body=lines, content_type="application/jsonl")
-        if request.path == "/_sim/faults" and request.method == "PUT":
-            return await self._put_fault(request)
-        if request.path.startswith("/_sim/cards/") and request.method == "GET":
-            return self._truth(request)
+    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+        """The answer to one request; awaitable when it is to be late."""
+        if request.target.startswith(CARRIER_PREFIX):
+            return self._carrier(request)
+        url = urlsplit(request.target)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        match (request.method, url.path):
+            case ("GET", "/_sim/calls"):
+                since = query.get("since", "0")
+                lines = self._calls.lines(since=int(since) if since.isdecimal() else 0)
+                return Answer(200, lines, "application/jsonl")
+            case ("PUT", "/_sim/faults"):
+                return self._put_fault(request.body)
+            case ("GET", path) if path.startswith(CARDS_PREFIX):
+                return self._truth(path.removeprefix(CARDS_PREFIX), query.get("at"))
         return _json({"error": "there is nothing at this path"}, 404)
 
-    async def _carrier(self, request: web.BaseRequest) -> web.Response:
-        body = await request.read()
+    def _carrier(self, request: Request) -> Answer | Awaitable[Answer]:
+        path, body = request.target, request.body
         if request.method != "POST":
             return _json({"code": 405, "message": "only POST"}, 405)
-        if not self._admission.admits(request.headers, path=request.raw_path, body=body, now=time.time()):
+        if not self._admission.admits(request.headers, path=path, body=body, now=time.time()):
             return _json({"code": 401, "message": "bad signature"}, 401)
         try:
             asked = orjson.loads(body)
@@ -58,16 +64,27 @@ class SimulatorServer:
             asked = None
         if not isinstance(asked, dict):
             return _json({"code": 400, "message": "the body must be a JSON object"}, 400)
-        cards = asked.get("iccids") or [asked.get("iccid")]
-        with self._calls.running(request.path, cards):
-            for fault in self._faults.drawn(request.path):
+        faults = self._faults.drawn(path)
+        if faults:
+            return self._faulty(path, asked, faults)
+        begun = self._calls.begin()
+        answer = self._answer(path, asked)
+        self._calls.end(begun, path, _cards(asked))
+        return answer
+
+    async def _faulty(self, path: str, asked: dict[str, Any], faults: list[Fault]) -> Answer:
+        begun = self._calls.begin()
+        try:
+            for fault in faults:
                 if fault.kind is FaultKind.LATENCY:
                     await asyncio.sleep(fault.milliseconds / 1000)
                 else:
                     return _json({"code": 500, "message": "a fault that was asked for"}, 500)
-            return self._answer(request.path, asked)
+            return self._answer(path, asked)
+        finally:
+            self._calls.end(begun, path, _cards(asked))
 
-    def _answer(self, path: str, asked: dict[str, object]) -> web.Response:
+    def _answer(self, path: str, asked: dict[str, Any]) -> Answer:
         code, _, rest = path.removeprefix(CARRIER_PREFIX).partition("/")
         try:
             return _json(self._gateway.answer(code, f"/{rest}", asked))
@@ -76,23 +93,26 @@ class SimulatorServer:
         except KeyError:
             return _json({"code": 404, "message": "no such carrier or path"}, 404)
 
-    async def _put_fault(self, request: web.BaseRequest) -> web.Response:
+    def _put_fault(self, body: bytes) -> Answer:
         try:
-            fault = Fault.parse(orjson.loads(await request.read()))
+            fault = Fault.parse(orjson.loads(body))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         self._faults.put(fault)
         return _json({"status": "ok"})
 
-    def _truth(self, request: web.BaseRequest) -> web.Response:
+    def _truth(self, iccid: str, at: str | None) -> Answer:
         try:
-            at = datetime.fromisoformat(request.query["at"]) if "at" in request.query else None
+            moment = datetime.fromisoformat(at) if at else self._gateway.clock()
         except ValueError:
             return _json({"error": "at must be an RFC 3339 time"}, 400)
-        iccid = request.path.removeprefix("/_sim/cards/")
-        found = self._gateway.truth(iccid, at=at or self._gateway.clock())
+        found = self._gateway.truth(iccid, at=moment)
         return _json(found) if found else _json({"error": "no carrier has this card"}, 404)
 
 
-def _json(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+def _cards(asked: dict[str, Any]) -> list[str]:
+    return asked.get("iccids") or [asked.get("iccid", "")]
+
+
+def _json(body: object, status: int = 200) -> Answer:
+    return Answer(status, orjson.dumps(body))

@@ -41,7 +41,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Aiohttp's contract."""
+        """The contract of aiohttp."""
         results = await self._inner.resolve(host, port, family)
         for result in results:
             check(result["host"], port=port, is_encrypted=self._is_encrypted, allowed=self._allowed)

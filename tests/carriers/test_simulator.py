@@ -9,11 +9,15 @@ import pytest
 
 from carriers.clients.signing import Signer
 from carriers.simulator.admission import Admission
-from carriers.simulator.fleet import CARRIERS, counter_mb, cycles_elapsed, verified_at
+from carriers.simulator.fleet import CARRIERS, counter_mb, cycle_of, verified_at
 from tests.gateway import SECRET, RunningSimulator, running_simulator
 
 CARD = "89860000000000000001"
 SIGNER = Signer("demo", SECRET.encode())
+
+
+def lower(headers: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def post(simulator: RunningSimulator, path: str, body: dict[str, Any], **changes: str) -> tuple[int, Any]:
@@ -91,11 +95,11 @@ def test_a_nonce_is_good_once() -> None:
 def test_a_nonce_is_remembered_for_as_long_as_its_timestamp_is_good() -> None:
     admission = Admission(SIGNER)
     sent_at = 1_000_000
-    headers = SIGNER.headers(timestamp=sent_at + 300, nonce="n", path="/", body=b"")
+    headers = lower(SIGNER.headers(timestamp=sent_at + 300, nonce="n", path="/", body=b""))
     assert admission.admits(headers, path="/", body=b"", now=sent_at)
 
     for later in range(0, 601, 100):
-        fresh = SIGNER.headers(timestamp=sent_at + later, nonce=f"{later}", path="/", body=b"")
+        fresh = lower(SIGNER.headers(timestamp=sent_at + later, nonce=f"{later}", path="/", body=b""))
         assert admission.admits(fresh, path="/", body=b"", now=sent_at + later)
         assert not admission.admits(headers, path="/", body=b"", now=sent_at + later)
 
@@ -167,7 +171,7 @@ def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrie
         boundary,
         boundary + timedelta(hours=1),
     ]
-    counters = [counter_mb(iccid, cycles_elapsed(carrier, moment)) for moment in moments]
+    counters = [counter_mb(iccid, cycle_of(carrier, moment).counted(moment)) for moment in moments]
 
     assert counters[0] < counters[1]
     assert counters[2] < counters[3]

@@ -17,7 +17,7 @@ READINGS = "SELECT card.iccid, record.measured_at, record.raw_mb FROM cards_usag
 
 
 def claimed(stack: Stack) -> set[str]:
-    ids = [int(card) for card in stack.redis.hkeys(keys.claims("carddata"))]  # type: ignore[union-attr]
+    ids = [int(card) for card in stack.redis.hkeys(keys.claims("carddata"))]
     return {
         str(iccid)
         for (iccid,) in stack.rows(
