@@ -58,10 +58,13 @@ def running_simulator() -> Iterator[RunningSimulator]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        listening = await SimulatorServer(Signer("demo", SECRET.encode())).start(port)
+        server = SimulatorServer(Signer("demo", SECRET.encode()))
+        await server.start(port)
         ready.set()
         await stop.wait()
-        listening.close()
+        server.close()
+        # One turn of the loop, in which the connections are really closed.
+        await asyncio.sleep(0)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()

@@ -75,7 +75,7 @@ async def _serve_simulator(port: int) -> None:
 async def _serve_bare(port: int) -> None:
     answer = Answer(200, b'{"code":0,"data":[]}')
     loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: HttpProtocol(lambda _: answer), "127.0.0.1", port)
+    await loop.create_server(lambda: HttpProtocol(lambda _: answer, set()), "127.0.0.1", port)
 
 
 class _Client(asyncio.Protocol):

@@ -44,9 +44,10 @@ Handler = Callable[[Request], Answer | Awaitable[Answer]]
 class HttpProtocol(asyncio.Protocol):
     """One connection. Requests are answered one after the other; an Answer at hand costs no task."""
 
-    def __init__(self, handle: Handler) -> None:
-        """`handle` is called once a request."""
+    def __init__(self, handle: Handler, connections: set[asyncio.Transport]) -> None:
+        """`handle` is called once a request; `connections` holds the connection while it is open."""
         self._handle = handle
+        self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._task: asyncio.Task[None] | None = None
@@ -56,9 +57,11 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self._transport = cast(asyncio.Transport, transport)
+        self._connections.add(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio; whoever works for this connection stops."""
+        self._connections.discard(self._transport)
         if self._task:
             self._task.cancel()
 

@@ -29,11 +29,23 @@ class SimulatorServer:
         self._gateway = gateway or SimulatedGateway()
         self._calls = CallLog()
         self._faults = Faults(seed=seed)
+        self._listening: list[asyncio.Server] = []
+        self._connections: set[asyncio.Transport] = set()
 
-    async def start(self, port: int) -> asyncio.Server:
-        """Listen on 127.0.0.1; `close()` of what is returned ends it."""
+    async def start(self, port: int) -> None:
+        """Listen on 127.0.0.1; end it with `close`."""
         loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: HttpProtocol(self.handle), "127.0.0.1", port)
+        listening = await loop.create_server(
+            lambda: HttpProtocol(self.handle, self._connections), "127.0.0.1", port
+        )
+        self._listening.append(listening)
+
+    def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        for listening in self._listening:
+            listening.close()
+        for connection in list(self._connections):
+            connection.abort()
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         """The answer to one request; awaitable when it is to be late."""

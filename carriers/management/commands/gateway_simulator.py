@@ -41,6 +41,6 @@ async def _serve(server: SimulatorServer, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listening = await server.start(port)
+    await server.start(port)
     await stop.wait()
-    listening.close()
+    server.close()
