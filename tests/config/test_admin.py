@@ -1,0 +1,139 @@
+"""The admin, page by page."""
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from redis import Redis
+
+from accounts.models import User
+from carriers.models import Gateway
+from polling.defaults import make_missing
+from polling.models import ConcurrencyLimit
+from tests.factories import AgentFactory, CardFactory, GatewayFactory, UserFactory
+from tests.gateway import SECRET
+
+pytestmark = pytest.mark.django_db
+OURS = ("accounts", "carriers", "cards", "polling")
+MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
+
+
+@pytest.fixture
+def administrator(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+@pytest.mark.parametrize("page", ["changelist", "add"])
+def test_every_list_and_form_opens(administrator: Client, model: type, page: str) -> None:
+    make_missing()
+    CardFactory.create()
+    GatewayFactory.create()
+
+    answer = administrator.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"))  # type: ignore[attr-defined]
+
+    is_closed = page == "add" and model.__name__ == "ApiToken"
+    assert answer.status_code == (403 if is_closed else 200)
+
+
+def test_a_card_shows_its_checks_and_its_usage(administrator: Client) -> None:
+    card = CardFactory.create()
+
+    page = administrator.get(reverse("admin:cards_card_change", args=[card.pk]))
+
+    assert card.iccid in page.content.decode()
+
+
+def test_the_list_of_cards_asks_no_query_per_row(
+    administrator: Client, django_assert_max_num_queries: object
+) -> None:
+    CardFactory.create_batch(30)
+
+    with django_assert_max_num_queries(10):  # type: ignore[operator]
+        administrator.get(reverse("admin:cards_card_changelist"))
+
+
+def test_cards_are_found_by_the_beginning_of_their_number(administrator: Client) -> None:
+    found, other = CardFactory.create(msisdn="8613800000001"), CardFactory.create(msisdn="8613900000001")
+
+    for beginning in (found.iccid, "86138"):
+        page = administrator.get(reverse("admin:cards_card_changelist"), {"q": beginning}).content.decode()
+        assert found.iccid in page
+        assert other.iccid not in page
+
+
+def test_an_agents_user_sees_its_own_cards_only(client: Client) -> None:
+    mine = AgentFactory.create()
+    seen, hidden = CardFactory.create(agent=mine), CardFactory.create()
+    user = UserFactory.create(role="agent", agent=mine, is_staff=True)
+    user.user_permissions.add(*_permissions("view_card"))
+    client.force_login(user)
+
+    page = client.get(reverse("admin:cards_card_changelist")).content.decode()
+
+    assert seen.iccid in page
+    assert hidden.iccid not in page
+    assert client.get(reverse("admin:cards_card_change", args=[hidden.pk])).status_code == 302
+
+
+def test_a_gateways_credentials_are_never_shown_and_stay_when_left_empty(administrator: Client) -> None:
+    gateway = GatewayFactory.create()
+    url = reverse("admin:carriers_gateway_change", args=[gateway.pk])
+
+    page = administrator.get(url)
+    form = {
+        name: value for name, value in page.context["adminform"].form.initial.items() if value is not None
+    }
+    form |= {"credentials": "", "name": "Renamed", "paused_until_0": "", "paused_until_1": ""}
+    saved = administrator.post(url, form)
+
+    assert SECRET not in page.content.decode()
+    assert saved.status_code == 302
+    gateway = Gateway.objects.get(pk=gateway.pk)
+    assert (gateway.name, SECRET in gateway.credentials) == ("Renamed", True)
+
+
+def test_credentials_are_ciphertext_in_the_database(administrator: Client) -> None:
+    from django.db import connection
+
+    GatewayFactory.create()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credentials FROM carriers_gateway")
+        (stored,) = cursor.fetchone()
+
+    assert stored.startswith("v1$local1$")
+    assert SECRET not in stored
+
+
+def test_a_limit_saved_here_is_in_force_at_once(administrator: Client, redis: Redis) -> None:
+    make_missing()
+    limit = ConcurrencyLimit.objects.get(task_type="carddata")
+
+    administrator.post(
+        reverse("admin:polling_concurrencylimit_change", args=[limit.pk]),
+        {"task_type": "carddata", "max_concurrency": "7"},
+    )
+
+    assert redis.get("polling:concurrency:config:carddata") == "7"
+
+
+def test_an_interval_between_off_and_half_a_minute_is_refused(administrator: Client) -> None:
+    page = administrator.post(
+        reverse("admin:polling_pollingconfig_add"),
+        {
+            "name": "x",
+            "priority": "1",
+            "card_condition": "any",
+            "card_category": "any",
+            "carddata_check_interval": "29",
+        },
+    )
+
+    assert "carddata_check_interval" in page.context["adminform"].form.errors
+
+
+def _permissions(codename: str) -> list[object]:
+    from django.contrib.auth.models import Permission
+
+    return list(Permission.objects.filter(codename=codename))
