@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from common import health
 from config import api
@@ -9,7 +10,11 @@ from config import api
 handler404 = "common.api.problems.not_found"
 handler500 = "common.api.problems.server_error"
 
+admin.site.site_header = admin.site.site_title = "Simwatch"
+admin.site.site_url = None
+
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
     # The same views twice: for programs, and under the prefix of the operators' run-book.
     path("api/v1/", include((api.urlpatterns, "api"), namespace="v1")),
