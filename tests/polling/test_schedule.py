@@ -108,7 +108,7 @@ def test_settling_twice_counts_once(schedule: Schedule, redis: Redis) -> None:
     settlement = Settlement(schedule.claim(1, ttl=TTL)[0], timedelta(hours=1), Counts.FAILED, 12)
 
     assert [schedule.settle([settlement]), schedule.settle([settlement])] == [1, 0]
-    assert redis.hgetall(keys.stats(TYPE)) == {"failed": "1", "total_duration_ms": "12"}
+    assert redis.hgetall(keys.stats(TYPE)) == {"success": "0", "failed": "1", "total_duration_ms": "12"}
 
 
 def test_a_removed_card_is_gone(schedule: Schedule, redis: Redis) -> None:

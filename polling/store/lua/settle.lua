@@ -9,7 +9,8 @@ local now = time[1] + time[2] / 1000000
 local bounds = {}
 for i = 1, tonumber(ARGV[3]) do bounds[i] = tonumber(ARGV[3 + i]) end
 
-local accepted, sums = 0, {}
+-- Zeros, so that an operator who asks for `failed` is told 0 and not nothing.
+local accepted, counted, sums = 0, false, { success = 0, failed = 0, total_duration_ms = 0 }
 local function add(field, amount) sums[field] = (sums[field] or 0) + amount end
 
 for i = 4 + #bounds, #ARGV, 5 do
@@ -27,6 +28,7 @@ for i = 4 + #bounds, #ARGV, 5 do
     if counts ~= 'nothing' then
       local bucket = 1
       while bounds[bucket] and ms > bounds[bucket] do bucket = bucket + 1 end
+      counted = true
       add(counts, 1)
       add('total_duration_ms', ms)
       add('h' .. bucket, 1)
@@ -34,7 +36,7 @@ for i = 4 + #bounds, #ARGV, 5 do
   end
 end
 
-if next(sums) then
+if counted then
   local minute = ARGV[1] .. math.floor(time[1] / 60)
   for field, amount in pairs(sums) do
     redis.call('HINCRBY', minute, field, amount)
