@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +30,10 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     list_select_related = ("parent",)
     search_fields = ("name",)
     autocomplete_fields = ("parent",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Only what the user may see."""
+        return Agent.objects.visible_to(request.user)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
         """The path follows from the parent."""

@@ -1,7 +1,7 @@
 # Makes .venv match uv.lock, then leaves $root and $python set. Sourced by the commands beside it.
 # It installs on first use and again only when the lock has changed.
 
-root=$(cd "$(dirname "$0")/.." && pwd -P)
+root=$(CDPATH="" cd -- "$(dirname -- "$0")/.." && pwd -P)
 python="$root/.venv/bin/python"
 stamp="$root/.venv/.installed-lock"
 

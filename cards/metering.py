@@ -77,13 +77,12 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     return _in_same_cycle(meter, reading, tariff)
 
 
-def is_news(before: Meter | None, reading: Reading) -> bool:
-    """Whether a reading deserves a usage record: the counter changed, or it is the first one of its day (UTC)."""
+def is_news(before: Meter | None, after: Meter) -> bool:
+    """Whether a reading deserves a usage record: it moved the meter, or is the first one of its day (UTC)."""
     if before is None:
         return True
-    if reading.measured_at <= before.measured_at:
-        return False
-    return reading.raw_mb != before.raw_mb or reading.measured_at.date() != before.measured_at.date()
+    is_new_day = after.measured_at.date() != before.measured_at.date()
+    return is_new_day or replace(after, measured_at=before.measured_at) != before
 
 
 def _first(reading: Reading, tariff: Tariff) -> Step:
@@ -112,19 +111,28 @@ def _in_new_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
 def _in_same_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     drop = meter.raw_mb - reading.raw_mb
     if drop <= 0:
-        return _grown(meter, reading, _increase(meter, reading, tariff))
+        return _higher(meter, reading, tariff)
     if drop <= max(JITTER_MB, meter.raw_mb * JITTER_SHARE):
         return Step(replace(meter, measured_at=reading.measured_at, suspect_raw_mb=None, suspect_since=None))
     if not tariff.is_lifetime and _is_near_boundary(reading, tariff):
         return _reset_near_boundary(meter, reading, tariff)
-    return _suspicious(meter, reading)
+    # When believed, what follows is measured from here; what the cycle had used stays used.
+    return _suspicious(meter, reading, believed_delta=ZERO)
 
 
-def _increase(meter: Meter, reading: Reading, tariff: Tariff) -> Decimal:
+def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
-        return reading.raw_mb - meter.raw_mb
-    # The counter may still be last cycle's, above `used_mb`, or have dropped mid-cycle, below it.
-    return max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb))
+        return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
+    if _carries_last_cycle(meter) and not _is_near_boundary(reading, tariff):
+        # No reset was seen: it has been overtaken, or never came. Either way the month is the counter's.
+        return _suspicious(meter, reading, believed_delta=reading.raw_mb - meter.used_mb)
+    # After a drop in mid-cycle the counter stands below `used_mb`, which is the high-water mark.
+    return _grown(meter, reading, max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb)))
+
+
+def _carries_last_cycle(meter: Meter) -> bool:
+    """Whether a counter that restarts each cycle has not been seen to restart."""
+    return meter.raw_mb > meter.used_mb
 
 
 def _reset_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
@@ -141,7 +149,10 @@ def _is_near_boundary(reading: Reading, tariff: Tariff) -> bool:
 
 
 def _reset(meter: Meter, reading: Reading) -> Step:
-    # What was counted before the reset was of the cycle before it.
+    if _carries_last_cycle(meter):
+        # What was counted between the boundary and the reset was, for the carrier, of the cycle before.
+        total = meter.last_month_total_mb + meter.used_mb
+        return _grown(replace(meter, used_mb=ZERO, last_month_total_mb=total), reading, reading.raw_mb)
     added = max(ZERO, reading.raw_mb - meter.used_mb)
     return _grown(replace(meter, used_mb=reading.raw_mb - added), reading, added)
 
@@ -158,11 +169,10 @@ def _grown(meter: Meter, reading: Reading, delta: Decimal) -> Step:
     return Step(after, delta)
 
 
-def _suspicious(meter: Meter, reading: Reading) -> Step:
+def _suspicious(meter: Meter, reading: Reading, *, believed_delta: Decimal) -> Step:
     since = meter.suspect_since
     if since is not None and reading.measured_at - since >= BELIEVED_AFTER:
-        # Believed: what follows is measured from here; what the cycle had used stays used.
-        return _grown(meter, reading, ZERO)
+        return _grown(meter, reading, believed_delta)
     return Step(
         replace(
             meter,

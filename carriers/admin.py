@@ -4,9 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from carriers.models import Carrier, Gateway
+from carriers.clients.base import CredentialsError, GatewayAddress
+from carriers.clients.registry import ADAPTERS
+from carriers.models import MAX_TIMEOUT_SECONDS, Carrier, Gateway
+from common.fields import Sealed
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
@@ -37,14 +42,24 @@ class GatewayForm(forms.ModelForm[Gateway]):
             "is_default",
         )
 
-    def clean_credentials(self) -> str:
-        """What was typed, or what is stored."""
+    def clean_credentials(self) -> str | Sealed:
+        """What was typed, or what is stored, unopened."""
         typed = str(self.cleaned_data["credentials"])
-        if typed:
-            return typed
-        if self.instance.pk is None:
+        if not typed and self.instance.pk is None:
             raise forms.ValidationError(_("A new gateway needs credentials."))
-        return self.instance.credentials
+        return typed or self.instance.credentials
+
+    def clean(self) -> dict[str, Any]:
+        """The client itself says whether it can work with the address and the credentials."""
+        cleaned = super().clean() or {}
+        typed = self.cleaned_data.get("credentials")
+        if isinstance(typed, str) and {"base_url", "adapter"} <= cleaned.keys():
+            address = GatewayAddress(cleaned["base_url"], typed, MAX_TIMEOUT_SECONDS)
+            try:
+                ADAPTERS[cleaned["adapter"]].check(address)
+            except CredentialsError as error:
+                raise forms.ValidationError({"credentials": str(error)}) from None
+        return cleaned
 
 
 @admin.register(Carrier)
@@ -73,6 +88,10 @@ class GatewayAdmin(admin.ModelAdmin[Gateway]):
     list_filter = ("is_enabled", "carrier")
     search_fields = ("name",)
 
-    def get_changeform_initial_data(self, request: Any) -> dict[str, Any]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Gateway]:
+        """Only what the user may see."""
+        return Gateway.objects.visible_to(request.user)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The only adapter is chosen already."""
         return {"adapter": "json", **super().get_changeform_initial_data(request)}

@@ -10,8 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, validate_time_zone
 from accounts.roles import Role
+from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClient
 from carriers.clients.registry import ADAPTERS
-from common.fields import EncryptedTextField
+from common.crypto import DecryptionError
+from common.fields import EncryptedTextField, Sealed
+from common.http.outgoing import Outgoing
 
 MAX_TIMEOUT_SECONDS = 10
 MAX_BATCH_SIZE = 500
@@ -135,3 +138,13 @@ class Gateway(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def client(self, outgoing: Outgoing) -> GatewayClient:
+        """Who speaks to this gateway; raises CredentialsError when its credentials cannot be used."""
+        sealed = self.credentials
+        try:
+            credentials = sealed.open() if isinstance(sealed, Sealed) else sealed
+        except DecryptionError as error:
+            raise CredentialsError(f"the credentials cannot be opened: {error}") from None
+        address = GatewayAddress(self.base_url, credentials, self.timeout_seconds)
+        return ADAPTERS[self.adapter](address, outgoing)

@@ -1,32 +1,75 @@
 """Base classes for the admin."""
 
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.core.paginator import Paginator
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+COUNT_AT_MOST = 10_001
+
+Row = TypeVar("Row", bound=Model)
 
 
-class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
-    """Asks PostgreSQL how many rows a large table has, instead of counting them.
-
-    A filtered list is counted up to a bound: nobody turns ten thousand pages.
-    """
-
-    COUNT_AT_MOST = 10_001
+class BoundedPaginator(Paginator[Any]):
+    """Counts up to a bound: nobody turns ten thousand pages."""
 
     @cached_property
     def count(self) -> int:
-        """Rows, about."""
+        """Rows, at most the bound."""
         query = cast("QuerySet[Any]", self.object_list)
-        if not query.query.where:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
-                    [query.model._meta.db_table],
-                )
-                estimate = int(cursor.fetchone()[0])
-            if estimate > self.COUNT_AT_MOST:
-                return estimate
-        return int(query.order_by()[: self.COUNT_AT_MOST].count())
+        return int(query.order_by()[:COUNT_AT_MOST].count())
+
+
+class EstimatingPaginator(BoundedPaginator):
+    """Asks PostgreSQL how many rows a whole large table has, about, instead of counting them."""
+
+    @cached_property
+    def count(self) -> int:
+        """Rows, about; exactly as long as there are few."""
+        query = cast("QuerySet[Any]", self.object_list)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(sum(reltuples), 0)::bigint FROM pg_class "
+                "WHERE oid IN (SELECT relid FROM pg_partition_tree(%s::regclass) WHERE isleaf) "
+                "OR (oid = %s::regclass AND relkind = 'r')",
+                [query.model._meta.db_table, query.model._meta.db_table],
+            )
+            estimate = int(cursor.fetchone()[0])
+        return estimate if estimate > COUNT_AT_MOST else super().count
+
+
+class LargeTableAdmin(admin.ModelAdmin[Row]):
+    """For tables of millions: no exact counts."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """An estimate for the whole table, a bounded count as soon as something is filtered."""
+        is_whole = set(request.GET) <= {PAGE_VAR, ORDER_VAR} and self.sees_everything(request)
+        return (EstimatingPaginator if is_whole else BoundedPaginator)(queryset, *args, **kwargs)
+
+    def sees_everything(self, request: HttpRequest) -> bool:
+        """Whether the list is the whole table for this user."""
+        return True
+
+
+class ReadOnlyAdmin(LargeTableAdmin[Row]):
+    """For rows that only the system writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False

@@ -1,28 +1,49 @@
 """Model fields that any app may use."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 
 
-class EncryptedTextField(models.TextField[str, str]):
-    """Text that the database only ever sees as AES-256-GCM ciphertext.
+@dataclass(frozen=True)
+class Sealed:
+    """A secret as the database has it. It is opened where it is used, so one lost key harms one row only."""
+
+    token: str
+    place: str
+
+    def open(self) -> str:
+        """The secret; raises `DecryptionError`."""
+        opened: str = settings.ENCRYPTION.decrypt(self.token, associated=self.place)
+        return opened
+
+    def __str__(self) -> str:
+        return "(sealed)"
+
+    __repr__ = __str__
+
+
+class EncryptedTextField(models.TextField["str | Sealed", "str | Sealed"]):
+    """Text that the database only ever sees as AES-256-GCM ciphertext: written as text, read as Sealed.
 
     The associated data is `app.model.field`, so a ciphertext copied elsewhere does not open.
     """
 
+    def to_python(self, value: Any) -> Any:
+        """Validation must not turn a sealed secret into the words that stand for it."""
+        return value if isinstance(value, Sealed) else super().to_python(value)
+
     def get_prep_value(self, value: Any) -> Any:
-        """Encrypt on the way in."""
-        if value is None:
-            return None
+        """Encrypt on the way in, unless it has not been opened at all."""
+        if value is None or isinstance(value, Sealed):
+            return value.token if value else None
         return settings.ENCRYPTION.encrypt(str(value), associated=self._place)
 
-    def from_db_value(self, value: str | None, *_: object) -> str | None:
-        """Decrypt on the way out; raises `DecryptionError`."""
-        if value is None:
-            return None
-        return settings.ENCRYPTION.decrypt(value, associated=self._place)
+    def from_db_value(self, value: str | None, *_: object) -> Sealed | None:
+        """Nothing is opened here."""
+        return None if value is None else Sealed(value, self._place)
 
     @property
     def _place(self) -> str:

@@ -6,11 +6,12 @@ Source of the types: DB-API 2 (`OperationalError`, `InterfaceError`), redis-py, 
 from collections.abc import Iterator
 from enum import StrEnum
 
-from django.db import InterfaceError, OperationalError
+import psycopg
+from django.db import InterfaceError
 from kombu.exceptions import OperationalError as BrokerError
-from psycopg import OperationalError as DriverError
-from redis import ConnectionError as RedisConnectionError
-from redis import TimeoutError as RedisTimeoutError
+from redis import exceptions as redis
+
+from common.crypto import DecryptionError
 
 
 class Server(StrEnum):
@@ -20,27 +21,41 @@ class Server(StrEnum):
     REDIS = "redis"
 
 
-_SERVER_OF: tuple[tuple[type[BaseException], Server], ...] = (
-    (OperationalError, Server.DATABASE),
-    (InterfaceError, Server.DATABASE),
-    (DriverError, Server.DATABASE),
-    (RedisConnectionError, Server.REDIS),
-    (RedisTimeoutError, Server.REDIS),
-    (BrokerError, Server.REDIS),
+_REDIS_AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+    BrokerError,
 )
+# SQLSTATE classes of a server that is away or full: connection exceptions, shutdown, too many connections.
+_AWAY_STATES = ("08", "57P", "53300")
 
 
 def server_of(error: BaseException) -> Server | None:
     """The server whose outage caused `error`, or None when the error is something else."""
     for cause in _chain(error):
-        for kind, server in _SERVER_OF:
-            if isinstance(cause, kind):
-                return server
+        if isinstance(cause, psycopg.Error) and _is_away(cause):
+            return Server.DATABASE
+        if isinstance(cause, InterfaceError) and "closed" in str(cause):
+            return Server.DATABASE
+        if isinstance(cause, _REDIS_AWAY):
+            return Server.REDIS
     return None
 
 
+def _is_away(error: psycopg.Error) -> bool:
+    if error.sqlstate:
+        return error.sqlstate.startswith(_AWAY_STATES)
+    # The driver's own: no connection was made, or it broke.
+    return isinstance(error, psycopg.OperationalError)
+
+
 def one_line(error: BaseException) -> str | None:
-    """What an operator needs to read of an outage, in one line; None for any other error."""
+    """What an operator needs to read of an outage or a lost key, in one line; None for any other error."""
+    for cause in _chain(error):
+        if isinstance(cause, DecryptionError):
+            return f"a secret cannot be opened: {cause} (is its key still in ENCRYPTION_KEYS?)"
     server = server_of(error)
     if server is None:
         return None

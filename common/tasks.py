@@ -7,7 +7,7 @@ from celery import Task
 from celery.signals import before_task_publish, task_prerun
 
 from common import request_ids
-from common.outages import one_line, server_of
+from common.outages import one_line
 
 HEADER = "simwatch_request_id"
 
@@ -26,10 +26,10 @@ class Door(Task[Any, Any]):
         try:
             return self.run(*args, **kwargs)
         except Exception as error:
-            server = server_of(error)
-            if server is None:
+            told = one_line(error)
+            if told is None:
                 raise
-            log.error("outage", server=server.value, task=self.name, reason=one_line(error))
+            log.error("task_gave_up", task=self.name, reason=told)
             return None
 
 

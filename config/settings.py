@@ -1,7 +1,8 @@
 """Django's settings, from the environment. `SIMWATCH_ENV_FILE` names a file with more of it."""
 
-from ipaddress import ip_network
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 import environ
@@ -11,6 +12,7 @@ from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
 from config.broker import next_database
+from config.reading import env, networks, read, switch, whole_number, words
 from config.safety import Exposure, first_problem
 from polling.conf import PollingSettings
 
@@ -18,7 +20,6 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
 if env_file := env.str("SIMWATCH_ENV_FILE", default=""):
     environ.Env.read_env(env_file)
 
@@ -27,9 +28,9 @@ if MODE not in {"local", "production"}:
     raise ImproperlyConfigured(f"SIMWATCH_MODE must be local or production, not '{MODE}'")
 IS_LOCAL = MODE == "local"
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = switch("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if IS_LOCAL else [])
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", ["127.0.0.1", "localhost"] if IS_LOCAL else [])
 DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="")
 FLOWER_PASSWORD = env.str("FLOWER_PASSWORD", default="")
@@ -51,12 +52,14 @@ problem = first_problem(
 )
 if problem and not IS_LOCAL:
     raise ImproperlyConfigured(problem)
-for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL"):
-    if not globals()[name]:
+for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ENCRYPTION_KEYS"):
+    if not env.str(name, default=""):
         raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or put it in the environment")
 
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or next_database(REDIS_URL)
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or read(
+    "REDIS_URL", next_database, "", must="a URL such as redis://host:6379/0"
+)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -102,15 +105,18 @@ TEMPLATES = [
     }
 ]
 
+_database: dict[str, Any] = read(
+    "DATABASE_URL", env.db_url_config, {}, must="a URL such as postgresql://user:password@host:5432/name"
+)
 DATABASES = {
     "default": {
-        **env.db_url_config(DATABASE_URL),
+        **_database,
         # Without health checks, one restart of PostgreSQL fails every later task of a process.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**_database.get("OPTIONS", {}), "connect_timeout": 3},
     }
 }
-DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
@@ -156,15 +162,12 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-COMMON = CommonSettings(
-    gateway_networks=tuple(ip_network(text) for text in env.list("GATEWAY_ALLOWED_NETWORKS", default=[])),
-)
+COMMON = CommonSettings(gateway_networks=networks("GATEWAY_ALLOWED_NETWORKS"))
 POLLING = PollingSettings(
-    claim_seconds=env.int("POLLING_CLAIM_SECONDS", default=PollingSettings.claim_seconds),
-    drain_seconds=env.int("POLLING_DRAIN_SECONDS", default=PollingSettings.drain_seconds),
-    batch_cards=env.int("POLLING_BATCH_CARDS", default=PollingSettings.batch_cards),
-    seed_chunk_cards=env.int("POLLING_SEED_CHUNK_CARDS", default=PollingSettings.seed_chunk_cards),
-    seed_ramp_seconds=env.int("POLLING_SEED_RAMP_SECONDS", default=PollingSettings.seed_ramp_seconds),
+    **{
+        name: whole_number(f"POLLING_{name.upper()}", default)
+        for name, default in asdict(PollingSettings()).items()
+    }
 )
 
 LOGGING_CONFIG = None

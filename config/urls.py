@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 from common import health
 from config import api
 
+handler400 = "common.api.problems.bad_request"
+handler403 = "common.api.problems.forbidden"
 handler404 = "common.api.problems.not_found"
 handler500 = "common.api.problems.server_error"
 

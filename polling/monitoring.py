@@ -50,8 +50,8 @@ class TaskState:
 
     @property
     def checks_per_second(self) -> float:
-        """Mean over the window."""
-        return self.counted.checks / self.window_seconds
+        """Mean over the time that was counted: whole minutes, and the present one as far as it goes."""
+        return self.counted.checks / self.counted.seconds
 
 
 def queues(redis: Redis) -> list[QueueState]:
@@ -91,6 +91,9 @@ def schedule_probe() -> str | None:
     redis = for_web()
     if not redis.exists(keys.EPOCH):
         return "there is no schedule: run init_polling"
+    if not any(limit.max_concurrency for limit in limits(redis) if limit.task_type in set(CHECKS)):
+        # Somebody has paused everything: it is as it should be.
+        return None
     last = cast("str | None", redis.get(keys.LAST_CLAIM))
     if last is None or _now(redis) - int(last) > CLAIMS_ARE_STALE_AFTER:
         return "nobody claims: is beat running, and a worker of the queue checks?"

@@ -1,7 +1,5 @@
 """The walk that plans every card, by primary key in chunks. Claims are allowed from its start."""
 
-import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,14 +12,19 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
+from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import limits
 from polling.checks.registry import CHECKS
 from polling.due import when_planned
 from polling.matching import CardClass, interval_for
 from polling.models import PollingConfig
+from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress
 from polling.store.schedule import PlanMode, Schedule
+
+# A chunk takes well under a second; who is silent for this long is dead.
+OWNERSHIP_SECONDS = 30
 
 log = structlog.get_logger(__name__)
 
@@ -36,36 +39,39 @@ class Walk:
     chance: Random
     advance: Callable[[int], None] = lambda _: None
 
-    def run(self, *, total: int) -> int | None:
-        """Walk; returns the number of cards looked at, or None when somebody else walks already.
+    def run(self, *, total: int, only_if_needed: bool = False) -> int | None:
+        """Walk; returns the number of cards looked at, or None when there was nothing to do.
 
-        `total` is an estimate, for the progress that operators see.
+        There is nothing to do when somebody else walks already, or, with `only_if_needed`, when the schedule is
+        whole. `total` is an estimate, for the progress that operators see.
         """
-        progress = SeedProgress(self.redis)
-        with progress.lease(f"{socket.gethostname()}:{os.getpid()}") as is_ours:
-            if not is_ours:
+        with owned(self.redis, keys.SEEDER, seconds=OWNERSHIP_SECONDS) as owner:
+            if owner is None or (only_if_needed and Epoch(self.redis).is_complete()):
                 return None
-            number = _next_epoch()
-            progress.begin(total=total, now=timezone.now())
-            # Limits first: a schedule without them would have no seats.
-            limits.publish(self.redis)
-            epoch = Epoch(self.redis)
-            epoch.begin(number)
-            done = self._chunks(progress, total)
-            epoch.complete(number)
-            progress.finish(done=done, now=timezone.now())
-            log.info("schedule_seeded", cards=done, epoch=number)
-            return done
+            try:
+                return self._walk(owner, total)
+            except OwnershipLostError:
+                log.warning("seeding_taken_over")
+                return None
 
-    def _chunks(self, progress: SeedProgress, total: int) -> int:
+    def _walk(self, owner: Owner, total: int) -> int:
+        progress, epoch, number = SeedProgress(self.redis), Epoch(self.redis), _next_epoch()
+        progress.begin(total=total, now=timezone.now())
+        # Limits first: a schedule without them would have no seats.
+        limits.publish(self.redis)
+        epoch.begin(number)
         configs = tuple(PollingConfig.objects.in_force())
         done = 0
         for rows in _present_cards(settings.POLLING.seed_chunk_cards):
             for check_type in CHECKS:
                 self._plan(check_type, rows, configs)
+            owner.renew()
             done += len(rows)
             progress.report(done=done, total=total)
             self.advance(len(rows))
+        epoch.complete(number)
+        progress.finish(done=done, now=timezone.now())
+        log.info("schedule_seeded", cards=done, epoch=number)
         return done
 
     def _plan(self, check_type: CheckType, rows: Sequence[Row], configs: tuple[PollingConfig, ...]) -> None:

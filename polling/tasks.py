@@ -8,7 +8,7 @@ from common.redis.client import for_worker
 from polling import limits, seeding, wake_ups
 from polling.drain import outlet, stopping
 from polling.drain.running import Drain
-from polling.store.wake_up import PENDING_SECONDS, WakeUp
+from polling.store.wake_up import WakeUp
 
 
 @shared_task(name="polling.wake_up", queue="ticks", expires=5, time_limit=10)
@@ -17,7 +17,7 @@ def wake_up() -> None:
     wake_ups.wake_up(for_worker(), send_drain=drain.delay, send_seed=seed.delay)
 
 
-@shared_task(name="polling.drain", queue="checks", expires=PENDING_SECONDS, time_limit=60)
+@shared_task(name="polling.drain", queue="checks", expires=20, time_limit=60)
 def drain() -> None:
     """Check what is due, for a few seconds."""
     WakeUp(for_worker()).clear()
@@ -27,8 +27,8 @@ def drain() -> None:
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
 def seed() -> None:
-    """Plan all cards."""
-    seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards())
+    """Plan all cards, unless that has been done meanwhile."""
+    seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards(), only_if_needed=True)
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

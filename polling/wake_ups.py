@@ -6,6 +6,7 @@ from redis import Redis
 
 from polling.limits import seats_of
 from polling.models import TaskType
+from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.wake_up import WakeUp
 
@@ -16,7 +17,12 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     """Send a drain unless one is pending, and a walk when the schedule is not whole. Harmless twice."""
     for task_type in TaskType.values:
         seats_of(redis, task_type).sweep()
-    if not Epoch(redis).is_complete():
+    if not Epoch(redis).is_complete() and not redis.exists(keys.SEEDER):
         send_seed()
-    if WakeUp(redis).mark():
-        send_drain()
+    pending = WakeUp(redis)
+    if pending.mark():
+        try:
+            send_drain()
+        except Exception:
+            pending.clear()
+            raise

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 
 from config.local.environment import fresh_variables
 from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
+from config.local.supervisor import die_with_parent
 
 if TYPE_CHECKING:
     from redis import Redis
 
-_running: list[subprocess.Popen[bytes]] = []
+_running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 _folders: list[Path] = []
 
 
@@ -30,8 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     servers = make_folder(base / "servers")
     postgres = PostgresServer(servers, port=free_port(), password=secrets.token_hex(8), is_durable=False)
     valkey = ValkeyServer(servers, port=free_port(), password=secrets.token_hex(8))
+    # A run that is ended from outside must take its servers with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for server in (postgres, valkey):
-        _running.append(server.command.popen(log=base / "servers.log"))
+        ends_by = server.command.stop_signal
+        process = server.command.popen(log=base / "servers.log", before_exec=die_with_parent(ends_by))
+        _running.append((process, ends_by))
         server.wait_until_ready()
     os.environ.pop("SIMWATCH_ENV_FILE", None)
     os.environ.update(
@@ -50,8 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     while _running:
-        process = _running.pop()
-        process.terminate()
+        process, ends_by = _running.pop()
+        process.send_signal(ends_by)
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:

@@ -13,6 +13,10 @@ from common.http.outgoing import Outgoing
 # Nothing real comes near 10^9 MB (a petabyte) on one card.
 MAX_MB = Decimal(10) ** 9
 MB_STEP = Decimal("0.001")
+# Python reads more than RFC 3339 allows: week dates, compact forms, offsets without minutes.
+_TIME_TEXT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _YEARS = range(2000, 2100)
 _MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
@@ -66,6 +70,11 @@ class GatewayClient(ABC):
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
         """Raises CredentialsError when the credentials cannot be used."""
 
+    @classmethod
+    @abstractmethod
+    def check(cls, address: GatewayAddress) -> None:
+        """Raise CredentialsError when a client could not be made of `address`."""
+
     @abstractmethod
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
         """The data counters of `iccids`, in their order. Raises GatewayError."""
@@ -84,13 +93,13 @@ def parse_mb(text: object) -> Decimal | None:
 
 def parse_time(text: object) -> datetime | None:
     """An RFC 3339 time with its offset, of this century; None for anything else."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not _TIME_TEXT.fullmatch(text):
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     # Near the ends of the calendar, a change of zone overflows.
-    if moment.tzinfo is None or moment.year not in _YEARS:
+    if moment.year not in _YEARS:
         return None
     return moment.astimezone(UTC)

@@ -36,10 +36,16 @@ class JsonClient(GatewayClient):
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
         """See the base class."""
         self._base_url = address.base_url.rstrip("/")
-        self._base_path = urlsplit(self._base_url).path
+        self._base_path = _path(self._base_url)
         self._timeout = address.timeout
         self._signer = _signer(address.credentials)
         self._outgoing = outgoing
+
+    @classmethod
+    def check(cls, address: GatewayAddress) -> None:
+        """See the base class."""
+        _path(address.base_url)
+        _signer(address.credentials)
 
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
         """See the base class."""
@@ -78,7 +84,20 @@ def _signer(credentials: str) -> Signer:
         raise CredentialsError("the credentials must be JSON with app_id and secret") from None
     if not (isinstance(app_id, str) and isinstance(secret, str) and app_id and secret):
         raise CredentialsError("app_id and secret of the credentials must not be empty")
-    return Signer(app_id, secret.encode())
+    try:
+        app_id.encode("latin-1")
+        return Signer(app_id, secret.encode())
+    except UnicodeEncodeError:
+        raise CredentialsError(
+            "app_id and secret of the credentials have characters that cannot be sent"
+        ) from None
+
+
+def _path(base_url: str) -> str:
+    try:
+        return urlsplit(base_url).path
+    except ValueError:
+        raise CredentialsError("the base URL cannot be read") from None
 
 
 def _data(body: bytes) -> list[Any]:

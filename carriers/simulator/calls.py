@@ -7,8 +7,9 @@ from itertools import islice
 
 import orjson
 
-# Older calls are forgotten: memory stays bounded.
+# Older calls are forgotten: memory stays below some 150 MB.
 MAX_CALLS = 200_000
+MAX_BYTES = 50_000_000
 
 
 class CallLog:
@@ -16,7 +17,8 @@ class CallLog:
 
     def __init__(self) -> None:
         """Empty."""
-        self._calls: deque[tuple[datetime, datetime, str, Sequence[str], int]] = deque(maxlen=MAX_CALLS)
+        self._calls: deque[tuple[datetime, datetime, str, str, int]] = deque()
+        self._bytes = 0
         self._in_flight = 0
         self._total = 0
 
@@ -29,16 +31,27 @@ class CallLog:
         """The call has been answered, or its caller has gone away."""
         self._in_flight -= 1
         self._total += 1
-        self._calls.append((begun[0], datetime.now(UTC), path, iccids, begun[1]))
+        cards = ",".join(iccids)
+        self._calls.append((begun[0], datetime.now(UTC), path, cards, begun[1]))
+        self._bytes += len(cards)
+        while len(self._calls) > MAX_CALLS or self._bytes > MAX_BYTES:
+            self._bytes -= len(self._calls.popleft()[3])
 
     def lines(self, *, since: int = 0) -> bytes:
         """JSON lines of the calls from number `since` on, oldest first."""
         first = self._total - len(self._calls)
         return b"\n".join(
             orjson.dumps(
-                {"number": n, "start": start, "end": end, "path": path, "cards": cards, "in_flight": at_once}
+                {
+                    "number": number,
+                    "start": start,
+                    "end": end,
+                    "path": path,
+                    "cards": cards.split(","),
+                    "in_flight": at_once,
+                }
             )
-            for n, (start, end, path, cards, at_once) in islice(
+            for number, (start, end, path, cards, at_once) in islice(
                 enumerate(self._calls, first), max(0, since - first), None
             )
         )

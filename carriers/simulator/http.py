@@ -50,7 +50,8 @@ class HttpProtocol(asyncio.Protocol):
         self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
-        self._task: asyncio.Task[None] | None = None
+        # The answer that is still owed: the next one waits for it.
+        self._before: asyncio.Task[None] | None = None
         self._target, self._body = b"", b""
         self._headers: dict[str, str] = {}
 
@@ -62,8 +63,8 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio; whoever works for this connection stops."""
         self._connections.discard(self._transport)
-        if self._task:
-            self._task.cancel()
+        if self._before:
+            self._before.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -94,18 +95,26 @@ class HttpProtocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Called by the parser: the request is whole."""
         method, target = self._parser.get_method().decode("latin-1"), self._target.decode("latin-1")
-        answer = self._handle(Request(method, target, self._headers, self._body))
         keep_alive = self._parser.should_keep_alive()
-        if isinstance(answer, Answer):
+        answer = self._handle(Request(method, target, self._headers, self._body))
+        if isinstance(answer, Answer) and self._before is None:
             self._send(answer, keep_alive=keep_alive)
         else:
-            # Until it is done nothing more is read, so answers keep the order of their requests.
-            self._transport.pause_reading()
-            self._task = asyncio.ensure_future(self._later(answer, keep_alive=keep_alive))
+            self._before = asyncio.ensure_future(self._later(answer, self._before, keep_alive=keep_alive))
 
-    async def _later(self, answer: Awaitable[Answer], *, keep_alive: bool) -> None:
-        self._send(await answer, keep_alive=keep_alive)
-        self._transport.resume_reading()
+    async def _later(
+        self, answer: Answer | Awaitable[Answer], before: asyncio.Task[None] | None, *, keep_alive: bool
+    ) -> None:
+        try:
+            ready = answer if isinstance(answer, Answer) else await answer
+            if before:
+                await before
+            self._send(ready, keep_alive=keep_alive)
+        except Exception:
+            self._transport.abort()
+            raise
+        if self._before is asyncio.current_task():
+            self._before = None
 
     def _send(self, answer: Answer, *, keep_alive: bool) -> None:
         self._transport.write(answer.encode(keep_alive=keep_alive))

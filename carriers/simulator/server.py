@@ -123,7 +123,8 @@ class SimulatorServer:
 
 
 def _cards(asked: dict[str, Any]) -> list[str]:
-    return asked.get("iccids") or [asked.get("iccid", "")]
+    cards = asked.get("iccids", [asked.get("iccid")])
+    return [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
 
 
 def _json(body: object, status: int = 200) -> Answer:

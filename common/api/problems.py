@@ -1,5 +1,6 @@
 """Every error of the API is an `application/problem+json` body. Source: RFC 9457."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -69,7 +70,21 @@ def failure(error: BaseException) -> HttpResponse:
         response["Retry-After"] = RETRY_AFTER_SECONDS
         return response
     log.error("request_failed", exc_info=error)
-    return problem(500, code="internal_error", detail="Something went wrong here; the request id names it.")
+    return _internal()
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`."""
+    if request.path.startswith(API_PREFIX):
+        return problem(400, code="bad_request", detail="This request cannot be understood.")
+    return defaults.bad_request(request, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler403`."""
+    if request.path.startswith(API_PREFIX):
+        return problem(403, code="permission_denied", detail="This is not to be had.")
+    return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -82,10 +97,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`."""
     if request.path.startswith(API_PREFIX):
-        return problem(
-            500, code="internal_error", detail="Something went wrong here; the request id names it."
-        )
+        error = sys.exc_info()[1]
+        return failure(error) if error else _internal()
     return defaults.server_error(request)
+
+
+def _internal() -> JsonResponse:
+    return problem(500, code="internal_error", detail="Something went wrong here; the request id names it.")
 
 
 def _code(error: Exception) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -86,7 +85,7 @@ class Outgoing:
 
         Raises CallError when there is no such answer. Redirects are answers, they are not followed.
         """
-        session = self._sessions.get(urlsplit(url).scheme)
+        session = self._sessions.get(url.partition("://")[0])
         if session is None:
             raise CallError("the address must begin with https:// or http://")
         try:

@@ -45,14 +45,13 @@ class SeatPool:
         self._give_back = scripts.load(redis, __file__, "give_back_seats")
 
     @contextmanager
-    def taken(self, want: int) -> Iterator[int]:
-        """Hold up to `want` seats, give them back at the end; yields how many there are (0 and more)."""
-        members = self.take(want)
+    def taken(self, want: int) -> Iterator["TakenSeats"]:
+        """Hold up to `want` seats (0 and more come), and give them back at the end."""
+        seats = TakenSeats(self, self.take(want))
         try:
-            yield len(members)
+            yield seats
         finally:
-            if members:
-                self.give_back(members)
+            seats.keep(0)
 
     def take(self, want: int) -> list[str]:
         """Take up to `want` seats for `LEASE_SECONDS`; returns their names, to be given back."""
@@ -71,6 +70,25 @@ class SeatPool:
     def set_limit(self, limit: int) -> None:
         """Write the limit; it is in force for the next seat taken."""
         self._redis.set(self._keys.limit, limit)
+
+
+class TakenSeats:
+    """Seats that are held now."""
+
+    def __init__(self, pool: SeatPool, members: list[str]) -> None:
+        """Made by `SeatPool.taken`."""
+        self._pool = pool
+        self._members = members
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._members)
+
+    def keep(self, count: int) -> None:
+        """Give back all but `count` of them."""
+        members, self._members = self._members[count:], self._members[:count]
+        if members:
+            self._pool.give_back(members)
 
 
 def _holder() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.local.servers import free_port, is_free
+from config.local.servers import LocalServerError, free_port, is_free
 
 FILE_MODE = 0o600
 PORTS = ("POSTGRES_PORT", "VALKEY_PORT", "SIMULATOR_PORT", "FLOWER_PORT")
@@ -22,12 +22,18 @@ class LocalEnvironment:
     has_foreign_redis: bool
 
 
-def load(file: Path, *, web_port: int) -> LocalEnvironment:
+def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
     """What was written before, with what is missing made anew and ports that were taken replaced.
 
-    `DATABASE_URL` and `REDIS_URL` of the process's own environment win.
+    `DATABASE_URL` and `REDIS_URL` of the process's own environment win. Keys are not made anew when there is data
+    that they would have to open (`has_data`): raises LocalServerError.
     """
     kept = _read(file)
+    if has_data and "ENCRYPTION_KEYS" not in kept:
+        raise LocalServerError(
+            f"{file.name} has lost ENCRYPTION_KEYS, which opens the secrets of the data beside it; "
+            "restore it, or throw the data away with --fresh"
+        )
     variables = {**fresh_variables(), **kept, "SIMWATCH_MODE": "local", "WEB_PORT": str(web_port)}
     for name in PORTS:
         if not is_free(int(variables[name])):

@@ -35,6 +35,8 @@ def _ensure_admin(password: str) -> None:
     user = User.objects.filter(username="admin").first()
     if user is None:
         User.objects.create_superuser("admin", password=password)
+    elif not user.check_password(password):
+        print("The user admin has a password of its own; the one that is printed below does not apply.")
 
 
 if __name__ == "__main__":

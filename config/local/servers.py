@@ -140,9 +140,9 @@ class PostgresServer:
         """Where a database of it is."""
         return f"postgresql://{self.NAME}:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
-    def wait_until_ready(self) -> None:
-        """Return when it answers; raises LocalServerError after half a minute."""
-        _wait("PostgreSQL", self._ping)
+    def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Return when it answers, or `give_up` says so; raises LocalServerError after half a minute."""
+        _wait("PostgreSQL", self._ping, give_up)
 
     def _ping(self) -> bool:
         try:
@@ -202,9 +202,9 @@ class ValkeyServer:
         """Where a database of it is."""
         return f"redis://:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
-    def wait_until_ready(self) -> None:
-        """Return when it answers; raises LocalServerError after half a minute."""
-        _wait("Valkey", self._ping)
+    def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Return when it answers, or `give_up` says so; raises LocalServerError after half a minute."""
+        _wait("Valkey", self._ping, give_up)
 
     def _ping(self) -> bool:
         with Redis.from_url(self.url(), socket_timeout=1) as client:
@@ -282,9 +282,9 @@ def _run(*arguments: str) -> None:
         raise LocalServerError(f"{Path(arguments[0]).name} failed: {last}")
 
 
-def _wait(name: str, ping: Callable[[], bool]) -> None:
+def _wait(name: str, ping: Callable[[], bool], give_up: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not ping():
+    while not ping() and not give_up():
         if time.monotonic() > deadline:
             raise LocalServerError(f"{name} did not answer within {READY_SECONDS} s; its log is in .run/logs")
         time.sleep(0.05)

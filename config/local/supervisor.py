@@ -100,11 +100,12 @@ def _popen(service: Service, log: Path) -> subprocess.Popen[bytes]:
     return service.command.popen(
         log=log,
         environment={**os.environ, **service.environment},
-        before_exec=_die_with_parent(service.command.stop_signal),
+        before_exec=die_with_parent(service.command.stop_signal),
     )
 
 
-def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
+    """What a child runs before it starts, so that it gets `stop_signal` when we die, however we die."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

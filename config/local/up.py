@@ -29,7 +29,7 @@ from config.local.servers import (
     make_folder,
     remove_folder,
 )
-from config.local.supervisor import Service, Supervisor
+from config.local.supervisor import Service, Supervisor, die_with_parent
 from polling.store import keys
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,7 +68,7 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
         _throw_away()
     if not is_free(port):
         raise UpError(f"port {port} is taken; choose another with --port")
-    local = environment.load(RUN / "env", web_port=port)
+    local = environment.load(RUN / "env", web_port=port, has_data=(RUN / "servers").exists())
     supervisor = Supervisor(RUN, say=_say)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, supervisor.ask_to_stop)
@@ -76,7 +76,7 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
         variables = _start_servers(supervisor, local)
         environment.write(RUN / "env", variables)
         supervisor.start(services.simulator(variables))
-        _prepare(variables, cards)
+        _prepare(supervisor, variables, cards)
         _start(supervisor, services.engine_and_web(variables))
         _wait(supervisor, WEB_SECONDS, lambda: _answers(variables["WEB_PORT"]))
         _tell(supervisor, variables)
@@ -124,27 +124,35 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
             folder, port=int(variables["POSTGRES_PORT"]), password=variables["POSTGRES_PASSWORD"]
         )
         supervisor.start(Service("postgresql", postgres.command, is_server=True))
-        postgres.wait_until_ready()
+        postgres.wait_until_ready(give_up=lambda: supervisor.is_stopping)
         variables["DATABASE_URL"] = postgres.url()
     if not local.has_foreign_redis:
         valkey = ValkeyServer(
             folder, port=int(variables["VALKEY_PORT"]), password=variables["VALKEY_PASSWORD"]
         )
         supervisor.start(Service("valkey", valkey.command, is_server=True))
-        valkey.wait_until_ready()
+        valkey.wait_until_ready(give_up=lambda: supervisor.is_stopping)
         variables["REDIS_URL"] = valkey.url()
     variables.setdefault("CELERY_BROKER_URL", next_database(variables["REDIS_URL"]))
     return variables
 
 
-def _prepare(variables: Mapping[str, str], cards: int) -> None:
-    # In the same terminal group, so Ctrl-C ends it too.
-    done = subprocess.run(
+def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -> None:
+    # In a session of its own: Ctrl-C reaches us alone, and we end it.
+    process = subprocess.Popen(
         (sys.executable, "-m", "config.local.prepare", str(cards)),
         env={**os.environ, **variables},
-        check=False,
+        start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 (there is one thread)
     )
-    if done.returncode:
+    while process.poll() is None:
+        if supervisor.is_stopping:
+            process.terminate()
+            process.wait()
+            return
+        supervisor.check()
+        time.sleep(0.1)
+    if process.returncode:
         raise UpError("the database could not be prepared; the lines above say why")
 
 

@@ -59,7 +59,7 @@ def _meter(results: Sequence[Result], now: datetime) -> None:
         step = advance(before.get(card_id), reading, result.card.tariff)
         if step.meter != before.get(card_id):
             after[card_id] = step.meter
-        if is_news(before.get(card_id), reading):
+        if is_news(before.get(card_id), step.meter):
             lines.append(
                 UsageLine(card_id, reading.measured_at, reading.raw_mb, step.meter.used_mb, step.delta_mb)
             )

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from random import Random
 
 import structlog
 
-from carriers.clients.base import GatewayAddress, GatewayClient, GatewayError
-from carriers.clients.registry import ADAPTERS
+from carriers.clients.base import GatewayClient, GatewayError
 from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.base import GatewayCheck, PolledCard, Result
+
+LOOK_SECONDS = 0.2
+# A worker that is asked to stop must be gone within ten seconds; a call may take as long.
+CALLS_MAY_END_SECONDS = 4.0
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +38,11 @@ class Answered:
     duration_ms: int
 
 
-def calls_for(cards: Sequence[PolledCard], gateways: Mapping[int, Gateway]) -> list[Call]:
-    """Group cards by gateway, in portions of the gateway's batch size."""
+def calls_for(cards: Sequence[PolledCard], gateways: Mapping[int, Gateway], chance: Random) -> list[Call]:
+    """Group cards by gateway, in portions of the gateway's batch size.
+
+    The order is by chance: when there are seats for some of the calls only, no gateway is always last.
+    """
     calls = []
     ordered = sorted(cards, key=lambda card: card.gateway_id)
     for gateway_id, group in groupby(ordered, key=lambda card: card.gateway_id):
@@ -44,26 +51,47 @@ def calls_for(cards: Sequence[PolledCard], gateways: Mapping[int, Gateway]) -> l
             Call(gateway, members[start : start + gateway.batch_size])
             for start in range(0, len(members), gateway.batch_size)
         ]
+    chance.shuffle(calls)
     return calls
 
 
-async def fetch(check: GatewayCheck, calls: Sequence[Call], outgoing: Outgoing) -> list[Answered]:
-    """Make all `calls` at once; the caller holds a seat for each."""
-    return await asyncio.gather(*(_one(check, call, outgoing) for call in calls))
+async def fetch(
+    check: GatewayCheck, calls: Sequence[Call], outgoing: Outgoing, *, should_stop: Callable[[], bool]
+) -> list[Answered]:
+    """Make all `calls` at once; the caller holds a seat for each.
+
+    Asked to stop, it waits a few seconds for running calls; those that are cut off are not in the list.
+    """
+    clients: dict[int, GatewayClient] = {}
+    running = [asyncio.ensure_future(_one(check, call, clients, outgoing)) for call in calls]
+    give_up_at: float | None = None
+    pending: set[asyncio.Future[Answered]] = set(running)
+    while pending:
+        _, pending = await asyncio.wait(pending, timeout=LOOK_SECONDS)
+        if give_up_at is None and should_stop():
+            give_up_at = time.monotonic() + CALLS_MAY_END_SECONDS
+        if give_up_at is not None and time.monotonic() > give_up_at:
+            break
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    return [task.result() for task in running if not task.cancelled()]
 
 
-async def _one(check: GatewayCheck, call: Call, outgoing: Outgoing) -> Answered:
+async def _one(
+    check: GatewayCheck, call: Call, clients: dict[int, GatewayClient], outgoing: Outgoing
+) -> Answered:
     started = time.perf_counter()
     results: Sequence[Result] = ()
     try:
-        results = await check.ask(_client(call.gateway, outgoing), call.cards)
+        if call.gateway.pk not in clients:
+            clients[call.gateway.pk] = call.gateway.client(outgoing)
+        results = await check.ask(clients[call.gateway.pk], call.cards)
     except GatewayError as error:
         log.warning(
             "gateway_call_failed", gateway=call.gateway.name, cards=len(call.cards), reason=str(error)
         )
+    except Exception:
+        # A fault of ours in one call must not take the other calls' answers with it.
+        log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))
     return Answered(call, results, round((time.perf_counter() - started) * 1000))
-
-
-def _client(gateway: Gateway, outgoing: Outgoing) -> GatewayClient:
-    address = GatewayAddress(gateway.base_url, gateway.credentials, gateway.timeout_seconds)
-    return ADAPTERS[gateway.adapter](address, outgoing)

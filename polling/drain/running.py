@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+import structlog
 from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 from redis import Redis
 
+from common.redis.leases import TakenSeats
 from polling import due
 from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
@@ -23,11 +25,12 @@ from polling.drain.fetching import calls_for, fetch
 from polling.drain.outlet import Outlet
 from polling.drain.recording import record
 from polling.limits import seats_of
-from polling.store.schedule import Claim, Schedule, Settlement
+from polling.store.schedule import Claim, NoScheduleError, Schedule, Settlement
 
 LINGER_SECONDS = 1.0
 IDLE_SECONDS = 0.2
-NOW = timedelta()
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ class Drain:
         idle_since = time.monotonic()
         total = 0
         while time.monotonic() < ends_at and not self.should_stop():
-            claimed = sum(self._batch(check) for check in CHECKS.values())
+            try:
+                claimed = sum(self._batch(check) for check in CHECKS.values())
+            except NoScheduleError:
+                log.warning("no_schedule", what_to_do="wait for the walk, or run init_polling")
+                break
             total += claimed
             if claimed:
                 idle_since = time.monotonic()
@@ -57,30 +64,39 @@ class Drain:
 
     def _batch(self, check: GatewayCheck) -> int:
         schedule = Schedule(self.redis, check.type)
-        with seats_of(self.redis, check.type).taken(settings.POLLING.batch_cards) as seats:
+        # One at least, so that somebody claims, and is seen to, also when nothing is due.
+        wanted = max(1, min(schedule.due(), settings.POLLING.batch_cards))
+        with seats_of(self.redis, check.type).taken(wanted) as seats:
             if not seats:
                 return 0
             close_old_connections()
             # PostgreSQL is asked before anything is claimed: during an outage no claim is lost.
             directory = Directory.read(timezone.now())
-            ttl = timedelta(seconds=settings.POLLING.claim_seconds)
-            claims = schedule.claim(settings.POLLING.batch_cards, ttl=ttl)
+            claims = schedule.claim(wanted, ttl=timedelta(seconds=settings.POLLING.claim_seconds))
             if claims:
                 self._check(check, schedule, claims, directory, seats)
             return len(claims)
 
     def _check(
-        self, check: GatewayCheck, schedule: Schedule, claims: list[Claim], directory: Directory, seats: int
+        self,
+        check: GatewayCheck,
+        schedule: Schedule,
+        claims: list[Claim],
+        directory: Directory,
+        seats: TakenSeats,
     ) -> None:
         settled: list[Settlement] = []
         try:
             loaded = load(check.type, claims, directory)
             settled += _without_call(loaded, self.chance)
-            calls = calls_for(loaded.cards, directory.gateways)[:seats]
-            answered = self.outlet.run(lambda outgoing: fetch(check, calls, outgoing))
+            calls = calls_for(loaded.cards, directory.gateways, self.chance)[: len(seats)]
+            seats.keep(len(calls))
+            answered = self.outlet.run(
+                lambda outgoing: fetch(check, calls, outgoing, should_stop=self.should_stop)
+            )
             settled += record(check, answered, self.chance)
         finally:
-            # Whatever went wrong, claims without a result are given back, due at once and counting nothing.
+            # Whatever went wrong, claims without a result go back where they were, and count nothing.
             schedule.settle(settled + _given_back(claims, settled))
 
 
@@ -91,4 +107,4 @@ def _without_call(loaded: Loaded, chance: Random) -> list[Settlement]:
 
 def _given_back(claims: list[Claim], settled: list[Settlement]) -> list[Settlement]:
     done = {settlement.claim for settlement in settled}
-    return [Settlement(claim, NOW) for claim in claims if claim not in done]
+    return [Settlement(claim, -claim.overdue) for claim in claims if claim not in done]

@@ -1,7 +1,7 @@
 """Tells running drains to come to an end.
 
-The flag is one byte of memory that the worker shares with the children it forks: the parent sets it when it
-is asked to stop, a child when SIGTERM reaches it directly.
+A worker that shuts down says so in one byte of memory that it shares with the children it forks. SIGTERM to one
+child alone ends that child after its drain; its siblings go on.
 """
 
 import mmap
@@ -12,25 +12,33 @@ from typing import Any
 
 from celery.signals import worker_shutting_down
 
-_flag = mmap.mmap(-1, 1)
+_worker = mmap.mmap(-1, 1)
+_child = bytearray(1)
 
 
 def is_wanted() -> bool:
-    """Whether drains should end soon."""
-    return _flag[0] != 0
+    """Whether the drain of this process should end soon."""
+    return _worker[0] != 0 or _child[0] != 0
 
 
 @worker_shutting_down.connect
-def ask(*_: Any, **__: Any) -> None:
-    """Ask every drain of this worker to end."""
-    _flag[0] = 1
+def ask_all(*_: Any, **__: Any) -> None:
+    """Ask every drain of this worker to end. Called in the parent."""
+    _worker[0] = 1
 
 
 @contextmanager
 def on_sigterm() -> Iterator[None]:
-    """While a drain runs, SIGTERM asks it to end; Celery's own handler would tear it apart."""
-    before = signal.signal(signal.SIGTERM, ask)
+    """While a drain runs, SIGTERM only asks it to end; what SIGTERM did before happens after it."""
+    _child[0] = 0
+    before = signal.signal(signal.SIGTERM, _ask_child)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+    if _child[0] and not _worker[0]:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _ask_child(*_: Any) -> None:
+    _child[0] = 1

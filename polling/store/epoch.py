@@ -4,6 +4,8 @@ from typing import cast
 
 from redis import Redis
 
+from cards.models import CheckType
+from common.redis import scripts
 from polling.store import keys
 
 _SEEDING = "seeding:"
@@ -15,14 +17,21 @@ class Epoch:
     def __init__(self, redis: Redis) -> None:
         """One for all check types."""
         self._redis = redis
+        self._complete = scripts.load(redis, __file__, "complete_epoch")
 
     def begin(self, number: int) -> None:
-        """Claims are allowed from here on, though not all cards are planned yet."""
-        self._redis.set(keys.EPOCH, f"{_SEEDING}{number}")
+        """Claims are allowed from here on, though not all cards are planned yet.
 
-    def complete(self, number: int) -> None:
-        """All cards are planned."""
-        self._redis.set(keys.EPOCH, number)
+        The lower half of tokens starts again, so it does not outgrow its 32 bits.
+        """
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.set(keys.EPOCH, f"{_SEEDING}{number}")
+        pipeline.delete(*(keys.tokens(check_type.value) for check_type in CheckType))
+        pipeline.execute()
+
+    def complete(self, number: int) -> bool:
+        """All cards are planned; False when a newer walk has begun meanwhile."""
+        return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
     def is_complete(self) -> bool:
         """Whether a walk has planned all cards since Redis last lost them."""

@@ -1,15 +1,11 @@
-"""How far the walk that plans all cards has come, and the lease of the one who walks."""
+"""How far the walk that plans all cards has come."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
 
 from redis import Redis
 
 from polling.store import keys
-
-LEASE_SECONDS = 30
 
 # As redis-py types a mapping, which is invariant in its keys.
 Fields = dict[
@@ -18,24 +14,14 @@ Fields = dict[
 
 
 class SeedProgress:
-    """A hash that operators read, beside a lease that ends with its holder.
+    """A hash that operators read.
 
     Sample: `status running, total 1000000, done 240000, percent 24, started_at 2026-01-31T08:00:00+00:00`.
     """
 
     def __init__(self, redis: Redis) -> None:
-        """One walk at a time, over all processes."""
+        """One walk at a time, over all processes: `keys.SEEDER` says who."""
         self._redis = redis
-
-    @contextmanager
-    def lease(self, holder: str) -> Iterator[bool]:
-        """Hold the walk; yields False when somebody else walks. `report` renews the lease."""
-        is_ours = bool(self._redis.set(keys.SEEDER, holder, nx=True, ex=LEASE_SECONDS))
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                self._redis.delete(keys.SEEDER)
 
     def begin(self, *, total: int, now: datetime) -> None:
         """A walk over about `total` cards has begun."""
@@ -52,10 +38,7 @@ class SeedProgress:
     def report(self, *, done: int, total: int) -> None:
         """`done` cards have been looked at."""
         percent = min(100, done * 100 // total) if total else 100
-        pipeline = self._redis.pipeline()
-        pipeline.hset(keys.PROGRESS, mapping={"done": done, "percent": percent})
-        pipeline.expire(keys.SEEDER, LEASE_SECONDS)
-        pipeline.execute()
+        self._redis.hset(keys.PROGRESS, mapping={"done": done, "percent": percent})
 
     def finish(self, *, done: int, now: datetime) -> None:
         """The walk has ended; `done` cards were looked at."""

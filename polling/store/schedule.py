@@ -41,15 +41,22 @@ class PlanMode(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to check a card until the claim ends. Tokens grow: a later claim has a larger one."""
+    """The right to check a card until the claim ends. Tokens grow: a later claim has a larger one.
+
+    `overdue` is how long the card had been due.
+    """
 
     card_id: int
     token: int
+    overdue: timedelta = timedelta()
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """The end of a claim. `delay` until the card is due again; None removes it from the schedule."""
+    """The end of a claim. `delay` until the card is due again; None removes it from the schedule.
+
+    A negative delay puts the card back where it was, in front of what fell due later.
+    """
 
     claim: Claim
     delay: timedelta | None
@@ -88,7 +95,15 @@ class Schedule:
             if str(error).startswith("EPOCH"):
                 raise NoScheduleError from None
             raise
-        return [Claim(int(flat[i]), int(flat[i + 1])) for i in range(0, len(flat), 2)]
+        return [
+            Claim(int(card_id), int(token), timedelta(seconds=float(overdue)))
+            for card_id, token, overdue in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        ]
+
+    def due(self) -> int:
+        """How many cards are due now."""
+        seconds, microseconds = self._redis.time()
+        return self._redis.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; returns how many were still ours. The others are ignored."""
@@ -117,7 +132,7 @@ class Schedule:
 
 
 def _settle_arguments(settlement: Settlement) -> tuple[int | float | str, ...]:
-    delay = -1 if settlement.delay is None else settlement.delay.total_seconds()
+    delay = "remove" if settlement.delay is None else settlement.delay.total_seconds()
     claim = settlement.claim
     return (claim.card_id, claim.token, delay, settlement.counts.value, settlement.duration_ms)
 

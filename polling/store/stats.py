@@ -14,12 +14,13 @@ SECONDS_A_MINUTE = 60
 
 @dataclass(frozen=True)
 class Counted:
-    """Checks settled over some time. `histogram` has one count for each bucket of durations."""
+    """Checks settled over `seconds`. `histogram` has one count for each bucket of durations."""
 
     success: int
     failed: int
     total_duration_ms: int
     histogram: tuple[int, ...]
+    seconds: float
 
     @property
     def checks(self) -> int:
@@ -57,14 +58,15 @@ class CheckStats:
     def over_last(self, seconds: int, *, now: float) -> Counted:
         """What was counted in the minutes that the last `seconds` touch; `now` is unix time."""
         last = int(now // SECONDS_A_MINUTE)
-        first = int((now - seconds) // SECONDS_A_MINUTE) + 1
+        first = int((now - seconds) // SECONDS_A_MINUTE)
         pipeline = self._redis.pipeline(transaction=False)
         for minute in range(first, last + 1):
             pipeline.hgetall(f"{self._minute}{minute}")
-        return _sum(cast("list[dict[str, str]]", pipeline.execute()))
+        buckets = cast("list[dict[str, str]]", pipeline.execute())
+        return _sum(buckets, seconds=now - first * SECONDS_A_MINUTE)
 
 
-def _sum(buckets: list[dict[str, str]]) -> Counted:
+def _sum(buckets: list[dict[str, str]], *, seconds: float) -> Counted:
     def total(field: str) -> int:
         return sum(_number(bucket, field) for bucket in buckets)
 
@@ -73,6 +75,7 @@ def _sum(buckets: list[dict[str, str]]) -> Counted:
         failed=total("failed"),
         total_duration_ms=total("total_duration_ms"),
         histogram=tuple(total(f"h{number}") for number in range(1, BUCKETS + 1)),
+        seconds=seconds,
     )
 
 

@@ -4,12 +4,12 @@ from redis import Redis
 
 from polling.store import keys
 
-# As long as a wake-up message lives.
-PENDING_SECONDS = 60
+# A message may be lost with the worker that had it; then the next one goes out this much later.
+PENDING_SECONDS = 5
 
 
 class WakeUp:
-    """At most one is pending. A mark that nobody cleared ends with the message."""
+    """At most one is sent every few seconds while none has arrived."""
 
     def __init__(self, redis: Redis) -> None:
         """One for all workers."""
@@ -20,5 +20,5 @@ class WakeUp:
         return bool(self._redis.set(keys.WAKE_UP_PENDING, 1, nx=True, ex=PENDING_SECONDS))
 
     def clear(self) -> None:
-        """A drain has started."""
+        """A drain has started, or the wake-up could not be sent."""
         self._redis.delete(keys.WAKE_UP_PENDING)

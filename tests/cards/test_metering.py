@@ -147,16 +147,31 @@ def test_a_carrier_that_resets_early_begins_the_new_cycle_early() -> None:
     assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("0.9"), 900)
 
 
-def test_a_carrier_that_resets_late_carries_no_old_usage_into_the_new_cycle() -> None:
+def test_a_carrier_that_resets_late_loses_no_usage_and_carries_none_into_the_new_cycle() -> None:
     not_yet = after(
         reading("900", BOUNDARY - timedelta(hours=1)), reading("901", BOUNDARY + timedelta(hours=1))
     )
-    still_not = advance(not_yet.meter, reading("902", BOUNDARY + timedelta(hours=2)), PER_CYCLE)
+    still_not = advance(not_yet.meter, reading("950", BOUNDARY + timedelta(hours=2)), PER_CYCLE)
     reset = advance(still_not.meter, reading("0.3", BOUNDARY + timedelta(hours=3)), PER_CYCLE)
 
     assert (not_yet.meter.used_mb, not_yet.meter.last_month_total_mb) == (1, 900)
-    assert still_not.meter.used_mb == 2
-    assert (reset.meter.used_mb, reset.delta_mb) == (mb("0.3"), 0)
+    assert still_not.meter.used_mb == 50
+    assert (reset.meter.used_mb, reset.meter.last_month_total_mb) == (mb("0.3"), 950)
+    assert reset.delta_mb == mb("0.3")
+
+
+def test_a_counter_that_overtook_its_old_value_before_the_reset_was_seen_is_flagged_then_believed() -> None:
+    overtaken = after(
+        reading("100", BOUNDARY - timedelta(hours=1)), reading("150", BOUNDARY + timedelta(hours=5))
+    )
+    flagged = advance(overtaken.meter, reading("2000", BOUNDARY + timedelta(days=20)), PER_CYCLE)
+    believed = advance(flagged.meter, reading("2001", BOUNDARY + timedelta(days=20, minutes=30)), PER_CYCLE)
+
+    assert overtaken.meter.used_mb == 50
+    assert flagged.meter.is_suspect
+    assert flagged.meter.used_mb == 50
+    assert not believed.meter.is_suspect
+    assert (believed.meter.used_mb, believed.delta_mb) == (2001, 1951)
 
 
 def test_a_card_first_seen_before_a_late_reset_starts_from_zero_after_it() -> None:
@@ -165,14 +180,19 @@ def test_a_card_first_seen_before_a_late_reset_starts_from_zero_after_it() -> No
     assert (step.meter.used_mb, step.delta_mb) == (mb("0.3"), 0)
 
 
-def test_news_is_a_changed_counter_or_the_first_reading_of_a_day() -> None:
-    meter = after(reading("10", NOON)).meter
+def test_news_is_what_moves_the_meter_or_the_first_reading_of_a_day() -> None:
+    first = after(reading("10", NOON)).meter
 
-    assert is_news(None, reading("10", NOON))
-    assert is_news(meter, reading("10.001", NOON + timedelta(minutes=1)))
-    assert is_news(meter, reading("10", NOON + timedelta(days=1)))
-    assert not is_news(meter, reading("10", NOON + timedelta(minutes=1)))
-    assert not is_news(meter, reading("11", NOON))
+    def news(raw: str, later: timedelta) -> bool:
+        return is_news(first, advance(first, reading(raw, NOON + later), PER_CYCLE).meter)
+
+    assert is_news(None, first)
+    assert news("10.001", timedelta(minutes=1))
+    assert news("5", timedelta(minutes=1))
+    assert news("10", timedelta(days=1))
+    assert not news("10", timedelta(minutes=1))
+    assert not news("9.5", timedelta(minutes=1))
+    assert not news("11", timedelta())
 
 
 STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 5000)), min_size=1, max_size=60)

@@ -113,6 +113,18 @@ def test_partitions_are_made_ahead_once() -> None:
     assert usage_partitions.make_ahead(today) == []
 
 
+def test_history_that_strayed_moves_into_its_partition_when_that_is_made() -> None:
+    day = datetime(2032, 5, 10, 12, tzinfo=UTC)
+    usage.append([UsageLine(7, day, Decimal(1), Decimal(1), Decimal(0))], now=day)
+
+    made = usage_partitions.make_ahead(day.date())
+
+    assert len(made) == 8
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text FROM cards_usagerecord WHERE card_id = 7")
+        assert cursor.fetchall() == [("cards_usagerecord_20320510",)]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"iccid": "8986"}, {"iccid": "8986000000000000000x"}, {"iccid": "898600000000000000a1"}, {"imsi": "12a456"},

@@ -83,7 +83,7 @@ def test_held_seats_are_given_back_when_the_work_fails(pool: SeatPool) -> None:
     pool.set_limit(2)
 
     with pytest.raises(ZeroDivisionError), pool.taken(2) as seats:
-        assert seats == 2
+        assert len(seats) == 2
         _ = 1 / 0
 
     assert pool.sweep() == 0
@@ -100,4 +100,15 @@ def test_many_takers_never_hold_more_than_the_limit(pool: SeatPool) -> None:
         held = list(threads.map(take_and_return, range(200)))
 
     assert max(held) <= 7
+    assert pool.sweep() == 0
+
+
+def test_seats_that_are_not_needed_can_go_back_early(pool: SeatPool) -> None:
+    pool.set_limit(5)
+
+    with pool.taken(5) as seats:
+        seats.keep(2)
+
+        assert len(seats) == 2
+        assert pool.sweep() == 2
     assert pool.sweep() == 0

@@ -72,3 +72,31 @@ def test_an_unknown_mode_is_refused() -> None:
     )
 
     assert done.stderr.strip() == "simwatch: SIMWATCH_MODE must be local or production, not 'staging'"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"POLLING_BATCH_CARDS": "many"}, "POLLING_BATCH_CARDS must be a whole number"),
+        ({"GATEWAY_ALLOWED_NETWORKS": "10.0.0.1/8"}, "GATEWAY_ALLOWED_NETWORKS must be a list of networks"),
+        ({"DATABASE_URL": "postgresql://a:se/cret@h/x"}, "DATABASE_URL must be a URL"),
+        ({"DEBUG": "perhaps"}, "DEBUG must be true or false"),
+        ({"ENCRYPTION_KEYS": ""}, "ENCRYPTION_KEYS is missing"),
+        ({"ENCRYPTION_KEYS": "k:c2VjcmV0"}, "ENCRYPTION_KEYS: key 'k' must be 32 bytes long"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_in_one_line_and_never_quoted(
+    changed: dict[str, str], told: str
+) -> None:
+    done = subprocess.run(
+        (sys.executable, "manage.py", "check"),
+        env={**os.environ, **changed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"simwatch: {told}")
+    assert done.stderr.count("\n") == 1
+    assert "cret" not in done.stderr.replace("secret", "")

@@ -3,6 +3,7 @@
 import os
 import signal
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,18 @@ def test_sigterm_to_a_busy_worker_loses_nothing_and_ends_it_soon(
     assert stack.redis.zcard(keys.seats("carddata")) == 0
     log = (stack.folder / "logs" / "worker-checks.log").read_text()
     assert "Traceback" not in log
+
+
+def test_sigterm_to_one_child_ends_that_child_alone_and_checks_go_on(make_stack: MakeStack) -> None:
+    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="40")
+    stack.start_engine()
+    stack.wait_until(lambda: stack.rows(CHECKED)[0] > (20,), seconds=60, what="checks run")
+    parent = stack.pid("worker-checks")
+    children = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+    for child in children:
+        os.kill(child, signal.SIGTERM)
+
+    (wanting,) = stack.rows(WANTING)[0]
+    stack.wait_until(lambda: stack.rows(CHECKED)[0][0] == wanting, seconds=90, what="every card is read")
+    assert stack.supervisor.process("worker-checks").pid == parent

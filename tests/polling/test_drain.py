@@ -1,5 +1,7 @@
 """The loop with real servers: planned, claimed, asked, recorded, settled."""
 
+import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +18,7 @@ from cards.models import Card, CardUsage, CheckState, UsageRecord
 from carriers.models import Gateway
 from polling import defaults, limits
 from polling.checks import data_usage
+from polling.drain import fetching
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit
@@ -96,10 +99,9 @@ def test_growth_between_two_readings_is_metered(
     card = CardFactory.create()
     drain(redis, outlet)
     before = CardUsage.objects.get(card=card)
+    half = (before.raw_mb / 2).quantize(Decimal("0.001"))
     CardUsage.objects.filter(card=card).update(
-        used_mb=before.used_mb - 1,
-        raw_mb=before.raw_mb - 1,
-        measured_at=before.measured_at - timedelta(hours=1),
+        used_mb=half, raw_mb=half, measured_at=before.measured_at - timedelta(minutes=1)
     )
     redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
 
@@ -108,7 +110,7 @@ def test_growth_between_two_readings_is_metered(
     after = CardUsage.objects.get(card=card)
     last = UsageRecord.objects.filter(card_id=card.pk).latest("id")
     assert after.used_mb == after.raw_mb == last.used_mb
-    assert last.delta_mb == after.raw_mb - before.raw_mb + Decimal(1)
+    assert last.delta_mb == after.raw_mb - half
 
 
 def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
@@ -237,3 +239,88 @@ def test_limits_are_written_to_redis_and_a_type_without_a_row_is_closed(redis: R
 
     found = {name: redis.get(keys.limit(name)) for name in ("realname", "carddata", "package", "stop_start")}
     assert found == {"realname": "50", "carddata": "50", "package": "0", "stop_start": "20"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"credentials": "not json"},
+        {"credentials": json.dumps({"app_id": "demo", "secret": "\ud800"})},
+        {"base_url": "http://[x"},
+        {"base_url": "http://nowhere.invalid"},
+    ],
+)
+def test_a_gateway_that_is_set_up_wrong_harms_no_other(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, broken: dict[str, str]
+) -> None:
+    gateway(simulator)
+    wrong = GatewayFactory.create(is_default=False, **broken)
+    healthy, harmed = CardFactory.create(), CardFactory.create(gateway=wrong)
+
+    drain(redis, outlet)
+
+    assert CheckState.objects.get(card=healthy).checked_at is not None
+    assert not CheckState.objects.filter(card=harmed).exists()
+    assert cast(float, redis.zscore(keys.queue(TYPE), str(harmed.pk))) > redis.time()[0] + 20
+
+
+def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    wrong = gateway(simulator, is_default=False)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE carriers_gateway SET credentials = replace(credentials, 'local1', 'lost') WHERE id = %s",
+            [wrong.pk],
+        )
+    healthy, _ = CardFactory.create(), CardFactory.create(gateway=wrong)
+
+    drain(redis, outlet)
+
+    assert [call["cards"] for call in simulator.calls()] == [[healthy.iccid]]
+    assert CheckState.objects.get(card=healthy).checked_at is not None
+
+
+def test_with_few_seats_no_gateway_starves(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+    gateway(simulator, batch_size=1)
+    second = gateway(simulator, batch_size=1, is_default=False)
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=5)
+    CardFactory.create_batch(100)
+    waiting = {card.iccid for card in CardFactory.create_batch(20, gateway=second)}
+    simulator.fault(path="/c/", kind="latency", milliseconds=10)
+
+    drain(redis, outlet)
+
+    order = [call["cards"][0] in waiting for call in simulator.calls()]
+    assert sum(order) == 20
+    assert sum(order[:60]) >= 3
+
+
+def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards_back(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "CALLS_MAY_END_SECONDS", 0.5)
+    gateway(simulator)
+    card = CardFactory.create()
+    simulator.fault(path="/c/", kind="latency", milliseconds=9000)
+    Walk(redis, Random(1)).run(total=0)
+    started = time.monotonic()
+    asked: list[str] = []
+
+    def should_stop() -> bool:
+        asked.extend(redis.hkeys(keys.claims(TYPE)))
+        return bool(asked)
+
+    Drain(redis, outlet, Random(1), should_stop=should_stop).run()
+
+    assert time.monotonic() - started < 4
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.exists(keys.stats(TYPE)) == 0
+    assert cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) <= redis.time()[0] + 1
+
+
+def test_without_a_schedule_a_drain_ends_quietly(redis: Redis, outlet: Outlet) -> None:
+    limits.publish(redis)
+
+    assert Drain(redis, outlet, Random(1)).run() == 0

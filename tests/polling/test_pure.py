@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from cards.models import CheckType
 from polling import due
 from polling.checks.registry import CHECKS
+from polling.conf import PollingSettings
 from polling.defaults import CONFIGS
 from polling.matching import CardClass, interval_for
 from polling.models import PollingConfig
 from polling.store.histogram import BUCKETS, percentile
+from polling.system_checks import problems
 
 HALF_HOUR = timedelta(minutes=30)
 NOW = datetime(2026, 5, 10, tzinfo=UTC)
@@ -98,6 +100,23 @@ def test_a_planned_card_is_due_after_its_interval_or_within_the_ramp(seed: int, 
     assert timedelta() <= delay <= (ramp if overdue else HALF_HOUR)
     if 0 <= ago < HALF_HOUR.total_seconds():
         assert delay == checked_at + HALF_HOUR - NOW
+
+
+@pytest.mark.parametrize(
+    ("settings", "codes"),
+    [
+        ({}, []),
+        ({"claim_seconds": 25}, ["polling.E001"]),
+        ({"drain_seconds": 0}, ["polling.E002"]),
+        ({"drain_seconds": 20}, ["polling.E002"]),
+        ({"batch_cards": 0}, ["polling.E003"]),
+        ({"batch_cards": 1001}, ["polling.E003"]),
+        ({"seed_chunk_cards": 100_001}, ["polling.E004"]),
+        ({"seed_ramp_seconds": -1}, ["polling.E005"]),
+    ],
+)
+def test_settings_that_break_a_promise_are_refused_by_id(settings: dict[str, int], codes: list[str]) -> None:
+    assert [message.id for message in problems(PollingSettings(**settings))] == codes
 
 
 def test_percentiles_are_interpolated_inside_their_bucket() -> None:

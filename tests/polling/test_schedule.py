@@ -68,7 +68,7 @@ def test_tokens_grow_and_a_newer_epoch_outranks_every_older_claim(schedule: Sche
 
 
 def test_the_largest_epoch_still_counts_exactly(redis: Redis) -> None:
-    Epoch(redis).complete(2**21 - 1)
+    Epoch(redis).begin(2**21 - 1)
     schedule = Schedule(redis, TYPE)
     plan(schedule, 1, 2)
 
@@ -185,3 +185,23 @@ def test_nothing_counted_has_no_rate(redis: Redis) -> None:
     counted = CheckStats(redis, TYPE).over_last(300, now=time.time())
 
     assert (counted.success_rate, counted.average_ms, counted.percentile_ms(0.5)) == (None, None, None)
+
+
+def test_a_walk_that_was_overtaken_completes_nothing(redis: Redis) -> None:
+    epoch = Epoch(redis)
+    epoch.begin(7)
+    epoch.begin(8)
+
+    assert not epoch.complete(7)
+    assert not epoch.is_complete()
+    assert epoch.complete(8)
+    assert epoch.is_complete()
+
+
+def test_a_card_that_is_given_back_keeps_its_place_in_front_of_later_ones(schedule: Schedule) -> None:
+    schedule.plan([(1, -100.0), (2, -50.0)], mode=PlanMode.NEW_ONLY)
+    (claim,) = schedule.claim(1, ttl=TTL)
+
+    schedule.settle([Settlement(claim, -claim.overdue)])
+
+    assert cards(schedule.claim(2, ttl=TTL)) == [1, 2]

@@ -8,6 +8,7 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
+from common.redis.ownership import owned
 from polling import defaults, wake_ups
 from polling.conf import PollingSettings
 from polling.models import ConcurrencyLimit, PollingConfig
@@ -88,7 +89,7 @@ def test_walking_again_moves_nothing_and_takes_a_new_epoch(redis: Redis) -> None
 
 
 def test_one_walks_at_a_time(redis: Redis) -> None:
-    with SeedProgress(redis).lease("somebody else"):
+    with owned(redis, keys.SEEDER, seconds=30):
         assert walk(redis) is None
 
     assert redis.get(keys.EPOCH) is None
@@ -130,3 +131,45 @@ def test_a_wake_up_sends_one_drain_and_asks_for_a_walk_while_the_schedule_is_not
     walk(redis)
     wake()
     assert sent == ["seed", "drain", "seed"]
+
+
+def test_a_walk_that_was_sent_twice_runs_once(redis: Redis) -> None:
+    walk(redis)
+    epoch = redis.get(keys.EPOCH)
+
+    assert Walk(redis, Random(1)).run(total=0, only_if_needed=True) is None
+    assert redis.get(keys.EPOCH) == epoch
+
+
+def test_no_walk_is_sent_while_somebody_walks(redis: Redis) -> None:
+    sent: list[str] = []
+
+    with owned(redis, keys.SEEDER, seconds=30):
+        wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
+
+    assert sent == []
+
+
+def test_a_walker_that_has_lost_its_right_stops_and_completes_nothing(redis: Redis, settings: object) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)  # type: ignore[attr-defined]
+    defaults.make_missing()
+    CardFactory.create_batch(6)
+
+    def steal(_: int) -> None:
+        redis.set(keys.SEEDER, "somebody else")
+
+    assert Walk(redis, Random(1), steal).run(total=6) is None
+
+    assert redis.zcard(QUEUE) == 4
+    assert not Epoch(redis).is_complete()
+    assert redis.get(keys.SEEDER) == "somebody else"
+
+
+def test_a_wake_up_that_could_not_be_sent_is_not_pending(redis: Redis) -> None:
+    def broken() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        wake_ups.wake_up(redis, send_drain=broken, send_seed=lambda: None)
+
+    assert not redis.exists(keys.WAKE_UP_PENDING)

@@ -39,6 +39,7 @@ def viewer() -> User:
 def busy(redis: Redis) -> None:
     make_missing()
     limits.publish(redis)
+    Epoch(redis).begin(1)
     Epoch(redis).complete(1)
     schedule = Schedule(redis, "carddata")
     schedule.plan([(1, -10.0), (2, -5.0), (3, 0.0), (4, 3600.0)], mode=PlanMode.NEW_ONLY)
@@ -62,7 +63,7 @@ def test_tasks_tell_what_was_done_in_the_window(client: Client, viewer: User, bu
     assert state["window_seconds"] == 600
     assert (state["success"], state["failed"], state["success_rate"]) == (1, 0, 1.0)
     assert (state["avg_duration_ms"], state["p99_ms"]) == (12.0, 20)
-    assert state["checks_per_second"] == pytest.approx(1 / 600)
+    assert 1 / 661 <= state["checks_per_second"] <= 1 / 600
 
 
 def test_the_overview_holds_all_of_it_under_both_prefixes(client: Client, viewer: User, busy: None) -> None:

@@ -2,7 +2,7 @@
 -- KEYS[1] queue (see claim)   KEYS[2] claims (see claim)   KEYS[3] totals: hash
 -- ARGV[1] beginning of the name of the minute's bucket; ARGV[2] seconds that a bucket is kept
 -- ARGV[3] number of bounds of the histogram, followed by the bounds (ms, ascending)
--- ARGV    then per card: card, token, delay (s; below 0 = remove), counts (success | failed | nothing), ms
+-- ARGV    then per card: card, token, delay (s, or remove), counts (success | failed | nothing), ms
 -- Returns the number of cards whose claim was still theirs.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -14,16 +14,16 @@ local accepted, counted, sums = 0, false, { success = 0, failed = 0, total_durat
 local function add(field, amount) sums[field] = (sums[field] or 0) + amount end
 
 for i = 4 + #bounds, #ARGV, 5 do
-  local card, token, delay, counts, ms = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 4])
+  local card, token, delay, counts, ms = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   local claim = redis.call('HGET', KEYS[2], card)
   if claim and string.match(claim, '^%d+') == token then
     accepted = accepted + 1
     redis.call('HDEL', KEYS[2], card)
-    if delay < 0 then
+    if delay == 'remove' then
       redis.call('ZREM', KEYS[1], card)
     else
       -- XX: a card that was removed while it was being checked must not come back.
-      redis.call('ZADD', KEYS[1], 'XX', now + delay, card)
+      redis.call('ZADD', KEYS[1], 'XX', now + tonumber(delay), card)
     end
     if counts ~= 'nothing' then
       local bucket = 1

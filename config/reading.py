@@ -1,0 +1,60 @@
+"""Reads settings from the environment. What cannot be read is told by name, never by value: it may be a secret."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+Value = TypeVar("Value")
+
+
+def read(name: str, parse: Callable[[str], Value], default: Value, *, must: str) -> Value:
+    """The value of `name`; raises ImproperlyConfigured with `must`, the words for what it has to be."""
+    text = env.str(name, default="").strip()
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except Exception:  # noqa: BLE001 (whatever a parser of somebody else raises)
+        raise ImproperlyConfigured(f"{name} must be {must}") from None
+
+
+def whole_number(name: str, default: int) -> int:
+    """A setting such as `60`."""
+    return read(name, int, default, must="a whole number")
+
+
+def switch(name: str, *, default: bool) -> bool:
+    """A setting such as `true` or `0`."""
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    return read(name, lambda text: words[text.lower()], default, must="true or false")
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    """A setting such as `a,b`."""
+    return read(
+        name, lambda text: [part.strip() for part in text.split(",") if part.strip()], default, must="a list"
+    )
+
+
+def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A setting such as `10.0.0.0/8,fd00::/8`."""
+    return read(
+        name,
+        lambda text: tuple(ip_network(part.strip()) for part in text.split(",") if part.strip()),
+        (),
+        must="a list of networks such as 10.0.0.0/8",
+    )

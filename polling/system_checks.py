@@ -1,0 +1,46 @@
+"""Refuses settings that would break a promise of the engine. Run by Django's `check`, at each start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from carriers.models import MAX_TIMEOUT_SECONDS
+from common.redis.leases import LEASE_SECONDS
+from polling.conf import PollingSettings
+from polling.store.schedule import PORTION_CARDS
+
+
+@register
+def check_polling(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Called by Django."""
+    return problems(settings.POLLING)
+
+
+def problems(conf: PollingSettings) -> list[CheckMessage]:
+    """What is wrong with these settings. Pure."""
+    longest = conf.drain_seconds + MAX_TIMEOUT_SECONDS
+    rules = (
+        (
+            "E001",
+            conf.claim_seconds > longest,
+            f"POLLING_CLAIM_SECONDS must be above {longest}: a drain and its last call must fit into a claim.",
+        ),
+        (
+            "E002",
+            conf.drain_seconds >= 1 and longest < LEASE_SECONDS,
+            f"POLLING_DRAIN_SECONDS must be 1 to {LEASE_SECONDS - MAX_TIMEOUT_SECONDS - 1}: it and a call fit a lease.",
+        ),
+        (
+            "E003",
+            1 <= conf.batch_cards <= PORTION_CARDS,
+            f"POLLING_BATCH_CARDS must be 1 to {PORTION_CARDS}.",
+        ),
+        (
+            "E004",
+            1 <= conf.seed_chunk_cards <= 100_000,  # noqa: PLR2004 (promised: never more)
+            "POLLING_SEED_CHUNK_CARDS must be 1 to 100000.",
+        ),
+        ("E005", conf.seed_ramp_seconds >= 0, "POLLING_SEED_RAMP_SECONDS must be 0 or more."),
+    )
+    return [Error(message, id=f"polling.{code}") for code, is_right, message in rules if not is_right]
