@@ -306,7 +306,7 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     simulator.fault(path="/c/", kind="latency", milliseconds=9000)
     Walk(redis, Random(1)).run(total=0)
     started = time.monotonic()
-    asked: list[str] = []
+    asked: list[str | bytes] = []
 
     def should_stop() -> bool:
         asked.extend(redis.hkeys(keys.claims(TYPE)))
