@@ -41,13 +41,15 @@ def generate(
     carriers: Sequence[tuple[SimulatedCarrier, Carrier]],
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Make `count` cards; the same seed makes the same cards. `advance` hears of each chunk's size."""
-    agents = _ensure_agents()
-    rows = _rows(count, random.Random(seed), carriers, agents)
-    while chunk := list(islice(rows, CHUNK)):
-        with transaction.atomic():
+    """Make `count` cards, all or none; the same seed makes the same cards.
+
+    `advance` hears of each chunk's size.
+    """
+    with transaction.atomic():
+        rows = _rows(count, random.Random(seed), carriers, _ensure_agents())
+        while chunk := list(islice(rows, CHUNK)):
             _copy(chunk)
-        advance(len(chunk))
+            advance(len(chunk))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE cards_card, cards_checkstate")
 
