@@ -68,4 +68,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen
-        seen = seen.__cause__
+        # Libraries seldom say `from`; what they were handling is the cause all the same.
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)

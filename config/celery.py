@@ -2,11 +2,13 @@
 
 import os
 import sys
+import warnings
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging
 from kombu import Queue
 
@@ -24,6 +26,8 @@ def _tell_outages(kind: type[BaseException], error: BaseException, trace: Traceb
 
 
 sys.excepthook = _tell_outages
+# A page of text at each reconnection, about tasks that are acknowledged late: ours are not.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 try:
     from django.conf import settings

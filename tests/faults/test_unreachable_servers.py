@@ -11,7 +11,11 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.parametrize(
     ("changed", "told"),
-    [("DATABASE_URL", "the database does not answer"), ("REDIS_URL", "the redis does not answer")],
+    [
+        ("DATABASE_URL", "the database does not answer"),
+        ("REDIS_URL", "the redis does not answer"),
+        ("CELERY_BROKER_URL", "Cannot connect to redis"),
+    ],
 )
 def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
     make_stack: MakeStack, changed: str, told: str

@@ -1,9 +1,12 @@
-"""A running simulator, and gateways that point at it."""
+"""A running simulator, and what a drain needs."""
 
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
+from redis import Redis
 
+from polling.drain.outlet import Outlet
 from tests.gateway import RunningSimulator, running_simulator
 
 
@@ -11,3 +14,24 @@ from tests.gateway import RunningSimulator, running_simulator
 def simulator() -> Iterator[RunningSimulator]:
     with running_simulator() as running:
         yield running
+
+
+@pytest.fixture
+def outlet() -> Iterator[Outlet]:
+    made = Outlet()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ready_to_drain(redis: Redis, settings: Settings) -> None:
+    """Defaults and partitions; every card is due at once."""
+    from django.utils import timezone
+
+    from cards import usage_partitions
+    from polling import defaults
+    from polling.conf import PollingSettings
+
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0)
+    defaults.make_missing()
+    usage_partitions.make_ahead(timezone.now().date())

@@ -1,8 +1,5 @@
 """The loop with real servers: planned, claimed, asked, recorded, settled."""
 
-import json
-import time
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
@@ -13,12 +10,10 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
 
-from cards import demo, usage_partitions
+from cards import demo
 from cards.models import Card, CardUsage, CheckState, UsageRecord
-from carriers.models import Gateway
-from polling import defaults, limits
+from polling import limits
 from polling.checks import data_usage
-from polling.drain import fetching
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit
@@ -26,35 +21,9 @@ from polling.seeding import Walk
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.gateway import SECRET, RunningSimulator
+from tests.polling.draining import TYPE, drain, gateway
 
-pytestmark = pytest.mark.django_db(transaction=True)
-TYPE = "carddata"
-
-
-@pytest.fixture(autouse=True)
-def prepared(redis: Redis, settings: object) -> Iterator[None]:
-    from polling.conf import PollingSettings
-
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0)  # type: ignore[attr-defined]
-    defaults.make_missing()
-    usage_partitions.make_ahead(timezone.now().date())
-    yield
-
-
-@pytest.fixture
-def outlet() -> Iterator[Outlet]:
-    made = Outlet()
-    yield made
-    made.close()
-
-
-def drain(redis: Redis, outlet: Outlet) -> int:
-    Walk(redis, Random(1)).run(total=0)
-    return Drain(redis, outlet, Random(1)).run()
-
-
-def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
-    return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
 def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
@@ -239,88 +208,3 @@ def test_limits_are_written_to_redis_and_a_type_without_a_row_is_closed(redis: R
 
     found = {name: redis.get(keys.limit(name)) for name in ("realname", "carddata", "package", "stop_start")}
     assert found == {"realname": "50", "carddata": "50", "package": "0", "stop_start": "20"}
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"credentials": "not json"},
-        {"credentials": json.dumps({"app_id": "demo", "secret": "\ud800"})},
-        {"base_url": "http://[x"},
-        {"base_url": "http://nowhere.invalid"},
-    ],
-)
-def test_a_gateway_that_is_set_up_wrong_harms_no_other(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, broken: dict[str, str]
-) -> None:
-    gateway(simulator)
-    wrong = GatewayFactory.create(is_default=False, **broken)
-    healthy, harmed = CardFactory.create(), CardFactory.create(gateway=wrong)
-
-    drain(redis, outlet)
-
-    assert CheckState.objects.get(card=healthy).checked_at is not None
-    assert not CheckState.objects.filter(card=harmed).exists()
-    assert cast(float, redis.zscore(keys.queue(TYPE), str(harmed.pk))) > redis.time()[0] + 20
-
-
-def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
-) -> None:
-    gateway(simulator)
-    wrong = gateway(simulator, is_default=False)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE carriers_gateway SET credentials = replace(credentials, 'local1', 'lost') WHERE id = %s",
-            [wrong.pk],
-        )
-    healthy, _ = CardFactory.create(), CardFactory.create(gateway=wrong)
-
-    drain(redis, outlet)
-
-    assert [call["cards"] for call in simulator.calls()] == [[healthy.iccid]]
-    assert CheckState.objects.get(card=healthy).checked_at is not None
-
-
-def test_with_few_seats_no_gateway_starves(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
-    gateway(simulator, batch_size=1)
-    second = gateway(simulator, batch_size=1, is_default=False)
-    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=5)
-    CardFactory.create_batch(100)
-    waiting = {card.iccid for card in CardFactory.create_batch(20, gateway=second)}
-    simulator.fault(path="/c/", kind="latency", milliseconds=10)
-
-    drain(redis, outlet)
-
-    order = [call["cards"][0] in waiting for call in simulator.calls()]
-    assert sum(order) == 20
-    assert sum(order[:60]) >= 3
-
-
-def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards_back(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetching, "CALLS_MAY_END_SECONDS", 0.5)
-    gateway(simulator)
-    card = CardFactory.create()
-    simulator.fault(path="/c/", kind="latency", milliseconds=9000)
-    Walk(redis, Random(1)).run(total=0)
-    started = time.monotonic()
-    asked: list[str | bytes] = []
-
-    def should_stop() -> bool:
-        asked.extend(redis.hkeys(keys.claims(TYPE)))
-        return bool(asked)
-
-    Drain(redis, outlet, Random(1), should_stop=should_stop).run()
-
-    assert time.monotonic() - started < 4
-    assert redis.hlen(keys.claims(TYPE)) == 0
-    assert redis.exists(keys.stats(TYPE)) == 0
-    assert cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) <= redis.time()[0] + 1
-
-
-def test_without_a_schedule_a_drain_ends_quietly(redis: Redis, outlet: Outlet) -> None:
-    limits.publish(redis)
-
-    assert Drain(redis, outlet, Random(1)).run() == 0

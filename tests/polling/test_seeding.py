@@ -5,6 +5,7 @@ from typing import cast
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
+from pytest_django import Settings
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
@@ -31,8 +32,8 @@ def due_in(redis: Redis, card: Card) -> float:
     return cast(float, redis.zscore(QUEUE, str(card.pk))) - seconds - micro / 1e6
 
 
-def test_every_card_that_wants_the_check_is_planned_and_no_other(redis: Redis, settings: object) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=3)  # type: ignore[attr-defined]
+def test_every_card_that_wants_the_check_is_planned_and_no_other(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=3)
     defaults.make_missing()
     wanted = CardFactory.create_batch(7)
     CardFactory.create(enable_polling=False)
@@ -47,8 +48,8 @@ def test_every_card_that_wants_the_check_is_planned_and_no_other(redis: Redis, s
     assert Epoch(redis).is_complete()
 
 
-def test_a_chunk_of_deleted_cards_does_not_end_the_walk(redis: Redis, settings: object) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)  # type: ignore[attr-defined]
+def test_a_chunk_of_deleted_cards_does_not_end_the_walk(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
     defaults.make_missing()
     CardFactory.create_batch(5, deleted_at=timezone.now())
     last = CardFactory.create()
@@ -150,8 +151,10 @@ def test_no_walk_is_sent_while_somebody_walks(redis: Redis) -> None:
     assert sent == []
 
 
-def test_a_walker_that_has_lost_its_right_stops_and_completes_nothing(redis: Redis, settings: object) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)  # type: ignore[attr-defined]
+def test_a_walker_that_has_lost_its_right_stops_and_completes_nothing(
+    redis: Redis, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
     defaults.make_missing()
     CardFactory.create_batch(6)
 

@@ -1,0 +1,25 @@
+"""What tests of the drain share."""
+
+from random import Random
+
+from redis import Redis
+
+from carriers.models import Gateway
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
+from polling.seeding import Walk
+from tests.factories import GatewayFactory
+from tests.gateway import RunningSimulator
+
+TYPE = "carddata"
+
+
+def drain(redis: Redis, outlet: Outlet) -> int:
+    """Plan what is not planned, then drain until nothing is due; returns the number of claims."""
+    Walk(redis, Random(1)).run(total=0)
+    return Drain(redis, outlet, Random(1)).run()
+
+
+def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
+    """A gateway on the simulator."""
+    return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
