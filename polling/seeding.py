@@ -60,6 +60,10 @@ class Walk:
         # Limits first: a schedule without them would have no seats.
         limits.publish(self.redis)
         epoch.begin(number)
+        # Parked ones before all others: who is parked is not planned.
+        for check_type in CHECKS:
+            parked = CheckState.objects.filter(type=check_type, parked_at__isnull=False)
+            Schedule(self.redis, check_type).park(list(parked.values_list("card_id", flat=True)))
         configs = tuple(PollingConfig.objects.in_force())
         done = 0
         for rows in _present_cards(settings.POLLING.seed_chunk_cards):

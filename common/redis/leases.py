@@ -56,7 +56,7 @@ class SeatPool:
     def take(self, want: int) -> list[str]:
         """Take up to `want` seats for `LEASE_SECONDS`; returns their names, to be given back."""
         keys = self._keys
-        arguments = (_holder(), want, LEASE_SECONDS * 1000)
+        arguments = (f"{holder()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
         return cast("list[str]", self._take(keys=[keys.seats, keys.limit, keys.current], args=arguments))
 
     def give_back(self, members: Sequence[str]) -> int:
@@ -91,5 +91,6 @@ class TakenSeats:
             self._pool.give_back(members)
 
 
-def _holder() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_started_at}:{next(_serial)}"
+def holder() -> str:
+    """This process, for operators: `host:pid:start`."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started_at}"

@@ -15,7 +15,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 from redis import Redis
 
-from common.redis.leases import TakenSeats
+from common.redis.leases import TakenSeats, holder
 from polling import due
 from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
@@ -25,6 +25,7 @@ from polling.drain.fetching import calls_for, fetch
 from polling.drain.outlet import Outlet
 from polling.drain.recording import record
 from polling.limits import seats_of
+from polling.parking import park
 from polling.store.schedule import Claim, NoScheduleError, Schedule, Settlement
 
 LINGER_SECONDS = 1.0
@@ -72,10 +73,16 @@ class Drain:
             close_old_connections()
             # PostgreSQL is asked before anything is claimed: during an outage no claim is lost.
             directory = Directory.read(timezone.now())
-            claims = schedule.claim(wanted, ttl=timedelta(seconds=settings.POLLING.claim_seconds))
-            if claims:
-                self._check(check, schedule, claims, directory, seats)
-            return len(claims)
+            ttl, here = timedelta(seconds=settings.POLLING.claim_seconds), holder()
+            # A suspect goes alone: when it brings the process down, none of its neighbours is blamed.
+            taken = schedule.claim_alone(ttl=ttl, holder=here)
+            if not taken.claims:
+                taken = schedule.claim(wanted, ttl=ttl, holder=here)
+            if taken.to_park:
+                park(check.type, schedule, taken.to_park)
+            if taken.claims:
+                self._check(check, schedule, taken.claims, directory, seats)
+            return len(taken.claims)
 
     def _check(
         self,

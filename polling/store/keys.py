@@ -15,8 +15,33 @@ def queue(check_type: str) -> str:
 
 
 def claims(check_type: str) -> str:
-    """Hash: card -> token|end of the claim (unix s)."""
+    """Hash: card -> token|end of the claim (unix s)|holder."""
     return f"polling:claims:{check_type}"
+
+
+def lost(check_type: str) -> str:
+    """Hash: card -> claims that ran out. Empty in normal life."""
+    return f"polling:lost:{check_type}"
+
+
+def suspects(check_type: str) -> str:
+    """Set: cards that lost claims, to be handed out alone."""
+    return f"polling:suspects:{check_type}"
+
+
+def again(check_type: str) -> str:
+    """Set: cards in flight that are wanted once more."""
+    return f"polling:again:{check_type}"
+
+
+def manual(check_type: str) -> str:
+    """List: cards triggered by hand; hints, the rows decide."""
+    return f"polling:manual:{check_type}"
+
+
+def parked(check_type: str) -> str:
+    """Sorted set: card -> since (unix s); a copy of rows."""
+    return f"polling:parked:{check_type}"
 
 
 def tokens(check_type: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypeVar, cast
+from itertools import chain
+from typing import Any, TypeVar, cast
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -16,6 +17,10 @@ from polling.store.histogram import BOUNDS_MS
 # A script's arguments pass over Lua's stack, so they come in bounded portions.
 PORTION_CARDS = 1000
 MINUTES_ARE_KEPT = timedelta(hours=2)
+
+# One lost claim may be a restart. After two the card is handed out alone, so that the next loss is its own.
+SUSPECT_AFTER = 2
+PARK_AFTER = 5
 
 Item = TypeVar("Item")
 
@@ -64,71 +69,131 @@ class Settlement:
     duration_ms: int = 0
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A card whose claims ran out again and again, and where the last one was (empty: not known)."""
+
+    card_id: int
+    holder: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim brought. `to_park` are to be parked, row first; `parked` were triggered, but are parked."""
+
+    claims: list[Claim]
+    to_park: list[Lost]
+    parked: list[int]
+
+
 class Schedule:
     """One check type's queue and claims.
 
     Redis' own clock is the only one: callers pass delays, never dates. Sample::
 
-        polling:queue:carddata   zset  8421 -> 1790000612.25
-        polling:claims:carddata  hash  8421 -> 4294967307|1790000612.250
+        polling:queue:carddata    zset  8421 -> 1790000612.25
+        polling:claims:carddata   hash  8421 -> 4294967307|1790000612.250|worker-1:4242
+        polling:lost:carddata     hash  97 -> 2
     """
 
     def __init__(self, redis: Redis, check_type: str) -> None:
         """`check_type` is a wire name, such as `carddata`."""
         self._redis = redis
+        self._type = check_type
         self._queue = keys.queue(check_type)
         self._claims = keys.claims(check_type)
-        self._tokens = keys.tokens(check_type)
-        self._totals = keys.stats(check_type)
-        self._minute = keys.minute(check_type)
-        self._claim = scripts.load(redis, __file__, "claim")
-        self._settle = scripts.load(redis, __file__, "settle")
-        self._plan = scripts.load(redis, __file__, "plan")
+        self._manual = keys.manual(check_type)
+        self._parked = keys.parked(check_type)
+        self._again = keys.again(check_type)
+        self._memory = [keys.lost(check_type), keys.suspects(check_type), self._again]
 
-    def claim(self, count: int, *, ttl: timedelta) -> list[Claim]:
-        """Claim up to `count` due cards, longest due first; raises NoScheduleError."""
-        wanted = min(count, PORTION_CARDS)
-        used = [self._queue, self._claims, keys.EPOCH, self._tokens, keys.LAST_CLAIM]
-        try:
-            flat = cast("list[str]", self._claim(keys=used, args=[wanted, ttl.total_seconds()]))
-        except ResponseError as error:
-            if str(error).startswith("EPOCH"):
-                raise NoScheduleError from None
-            raise
-        return [
-            Claim(int(card_id), int(token), timedelta(seconds=float(overdue)))
-            for card_id, token, overdue in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        ]
+    def claim(self, count: int, *, ttl: timedelta, holder: str = "") -> Claimed:
+        """Claim up to `count` cards: triggers first, then the longest due; raises NoScheduleError."""
+        return self._take(min(count, PORTION_CARDS), ttl, holder, alone=False)
+
+    def claim_alone(self, *, ttl: timedelta, holder: str = "") -> Claimed:
+        """Claim one suspect, to be checked with nothing else in flight; raises NoScheduleError."""
+        return self._take(1, ttl, holder, alone=True)
 
     def due(self) -> int:
-        """How many cards are due now."""
+        """How many cards are due or triggered now."""
         seconds, microseconds = self._redis.time()
-        return self._redis.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)
+        pipeline.llen(self._manual)
+        return sum(cast("list[int]", pipeline.execute()))
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; returns how many were still ours. The others are ignored."""
         head: list[int | float | str] = [
-            self._minute,
+            keys.minute(self._type),
             int(MINUTES_ARE_KEPT.total_seconds()),
             len(BOUNDS_MS),
             *BOUNDS_MS,
         ]
+        used = [self._queue, self._claims, *self._memory, self._manual, keys.stats(self._type)]
         accepted = 0
         for portion in _portions(settlements):
             arguments = head.copy()
             for settlement in portion:
                 arguments += _settle_arguments(settlement)
-            used = [self._queue, self._claims, self._totals]
-            accepted += cast(int, self._settle(keys=used, args=arguments))
+            accepted += cast(int, self._run("settle", used, arguments))
         return accepted
 
     def plan(self, due: Iterable[tuple[int, float]], *, mode: PlanMode) -> int:
         """Put cards into the queue, each with its delay in seconds; returns how many were new."""
-        added = 0
-        for portion in _portions(list(due)):
-            flat = [value for pair in portion for value in pair]
-            added += cast(int, self._plan(keys=[self._queue, self._claims], args=(mode.value, *flat)))
-        return added
+        used = [self._queue, self._claims, self._parked]
+        return sum(
+            cast(int, self._run("plan", used, (mode.value, *chain.from_iterable(portion))))
+            for portion in _portions(list(due))
+        )
+
+    def hasten(self, due: Iterable[tuple[int, float]]) -> int:
+        """Make scheduled cards due after a delay in seconds, if that is sooner; returns how many it concerns."""
+        used = [self._queue, self._claims, self._again]
+        return sum(
+            cast(int, self._run("hasten", used, tuple(chain.from_iterable(portion))))
+            for portion in _portions(list(due))
+        )
+
+    def forget(self, cards: Sequence[int]) -> int:
+        """Take cards out of everything; returns how many were scheduled or parked."""
+        used = [self._queue, self._claims, *self._memory, self._parked]
+        return sum(cast(int, self._run("forget", used, portion)) for portion in _portions(cards))
+
+    def park(self, cards: Sequence[int]) -> int:
+        """Set cards aside whose rows say so; returns how many were not parked before."""
+        used = [self._queue, self._claims, *self._memory, self._parked]
+        return sum(cast(int, self._run("park", used, portion)) for portion in _portions(cards))
+
+    def release(self, due: Sequence[tuple[int, float]]) -> int:
+        """Put parked cards back into the queue, each with its delay in seconds; returns how many were new."""
+        for portion in _portions(due):
+            self._redis.zrem(self._parked, *(card_id for card_id, _ in portion))
+        return self.plan(due, mode=PlanMode.NEW_ONLY)
+
+    def _take(self, count: int, ttl: timedelta, holder: str, *, alone: bool) -> Claimed:
+        used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self._type), keys.LAST_CLAIM]
+        used += [*self._memory, self._manual, self._parked]
+        arguments = (count, ttl.total_seconds(), holder, int(alone), SUSPECT_AFTER, PARK_AFTER)
+        try:
+            flat = cast("list[str]", self._run("claim", used, arguments))
+        except ResponseError as error:
+            if str(error).startswith("EPOCH"):
+                raise NoScheduleError from None
+            raise
+        taken = Claimed([], [], [])
+        for card_id, what, more in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            if what == "parked":
+                taken.parked.append(int(card_id))
+            elif what == "park":
+                taken.to_park.append(Lost(int(card_id), more))
+            else:
+                taken.claims.append(Claim(int(card_id), int(what), timedelta(seconds=float(more))))
+        return taken
+
+    def _run(self, script: str, used: Sequence[str], arguments: Sequence[Any]) -> object:
+        return scripts.load(self._redis, __file__, script)(keys=used, args=arguments)
 
 
 def _settle_arguments(settlement: Settlement) -> tuple[int | float | str, ...]:

@@ -25,6 +25,10 @@ def plan(schedule: Schedule, *cards: int, delay: float = 0.0) -> int:
     return schedule.plan([(card, delay) for card in cards], mode=PlanMode.NEW_ONLY)
 
 
+def claim(schedule: Schedule, count: int, *, ttl: timedelta = TTL) -> list[Claim]:
+    return schedule.claim(count, ttl=ttl).claims
+
+
 def cards(claims: list[Claim]) -> list[int]:
     return [claim.card_id for claim in claims]
 
@@ -37,17 +41,17 @@ def test_without_an_epoch_claiming_is_refused_and_does_not_look_like_nothing_due
 def test_due_cards_are_claimed_longest_due_first(schedule: Schedule) -> None:
     schedule.plan([(1, -5.0), (2, -9.0), (3, -1.0), (4, 60.0)], mode=PlanMode.NEW_ONLY)
 
-    assert cards(schedule.claim(2, ttl=TTL)) == [2, 1]
-    assert cards(schedule.claim(10, ttl=TTL)) == [3]
-    assert schedule.claim(10, ttl=TTL) == []
+    assert cards(claim(schedule, 2)) == [2, 1]
+    assert cards(claim(schedule, 10)) == [3]
+    assert claim(schedule, 10) == []
 
 
 def test_a_claimed_card_is_due_again_when_its_claim_has_run_out(schedule: Schedule) -> None:
     plan(schedule, 1)
-    first = schedule.claim(1, ttl=timedelta(seconds=0.05))
+    first = claim(schedule, 1, ttl=timedelta(seconds=0.05))
     time.sleep(0.1)
 
-    second = schedule.claim(1, ttl=TTL)
+    second = claim(schedule, 1)
 
     assert cards(second) == [1]
     assert second[0].token > first[0].token
@@ -55,12 +59,12 @@ def test_a_claimed_card_is_due_again_when_its_claim_has_run_out(schedule: Schedu
 
 def test_tokens_grow_and_a_newer_epoch_outranks_every_older_claim(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, *range(1, 1001))
-    old = [claim.token for claim in schedule.claim(1000, ttl=TTL)]
+    old = [held.token for held in claim(schedule, 1000)]
     redis.flushall()
     Epoch(redis).begin(4)
     plan(schedule, 1)
 
-    new = schedule.claim(1, ttl=TTL)[0].token
+    new = claim(schedule, 1)[0].token
 
     assert old == sorted(set(old))
     assert old[0] == 3 * 2**32 + 1
@@ -72,29 +76,29 @@ def test_the_largest_epoch_still_counts_exactly(redis: Redis) -> None:
     schedule = Schedule(redis, TYPE)
     plan(schedule, 1, 2)
 
-    tokens = [claim.token for claim in schedule.claim(2, ttl=TTL)]
+    tokens = [held.token for held in claim(schedule, 2)]
 
     assert tokens == [(2**21 - 1) * 2**32 + 1, (2**21 - 1) * 2**32 + 2]
 
 
 def test_a_settled_card_is_due_after_its_delay(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
-    claim = schedule.claim(1, ttl=TTL)[0]
+    held = claim(schedule, 1)[0]
 
-    accepted = schedule.settle([Settlement(claim, timedelta(seconds=0.1), Counts.SUCCESS, 12)])
+    accepted = schedule.settle([Settlement(held, timedelta(seconds=0.1), Counts.SUCCESS, 12)])
 
     assert accepted == 1
     assert redis.hlen(keys.claims(TYPE)) == 0
-    assert schedule.claim(1, ttl=TTL) == []
+    assert claim(schedule, 1) == []
     time.sleep(0.15)
-    assert cards(schedule.claim(1, ttl=TTL)) == [1]
+    assert cards(claim(schedule, 1)) == [1]
 
 
 def test_a_settlement_of_an_older_claim_is_ignored_and_not_counted(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
-    late = schedule.claim(1, ttl=timedelta(seconds=0.05))[0]
+    late = claim(schedule, 1, ttl=timedelta(seconds=0.05))[0]
     time.sleep(0.1)
-    schedule.claim(1, ttl=TTL)
+    claim(schedule, 1)
 
     accepted = schedule.settle([Settlement(late, timedelta(), Counts.SUCCESS, 12)])
 
@@ -105,7 +109,7 @@ def test_a_settlement_of_an_older_claim_is_ignored_and_not_counted(schedule: Sch
 
 def test_settling_twice_counts_once(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
-    settlement = Settlement(schedule.claim(1, ttl=TTL)[0], timedelta(hours=1), Counts.FAILED, 12)
+    settlement = Settlement(claim(schedule, 1)[0], timedelta(hours=1), Counts.FAILED, 12)
 
     assert [schedule.settle([settlement]), schedule.settle([settlement])] == [1, 0]
     assert redis.hgetall(keys.stats(TYPE)) == {"success": "0", "failed": "1", "total_duration_ms": "12"}
@@ -114,7 +118,7 @@ def test_settling_twice_counts_once(schedule: Schedule, redis: Redis) -> None:
 def test_a_removed_card_is_gone(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
 
-    schedule.settle([Settlement(schedule.claim(1, ttl=TTL)[0], None)])
+    schedule.settle([Settlement(claim(schedule, 1)[0], None)])
 
     assert redis.zcard(keys.queue(TYPE)) == 0
     assert redis.exists(keys.stats(TYPE)) == 0
@@ -124,10 +128,10 @@ def test_a_card_that_left_the_queue_while_it_was_checked_does_not_come_back(
     schedule: Schedule, redis: Redis
 ) -> None:
     plan(schedule, 1)
-    claim = schedule.claim(1, ttl=TTL)[0]
+    held = claim(schedule, 1)[0]
     redis.zrem(keys.queue(TYPE), 1)
 
-    schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 1)])
+    schedule.settle([Settlement(held, timedelta(hours=1), Counts.SUCCESS, 1)])
 
     assert redis.zcard(keys.queue(TYPE)) == 0
 
@@ -136,35 +140,34 @@ def test_planning_leaves_a_planned_card_alone_or_moves_it_as_asked(schedule: Sch
     assert plan(schedule, 1, 2, delay=3600) == 2
 
     assert schedule.plan([(1, 0.0)], mode=PlanMode.NEW_ONLY) == 0
-    assert schedule.claim(5, ttl=TTL) == []
+    assert claim(schedule, 5) == []
     assert schedule.plan([(1, 0.0)], mode=PlanMode.MOVE) == 0
-    assert cards(schedule.claim(5, ttl=TTL)) == [1]
+    assert cards(claim(schedule, 5)) == [1]
 
 
 def test_planning_never_makes_a_card_due_that_somebody_is_checking(schedule: Schedule) -> None:
     plan(schedule, 1)
-    schedule.claim(1, ttl=TTL)
+    claim(schedule, 1)
 
     schedule.plan([(1, 0.0)], mode=PlanMode.MOVE)
     plan(schedule, 1)
 
-    assert schedule.claim(5, ttl=TTL) == []
+    assert claim(schedule, 5) == []
 
 
 def test_many_cards_are_planned_and_settled_in_portions(schedule: Schedule) -> None:
     assert plan(schedule, *range(1, 2501)) == 2500
-    claims = [claim for _ in range(3) for claim in schedule.claim(1000, ttl=TTL)]
+    claims = [held for _ in range(3) for held in claim(schedule, 1000)]
 
     assert len(claims) == 2500
     assert (
-        schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 1) for claim in claims])
-        == 2500
+        schedule.settle([Settlement(held, timedelta(hours=1), Counts.SUCCESS, 1) for held in claims]) == 2500
     )
 
 
 def test_what_was_settled_is_found_in_the_window(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1, 2, 3)
-    first, second, third = schedule.claim(3, ttl=TTL)
+    first, second, third = claim(schedule, 3)
     hour = timedelta(hours=1)
     schedule.settle(
         [
@@ -200,8 +203,8 @@ def test_a_walk_that_was_overtaken_completes_nothing(redis: Redis) -> None:
 
 def test_a_card_that_is_given_back_keeps_its_place_in_front_of_later_ones(schedule: Schedule) -> None:
     schedule.plan([(1, -100.0), (2, -50.0)], mode=PlanMode.NEW_ONLY)
-    (claim,) = schedule.claim(1, ttl=TTL)
+    (held,) = claim(schedule, 1)
 
-    schedule.settle([Settlement(claim, -claim.overdue)])
+    schedule.settle([Settlement(held, -held.overdue)])
 
-    assert cards(schedule.claim(2, ttl=TTL)) == [1, 2]
+    assert cards(claim(schedule, 2)) == [1, 2]

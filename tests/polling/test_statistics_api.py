@@ -43,7 +43,7 @@ def busy(redis: Redis) -> None:
     Epoch(redis).complete(1)
     schedule = Schedule(redis, "carddata")
     schedule.plan([(1, -10.0), (2, -5.0), (3, 0.0), (4, 3600.0)], mode=PlanMode.NEW_ONLY)
-    first, second = schedule.claim(2, ttl=timedelta(seconds=60))
+    first, second = schedule.claim(2, ttl=timedelta(seconds=60)).claims
     schedule.settle([Settlement(first, timedelta(hours=1), Counts.SUCCESS, 12)])
     assert second
 

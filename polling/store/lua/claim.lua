@@ -1,10 +1,15 @@
--- Claim up to `count` due cards, longest due first, by pushing their due time to the end of the claim.
--- There is no list of what is in work: a dead worker's cards fall due again by themselves.
--- KEYS[1] queue: zset, card -> due (unix s)      KEYS[2] claims: hash, card -> token|end
--- KEYS[3] epoch: "seeding:<n>" or "<n>"          KEYS[4] tokens: string, claims made
+-- Claim up to `count` cards by pushing their due time to the end of the claim: what was triggered by hand first,
+-- then what is due, longest due first. There is no list of what is in work: a dead worker's cards fall due again
+-- by themselves, and that is noticed here, as a lost claim.
+-- KEYS[1] queue: zset, card -> due (unix s)       KEYS[2] claims: hash, card -> token|end|holder
+-- KEYS[3] epoch: "seeding:<n>" or "<n>"           KEYS[4] tokens: string, claims made
 -- KEYS[5] last claim: string, unix s, also when nothing was due
--- ARGV    count, claim_seconds
--- Returns {card, token, seconds overdue, card, ...}; error EPOCH when there is no schedule.
+-- KEYS[6] lost: hash, card -> claims that ran out  KEYS[7] suspects: set, cards to be handed out alone
+-- KEYS[8] again: set, in flight and wanted once more
+-- KEYS[9] manual: list of card ids, hints          KEYS[10] parked: zset, card -> since (unix s)
+-- ARGV    count, claim_seconds, holder, alone (1: one suspect, and nothing else), suspect_after, park_after
+-- Returns {card, token, seconds overdue, card, ...}; instead of a token `park` (park it: too many lost claims; the
+-- last one's holder follows) or `parked` (it is); error EPOCH when there is no schedule.
 local epoch = redis.call('GET', KEYS[3])
 if not epoch then
   return redis.error_reply('EPOCH there is no schedule; it is made by init_polling or by the next wake-up')
@@ -12,23 +17,64 @@ end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 redis.call('SET', KEYS[5], time[1])
-local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1], 'WITHSCORES')
-if #due == 0 then return {} end
-
--- Tokens never repeat and always grow: a newer epoch outranks every older claim.
-local count = #due / 2
+local count, claim_end, holder, alone = tonumber(ARGV[1]), now + tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
+local suspect_after, park_after = tonumber(ARGV[5]), tonumber(ARGV[6])
 local base = tonumber(string.match(epoch, '%d+$')) * 4294967296
-local last = redis.call('INCRBY', KEYS[4], count)
-local claim_end = now + tonumber(ARGV[2])
-local ends_at = string.format('%.3f', claim_end)
-local granted, claims, scores = {}, {}, {}
-for i = 1, count do
-  local card, waited = due[2 * i - 1], now - tonumber(due[2 * i])
-  local token = string.format('%.0f', base + last - count + i)
-  granted[3 * i - 2], granted[3 * i - 1], granted[3 * i] = card, token, string.format('%.3f', waited)
-  claims[2 * i - 1], claims[2 * i] = card, token .. '|' .. ends_at
-  scores[2 * i - 1], scores[2 * i] = claim_end, card
+local granted, seen = {}, {}
+
+local function grant(card, what, more)
+  granted[#granted + 1], granted[#granted + 2], granted[#granted + 3] = card, what, more
 end
-redis.call('HSET', KEYS[2], unpack(claims))
-redis.call('ZADD', KEYS[1], 'XX', unpack(scores))
+
+local function take(card)
+  -- Triggered and due, or triggered twice: once is enough.
+  if seen[card] then return end
+  seen[card] = true
+  if redis.call('ZSCORE', KEYS[10], card) then return grant(card, 'parked', '0') end
+  local claim = redis.call('HGET', KEYS[2], card)
+  local lost = tonumber(redis.call('HGET', KEYS[6], card) or '0')
+  if claim then
+    local ends_at, who = string.match(claim, '|([^|]+)|(.*)$')
+    if tonumber(ends_at) > now then return redis.call('SADD', KEYS[8], card) end
+    lost = redis.call('HINCRBY', KEYS[6], card, 1)
+    redis.call('HDEL', KEYS[2], card)
+    if lost >= park_after then
+      redis.call('ZADD', KEYS[1], 'XX', claim_end, card)
+      return grant(card, 'park', who)
+    end
+  elseif lost >= park_after then
+    redis.call('ZADD', KEYS[1], 'XX', claim_end, card)
+    return grant(card, 'park', '')
+  end
+  if lost >= suspect_after and not alone then
+    redis.call('ZADD', KEYS[1], 'XX', claim_end, card)
+    return redis.call('SADD', KEYS[7], card)
+  end
+  -- Tokens never repeat and always grow: a newer epoch outranks every older claim.
+  local token = string.format('%.0f', base + redis.call('INCR', KEYS[4]))
+  local due = redis.call('ZSCORE', KEYS[1], card)
+  redis.call('HSET', KEYS[2], card, string.format('%s|%.3f|%s', token, claim_end, holder))
+  -- XX: a card that is not scheduled does not enter the schedule by being checked.
+  redis.call('ZADD', KEYS[1], 'XX', claim_end, card)
+  redis.call('SREM', KEYS[8], card)
+  grant(card, token, string.format('%.3f', due and math.max(0, now - due) or 0))
+end
+
+if alone then
+  local suspect = redis.call('SPOP', KEYS[7])
+  -- One that was removed meanwhile is nobody's suspect any more.
+  if suspect and redis.call('ZSCORE', KEYS[1], suspect) then take(suspect) end
+  return granted
+end
+
+local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, count)
+local share = count
+if #due > 0 then
+  -- Triggers go first, but never keep the periodic checks from running.
+  share = math.floor(count * 0.8)
+  if count == 1 then share = tonumber(redis.call('GET', KEYS[4]) or '0') % 2 end
+end
+local triggered = share > 0 and redis.call('LPOP', KEYS[9], share) or {}
+for _, card in ipairs(triggered or {}) do take(card) end
+for i = 1, math.min(#due, count - #(triggered or {})) do take(due[i]) end
 return granted

@@ -1,0 +1,32 @@
+"""Parks cards that crash their workers again and again, and releases them."""
+
+from collections.abc import Collection, Sequence
+
+import structlog
+from django.utils import timezone
+
+from cards.models import CheckState, CheckType
+from polling.store.schedule import Lost, Schedule
+
+log = structlog.get_logger(__name__)
+
+
+def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
+    """Set cards aside: the row first, so that it survives Redis, then the schedule. Safe to repeat."""
+    for card in lost:
+        CheckState.objects.update_or_create(
+            card_id=card.card_id,
+            type=check_type,
+            defaults={"parked_at": timezone.now(), "parked_where": card.holder[:200]},
+        )
+        log.error("card_parked", check=check_type.value, card_id=card.card_id, last_holder=card.holder)
+    schedule.park([card.card_id for card in lost])
+
+
+def release(check_type: CheckType, schedule: Schedule, cards: Collection[int]) -> int:
+    """Put parked cards back into the schedule, due at once; returns how many were parked."""
+    released = CheckState.objects.filter(type=check_type, card_id__in=cards, parked_at__isnull=False).update(
+        parked_at=None, parked_where=""
+    )
+    schedule.release([(card_id, 0.0) for card_id in cards])
+    return released
