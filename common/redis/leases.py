@@ -92,5 +92,5 @@ class TakenSeats:
 
 
 def holder() -> str:
-    """This process, for operators: `host:pid:start`."""
+    """Names this process for operators: `host:pid:start`."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started_at}"

@@ -1,0 +1,124 @@
+"""The schedule's rules once more, in plain Python: what the Lua scripts are held against."""
+
+from dataclasses import dataclass, field
+
+from polling.store.schedule import PARK_AFTER, SUSPECT_AFTER
+
+
+@dataclass
+class Held:
+    """A claim as the schedule remembers it."""
+
+    token: int
+    ends_at: float
+
+
+@dataclass
+class Model:
+    """One check type. Times are absolute; `now` comes in."""
+
+    queue: dict[int, float] = field(default_factory=dict)
+    claims: dict[int, Held] = field(default_factory=dict)
+    lost: dict[int, int] = field(default_factory=dict)
+    suspects: set[int] = field(default_factory=set)
+    again: set[int] = field(default_factory=set)
+    manual: list[int] = field(default_factory=list)
+    parked: set[int] = field(default_factory=set)
+    tokens: int = 0
+
+    def is_alive(self, card: int, now: float) -> bool:
+        return card in self.claims and self.claims[card].ends_at > now
+
+    def claim(self, count: int, now: float, ttl: float) -> list[tuple[int, str]]:
+        """What is granted: (card, "claim" | "park" | "parked"), in order."""
+        due = sorted(
+            (card for card in self.queue if self.queue[card] <= now),
+            key=lambda card: (self.queue[card], str(card)),
+        )
+        due = due[:count]
+        share = count
+        if due:
+            share = self.tokens % 2 if count == 1 else int(count * 0.8)
+        triggered, self.manual = self.manual[:share], self.manual[share:]
+        granted: list[tuple[int, str]] = []
+        seen: set[int] = set()
+        for card in [*triggered, *due[: count - len(triggered)]]:
+            if card not in seen:
+                seen.add(card)
+                granted += self._take(card, now, ttl, alone=False)
+        return granted
+
+    def claim_alone(self, suspect: int | None, now: float, ttl: float) -> list[tuple[int, str]]:
+        """`suspect` is the one that the set gave away; it chooses by itself."""
+        if suspect is None:
+            return []
+        self.suspects.discard(suspect)
+        return self._take(suspect, now, ttl, alone=True) if suspect in self.queue else []
+
+    def settle(self, card: int, token: int, delay: float | None, now: float, *, was_asked: bool) -> bool:
+        if card not in self.claims or self.claims[card].token != token:
+            return False
+        del self.claims[card]
+        if delay is None:
+            self.queue.pop(card, None)
+        elif card in self.queue:
+            self.queue[card] = now + delay
+        if was_asked or delay is None:
+            self.lost.pop(card, None)
+            self.suspects.discard(card)
+            if card in self.again and delay is not None:
+                self.manual.insert(0, card)
+            self.again.discard(card)
+        return True
+
+    def plan(self, card: int, delay: float, now: float, *, move: bool) -> None:
+        if card in self.parked:
+            return
+        if self.is_alive(card, now):
+            self.queue.setdefault(card, self.claims[card].ends_at)
+        elif move or card not in self.queue:
+            self.queue[card] = now + delay
+
+    def hasten(self, card: int, delay: float, now: float) -> None:
+        if self.is_alive(card, now):
+            self.again.add(card)
+        elif card in self.queue:
+            self.queue[card] = min(self.queue[card], now + delay)
+
+    def forget(self, card: int) -> None:
+        self.queue.pop(card, None)
+        self.parked.discard(card)
+        self._clear(card)
+
+    def park(self, card: int) -> None:
+        self.queue.pop(card, None)
+        self._clear(card)
+        self.parked.add(card)
+
+    def _clear(self, card: int) -> None:
+        self.claims.pop(card, None)
+        self.lost.pop(card, None)
+        self.suspects.discard(card)
+        self.again.discard(card)
+
+    def _take(self, card: int, now: float, ttl: float, *, alone: bool) -> list[tuple[int, str]]:
+        if card in self.parked:
+            return [(card, "parked")]
+        if self.is_alive(card, now):
+            self.again.add(card)
+            return []
+        if card in self.claims:
+            del self.claims[card]
+            self.lost[card] = self.lost.get(card, 0) + 1
+        lost = self.lost.get(card, 0)
+        if card in self.queue:
+            self.queue[card] = now + ttl
+        if lost >= PARK_AFTER:
+            return [(card, "park")]
+        if lost >= SUSPECT_AFTER and not alone:
+            self.suspects.add(card)
+            return []
+        self.tokens += 1
+        self.claims[card] = Held(0, now + ttl)
+        self.again.discard(card)
+        return [(card, "claim")]
