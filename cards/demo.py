@@ -9,7 +9,7 @@ import orjson
 from django.db import connection, transaction
 
 from accounts.models import Agent
-from cards.models import Card, CheckType
+from cards.models import Card
 from carriers.models import Carrier, Counter, Gateway
 from carriers.simulator.fleet import CARRIERS, SimulatedCarrier
 
@@ -51,7 +51,7 @@ def generate(
             _copy(chunk)
             advance(len(chunk))
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE cards_card, cards_checkstate")
+        cursor.execute("ANALYZE cards_card")
 
 
 def _ensure_carrier(played: SimulatedCarrier, simulator_url: str, secret: str) -> Carrier:
@@ -118,16 +118,9 @@ def _rows(
 
 
 def _copy(rows: Sequence[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor:
-        with cursor.copy(f"COPY cards_card ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.execute(
-            """
-            INSERT INTO cards_checkstate (card_id, type, token, failures, error, parked_where)
-            SELECT card.id, type, 0, 0, '', ''
-            FROM cards_card AS card CROSS JOIN unnest(%s::text[]) AS type
-            WHERE card.iccid = ANY(%s)
-            """,
-            [CheckType.values, [row[0] for row in rows]],
-        )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY cards_card ({', '.join(_COLUMNS)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)

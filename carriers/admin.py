@@ -18,7 +18,7 @@ class GatewayForm(forms.ModelForm[Gateway]):
     """Leaves the credentials as they are when the field is left empty."""
 
     credentials = forms.CharField(
-        label=_("credentials"),
+        label=_("Credentials"),
         required=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
         help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}. Empty: unchanged.'),

@@ -60,8 +60,8 @@ def one_line(error: BaseException) -> str | None:
     if server is None:
         return None
     reason = " ".join(str(error).split("\n")[0].split())
-    setting = "DATABASE_URL" if server is Server.DATABASE else "REDIS_URL"
-    return f"the {server} does not answer: {reason} (is it running, and is {setting} right?)"
+    name, setting = ("PostgreSQL", "DATABASE_URL") if server is Server.DATABASE else ("Redis", "REDIS_URL")
+    return f"{name} does not answer: {reason} (is it running, and is {setting} right? bin/up starts one)"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

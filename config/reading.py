@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -48,6 +48,14 @@ def words(name: str, default: list[str]) -> list[str]:
     return read(
         name, lambda text: [part.strip() for part in text.split(",") if part.strip()], default, must="a list"
     )
+
+
+def postgresql(url: str) -> dict[str, Any]:
+    """Django's settings of a PostgreSQL database; raises ValueError for any other URL."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError
+    found: dict[str, Any] = env.db_url_config(url)
+    return found
 
 
 def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:

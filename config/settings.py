@@ -12,7 +12,7 @@ from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
 from config.broker import next_database
-from config.reading import env, networks, read, switch, whole_number, words
+from config.reading import env, networks, postgresql, read, switch, whole_number, words
 from config.safety import Exposure, first_problem
 from polling.conf import PollingSettings
 
@@ -57,9 +57,8 @@ for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ENCRYPTION_KEYS"):
         raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or put it in the environment")
 
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or read(
-    "REDIS_URL", next_database, "", must="a URL such as redis://host:6379/0"
-)
+_next_database = read("REDIS_URL", next_database, "", must="a URL such as redis://host:6379/0")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _next_database
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -106,7 +105,7 @@ TEMPLATES = [
 ]
 
 _database: dict[str, Any] = read(
-    "DATABASE_URL", env.db_url_config, {}, must="a URL such as postgresql://user:password@host:5432/name"
+    "DATABASE_URL", postgresql, {}, must="a URL such as postgresql://user:password@host:5432/name"
 )
 DATABASES = {
     "default": {

@@ -31,6 +31,11 @@ class PollingConfigAdmin(admin.ModelAdmin[PollingConfig]):
     list_filter = ("is_enabled", "card_condition", "card_category")
     search_fields = ("name",)
 
+    def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
+        """Save, and say when it takes effect."""
+        super().save_model(request, obj, form, change)
+        messages.info(request, _("Each card takes the new interval when it is next checked."))
+
 
 @admin.register(ConcurrencyLimit)
 class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):

@@ -90,7 +90,7 @@ def schedule_probe() -> str | None:
     """For readiness: what is wrong with the schedule, or None."""
     redis = for_web()
     if not redis.exists(keys.EPOCH):
-        return "there is no schedule: run init_polling"
+        return "there is no schedule: the next wake-up makes one, or run init_polling"
     if not any(limit.max_concurrency for limit in limits(redis) if limit.task_type in set(CHECKS)):
         # Somebody has paused everything: it is as it should be.
         return None

@@ -17,7 +17,9 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     """Send a drain unless one is pending, and a walk when the schedule is not whole. Harmless twice."""
     for task_type in TaskType.values:
         seats_of(redis, task_type).sweep()
-    if not Epoch(redis).is_complete() and not redis.exists(keys.SEEDER):
+    epoch = Epoch(redis)
+    epoch.withdraw_if_stale()
+    if not epoch.is_complete() and not redis.exists(keys.SEEDER):
         send_seed()
     pending = WakeUp(redis)
     if pending.mark():

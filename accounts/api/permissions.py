@@ -25,7 +25,8 @@ class MaySeeSystem(BasePermission):
         user = request.user
         return (
             isinstance(user, User)
-            and request.method in SAFE_METHODS
+            # A method that the view does not have is for it to refuse, with 405.
+            and (request.method in SAFE_METHODS or not hasattr(view, str(request.method).lower()))
             and (request.auth is None or isinstance(request.auth, ApiToken))
             and user.role in Role.of_staff()
         )

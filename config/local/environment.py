@@ -40,7 +40,7 @@ def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
             variables[name] = str(free_port())
     for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
         variables.pop(name, None)
-        if name in os.environ:
+        if os.environ.get(name):
             variables[name] = os.environ[name]
     variables["FLOWER_BASIC_AUTH"] = f"admin:{variables['FLOWER_PASSWORD']}"
     return LocalEnvironment(variables, "DATABASE_URL" in variables, "REDIS_URL" in variables)

@@ -15,6 +15,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         django.setup()
+        from common.redis.client import for_worker
+
+        for_worker().ping()
         print("Bringing the database up to date ...", flush=True)
         call_command("migrate", verbosity=0, interactive=False)
         _ensure_admin(os.environ["ADMIN_PASSWORD"])

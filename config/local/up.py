@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import cast
 from urllib.request import urlopen
 
 from redis import Redis
@@ -34,6 +35,7 @@ from polling.store import keys
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / ".run"
+MAX_PORT = 65_535
 WEB_SECONDS = 60
 FIRST_READING_SECONDS = 60
 
@@ -66,6 +68,8 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
         raise UpError("--cards must be 0 or more")
     if is_fresh:
         _throw_away()
+    if not 1 <= port <= MAX_PORT:
+        raise UpError(f"--port must be 1 to {MAX_PORT}")
     if not is_free(port):
         raise UpError(f"port {port} is taken; choose another with --port")
     local = environment.load(RUN / "env", web_port=port, has_data=(RUN / "servers").exists())
@@ -86,7 +90,7 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
     finally:
         _say("Stopping ...")
         supervisor.stop()
-        _say("Stopped. The data is kept; bin/up starts again where it ended.")
+    _say("Stopped. The data is kept; bin/up starts again where it ended.")
 
 
 @contextmanager
@@ -133,7 +137,10 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
         supervisor.start(Service("valkey", valkey.command, is_server=True))
         valkey.wait_until_ready(give_up=lambda: supervisor.is_stopping)
         variables["REDIS_URL"] = valkey.url()
-    variables.setdefault("CELERY_BROKER_URL", next_database(variables["REDIS_URL"]))
+    try:
+        variables.setdefault("CELERY_BROKER_URL", next_database(variables["REDIS_URL"]))
+    except ValueError:
+        raise UpError("REDIS_URL must be a URL such as redis://host:6379/0") from None
     return variables
 
 
@@ -141,7 +148,7 @@ def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -
     # In a session of its own: Ctrl-C reaches us alone, and we end it.
     process = subprocess.Popen(
         (sys.executable, "-m", "config.local.prepare", str(cards)),
-        env={**os.environ, **variables},
+        env={"LOG_LEVEL": "WARNING", **os.environ, **variables},
         start_new_session=True,
         preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 (there is one thread)
     )
@@ -153,7 +160,7 @@ def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -
         supervisor.check()
         time.sleep(0.1)
     if process.returncode:
-        raise UpError("the database could not be prepared; the lines above say why")
+        raise UpError("the stack could not be prepared; the lines above say why")
 
 
 def _start(supervisor: Supervisor, wanted: Sequence[Service]) -> None:
@@ -178,11 +185,21 @@ def _tell(supervisor: Supervisor, variables: Mapping[str, str]) -> None:
 
 def _await_first_reading(supervisor: Supervisor, variables: Mapping[str, str], started: float) -> None:
     with Redis.from_url(variables["REDIS_URL"], socket_timeout=1, decode_responses=True) as redis:
+        waiting = _seconds_until_due(redis)
+        if waiting is None or waiting > FIRST_READING_SECONDS:
+            when = "no card is scheduled" if waiting is None else f"the next is due in {waiting / 60:.0f} min"
+            _say(f"All cards have been read lately: {when}.")
+            return
         before = _readings(redis)
         if _wait(supervisor, FIRST_READING_SECONDS, lambda: _readings(redis) != before):
             _say(f"New readings come in, {time.monotonic() - started:.0f} s after the start.")
         elif not supervisor.is_stopping:
-            _say("No new reading yet: no card is due, or .run/logs/worker-checks.log says why.")
+            _say("No new reading yet; .run/logs/worker-checks.log says why.")
+
+
+def _seconds_until_due(redis: Redis) -> float | None:
+    first = cast("list[tuple[str, float]]", redis.zrange(keys.queue("carddata"), 0, 0, withscores=True))
+    return first[0][1] - time.time() if first else None
 
 
 def _wait(supervisor: Supervisor, seconds: float, is_there: Callable[[], bool]) -> bool:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from cards.metering import Tariff
@@ -32,12 +33,21 @@ class Result:
     answer: Any | CardError
 
 
+class Recorded(Enum):
+    """What became of a result."""
+
+    ANSWER = "answer"
+    CARD_ERROR = "card_error"
+    # A newer claim has written already: nothing of this one was stored.
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What was recorded. `is_answer` is False when the card could not be read."""
+    """What became of the result of one card."""
 
     card: PolledCard
-    is_answer: bool
+    recorded: Recorded
 
 
 class GatewayCheck(ABC):

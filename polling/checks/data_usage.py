@@ -1,6 +1,6 @@
 """The data-usage check: reads the carrier's counter and meters the billing cycle."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -10,7 +10,7 @@ from cards.metering import Meter, Reading, advance, is_news
 from cards.models import CheckType
 from cards.usage import UsageLine
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
-from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
+from polling.checks.base import GatewayCheck, Outcome, PolledCard, Recorded, Result
 
 # A counter "measured" later than this would block every honest reading until then.
 MAX_AHEAD = timedelta(hours=1)
@@ -35,7 +35,13 @@ class DataUsageCheck(GatewayCheck):
         if accepted:
             check_states.write(self.type, [_check_result(result) for result in accepted], now=now)
             _meter([result for result in accepted if isinstance(result.answer, UsageReading)], now)
-        return [Outcome(result.card, isinstance(result.answer, UsageReading)) for result in judged]
+        return [Outcome(result.card, _recorded(result, newer)) for result in judged]
+
+
+def _recorded(result: Result, newer: Collection[int]) -> Recorded:
+    if result.card.claim.card_id not in newer:
+        return Recorded.REFUSED
+    return Recorded.ANSWER if isinstance(result.answer, UsageReading) else Recorded.CARD_ERROR
 
 
 def _judged(result: Result, now: datetime) -> Result:

@@ -7,7 +7,7 @@ from random import Random
 from django.db import connection, transaction
 
 from polling import due
-from polling.checks.base import GatewayCheck, Outcome, Result
+from polling.checks.base import GatewayCheck, Outcome, Recorded, Result
 from polling.drain.fetching import Answered
 from polling.store.schedule import Counts, Settlement
 
@@ -36,8 +36,10 @@ def _database_now() -> datetime:
 
 def _settlement(outcome: Outcome, duration_ms: int, chance: Random) -> Settlement:
     card = outcome.card
-    if outcome.is_answer:
+    if outcome.recorded is Recorded.ANSWER:
         return Settlement(card.claim, due.after_answer(card.interval, chance), Counts.SUCCESS, duration_ms)
+    if outcome.recorded is Recorded.REFUSED:
+        return Settlement(card.claim, due.after_gateway_trouble(chance))
     delay = due.after_card_error(card.interval, card.failures + 1, chance)
     return Settlement(card.claim, delay, Counts.FAILED, duration_ms)
 

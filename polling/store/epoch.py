@@ -12,7 +12,12 @@ _SEEDING = "seeding:"
 
 
 class Epoch:
-    """`polling:epoch` is `seeding:<n>` while the walk runs and `<n>` after it; absent, nothing is claimed."""
+    """`polling:epoch` is `seeding:<n>` while the walk runs and `<n>` after it; absent, nothing is claimed.
+
+    Beside it stands the run id of the server that it began on. A server that was restarted, or that took over,
+    may have come back with an older state, in which tokens that were given out are free again: it needs a new
+    epoch before its claims can be trusted.
+    """
 
     def __init__(self, redis: Redis) -> None:
         """One for all check types."""
@@ -26,6 +31,7 @@ class Epoch:
         """
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.set(keys.EPOCH, f"{_SEEDING}{number}")
+        pipeline.set(keys.EPOCH_SERVER, self._server())
         pipeline.delete(*(keys.tokens(check_type.value) for check_type in CheckType))
         pipeline.execute()
 
@@ -34,6 +40,15 @@ class Epoch:
         return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
     def is_complete(self) -> bool:
-        """Whether a walk has planned all cards since Redis last lost them."""
-        value = cast("str | None", self._redis.get(keys.EPOCH))
-        return value is not None and not value.startswith(_SEEDING)
+        """Whether a walk has planned all cards on this server, since it last started."""
+        value, server = cast("list[str | None]", self._redis.mget(keys.EPOCH, keys.EPOCH_SERVER))
+        return value is not None and not value.startswith(_SEEDING) and server == self._server()
+
+    def withdraw_if_stale(self) -> None:
+        """Forbid claims when the server has been restarted since the epoch began."""
+        server = self._redis.get(keys.EPOCH_SERVER)
+        if server is not None and server != self._server():
+            self._redis.delete(keys.EPOCH, keys.EPOCH_SERVER)
+
+    def _server(self) -> str:
+        return str(cast("dict[str, object]", self._redis.info("server"))["run_id"])

@@ -3,6 +3,7 @@
 from typing import Final
 
 EPOCH: Final = "polling:epoch"
+EPOCH_SERVER: Final = "polling:epoch-server"
 LAST_CLAIM: Final = "polling:last-claim"
 WAKE_UP_PENDING: Final = "polling:wake-up-pending"
 SEEDER: Final = "polling:seeder"

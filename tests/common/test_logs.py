@@ -62,7 +62,7 @@ def test_the_traceback_of_an_outage_becomes_one_line(lines: StringIO, ours: bool
     text = lines.getvalue()
     assert text.count("\n") == 1
     assert "Traceback" not in text
-    assert "the database does not answer" in text
+    assert "PostgreSQL does not answer" in text
 
 
 def test_the_traceback_of_a_fault_of_our_own_is_kept(lines: StringIO) -> None:

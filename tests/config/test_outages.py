@@ -16,9 +16,9 @@ from config.local.servers import free_port
             "DATABASE_URL",
             "postgresql://a:secret@127.0.0.1:{port}/x",
             ["migrate"],
-            "the database does not answer",
+            "PostgreSQL does not answer",
         ),
-        ("REDIS_URL", "redis://:secret@127.0.0.1:{port}/0", ["init_polling"], "the redis does not answer"),
+        ("REDIS_URL", "redis://:secret@127.0.0.1:{port}/0", ["init_polling"], "Redis does not answer"),
     ],
 )
 @pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.faults
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ("DATABASE_URL", "the database does not answer"),
-        ("REDIS_URL", "the redis does not answer"),
+        ("DATABASE_URL", "PostgreSQL does not answer"),
+        ("REDIS_URL", "Redis does not answer"),
         ("CELERY_BROKER_URL", "Cannot connect to redis"),
     ],
 )

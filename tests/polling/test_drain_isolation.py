@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 from random import Random
 from typing import cast
 
@@ -17,6 +18,7 @@ from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit
 from polling.seeding import Walk
 from polling.store import keys
+from polling.store.schedule import Schedule
 from tests.factories import CardFactory, GatewayFactory
 from tests.gateway import RunningSimulator
 from tests.polling.draining import TYPE, drain, gateway
@@ -107,3 +109,38 @@ def test_without_a_schedule_a_drain_ends_quietly(redis: Redis, outlet: Outlet) -
     limits.publish(redis)
 
     assert Drain(redis, outlet, Random(1)).run() == 0
+
+
+def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_neighbour_is_read(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    poison, neighbour = CardFactory.create(), CardFactory.create()
+    Walk(redis, Random(1)).run(total=0)
+    schedule, short = Schedule(redis, TYPE), timedelta(milliseconds=20)
+    redis.hset(keys.lost(TYPE), str(poison.pk), 4)
+    redis.sadd(keys.suspects(TYPE), poison.pk)
+    assert len(schedule.claim_alone(ttl=short, holder="worker-9:77:1").claims) == 1
+    time.sleep(0.1)
+
+    Drain(redis, outlet, Random(1)).run()
+
+    state = CheckState.objects.get(card=poison)
+    assert state.parked_at is not None
+    assert state.parked_where == "worker-9:77:1"
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(poison.pk)]
+    assert [call["cards"] for call in simulator.calls()] == [[neighbour.iccid]]
+
+
+def test_a_result_that_is_refused_as_too_old_counts_nothing(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    CheckState.objects.create(card=card, type=TYPE, token=2**52)
+
+    drain(redis, outlet)
+
+    assert CheckState.objects.get(card=card).checked_at is None
+    assert redis.exists(keys.stats(TYPE)) == 0
+    assert cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) > redis.time()[0] + 20

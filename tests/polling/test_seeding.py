@@ -17,6 +17,7 @@ from polling.seeding import Walk
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress
+from polling.store.schedule import NoScheduleError, Schedule
 from tests.factories import CardFactory
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +177,32 @@ def test_a_wake_up_that_could_not_be_sent_is_not_pending(redis: Redis) -> None:
         wake_ups.wake_up(redis, send_drain=broken, send_seed=lambda: None)
 
     assert not redis.exists(keys.WAKE_UP_PENDING)
+
+
+def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(redis: Redis) -> None:
+    walk(redis)
+    epoch, sent = int(cast(str, redis.get(keys.EPOCH))), []
+    redis.set(keys.EPOCH_SERVER, "the run id of another life")
+
+    wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
+
+    with pytest.raises(NoScheduleError):
+        Schedule(redis, "carddata").claim(1, ttl=timedelta(seconds=60))
+    assert sent == ["seed"]
+    Walk(redis, Random(1)).run(total=0, only_if_needed=True)
+    assert int(cast(str, redis.get(keys.EPOCH))) == epoch + 1
+
+
+def test_parked_cards_stay_parked_when_the_schedule_is_rebuilt_and_can_be_released(redis: Redis) -> None:
+    defaults.make_missing()
+    parked, other = CardFactory.create_batch(2)
+    CheckState.objects.create(card=parked, type=CheckType.DATA_USAGE, parked_at=timezone.now())
+
+    walk(redis)
+    assert redis.zrange(QUEUE, 0, -1) == [str(other.pk)]
+    assert redis.zrange(keys.parked("carddata"), 0, -1) == [str(parked.pk)]
+
+    call_command("release_parked", verbosity=0)
+    assert set(redis.zrange(QUEUE, 0, -1)) == {str(parked.pk), str(other.pk)}
+    assert redis.zcard(keys.parked("carddata")) == 0
+    assert CheckState.objects.get(card=parked).parked_at is None

@@ -146,7 +146,7 @@ def test_a_window_that_makes_no_sense_is_refused_by_name(client: Client, viewer:
 @pytest.mark.parametrize(("path", "method", "status", "code"), [
     ("/api/admin/nothing", "get", 404, "not_found"),
     ("/api/v1/polling-stats/", "get", 404, "not_found"),
-    ("/api/v1/polling-stats", "post", 403, "permission_denied"),
+    ("/api/v1/polling-stats", "post", 405, "method_not_allowed"),
 ])  # fmt: skip
 def test_every_error_of_the_api_is_a_problem(
     client: Client, viewer: User, path: str, method: str, status: int, code: str
@@ -208,7 +208,7 @@ def test_not_ready_without_a_schedule_and_the_answer_says_what_to_do(client: Cli
     ready = client.get("/readyz")
 
     assert ready.status_code == 503
-    assert ready.json()["components"]["schedule"] == "there is no schedule: run init_polling"
+    assert ready.json()["components"]["schedule"].startswith("there is no schedule")
 
 
 def test_not_ready_when_nobody_claims(client: Client, busy: None, redis: Redis) -> None:

@@ -10,6 +10,8 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken, User
 
+MAX_DAYS = 3650
+
 
 class Command(BaseCommand):
     """Make an API token. It cannot be shown again."""
@@ -28,8 +30,8 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
             raise CommandError(f"there is no user '{options['username']}'")
-        if options["days"] < 0:
-            raise CommandError("--days must be 0 or more")
+        if not 0 <= options["days"] <= MAX_DAYS:
+            raise CommandError(f"--days must be 0 (never expires) to {MAX_DAYS}")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         _, text = tokens.issue(
             user, name=options["name"], scope=ApiToken.Scope(options["scope"]), expires_at=expires_at

@@ -35,6 +35,7 @@ class Command(BaseCommand):
         carriers = demo.ensure_carriers(simulator_url=f"http://127.0.0.1:{port}", secret=secret)
         if Card.objects.exists():
             if options["only_if_empty"]:
+                self.stdout.write("The cards that are there are kept.")
                 return
             raise CommandError("there are cards already; their ICCIDs would clash")
         with Progress(transient=True) as progress:

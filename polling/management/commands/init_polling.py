@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 from rich.progress import Progress
 
 from common.redis.client import for_worker
-from polling import defaults, seeding
+from polling import defaults, monitoring, seeding
 
 
 class Command(BaseCommand):
@@ -26,4 +26,5 @@ class Command(BaseCommand):
         if done is None:
             self.stdout.write("Another process is planning the cards already; nothing to do.")
         else:
-            self.stdout.write(f"Planned {done:,} cards.")
+            scheduled = sum(queue.queue_length for queue in monitoring.queues(for_worker()))
+            self.stdout.write(f"Looked at {done:,} cards; {scheduled:,} checks are scheduled.")
