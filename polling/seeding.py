@@ -63,7 +63,7 @@ class Walk:
         # Parked ones before all others: who is parked is not planned.
         for check_type in CHECKS:
             parked = CheckState.objects.filter(type=check_type, parked_at__isnull=False)
-            Schedule(self.redis, check_type).park(list(parked.values_list("card_id", flat=True)))
+            Schedule(self.redis, check_type).replace_parked(list(parked.values_list("card_id", flat=True)))
         configs = tuple(PollingConfig.objects.in_force())
         done = 0
         for rows in _present_cards(settings.POLLING.seed_chunk_cards):

@@ -66,12 +66,12 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
     started = time.monotonic()
     if cards < 0:
         raise UpError("--cards must be 0 or more")
-    if is_fresh:
-        _throw_away()
     if not 1 <= port <= MAX_PORT:
         raise UpError(f"--port must be 1 to {MAX_PORT}")
     if not is_free(port):
         raise UpError(f"port {port} is taken; choose another with --port")
+    if is_fresh:
+        _throw_away()
     local = environment.load(RUN / "env", web_port=port, has_data=(RUN / "servers").exists())
     supervisor = Supervisor(RUN, say=_say)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,8 +103,6 @@ def _only_instance() -> Iterator[None]:
             raise UpError(
                 "this clone is running already; stop it with Ctrl-C, or use another clone"
             ) from None
-        # The lock must not outlive us in a child.
-        os.set_inheritable(lock.fileno(), False)  # noqa: FBT003 (its only parameter)
         yield
 
 

@@ -166,6 +166,11 @@ class Schedule:
         used = [self._queue, self._claims, *self._memory, self._parked]
         return sum(cast(int, self._run("park", used, portion)) for portion in _portions(cards))
 
+    def replace_parked(self, cards: Sequence[int]) -> None:
+        """Park these cards and no others; one that is parked no more is planned by the walk that follows."""
+        self._redis.delete(self._parked)
+        self.park(cards)
+
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds; returns how many were new."""
         for portion in _portions(due):
