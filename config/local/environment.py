@@ -31,7 +31,7 @@ def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
     kept = _read(file)
     if has_data and "ENCRYPTION_KEYS" not in kept:
         raise LocalServerError(
-            f"{file.name} has lost ENCRYPTION_KEYS, which opens the secrets of the data beside it; "
+            f"{file.parent.name}/{file.name} has lost ENCRYPTION_KEYS, which opens the secrets of the data beside it; "
             "restore it, or throw the data away with --fresh"
         )
     variables = {**fresh_variables(), **kept, "SIMWATCH_MODE": "local", "WEB_PORT": str(web_port)}

@@ -66,6 +66,8 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
     started = time.monotonic()
     if cards < 0:
         raise UpError("--cards must be 0 or more")
+    if is_fresh:
+        _refuse_foreign_servers()
     if not 1 <= port <= MAX_PORT:
         raise UpError(f"--port must be 1 to {MAX_PORT}")
     if not is_free(port):
@@ -106,12 +108,15 @@ def _only_instance() -> Iterator[None]:
         yield
 
 
-def _throw_away() -> None:
-    foreign = [name for name in ("DATABASE_URL", "REDIS_URL") if name in os.environ]
+def _refuse_foreign_servers() -> None:
+    foreign = [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
     if foreign:
         raise UpError(
             f"--fresh throws local data away only, and {foreign[0]} points elsewhere; unset it first"
         )
+
+
+def _throw_away() -> None:
     remove_folder(RUN / "servers")
     (RUN / "env").unlink(missing_ok=True)
     shutil.rmtree(RUN / "logs", ignore_errors=True)
