@@ -5,20 +5,31 @@ from collections.abc import Collection, Sequence
 import structlog
 from django.utils import timezone
 
-from cards.models import CheckState, CheckType
+from cards.models import Card, CheckState, CheckType
 from polling.store.schedule import Lost, Schedule
+
+WHERE_LENGTH = 200
 
 log = structlog.get_logger(__name__)
 
 
 def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
     """Set cards aside: the row first, so that it survives Redis, then the schedule. Safe to repeat."""
+    present = set(Card.objects.filter(id__in=[card.card_id for card in lost]).values_list("id", flat=True))
+    now = timezone.now()
+    CheckState.objects.bulk_create(
+        [
+            CheckState(
+                card_id=card.card_id, type=check_type, parked_at=now, parked_where=card.holder[:WHERE_LENGTH]
+            )
+            for card in lost
+            if card.card_id in present
+        ],
+        update_conflicts=True,
+        unique_fields=["card", "type"],
+        update_fields=["parked_at", "parked_where"],
+    )
     for card in lost:
-        CheckState.objects.update_or_create(
-            card_id=card.card_id,
-            type=check_type,
-            defaults={"parked_at": timezone.now(), "parked_where": card.holder[:200]},
-        )
         log.error("card_parked", check=check_type.value, card_id=card.card_id, last_holder=card.holder)
     schedule.park([card.card_id for card in lost])
 

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config.broker import next_database
-from config.local import environment, services
+from config.local import environment, processes
 from config.local.environment import LocalEnvironment
 from config.local.servers import (
     LOCALHOST,
@@ -81,12 +81,12 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
     try:
         variables = _start_servers(supervisor, local)
         environment.write(RUN / "env", variables)
-        supervisor.start(services.simulator(variables))
+        supervisor.start(processes.simulator(variables))
         _prepare(supervisor, variables, cards)
-        _start(supervisor, services.engine_and_web(variables))
+        _start(supervisor, processes.engine_and_web(variables))
         _wait(supervisor, WEB_SECONDS, lambda: _answers(variables["WEB_PORT"]))
         _tell(supervisor, variables)
-        _start(supervisor, services.companions(variables))
+        _start(supervisor, processes.companions(variables))
         _await_first_reading(supervisor, variables, started)
         supervisor.run()
     finally:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from config.local import services
+from config.local import processes
 from config.local.environment import fresh_variables
 from config.local.supervisor import Supervisor
 from tests.gateway import RunningSimulator
@@ -49,7 +49,7 @@ class Stack:
         self.folder = folder
         self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
         self.supervisor = Supervisor(folder, say=lambda _: None)
-        self.supervisor.start(services.simulator(self.variables))
+        self.supervisor.start(processes.simulator(self.variables))
         subprocess.run(
             (sys.executable, "-m", "config.local.prepare", str(cards)),
             env={**os.environ, **self.variables},
@@ -59,7 +59,7 @@ class Stack:
         self.database = psycopg.connect(self.variables["DATABASE_URL"], autocommit=True)
 
     def start_engine(self) -> None:
-        for make in (services.checks_worker, services.ticks_worker, services.beat):
+        for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
             self.supervisor.start(make(self.variables))
 
     def pid(self, name: str) -> int:

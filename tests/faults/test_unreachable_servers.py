@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.local import services
+from config.local import processes
 from config.local.servers import free_port
 from tests.faults.conftest import MakeStack, at_database
 
@@ -25,7 +25,7 @@ def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
     host = url.rpartition("@")[2].partition("/")[0]
     wrong = url.replace(host, f"127.0.0.1:{free_port()}")
     variables = {**stack.variables, changed: wrong}
-    for make in (services.checks_worker, services.ticks_worker, services.beat):
+    for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
         stack.supervisor.start(make(variables))
 
     def all_logs() -> str:
