@@ -8,6 +8,7 @@ FIRST_BACK_OFF = timedelta(seconds=60)
 # 2^20 minutes are longer than any interval.
 MAX_DOUBLINGS = 20
 GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
+GATEWAY_BUSY_SECONDS = (2.0, 6.0)
 
 
 def after_answer(interval: timedelta, chance: Random) -> timedelta:
@@ -25,6 +26,16 @@ def after_card_error(interval: timedelta, failures: int, chance: Random) -> time
 def after_gateway_trouble(chance: Random) -> timedelta:
     """Half a minute to a minute: the gateway is asked again soon, but not by all at once."""
     return timedelta(seconds=chance.uniform(*GATEWAY_TROUBLE_SECONDS))
+
+
+def while_gateway_is_closed(interval: timedelta, opens_in: timedelta, chance: Random) -> timedelta:
+    """Half an interval or more, and not before the gateway opens (`opens_in`; zero: nobody knows when)."""
+    return max(opens_in, interval * chance.uniform(0.5, 1))
+
+
+def while_gateway_is_busy(chance: Random) -> timedelta:
+    """Some seconds: its seats are in use, and free again with the next answer."""
+    return timedelta(seconds=chance.uniform(*GATEWAY_BUSY_SECONDS))
 
 
 def when_planned(

@@ -2,6 +2,7 @@
 
 from redis import Redis
 
+from carriers import limits as gateway_limits
 from common.redis.leases import SeatKeys, SeatPool
 from polling.models import ConcurrencyLimit, TaskType
 from polling.store import keys
@@ -13,7 +14,8 @@ def seats_of(redis: Redis, task_type: str) -> SeatPool:
 
 
 def publish(redis: Redis) -> None:
-    """Write every limit to Redis. A type without a row is closed."""
+    """Write every limit to Redis, of types and of gateways. A type without a row is closed."""
     limits = dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency"))
     for task_type in TaskType.values:
         seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
+    gateway_limits.publish(redis)

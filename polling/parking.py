@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 
 import structlog
-from django.utils import timezone
 
 from cards.models import Card, CheckState, CheckType
+from common import database
 from polling.store.schedule import Lost, Schedule
 
 WHERE_LENGTH = 200
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
     """Set cards aside: the row first, so that it survives Redis, then the schedule. Safe to repeat."""
     present = set(Card.objects.filter(id__in=[card.card_id for card in lost]).values_list("id", flat=True))
-    now = timezone.now()
+    now = database.now()
     CheckState.objects.bulk_create(
         [
             CheckState(

@@ -17,12 +17,12 @@ def wake_up() -> None:
     wake_ups.wake_up(for_worker(), send_drain=drain.delay, send_seed=seed.delay)
 
 
-@shared_task(name="polling.drain", queue="checks", expires=20, time_limit=60)
+@shared_task(name="polling.drain", queue="checks", expires=60, time_limit=60)
 def drain() -> None:
     """Check what is due, for a few seconds."""
     WakeUp(for_worker()).clear()
     with stopping.on_sigterm():
-        Drain(for_worker(), outlet.of_this_process(), Random()).run()
+        Drain(for_worker(), outlet.of_this_process(), Random(), send_next=drain.delay).run()
 
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)

@@ -36,6 +36,8 @@ class CardErrorCode(StrEnum):
     BUSY = "busy"
     INVALID = "invalid"
     MISSING = "missing"
+    # The gateway fails whenever it is asked for this card alone.
+    UNANSWERED = "unanswered"
     ABSURD = "absurd"
 
 

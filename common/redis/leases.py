@@ -4,9 +4,11 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import cast
 
 from redis import Redis
@@ -29,6 +31,24 @@ class SeatKeys:
     current: str
 
 
+@dataclass(frozen=True)
+class Occupancy:
+    """A limit (None: not configured, so closed) and the names of the seats that are taken."""
+
+    limit: int | None
+    members: frozenset[str]
+
+    @property
+    def free(self) -> int:
+        """Not taken. Negative when the limit has been lowered below what is taken."""
+        return (self.limit or 0) - len(self.members)
+
+    @property
+    def holders(self) -> Counter[str]:
+        """How many seats each holder (`host:pid:start`) has."""
+        return Counter(member.rpartition("#")[0].rpartition(":")[0] for member in self.members)
+
+
 class SeatPool:
     """One concurrency limit.
 
@@ -45,13 +65,13 @@ class SeatPool:
         self._give_back = scripts.load(redis, __file__, "give_back_seats")
 
     @contextmanager
-    def taken(self, want: int) -> Iterator["TakenSeats"]:
-        """Hold up to `want` seats (0 and more come), and give them back at the end."""
-        seats = TakenSeats(self, self.take(want))
+    def hold(self) -> Iterator["HeldSeats"]:
+        """Hold seats, none at first; what is held at the end is given back."""
+        seats = HeldSeats(self)
         try:
             yield seats
         finally:
-            seats.keep(0)
+            seats.give_back_all()
 
     def take(self, want: int) -> list[str]:
         """Take up to `want` seats for `LEASE_SECONDS`; returns their names, to be given back."""
@@ -71,24 +91,68 @@ class SeatPool:
         """Write the limit; it is in force for the next seat taken."""
         self._redis.set(self._keys.limit, limit)
 
+    def occupancy(self) -> Occupancy:
+        """The limit, and who holds its seats now."""
+        seconds, microseconds = self._redis.time()
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.get(self._keys.limit)
+        pipeline.zrange(self._keys.seats, seconds * 1000 + microseconds // 1000, "+inf", byscore=True)
+        limit, members = pipeline.execute()
+        return Occupancy(None if limit is None else int(limit), frozenset(members))
 
-class TakenSeats:
-    """Seats that are held now."""
 
-    def __init__(self, pool: SeatPool, members: list[str]) -> None:
-        """Made by `SeatPool.taken`."""
-        self._pool = pool
-        self._members = members
+class HeldSeats:
+    """The seats of one limit that a process holds, in use or idle. Several threads may share it."""
+
+    def __init__(self, pool: SeatPool) -> None:
+        """Made by `SeatPool.hold`."""
+        self.pool = pool
+        self._members: list[str] = []
+        self._in_use = 0
+        self._lock = Lock()
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._members)
 
-    def keep(self, count: int) -> None:
-        """Give back all but `count` of them."""
-        members, self._members = self._members[count:], self._members[:count]
+    def begin(self) -> bool:
+        """Use an idle seat; False when there is none. `end` must follow."""
+        with self._lock:
+            has_idle = len(self._members) > self._in_use
+            self._in_use += has_idle
+        return has_idle
+
+    def end(self) -> None:
+        """The seat is idle again."""
+        with self._lock:
+            self._in_use -= 1
+
+    def grow_to(self, count: int) -> None:
+        """Take seats until there are `count`, as far as the limit lets."""
+        missing = count - len(self)
+        taken = self.pool.take(missing) if missing > 0 else []
+        with self._lock:
+            self._members += taken
+
+    def shrink_to(self, count: int) -> None:
+        """Give idle seats back until there are `count`, or none is idle."""
+        with self._lock:
+            surplus = max(0, len(self._members) - max(count, self._in_use))
+            idle, self._members = self._members[:surplus], self._members[surplus:]
+        if idle:
+            self.pool.give_back(idle)
+
+    def keep_only(self, members: Collection[str]) -> None:
+        """Forget the seats that are not among `members`: Redis has lost them, so others may take them."""
+        with self._lock:
+            self._members = [member for member in self._members if member in members]
+
+    def give_back_all(self) -> None:
+        """Also those in use."""
+        with self._lock:
+            members, self._members = self._members, []
         if members:
-            self._pool.give_back(members)
+            self.pool.give_back(members)
 
 
 def holder() -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import orjson
-from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CheckType
@@ -31,7 +30,7 @@ def measure(redis: Redis, *, batch: int, rounds: int, seed: int) -> BatchRead:
     """Read `rounds` random batches of present cards both ways, in turn; needs at least `batch` cards."""
     chance = random.Random(seed)
     ids = list(Card.objects.present().values_list("id", flat=True)[:100_000])
-    directory = Directory.read(timezone.now())
+    directory = Directory.read()
     _fill(redis, ids)
     try:
         times: dict[str, list[float]] = {"postgresql": [], "redis": []}

@@ -1,35 +1,51 @@
-"""Loads claimed cards with what is needed to ask about them."""
+"""Claims cards, and loads them with what is needed to ask about them. Everything here blocks: it runs in a thread."""
 
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
-from django.db import connection
+from django.conf import settings
+from django.db import close_old_connections, connection
+from redis import Redis
 
 from cards.metering import Tariff
 from cards.models import CheckType
 from carriers.cycles import BillingCalendar
 from carriers.models import Carrier, Counter, Gateway
+from common import database
+from common.redis.leases import holder
 from polling.checks.base import PolledCard
+from polling.drain import settling
+from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.settling import Hand
 from polling.matching import CardClass, interval_for
 from polling.models import PollingConfig
-from polling.store.schedule import Claim
+from polling.parking import park
+from polling.store.schedule import Claim, Claimed, Schedule, Settlement, Which
+
+DIRECTORY_SECONDS = 1.0
+# A local queue of this many calls a seat: the next call never waits for Redis or PostgreSQL.
+CALLS_A_SEAT = 2
 
 
 @dataclass(frozen=True)
 class Directory:
-    """The small tables that every batch needs: read afresh for each, so a change is in force at once."""
+    """The small tables that every batch needs: read afresh each second, so a change is in force at once."""
 
     configs: tuple[PollingConfig, ...]
     gateways: dict[int, Gateway]
     default_gateways: dict[int, int]
     tariffs: dict[int, Tariff]
+    now: datetime
 
     @classmethod
-    def read(cls, now: datetime) -> "Directory":
-        """Configs in force, gateways that may be called at `now`, and the carriers' tariffs."""
-        gateways = {gateway.pk: gateway for gateway in Gateway.objects.open_at(now)}
+    def read(cls) -> "Directory":
+        """Configs in force, all gateways, and the carriers' tariffs."""
+        gateways = {gateway.pk: gateway for gateway in Gateway.objects.all()}
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
             gateways=gateways,
@@ -37,7 +53,34 @@ class Directory:
                 gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default
             },
             tariffs={carrier.pk: _tariff(carrier) for carrier in Carrier.objects.all()},
+            now=database.now(),
         )
+
+    @property
+    def smallest_batch(self) -> int:
+        """So many cards at least go into one call."""
+        return min((gateway.batch_size for gateway in self.gateways.values()), default=1)
+
+    def gateway_of(self, gateway_id: int | None, carrier_id: int) -> Gateway | None:
+        """A card's own gateway, or its carrier's default."""
+        return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
+
+    def opens_in(self, gateway: Gateway | None) -> timedelta | None:
+        """None: calls may go out now. Else the time until they may; zero: nobody knows."""
+        if gateway is None or not gateway.is_enabled:
+            return timedelta()
+        if gateway.paused_until and gateway.paused_until > self.now:
+            return gateway.paused_until - self.now
+        return None
+
+
+@dataclass(frozen=True)
+class ClosedCard:
+    """A claimed card whose gateway must not be called now."""
+
+    claim: Claim
+    interval: timedelta
+    opens_in: timedelta
 
 
 @dataclass(frozen=True)
@@ -45,10 +88,96 @@ class Loaded:
     """Claimed cards, sorted by what can be done with them."""
 
     cards: list[PolledCard]
-    # No gateway of theirs may be called now.
-    closed: list[Claim]
+    closed: list[ClosedCard]
     # Deleted, or no longer wanting this check.
     unwanted: list[Claim]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a claim brought: cards to ask about, and claims that are settled without. `is_all`: no more is due."""
+
+    cards: list[tuple[Gateway, list[PolledCard]]]
+    settlements: list[Settlement]
+    is_all: bool
+
+
+class Claimer:
+    """Claims for one check type."""
+
+    def __init__(
+        self, check_type: CheckType, *, redis: Redis, hand: Hand, gateway_seats: GatewaySeats, chance: Random
+    ) -> None:
+        """Claims go into `hand`."""
+        self._type = check_type
+        self._schedule = Schedule(redis, check_type)
+        self._hand = hand
+        self._gateway_seats = gateway_seats
+        self._chance = chance
+        self._directory: Directory | None = None
+        self._read_at = 0.0
+
+    def claim(self, calls: int, *, waiting: Mapping[int, int]) -> Taken:
+        """Claim what is triggered and due, for `calls` calls; `waiting` calls there are already, per gateway."""
+        directory = self._read_directory()
+        count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
+        claimed = self._claim(count, Which.ANY)
+        return self._load(claimed, directory, waiting, is_all=len(claimed.claims) < count)
+
+    def claim_triggered(self, calls: int, *, waiting: Mapping[int, int]) -> Taken:
+        """Claim what is triggered only."""
+        directory = self._read_directory()
+        claimed = self._claim(calls * directory.smallest_batch, Which.TRIGGERED)
+        return self._load(claimed, directory, waiting, is_all=True)
+
+    def claim_suspect(self) -> Taken | None:
+        """Claim one card that is to be asked about alone; None when there is none."""
+        directory = self._read_directory()
+        claimed = self._claim(1, Which.SUSPECT)
+        if not claimed.claims and not claimed.to_park:
+            return None
+        return self._load(claimed, directory, {}, is_all=False)
+
+    def _read_directory(self) -> Directory:
+        # PostgreSQL is asked before anything is claimed: during an outage no claim is lost.
+        close_old_connections()
+        if self._directory is None or time.monotonic() - self._read_at > DIRECTORY_SECONDS:
+            self._directory, self._read_at = Directory.read(), time.monotonic()
+        else:
+            database.now()
+        return self._directory
+
+    def _claim(self, count: int, which: Which) -> Claimed:
+        ttl = timedelta(seconds=settings.POLLING.claim_seconds)
+        return self._schedule.claim(count, ttl=ttl, holder=holder(), which=which)
+
+    def _load(
+        self, claimed: Claimed, directory: Directory, waiting: Mapping[int, int], *, is_all: bool
+    ) -> Taken:
+        self._hand.take(claimed.claims)
+        if claimed.to_park:
+            park(self._type, self._schedule, claimed.to_park)
+        loaded = load(self._type, claimed.claims, directory)
+        settlements = [settling.unwanted(claim) for claim in loaded.unwanted]
+        settlements += [
+            settling.while_closed(card.claim, card.interval, card.opens_in, self._chance)
+            for card in loaded.closed
+        ]
+        by_gateway: dict[int, list[PolledCard]] = defaultdict(list)
+        for card in loaded.cards:
+            by_gateway[card.gateway_id].append(card)
+        kept = []
+        for gateway_id, cards in by_gateway.items():
+            gateway = directory.gateways[gateway_id]
+            fits = self._cards_that_fit(gateway, len(cards), waiting.get(gateway_id, 0))
+            settlements += [settling.while_busy(card, self._chance) for card in cards[fits:]]
+            kept.append((gateway, cards[:fits]))
+        return Taken(kept, settlements, is_all)
+
+    def _cards_that_fit(self, gateway: Gateway, cards: int, waiting: int) -> int:
+        calls = -(-cards // gateway.batch_size)
+        seats = self._gateway_seats.reserve(gateway.pk, waiting + calls)
+        return max(0, min(cards, (seats * CALLS_A_SEAT - waiting) * gateway.batch_size))
 
 
 def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -> Loaded:
@@ -65,9 +194,10 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
             loaded.unwanted.append(claim)
             continue
         iccid, gateway_id, failures = rows[claim.card_id][:3]
-        gateway = directory.gateways.get(gateway_id or directory.default_gateways.get(card.carrier_id, 0))
-        if gateway is None:
-            loaded.closed.append(claim)
+        gateway = directory.gateway_of(gateway_id, card.carrier_id)
+        opens_in = directory.opens_in(gateway)
+        if gateway is None or opens_in is not None:
+            loaded.closed.append(ClosedCard(claim, interval, opens_in or timedelta()))
             continue
         tariff = directory.tariffs[card.carrier_id]
         loaded.cards.append(PolledCard(claim, iccid, gateway.pk, tariff, interval, failures or 0))
@@ -75,6 +205,8 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
 
 
 def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
+    if not cards:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             """

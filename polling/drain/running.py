@@ -1,117 +1,139 @@
-"""The drain: claim, ask, record, settle, again and again, for a few seconds.
+"""The drain: a stream for each check type, and a look at seats, triggers and the clock five times a second.
 
-It serves every check type. Its message carries nothing: what is due is in the schedule.
+Its message carries nothing: what is due is in the schedule. How a card goes through it is in `stream`.
 """
 
-import time
-from collections.abc import Callable
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections
-from django.utils import timezone
 from redis import Redis
 
-from common.redis.leases import TakenSeats, holder
-from polling import due
-from polling.checks.base import GatewayCheck
+from common.http.outgoing import Outgoing
+from common.redis.leases import LEASE_SECONDS
 from polling.checks.registry import CHECKS
 from polling.drain import stopping
-from polling.drain.claiming import Directory, Loaded, load
-from polling.drain.fetching import calls_for, fetch
+from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.lifetime import Lifetime
 from polling.drain.outlet import Outlet
-from polling.drain.recording import record
+from polling.drain.recruiting import Recruiter, seats_wanted
+from polling.drain.settling import Hand
+from polling.drain.stream import LOOK_SECONDS, Means, Stream
 from polling.limits import seats_of
-from polling.parking import park
-from polling.store.schedule import Claim, NoScheduleError, Schedule, Settlement
-
-LINGER_SECONDS = 1.0
-IDLE_SECONDS = 0.2
+from polling.store.schedule import NoScheduleError, Outlook, Schedule
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Drain:
-    """Works off one schedule after the other until its time is up, it is told to stop, or nothing is due."""
+    """Works off every schedule until its time is up, it is told to stop, or nothing is due for a second."""
 
     redis: Redis
     outlet: Outlet
     chance: Random
+    send_next: Callable[[], object] = lambda: None
     should_stop: Callable[[], bool] = stopping.is_wanted
 
     def run(self) -> int:
         """Returns the number of cards that were claimed."""
-        ends_at = time.monotonic() + settings.POLLING.drain_seconds
-        idle_since = time.monotonic()
-        total = 0
-        while time.monotonic() < ends_at and not self.should_stop():
+        hands = {check: Hand(Schedule(self.redis, check.type)) for check in CHECKS.values()}
+        lifetime = Lifetime(seconds=settings.POLLING.drain_seconds, should_stop=self.should_stop)
+        # Claims and seats outlive the loop: whatever happens in it, they are given back.
+        with ExitStack() as held:
+            gateway_seats = held.enter_context(GatewaySeats(self.redis))
+            seats = {check: held.enter_context(seats_of(self.redis, check.type).hold()) for check in hands}
+            for hand in hands.values():
+                held.enter_context(hand)
+
+            async def use(outgoing: Outgoing) -> None:
+                means = Means(self.redis, self.outlet, outgoing, gateway_seats, lifetime, self.chance)
+                streams = [Stream(check, seats[check], hands[check], means) for check in hands]
+                await Round(streams, means, Recruiter(self.redis, self.send_next)).run()
+
             try:
-                claimed = sum(self._batch(check) for check in CHECKS.values())
+                self.outlet.run(use)
             except NoScheduleError:
                 log.warning("no_schedule", what_to_do="wait for the walk, or run init_polling")
-                break
-            total += claimed
-            if claimed:
-                idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > LINGER_SECONDS:
-                break
-            else:
-                time.sleep(IDLE_SECONDS)
-        return total
+        return sum(hand.claimed for hand in hands.values())
 
-    def _batch(self, check: GatewayCheck) -> int:
-        schedule = Schedule(self.redis, check.type)
-        # One at least, so that somebody claims, and is seen to, also when nothing is due.
-        wanted = max(1, min(schedule.due(), settings.POLLING.batch_cards))
-        with seats_of(self.redis, check.type).taken(wanted) as seats:
-            if not seats:
-                return 0
-            close_old_connections()
-            # PostgreSQL is asked before anything is claimed: during an outage no claim is lost.
-            directory = Directory.read(timezone.now())
-            ttl, here = timedelta(seconds=settings.POLLING.claim_seconds), holder()
-            # A suspect goes alone: when it brings the process down, none of its neighbours is blamed.
-            taken = schedule.claim_alone(ttl=ttl, holder=here)
-            if not taken.claims:
-                taken = schedule.claim(wanted, ttl=ttl, holder=here)
-            if taken.to_park:
-                park(check.type, schedule, taken.to_park)
-            if taken.claims:
-                self._check(check, schedule, taken.claims, directory, seats)
-            return len(taken.claims)
 
-    def _check(
-        self,
-        check: GatewayCheck,
-        schedule: Schedule,
-        claims: list[Claim],
-        directory: Directory,
-        seats: TakenSeats,
-    ) -> None:
-        settled: list[Settlement] = []
-        try:
-            loaded = load(check.type, claims, directory)
-            settled += _without_call(loaded, self.chance)
-            calls = calls_for(loaded.cards, directory.gateways, self.chance)[: len(seats)]
-            seats.keep(len(calls))
-            answered = self.outlet.run(
-                lambda outgoing: fetch(check, calls, outgoing, should_stop=self.should_stop)
+@dataclass(frozen=True)
+class Round:
+    """The streams of one drain, beside each other."""
+
+    streams: Sequence[Stream]
+    means: Means
+    recruiter: Recruiter
+
+    async def run(self) -> None:
+        """Return when all streams have ended; raises the first error of any of them."""
+        # Beyond the lease of its seats, nothing of a drain may go on.
+        async with asyncio.timeout(LEASE_SECONDS):
+            await self._look()
+            work = asyncio.create_task(self._work())
+            try:
+                while not work.done():
+                    await asyncio.wait([work], timeout=LOOK_SECONDS)
+                    await self._look()
+            finally:
+                work.cancel()
+                await asyncio.wait([work])
+        await work
+
+    async def _work(self) -> None:
+        for stream in self.streams:
+            # Nothing else is in flight in this process.
+            await stream.check_suspects()
+        ended = await asyncio.gather(*(stream.flow() for stream in self.streams), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise _first(error)
+
+    async def _look(self) -> None:
+        lifetime = self.means.lifetime
+        for stream in self.streams:
+            if lifetime.must_cut:
+                stream.cut_calls()
+            outlook = await self.means.outlet.in_thread(self._review_seats, stream, stream.take_pace())
+            stream.triggered = outlook.triggered
+            if len(stream.hand) or (outlook.cards and len(stream.seats)):
+                lifetime.busy()
+        calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
+        await self.means.outlet.in_thread(self.means.gateway_seats.review, calls)
+
+    def _review_seats(self, stream: Stream, pace: int) -> Outlook:
+        """Blocks: for a thread."""
+        lifetime, seats = self.means.lifetime, stream.seats
+        outlook = Schedule(self.means.redis, stream.check.type).outlook()
+        occupancy = seats.pool.occupancy()
+        seats.keep_only(occupancy.members)
+        wanted = 0
+        if lifetime.may_call:
+            wanted = seats_wanted(
+                held=len(seats),
+                pace=pace,
+                has_work=outlook.cards > 0,
+                share=self.recruiter.share(occupancy.limit or 0),
+                free=occupancy.free,
             )
-            settled += record(check, answered, self.chance)
-        finally:
-            # Whatever went wrong, claims without a result go back where they were, and count nothing.
-            schedule.settle(settled + _given_back(claims, settled))
+        seats.shrink_to(wanted)
+        before = len(seats)
+        seats.grow_to(wanted)
+        if lifetime.is_up:
+            self.recruiter.hand_over()
+        elif outlook.due and occupancy.free > len(seats) - before:
+            self.recruiter.call_for_help()
+        return outlook
 
 
-def _without_call(loaded: Loaded, chance: Random) -> list[Settlement]:
-    closed = [Settlement(claim, due.after_gateway_trouble(chance)) for claim in loaded.closed]
-    return closed + [Settlement(claim, None) for claim in loaded.unwanted]
-
-
-def _given_back(claims: list[Claim], settled: list[Settlement]) -> list[Settlement]:
-    done = {settlement.claim for settlement in settled}
-    return [Settlement(claim, -claim.overdue) for claim in claims if claim not in done]
+def _first(error: BaseException) -> BaseException:
+    """The first error inside groups of errors."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -8,6 +8,7 @@ LAST_CLAIM: Final = "polling:last-claim"
 WAKE_UP_PENDING: Final = "polling:wake-up-pending"
 SEEDER: Final = "polling:seeder"
 PROGRESS: Final = "polling:init:progress"
+WANTED: Final = "polling:wanted"
 
 
 def queue(check_type: str) -> str:
@@ -51,8 +52,13 @@ def tokens(check_type: str) -> str:
 
 
 def stats(check_type: str) -> str:
-    """Hash: success, failed and total_duration_ms since the start of Redis."""
+    """Hash: success, failed and total_duration_ms since the last flush, avg_duration_ms of five minutes."""
     return f"polling:stats:{check_type}"
+
+
+def counters(check_type: str) -> str:
+    """Hash: what settling and claiming have counted since Redis was emptied; for Prometheus."""
+    return f"polling:counters:{check_type}"
 
 
 def minute(check_type: str) -> str:

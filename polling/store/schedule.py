@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from common.redis import scripts
 from polling.store import keys
-from polling.store.histogram import BOUNDS_MS
+from polling.store.histogram import BOUNDS_MS, LATENESS_BOUNDS_SECONDS
 
 # A script's arguments pass over Lua's stack, so they come in bounded portions.
 PORTION_CARDS = 1000
@@ -35,6 +35,14 @@ class Counts(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     NOTHING = "nothing"
+
+
+class Which(StrEnum):
+    """What a claim takes."""
+
+    ANY = "any"
+    TRIGGERED = "manual"
+    SUSPECT = "alone"
 
 
 class PlanMode(StrEnum):
@@ -86,6 +94,19 @@ class Claimed:
     parked: list[int]
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """How many cards are due now, and how many were triggered by hand."""
+
+    due: int
+    triggered: int
+
+    @property
+    def cards(self) -> int:
+        """Both."""
+        return self.due + self.triggered
+
+
 class Schedule:
     """One check type's queue and claims.
 
@@ -105,23 +126,38 @@ class Schedule:
         self._manual = keys.manual(check_type)
         self._parked = keys.parked(check_type)
         self._again = keys.again(check_type)
+        self._counters = keys.counters(check_type)
         self._memory = [keys.lost(check_type), keys.suspects(check_type), self._again]
 
-    def claim(self, count: int, *, ttl: timedelta, holder: str = "") -> Claimed:
+    def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
         """Claim up to `count` cards: triggers first, then the longest due; raises NoScheduleError."""
-        return self._take(min(count, PORTION_CARDS), ttl, holder, alone=False)
+        used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self._type), keys.LAST_CLAIM]
+        used += [*self._memory, self._manual, self._parked, self._counters]
+        count = min(count, PORTION_CARDS)
+        arguments = (count, ttl.total_seconds(), holder, which.value, SUSPECT_AFTER, PARK_AFTER)
+        try:
+            flat = cast("list[str]", self._run("claim", used, arguments))
+        except ResponseError as error:
+            if str(error).startswith("EPOCH"):
+                raise NoScheduleError from None
+            raise
+        taken = Claimed([], [], [])
+        for card_id, what, more in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            if what == "parked":
+                taken.parked.append(int(card_id))
+            elif what == "park":
+                taken.to_park.append(Lost(int(card_id), more))
+            else:
+                taken.claims.append(Claim(int(card_id), int(what), timedelta(seconds=float(more))))
+        return taken
 
-    def claim_alone(self, *, ttl: timedelta, holder: str = "") -> Claimed:
-        """Claim one suspect, to be checked with nothing else in flight; raises NoScheduleError."""
-        return self._take(1, ttl, holder, alone=True)
-
-    def due(self) -> int:
-        """How many cards are due or triggered now."""
+    def outlook(self) -> Outlook:
+        """What there is to do now."""
         seconds, microseconds = self._redis.time()
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)
         pipeline.llen(self._manual)
-        return sum(cast("list[int]", pipeline.execute()))
+        return Outlook(*cast("list[int]", pipeline.execute()))
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; returns how many were still ours. The others are ignored."""
@@ -130,8 +166,16 @@ class Schedule:
             int(MINUTES_ARE_KEPT.total_seconds()),
             len(BOUNDS_MS),
             *BOUNDS_MS,
+            *LATENESS_BOUNDS_SECONDS,
         ]
-        used = [self._queue, self._claims, *self._memory, self._manual, keys.stats(self._type)]
+        used = [
+            self._queue,
+            self._claims,
+            *self._memory,
+            self._manual,
+            keys.stats(self._type),
+            self._counters,
+        ]
         accepted = 0
         for portion in _portions(settlements):
             arguments = head.copy()
@@ -177,26 +221,6 @@ class Schedule:
             self._redis.zrem(self._parked, *(card_id for card_id, _ in portion))
         return self.plan(due, mode=PlanMode.NEW_ONLY)
 
-    def _take(self, count: int, ttl: timedelta, holder: str, *, alone: bool) -> Claimed:
-        used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self._type), keys.LAST_CLAIM]
-        used += [*self._memory, self._manual, self._parked]
-        arguments = (count, ttl.total_seconds(), holder, int(alone), SUSPECT_AFTER, PARK_AFTER)
-        try:
-            flat = cast("list[str]", self._run("claim", used, arguments))
-        except ResponseError as error:
-            if str(error).startswith("EPOCH"):
-                raise NoScheduleError from None
-            raise
-        taken = Claimed([], [], [])
-        for card_id, what, more in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-            if what == "parked":
-                taken.parked.append(int(card_id))
-            elif what == "park":
-                taken.to_park.append(Lost(int(card_id), more))
-            else:
-                taken.claims.append(Claim(int(card_id), int(what), timedelta(seconds=float(more))))
-        return taken
-
     def _run(self, script: str, used: Sequence[str], arguments: Sequence[Any]) -> object:
         return scripts.load(self._redis, __file__, script)(keys=used, args=arguments)
 
@@ -204,7 +228,8 @@ class Schedule:
 def _settle_arguments(settlement: Settlement) -> tuple[int | float | str, ...]:
     delay = "remove" if settlement.delay is None else settlement.delay.total_seconds()
     claim = settlement.claim
-    return (claim.card_id, claim.token, delay, settlement.counts.value, settlement.duration_ms)
+    late = claim.overdue.total_seconds()
+    return (claim.card_id, claim.token, delay, settlement.counts.value, settlement.duration_ms, late)
 
 
 def _portions(items: Sequence[Item]) -> Iterable[Sequence[Item]]:

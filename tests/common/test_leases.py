@@ -82,7 +82,8 @@ def test_a_late_return_takes_nobody_elses_seat(pool: SeatPool, monkeypatch: pyte
 def test_held_seats_are_given_back_when_the_work_fails(pool: SeatPool) -> None:
     pool.set_limit(2)
 
-    with pytest.raises(ZeroDivisionError), pool.taken(2) as seats:
+    with pytest.raises(ZeroDivisionError), pool.hold() as seats:
+        seats.grow_to(2)
         assert len(seats) == 2
         _ = 1 / 0
 
@@ -93,7 +94,8 @@ def test_many_takers_never_hold_more_than_the_limit(pool: SeatPool) -> None:
     pool.set_limit(7)
 
     def take_and_return(_: int) -> int:
-        with pool.taken(3):
+        with pool.hold() as seats:
+            seats.grow_to(3)
             return pool.sweep()
 
     with ThreadPoolExecutor(8) as threads:
@@ -103,12 +105,52 @@ def test_many_takers_never_hold_more_than_the_limit(pool: SeatPool) -> None:
     assert pool.sweep() == 0
 
 
-def test_seats_that_are_not_needed_can_go_back_early(pool: SeatPool) -> None:
+def test_idle_seats_can_go_back_early_and_those_in_use_stay(pool: SeatPool) -> None:
     pool.set_limit(5)
 
-    with pool.taken(5) as seats:
-        seats.keep(2)
+    with pool.hold() as seats:
+        seats.grow_to(5)
+        assert [seats.begin() for _ in range(3)] == [True, True, True]
+        seats.shrink_to(2)
 
-        assert len(seats) == 2
-        assert pool.sweep() == 2
+        assert len(seats) == pool.sweep() == 3
+        assert not seats.begin()
+        seats.end()
+        assert seats.begin()
     assert pool.sweep() == 0
+
+
+def test_seats_that_redis_has_lost_are_begun_no_more(pool: SeatPool, redis: Redis) -> None:
+    pool.set_limit(2)
+
+    with pool.hold() as seats:
+        seats.grow_to(2)
+        redis.flushdb()
+        seats.keep_only(pool.occupancy().members)
+
+        assert len(seats) == 0
+        assert not seats.begin()
+
+
+def test_the_occupancy_names_the_holders_and_leaves_out_the_dead(
+    pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.set_limit(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "LEASE_SECONDS", 0.05)
+        pool.take(1)
+    pool.take(2)
+    time.sleep(0.1)
+
+    occupancy = pool.occupancy()
+
+    assert (occupancy.limit, occupancy.free) == (5, 3)
+    assert occupancy.holders == {leases.holder(): 2}
+
+
+def test_a_limit_lowered_below_what_is_taken_leaves_less_than_nothing_free(pool: SeatPool) -> None:
+    pool.set_limit(3)
+    pool.take(3)
+    pool.set_limit(1)
+
+    assert pool.occupancy().free == -2

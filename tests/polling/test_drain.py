@@ -158,7 +158,7 @@ def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_th
     gateway(simulator, batch_size=7)
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=3)
     CardFactory.create_batch(100)
-    simulator.fault(path="/c/northwind", kind="latency", milliseconds=20)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
 
     drain(redis, outlet)
 

@@ -12,13 +12,12 @@ from redis import Redis
 
 from cards.models import CheckState
 from polling import limits
-from polling.drain import fetching
+from polling.drain import lifetime
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
-from polling.models import ConcurrencyLimit
 from polling.seeding import Walk
 from polling.store import keys
-from polling.store.schedule import Schedule
+from polling.store.schedule import Schedule, Which
 from tests.factories import CardFactory, GatewayFactory
 from tests.gateway import RunningSimulator
 from tests.polling.draining import TYPE, drain, gateway
@@ -67,25 +66,10 @@ def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
     assert CheckState.objects.get(card=healthy).checked_at is not None
 
 
-def test_with_few_seats_no_gateway_starves(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
-    gateway(simulator, batch_size=1)
-    second = gateway(simulator, batch_size=1, is_default=False)
-    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=5)
-    CardFactory.create_batch(100)
-    waiting = {card.iccid for card in CardFactory.create_batch(20, gateway=second)}
-    simulator.fault(path="/c/", kind="latency", milliseconds=10)
-
-    drain(redis, outlet)
-
-    order = [call["cards"][0] in waiting for call in simulator.calls()]
-    assert sum(order) == 20
-    assert sum(order[:60]) >= 3
-
-
 def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards_back(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "CALLS_MAY_END_SECONDS", 0.5)
+    monkeypatch.setattr(lifetime, "CALLS_MAY_END_SECONDS", 0.5)
     gateway(simulator)
     card = CardFactory.create()
     simulator.fault(path="/c/", kind="latency", milliseconds=9000)
@@ -120,7 +104,7 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
     schedule, short = Schedule(redis, TYPE), timedelta(milliseconds=20)
     redis.hset(keys.lost(TYPE), str(poison.pk), 4)
     redis.sadd(keys.suspects(TYPE), poison.pk)
-    assert len(schedule.claim_alone(ttl=short, holder="worker-9:77:1").claims) == 1
+    assert len(schedule.claim(1, which=Which.SUSPECT, ttl=short, holder="worker-9:77:1").claims) == 1
     time.sleep(0.1)
 
     Drain(redis, outlet, Random(1)).run()

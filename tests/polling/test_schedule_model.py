@@ -11,7 +11,7 @@ from redis import Redis
 
 from polling.store import keys
 from polling.store.epoch import Epoch
-from polling.store.schedule import Claim, Claimed, Counts, PlanMode, Schedule, Settlement
+from polling.store.schedule import Claim, Claimed, Counts, PlanMode, Schedule, Settlement, Which
 from tests.polling.schedule_model import Model
 
 TYPE = "carddata"
@@ -75,7 +75,7 @@ class Walk:
 
     def claim_alone(self) -> None:
         before, now = self.suspects(), self.now()
-        taken = self.schedule.claim_alone(ttl=timedelta(seconds=TTL))
+        taken = self.schedule.claim(1, which=Which.SUSPECT, ttl=timedelta(seconds=TTL))
         gone = before - self.suspects()
         self.take(taken, self.model.claim_alone(gone.pop() if gone else None, now, TTL))
 

@@ -1,0 +1,16 @@
+"""The name of every Redis key of carriers."""
+
+
+def seats(gateway_id: int) -> str:
+    """Sorted set: holder#n -> expiry (unix ms)."""
+    return f"gateway:seats:{gateway_id}"
+
+
+def limit(gateway_id: int) -> str:
+    """String: how many calls the gateway takes at once."""
+    return f"gateway:concurrency:config:{gateway_id}"
+
+
+def current(gateway_id: int) -> str:
+    """String: seats taken."""
+    return f"gateway:concurrency:current:{gateway_id}"

@@ -1,0 +1,20 @@
+"""How many calls a gateway takes at once: rows that operators change, seats in Redis that workers take."""
+
+from redis import Redis
+
+from carriers import keys
+from carriers.models import Gateway
+from common.redis.leases import SeatKeys, SeatPool
+
+
+def seats_of(redis: Redis, gateway_id: int) -> SeatPool:
+    """The seats of one gateway."""
+    return SeatPool(redis, SeatKeys(keys.seats(gateway_id), keys.limit(gateway_id), keys.current(gateway_id)))
+
+
+def publish(redis: Redis) -> None:
+    """Write the limit of every gateway to Redis, and sweep the seats of the dead."""
+    for gateway_id, limit in Gateway.objects.values_list("pk", "max_concurrency"):
+        seats = seats_of(redis, gateway_id)
+        seats.set_limit(limit)
+        seats.sweep()

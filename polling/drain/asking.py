@@ -1,0 +1,91 @@
+"""Asks a gateway about cards, one call at a time; whatever goes wrong in it stays in it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from carriers.clients.base import CardError, CardErrorCode, GatewayClient, GatewayError
+from carriers.models import Gateway
+from common.http.outgoing import Outgoing
+from polling.checks.base import GatewayCheck, PolledCard, Result
+
+# So many failed calls since the last answer, and it is the gateway that is in trouble, not the cards.
+TROUBLE_AFTER = 3
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """The cards of one gateway that one call asks about. `is_repeat`: these cards' last call failed."""
+
+    gateway: Gateway
+    cards: Sequence[PolledCard]
+    is_repeat: bool = False
+
+    def halves(self) -> list["Call"]:
+        """The same cards in two calls; one card alone is asked again."""
+        middle = len(self.cards) // 2
+        parts = (self.cards[:middle], self.cards[middle:])
+        return [Call(self.gateway, part, is_repeat=True) for part in parts if part]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of a call. No results: it failed, and nothing is known of its cards."""
+
+    call: Call
+    results: Sequence[Result]
+    duration_ms: int
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there was no answer at all."""
+        return not self.results
+
+    def blamed_on_the_card(self) -> "Answered":
+        """The same, as an error of its cards: the gateway answers for others."""
+        error = CardError(CardErrorCode.UNANSWERED)
+        return Answered(self.call, [Result(card, error) for card in self.call.cards], self.duration_ms)
+
+
+class Asker:
+    """Asks for one check type. It remembers which gateways answer, to tell their trouble from a card's."""
+
+    def __init__(self, check: GatewayCheck, outgoing: Outgoing) -> None:
+        """For one drain: credentials that changed are used by the next one."""
+        self._check = check
+        self._outgoing = outgoing
+        self._clients: dict[int, GatewayClient] = {}
+        self._failed_since_answer: dict[int, int] = {}
+
+    async def ask(self, call: Call) -> Answered:
+        """Make the call. Its deadline is the gateway's; it raises nothing but cancellation."""
+        started = time.perf_counter()
+        results = await self._results(call)
+        gateway_id = call.gateway.pk
+        if results:
+            self._failed_since_answer[gateway_id] = 0
+        elif gateway_id in self._failed_since_answer:
+            self._failed_since_answer[gateway_id] += 1
+        return Answered(call, results, round((time.perf_counter() - started) * 1000))
+
+    def is_well(self, gateway: Gateway) -> bool:
+        """Whether the gateway has answered in this drain, and not failed again and again since."""
+        return self._failed_since_answer.get(gateway.pk, TROUBLE_AFTER + 1) <= TROUBLE_AFTER
+
+    async def _results(self, call: Call) -> Sequence[Result]:
+        try:
+            if call.gateway.pk not in self._clients:
+                self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)
+            return await self._check.ask(self._clients[call.gateway.pk], call.cards)
+        except GatewayError as error:
+            log.warning(
+                "gateway_call_failed", gateway=call.gateway.name, cards=len(call.cards), reason=str(error)
+            )
+        except Exception:
+            # A fault of ours in one call must not take the other calls' answers with it.
+            log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))
+        return ()

@@ -1,0 +1,81 @@
+"""Settles claims: what each outcome means for the schedule and the statistics."""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from polling import due
+from polling.checks.base import Outcome, PolledCard, Recorded
+from polling.store.schedule import Claim, Counts, Schedule, Settlement
+
+
+def after_outcome(outcome: Outcome, duration_ms: int, chance: Random) -> Settlement:
+    """The gateway spoke about the card, and that has been recorded or refused."""
+    card = outcome.card
+    if outcome.recorded is Recorded.ANSWER:
+        return Settlement(card.claim, due.after_answer(card.interval, chance), Counts.SUCCESS, duration_ms)
+    if outcome.recorded is Recorded.REFUSED:
+        return Settlement(card.claim, due.after_gateway_trouble(chance))
+    delay = due.after_card_error(card.interval, card.failures + 1, chance)
+    return Settlement(card.claim, delay, Counts.FAILED, duration_ms)
+
+
+def after_trouble(card: PolledCard, duration_ms: int, chance: Random) -> Settlement:
+    """The call failed: nothing is known of the card."""
+    return Settlement(card.claim, due.after_gateway_trouble(chance), Counts.FAILED, duration_ms)
+
+
+def while_closed(claim: Claim, interval: timedelta, opens_in: timedelta, chance: Random) -> Settlement:
+    """The gateway must not be called now."""
+    return Settlement(claim, due.while_gateway_is_closed(interval, opens_in, chance))
+
+
+def while_busy(card: PolledCard, chance: Random) -> Settlement:
+    """The gateway takes no more calls at once."""
+    return Settlement(card.claim, due.while_gateway_is_busy(chance))
+
+
+def unwanted(claim: Claim) -> Settlement:
+    """The card is gone, or does not want the check any more."""
+    return Settlement(claim, None)
+
+
+def given_back(claim: Claim) -> Settlement:
+    """The card was not asked: it goes back to where it was."""
+    return Settlement(claim, -claim.overdue)
+
+
+class Hand:
+    """The claims that a stream has in hand. Each is settled once; what is left at the end is given back."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        """Empty at first."""
+        self._schedule = schedule
+        self._claims: set[Claim] = set()
+        self.claimed = 0
+
+    def __enter__(self) -> Self:
+        """What is left at the end is given back."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever went wrong, claims without a result go back where they were, and count nothing."""
+        self.settle([given_back(claim) for claim in self._claims])
+
+    def __len__(self) -> int:
+        """How many claims are not settled."""
+        return len(self._claims)
+
+    def take(self, claims: Collection[Claim]) -> None:
+        """Hold these, too."""
+        self._claims.update(claims)
+        self.claimed += len(claims)
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """End these claims in the schedule."""
+        self._schedule.settle(settlements)
+        self._claims.difference_update(settlement.claim for settlement in settlements)

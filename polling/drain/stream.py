@@ -1,0 +1,217 @@
+"""One check type's way through a drain: claim, ask, record, settle, all at once on different cards."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from redis import Redis
+
+from common.http.outgoing import Outgoing
+from common.redis.leases import HeldSeats
+from polling.checks.base import GatewayCheck
+from polling.drain import settling
+from polling.drain.asking import Answered, Asker, Call
+from polling.drain.claiming import CALLS_A_SEAT, Claimer, Taken
+from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.lifetime import Lifetime
+from polling.drain.outlet import Outlet
+from polling.drain.recording import record
+from polling.drain.settling import Hand
+from polling.drain.waiting import Waiting
+from polling.store.schedule import Settlement
+
+LOOK_SECONDS = 0.2
+RECORD_OUTCOMES = 200
+# With so many answers unrecorded, no more is asked: PostgreSQL is slower than the gateways.
+UNRECORDED_AT_MOST = 2000
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the streams of a drain share."""
+
+    redis: Redis
+    outlet: Outlet
+    outgoing: Outgoing
+    gateway_seats: GatewaySeats
+    lifetime: Lifetime
+    chance: Random
+
+
+class Stream:
+    """Claims ahead of its calls, calls on every seat, and records in batches."""
+
+    def __init__(self, check: GatewayCheck, seats: HeldSeats, hand: Hand, means: Means) -> None:
+        """`seats` and `hand` outlive the stream: who made them gives back what is left in them."""
+        self.check, self.seats, self.hand, self._means = check, seats, hand, means
+        self._claimer = Claimer(
+            check.type,
+            redis=means.redis,
+            hand=hand,
+            gateway_seats=means.gateway_seats,
+            chance=means.chance,
+        )
+        self._asker = Asker(check, means.outgoing)
+        self._waiting = Waiting()
+        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._answered: list[Answered] = []
+        self._settlements: list[Settlement] = []
+        self._unrecorded = 0
+        self._is_claiming = True
+        self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
+        self.triggered, self._begun = 0, 0
+
+    async def check_suspects(self) -> None:
+        """Ask about cards that lost their claims, one by one: when one kills us, no neighbour is blamed."""
+        while self._means.lifetime.is_young and len(self.seats):
+            taken = await self._means.outlet.in_thread(self._claimer.claim_suspect)
+            if taken is None:
+                return
+            self._wait_for_calls(taken, in_front=False)
+            self._ask()
+            while self._calls:
+                await asyncio.wait(self._calls)
+            await self._record_and_settle()
+
+    async def flow(self) -> None:
+        """Claim, ask, record and settle until the drain's time is up and every call has ended."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_recording())
+                await self._keep_claiming()
+        finally:
+            self.cut_calls()
+            while self._calls:
+                await asyncio.wait(self._calls)
+
+    def calls_by_gateway(self) -> Counter[int]:
+        """How many calls wait or run, per gateway."""
+        running = Counter(call.gateway.pk for call in self._calls.values())
+        return running + Counter(self._waiting.calls_by_gateway())
+
+    def take_pace(self) -> int:
+        """How many calls ran since this was last asked."""
+        begun, self._begun = self._begun, 0
+        return begun + len(self._calls)
+
+    def cut_calls(self) -> None:
+        """End the calls that run; their cards are given back."""
+        for task in self._calls:
+            task.cancel()
+
+    # ---- claim
+
+    async def _keep_claiming(self) -> None:
+        while self._means.lifetime.may_claim:
+            taken = await self._claim()
+            if taken:
+                self._wait_for_calls(taken, in_front=self.triggered > 0)
+                self._ask()
+            if taken is None or taken.is_all:
+                self._has_room.clear()
+                await _set_or(self._has_room, LOOK_SECONDS)
+        self._is_claiming = False
+
+    async def _claim(self) -> Taken | None:
+        seats, waiting = len(self.seats), self._waiting.calls_by_gateway()
+        calls = sum(waiting.values())
+        in_thread = self._means.outlet.in_thread
+        if calls < seats:
+            return await in_thread(self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting)
+        if self.triggered and calls < seats * (CALLS_A_SEAT + 1):
+            return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting)
+        return None
+
+    def _wait_for_calls(self, taken: Taken, *, in_front: bool) -> None:
+        self._settlements += taken.settlements
+        for gateway, cards in taken.cards:
+            self._waiting.add(gateway, cards, in_front=in_front)
+
+    # ---- ask
+
+    def _ask(self) -> None:
+        """Begin calls while there are seats: of the type first, then of a gateway."""
+        gateway_seats = self._means.gateway_seats
+        while self._means.lifetime.may_call and self._unrecorded < UNRECORDED_AT_MOST and self.seats.begin():
+            call = self._waiting.next(gateway_seats.begin)
+            if call is None:
+                self.seats.end()
+                return
+            self._begin(call)
+
+    def _begin(self, call: Call) -> asyncio.Task[None]:
+        self._begun += 1
+        task = asyncio.create_task(self._call(call))
+        self._calls[task] = call
+        task.add_done_callback(self._end)
+        return task
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """A call has come to its end, or was cut off."""
+        call = self._calls.pop(task)
+        self.seats.end()
+        self._means.gateway_seats.end(call.gateway.pk)
+        self._ask()
+        if self._waiting.calls() < len(self.seats):
+            self._has_room.set()
+
+    async def _call(self, call: Call) -> None:
+        self._take_in(await self._asker.ask(call))
+
+    def _take_in(self, answered: Answered) -> None:
+        call = answered.call
+        if answered.has_failed and self._asker.is_well(call.gateway):
+            # The gateway answers others, so a card may be the reason: ask again in halves, to find out which.
+            if self._means.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
+                self._waiting.repeat(call.halves())
+                return
+            if call.is_repeat and len(call.cards) == 1:
+                answered = answered.blamed_on_the_card()
+        self._answered.append(answered)
+        self._unrecorded += len(call.cards)
+        if self._unrecorded >= RECORD_OUTCOMES:
+            self._has_answers.set()
+
+    # ---- record, settle
+
+    async def _keep_recording(self) -> None:
+        while not self._is_over:
+            await _set_or(self._has_answers, LOOK_SECONDS)
+            self._has_answers.clear()
+            await self._record_and_settle()
+            self._ask()
+
+    @property
+    def _is_over(self) -> bool:
+        may_call = self._means.lifetime.may_call and self._waiting.calls() > 0
+        return not (self._is_claiming or may_call or self._calls or self._answered or self._settlements)
+
+    async def _record_and_settle(self) -> None:
+        answered, self._answered = self._answered, []
+        settlements, self._settlements = self._settlements, []
+        if answered or settlements:
+            await self._means.outlet.in_thread(self._recorded_and_settled, answered, settlements)
+        self._unrecorded -= sum(len(one.call.cards) for one in answered)
+
+    def _recorded_and_settled(self, answered: list[Answered], settlements: list[Settlement]) -> None:
+        chance = self._means.chance
+        outcomes = record(self.check, [result for one in answered for result in one.results])
+        durations = {card.claim: one.duration_ms for one in answered for card in one.call.cards}
+        settlements += [
+            settling.after_outcome(outcome, durations[outcome.card.claim], chance) for outcome in outcomes
+        ]
+        settlements += [
+            settling.after_trouble(card, one.duration_ms, chance)
+            for one in answered
+            if one.has_failed
+            for card in one.call.cards
+        ]
+        self.hand.settle(settlements)
+
+
+async def _set_or(event: asyncio.Event, seconds: float) -> None:
+    """Wait until `event` is set, at most `seconds`."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
