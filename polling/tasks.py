@@ -1,8 +1,10 @@
 """Doors for Celery. No message carries anything that must not be lost."""
 
 from random import Random
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 
 from common.redis.client import for_worker
 from polling import limits, seeding, wake_ups
@@ -35,3 +37,9 @@ def seed() -> None:
 def publish_limits() -> None:
     """Write the limits to Redis: a limit changed past the admin, or lost by Redis, is in force again."""
     limits.publish(for_worker())
+
+
+@worker_ready.connect
+def publish_limits_at_start(**_: Any) -> None:
+    """A worker has started: limits that changed while everything was down are in force at once."""
+    publish_limits.delay()

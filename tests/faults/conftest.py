@@ -50,13 +50,15 @@ class Stack:
         self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
         self.supervisor = Supervisor(folder, say=lambda _: None)
         self.supervisor.start(processes.simulator(self.variables))
-        subprocess.run(
-            (sys.executable, "-m", "config.local.prepare", str(cards)),
-            env={**os.environ, **self.variables},
-            check=True,
-            capture_output=True,
-        )
+        self._run("-m", "config.local.prepare", str(cards))
         self.database = psycopg.connect(self.variables["DATABASE_URL"], autocommit=True)
+
+    def _run(self, *arguments: str) -> None:
+        environment = {**os.environ, **self.variables}
+        subprocess.run((sys.executable, *arguments), env=environment, check=True, capture_output=True)
+
+    def manage(self, *arguments: str) -> None:
+        self._run("manage.py", *arguments)
 
     def start_engine(self) -> None:
         for make in (processes.checks_worker, processes.ticks_worker, processes.beat):

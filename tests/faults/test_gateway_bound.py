@@ -1,0 +1,43 @@
+"""The limit is the only bound: 200 calls at once, 200 ms each. `bin/test -s` prints the share that was reached."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.faults.conftest import MakeStack, Stack
+
+pytestmark = pytest.mark.faults
+LIMIT = 200
+LATENCY_MS = 200
+CEILING = LIMIT * 1000 / LATENCY_MS
+WARM_UP = timedelta(seconds=5)
+STEADY = timedelta(seconds=20)
+
+
+def calls_in(stack: Stack, begin: datetime, length: timedelta) -> int:
+    ends = (datetime.fromisoformat(call["end"]) for call in stack.simulator.calls())
+    return sum(begin <= end < begin + length for end in ends)
+
+
+def test_the_gateway_never_sees_more_calls_than_the_limit_and_nearly_as_many(make_stack: MakeStack) -> None:
+    stack = make_stack(32_000, POLLING_SEED_RAMP_SECONDS="0")
+    stack.rows("UPDATE carriers_gateway SET batch_size = 1, max_concurrency = 1000 RETURNING id")
+    stack.rows(
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {LIMIT} WHERE task_type = 'carddata' RETURNING id"
+    )
+    stack.manage("init_polling")
+    stack.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
+    stack.start_engine()
+    stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
+    first = min(datetime.fromisoformat(call["start"]) for call in stack.simulator.calls())
+    steady = first + WARM_UP
+
+    stack.wait_until(
+        lambda: datetime.now(first.tzinfo) > steady + STEADY + timedelta(seconds=1), seconds=40, what="time"
+    )
+
+    share = calls_in(stack, steady, STEADY) / STEADY.total_seconds() / CEILING
+    most = max(call["in_flight"] for call in stack.simulator.calls())
+    print(f"\ngateway_bound_share {share:.3f}, at most {most} calls at once of {LIMIT}")
+    assert LIMIT * 0.95 <= most <= LIMIT
+    assert share > 0.5
