@@ -21,7 +21,7 @@ from carriers.clients.base import (
     parse_time,
 )
 from carriers.clients.signing import Signer
-from common.http.outgoing import CallError, Outgoing
+from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
 OK = 200
 # The cap on an answer: what an honest gateway never reaches.
@@ -54,6 +54,23 @@ class JsonClient(GatewayClient):
 
     async def _entries(self, path: str, iccids: Sequence[str]) -> dict[str, dict[str, Any]]:
         body = orjson.dumps({"iccids": iccids})
+        max_bytes = BYTES_A_CARD * len(iccids) + BYTES_ANYWAY
+        ends_at = time.monotonic() + self._timeout
+        try:
+            try:
+                reply = await self._post(path, body, deadline=self._timeout, max_bytes=max_bytes)
+            except StaleConnectionError:
+                # Only reading: asking twice does no harm.
+                left = ends_at - time.monotonic()
+                reply = await self._post(path, body, deadline=left, max_bytes=max_bytes)
+        except CallError as error:
+            raise GatewayError(str(error)) from None
+        if reply.status != OK:
+            raise GatewayError(f"the gateway answered with status {reply.status}")
+        return _by_iccid(_data(reply.body), asked=iccids)
+
+    async def _post(self, path: str, body: bytes, *, deadline: float, max_bytes: int) -> Reply:
+        # Signed afresh for each try: a nonce is good once.
         headers = self._signer.headers(
             timestamp=int(time.time()),
             nonce=secrets.token_hex(NONCE_BYTES),
@@ -61,19 +78,9 @@ class JsonClient(GatewayClient):
             body=body,
         )
         headers["Content-Type"] = "application/json"
-        try:
-            reply = await self._outgoing.post(
-                self._base_url + path,
-                body=body,
-                headers=headers,
-                deadline=self._timeout,
-                max_bytes=BYTES_A_CARD * len(iccids) + BYTES_ANYWAY,
-            )
-        except CallError as error:
-            raise GatewayError(str(error)) from None
-        if reply.status != OK:
-            raise GatewayError(f"the gateway answered with status {reply.status}")
-        return _by_iccid(_data(reply.body), asked=iccids)
+        return await self._outgoing.post(
+            self._base_url + path, body=body, headers=headers, deadline=deadline, max_bytes=max_bytes
+        )
 
 
 def _signer(credentials: str) -> Signer:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientOSError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ServerDisconnectedError,
+    TCPConnector,
+    TraceConfig,
+)
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
@@ -18,6 +27,10 @@ KEEPALIVE_SECONDS = 30
 
 class CallError(Exception):
     """A call brought no usable answer. The text holds no secret, no body and no query."""
+
+
+class StaleConnectionError(CallError):
+    """The server had closed a connection that was kept alive. What may be sent twice can be sent again."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +96,39 @@ class Outgoing:
     ) -> Reply:
         """Post `body`; the whole answer must be here within `deadline` seconds and `max_bytes` bytes.
 
-        Raises CallError when there is no such answer. Redirects are answers, they are not followed.
+        Raises CallError when there is no such answer, StaleConnectionError when another try may bring one.
+        Redirects are answers, they are not followed.
         """
         session = self._sessions.get(url.partition("://")[0])
         if session is None:
             raise CallError("the address must begin with https:// or http://")
+        connection = _Connection()
         try:
-            async with asyncio.timeout(deadline):
-                async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                    return Reply(response.status, await _read(response, max_bytes))
+            async with (
+                asyncio.timeout(deadline),
+                session.post(
+                    url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=connection
+                ) as response,
+            ):
+                return Reply(response.status, await _read(response, max_bytes))
         except TimeoutError:
             raise CallError(f"no complete answer within {deadline:g} s") from None
+        except (ServerDisconnectedError, ClientOSError) as error:
+            kind = StaleConnectionError if connection.is_reused else CallError
+            raise kind(_reason(error)) from None
         except (ClientError, OSError, ValueError) as error:
             raise CallError(_reason(error)) from None
+
+
+@dataclass
+class _Connection:
+    """What is noticed of the connection that a call uses."""
+
+    is_reused: bool = False
+
+
+async def _note_reuse(session: ClientSession, context: Any, params: Any) -> None:
+    context.trace_request_ctx.is_reused = True
 
 
 def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool) -> ClientSession:
@@ -113,8 +146,11 @@ def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool
         resolver=GuardedResolver(is_encrypted=is_encrypted, allowed=allowed),
         socket_factory=guarded_socket,
     )
+    trace = TraceConfig()
+    trace.on_connection_reuseconn.append(_note_reuse)
     return ClientSession(
         connector=connector,
+        trace_configs=[trace],
         # The deadline is ours: it covers the name, the connection and the last byte.
         timeout=ClientTimeout(total=None),
         auto_decompress=False,

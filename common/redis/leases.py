@@ -109,6 +109,7 @@ class HeldSeats:
         self.pool = pool
         self._members: list[str] = []
         self._in_use = 0
+        self._at_most = 0
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -118,7 +119,7 @@ class HeldSeats:
     def begin(self) -> bool:
         """Use an idle seat; False when there is none. `end` must follow."""
         with self._lock:
-            has_idle = len(self._members) > self._in_use
+            has_idle = min(len(self._members), self._at_most) > self._in_use
             self._in_use += has_idle
         return has_idle
 
@@ -133,19 +134,26 @@ class HeldSeats:
         taken = self.pool.take(missing) if missing > 0 else []
         with self._lock:
             self._members += taken
+            self._at_most = max(count, self._at_most)
 
     def shrink_to(self, count: int) -> None:
-        """Give idle seats back until there are `count`, or none is idle."""
+        """Give idle seats back until there are `count`, or none is idle; no more than `count` are begun."""
         with self._lock:
+            self._at_most = count
             surplus = max(0, len(self._members) - max(count, self._in_use))
             idle, self._members = self._members[:surplus], self._members[surplus:]
         if idle:
             self.pool.give_back(idle)
 
-    def keep_only(self, members: Collection[str]) -> None:
-        """Forget the seats that are not among `members`: Redis has lost them, so others may take them."""
+    def keep_only(self, members: Collection[str]) -> bool:
+        """Forget the seats that are not among `members`; False when there were such.
+
+        Redis has lost them, or their lease has run out: others may have taken them.
+        """
         with self._lock:
-            self._members = [member for member in self._members if member in members]
+            before = self._members
+            self._members = [member for member in before if member in members]
+            return len(self._members) == len(before)
 
     def give_back_all(self) -> None:
         """Also those in use."""

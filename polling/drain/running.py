@@ -30,6 +30,10 @@ from polling.store.schedule import NoScheduleError, Outlook, Schedule
 log = structlog.get_logger(__name__)
 
 
+class SeatsLostError(Exception):
+    """Redis was flushed, or this process was frozen beyond its leases: its claims are void as well."""
+
+
 @dataclass(frozen=True)
 class Drain:
     """Works off every schedule until its time is up, it is told to stop, or nothing is due for a second."""
@@ -60,6 +64,8 @@ class Drain:
                 self.outlet.run(use)
             except NoScheduleError:
                 log.warning("no_schedule", what_to_do="wait for the walk, or run init_polling")
+            except SeatsLostError:
+                log.warning("seats_lost", what_to_do="nothing: the cards fall due again")
         return sum(hand.claimed for hand in hands.values())
 
 
@@ -102,7 +108,7 @@ class Round:
                 stream.cut_calls()
             outlook = await self.means.outlet.in_thread(self._review_seats, stream, stream.take_pace())
             stream.triggered = outlook.triggered
-            if len(stream.hand) or (outlook.cards and len(stream.seats)):
+            if stream.has_calls or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
                 lifetime.busy()
         calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
         await self.means.outlet.in_thread(self.means.gateway_seats.review, calls)
@@ -112,7 +118,8 @@ class Round:
         lifetime, seats = self.means.lifetime, stream.seats
         outlook = Schedule(self.means.redis, stream.check.type).outlook()
         occupancy = seats.pool.occupancy()
-        seats.keep_only(occupancy.members)
+        if not seats.keep_only(occupancy.members):
+            raise SeatsLostError
         wanted = 0
         if lifetime.may_call:
             wanted = seats_wanted(

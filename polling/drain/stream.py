@@ -86,6 +86,11 @@ class Stream:
             while self._calls:
                 await asyncio.wait(self._calls)
 
+    @property
+    def has_calls(self) -> bool:
+        """Whether a call runs."""
+        return bool(self._calls)
+
     def calls_by_gateway(self) -> Counter[int]:
         """How many calls wait or run, per gateway."""
         running = Counter(call.gateway.pk for call in self._calls.values())

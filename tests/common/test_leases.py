@@ -114,6 +114,7 @@ def test_idle_seats_can_go_back_early_and_those_in_use_stay(pool: SeatPool) -> N
         seats.shrink_to(2)
 
         assert len(seats) == pool.sweep() == 3
+        seats.end()
         assert not seats.begin()
         seats.end()
         assert seats.begin()

@@ -1,0 +1,299 @@
+"""A drain while it runs: gateways' seats, changing limits, triggers, flushes, cards that spoil a call or a batch."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from random import Random
+from typing import Any, cast
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import CardUsage, CheckState
+from carriers import keys as gateway_keys
+from carriers.clients.base import CardError, GatewayAddress, GatewayClient, GatewayError, UsageReading
+from carriers.clients.registry import ADAPTERS
+from common.http.outgoing import Outgoing
+from polling import limits
+from polling.conf import PollingSettings
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
+from polling.models import ConcurrencyLimit
+from polling.seeding import Walk
+from polling.store import keys
+from tests.factories import CardFactory, GatewayFactory
+from tests.gateway import RunningSimulator
+from tests.polling.draining import TYPE, drain, gateway
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+class Carrier(GatewayClient):
+    """A gateway by hand: it cannot answer calls with a spoiling card, and has an enormous value for some."""
+
+    calls: list[list[str]] = []
+    spoiling: set[str] = set()
+    enormous: set[str] = set()
+
+    def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
+        pass
+
+    @classmethod
+    def check(cls, address: GatewayAddress) -> None:
+        pass
+
+    async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        self.calls.append(list(iccids))
+        if self.spoiling & set(iccids):
+            raise GatewayError("the gateway answered with status 500")
+        at = datetime.now(UTC)
+        return [
+            UsageReading(Decimal(10) ** 17 if iccid in self.enormous else Decimal(1), at) for iccid in iccids
+        ]
+
+
+@pytest.fixture
+def carrier(monkeypatch: pytest.MonkeyPatch) -> type[Carrier]:
+    class Mine(Carrier):
+        calls: list[list[str]] = []
+        spoiling: set[str] = set()
+        enormous: set[str] = set()
+
+    monkeypatch.setitem(ADAPTERS, "json", Mine)
+    return Mine
+
+
+def while_draining(redis: Redis, outlet: Outlet, act: Callable[[], object], *, after: float) -> int:
+    timer = threading.Timer(after, act)
+    timer.start()
+    claimed = drain(redis, outlet)
+    timer.join()
+    return claimed
+
+
+def seconds_until_due(redis: Redis, card: Any) -> float:
+    return cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
+
+
+def test_a_gateway_never_sees_more_calls_than_it_takes_and_the_surplus_is_deferred_uncounted(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=1, max_concurrency=2)
+    CardFactory.create_batch(16)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
+
+    claimed = drain(redis, outlet)
+
+    calls = simulator.calls()
+    assert max(call["in_flight"] for call in calls) == 2
+    assert claimed > len(calls)
+    assert len({call["cards"][0] for call in calls}) == len(calls)
+    assert redis.hget(keys.stats(TYPE), "success") == str(len(calls))
+
+
+def test_a_gateway_whose_seats_are_all_taken_holds_nobody_up(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    full = gateway(simulator, is_default=False, max_concurrency=1)
+    free, waiting = CardFactory.create(), CardFactory.create(gateway=full)
+    redis.zadd(gateway_keys.seats(full.pk), {"other:1:1:1#1": (time.time() + 60) * 1000})
+
+    drain(redis, outlet)
+
+    assert [call["cards"] for call in simulator.calls()] == [[free.iccid]]
+    assert 0 < seconds_until_due(redis, waiting) <= 6
+    assert redis.get(keys.current(TYPE)) == "0"
+
+
+def test_all_seats_of_types_and_gateways_are_free_after_a_drain(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    used = gateway(simulator)
+    CardFactory.create_batch(30)
+
+    drain(redis, outlet)
+
+    assert redis.zcard(keys.seats(TYPE)) == 0
+    assert redis.zcard(gateway_keys.seats(used.pk)) == 0
+    assert redis.get(gateway_keys.current(used.pk)) == "0"
+
+
+def test_a_limit_that_is_lowered_to_zero_stops_a_running_drain(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=1)
+    CardFactory.create_batch(200)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
+    paused_at: list[datetime] = []
+
+    def pause() -> None:
+        limits.seats_of(redis, TYPE).set_limit(0)
+        paused_at.append(timezone.now())
+
+    while_draining(redis, outlet, pause, after=1.0)
+
+    starts = [datetime.fromisoformat(call["start"]) for call in simulator.calls()]
+    assert len(starts) < 200
+    assert max(starts).timestamp() - paused_at[0].timestamp() < 1
+    assert redis.zcard(keys.queue(TYPE)) == 200
+
+
+def test_after_a_flush_a_running_drain_begins_no_call(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=1)
+    CardFactory.create_batch(200)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
+    flushed_at: list[datetime] = []
+
+    def flush() -> None:
+        redis.flushdb()
+        flushed_at.append(timezone.now())
+
+    while_draining(redis, outlet, flush, after=1.0)
+
+    starts = [datetime.fromisoformat(call["start"]) for call in simulator.calls()]
+    assert len(starts) < 200
+    assert max(starts).timestamp() - flushed_at[0].timestamp() < 1
+
+
+def test_a_trigger_overtakes_a_full_local_queue(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=1)
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=1)
+    CardFactory.create_batch(12)
+    wanted = CardFactory.create()
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=400)
+    Walk(redis, Random(1)).run(total=0)
+    redis.zadd(keys.queue(TYPE), {str(wanted.pk): time.time() + 3600})
+
+    while_draining(redis, outlet, lambda: redis.rpush(keys.manual(TYPE), wanted.pk), after=1.2)
+
+    order = [call["cards"][0] for call in simulator.calls()]
+    assert order.index(wanted.iccid) < 8
+
+
+def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(40)
+    spoiler = cards[24]
+    carrier.spoiling.add(spoiler.iccid)
+
+    drain(redis, outlet)
+
+    good = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
+    assert set(good) == {card.pk for card in cards} - {spoiler.pk}
+    state = CheckState.objects.get(card=spoiler)
+    assert (state.failures, state.error) == (1, "unanswered")
+    assert redis.hget(keys.stats(TYPE), "failed") == "1"
+
+
+def test_a_gateway_that_answers_nobody_is_not_asked_in_halves(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(40)
+    carrier.spoiling.update(card.iccid for card in cards)
+
+    drain(redis, outlet)
+
+    assert sorted(len(call) for call in carrier.calls) == [10, 10, 10, 10]
+    assert not CheckState.objects.exists()
+
+
+def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(400)
+    carrier.spoiling.update(card.iccid for card in cards[20:])
+
+    drain(redis, outlet)
+
+    assert len(carrier.calls) < 40 + 20
+    assert CheckState.objects.filter(error="unanswered").count() <= 4
+
+
+def test_a_value_that_cannot_be_stored_never_fails_its_batch(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(50)
+    bad = cards[17]
+    carrier.enormous.add(bad.iccid)
+
+    drain(redis, outlet)
+
+    assert CardUsage.objects.count() == 49
+    state = CheckState.objects.get(card=bad)
+    assert (state.error, state.failures, state.checked_at) == ("absurd", 1, None)
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
+
+
+def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    suspect = CardFactory.create()
+    CardFactory.create_batch(5)
+    Walk(redis, Random(1)).run(total=0)
+    redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
+    redis.sadd(keys.suspects(TYPE), suspect.pk)
+
+    drain(redis, outlet)
+
+    assert carrier.calls[0] == [suspect.iccid]
+    assert len(carrier.calls[1]) == 5
+    assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+
+
+def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=1)
+    gateway(simulator, batch_size=1)
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=2)
+    CardFactory.create_batch(50)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=700)
+    Walk(redis, Random(1)).run(total=0)
+    ended_at: list[float] = []
+    sent_at: list[float] = []
+
+    Drain(redis, outlet, Random(1), send_next=lambda: sent_at.append(time.monotonic())).run()
+    ended_at.append(time.monotonic())
+
+    assert sent_at
+    assert sent_at[-1] < ended_at[0]
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    done = len(simulator.calls())
+    assert redis.zcount(keys.queue(TYPE), "-inf", time.time()) == 50 - done
+    assert redis.hgetall(keys.stats(TYPE))["success"] == str(done)
+
+
+def test_calls_go_on_while_a_slow_gateway_makes_others_wait(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=1)
+    slow = GatewayFactory.create(
+        base_url=f"{simulator.url}/c/southwind",
+        credentials=json.dumps({"app_id": "demo", "secret": "x"}),
+        is_default=False,
+        max_concurrency=2,
+        batch_size=1,
+    )
+    simulator.fault(path="/c/southwind", kind="latency", milliseconds=3000)
+    CardFactory.create_batch(20, gateway=slow)
+    quick = CardFactory.create_batch(100)
+
+    drain(redis, outlet)
+
+    good = CheckState.objects.filter(checked_at__isnull=False, card_id__in=[card.pk for card in quick])
+    assert good.count() == 100

@@ -1,0 +1,66 @@
+"""How many seats a drain takes, and when it calls for help."""
+
+import pytest
+from redis import Redis
+
+from polling.drain import recruiting
+from polling.drain.recruiting import Recruiter, seats_wanted
+from polling.store.wake_up import WakeUp
+
+
+@pytest.mark.parametrize(
+    ("held", "pace", "has_work", "share", "free", "wanted"),
+    [
+        (0, 0, True, 13, 50, 13),
+        (0, 0, False, 13, 50, 1),
+        (13, 13, True, 13, 0, 13),
+        (13, 40, True, 26, 30, 26),
+        (13, 4, True, 13, 30, 4),
+        (13, 0, False, 13, 30, 1),
+        (13, 13, True, 13, -5, 8),
+        (13, 13, True, 13, -20, 0),
+    ],
+)
+def test_seats_follow_the_work(
+    held: int, pace: int, has_work: bool, share: int, free: int, wanted: int
+) -> None:
+    assert seats_wanted(held=held, pace=pace, has_work=has_work, share=share, free=free) == wanted
+
+
+def recruiter(redis: Redis, sent: list[int]) -> Recruiter:
+    return Recruiter(redis, lambda: sent.append(1))
+
+
+def test_help_is_called_at_most_four_times_a_second_and_never_while_a_call_is_pending(redis: Redis) -> None:
+    sent: list[int] = []
+    calling = recruiter(redis, sent)
+
+    calling.call_for_help()
+    WakeUp(redis).clear()
+    calling.call_for_help()
+    recruiter(redis, sent).call_for_help()
+    recruiter(redis, sent).call_for_help()
+
+    assert len(sent) == 2
+
+
+def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recruiting, "RECRUIT_SECONDS", 0)
+    calling = recruiter(redis, [])
+    shares = [calling.share(50)]
+
+    for _ in range(9):
+        calling.call_for_help()
+        shares.append(calling.share(50))
+
+    assert shares == [13, 13, 13, 25, 25, 38, 38, 50, 50, 50]
+
+
+def test_a_call_that_cannot_be_sent_is_not_pending(redis: Redis) -> None:
+    def fail() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        Recruiter(redis, fail).hand_over()
+
+    assert WakeUp(redis).mark()
