@@ -22,12 +22,14 @@ def _write(check: GatewayCheck, results: Sequence[Result]) -> list[Outcome]:
     try:
         with transaction.atomic():
             return check.record(results, now=database.now())
-    except (DataError, IntegrityError):
+    except (DataError, IntegrityError) as error:
         if len(results) > 1:
             middle = len(results) // 2
             return _write(check, results[:middle]) + _write(check, results[middle:])
         (result,) = results
         if isinstance(result.answer, CardError):
             raise
-        log.exception("answer_cannot_be_stored", check=check.type.value, card_id=result.card.claim.card_id)
+        reason = str(error).partition("\n")[0]
+        card_id = result.card.claim.card_id
+        log.error("answer_cannot_be_stored", check=check.type.value, card_id=card_id, reason=reason)
         return _write(check, [Result(result.card, CardError(CardErrorCode.ABSURD))])

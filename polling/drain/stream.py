@@ -190,8 +190,8 @@ class Stream:
 
     @property
     def _is_over(self) -> bool:
-        may_call = self._means.lifetime.may_call and self._waiting.calls() > 0
-        return not (self._is_claiming or may_call or self._calls or self._answered or self._settlements)
+        has_more = self._is_claiming or (self._means.lifetime.may_claim and self._waiting.calls() > 0)
+        return not (has_more or self._calls or self._answered or self._settlements)
 
     async def _record_and_settle(self) -> None:
         answered, self._answered = self._answered, []
