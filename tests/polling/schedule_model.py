@@ -29,10 +29,10 @@ class Model:
     def is_alive(self, card: int, now: float) -> bool:
         return card in self.claims and self.claims[card].ends_at > now
 
-    def claim(self, count: int, now: float, ttl: float) -> list[tuple[int, str]]:
+    def claim(self, count: int, now: float, ttl: float, *, only_triggered: bool) -> list[tuple[int, str]]:
         """What is granted: (card, "claim" | "park" | "parked"), in order."""
         due = sorted(
-            (card for card in self.queue if self.queue[card] <= now),
+            (card for card in self.queue if self.queue[card] <= now and not only_triggered),
             key=lambda card: (self.queue[card], str(card)),
         )
         due = due[:count]

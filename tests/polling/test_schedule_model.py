@@ -65,9 +65,10 @@ class Walk:
 
     def claim(self) -> None:
         count, now = self.chance.randint(1, 6), self.now()
-        taken = self.schedule.claim(count, ttl=timedelta(seconds=TTL))
+        which = self.chance.choice([Which.ANY, Which.ANY, Which.TRIGGERED])
+        taken = self.schedule.claim(count, ttl=timedelta(seconds=TTL), which=which)
         alive = {card for card in CARDS if self.model.is_alive(card, now)}
-        granted = self.model.claim(count, now, TTL)
+        granted = self.model.claim(count, now, TTL, only_triggered=which is Which.TRIGGERED)
         assert not alive & {claim.card_id for claim in taken.claims}, (
             "a card with a live claim was handed out"
         )
