@@ -188,6 +188,12 @@ class CheckState(models.Model):
             models.UniqueConstraint(fields=["card", "type"], name="checkstate_one_per_card_and_type"),
             models.CheckConstraint(condition=Q(type__in=CheckType.values), name="checkstate_type_known"),
         )
+        indexes = (
+            # The walk and the admin ask for the few that are parked.
+            models.Index(
+                fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} of {self.card_id}"

@@ -71,6 +71,11 @@ app.conf.update(
             "schedule": timedelta(seconds=10),
             "options": {"queue": "ticks", "expires": 10},
         },
+        "flush-statistics": {
+            "task": "polling.flush_statistics",
+            "schedule": timedelta(seconds=10),
+            "options": {"queue": "ticks", "expires": 10},
+        },
         "make-usage-partitions": {
             "task": "cards.make_usage_partitions",
             "schedule": timedelta(hours=1),

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from common import health
 from config import api
+from config.metrics import MetricsView
 
 handler400 = "common.api.problems.bad_request"
 handler403 = "common.api.problems.forbidden"
@@ -21,6 +22,7 @@ urlpatterns = [
     # The same views twice: for programs, and under the prefix of the operators' run-book.
     path("api/v1/", include((api.urlpatterns, "api"), namespace="v1")),
     path("api/admin/", include((api.urlpatterns, "api"), namespace="run-book")),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -3,13 +3,16 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from common.outages import server_of
+from cards.admin import ScopedRowsAdmin
+from common.admin import ReadOnlyAdmin
+from common.outages import Server, server_of
 from common.redis.client import for_web
-from polling import limits
-from polling.models import ConcurrencyLimit, PollingConfig
+from polling import limits, monitoring, parking
+from polling.models import ConcurrencyLimit, MinuteStat, ParkedCheck, PollingConfig
 
 
 @admin.register(PollingConfig)
@@ -41,7 +44,28 @@ class PollingConfigAdmin(admin.ModelAdmin[PollingConfig]):
 class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):
     """How many calls run at once."""
 
-    list_display = ("task_type", "max_concurrency")
+    list_display = ("task_type", "max_concurrency", "in_use", "holders")
+
+    @admin.display(description=_("in use now"))
+    def in_use(self, limit: ConcurrencyLimit) -> str:
+        """Seats taken, as Redis has it."""
+        state = self._state(limit)
+        return str(state.current) if state else "?"
+
+    @admin.display(description=_("by (host:pid:start)"))
+    def holders(self, limit: ConcurrencyLimit) -> str:
+        """Who holds them."""
+        state = self._state(limit)
+        return ", ".join(f"{holder.holder} ({holder.seats})" for holder in state.holders) if state else "?"
+
+    @staticmethod
+    def _state(limit: ConcurrencyLimit) -> monitoring.LimitState | None:
+        try:
+            return monitoring.limit(for_web(), limit.task_type)
+        except Exception as error:
+            if server_of(error) is not Server.REDIS:
+                raise
+            return None
 
     def save_model(self, request: HttpRequest, obj: ConcurrencyLimit, form: Any, change: Any) -> None:
         """Save, and write the limits to Redis; without Redis they follow within ten seconds of its return."""
@@ -52,3 +76,42 @@ class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):
             if server_of(error) is None:
                 raise
             messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
+
+
+@admin.register(ParkedCheck)
+class ParkedCheckAdmin(ScopedRowsAdmin):
+    """Cards that were set aside, and the way back."""
+
+    list_display = ("card", "type", "parked_at", "parked_where", "checked_at")
+    list_select_related = ("card",)
+    list_filter = ("type",)
+    search_fields = ("card__iccid__startswith",)
+    ordering = ("-id",)
+    actions = ("release",)
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Who may change them may release them."""
+        return request.user.has_perm("polling.change_parkedcheck")
+
+    @admin.action(description=_("Release: check them again at once"), permissions=["release"])
+    def release(self, request: HttpRequest, queryset: QuerySet[ParkedCheck]) -> None:
+        """Put the chosen cards back into the schedule."""
+        try:
+            released = parking.release(for_web(), queryset)
+        except Exception as error:
+            if server_of(error) is not Server.REDIS:
+                raise
+            messages.warning(request, _("Released. Redis does not answer; the next walk plans these cards."))
+        else:
+            messages.success(request, _("%(count)d released; due at once.") % {"count": released})
+
+
+@admin.register(MinuteStat)
+class MinuteStatAdmin(ReadOnlyAdmin[MinuteStat]):
+    """What was done, by minute."""
+
+    list_display = (
+        "minute", "task_type", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
+    )  # fmt: skip
+    list_filter = ("task_type",)
+    ordering = ("-id",)

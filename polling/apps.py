@@ -3,11 +3,11 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from common import health
+from common import health, metrics
 
 
 class PollingConfig(AppConfig):
-    """Registers the schedule's part of readiness."""
+    """Registers the schedule's part of readiness and of the metrics."""
 
     name = "polling"
     verbose_name = _("Polling")
@@ -15,6 +15,8 @@ class PollingConfig(AppConfig):
     def ready(self) -> None:
         """Readiness watches that somebody claims, not that beat ticks."""
         from polling import system_checks  # noqa: F401 (importing registers them)
+        from polling.metrics import PollingCollector
         from polling.monitoring import schedule_probe
 
         health.register("schedule", schedule_probe)
+        metrics.register(PollingCollector())

@@ -5,8 +5,11 @@ from typing import cast
 
 from redis import Redis
 
+from carriers import limits as gateway_limits
 from common.redis.client import for_web
+from common.redis.leases import Occupancy
 from polling.checks.registry import CHECKS
+from polling.limits import seats_of
 from polling.models import TaskType
 from polling.store import keys
 from polling.store.stats import CheckStats, Counted
@@ -17,13 +20,36 @@ CLAIMS_ARE_STALE_AFTER = 30
 
 @dataclass(frozen=True)
 class QueueState:
-    """One check type's queue. `oldest_due_seconds` is how long the longest overdue card has waited."""
+    """One check type's queue. `oldest_due_seconds` is how long the longest overdue card has waited.
+
+    `wanted` is how many cards wanted the check when the last walk ended (None: none has).
+    """
 
     task_type: str
     queue_length: int
     due: int
+    manual: int
     in_flight: int
+    parked: int
+    suspects: int
     oldest_due_seconds: float
+    wanted: int | None
+
+    @property
+    def law_gap(self) -> int | None:
+        """Cards that want the check and are neither scheduled nor parked. None: no walk has ended.
+
+        Below zero: more are scheduled than the last walk found to want the check.
+        """
+        return None if self.wanted is None else self.wanted - self.queue_length - self.parked
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds seats, as `host:pid:start`."""
+
+    holder: str
+    seats: int
 
 
 @dataclass(frozen=True)
@@ -32,7 +58,12 @@ class LimitState:
 
     task_type: str
     max_concurrency: int | None
-    current: int
+    holders: tuple[Holder, ...]
+
+    @property
+    def current(self) -> int:
+        """How many seats are taken."""
+        return sum(holder.seats for holder in self.holders)
 
     @property
     def usage_percent(self) -> float | None:
@@ -56,26 +87,30 @@ class TaskState:
 
 def queues(redis: Redis) -> list[QueueState]:
     """The queues of all check types."""
-    now = _now(redis)
+    now = redis_now(redis)
     return [_queue(redis, check_type.value, now) for check_type in CHECKS]
 
 
 def limits(redis: Redis) -> list[LimitState]:
     """The limits of all task types."""
-    pipeline = redis.pipeline(transaction=False)
-    for task_type in TaskType.values:
-        pipeline.get(keys.limit(task_type))
-        pipeline.get(keys.current(task_type))
-    found = cast("list[str | None]", pipeline.execute())
-    return [
-        LimitState(task_type, None if limit is None else int(limit), int(current or 0))
-        for task_type, limit, current in zip(TaskType.values, found[::2], found[1::2], strict=True)
-    ]
+    return [limit(redis, task_type) for task_type in TaskType.values]
+
+
+def limit(redis: Redis, task_type: str) -> LimitState:
+    """One limit, and who holds its seats."""
+    occupancy = seats_of(redis, task_type).occupancy()
+    holders = tuple(Holder(name, seats) for name, seats in sorted(occupancy.holders.items()))
+    return LimitState(task_type, occupancy.limit, holders)
+
+
+def gateway_occupancy(redis: Redis, gateway_id: int) -> Occupancy:
+    """The limit of a gateway, and who holds its seats."""
+    return gateway_limits.seats_of(redis, gateway_id).occupancy()
 
 
 def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
     """What all check types have done in the last `window_seconds`, to the minute."""
-    now = _now(redis)
+    now = redis_now(redis)
     return [
         TaskState(
             check_type.value,
@@ -91,26 +126,46 @@ def schedule_probe() -> str | None:
     redis = for_web()
     if not redis.exists(keys.EPOCH):
         return "there is no schedule: the next wake-up makes one, or run init_polling"
-    if not any(limit.max_concurrency for limit in limits(redis) if limit.task_type in set(CHECKS)):
+    if not any(state.max_concurrency for state in limits(redis) if state.task_type in set(CHECKS)):
         # Somebody has paused everything: it is as it should be.
         return None
-    last = cast("str | None", redis.get(keys.LAST_CLAIM))
-    if last is None or _now(redis) - int(last) > CLAIMS_ARE_STALE_AFTER:
+    age = last_claim_age(redis)
+    if age is None or age > CLAIMS_ARE_STALE_AFTER:
         return "nobody claims: is beat running, and a worker of the queue checks?"
     return None
+
+
+def last_claim_age(redis: Redis) -> float | None:
+    """Seconds since somebody last asked for due cards; None: nobody has."""
+    last = cast("str | None", redis.get(keys.LAST_CLAIM))
+    return None if last is None else max(0.0, redis_now(redis) - int(last))
+
+
+def redis_now(redis: Redis) -> float:
+    """Unix time by Redis' clock, which is the schedule's."""
+    seconds, microseconds = redis.time()
+    return seconds + microseconds / 1_000_000
 
 
 def _queue(redis: Redis, check_type: str, now: float) -> QueueState:
     pipeline = redis.pipeline(transaction=False)
     pipeline.zcard(keys.queue(check_type))
     pipeline.zcount(keys.queue(check_type), "-inf", now)
+    pipeline.llen(keys.manual(check_type))
     pipeline.hlen(keys.claims(check_type))
+    pipeline.zcard(keys.parked(check_type))
+    pipeline.scard(keys.suspects(check_type))
     pipeline.zrange(keys.queue(check_type), 0, 0, withscores=True)
-    length, due, in_flight, oldest = pipeline.execute()
-    overdue = max(0.0, now - oldest[0][1]) if oldest else 0.0
-    return QueueState(check_type, length, due, in_flight, round(overdue, 1))
-
-
-def _now(redis: Redis) -> float:
-    seconds, microseconds = redis.time()
-    return seconds + microseconds / 1_000_000
+    pipeline.hget(keys.WANTED, check_type)
+    length, due, manual, in_flight, parked, suspects, oldest, wanted = pipeline.execute()
+    return QueueState(
+        task_type=check_type,
+        queue_length=length,
+        due=due,
+        manual=manual,
+        in_flight=in_flight,
+        parked=parked,
+        suspects=suspects,
+        oldest_due_seconds=round(max(0.0, now - oldest[0][1]), 1) if oldest else 0.0,
+        wanted=None if wanted is None else int(wanted),
+    )

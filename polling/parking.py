@@ -1,11 +1,15 @@
 """Parks cards that crash their workers again and again, and releases them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
+from django.db.models import QuerySet
+from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common import database
+from polling.checks.registry import CHECKS
 from polling.store.schedule import Lost, Schedule
 
 WHERE_LENGTH = 200
@@ -34,10 +38,17 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
     schedule.park([card.card_id for card in lost])
 
 
-def release(check_type: CheckType, schedule: Schedule, cards: Collection[int]) -> int:
-    """Put parked cards back into the schedule, due at once; returns how many were parked."""
-    released = CheckState.objects.filter(type=check_type, card_id__in=cards, parked_at__isnull=False).update(
-        parked_at=None, parked_where=""
-    )
-    schedule.release([(card_id, 0.0) for card_id in cards])
+def release(redis: Redis, chosen: QuerySet[Any]) -> int:
+    """Put the parked checks among `chosen` back into the schedule, due at once; returns how many there were.
+
+    The row first: when Redis does not hear of it, the next walk tells it.
+    """
+    released = 0
+    for check_type in CHECKS:
+        parked = chosen.filter(type=check_type, parked_at__isnull=False)
+        cards = list(parked.values_list("card_id", flat=True))
+        released += CheckState.objects.filter(type=check_type, card_id__in=cards).update(
+            parked_at=None, parked_where=""
+        )
+        Schedule(redis, check_type).release([(card_id, 0.0) for card_id in cards])
     return released

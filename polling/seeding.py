@@ -61,24 +61,36 @@ class Walk:
         limits.publish(self.redis)
         epoch.begin(number)
         # Parked ones before all others: who is parked is not planned.
-        for check_type in CHECKS:
-            parked = CheckState.objects.filter(type=check_type, parked_at__isnull=False)
-            Schedule(self.redis, check_type).replace_parked(list(parked.values_list("card_id", flat=True)))
+        parked = {check_type: self._restore_parked(check_type) for check_type in CHECKS}
         configs = tuple(PollingConfig.objects.in_force())
-        done = 0
+        wanted, done = dict.fromkeys(CHECKS, 0), 0
         for rows in _present_cards(settings.POLLING.seed_chunk_cards):
             for check_type in CHECKS:
-                self._plan(check_type, rows, configs)
+                planned = self._plan(check_type, rows, configs)
+                wanted[check_type] += len(planned)
+                parked[check_type] -= planned
             owner.renew()
             done += len(rows)
             progress.report(done=done, total=total)
             self.advance(len(rows))
+        for check_type, unwanted in parked.items():
+            Schedule(self.redis, check_type).forget(sorted(unwanted))
+        progress.found(wanted)
         epoch.complete(number)
         progress.finish(done=done, now=timezone.now())
         log.info("schedule_seeded", cards=done, epoch=number)
         return done
 
-    def _plan(self, check_type: CheckType, rows: Sequence[Row], configs: tuple[PollingConfig, ...]) -> None:
+    def _restore_parked(self, check_type: CheckType) -> set[int]:
+        parked = CheckState.objects.filter(type=check_type, parked_at__isnull=False)
+        cards = list(parked.values_list("card_id", flat=True))
+        Schedule(self.redis, check_type).replace_parked(cards)
+        return set(cards)
+
+    def _plan(
+        self, check_type: CheckType, rows: Sequence[Row], configs: tuple[PollingConfig, ...]
+    ) -> set[int]:
+        """Returns the cards of `rows` that want the check."""
         now, ramp = timezone.now(), timedelta(seconds=settings.POLLING.seed_ramp_seconds)
         intervals = {card: interval_for(card, check_type, configs) for card in {row[1] for row in rows}}
         checked_at = _checked_at(check_type, rows)
@@ -93,6 +105,7 @@ class Walk:
             if (interval := intervals[card])
         ]
         Schedule(self.redis, check_type).plan(due, mode=PlanMode.NEW_ONLY)
+        return {card_id for card_id, _ in due}
 
 
 def estimated_cards() -> int:

@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from common.redis.client import for_worker
-from polling import limits, seeding, wake_ups
+from polling import limits, seeding, statistics, wake_ups
 from polling.drain import outlet, stopping
 from polling.drain.running import Drain
 from polling.store.wake_up import WakeUp
@@ -37,6 +37,12 @@ def seed() -> None:
 def publish_limits() -> None:
     """Write the limits to Redis: a limit changed past the admin, or lost by Redis, is in force again."""
     limits.publish(for_worker())
+
+
+@shared_task(name="polling.flush_statistics", queue="ticks", expires=10, time_limit=20)
+def flush_statistics() -> None:
+    """Write the minutes that are over to PostgreSQL."""
+    statistics.flush(for_worker())
 
 
 @worker_ready.connect

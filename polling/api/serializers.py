@@ -15,8 +15,17 @@ class QueueStateSerializer(serializers.Serializer[Any]):
     task_type = serializers.CharField()
     queue_length = serializers.IntegerField(help_text="scheduled, due or not")
     due = serializers.IntegerField()
+    manual = serializers.IntegerField(help_text="triggered by hand")
     in_flight = serializers.IntegerField()
+    parked = serializers.IntegerField()
     oldest_due_seconds = serializers.FloatField()
+
+
+class HolderSerializer(serializers.Serializer[Any]):
+    """A process that holds seats."""
+
+    holder = serializers.CharField(help_text="host:pid:start")
+    seats = serializers.IntegerField()
 
 
 class LimitStateSerializer(serializers.Serializer[Any]):
@@ -26,6 +35,7 @@ class LimitStateSerializer(serializers.Serializer[Any]):
     max_concurrency = serializers.IntegerField(allow_null=True)
     current = serializers.IntegerField()
     usage_percent = serializers.FloatField(allow_null=True)
+    holders = HolderSerializer(many=True)
 
 
 class TaskStateSerializer(serializers.Serializer[Any]):

@@ -1,10 +1,12 @@
 """How far the walk that plans all cards has come."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
 from redis import Redis
 
+from cards.models import CheckType
 from polling.store import keys
 
 # As redis-py types a mapping, which is invariant in its keys.
@@ -25,7 +27,7 @@ class SeedProgress:
 
     def begin(self, *, total: int, now: datetime) -> None:
         """A walk over about `total` cards has begun."""
-        self._redis.delete(keys.PROGRESS)
+        self._redis.delete(keys.PROGRESS, keys.WANTED)
         fields: Fields = {
             "status": "running",
             "total": total,
@@ -39,6 +41,11 @@ class SeedProgress:
         """`done` cards have been looked at."""
         percent = min(100, done * 100 // total) if total else 100
         self._redis.hset(keys.PROGRESS, mapping={"done": done, "percent": percent})
+
+    def found(self, wanted: Mapping[CheckType, int]) -> None:
+        """How many cards want each check: what `scheduled + parked` is held against until the next walk."""
+        fields: Fields = {check_type.value: count for check_type, count in wanted.items()}
+        self._redis.hset(keys.WANTED, mapping=fields)
 
     def finish(self, *, done: int, now: datetime) -> None:
         """The walk has ended; `done` cards were looked at."""

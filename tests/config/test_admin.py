@@ -5,13 +5,21 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
+from cards.models import CheckState
 from carriers.models import Gateway
 from common.fields import Sealed
+from common.redis.leases import holder
+from polling import admin as polling_admin
+from polling import limits
 from polling.defaults import make_missing
 from polling.models import ConcurrencyLimit
+from polling.store import keys
+from polling.store.schedule import Schedule
 from tests.factories import AgentFactory, CardFactory, GatewayFactory, UserFactory
 from tests.gateway import SECRET
 
@@ -35,7 +43,10 @@ def test_every_list_and_form_opens(administrator: Client, model: type, page: str
 
     answer = administrator.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"))  # type: ignore[attr-defined]
 
-    is_closed = page == "add" and model.__name__ in {"ApiToken", "CheckState", "CardUsage", "UsageRecord"}
+    is_closed = page == "add" and model.__name__ in {
+        "ApiToken", "CheckState", "CardUsage", "UsageRecord", "ParkedCheck", "MinuteStat",
+    }  # fmt: skip
+
     assert answer.status_code == (403 if is_closed else 200)
 
 
@@ -138,3 +149,59 @@ def test_an_interval_between_off_and_half_a_minute_is_refused(administrator: Cli
 
 def _permissions(codename: str) -> list[Permission]:
     return list(Permission.objects.filter(codename=codename))
+
+
+def test_parked_cards_are_listed_and_released_by_an_operator(client: Client, redis: Redis) -> None:
+    parked = CheckState.objects.create(
+        card=CardFactory.create(), type="carddata", parked_at=timezone.now(), parked_where="worker-1:42:1"
+    )
+    fine = CheckState.objects.create(card=CardFactory.create(), type="carddata")
+    Schedule(redis, "carddata").park([parked.card_id])
+    user = UserFactory.create(role="operator", is_staff=True)
+    client.force_login(user)
+    url = reverse("admin:polling_parkedcheck_changelist")
+
+    page = client.get(url).content.decode()
+    client.post(url, {"action": "release", "_selected_action": [parked.pk]})
+
+    assert "worker-1:42:1" in page
+    assert fine.card.iccid not in page
+    parked.refresh_from_db()
+    assert (parked.parked_at, parked.parked_where) == (None, "")
+    assert redis.exists(keys.parked("carddata")) == 0
+    assert redis.zrange(keys.queue("carddata"), 0, -1) == [str(parked.card_id)]
+
+
+def test_a_viewer_sees_parked_cards_and_cannot_release_them(client: Client, redis: Redis) -> None:
+    parked = CheckState.objects.create(card=CardFactory.create(), type="carddata", parked_at=timezone.now())
+    client.force_login(UserFactory.create(role="viewer", is_staff=True))
+    url = reverse("admin:polling_parkedcheck_changelist")
+
+    client.post(url, {"action": "release", "_selected_action": [parked.pk]})
+
+    assert parked.card.iccid in client.get(url).content.decode()
+    parked.refresh_from_db()
+    assert parked.parked_at is not None
+
+
+def test_a_limit_shows_who_holds_its_seats(administrator: Client, redis: Redis) -> None:
+    make_missing()
+    limits.publish(redis)
+    limits.seats_of(redis, "carddata").take(3)
+
+    page = administrator.get(reverse("admin:polling_concurrencylimit_changelist")).content.decode()
+
+    assert f"{holder()} (3)" in page
+
+
+def test_without_redis_the_limits_can_still_be_seen_and_changed(
+    administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_missing()
+
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(polling_admin, "for_web", away)
+
+    assert administrator.get(reverse("admin:polling_concurrencylimit_changelist")).status_code == 200

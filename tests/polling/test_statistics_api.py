@@ -54,7 +54,14 @@ def test_queues_tell_what_is_scheduled_due_and_in_flight(client: Client, viewer:
     assert answer.status_code == 200
     (queue,) = answer.json()
     assert queue.pop("oldest_due_seconds") < 10
-    assert queue == {"task_type": "carddata", "queue_length": 4, "due": 1, "in_flight": 1}
+    assert queue == {
+        "task_type": "carddata",
+        "queue_length": 4,
+        "due": 1,
+        "manual": 0,
+        "in_flight": 1,
+        "parked": 0,
+    }
 
 
 def test_tasks_tell_what_was_done_in_the_window(client: Client, viewer: User, busy: None) -> None:

@@ -5,11 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from cards.models import CheckState
 from common.redis.client import for_worker
-from polling.checks.registry import CHECKS
+from polling.models import ParkedCheck
 from polling.parking import release
-from polling.store.schedule import Schedule
 
 
 class Command(BaseCommand):
@@ -23,10 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Release."""
-        for check_type in CHECKS:
-            parked = CheckState.objects.filter(type=check_type, parked_at__isnull=False)
-            if options["cards"]:
-                parked = parked.filter(card_id__in=options["cards"])
-            ids = list(parked.values_list("card_id", flat=True))
-            released = release(check_type, Schedule(for_worker(), check_type), ids)
-            self.stdout.write(f"{check_type.label}: released {released:,} cards.")
+        chosen = ParkedCheck.objects.all()
+        if options["cards"]:
+            chosen = chosen.filter(card_id__in=options["cards"])
+        released = release(for_worker(), chosen)
+        self.stdout.write(f"Released {released:,} parked checks; they are due at once.")

@@ -1,0 +1,117 @@
+"""What polling tells Prometheus: the law, queues, claims, seats and outcomes, read from Redis at each scrape."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis import Redis
+
+from carriers.models import Gateway
+from common.outages import Server, server_of
+from common.redis.client import for_web
+from polling import monitoring
+from polling.checks.registry import CHECKS
+from polling.store.histogram import BOUNDS_MS, BUCKETS, LATENESS_BOUNDS_SECONDS
+from polling.store.stats import CheckStats
+
+GAUGES = {
+    "queue_length": ("scheduled_cards", "Cards in the schedule, due or not."),
+    "due": ("due_cards", "Cards that are due now."),
+    "manual": ("triggered_cards", "Cards triggered by hand that wait."),
+    "in_flight": ("claimed_cards", "Cards that are claimed."),
+    "parked": ("parked_cards", "Cards set aside because they crashed their workers."),
+    "suspects": ("suspect_cards", "Cards that lost claims and are handed out alone."),
+    "oldest_due_seconds": ("oldest_due_seconds", "How long the longest due card has waited."),
+    "wanted": ("wanted_cards", "Cards that wanted the check when the last walk ended."),
+    "law_gap": ("law_gap_cards", "Wanted - scheduled - parked cards; 0 right after a walk."),
+}
+
+
+class PollingCollector(Collector):
+    """Asks Redis when it is asked. Without Redis it says so, and nothing else."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not ask Redis."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        up = GaugeMetricFamily("simwatch_redis_up", "Whether Redis answers.")
+        try:
+            families = _families(for_web())
+            up.add_metric((), 1)
+        except Exception as error:
+            if server_of(error) is not Server.REDIS:
+                raise
+            families = []
+            up.add_metric((), 0)
+        yield up
+        yield from families
+
+
+def _families(redis: Redis) -> list[Metric]:
+    return [*_queues(redis), *_seats(redis), *_claims(redis), *_checks(redis)]
+
+
+def _queues(redis: Redis) -> Iterator[Metric]:
+    queues = monitoring.queues(redis)
+    for field, (name, text) in GAUGES.items():
+        family = GaugeMetricFamily(f"simwatch_{name}", text, labels=["check"])
+        for queue in queues:
+            value = getattr(queue, field)
+            if value is not None:
+                family.add_metric([queue.task_type], value)
+        yield family
+
+
+def _seats(redis: Redis) -> Iterator[Metric]:
+    limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
+    taken = GaugeMetricFamily("simwatch_seats_taken", "Seats that are taken.", labels=["limit"])
+    for state in monitoring.limits(redis):
+        limit.add_metric([state.task_type], state.max_concurrency or 0)
+        taken.add_metric([state.task_type], state.current)
+    for gateway in Gateway.objects.only("name"):
+        occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
+        limit.add_metric([f"gateway:{gateway.name}"], occupancy.limit or 0)
+        taken.add_metric([f"gateway:{gateway.name}"], len(occupancy.members))
+    yield limit
+    yield taken
+
+
+def _claims(redis: Redis) -> Iterator[Metric]:
+    age = GaugeMetricFamily("simwatch_last_claim_age_seconds", "Since somebody last asked for due cards.")
+    seconds = monitoring.last_claim_age(redis)
+    if seconds is not None:
+        age.add_metric((), seconds)
+    yield age
+
+
+def _checks(redis: Redis) -> Iterator[Metric]:
+    claims = CounterMetricFamily("simwatch_claims", "Cards claimed.", labels=["check"])
+    lost = CounterMetricFamily("simwatch_lost_claims", "Claims that ran out.", labels=["check"])
+    checks = CounterMetricFamily(
+        "simwatch_checks", "Checks that came to an end.", labels=["check", "outcome"]
+    )
+    durations = HistogramMetricFamily(
+        "simwatch_check_duration_seconds", "Duration of a check's call.", labels=["check"]
+    )
+    lateness = HistogramMetricFamily(
+        "simwatch_check_lateness_seconds", "How long after it fell due a card was claimed.", labels=["check"]
+    )
+    for check_type in CHECKS:
+        counted = CheckStats(redis, check_type.value).since_emptied()
+        labels = [check_type.value]
+        claims.add_metric(labels, counted.get("claimed", 0))
+        lost.add_metric(labels, counted.get("lost", 0))
+        for outcome in ("success", "failed"):
+            checks.add_metric([*labels, outcome], counted.get(outcome, 0))
+        seconds = counted.get("total_duration_ms", 0) / 1000
+        durations.add_metric(labels, _buckets(counted, "h", [ms / 1000 for ms in BOUNDS_MS]), seconds)
+        lateness.add_metric(labels, _buckets(counted, "l", LATENESS_BOUNDS_SECONDS), None)
+    yield from (claims, lost, checks, durations, lateness)
+
+
+def _buckets(counted: dict[str, int], prefix: str, bounds: Sequence[float]) -> list[tuple[str, float]]:
+    counts = accumulate(counted.get(f"{prefix}{number}", 0) for number in range(1, BUCKETS + 1))
+    return list(zip([*(f"{bound:g}" for bound in bounds), "+Inf"], counts, strict=True))

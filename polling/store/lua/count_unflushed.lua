@@ -1,0 +1,12 @@
+-- Make the totals what has been counted in the minutes after the last that was flushed. Safe to send twice.
+-- KEYS[1] totals: hash
+-- ARGV    beginning of the name of a minute's bucket, number of the last minute flushed, mean duration (ms)
+local minute = math.floor(redis.call('TIME')[1] / 60)
+local sums = { success = 0, failed = 0, total_duration_ms = 0 }
+for number = tonumber(ARGV[2]) + 1, minute do
+  for field, sum in pairs(sums) do
+    sums[field] = sum + tonumber(redis.call('HGET', ARGV[1] .. number, field) or '0')
+  end
+end
+redis.call('HSET', KEYS[1], 'success', sums.success, 'failed', sums.failed,
+  'total_duration_ms', sums.total_duration_ms, 'avg_duration_ms', ARGV[3])

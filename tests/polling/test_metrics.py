@@ -1,0 +1,134 @@
+"""`/metrics`: what Prometheus is told."""
+
+import re
+from datetime import timedelta
+from random import Random
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from accounts import tokens
+from accounts.models import ApiToken
+from cards.models import CheckState
+from common import health
+from polling import limits, metrics
+from polling.defaults import make_missing
+from polling.seeding import Walk
+from polling.store.schedule import Counts, Schedule, Settlement
+from tests.factories import CardFactory, GatewayFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+TYPE = "carddata"
+
+
+def scrape(client: Client, role: str = "viewer", **headers: str) -> dict[str, float]:
+    user = UserFactory.create(role=role)
+    token = tokens.issue(user, name="test", scope=ApiToken.Scope.READ)[1]
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {token}", **headers})
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain; version=")
+    lines = (line for line in answer.content.decode().splitlines() if not line.startswith("#"))
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+@pytest.fixture
+def fleet(redis: Redis) -> list[int]:
+    make_missing()
+    GatewayFactory.create(name="north", max_concurrency=7)
+    cards = [card.pk for card in CardFactory.create_batch(5)]
+    CheckState.objects.create(card_id=cards[0], type=TYPE, parked_at=timezone.now())
+    Walk(redis, Random(1)).run(total=5)
+    return cards
+
+
+def test_the_law_the_queue_and_the_claims_are_told(client: Client, redis: Redis, fleet: list[int]) -> None:
+    schedule = Schedule(redis, TYPE)
+    schedule.hasten([(card_id, -1.0) for card_id in fleet])
+    schedule.claim(1, ttl=timedelta(seconds=60))
+
+    found = scrape(client)
+
+    label = f'{{check="{TYPE}"}}'
+    told = {name: found[f"simwatch_{name}{label}"] for name in (
+        "wanted_cards", "scheduled_cards", "parked_cards", "law_gap_cards", "due_cards", "claimed_cards",
+        "triggered_cards", "suspect_cards", "claims_total", "lost_claims_total",
+    )}  # fmt: skip
+    assert told == {
+        "wanted_cards": 5, "scheduled_cards": 4, "parked_cards": 1, "law_gap_cards": 0, "due_cards": 3,
+        "claimed_cards": 1, "triggered_cards": 0, "suspect_cards": 0, "claims_total": 1, "lost_claims_total": 0,
+    }  # fmt: skip
+    assert found["simwatch_last_claim_age_seconds"] < 60
+    assert found["simwatch_redis_up"] == 1
+
+
+def test_a_card_that_is_missing_from_the_schedule_shows_in_the_law(
+    client: Client, redis: Redis, fleet: list[int]
+) -> None:
+    redis.zrem(f"polling:queue:{TYPE}", fleet[2])
+
+    assert scrape(client)[f'simwatch_law_gap_cards{{check="{TYPE}"}}'] == 1
+
+
+def test_seats_of_types_and_gateways_are_told(client: Client, redis: Redis, fleet: list[int]) -> None:
+    limits.seats_of(redis, TYPE).take(3)
+
+    found = scrape(client)
+
+    assert found[f'simwatch_seats_limit{{limit="{TYPE}"}}'] == 50
+    assert found[f'simwatch_seats_taken{{limit="{TYPE}"}}'] == 3
+    assert found['simwatch_seats_limit{limit="gateway:north"}'] == 7
+    assert found['simwatch_seats_taken{limit="gateway:north"}'] == 0
+
+
+def test_outcomes_are_counted_with_their_durations(client: Client, redis: Redis, fleet: list[int]) -> None:
+    schedule = Schedule(redis, TYPE)
+    schedule.hasten([(card_id, -1.0) for card_id in fleet])
+    first, second = schedule.claim(2, ttl=timedelta(seconds=60)).claims
+    hour = timedelta(hours=1)
+    schedule.settle(
+        [Settlement(first, hour, Counts.SUCCESS, 15), Settlement(second, hour, Counts.FAILED, 700)]
+    )
+
+    found = scrape(client)
+
+    assert found[f'simwatch_checks_total{{check="{TYPE}",outcome="success"}}'] == 1
+    assert found[f'simwatch_checks_total{{check="{TYPE}",outcome="failed"}}'] == 1
+    duration = f'simwatch_check_duration_seconds_bucket{{check="{TYPE}",le="%s"}}'
+    assert [found[duration % le] for le in ("0.01", "0.02", "0.5", "1", "+Inf")] == [0, 1, 1, 2, 2]
+    assert found[f'simwatch_check_duration_seconds_sum{{check="{TYPE}"}}'] == 0.715
+
+
+def test_prometheus_own_accept_header_is_understood(client: Client, redis: Redis) -> None:
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+
+    assert scrape(client, Accept=accept)["simwatch_redis_up"] == 1
+
+
+def test_without_redis_the_answer_says_so(
+    client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(metrics, "for_web", away)
+
+    assert scrape(client) == {"simwatch_redis_up": 0}
+
+
+@pytest.mark.parametrize("role", ["agent", None])
+def test_others_may_not_read_it(client: Client, redis: Redis, role: str | None) -> None:
+    token = tokens.issue(UserFactory.create(role=role), name="test", scope=ApiToken.Scope.READ)[1]
+
+    assert client.get("/metrics").status_code == 401
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+def test_the_names_are_of_one_style(client: Client, redis: Redis, fleet: list[int]) -> None:
+    names = {name.partition("{")[0] for name in scrape(client)}
+
+    assert all(re.fullmatch(r"simwatch_[a-z_]+", name) for name in names)
+    assert health.components()["redis"] == "ok"

@@ -1,0 +1,108 @@
+"""What settling counts goes to PostgreSQL, a closed minute at a time."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+
+from polling import statistics
+from polling.models import MinuteStat
+from polling.store import keys
+from polling.store.epoch import Epoch
+from polling.store.histogram import LATENESS_BOUNDS_SECONDS, percentile
+from polling.store.schedule import Counts, PlanMode, Schedule, Settlement
+
+pytestmark = pytest.mark.django_db
+TYPE = "carddata"
+
+
+def settle(redis: Redis, card: int, counts: Counts, ms: int, *, late: float = 0.0) -> None:
+    Epoch(redis).begin(1)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(card, -late)], mode=PlanMode.MOVE)
+    (claim,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    schedule.settle([Settlement(claim, timedelta(hours=1), counts, ms)])
+
+
+def move_into_the_past(redis: Redis, minutes: int) -> int:
+    """What was counted this minute was counted some minutes ago; returns that minute's number."""
+    now = redis.time()[0] // 60
+    redis.rename(f"{keys.minute(TYPE)}{now}", f"{keys.minute(TYPE)}{now - minutes}")
+    return now - minutes
+
+
+@pytest.fixture(autouse=True)
+def not_at_the_turn_of_a_minute() -> None:
+    if time.time() % 60 > 55:
+        time.sleep(6)
+
+
+def test_a_closed_minute_is_written_as_it_was_and_an_open_one_is_not(redis: Redis) -> None:
+    settle(redis, 1, Counts.SUCCESS, 7, late=40)
+    settle(redis, 2, Counts.FAILED, 9000)
+    minute = move_into_the_past(redis, 2)
+    settle(redis, 3, Counts.SUCCESS, 1)
+
+    statistics.flush(redis)
+
+    (row,) = MinuteStat.objects.all()
+    assert row.minute == datetime.fromtimestamp(minute * 60, UTC)
+    assert (row.task_type, row.gateway_id, row.success, row.failed, row.total_ms) == (TYPE, None, 1, 1, 9007)
+    assert row.histogram == [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert row.lateness_p99_seconds == percentile(
+        [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], 0.99, LATENESS_BOUNDS_SECONDS
+    )
+
+
+def test_flushing_twice_and_late_changes_nothing_and_loses_nothing(redis: Redis) -> None:
+    settle(redis, 1, Counts.SUCCESS, 7)
+    move_into_the_past(redis, 90)
+    settle(redis, 2, Counts.SUCCESS, 7)
+    settle(redis, 3, Counts.SUCCESS, 7)
+    move_into_the_past(redis, 1)
+
+    statistics.flush(redis)
+    statistics.flush(redis)
+
+    assert list(MinuteStat.objects.order_by("minute").values_list("success", flat=True)) == [1, 2]
+
+
+def test_the_totals_are_those_since_the_last_flush_and_the_mean_is_of_five_minutes(redis: Redis) -> None:
+    settle(redis, 1, Counts.SUCCESS, 100)
+    settle(redis, 2, Counts.FAILED, 200)
+    move_into_the_past(redis, 3)
+    settle(redis, 3, Counts.SUCCESS, 30)
+    assert redis.hmget(keys.stats(TYPE), "success", "failed", "total_duration_ms") == ["2", "1", "330"]
+
+    statistics.flush(redis)
+
+    assert redis.hgetall(keys.stats(TYPE)) == {
+        "success": "1", "failed": "0", "total_duration_ms": "30", "avg_duration_ms": "110.0",
+    }  # fmt: skip
+
+
+def test_the_gauges_of_a_minute_are_the_last_that_were_seen(redis: Redis) -> None:
+    Epoch(redis).begin(1)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(1, -5.0), (2, -5.0), (3, 100.0)], mode=PlanMode.NEW_ONLY)
+    schedule.claim(1, ttl=timedelta(seconds=60))
+    statistics.flush(redis)
+    move_into_the_past(redis, 1)
+
+    statistics.flush(redis)
+
+    (row,) = MinuteStat.objects.all()
+    assert (row.due, row.in_flight, row.seats, row.success) == (1, 1, 0, 0)
+    assert row.lateness_p99_seconds is None
+
+
+def test_a_refused_settlement_counts_nothing(redis: Redis) -> None:
+    settle(redis, 1, Counts.SUCCESS, 7)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(1, 0.0)], mode=PlanMode.MOVE)
+    (claim,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    schedule.forget([1])
+
+    assert schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 7)]) == 0
+    assert redis.hget(keys.counters(TYPE), "success") == "1"
