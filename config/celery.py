@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from kombu import Queue
 
 from common.outages import one_line
@@ -26,8 +26,6 @@ def _tell_outages(kind: type[BaseException], error: BaseException, trace: Traceb
 
 
 sys.excepthook = _tell_outages
-# A page of text at each reconnection, about tasks that are acknowledged late: ours are not.
-warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 try:
     from django.conf import settings
@@ -40,7 +38,7 @@ except Exception as error:
         raise
     sys.exit(f"simwatch: {error}")
 
-app = Celery("simwatch", task_cls="common.tasks:Door")
+app = Celery("simwatch", task_cls="common.tasks:Door", amqp="config.reconnecting:PromptAMQP")
 app.conf.update(
     broker_url=BROKER_URL,
     broker_connection_retry_on_startup=True,
@@ -89,3 +87,10 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Celery leaves logging alone when this signal has a receiver; Django has set it up."""
+
+
+@worker_ready.connect
+def keep_quiet_about_late_acks(**_: Any) -> None:
+    """At each reconnection Celery prints a page about tasks that are acknowledged late: ours are not."""
+    # Here, because Celery sets a filter of its own while it starts.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

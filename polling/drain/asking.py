@@ -1,6 +1,7 @@
 """Asks a gateway about cards, one call at a time; whatever goes wrong in it stays in it."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,7 @@ class Asker:
         self._outgoing = outgoing
         self._clients: dict[int, GatewayClient] = {}
         self._failed_since_answer: dict[int, int] = {}
+        self._failures: Counter[tuple[str, str]] = Counter()
 
     async def ask(self, call: Call) -> Answered:
         """Make the call. Its deadline is the gateway's; it raises nothing but cancellation."""
@@ -76,15 +78,19 @@ class Asker:
         """Whether the gateway has answered in this drain, and not failed again and again since."""
         return self._failed_since_answer.get(gateway.pk, TROUBLE_AFTER + 1) <= TROUBLE_AFTER
 
+    def tell_failures(self) -> None:
+        """Log what went wrong since this was last called: a line a gateway and reason, not a line a call."""
+        failures, self._failures = self._failures, Counter()
+        for (gateway, reason), calls in failures.items():
+            log.warning("gateway_calls_failed", gateway=gateway, calls=calls, reason=reason)
+
     async def _results(self, call: Call) -> Sequence[Result]:
         try:
             if call.gateway.pk not in self._clients:
                 self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)
             return await self._check.ask(self._clients[call.gateway.pk], call.cards)
         except GatewayError as error:
-            log.warning(
-                "gateway_call_failed", gateway=call.gateway.name, cards=len(call.cards), reason=str(error)
-            )
+            self._failures[call.gateway.name, str(error)] += 1
         except Exception:
             # A fault of ours in one call must not take the other calls' answers with it.
             log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))

@@ -23,8 +23,7 @@ def seats_wanted(*, held: int, pace: int, has_work: bool, share: int, free: int)
         return max(0, held + free)
     if pace >= held and has_work:
         return max(1, share)
-    # One at least, so that somebody claims, and is seen to, also when nothing is due.
-    return max(1, min(held, pace))
+    return max(int(has_work), min(held, pace))
 
 
 class Recruiter:

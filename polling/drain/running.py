@@ -107,7 +107,7 @@ class Round:
             if lifetime.must_cut:
                 stream.cut_calls()
             outlook = await self.means.outlet.in_thread(self._review_seats, stream, stream.take_pace())
-            stream.triggered = outlook.triggered
+            stream.take_notice(outlook)
             if stream.has_calls or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
                 lifetime.busy()
         calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
@@ -116,7 +116,7 @@ class Round:
     def _review_seats(self, stream: Stream, pace: int) -> Outlook:
         """Blocks: for a thread."""
         lifetime, seats = self.means.lifetime, stream.seats
-        outlook = Schedule(self.means.redis, stream.check.type).outlook()
+        outlook = Schedule(self.means.redis, stream.check.type).look()
         occupancy = seats.pool.occupancy()
         if not seats.keep_only(occupancy.members):
             raise SeatsLostError

@@ -20,7 +20,7 @@ from polling.drain.outlet import Outlet
 from polling.drain.recording import record
 from polling.drain.settling import Hand
 from polling.drain.waiting import Waiting
-from polling.store.schedule import Settlement
+from polling.store.schedule import Outlook, Settlement
 
 LOOK_SECONDS = 0.2
 RECORD_OUTCOMES = 200
@@ -61,7 +61,7 @@ class Stream:
         self._unrecorded = 0
         self._is_claiming = True
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
-        self.triggered, self._begun = 0, 0
+        self._triggered, self._begun = 0, 0
 
     async def check_suspects(self) -> None:
         """Ask about cards that lost their claims, one by one: when one kills us, no neighbour is blamed."""
@@ -85,6 +85,7 @@ class Stream:
             self.cut_calls()
             while self._calls:
                 await asyncio.wait(self._calls)
+            self._asker.tell_failures()
 
     @property
     def has_calls(self) -> bool:
@@ -101,6 +102,12 @@ class Stream:
         begun, self._begun = self._begun, 0
         return begun + len(self._calls)
 
+    def take_notice(self, outlook: Outlook) -> None:
+        """There is something to claim, and there may be new seats."""
+        self._triggered = outlook.triggered
+        if outlook.cards:
+            self._has_room.set()
+
     def cut_calls(self) -> None:
         """End the calls that run; their cards are given back."""
         for task in self._calls:
@@ -112,7 +119,7 @@ class Stream:
         while self._means.lifetime.may_claim:
             taken = await self._claim()
             if taken:
-                self._wait_for_calls(taken, in_front=self.triggered > 0)
+                self._wait_for_calls(taken, in_front=self._triggered > 0)
                 self._ask()
             if taken is None or taken.is_all:
                 self._has_room.clear()
@@ -125,7 +132,7 @@ class Stream:
         in_thread = self._means.outlet.in_thread
         if calls < seats:
             return await in_thread(self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting)
-        if self.triggered and calls < seats * (CALLS_A_SEAT + 1):
+        if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
             return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting)
         return None
 

@@ -151,8 +151,9 @@ class Schedule:
                 taken.claims.append(Claim(int(card_id), int(what), timedelta(seconds=float(more))))
         return taken
 
-    def outlook(self) -> Outlook:
-        """What there is to do now."""
+    def look(self) -> Outlook:
+        """What there is to do now; raises NoScheduleError. Readiness counts it as a claim: somebody is there."""
+        self.claim(0, ttl=timedelta())
         seconds, microseconds = self._redis.time()
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)

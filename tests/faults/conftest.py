@@ -1,11 +1,14 @@
 """The real processes of the engine, on a database and a Redis of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -14,7 +17,8 @@ from redis import Redis
 
 from config.local import processes
 from config.local.environment import fresh_variables
-from config.local.supervisor import Supervisor
+from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
+from config.local.supervisor import Service, Supervisor
 from tests.gateway import RunningSimulator
 
 DATABASE = "faults"
@@ -26,10 +30,17 @@ def at_database(url: str, name: str | int) -> str:
 
 
 class Stack:
-    """Simulator, workers and beat, watched by the supervisor that `bin/up` uses."""
+    """Simulator, workers and beat, watched by the supervisor that `bin/up` uses.
 
-    def __init__(self, folder: Path, cards: int, **settings: str) -> None:
+    `own_servers`: also PostgreSQL and Valkey, so that they can be killed.
+    """
+
+    def __init__(self, folder: Path, cards: int, *, own_servers: bool = False, **settings: str) -> None:
+        self.folder = folder
+        self.supervisor = Supervisor(folder, say=lambda _: None)
         url, redis_url = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+        if own_servers:
+            url, redis_url = self._start_servers()
         with psycopg.connect(url, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
             admin.execute(f"CREATE DATABASE {DATABASE}")
@@ -46,12 +57,18 @@ class Stack:
         for number in (REDIS_DATABASE, REDIS_DATABASE + 1):
             with Redis.from_url(at_database(redis_url, number)) as empty:
                 empty.flushdb()
-        self.folder = folder
         self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
-        self.supervisor = Supervisor(folder, say=lambda _: None)
         self.supervisor.start(processes.simulator(self.variables))
         self._run("-m", "config.local.prepare", str(cards))
-        self.database = psycopg.connect(self.variables["DATABASE_URL"], autocommit=True)
+
+    def _start_servers(self) -> tuple[str, str]:
+        folder = make_folder(self.folder / "servers")
+        self.postgres = PostgresServer(folder, port=free_port(), password="p", is_durable=False)
+        self.valkey = ValkeyServer(folder, port=free_port(), password="v")
+        for name, server in (("postgresql", self.postgres), ("valkey", self.valkey)):
+            self.supervisor.start(Service(name, server.command, is_server=True))
+            server.wait_until_ready()
+        return self.postgres.url(), self.valkey.url(0)
 
     def _run(self, *arguments: str) -> None:
         environment = {**os.environ, **self.variables}
@@ -60,9 +77,29 @@ class Stack:
     def manage(self, *arguments: str) -> None:
         self._run("manage.py", *arguments)
 
-    def start_engine(self) -> None:
+    def start_engine(self, *, with_background: bool = False) -> None:
         for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
             self.supervisor.start(make(self.variables))
+        if with_background:
+            self.supervisor.start(processes.background_worker(self.variables))
+
+    def check_every(self, seconds: int) -> None:
+        """All cards that want the data usage check get it this often."""
+        self.rows(
+            f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} "
+            "WHERE carddata_check_interval > 0 RETURNING id"
+        )
+        self.manage("init_polling")
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a process, or its whole group when it is one of ours; the supervisor starts it again."""
+        process = self.supervisor.process(name)
+        os.killpg(process.pid, number)
+        process.wait(20)
+
+    def calls_since(self, moment: datetime) -> list[dict[str, Any]]:
+        """What the gateway was asked after `moment`, and answered."""
+        return [call for call in self.simulator.calls() if datetime.fromisoformat(call["start"]) > moment]
 
     def pid(self, name: str) -> int:
         return int((self.folder / "pids" / name).read_text())
@@ -82,13 +119,14 @@ class Stack:
             f"--- {log.name}\n{log.read_text()[-2000:]}" for log in (self.folder / "logs").iterdir()
         )
 
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        return list(self.database.execute(query.encode()).fetchall())
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.variables["DATABASE_URL"], autocommit=True) as database:
+            return list(database.execute(query.encode()).fetchall())
 
     def close(self) -> None:
         self.supervisor.stop()
-        self.database.close()
         self.redis.close()
+        remove_folder(self.folder / "servers")
 
 
 MakeStack = Callable[..., Stack]
@@ -98,8 +136,8 @@ MakeStack = Callable[..., Stack]
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
     made: list[Stack] = []
 
-    def make(cards: int, **settings: str) -> Stack:
-        made.append(Stack(tmp_path, cards, **settings))
+    def make(cards: int, *, own_servers: bool = False, **settings: str) -> Stack:
+        made.append(Stack(tmp_path, cards, own_servers=own_servers, **settings))
         return made[-1]
 
     yield make

@@ -1,0 +1,54 @@
+"""A card whose answer ends the process that parses it, among 200 others."""
+
+import signal
+
+import pytest
+
+from config.local import processes
+from config.local.supervisor import Service
+from polling.store import keys
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import TYPE, WANTING, checked, law_holds, wanting
+
+pytestmark = pytest.mark.faults
+PARKED = f"SELECT card.iccid, state.parked_where FROM cards_checkstate state JOIN cards_card card ON card.id = state.card_id WHERE state.type = '{TYPE}' AND state.parked_at IS NOT NULL"
+
+
+def poisoned_worker(stack: Stack, iccid: str) -> Service:
+    service = processes.checks_worker(stack.variables)
+    arguments = (*service.command.arguments, "--include=tests.faults.poison")
+    return Service(service.name, type(service.command)(arguments), {**stack.variables, "POISON_ICCID": iccid})
+
+
+def test_it_is_parked_after_five_lost_claims_and_none_of_its_neighbours(make_stack: MakeStack) -> None:
+    # The shortest claims that the settings allow, because five of them have to run out.
+    stack = make_stack(
+        220, POLLING_SEED_RAMP_SECONDS="0", POLLING_DRAIN_SECONDS="1", POLLING_CLAIM_SECONDS="12"
+    )
+    query = WANTING.replace("count(*)", "iccid") + " ORDER BY id OFFSET 50 LIMIT 1"
+    ((poison,),) = stack.rows(query)
+    stack.supervisor.start(poisoned_worker(stack, poison))
+    for make in (processes.ticks_worker, processes.beat):
+        stack.supervisor.start(make(stack.variables))
+
+    took = stack.wait_until(lambda: stack.rows(PARKED), seconds=150, what="the card is parked")
+    stack.wait_until(lambda: checked(stack) == wanting(stack) - 1, seconds=30, what="all others are read")
+
+    print(f"\nparked after {took:.0f} s; asked about it {len(calls_with(stack, poison))} times")
+    ((parked, where),) = stack.rows(PARKED)
+    assert parked == poison
+    assert where.count(":") == 2
+    assert len(calls_with(stack, poison)) == 5
+    assert [len(call["cards"]) for call in calls_with(stack, poison)][2:] == [1, 1, 1]
+    assert stack.redis.zcard(keys.parked(TYPE)) == 1
+    assert stack.redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+    assert law_holds(stack)
+
+    stack.kill("worker-checks", signal.SIGTERM)
+    stack.supervisor.start(processes.checks_worker(stack.variables))
+    stack.manage("release_parked")
+    stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=40, what="the released card is read")
+
+
+def calls_with(stack: Stack, iccid: str) -> list[dict[str, list[str]]]:
+    return [call for call in stack.simulator.calls() if iccid in call["cards"]]
