@@ -55,7 +55,10 @@ def test_a_ciphertext_opens_only_in_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"]
+    "text",
+    ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"],
+    # The keys are random; the tests' names must not be.
+    ids=["no key", "not base64", "too short", "one id twice", "a space"],
 )
 def test_an_unusable_key_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(InvalidKeyError) as refused:
