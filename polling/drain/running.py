@@ -134,7 +134,8 @@ class Round:
         seats.grow_to(wanted)
         if lifetime.is_up:
             self.recruiter.hand_over()
-        elif outlook.due and occupancy.free > len(seats) - before:
+        elif stream.hand.claimed and outlook.due and occupancy.free > len(seats) - before:
+            # Who cannot claim himself, because PostgreSQL is away, must not call others.
             self.recruiter.call_for_help()
         return outlook
 

@@ -8,7 +8,18 @@ from typing import Self
 
 from polling import due
 from polling.checks.base import Outcome, PolledCard, Recorded
+from polling.drain.asking import Answered
 from polling.store.schedule import Claim, Counts, Schedule, Settlement
+
+
+def after(answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Random) -> list[Settlement]:
+    """How the claims of `answered` calls are settled, when `outcomes` have been recorded of them."""
+    durations = {card.claim: one.duration_ms for one in answered for card in one.call.cards}
+    recorded = [after_outcome(outcome, durations[outcome.card.claim], chance) for outcome in outcomes]
+    failed = [one for one in answered if one.has_failed]
+    return recorded + [
+        after_trouble(card, one.duration_ms, chance) for one in failed for card in one.call.cards
+    ]
 
 
 def after_outcome(outcome: Outcome, duration_ms: int, chance: Random) -> Settlement:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -69,7 +70,7 @@ class Stream:
             taken = await self._means.outlet.in_thread(self._claimer.claim_suspect)
             if taken is None:
                 return
-            self._wait_for_calls(taken, in_front=False)
+            self._line_up(taken, in_front=False)
             self._ask()
             while self._calls:
                 await asyncio.wait(self._calls)
@@ -119,11 +120,11 @@ class Stream:
         while self._means.lifetime.may_claim:
             taken = await self._claim()
             if taken:
-                self._wait_for_calls(taken, in_front=self._triggered > 0)
+                self._line_up(taken, in_front=self._triggered > 0)
                 self._ask()
             if taken is None or taken.is_all:
                 self._has_room.clear()
-                await _set_or(self._has_room, LOOK_SECONDS)
+                await _either(self._has_room, LOOK_SECONDS)
         self._is_claiming = False
 
     async def _claim(self) -> Taken | None:
@@ -136,7 +137,7 @@ class Stream:
             return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting)
         return None
 
-    def _wait_for_calls(self, taken: Taken, *, in_front: bool) -> None:
+    def _line_up(self, taken: Taken, *, in_front: bool) -> None:
         self._settlements += taken.settlements
         for gateway, cards in taken.cards:
             self._waiting.add(gateway, cards, in_front=in_front)
@@ -153,12 +154,11 @@ class Stream:
                 return
             self._begin(call)
 
-    def _begin(self, call: Call) -> asyncio.Task[None]:
+    def _begin(self, call: Call) -> None:
         self._begun += 1
         task = asyncio.create_task(self._call(call))
         self._calls[task] = call
         task.add_done_callback(self._end)
-        return task
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """A call has come to its end, or was cut off."""
@@ -186,13 +186,14 @@ class Stream:
         if self._unrecorded >= RECORD_OUTCOMES:
             self._has_answers.set()
 
-    # ---- record, settle
+    # ---- record
 
     async def _keep_recording(self) -> None:
         while not self._is_over:
-            await _set_or(self._has_answers, LOOK_SECONDS)
+            await _either(self._has_answers, LOOK_SECONDS)
             self._has_answers.clear()
             await self._record_and_settle()
+            # There may have been too many answers to ask on.
             self._ask()
 
     @property
@@ -203,27 +204,23 @@ class Stream:
     async def _record_and_settle(self) -> None:
         answered, self._answered = self._answered, []
         settlements, self._settlements = self._settlements, []
-        if answered or settlements:
-            await self._means.outlet.in_thread(self._recorded_and_settled, answered, settlements)
-        self._unrecorded -= sum(len(one.call.cards) for one in answered)
+        if answered:
+            settlements += await self._means.outlet.in_thread(self._record, answered)
+            self._unrecorded -= sum(len(one.call.cards) for one in answered)
+        if settlements:
+            await self._means.outlet.in_thread(self._settle, settlements)
 
-    def _recorded_and_settled(self, answered: list[Answered], settlements: list[Settlement]) -> None:
-        chance = self._means.chance
+    def _record(self, answered: Sequence[Answered]) -> list[Settlement]:
         outcomes = record(self.check, [result for one in answered for result in one.results])
-        durations = {card.claim: one.duration_ms for one in answered for card in one.call.cards}
-        settlements += [
-            settling.after_outcome(outcome, durations[outcome.card.claim], chance) for outcome in outcomes
-        ]
-        settlements += [
-            settling.after_trouble(card, one.duration_ms, chance)
-            for one in answered
-            if one.has_failed
-            for card in one.call.cards
-        ]
+        return settling.after(answered, outcomes, self._means.chance)
+
+    # ---- settle
+
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
         self.hand.settle(settlements)
 
 
-async def _set_or(event: asyncio.Event, seconds: float) -> None:
-    """Wait until `event` is set, at most `seconds`."""
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Wait until `event` is set or `seconds` have passed."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)

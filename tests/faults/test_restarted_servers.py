@@ -35,7 +35,7 @@ def watched_fleet(make_stack: MakeStack) -> Stack:
 
 def resumed_after(stack: Stack, moment: datetime) -> float:
     """Seconds from `moment` to the first call after it."""
-    some_cards = [int(card) for card in stack.redis.zrange(keys.queue(TYPE), 0, 20)]
+    some_cards = [int(str(card)) for card in stack.redis.zrange(keys.queue(TYPE), 0, 20)]
 
     def something_is_due_and_asked() -> bool:
         with suppress(RedisError):

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, cast
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from redis import Redis
 
@@ -20,6 +21,7 @@ from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
 from polling import limits
 from polling.conf import PollingSettings
+from polling.drain import claiming
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit
@@ -297,3 +299,23 @@ def test_calls_go_on_while_a_slow_gateway_makes_others_wait(
 
     good = CheckState.objects.filter(checked_at__isnull=False, card_id__in=[card.pk for card in quick])
     assert good.count() == 100
+
+
+def test_a_drain_that_cannot_claim_calls_nobody_for_help(
+    redis: Redis, outlet: Outlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GatewayFactory.create()
+    CardFactory.create_batch(50)
+    Walk(redis, Random(1)).run(total=0)
+    sent: list[int] = []
+
+    def away() -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(claiming.Directory, "read", away)
+    with pytest.raises(OperationalError):
+        Drain(redis, outlet, Random(1), send_next=lambda: sent.append(1)).run()
+
+    assert sent == []
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.zcard(keys.seats(TYPE)) == 0
