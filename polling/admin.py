@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cards.admin import ScopedRowsAdmin
-from common.admin import ReadOnlyAdmin
+from common.admin import BoundedPaginator, ReadOnlyAdmin
 from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import limits, monitoring, parking
@@ -88,6 +88,10 @@ class ParkedCheckAdmin(ScopedRowsAdmin):
     search_fields = ("card__iccid__startswith",)
     ordering = ("-id",)
     actions = ("release",)
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Counted: an estimate of the table would be of all checks, parked or not."""
+        return BoundedPaginator(queryset, *args, **kwargs)
 
     def has_release_permission(self, request: HttpRequest) -> bool:
         """Who may change them may release them."""
