@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -145,15 +145,19 @@ class HeldSeats:
         if idle:
             self.pool.give_back(idle)
 
-    def keep_only(self, members: Collection[str]) -> bool:
-        """Forget the seats that are not among `members`; False when there were such.
+    def verify(self) -> Occupancy:
+        """Look who holds seats, and forget those of ours that Redis has lost or whose lease has run out.
 
-        Redis has lost them, or their lease has run out: others may have taken them.
+        Others may have taken them. `len` tells whether there were such.
         """
         with self._lock:
-            before = self._members
-            self._members = [member for member in before if member in members]
-            return len(self._members) == len(before)
+            before = frozenset(self._members)
+        occupancy = self.pool.occupancy()
+        # Those that another thread has taken meanwhile are not in question.
+        lost = before - occupancy.members
+        with self._lock:
+            self._members = [member for member in self._members if member not in lost]
+        return occupancy
 
     def give_back_all(self) -> None:
         """Also those in use."""

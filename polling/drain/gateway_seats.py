@@ -55,7 +55,6 @@ class GatewaySeats:
         """Forget what Redis has lost, and give back what is not needed; `needed` is per gateway."""
         for gateway_id, seats in list(self._held.items()):
             if len(seats):
-                occupancy = seats.pool.occupancy()
-                seats.keep_only(occupancy.members)
+                occupancy = seats.verify()
                 # Below zero is free when the limit was lowered.
                 seats.shrink_to(min(needed.get(gateway_id, 0), len(seats) + min(0, occupancy.free)))

@@ -66,6 +66,10 @@ class Drain:
                 log.warning("no_schedule", what_to_do="wait for the walk, or run init_polling")
             except SeatsLostError:
                 log.warning("seats_lost", what_to_do="nothing: the cards fall due again")
+            except TimeoutError:
+                log.error(
+                    "drain_timed_out", what_to_do="see whether PostgreSQL is slow; the cards fall due again"
+                )
         return sum(hand.claimed for hand in hands.values())
 
 
@@ -117,24 +121,25 @@ class Round:
         """Blocks: for a thread."""
         lifetime, seats = self.means.lifetime, stream.seats
         outlook = Schedule(self.means.redis, stream.check.type).look()
-        occupancy = seats.pool.occupancy()
-        if not seats.keep_only(occupancy.members):
+        held = len(seats)
+        occupancy = seats.verify()
+        if len(seats) < held:
             raise SeatsLostError
         wanted = 0
         if lifetime.may_call:
             wanted = seats_wanted(
-                held=len(seats),
+                held=held,
                 pace=pace,
                 has_work=outlook.cards > 0,
                 share=self.recruiter.share(occupancy.limit or 0),
                 free=occupancy.free,
             )
         seats.shrink_to(wanted)
-        before = len(seats)
+        kept = len(seats)
         seats.grow_to(wanted)
         if lifetime.is_up:
             self.recruiter.hand_over()
-        elif stream.hand.claimed and outlook.due and occupancy.free > len(seats) - before:
+        elif stream.hand.claimed and outlook.due and occupancy.free > len(seats) - kept:
             # Who cannot claim himself, because PostgreSQL is away, must not call others.
             self.recruiter.call_for_help()
         return outlook
