@@ -19,6 +19,8 @@ from config.local import processes
 from config.local.environment import fresh_variables
 from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
 from config.local.supervisor import Service, Supervisor
+from polling.store import keys
+from polling.store.schedule import Schedule
 from tests.gateway import RunningSimulator
 
 DATABASE = "faults"
@@ -90,6 +92,11 @@ class Stack:
             "WHERE carddata_check_interval > 0 RETURNING id"
         )
         self.manage("init_polling")
+
+    def make_all_due(self) -> None:
+        """Whatever is scheduled is due now; what is being asked about is asked about once more."""
+        cards = [int(str(card)) for card in self.redis.zrange(keys.queue("carddata"), 0, -1)]
+        Schedule(self.redis, "carddata").hasten([(card_id, 0.0) for card_id in cards])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End a process, or its whole group when it is one of ours; the supervisor starts it again."""

@@ -77,6 +77,7 @@ def test_redis_restarted_and_killed_and_postgresql_restarted(make_stack: MakeSta
         )
 
     last = datetime.now(UTC)
+    stack.make_all_due()
     stack.wait_until(
         lambda: len(asked_since(stack, last)) == wanting(stack), seconds=60, what="every card is asked about"
     )
