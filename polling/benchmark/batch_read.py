@@ -11,7 +11,8 @@ import orjson
 from redis import Redis
 
 from cards.models import Card, CheckType
-from polling.drain.claiming import Directory, load
+from polling.drain.claiming import load
+from polling.drain.directory import Directory
 from polling.store.schedule import Claim
 
 KEY = "benchmark:cards"

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -12,66 +12,22 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from redis import Redis
 
-from cards.metering import Tariff
 from cards.models import CheckType
-from carriers.cycles import BillingCalendar
-from carriers.models import Carrier, Counter, Gateway
+from carriers.models import Gateway
 from common import database
 from common.redis.leases import holder
 from polling.checks.base import PolledCard
 from polling.drain import settling
+from polling.drain.directory import Directory
 from polling.drain.gateway_seats import GatewaySeats
 from polling.drain.settling import Hand
 from polling.matching import CardClass, interval_for
-from polling.models import PollingConfig
 from polling.parking import park
 from polling.store.schedule import Claim, Claimed, Schedule, Settlement, Which
 
 DIRECTORY_SECONDS = 1.0
 # A local queue of this many calls a seat: the next call never waits for Redis or PostgreSQL.
 CALLS_A_SEAT = 2
-
-
-@dataclass(frozen=True)
-class Directory:
-    """The small tables that every batch needs: read afresh each second, so a change is in force at once."""
-
-    configs: tuple[PollingConfig, ...]
-    gateways: dict[int, Gateway]
-    default_gateways: dict[int, int]
-    tariffs: dict[int, Tariff]
-    now: datetime
-
-    @classmethod
-    def read(cls) -> "Directory":
-        """Configs in force, all gateways, and the carriers' tariffs."""
-        gateways = {gateway.pk: gateway for gateway in Gateway.objects.all()}
-        return cls(
-            configs=tuple(PollingConfig.objects.in_force()),
-            gateways=gateways,
-            default_gateways={
-                gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default
-            },
-            tariffs={carrier.pk: _tariff(carrier) for carrier in Carrier.objects.all()},
-            now=database.now(),
-        )
-
-    @property
-    def smallest_batch(self) -> int:
-        """So many cards at least go into one call."""
-        return min((gateway.batch_size for gateway in self.gateways.values()), default=1)
-
-    def gateway_of(self, gateway_id: int | None, carrier_id: int) -> Gateway | None:
-        """A card's own gateway, or its carrier's default."""
-        return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
-
-    def opens_in(self, gateway: Gateway | None) -> timedelta | None:
-        """None: calls may go out now. Else the time until they may; zero: nobody knows."""
-        if gateway is None or not gateway.is_enabled:
-            return timedelta()
-        if gateway.paused_until and gateway.paused_until > self.now:
-            return gateway.paused_until - self.now
-        return None
 
 
 @dataclass(frozen=True)
@@ -221,8 +177,3 @@ def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
             {"type": check_type.value, "cards": list(cards)},
         )
         return list(cursor.fetchall())
-
-
-def _tariff(carrier: Carrier) -> Tariff:
-    calendar = BillingCalendar(carrier.time_zone, carrier.billing_day)
-    return Tariff(calendar, is_lifetime=carrier.counter == Counter.LIFETIME)

@@ -1,0 +1,132 @@
+"""One card, one answer or one gateway spoils things: what it touches, and what it does not."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from random import Random
+
+import pytest
+from redis import Redis
+
+from cards.models import CardUsage, CheckState
+from carriers.clients.base import CardError, GatewayAddress, GatewayClient, GatewayError, UsageReading
+from carriers.clients.registry import ADAPTERS
+from common.http.outgoing import Outgoing
+from polling.drain.outlet import Outlet
+from polling.seeding import Walk
+from polling.store import keys
+from tests.factories import CardFactory, GatewayFactory
+from tests.polling.draining import TYPE, drain
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+class Carrier(GatewayClient):
+    """A gateway by hand: it cannot answer calls with a spoiling card, and has an enormous value for some."""
+
+    calls: list[list[str]] = []
+    spoiling: set[str] = set()
+    enormous: set[str] = set()
+
+    def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
+        pass
+
+    @classmethod
+    def check(cls, address: GatewayAddress) -> None:
+        pass
+
+    async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        self.calls.append(list(iccids))
+        if self.spoiling & set(iccids):
+            raise GatewayError("the gateway answered with status 500")
+        at = datetime.now(UTC)
+        return [
+            UsageReading(Decimal(10) ** 17 if iccid in self.enormous else Decimal(1), at) for iccid in iccids
+        ]
+
+
+@pytest.fixture
+def carrier(monkeypatch: pytest.MonkeyPatch) -> type[Carrier]:
+    class Mine(Carrier):
+        calls: list[list[str]] = []
+        spoiling: set[str] = set()
+        enormous: set[str] = set()
+
+    monkeypatch.setitem(ADAPTERS, "json", Mine)
+    return Mine
+
+
+def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(40)
+    spoiler = cards[24]
+    carrier.spoiling.add(spoiler.iccid)
+
+    drain(redis, outlet)
+
+    good = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
+    assert set(good) == {card.pk for card in cards} - {spoiler.pk}
+    state = CheckState.objects.get(card=spoiler)
+    assert (state.failures, state.error) == (1, "unanswered")
+    assert redis.hget(keys.stats(TYPE), "failed") == "1"
+
+
+def test_a_gateway_that_answers_nobody_is_not_asked_in_halves(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(40)
+    carrier.spoiling.update(card.iccid for card in cards)
+
+    drain(redis, outlet)
+
+    assert sorted(len(call) for call in carrier.calls) == [10, 10, 10, 10]
+    assert not CheckState.objects.exists()
+
+
+def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(400)
+    carrier.spoiling.update(card.iccid for card in cards[20:])
+
+    drain(redis, outlet)
+
+    assert len(carrier.calls) < 40 + 20
+    assert CheckState.objects.filter(error="unanswered").count() <= 4
+
+
+def test_a_value_that_cannot_be_stored_never_fails_its_batch(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(50)
+    bad = cards[17]
+    carrier.enormous.add(bad.iccid)
+
+    drain(redis, outlet)
+
+    assert CardUsage.objects.count() == 49
+    state = CheckState.objects.get(card=bad)
+    assert (state.error, state.failures, state.checked_at) == ("absurd", 1, None)
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
+
+
+def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    suspect = CardFactory.create()
+    CardFactory.create_batch(5)
+    Walk(redis, Random(1)).run(total=0)
+    redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
+    redis.sadd(keys.suspects(TYPE), suspect.pk)
+
+    drain(redis, outlet)
+
+    assert carrier.calls[0] == [suspect.iccid]
+    assert len(carrier.calls[1]) == 5
+    assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
