@@ -3,15 +3,18 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from carriers import limits
 from carriers.clients.base import CredentialsError, GatewayAddress
 from carriers.clients.registry import ADAPTERS
 from carriers.models import MAX_TIMEOUT_SECONDS, Carrier, Gateway
 from common.fields import Sealed
+from common.outages import Server, server_of
+from common.redis.client import for_web
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
@@ -91,6 +94,16 @@ class GatewayAdmin(admin.ModelAdmin[Gateway]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Gateway]:
         """Only what the user may see."""
         return Gateway.objects.visible_to(request.user)
+
+    def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
+        """Save, and write the limit to Redis; without Redis it follows within ten seconds of its return."""
+        super().save_model(request, obj, form, change)
+        try:
+            limits.publish_one(for_web(), obj)
+        except Exception as error:
+            if server_of(error) is not Server.REDIS:
+                raise
+            messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The only adapter is chosen already."""

@@ -12,9 +12,13 @@ def seats_of(redis: Redis, gateway_id: int) -> SeatPool:
     return SeatPool(redis, SeatKeys(keys.seats(gateway_id), keys.limit(gateway_id), keys.current(gateway_id)))
 
 
+def publish_one(redis: Redis, gateway: Gateway) -> None:
+    """Write the limit of one gateway to Redis; it is in force for the next call."""
+    seats_of(redis, gateway.pk).set_limit(gateway.max_concurrency)
+
+
 def publish(redis: Redis) -> None:
     """Write the limit of every gateway to Redis, and sweep the seats of the dead."""
-    for gateway_id, limit in Gateway.objects.values_list("pk", "max_concurrency"):
-        seats = seats_of(redis, gateway_id)
-        seats.set_limit(limit)
-        seats.sweep()
+    for gateway in Gateway.objects.only("max_concurrency"):
+        publish_one(redis, gateway)
+        seats_of(redis, gateway.pk).sweep()

@@ -68,12 +68,27 @@ class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):
             return None
 
     def save_model(self, request: HttpRequest, obj: ConcurrencyLimit, form: Any, change: Any) -> None:
-        """Save, and write the limits to Redis; without Redis they follow within ten seconds of its return."""
+        """Save; it is in force at once."""
         super().save_model(request, obj, form, change)
+        self._publish(request)
+
+    def delete_model(self, request: HttpRequest, obj: ConcurrencyLimit) -> None:
+        """Delete: a type without a limit is closed, at once."""
+        super().delete_model(request, obj)
+        self._publish(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ConcurrencyLimit]) -> None:
+        """The same for several."""
+        super().delete_queryset(request, queryset)
+        self._publish(request)
+
+    @staticmethod
+    def _publish(request: HttpRequest) -> None:
+        """Write the limits to Redis; without Redis they follow within ten seconds of its return."""
         try:
             limits.publish(for_web())
         except Exception as error:
-            if server_of(error) is None:
+            if server_of(error) is not Server.REDIS:
                 raise
             messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
 

@@ -69,11 +69,14 @@ def _seats(redis: Redis) -> Iterator[Metric]:
     limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
     taken = GaugeMetricFamily("simwatch_seats_taken", "Seats that are taken.", labels=["limit"])
     for state in monitoring.limits(redis):
-        limit.add_metric([state.task_type], state.max_concurrency or 0)
+        # Closed (no limit configured) is not the same as paused (0).
+        if state.max_concurrency is not None:
+            limit.add_metric([state.task_type], state.max_concurrency)
         taken.add_metric([state.task_type], state.current)
     for gateway in Gateway.objects.only("name"):
         occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
-        limit.add_metric([f"gateway:{gateway.name}"], occupancy.limit or 0)
+        if occupancy.limit is not None:
+            limit.add_metric([f"gateway:{gateway.name}"], occupancy.limit)
         taken.add_metric([f"gateway:{gateway.name}"], len(occupancy.members))
     yield limit
     yield taken
@@ -90,6 +93,11 @@ def _claims(redis: Redis) -> Iterator[Metric]:
 def _checks(redis: Redis) -> Iterator[Metric]:
     claims = CounterMetricFamily("simwatch_claims", "Cards claimed.", labels=["check"])
     lost = CounterMetricFamily("simwatch_lost_claims", "Claims that ran out.", labels=["check"])
+    uncounted = CounterMetricFamily(
+        "simwatch_uncounted_claims",
+        "Claims that ended without a check: gateway closed or busy, card given back, refused or unwanted.",
+        labels=["check"],
+    )
     checks = CounterMetricFamily(
         "simwatch_checks", "Checks that came to an end.", labels=["check", "outcome"]
     )
@@ -104,12 +112,14 @@ def _checks(redis: Redis) -> Iterator[Metric]:
         labels = [check_type.value]
         claims.add_metric(labels, counted.get("claimed", 0))
         lost.add_metric(labels, counted.get("lost", 0))
+        uncounted.add_metric(labels, counted.get("uncounted", 0))
         for outcome in ("success", "failed"):
             checks.add_metric([*labels, outcome], counted.get(outcome, 0))
         seconds = counted.get("total_duration_ms", 0) / 1000
         durations.add_metric(labels, _buckets(counted, "h", [ms / 1000 for ms in BOUNDS_MS]), seconds)
-        lateness.add_metric(labels, _buckets(counted, "l", LATENESS_BOUNDS_SECONDS), None)
-    yield from (claims, lost, checks, durations, lateness)
+        late = counted.get("total_late_ms", 0) / 1000
+        lateness.add_metric(labels, _buckets(counted, "l", LATENESS_BOUNDS_SECONDS), late)
+    yield from (claims, lost, uncounted, checks, durations, lateness)
 
 
 def _buckets(counted: dict[str, int], prefix: str, bounds: Sequence[float]) -> list[tuple[str, float]]:

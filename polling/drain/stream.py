@@ -11,7 +11,7 @@ from redis import Redis
 
 from common.http.outgoing import Outgoing
 from common.redis.leases import HeldSeats
-from polling.checks.base import GatewayCheck
+from polling.checks.base import GatewayCheck, Outcome
 from polling.drain import settling
 from polling.drain.asking import Answered, Asker, Call
 from polling.drain.claiming import CALLS_A_SEAT, Claimer, Taken
@@ -170,9 +170,9 @@ class Stream:
             self._has_room.set()
 
     async def _call(self, call: Call) -> None:
-        self._take_in(await self._asker.ask(call))
+        self._keep_or_repeat(await self._asker.ask(call))
 
-    def _take_in(self, answered: Answered) -> None:
+    def _keep_or_repeat(self, answered: Answered) -> None:
         call = answered.call
         if answered.has_failed and self._asker.is_well(call.gateway):
             # The gateway answers others, so a card may be the reason: ask again in halves, to find out which.
@@ -203,21 +203,21 @@ class Stream:
 
     async def _record_and_settle(self) -> None:
         answered, self._answered = self._answered, []
-        settlements, self._settlements = self._settlements, []
+        without_call, self._settlements = self._settlements, []
         if answered:
-            settlements += await self._means.outlet.in_thread(self._record, answered)
+            outcomes = await self._means.outlet.in_thread(self._record, answered)
             self._unrecorded -= sum(len(one.call.cards) for one in answered)
-        if settlements:
-            await self._means.outlet.in_thread(self._settle, settlements)
+            await self._means.outlet.in_thread(self._settle, answered, outcomes)
+        if without_call:
+            await self._means.outlet.in_thread(self.hand.settle, without_call)
 
-    def _record(self, answered: Sequence[Answered]) -> list[Settlement]:
-        outcomes = record(self.check, [result for one in answered for result in one.results])
-        return settling.after(answered, outcomes, self._means.chance)
+    def _record(self, answered: Sequence[Answered]) -> list[Outcome]:
+        return record(self.check, [result for one in answered for result in one.results])
 
     # ---- settle
 
-    def _settle(self, settlements: Sequence[Settlement]) -> None:
-        self.hand.settle(settlements)
+    def _settle(self, answered: Sequence[Answered], outcomes: Sequence[Outcome]) -> None:
+        self.hand.settle(settling.after(answered, outcomes, self._means.chance))
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

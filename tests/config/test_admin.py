@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
 from cards.models import CheckState
+from carriers import keys as gateway_keys
 from carriers.models import Gateway
 from common.fields import Sealed
 from common.redis.leases import holder
@@ -205,3 +206,26 @@ def test_without_redis_the_limits_can_still_be_seen_and_changed(
     monkeypatch.setattr(polling_admin, "for_web", away)
 
     assert administrator.get(reverse("admin:polling_concurrencylimit_changelist")).status_code == 200
+
+
+def test_a_gateways_limit_is_in_force_when_it_is_saved(administrator: Client, redis: Redis) -> None:
+    gateway = GatewayFactory.create()
+    form = administrator.get(reverse("admin:carriers_gateway_change", args=[gateway.pk])).context["adminform"]
+    fields = {name: "" if value is None else value for name, value in form.form.initial.items()}
+
+    administrator.post(
+        reverse("admin:carriers_gateway_change", args=[gateway.pk]),
+        {**fields, "credentials": "", "paused_until_0": "", "paused_until_1": "", "max_concurrency": 3},
+    )
+
+    assert redis.get(gateway_keys.limit(gateway.pk)) == "3"
+
+
+def test_a_type_whose_limit_is_deleted_is_closed_at_once(administrator: Client, redis: Redis) -> None:
+    make_missing()
+    limits.publish(redis)
+    limit = ConcurrencyLimit.objects.get(task_type="carddata")
+
+    administrator.post(reverse("admin:polling_concurrencylimit_delete", args=[limit.pk]), {"post": "yes"})
+
+    assert redis.get(keys.limit("carddata")) == "0"

@@ -46,7 +46,7 @@ def test_it_is_parked_after_five_lost_claims_and_none_of_its_neighbours(make_sta
 
     stack.kill("worker-checks", signal.SIGTERM)
     stack.supervisor.start(processes.checks_worker(stack.variables))
-    stack.manage("release_parked")
+    stack.manage("release_parked", poison)
     stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=40, what="the released card is read")
 
 

@@ -54,11 +54,11 @@ def test_the_law_the_queue_and_the_claims_are_told(client: Client, redis: Redis,
     label = f'{{check="{TYPE}"}}'
     told = {name: found[f"simwatch_{name}{label}"] for name in (
         "wanted_cards", "scheduled_cards", "parked_cards", "law_gap_cards", "due_cards", "claimed_cards",
-        "triggered_cards", "suspect_cards", "claims_total", "lost_claims_total",
+        "triggered_cards", "suspect_cards", "claims_total", "lost_claims_total", "uncounted_claims_total",
     )}  # fmt: skip
     assert told == {
         "wanted_cards": 5, "scheduled_cards": 4, "parked_cards": 1, "law_gap_cards": 0, "due_cards": 3,
-        "claimed_cards": 1, "triggered_cards": 0, "suspect_cards": 0, "claims_total": 1, "lost_claims_total": 0,
+        "claimed_cards": 1, "triggered_cards": 0, "suspect_cards": 0, "claims_total": 1, "lost_claims_total": 0, "uncounted_claims_total": 0,
     }  # fmt: skip
     assert found["simwatch_last_claim_age_seconds"] < 60
     assert found["simwatch_redis_up"] == 1
@@ -96,6 +96,9 @@ def test_outcomes_are_counted_with_their_durations(client: Client, redis: Redis,
 
     assert found[f'simwatch_checks_total{{check="{TYPE}",outcome="success"}}'] == 1
     assert found[f'simwatch_checks_total{{check="{TYPE}",outcome="failed"}}'] == 1
+    assert found[f'simwatch_uncounted_claims_total{{check="{TYPE}"}}'] == 1
+    assert found[f'simwatch_check_lateness_seconds_count{{check="{TYPE}"}}'] == 2
+    assert 2 <= found[f'simwatch_check_lateness_seconds_sum{{check="{TYPE}"}}'] < 10
     duration = f'simwatch_check_duration_seconds_bucket{{check="{TYPE}",le="%s"}}'
     assert [found[duration % le] for le in ("0.01", "0.02", "0.5", "1", "+Inf")] == [0, 1, 1, 2, 2]
     assert found[f'simwatch_check_duration_seconds_sum{{check="{TYPE}"}}'] == 0.715

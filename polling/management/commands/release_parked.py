@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from common.redis.client import for_worker
 from polling.models import ParkedCheck
@@ -13,16 +13,23 @@ from polling.parking import release
 class Command(BaseCommand):
     """Release parked cards."""
 
-    help = "Puts parked cards back into the schedule: those that are named, or all."
+    help = "Puts parked cards back into the schedule: those that are named by their ICCID, or all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments of the command line."""
-        parser.add_argument("cards", nargs="*", type=int, metavar="CARD_ID")
+        parser.add_argument("iccids", nargs="*", metavar="ICCID")
+        parser.add_argument("--all", action="store_true", help="every parked card")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Release."""
+        named = set(options["iccids"])
+        if bool(named) == options["all"]:
+            raise CommandError("name the cards to release by their ICCID, or say --all")
         chosen = ParkedCheck.objects.all()
-        if options["cards"]:
-            chosen = chosen.filter(card_id__in=options["cards"])
+        if named:
+            chosen = chosen.filter(card__iccid__in=named)
+        found = set(chosen.values_list("card__iccid", flat=True))
         released = release(for_worker(), chosen)
         self.stdout.write(f"Released {released:,} parked checks; they are due at once.")
+        if named - found:
+            raise CommandError(f"not parked: {', '.join(sorted(named - found))}")

@@ -15,7 +15,7 @@ for i = 1, size do
 end
 
 -- Zeros, so that an operator who asks for `failed` is told 0 and not nothing.
-local accepted, counted, sums = 0, false, { success = 0, failed = 0, total_duration_ms = 0 }
+local accepted, uncounted, counted, sums = 0, 0, false, { success = 0, failed = 0, total_duration_ms = 0 }
 local sums_up = { success = true, failed = true, total_duration_ms = true }
 local function add(field, amount) sums[field] = (sums[field] or 0) + amount end
 
@@ -31,6 +31,7 @@ local function count(outcome, ms, late)
   add('total_duration_ms', ms)
   add('h' .. bucket(durations, ms), 1)
   add('l' .. bucket(latenesses, late), 1)
+  add('total_late_ms', math.floor(late * 1000))
 end
 
 local function settle(card, delay, counts, ms, late)
@@ -41,6 +42,7 @@ local function settle(card, delay, counts, ms, late)
     -- XX: a card that was removed while it was being checked must not come back.
     redis.call('ZADD', KEYS[1], 'XX', now + tonumber(delay), card)
   end
+  if counts == 'nothing' then uncounted = uncounted + 1 end
   if counts == 'nothing' and delay ~= 'remove' then return end
   redis.call('HDEL', KEYS[3], card)
   redis.call('SREM', KEYS[4], card)
@@ -66,4 +68,5 @@ if counted then
   end
   redis.call('EXPIRE', minute, ARGV[2])
 end
+if uncounted > 0 then redis.call('HINCRBY', KEYS[8], 'uncounted', uncounted) end
 return accepted
