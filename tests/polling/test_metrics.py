@@ -86,11 +86,10 @@ def test_seats_of_types_and_gateways_are_told(client: Client, redis: Redis, flee
 def test_outcomes_are_counted_with_their_durations(client: Client, redis: Redis, fleet: list[int]) -> None:
     schedule = Schedule(redis, TYPE)
     schedule.hasten([(card_id, -1.0) for card_id in fleet])
-    first, second = schedule.claim(2, ttl=timedelta(seconds=60)).claims
+    first, second, third = schedule.claim(3, ttl=timedelta(seconds=60)).claims
     hour = timedelta(hours=1)
-    schedule.settle(
-        [Settlement(first, hour, Counts.SUCCESS, 15), Settlement(second, hour, Counts.FAILED, 700)]
-    )
+    ended = [Settlement(first, hour, Counts.SUCCESS, 15), Settlement(second, hour, Counts.FAILED, 700)]
+    schedule.settle([*ended, Settlement(third, hour)])
 
     found = scrape(client)
 
