@@ -130,7 +130,7 @@ class Round:
             wanted = seats_wanted(
                 held=held,
                 pace=pace,
-                has_work=outlook.cards > 0,
+                has_work=outlook.cards > 0 or (outlook.suspects > 0 and lifetime.is_young),
                 share=self.recruiter.share(occupancy.limit or 0),
                 free=occupancy.free,
             )

@@ -96,14 +96,15 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Outlook:
-    """How many cards are due now, and how many were triggered by hand."""
+    """How many cards are due now, how many were triggered by hand, and how many are to be asked about alone."""
 
     due: int
     triggered: int
+    suspects: int
 
     @property
     def cards(self) -> int:
-        """Both."""
+        """Those that can be claimed together."""
         return self.due + self.triggered
 
 
@@ -127,7 +128,8 @@ class Schedule:
         self._parked = keys.parked(check_type)
         self._again = keys.again(check_type)
         self._counters = keys.counters(check_type)
-        self._memory = [keys.lost(check_type), keys.suspects(check_type), self._again]
+        self._suspects = keys.suspects(check_type)
+        self._memory = [keys.lost(check_type), self._suspects, self._again]
 
     def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
         """Claim up to `count` cards: triggers first, then the longest due; raises NoScheduleError."""
@@ -158,6 +160,7 @@ class Schedule:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)
         pipeline.llen(self._manual)
+        pipeline.scard(self._suspects)
         return Outlook(*cast("list[int]", pipeline.execute()))
 
     def settle(self, settlements: Sequence[Settlement]) -> int:

@@ -13,6 +13,7 @@ from carriers.clients.base import CardError, GatewayAddress, GatewayClient, Gate
 from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
 from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
 from polling.seeding import Walk
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
@@ -129,4 +130,20 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
 
     assert carrier.calls[0] == [suspect.iccid]
     assert len(carrier.calls[1]) == 5
+    assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+
+
+def test_a_suspect_is_asked_about_also_when_nothing_is_due(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create()
+    suspect = CardFactory.create()
+    Walk(redis, Random(1)).run(total=0)
+    redis.zadd(keys.queue(TYPE), {str(suspect.pk): redis.time()[0] + 60})
+    redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
+    redis.sadd(keys.suspects(TYPE), suspect.pk)
+
+    Drain(redis, outlet, Random(1)).run()
+
+    assert carrier.calls == [[suspect.iccid]]
     assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
