@@ -58,14 +58,23 @@ class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):
         state = self._state(limit)
         return ", ".join(f"{holder.holder} ({holder.seats})" for holder in state.holders) if state else "?"
 
-    @staticmethod
-    def _state(limit: ConcurrencyLimit) -> monitoring.LimitState | None:
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, with what Redis says: asked once, so that a frozen Redis costs one timeout."""
+        changes = super().get_changelist_instance(request)
         try:
-            return monitoring.limit(for_web(), limit.task_type)
+            states = {state.task_type: state for state in monitoring.limits(for_web())}
         except Exception as error:
             if server_of(error) is not Server.REDIS:
                 raise
-            return None
+            states = {}
+        for limit in changes.result_list:
+            vars(limit)["state"] = states.get(limit.task_type)
+        return changes
+
+    @staticmethod
+    def _state(limit: ConcurrencyLimit) -> monitoring.LimitState | None:
+        state: monitoring.LimitState | None = vars(limit).get("state")
+        return state
 
     def save_model(self, request: HttpRequest, obj: ConcurrencyLimit, form: Any, change: Any) -> None:
         """Save; it is in force at once."""
@@ -120,7 +129,7 @@ class ParkedCheckAdmin(ScopedRowsAdmin):
         except Exception as error:
             if server_of(error) is not Server.REDIS:
                 raise
-            messages.warning(request, _("Released. Redis does not answer; the next walk plans these cards."))
+            messages.warning(request, _("Redis does not answer; nothing was released. Try again soon."))
         else:
             messages.success(request, _("%(count)d released; due at once.") % {"count": released})
 

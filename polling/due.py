@@ -9,6 +9,7 @@ FIRST_BACK_OFF = timedelta(seconds=60)
 MAX_DOUBLINGS = 20
 GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
 GATEWAY_BUSY_SECONDS = (2.0, 6.0)
+LONGEST_BUSY = timedelta(minutes=5)
 
 
 def after_answer(interval: timedelta, chance: Random) -> timedelta:
@@ -33,9 +34,10 @@ def while_gateway_is_closed(interval: timedelta, opens_in: timedelta, chance: Ra
     return max(opens_in, interval * chance.uniform(0.5, 1))
 
 
-def while_gateway_is_busy(chance: Random) -> timedelta:
-    """Some seconds: its seats are in use, and free again with the next answer."""
-    return timedelta(seconds=chance.uniform(*GATEWAY_BUSY_SECONDS))
+def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:
+    """Some seconds, or `wait`, after which the gateway will have served those who came before; bounded."""
+    soonest = timedelta(seconds=chance.uniform(*GATEWAY_BUSY_SECONDS))
+    return min(max(soonest, wait * chance.uniform(1 - JITTER, 1 + JITTER)), LONGEST_BUSY)
 
 
 def when_planned(

@@ -41,14 +41,15 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
 def release(redis: Redis, chosen: QuerySet[Any]) -> int:
     """Put the parked checks among `chosen` back into the schedule, due at once; returns how many there were.
 
-    The row first: when Redis does not hear of it, the next walk tells it.
+    The schedule first: without Redis nothing happens, and it can be tried again. Without PostgreSQL the next
+    walk parks them again.
     """
     released = 0
     for check_type in CHECKS:
         parked = chosen.filter(type=check_type, parked_at__isnull=False)
         cards = list(parked.values_list("card_id", flat=True))
+        Schedule(redis, check_type).release([(card_id, 0.0) for card_id in cards])
         released += CheckState.objects.filter(type=check_type, card_id__in=cards).update(
             parked_at=None, parked_where=""
         )
-        Schedule(redis, check_type).release([(card_id, 0.0) for card_id in cards])
     return released

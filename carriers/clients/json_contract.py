@@ -61,7 +61,7 @@ class JsonClient(GatewayClient):
                 reply = await self._post(path, body, deadline=self._timeout, max_bytes=max_bytes)
             except StaleConnectionError:
                 # Only reading: asking twice does no harm.
-                left = ends_at - time.monotonic()
+                left = max(0.0, ends_at - time.monotonic())
                 reply = await self._post(path, body, deadline=left, max_bytes=max_bytes)
         except CallError as error:
             raise GatewayError(str(error)) from None

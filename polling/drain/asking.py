@@ -61,6 +61,7 @@ class Asker:
         self._outgoing = outgoing
         self._clients: dict[int, GatewayClient] = {}
         self._failed_since_answer: dict[int, int] = {}
+        self._last_ms: dict[int, int] = {}
         self._failures: Counter[tuple[str, str]] = Counter()
 
     async def ask(self, call: Call) -> Answered:
@@ -72,7 +73,13 @@ class Asker:
             self._failed_since_answer[gateway_id] = 0
         elif gateway_id in self._failed_since_answer:
             self._failed_since_answer[gateway_id] += 1
-        return Answered(call, results, round((time.perf_counter() - started) * 1000))
+        duration_ms = round((time.perf_counter() - started) * 1000)
+        self._last_ms[gateway_id] = duration_ms
+        return Answered(call, results, duration_ms)
+
+    def call_seconds(self, gateway_id: int) -> float:
+        """How long a call to the gateway takes, as the last one did; a second before the first."""
+        return self._last_ms.get(gateway_id, 1000) / 1000
 
     def is_well(self, gateway: Gateway) -> bool:
         """Whether the gateway has answered in this drain, and not failed again and again since."""

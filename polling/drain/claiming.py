@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -16,6 +16,7 @@ from cards.models import CheckType
 from carriers.models import Gateway
 from common import database
 from common.redis.leases import holder
+from polling import due
 from polling.checks.base import PolledCard
 from polling.drain import settling
 from polling.drain.directory import Directory
@@ -51,7 +52,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a claim brought: cards to ask about, and claims that are settled without. `is_all`: no more is due."""
+    """What a claim brought: cards to ask about, and claims that are settled without. `is_all`: claiming more now is of no use."""
 
     cards: list[tuple[Gateway, list[PolledCard]]]
     settlements: list[Settlement]
@@ -62,14 +63,24 @@ class Claimer:
     """Claims for one check type."""
 
     def __init__(
-        self, check_type: CheckType, *, redis: Redis, hand: Hand, gateway_seats: GatewaySeats, chance: Random
+        self,
+        check_type: CheckType,
+        *,
+        redis: Redis,
+        hand: Hand,
+        gateway_seats: GatewaySeats,
+        call_seconds: Callable[[int], float],
+        chance: Random,
     ) -> None:
-        """Claims go into `hand`."""
+        """Claims go into `hand`; `call_seconds` is how long a call to a gateway takes."""
         self._type = check_type
         self._schedule = Schedule(redis, check_type)
         self._hand = hand
         self._gateway_seats = gateway_seats
+        self._call_seconds = call_seconds
         self._chance = chance
+        # Gateway -> when it will have served those who were deferred (monotonic clock).
+        self._served_at: dict[int, float] = {}
         self._directory: Directory | None = None
         self._read_at = 0.0
 
@@ -125,15 +136,29 @@ class Claimer:
         kept = []
         for gateway_id, cards in by_gateway.items():
             gateway = directory.gateways[gateway_id]
-            fits = self._cards_that_fit(gateway, len(cards), waiting.get(gateway_id, 0))
-            settlements += [settling.while_busy(card, self._chance) for card in cards[fits:]]
+            before = waiting.get(gateway_id, 0)
+            calls = -(-len(cards) // gateway.batch_size)
+            seats = self._gateway_seats.reserve(gateway_id, before + calls)
+            fits = max(0, min(len(cards), (seats * CALLS_A_SEAT - before) * gateway.batch_size))
+            settlements += self._deferred(gateway, cards[fits:], seats)
             kept.append((gateway, cards[:fits]))
+            # More of the same would only be deferred as well: wait until a call has ended.
+            is_all = is_all or fits < len(cards)
         return Taken(kept, settlements, is_all)
 
-    def _cards_that_fit(self, gateway: Gateway, cards: int, waiting: int) -> int:
-        calls = -(-cards // gateway.batch_size)
-        seats = self._gateway_seats.reserve(gateway.pk, waiting + calls)
-        return max(0, min(cards, (seats * CALLS_A_SEAT - waiting) * gateway.batch_size))
+    def _deferred(self, gateway: Gateway, cards: Sequence[PolledCard], seats: int) -> list[Settlement]:
+        """Each call's worth of cards comes back when it is its turn, so that none is claimed again in vain."""
+        now = time.monotonic()
+        step = self._call_seconds(gateway.pk) / max(1, seats)
+        turn = max(now, self._served_at.get(gateway.pk, now))
+        settlements = []
+        for start in range(0, len(cards), gateway.batch_size):
+            turn += step
+            wait = timedelta(seconds=turn - now)
+            portion = cards[start : start + gateway.batch_size]
+            settlements += [settling.while_busy(card, wait, self._chance) for card in portion]
+        self._served_at[gateway.pk] = min(turn, now + due.LONGEST_BUSY.total_seconds())
+        return settlements
 
 
 def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -> Loaded:

@@ -37,7 +37,8 @@ class Directory:
     @property
     def smallest_batch(self) -> int:
         """So many cards at least go into one call."""
-        return min((gateway.batch_size for gateway in self.gateways.values()), default=1)
+        open_now = (gateway for gateway in self.gateways.values() if self.opens_in(gateway) is None)
+        return min((gateway.batch_size for gateway in open_now), default=1)
 
     def gateway_of(self, gateway_id: int | None, carrier_id: int) -> Gateway | None:
         """A card's own gateway, or its carrier's default."""

@@ -1,7 +1,6 @@
 """The seats at gateways that one drain holds, for all its streams together."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +17,6 @@ class GatewaySeats:
         """None at first."""
         self._redis = redis
         self._held: dict[int, HeldSeats] = {}
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """What is held at the end is given back."""
@@ -27,15 +25,9 @@ class GatewaySeats:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give all seats back."""
-        self._stack.close()
-
-    def _of(self, gateway_id: int) -> HeldSeats:
-        """Those of one gateway."""
-        if gateway_id not in self._held:
-            pool = seats_of(self._redis, gateway_id)
-            self._held[gateway_id] = self._stack.enter_context(pool.hold())
-        return self._held[gateway_id]
+        """Give all seats back. The first outage ends it: the leases run out by themselves."""
+        for seats in self._held.values():
+            seats.give_back_all()
 
     def reserve(self, gateway_id: int, calls: int) -> int:
         """Have seats for `calls` calls, as far as the gateway's limit lets; returns how many there are."""
@@ -51,10 +43,21 @@ class GatewaySeats:
         """The seat is idle again."""
         self._of(gateway_id).end()
 
+    def has_any(self, gateway_id: int) -> bool:
+        """Whether there is a seat, in use or idle."""
+        return len(self._of(gateway_id)) > 0
+
     def review(self, needed: Mapping[int, int]) -> None:
-        """Forget what Redis has lost, and give back what is not needed; `needed` is per gateway."""
-        for gateway_id, seats in list(self._held.items()):
-            if len(seats):
-                occupancy = seats.verify()
-                # Below zero is free when the limit was lowered.
-                seats.shrink_to(min(needed.get(gateway_id, 0), len(seats) + min(0, occupancy.free)))
+        """Forget what Redis has lost, and hold as many as are `needed` (per gateway), as far as the limits let."""
+        held = [gateway_id for gateway_id, seats in list(self._held.items()) if len(seats)]
+        for gateway_id in {*held, *needed}:
+            seats = self._of(gateway_id)
+            occupancy = seats.verify()
+            # Below zero is free when the limit was lowered.
+            wanted = min(needed.get(gateway_id, 0), len(seats) + occupancy.free)
+            seats.shrink_to(wanted)
+            # A claim that went on meanwhile may have lined up more than was counted: next time it is.
+            seats.grow_to(wanted)
+
+    def _of(self, gateway_id: int) -> HeldSeats:
+        return self._held.setdefault(gateway_id, HeldSeats(seats_of(self._redis, gateway_id)))

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 
+import structlog
 from redis import Redis
 
+from common.outages import one_line
 from polling.store.wake_up import WakeUp
 
 RECRUIT_SECONDS = 0.25
@@ -12,6 +14,8 @@ RECRUIT_SECONDS = 0.25
 PARTS = 4
 # So many calls for help without an answer, and this process takes more seats itself.
 PATIENCE = 2
+
+log = structlog.get_logger(__name__)
 
 
 def seats_wanted(*, held: int, pace: int, has_work: bool, share: int, free: int) -> int:
@@ -36,6 +40,7 @@ class Recruiter:
         self._sent_at = 0.0
         self._unanswered = 0
         self._parts = 1
+        self._has_handed_over = False
 
     def share(self, limit: int) -> int:
         """How many of `limit` seats this process may hold."""
@@ -46,20 +51,31 @@ class Recruiter:
         if time.monotonic() - self._sent_at < RECRUIT_SECONDS:
             return
         self._sent_at = time.monotonic()
-        if self.hand_over():
+        if self._wake_another():
             self._unanswered = 0
             return
         self._unanswered += 1
         if self._unanswered >= PATIENCE:
             self._unanswered, self._parts = 0, min(PARTS, self._parts + 1)
 
-    def hand_over(self) -> bool:
-        """Wake another process, unless that is under way; returns whether it had to be done."""
+    def hand_over(self) -> None:
+        """Wake a successor, once: this drain's time is up."""
+        if not self._has_handed_over:
+            self._has_handed_over = True
+            self._wake_another()
+
+    def _wake_another(self) -> bool:
+        """Returns whether a wake-up was sent; none is while one is under way."""
         if not self._pending.mark():
             return False
         try:
             self._send()
-        except Exception:
+        except Exception as error:
             self._pending.clear()
-            raise
+            told = one_line(error)
+            if told is None:
+                raise
+            # Without the broker this drain goes on alone; beat's next wake-up does the rest.
+            log.warning("no_wake_up_sent", reason=told)
+            return False
         return True

@@ -34,6 +34,10 @@ class SeatsLostError(Exception):
     """Redis was flushed, or this process was frozen beyond its leases: its claims are void as well."""
 
 
+class TimeIsUpError(Exception):
+    """Something blocked for so long that the leases of the drain's seats have run out."""
+
+
 @dataclass(frozen=True)
 class Drain:
     """Works off every schedule until its time is up, it is told to stop, or nothing is due for a second."""
@@ -66,7 +70,7 @@ class Drain:
                 log.warning("no_schedule", what_to_do="wait for the walk, or run init_polling")
             except SeatsLostError:
                 log.warning("seats_lost", what_to_do="nothing: the cards fall due again")
-            except TimeoutError:
+            except TimeIsUpError:
                 log.error(
                     "drain_timed_out", what_to_do="see whether PostgreSQL is slow; the cards fall due again"
                 )
@@ -83,39 +87,49 @@ class Round:
 
     async def run(self) -> None:
         """Return when all streams have ended; raises the first error of any of them."""
-        # Beyond the lease of its seats, nothing of a drain may go on.
-        async with asyncio.timeout(LEASE_SECONDS):
-            await self._look()
-            work = asyncio.create_task(self._work())
-            try:
-                while not work.done():
-                    await asyncio.wait([work], timeout=LOOK_SECONDS)
-                    await self._look()
-            finally:
-                work.cancel()
-                await asyncio.wait([work])
-        await work
+        try:
+            # Beyond the lease of its seats, nothing of a drain may go on.
+            async with asyncio.timeout(LEASE_SECONDS) as limit:
+                await self._look()
+                work = asyncio.create_task(self._work())
+                try:
+                    while not work.done():
+                        await asyncio.wait([work], timeout=LOOK_SECONDS)
+                        await self._look()
+                finally:
+                    work.cancel()
+                    await asyncio.wait([work])
+            await work
+        except TimeoutError:
+            raise (TimeIsUpError if limit.expired() else TimeoutError) from None
 
     async def _work(self) -> None:
-        for stream in self.streams:
-            # Nothing else is in flight in this process.
-            await stream.check_suspects()
-        ended = await asyncio.gather(*(stream.flow() for stream in self.streams), return_exceptions=True)
+        try:
+            for stream in self.streams:
+                # Nothing else is in flight in this process.
+                await stream.check_suspects()
+            ended = await asyncio.gather(*(stream.flow() for stream in self.streams), return_exceptions=True)
+        finally:
+            for stream in self.streams:
+                await stream.close()
         for error in ended:
             if error is not None:
                 raise _first(error)
 
     async def _look(self) -> None:
-        lifetime = self.means.lifetime
+        lifetime, in_thread = self.means.lifetime, self.means.outlet.in_thread
+        calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
+        await in_thread(self.means.gateway_seats.review, calls)
         for stream in self.streams:
             if lifetime.must_cut:
                 stream.cut_calls()
-            outlook = await self.means.outlet.in_thread(self._review_seats, stream, stream.take_pace())
+            outlook = await in_thread(self._review_seats, stream, stream.take_pace())
+            for gateway_id in calls:
+                if not self.means.gateway_seats.has_any(gateway_id):
+                    stream.defer(gateway_id)
             stream.take_notice(outlook)
             if stream.has_calls or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
                 lifetime.busy()
-        calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
-        await self.means.outlet.in_thread(self.means.gateway_seats.review, calls)
 
     def _review_seats(self, stream: Stream, pace: int) -> Outlook:
         """Blocks: for a thread."""

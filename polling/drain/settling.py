@@ -43,9 +43,9 @@ def while_closed(claim: Claim, interval: timedelta, opens_in: timedelta, chance:
     return Settlement(claim, due.while_gateway_is_closed(interval, opens_in, chance))
 
 
-def while_busy(card: PolledCard, chance: Random) -> Settlement:
-    """The gateway takes no more calls at once."""
-    return Settlement(card.claim, due.while_gateway_is_busy(chance))
+def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
+    """The gateway takes no more calls at once; after `wait` it will have served those who came before."""
+    return Settlement(card.claim, due.while_gateway_is_busy(wait, chance))
 
 
 def unwanted(claim: Claim) -> Settlement:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 
 from redis import Redis
@@ -47,20 +48,21 @@ class Stream:
     def __init__(self, check: GatewayCheck, seats: HeldSeats, hand: Hand, means: Means) -> None:
         """`seats` and `hand` outlive the stream: who made them gives back what is left in them."""
         self.check, self.seats, self.hand, self._means = check, seats, hand, means
+        self._asker = Asker(check, means.outgoing)
         self._claimer = Claimer(
             check.type,
             redis=means.redis,
             hand=hand,
             gateway_seats=means.gateway_seats,
+            call_seconds=self._asker.call_seconds,
             chance=means.chance,
         )
-        self._asker = Asker(check, means.outgoing)
         self._waiting = Waiting()
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._answered: list[Answered] = []
         self._settlements: list[Settlement] = []
         self._unrecorded = 0
-        self._is_claiming = True
+        self._is_claiming, self._is_closed = True, False
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun = 0, 0
 
@@ -83,10 +85,15 @@ class Stream:
                 group.create_task(self._keep_recording())
                 await self._keep_claiming()
         finally:
-            self.cut_calls()
-            while self._calls:
-                await asyncio.wait(self._calls)
-            self._asker.tell_failures()
+            await self.close()
+
+    async def close(self) -> None:
+        """Begin no call any more, and end those that run. Safe to repeat."""
+        self._is_closed = True
+        self.cut_calls()
+        while self._calls:
+            await asyncio.wait(self._calls)
+        self._asker.tell_failures()
 
     @property
     def has_calls(self) -> bool:
@@ -104,10 +111,16 @@ class Stream:
         return begun + len(self._calls)
 
     def take_notice(self, outlook: Outlook) -> None:
-        """There is something to claim, and there may be new seats."""
+        """There may be something to claim, and other seats than before."""
         self._triggered = outlook.triggered
+        self._ask()
         if outlook.cards:
             self._has_room.set()
+
+    def defer(self, gateway_id: int) -> None:
+        """Nobody waits for a seat at a gateway: without any, its cards are deferred."""
+        cards = self._waiting.drop(gateway_id)
+        self._settlements += [settling.while_busy(card, timedelta(), self._means.chance) for card in cards]
 
     def cut_calls(self) -> None:
         """End the calls that run; their cards are given back."""
@@ -147,12 +160,17 @@ class Stream:
     def _ask(self) -> None:
         """Begin calls while there are seats: of the type first, then of a gateway."""
         gateway_seats = self._means.gateway_seats
-        while self._means.lifetime.may_call and self._unrecorded < UNRECORDED_AT_MOST and self.seats.begin():
+        while self._may_ask and self.seats.begin():
             call = self._waiting.next(gateway_seats.begin)
             if call is None:
                 self.seats.end()
                 return
             self._begin(call)
+
+    @property
+    def _may_ask(self) -> bool:
+        is_open = self._means.lifetime.may_call and not self._is_closed
+        return is_open and self._unrecorded < UNRECORDED_AT_MOST
 
     def _begin(self, call: Call) -> None:
         self._begun += 1

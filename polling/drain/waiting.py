@@ -44,6 +44,16 @@ class Waiting:
         """How many calls wait."""
         return sum(self.calls_by_gateway().values())
 
+    def drop(self, gateway_id: int) -> list[PolledCard]:
+        """Let no card of a gateway wait any longer; returns those that did."""
+        dropped = list(self._cards.pop(gateway_id, ()))
+        if gateway_id in self._turns:
+            self._turns.remove(gateway_id)
+        for call in [call for call in self._repeats if call.gateway.pk == gateway_id]:
+            self._repeats.remove(call)
+            dropped += call.cards
+        return dropped
+
     def next(self, take_seat: Callable[[int], bool]) -> Call | None:
         """The next call, with a seat at its gateway (by its id); None when nothing waits for a free gateway."""
         for call in self._repeats:

@@ -1,17 +1,20 @@
 """One card, one answer or one gateway spoils things: what it touches, and what it does not."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 
 import pytest
+from django.db import OperationalError
 from redis import Redis
 
 from cards.models import CardUsage, CheckState
 from carriers.clients.base import CardError, GatewayAddress, GatewayClient, GatewayError, UsageReading
 from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
+from polling.checks import data_usage
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Walk
@@ -147,3 +150,37 @@ def test_a_suspect_is_asked_about_also_when_nothing_is_due(
 
     assert carrier.calls == [[suspect.iccid]]
     assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+
+
+def test_when_recording_fails_no_further_call_begins_and_none_is_left_running(
+    redis: Redis, outlet: Outlet, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GatewayFactory.create(batch_size=1)
+    CardFactory.create_batch(400)
+    failed_at: list[int] = []
+    ended: list[int] = []
+
+    async def slow(self: Carrier, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        self.calls.append(list(iccids))
+        try:
+            await asyncio.sleep(0.1 if len(self.calls) < 30 else 5)
+        finally:
+            ended.append(1)
+        return [UsageReading(Decimal(1), datetime.now(UTC)) for _ in iccids]
+
+    def broken(*_: object, **__: object) -> None:
+        failed_at.append(len(carrier.calls))
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(carrier, "usage", slow)
+    monkeypatch.setattr(data_usage, "_meter", broken)
+
+    with pytest.raises(OperationalError):
+        drain(redis, outlet)
+
+    assert len(failed_at) == 1
+    # Those that begin between the failure and its notice have seats; there are no more than that.
+    assert len(carrier.calls) <= failed_at[0] + 13
+    assert len(ended) == len(carrier.calls)
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.zcard(keys.seats(TYPE)) == 0

@@ -204,3 +204,46 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
     assert sent == []
     assert redis.hlen(keys.claims(TYPE)) == 0
     assert redis.zcard(keys.seats(TYPE)) == 0
+
+
+def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    cards = [
+        card.pk
+        for number in range(30)
+        for card in CardFactory.create_batch(
+            4, gateway=gateway(simulator, is_default=False, max_concurrency=1 + number % 3)
+        )
+    ]
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=50)
+    Walk(redis, Random(1)).run(total=0)
+    now = redis.time()[0]
+    chance = Random(3)
+    redis.zadd(keys.queue(TYPE), {str(card): now + 0.2 + chance.uniform(0, 4) for card in cards})
+
+    Drain(redis, outlet, Random(1)).run()
+
+    counted = redis.hgetall(keys.counters(TYPE))
+    assert counted["success"] == "120"
+    # A drain of 15 s in which a card is stuck asks about it at the end, or not at all.
+    asked = [datetime.fromisoformat(call["start"]).timestamp() for call in simulator.calls()]
+    assert max(asked) < now + 4 + 7
+    on_time = sum(int(counted.get(f"l{bucket}", 0)) for bucket in (1, 2))
+    assert on_time >= 110
+
+
+def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=5)
+    gateway(simulator, batch_size=10, max_concurrency=1)
+    CardFactory.create_batch(1500)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=200)
+
+    claimed = drain(redis, outlet)
+
+    asked = sum(len(call["cards"]) for call in simulator.calls())
+    assert asked >= 100
+    assert claimed < 2 * 1500

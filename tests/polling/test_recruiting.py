@@ -1,6 +1,7 @@
 """How many seats a drain takes, and when it calls for help."""
 
 import pytest
+from kombu.exceptions import OperationalError
 from redis import Redis
 
 from polling.drain import recruiting
@@ -57,11 +58,31 @@ def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest
     assert shares == [13, 13, 13, 25, 25, 38, 38, 50, 50, 50]
 
 
-def test_a_call_that_cannot_be_sent_is_not_pending(redis: Redis) -> None:
-    def fail() -> None:
-        raise ConnectionError
+def test_a_successor_is_woken_once(redis: Redis) -> None:
+    sent: list[int] = []
+    ending = recruiter(redis, sent)
 
-    with pytest.raises(ConnectionError):
+    for _ in range(5):
+        ending.hand_over()
+        WakeUp(redis).clear()
+
+    assert len(sent) == 1
+
+
+def test_without_the_broker_a_drain_goes_on_and_nothing_is_pending(redis: Redis) -> None:
+    def fail() -> None:
+        raise OperationalError("no broker")
+
+    Recruiter(redis, fail).call_for_help()
+
+    assert WakeUp(redis).mark()
+
+
+def test_a_fault_of_ours_is_not_taken_for_an_outage(redis: Redis) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
         Recruiter(redis, fail).hand_over()
 
     assert WakeUp(redis).mark()
