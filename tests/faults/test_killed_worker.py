@@ -99,6 +99,8 @@ def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it
         print(f"\n{end.__name__}: ended after {(datetime.now(UTC) - asked_at).total_seconds():.1f} s")
         assert claimed(stack) == set()
         assert seats_taken(stack) == set()
+        # Of a child alone, below, Celery itself may log that a job was lost: a wake-up, which costs a second.
+        assert "Traceback" not in (stack.folder / "logs" / "worker-checks.log").read_text()
 
     stack.simulator.fault(path="/c/", kind="latency", share=0)
     stack.wait_until(lambda: len(children(stack)) == CHECKS_PROCESSES, seconds=40, what="a new worker")
@@ -111,5 +113,3 @@ def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it
         lambda: len(asked_since(stack, asked_at)) == wanting(stack), seconds=60, what="checks go on"
     )
     assert stack.pid("worker-checks") == parent
-    log = (stack.folder / "logs" / "worker-checks.log").read_text()
-    assert "Traceback" not in log
