@@ -1,12 +1,17 @@
 """Users, agents and tokens in the admin."""
 
-from django.contrib import admin
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts import agent_tree
 from accounts.models import Agent, ApiToken, User
+from common.admin import LargeTableAdmin
 
 
 @admin.register(User)
@@ -22,22 +27,44 @@ class UserAdmin(DjangoUserAdmin[User]):
     autocomplete_fields = ("agent",)
 
 
-@admin.register(Agent)
-class AgentAdmin(admin.ModelAdmin[Agent]):
-    """The tree of agents; a parent is chosen once, moving a subtree is not a matter of one row."""
+class AgentForm(forms.ModelForm[Agent]):
+    """Refuses a parent that stands below the agent."""
 
+    class Meta:
+        model = Agent
+        fields = ("name", "parent")
+
+    def clean_parent(self) -> Agent | None:
+        """Nobody stands below himself."""
+        parent: Agent | None = self.cleaned_data["parent"]
+        if parent and self.instance.pk and parent.path.startswith(self.instance.path):
+            raise forms.ValidationError(_("An agent cannot be moved below itself."))
+        return parent
+
+
+@admin.register(Agent)
+class AgentAdmin(LargeTableAdmin[Agent]):
+    """The tree of agents; choosing another parent moves the whole subtree."""
+
+    form = AgentForm
     list_display = ("name", "parent", "path")
     list_select_related = ("parent",)
-    search_fields = ("name",)
+    search_fields = ("name__startswith",)
+    search_help_text = _("the beginning of a name")
     autocomplete_fields = ("parent",)
+    readonly_fields = ("path",)
+    ordering = ("path",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         """Only what the user may see."""
-        return Agent.objects.visible_to(request.user)
+        return Agent.objects.visible_to(request.user).order_by(*self.ordering)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
-        """The path follows from the parent."""
-        return ("path",) if obj is None else ("parent", "path")
+    def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: Any) -> None:
+        """Save, and move the subtree when the parent is another one."""
+        super().save_model(request, obj, form, change)
+        if change and "parent" in form.changed_data:
+            moved = agent_tree.move(obj.pk, under=obj.parent_id)
+            messages.success(request, _("%(count)d agents moved.") % {"count": moved})
 
 
 @admin.register(ApiToken)

@@ -1,16 +1,18 @@
 """Users, agents and tokens: who may see what."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts import agent_tree
 from accounts.roles import Role
+from accounts.scoping import ScopedQuerySet
 
 
 def validate_time_zone(name: str) -> None:
@@ -21,20 +23,10 @@ def validate_time_zone(name: str) -> None:
         )
 
 
-class AgentQuerySet(models.QuerySet["Agent"]):
+class AgentQuerySet(ScopedQuerySet["Agent"]):
     """Agents, by place in the tree and by who asks."""
 
-    def within(self, agent: "Agent") -> Self:
-        """`agent` and everybody below it."""
-        return self.filter(path__startswith=agent.path)
-
-    def visible_to(self, user: Any) -> Self:
-        """The agents that `user` may see; none for strangers."""
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        if user.role in Role.of_staff():
-            return self
-        return self.within(user.agent) if user.agent is not None else self.none()
+    agent_paths: ClassVar[tuple[str, ...]] = ("path",)
 
 
 class Agent(models.Model):
@@ -64,11 +56,15 @@ class Agent(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new agent gets its id first, because its path ends with it."""
-        if self._state.adding:
-            self.pk = _next_agent_id()
-            self.path = f"{self.parent.path if self.parent else '/'}{self.pk}/"
-        super().save(*args, **kwargs)
+        """Save; a new agent gets its id first, because its path ends with it. `agent_tree.move` moves one."""
+        if not self._state.adding:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            agent_tree.lock()
+            [self.pk] = agent_tree.new_ids(1)
+            self.path = f"{agent_tree.path_of(self.parent_id)}{self.pk}/"
+            super().save(*args, **kwargs)
 
 
 class User(AbstractUser):
@@ -142,9 +138,3 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
-
-
-def _next_agent_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [Agent._meta.db_table])
-        return int(cursor.fetchone()[0])

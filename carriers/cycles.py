@@ -15,9 +15,13 @@ class BillingCalendar:
     time_zone: str
     billing_day: int
 
+    def day_of(self, moment: datetime) -> date:
+        """The local day of `moment`."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
+
     def cycle_of(self, moment: datetime) -> date:
         """The first local day of the cycle in which `moment` lies."""
-        local = moment.astimezone(ZoneInfo(self.time_zone)).date()
+        local = self.day_of(moment)
         first = local.replace(day=self.billing_day)
         return first if local >= first else shifted(first, -1)
 

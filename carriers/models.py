@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User, validate_time_zone
-from accounts.roles import Role
+from accounts.models import validate_time_zone
+from accounts.scoping import sees_everything
 from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClient
 from carriers.clients.registry import ADAPTERS
 from common.crypto import DecryptionError
@@ -68,8 +68,7 @@ class GatewayQuerySet(models.QuerySet["Gateway"]):
 
     def visible_to(self, user: Any) -> Self:
         """Gateways belong to the system; agents see none of the rows."""
-        is_staff = isinstance(user, User) and user.is_active and user.role in Role.of_staff()
-        return self if is_staff else self.none()
+        return self if sees_everything(user) else self.none()
 
 
 class Gateway(models.Model):

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from cards import check_states, usage
+from cards import check_states, subscription_usage, usage
 from cards.check_states import CheckResult
-from cards.metering import Meter, Reading, advance, is_news
+from cards.consumption import Growth
+from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
 from cards.models import CheckType
 from cards.usage import UsageLine
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
@@ -59,15 +60,29 @@ def _meter(results: Sequence[Result], now: datetime) -> None:
     before = usage.meters_of([result.card.claim.card_id for result in results])
     after: dict[int, Meter] = {}
     lines: list[UsageLine] = []
+    growths: list[Growth] = []
     for result in results:
         card_id, answer = result.card.claim.card_id, cast(UsageReading, result.answer)
-        reading = Reading(answer.used_mb, answer.measured_at)
-        step = advance(before.get(card_id), reading, result.card.tariff)
-        if step.meter != before.get(card_id):
+        meter, reading = before.get(card_id), Reading(answer.used_mb, answer.measured_at)
+        step = advance(meter, reading, result.card.tariff)
+        if step.meter != meter:
             after[card_id] = step.meter
-        if is_news(before.get(card_id), step.meter):
+        if is_news(meter, step.meter):
             lines.append(
                 UsageLine(card_id, reading.measured_at, reading.raw_mb, step.meter.used_mb, step.delta_mb)
             )
+        growths += _growths(card_id, meter, step, result.card.tariff)
     usage.store_meters(after)
     usage.append(lines, now=now)
+    subscription_usage.count(growths)
+
+
+def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> list[Growth]:
+    meter = step.meter
+    if before is None:
+        since = tariff.calendar.start_of(meter.cycle_start)
+        return [Growth(card_id, meter.used_mb, meter.measured_at, since)]
+    # A new cycle is told also without growth: a period that nobody uses begins at 0 as well.
+    if step.delta_mb or meter.cycle_start != before.cycle_start:
+        return [Growth(card_id, step.delta_mb, meter.measured_at)]
+    return []

@@ -50,7 +50,7 @@ def test_an_agents_number_that_begins_another_is_not_its_ancestor() -> None:
     longer = AgentFactory.create()
     Agent.objects.filter(pk=longer.pk).update(path="/10/")
 
-    assert list(Agent.objects.within(mine)) == [mine]
+    assert list(Agent.objects.within_tree(mine.path)) == [mine]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
 
-from cards import demo
+from cards.demo.carriers import ensure_carriers
+from cards.demo.fleet import generate
 from cards.models import Card, CardUsage, CheckState, UsageRecord
 from polling import limits
 from polling.checks import data_usage
@@ -29,8 +30,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator
 ) -> None:
-    carriers = demo.ensure_carriers(simulator_url=simulator.url, secret=SECRET)
-    demo.generate(1500, seed=3, carriers=carriers)
+    carriers = ensure_carriers(simulator_url=simulator.url, secret=SECRET)
+    generate(1500, seed=3, now=timezone.now(), carriers=carriers)
 
     drain(redis, outlet)
 

@@ -8,7 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.progress import Progress
 
-from cards import demo, usage_partitions
+from cards import usage_partitions
+from cards.demo.carriers import ensure_carriers
+from cards.demo.fleet import generate
 from cards.models import Card
 
 
@@ -32,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError("SIMULATOR_SECRET is missing; `bin/up` makes one")
         usage_partitions.make_ahead(timezone.now().date())
         port = os.environ.get("SIMULATOR_PORT", "8100")
-        carriers = demo.ensure_carriers(simulator_url=f"http://127.0.0.1:{port}", secret=secret)
+        carriers = ensure_carriers(simulator_url=f"http://127.0.0.1:{port}", secret=secret)
         if Card.objects.exists():
             if options["only_if_empty"]:
                 self.stdout.write("The cards that are there are kept.")
@@ -40,9 +42,10 @@ class Command(BaseCommand):
             raise CommandError("there are cards already; their ICCIDs would clash")
         with Progress(transient=True) as progress:
             task = progress.add_task(f"Making {options['count']:,} cards", total=options["count"])
-            demo.generate(
+            generate(
                 options["count"],
                 seed=options["seed"],
+                now=timezone.now(),
                 carriers=carriers,
                 advance=lambda made: progress.advance(task, made),
             )

@@ -1,14 +1,13 @@
-"""What operators tune while it runs: how often which card is checked, and how many calls run at once."""
+"""Polling configs: how often which card is checked."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from cards.models import CheckState, CheckType
+from cards.models import CheckType
 from carriers.models import Carrier
 
 MIN_INTERVAL_SECONDS = 30
@@ -116,89 +115,3 @@ class PollingConfig(models.Model):
             CheckType.DATA_USAGE: self.carddata_check_interval,
             CheckType.PACKAGE: self.package_check_interval,
         }[check_type]
-
-
-class TaskType(models.TextChoices):
-    """What a limit is for: the checks, and suspending and resuming."""
-
-    REAL_NAME = "realname", _("real-name verification")
-    DATA_USAGE = "carddata", _("data usage")
-    PACKAGE = "package", _("package")
-    STOP_START = "stop_start", _("suspend and resume")
-
-
-class ConcurrencyLimit(models.Model):
-    """How many calls of a type may run at once, over all workers. 0 pauses it."""
-
-    task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices, unique=True)
-    max_concurrency = models.PositiveIntegerField(_("calls at once"), help_text=_("0: paused"))
-
-    class Meta:
-        verbose_name = _("concurrency limit")
-        verbose_name_plural = _("concurrency limits")
-        ordering = ("task_type",)
-        constraints = (
-            models.CheckConstraint(
-                condition=Q(task_type__in=["realname", "carddata", "package", "stop_start"]),
-                name="concurrencylimit_task_type_known",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.task_type}: {self.max_concurrency}"
-
-
-class ParkedCheckManager(models.Manager["ParkedCheck"]):
-    """Parked ones only."""
-
-    def get_queryset(self) -> "models.QuerySet[ParkedCheck]":
-        """A card is parked for one check, and goes on with the others."""
-        return super().get_queryset().filter(parked_at__isnull=False)
-
-
-class ParkedCheck(CheckState):
-    """A check of a card that crashed its workers again and again: it is not made until somebody releases it."""
-
-    objects: ClassVar[ParkedCheckManager] = ParkedCheckManager()
-
-    class Meta:
-        proxy = True
-        verbose_name = _("parked card")
-        verbose_name_plural = _("parked cards")
-
-
-class MinuteStat(models.Model):
-    """What one type of task did in one minute: absolutes, so writing a minute twice changes nothing.
-
-    `gateway_id` null: all gateways. The gauges (`due`, `in_flight`, `seats`) are the last that were seen in the
-    minute; null: nobody looked. `histogram` and its bounds are of `store.histogram`. No foreign keys: the table
-    is written by the million.
-    """
-
-    minute = models.DateTimeField(_("minute"))
-    task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices)
-    gateway_id = models.BigIntegerField(_("gateway"), null=True, blank=True)
-    success = models.PositiveIntegerField(_("success"), default=0)
-    failed = models.PositiveIntegerField(_("failed"), default=0)
-    total_ms = models.PositiveBigIntegerField(_("total duration (ms)"), default=0)
-    histogram = ArrayField(models.PositiveIntegerField(), verbose_name=_("durations"))
-    due = models.PositiveIntegerField(_("due"), null=True)
-    in_flight = models.PositiveIntegerField(_("in flight"), null=True)
-    seats = models.PositiveIntegerField(_("seats taken"), null=True)
-    lateness_p99_seconds = models.PositiveIntegerField(_("lateness, 99th percentile (s)"), null=True)
-
-    class Meta:
-        verbose_name = _("statistics of a minute")
-        verbose_name_plural = _("statistics by minute")
-        constraints = (
-            models.UniqueConstraint(
-                fields=["task_type", "minute", "gateway_id"], nulls_distinct=False, name="minutestat_one"
-            ),
-            models.CheckConstraint(
-                condition=Q(task_type__in=["realname", "carddata", "package", "stop_start"]),
-                name="minutestat_task_type_known",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.task_type} at {self.minute:%Y-%m-%d %H:%M}"

@@ -1,49 +1,33 @@
-"""The truth about a card: what it is, what its checks found, and what it has used."""
+"""One SIM card: what it is, whose it is, and in which state."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Agent, User
-from accounts.roles import Role
+from accounts.models import Agent
+from accounts.scoping import ScopedQuerySet
+from cards.models.device import Device
 from carriers.models import Carrier, Gateway
 
 # Some carriers' ICCIDs carry letters and no check digit, so a wrong check digit is never refused.
 ICCID_PATTERN = r"^[0-9A-F]{18,22}$"
 
 
-def megabytes(label: Any, **options: Any) -> "models.DecimalField[Any, Any]":
-    """A column of megabytes (10^6 bytes)."""
-    return models.DecimalField(label, max_digits=18, decimal_places=3, **options)
-
-
-class CheckType(models.TextChoices):
-    """What is asked of a card for ever. The values are the wire names."""
-
-    REAL_NAME = "realname", _("real-name verification")
-    DATA_USAGE = "carddata", _("data usage")
-    PACKAGE = "package", _("package")
-
-
-class CardQuerySet(models.QuerySet["Card"]):
+class CardQuerySet(ScopedQuerySet["Card"]):
     """Cards, by state and by who asks."""
+
+    agent_paths: ClassVar[tuple[str, ...]] = ("agent__path",)
 
     def present(self) -> Self:
         """Not deleted."""
         return self.filter(deleted_at__isnull=True)
 
     def visible_to(self, user: Any) -> Self:
-        """The cards that `user` may see; none for strangers."""
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        if user.role in Role.of_staff():
-            return self.present()
-        if user.role is Role.AGENT and user.agent:
-            return self.present().filter(agent__path__startswith=user.agent.path)
-        return self.none()
+        """The cards that `user` may see; none for strangers, and no deleted ones."""
+        return super().visible_to(user).present()
 
 
 class Card(models.Model):
@@ -93,6 +77,9 @@ class Card(models.Model):
         help_text=_("empty: the default of the carrier"),
     )
     agent = models.ForeignKey(Agent, models.PROTECT, db_index=False, verbose_name=_("agent"))
+    device = models.ForeignKey(
+        Device, models.PROTECT, null=True, blank=True, db_index=False, verbose_name=_("device")
+    )
     category = models.CharField(
         _("category"), max_length=8, choices=Category.choices, default=Category.NORMAL
     )
@@ -105,6 +92,16 @@ class Card(models.Model):
     )
     network_checked_at = models.DateTimeField(_("network checked at"), null=True, blank=True, editable=False)
     enable_polling = models.BooleanField(_("polled"), default=True)
+    suspended_by = models.ForeignKey(
+        "cards.ServiceOrder",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("suspended by"),
+    )
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
     objects = CardQuerySet.as_manager()
@@ -153,99 +150,22 @@ class Card(models.Model):
             # The admin's filters, partial where nearly all cards have the other value.
             models.Index(fields=["carrier", "id"], name="card_carrier_page"),
             models.Index(fields=["status", "id"], name="card_status_page"),
-            models.Index(fields=["id"], condition=Q(network_status="stopped"), name="card_stopped"),
+            # `<>` the usual value: also who filters for a value that no card has is answered at once.
+            models.Index(
+                fields=["real_name_status", "id"],
+                condition=~Q(real_name_status="verified"),
+                name="card_not_verified",
+            ),
+            models.Index(
+                fields=["network_status", "id"],
+                condition=~Q(network_status="online"),
+                name="card_not_online",
+            ),
             models.Index(fields=["id"], condition=Q(category="industry"), name="card_industry"),
             models.Index(fields=["id"], condition=Q(enable_polling=False), name="card_not_polled"),
+            # The cards of a device.
+            models.Index(fields=["device"], condition=Q(device__isnull=False), name="card_device"),
         )
 
     def __str__(self) -> str:
         return self.iccid
-
-
-class CheckState(models.Model):
-    """What the last check of one type found of one card: narrow, because every check writes it.
-
-    `token` is the claim that wrote last; an older one is refused. `failing_since` and `error` are of the
-    present row of failures, empty after a good answer.
-    """
-
-    card = models.ForeignKey(
-        Card, models.CASCADE, related_name="check_states", db_index=False, verbose_name=_("card")
-    )
-    type = models.CharField(_("check"), max_length=8, choices=CheckType.choices)
-    token = models.BigIntegerField(_("token"), default=0)
-    checked_at = models.DateTimeField(_("last good answer at"), null=True, blank=True)
-    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
-    error = models.CharField(_("error"), max_length=200, blank=True, default="")
-    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
-    parked_at = models.DateTimeField(_("parked at"), null=True, blank=True)
-    parked_where = models.CharField(_("parked by"), max_length=200, blank=True, default="")
-
-    class Meta:
-        verbose_name = _("check state")
-        verbose_name_plural = _("check states")
-        constraints = (
-            models.UniqueConstraint(fields=["card", "type"], name="checkstate_one_per_card_and_type"),
-            models.CheckConstraint(condition=Q(type__in=CheckType.values), name="checkstate_type_known"),
-        )
-        indexes = (
-            # The walk and the admin ask for the few that are parked.
-            models.Index(
-                fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.type} of {self.card_id}"
-
-
-class CardUsage(models.Model):
-    """Metering's memory of one card. `cards.metering` says what the fields mean."""
-
-    card = models.OneToOneField(Card, models.CASCADE, related_name="usage", verbose_name=_("card"))
-    cycle_start = models.DateField(_("cycle began on"))
-    used_mb = megabytes(_("used in the cycle (MB)"))
-    last_month_total_mb = megabytes(_("used in the cycle before (MB)"), default=0)
-    raw_mb = megabytes(_("counter (MB)"))
-    measured_at = models.DateTimeField(_("measured at"))
-    suspect_raw_mb = megabytes(_("suspicious counter (MB)"), null=True, blank=True)
-    suspect_since = models.DateTimeField(_("suspicious since"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("card usage")
-        verbose_name_plural = _("card usage")
-        constraints = (
-            models.CheckConstraint(
-                condition=Q(used_mb__gte=0, raw_mb__gte=0, last_month_total_mb__gte=0),
-                name="cardusage_not_negative",
-            ),
-            models.CheckConstraint(
-                condition=Q(suspect_raw_mb__isnull=True, suspect_since__isnull=True)
-                | Q(suspect_raw_mb__isnull=False, suspect_since__isnull=False),
-                name="cardusage_suspicion_whole",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.used_mb} MB since {self.cycle_start}"
-
-
-class UsageRecord(models.Model):
-    """One reading that told something new. Partitioned by day of `recorded_at`; see `cards.usage_partitions`.
-
-    The database's key is (id, recorded_at). There is no foreign key: the table is written by the million.
-    """
-
-    card_id = models.BigIntegerField(_("card"))
-    recorded_at = models.DateTimeField(_("recorded at"))
-    measured_at = models.DateTimeField(_("measured at"))
-    raw_mb = megabytes(_("counter (MB)"))
-    used_mb = megabytes(_("used in the cycle (MB)"))
-    delta_mb = megabytes(_("increase (MB)"))
-
-    class Meta:
-        verbose_name = _("usage record")
-        verbose_name_plural = _("usage records")
-
-    def __str__(self) -> str:
-        return f"{self.used_mb} MB of {self.card_id}"

@@ -1,0 +1,1 @@
+"""A fleet for demonstrations, benchmarks and tests, on the gateway simulator."""

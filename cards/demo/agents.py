@@ -1,0 +1,37 @@
+"""The demo's agents: a tree three levels deep."""
+
+from accounts import agent_tree
+from accounts.models import Agent
+
+CARDS_A_LEAF = 1000
+MOST_CHILDREN = 10
+
+
+def plant(cards: int) -> list[int]:
+    """Make roots, their agents and their sub-agents for so many cards; returns the ids of the sub-agents.
+
+    With a million cards each agent has ten below it: 10, 100 and 1,000 of them.
+    """
+    children = min(MOST_CHILDREN, max(2, round((cards / CARDS_A_LEAF) ** (1 / 3))))
+    agent_tree.lock()
+    level: list[Agent | None] = [None]
+    for _ in range(3):
+        level = list(_below(level, children))
+    return [agent.pk for agent in level if agent]
+
+
+def _below(parents: list[Agent | None], children: int) -> list[Agent]:
+    ids = iter(agent_tree.new_ids(len(parents) * children))
+    agents = []
+    for parent in parents:
+        for number in range(1, children + 1):
+            agent_id = next(ids)
+            agents.append(
+                Agent(
+                    pk=agent_id,
+                    parent=parent,
+                    name=f"{parent.name}.{number}" if parent else f"Demo agent {number}",
+                    path=f"{parent.path if parent else '/'}{agent_id}/",
+                )
+            )
+    return Agent.objects.bulk_create(agents)

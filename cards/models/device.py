@@ -1,0 +1,48 @@
+"""Devices that cards sit in."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Agent
+from accounts.scoping import ScopedQuerySet
+
+
+class DeviceQuerySet(ScopedQuerySet["Device"]):
+    """Devices, by who asks."""
+
+    agent_paths: ClassVar[tuple[str, ...]] = ("agent__path",)
+
+
+class Device(models.Model):
+    """A thing with one or more cards in it. A subscription of its own is shared by those cards."""
+
+    serial = models.CharField(_("serial number"), max_length=64)
+    imei = models.CharField(_("IMEI"), max_length=15, null=True, blank=True)  # noqa: DJ001 (null = not known)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    agent = models.ForeignKey(Agent, models.PROTECT, db_index=False, verbose_name=_("agent"))
+
+    objects = DeviceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("device")
+        verbose_name_plural = _("devices")
+        constraints = (
+            # Also serves prefix searches.
+            models.UniqueConstraint(
+                fields=["serial"], opclasses=["text_pattern_ops"], name="device_serial_unique"
+            ),
+            models.CheckConstraint(condition=~Q(serial=""), name="device_serial_given"),
+            models.CheckConstraint(
+                condition=Q(imei__isnull=True) | Q(imei__regex=r"^[0-9]{14,15}$"), name="device_imei_shape"
+            ),
+        )
+        indexes = (
+            # `visible_to` an agent, in the order of pages.
+            models.Index(fields=["agent", "id"], name="device_agent_page"),
+        )
+
+    def __str__(self) -> str:
+        return self.serial

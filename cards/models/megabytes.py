@@ -1,0 +1,10 @@
+"""The column of megabytes."""
+
+from typing import Any
+
+from django.db import models
+
+
+def megabytes(label: Any, **options: Any) -> "models.DecimalField[Any, Any]":
+    """A column of megabytes (10^6 bytes)."""
+    return models.DecimalField(label, max_digits=18, decimal_places=3, **options)

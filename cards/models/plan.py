@@ -1,0 +1,57 @@
+"""Plans: what is sold."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from cards.models.megabytes import megabytes
+
+
+class PlanCycle(models.TextChoices):
+    """How long a period of a plan lasts, after which its usage starts again at 0."""
+
+    MONTH = "month", _("a billing month of the carrier")
+    DAYS_90 = "days_90", _("90 days")
+    DAYS_180 = "days_180", _("180 days")
+    DAYS_360 = "days_360", _("360 days")
+
+
+class Plan(models.Model):
+    """A plan that is sold. Quotas are copied into a subscription at its start: a change is for new ones."""
+
+    class AutoSuspend(models.TextChoices):
+        """What happens to cards that are over their quota."""
+
+        ON = "on", _("suspend")
+        SHADOW = "shadow", _("only say what would be suspended")
+        OFF = "off", _("nothing")
+
+    code = models.SlugField(_("code"), max_length=64, unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    quota_mb = megabytes(_("quota sold (MB)"))
+    virtual_quota_mb = megabytes(
+        _("quota that counts (MB)"), null=True, blank=True, help_text=_("empty: the quota that was sold")
+    )
+    cycle = models.CharField(_("period"), max_length=8, choices=PlanCycle.choices, default=PlanCycle.MONTH)
+    auto_suspend = models.CharField(
+        _("when over quota"), max_length=6, choices=AutoSuspend.choices, default=AutoSuspend.SHADOW
+    )
+
+    class Meta:
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+        ordering = ("code",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(quota_mb__gte=0)
+                & (Q(virtual_quota_mb__isnull=True) | Q(virtual_quota_mb__gte=0)),
+                name="plan_quotas_not_negative",
+            ),
+            models.CheckConstraint(condition=Q(cycle__in=PlanCycle.values), name="plan_cycle_known"),
+            models.CheckConstraint(
+                condition=Q(auto_suspend__in=["on", "shadow", "off"]), name="plan_auto_suspend_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"

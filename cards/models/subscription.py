@@ -1,0 +1,144 @@
+"""Subscriptions: plans in force on cards and devices."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.scoping import ScopedQuerySet
+from cards.models.card import Card
+from cards.models.device import Device
+from cards.models.megabytes import megabytes
+from cards.models.plan import Plan
+from carriers.models import Carrier
+
+
+class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
+    """Subscriptions, by time, owner and who asks."""
+
+    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path", "device__agent__path")
+
+    def within_tree(self, path: str) -> Self:
+        """See the base class."""
+        # Each way by its own index: an OR over both joins would read the whole table.
+        ways = [
+            self.model.objects.filter(**{f"{way}__startswith": path}).values("pk") for way in self.agent_paths
+        ]
+        return self.filter(pk__in=ways[0].union(*ways[1:], all=True))
+
+    def in_force_at(self, now: datetime) -> Self:
+        """Mains that nobody has ended, and add-ons that have begun and not run out."""
+        begun = self.filter(starts_at__lte=now)
+        return begun.filter(Q(ends_at__isnull=True) | Q(kind=Subscription.Kind.ADD_ON, ends_at__gt=now))
+
+    def of_card(self, card: Card) -> Self:
+        """The card's own, and those of its device: which of them counts, `cards.consumption` says."""
+        return self.filter(Q(card=card) | Q(device_id=card.device_id, device__isnull=False))
+
+
+class Subscription(models.Model):
+    """A plan in force on a card, or on a device and shared by its cards.
+
+    A main one runs from period to period until it is ended: `ends_at` is then that moment, never a later one.
+    An add-on gives more quota until `ends_at`, or for ever. `period_start` is the first local day of the period
+    that `used_mb` is of, in the time zone of `carrier`, whose billing months monthly periods are.
+    `quota_version` of a main one grows with each change of plan, add-ons, or cards of the device.
+    """
+
+    class Kind(models.TextChoices):
+        """Whether it is the plan itself, or more quota beside it."""
+
+        MAIN = "main", _("main")
+        ADD_ON = "add_on", _("add-on")
+
+    class State(models.TextChoices):
+        """What the last package check found."""
+
+        NORMAL = "normal", _("normal")
+        NEAR = "near", _("near its quota")
+        OVER = "over", _("over its quota")
+
+    card = models.ForeignKey(
+        Card, models.PROTECT, null=True, blank=True, db_index=False, verbose_name=_("card")
+    )
+    device = models.ForeignKey(
+        Device, models.PROTECT, null=True, blank=True, db_index=False, verbose_name=_("device")
+    )
+    plan = models.ForeignKey(Plan, models.PROTECT, db_index=False, verbose_name=_("plan"))
+    carrier = models.ForeignKey(
+        Carrier,
+        models.PROTECT,
+        db_index=False,
+        verbose_name=_("carrier"),
+        help_text=_("its time zone and billing months count"),
+    )
+    kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices, default=Kind.MAIN)
+    quota_mb = megabytes(_("quota sold (MB)"))
+    virtual_quota_mb = megabytes(_("quota that counts (MB)"), null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts at"))
+    ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    period_start = models.DateField(_("period began on"))
+    used_mb = megabytes(_("used in the period (MB)"), default=0)
+    quota_version = models.PositiveIntegerField(_("version of the quota"), default=1)
+    state = models.CharField(_("state"), max_length=6, choices=State.choices, default=State.NORMAL)
+    judged_at = models.DateTimeField(_("judged at"), null=True, blank=True)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(card__isnull=True, device__isnull=False)
+                | Q(card__isnull=False, device__isnull=True),
+                name="subscription_of_card_or_device",
+            ),
+            models.CheckConstraint(condition=Q(kind__in=["main", "add_on"]), name="subscription_kind_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["normal", "near", "over"]), name="subscription_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(quota_mb__gte=0, used_mb__gte=0)
+                & (Q(virtual_quota_mb__isnull=True) | Q(virtual_quota_mb__gte=0)),
+                name="subscription_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gte=models.F("starts_at")),
+                name="subscription_ends_after_start",
+            ),
+            models.CheckConstraint(condition=Q(quota_version__gte=1), name="subscription_version_positive"),
+            models.UniqueConstraint(
+                fields=["card"],
+                condition=Q(kind="main", ends_at__isnull=True),
+                name="subscription_one_main_per_card",
+            ),
+            models.UniqueConstraint(
+                fields=["device"],
+                condition=Q(kind="main", ends_at__isnull=True),
+                name="subscription_one_main_per_device",
+            ),
+        )
+        indexes = (
+            # `of_card` and metering: all of an owner, add-ons and ended ones too.
+            models.Index(fields=["card"], condition=Q(card__isnull=False), name="subscription_card"),
+            models.Index(fields=["device"], condition=Q(device__isnull=False), name="subscription_device"),
+            # The admin's filters.
+            models.Index(fields=["plan", "id"], name="subscription_plan_page"),
+            models.Index(fields=["id"], condition=Q(kind="add_on"), name="subscription_add_on"),
+            models.Index(
+                fields=["state", "id"], condition=~Q(state="normal"), name="subscription_not_normal"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.quota_mb} MB"
+
+    @property
+    def allowance_mb(self) -> Decimal:
+        """The quota that counts, in MB."""
+        allowance: Decimal = self.quota_mb if self.virtual_quota_mb is None else self.virtual_quota_mb
+        return allowance

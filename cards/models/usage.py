@@ -1,0 +1,88 @@
+"""What cards have used: metering's memory, and the history."""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.scoping import ScopedQuerySet
+from cards.models.card import Card
+from cards.models.megabytes import megabytes
+
+
+class CardUsageQuerySet(ScopedQuerySet["CardUsage"]):
+    """Meters, by who asks."""
+
+    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path",)
+
+
+class UsageRecordQuerySet(ScopedQuerySet["UsageRecord"]):
+    """The history, by card and who asks."""
+
+    agent_paths: ClassVar[tuple[str, ...]] = ("agent__path",)
+
+    def within_tree(self, path: str) -> Self:
+        """See the base class; there is no foreign key to follow."""
+        return self.filter(card_id__in=Card.objects.within_tree(path).values("pk"))
+
+    def history(self, card_id: int, *, since: datetime) -> Self:
+        """The records of a card since then, newest first."""
+        return self.filter(card_id=card_id, recorded_at__gte=since).order_by("-recorded_at")
+
+
+class CardUsage(models.Model):
+    """Metering's memory of one card. `cards.metering` says what the fields mean."""
+
+    card = models.OneToOneField(Card, models.CASCADE, related_name="usage", verbose_name=_("card"))
+    cycle_start = models.DateField(_("cycle began on"))
+    used_mb = megabytes(_("used in the cycle (MB)"))
+    last_month_total_mb = megabytes(_("used in the cycle before (MB)"), default=0)
+    raw_mb = megabytes(_("counter (MB)"))
+    measured_at = models.DateTimeField(_("measured at"))
+    suspect_raw_mb = megabytes(_("suspicious counter (MB)"), null=True, blank=True)
+    suspect_since = models.DateTimeField(_("suspicious since"), null=True, blank=True)
+
+    objects = CardUsageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("card usage")
+        verbose_name_plural = _("card usage")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(used_mb__gte=0, raw_mb__gte=0, last_month_total_mb__gte=0),
+                name="cardusage_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(suspect_raw_mb__isnull=True, suspect_since__isnull=True)
+                | Q(suspect_raw_mb__isnull=False, suspect_since__isnull=False),
+                name="cardusage_suspicion_whole",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.used_mb} MB since {self.cycle_start}"
+
+
+class UsageRecord(models.Model):
+    """One reading that told something new. Partitioned by day of `recorded_at`; see `cards.usage_partitions`.
+
+    The database's key is (id, recorded_at). There is no foreign key: the table is written by the million.
+    """
+
+    card_id = models.BigIntegerField(_("card"))
+    recorded_at = models.DateTimeField(_("recorded at"))
+    measured_at = models.DateTimeField(_("measured at"))
+    raw_mb = megabytes(_("counter (MB)"))
+    used_mb = megabytes(_("used in the cycle (MB)"))
+    delta_mb = megabytes(_("increase (MB)"))
+
+    objects = UsageRecordQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("usage record")
+        verbose_name_plural = _("usage records")
+
+    def __str__(self) -> str:
+        return f"{self.used_mb} MB of {self.card_id}"

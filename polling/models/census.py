@@ -1,0 +1,41 @@
+"""How many cards there are of each class."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from cards.models import Card
+from carriers.models import Carrier
+
+
+class ClassCensus(models.Model):
+    """The cards of one class: all that matching looks at. Fewer than a thousand rows stand for the fleet."""
+
+    carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))
+    category = models.CharField(_("category"), max_length=8, choices=Card.Category.choices)
+    status = models.PositiveSmallIntegerField(_("status"), choices=Card.Status.choices)
+    real_name_status = models.CharField(
+        _("real-name status"), max_length=10, choices=Card.RealNameStatus.choices
+    )
+    network_status = models.CharField(_("network status"), max_length=7, choices=Card.NetworkStatus.choices)
+    enable_polling = models.BooleanField(_("polled"))
+    cards = models.PositiveBigIntegerField(_("cards"))
+
+    class Meta:
+        verbose_name = _("class of cards")
+        verbose_name_plural = _("census of cards")
+        constraints = (
+            models.UniqueConstraint(
+                fields=[
+                    "carrier",
+                    "category",
+                    "status",
+                    "real_name_status",
+                    "network_status",
+                    "enable_polling",
+                ],
+                name="classcensus_one_row_per_class",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cards} cards"

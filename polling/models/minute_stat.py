@@ -1,0 +1,45 @@
+"""What was done, minute by minute."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from polling.models.limit import TaskType
+
+
+class MinuteStat(models.Model):
+    """What one type of task did in one minute: absolutes, so writing a minute twice changes nothing.
+
+    `gateway_id` null: all gateways. The gauges (`due`, `in_flight`, `seats`) are the last that were seen in the
+    minute; null: nobody looked. `histogram` and its bounds are of `store.histogram`. No foreign keys: the table
+    is written by the million.
+    """
+
+    minute = models.DateTimeField(_("minute"))
+    task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices)
+    gateway_id = models.BigIntegerField(_("gateway"), null=True, blank=True)
+    success = models.PositiveIntegerField(_("success"), default=0)
+    failed = models.PositiveIntegerField(_("failed"), default=0)
+    total_ms = models.PositiveBigIntegerField(_("total duration (ms)"), default=0)
+    histogram = ArrayField(models.PositiveIntegerField(), verbose_name=_("durations"))
+    due = models.PositiveIntegerField(_("due"), null=True)
+    in_flight = models.PositiveIntegerField(_("in flight"), null=True)
+    seats = models.PositiveIntegerField(_("seats taken"), null=True)
+    lateness_p99_seconds = models.PositiveIntegerField(_("lateness, 99th percentile (s)"), null=True)
+
+    class Meta:
+        verbose_name = _("statistics of a minute")
+        verbose_name_plural = _("statistics by minute")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["task_type", "minute", "gateway_id"], nulls_distinct=False, name="minutestat_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(task_type__in=["realname", "carddata", "package", "stop_start"]),
+                name="minutestat_task_type_known",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.task_type} at {self.minute:%Y-%m-%d %H:%M}"

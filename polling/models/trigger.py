@@ -1,0 +1,138 @@
+"""Manual triggers: checks that a person or a program asked for."""
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.scoping import ScopedQuerySet, sees_everything
+from cards.models import Card, CheckType
+
+
+class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
+    """Triggers, by who asks: agents see those of the users of their own tree."""
+
+    agent_paths: ClassVar[tuple[str, ...]] = ("requester__agent__path",)
+
+
+class ManualTrigger(models.Model):
+    """One request: some cards, one check. `accepted` = queued items made, `skipped` = asked for already."""
+
+    class Kind(models.TextChoices):
+        """How the cards were named."""
+
+        SINGLE = "single", _("one card")
+        BATCH = "batch", _("a list of cards")
+        BY_CONDITION = "by_condition", _("by condition")
+
+    class Status(models.TextChoices):
+        """How far it is."""
+
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        FINISHED = "finished", _("finished")
+        CANCELLED = "cancelled", _("cancelled")
+
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, db_index=False, verbose_name=_("requested by")
+    )
+    task_type = models.CharField(_("check"), max_length=8, choices=CheckType.choices)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    condition = models.JSONField(_("condition"), default=dict, blank=True)
+    status = models.CharField(_("status"), max_length=9, choices=Status.choices, default=Status.QUEUED)
+    accepted = models.PositiveIntegerField(_("accepted"), default=0)
+    skipped = models.PositiveIntegerField(_("skipped"), default=0)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    failed = models.PositiveIntegerField(_("failed"), default=0)
+    created_at = models.DateTimeField(_("requested at"))
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+
+    objects = ManualTriggerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("manual trigger")
+        verbose_name_plural = _("manual triggers")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(task_type__in=CheckType.values), name="manualtrigger_task_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["single", "batch", "by_condition"]), name="manualtrigger_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "running"], ended_at__isnull=True)
+                | Q(status__in=["finished", "cancelled"], ended_at__isnull=False),
+                name="manualtrigger_ended_when_it_ended",
+            ),
+        )
+        indexes = (
+            # A user's calls of today, and the history of one user.
+            models.Index(fields=["requester", "created_at"], name="manualtrigger_of_user"),
+            models.Index(fields=["id"], condition=Q(ended_at=None), name="manualtrigger_open"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.task_type}, {self.get_kind_display()}: {self.get_status_display()}"
+
+
+class ManualItemQuerySet(models.QuerySet["ManualItem"]):
+    """Items, by state and who asks."""
+
+    def visible_to(self, user: Any) -> Self:
+        """The items of the triggers that `user` may see."""
+        if sees_everything(user):
+            return self
+        return self.filter(trigger__in=ManualTrigger.objects.visible_to(user))
+
+    def queued(self, check_type: CheckType) -> Self:
+        """Not yet checked: what a rebuild of the schedule queues again."""
+        return self.filter(task_type=check_type, status=ManualItem.Status.QUEUED)
+
+
+class ManualItem(models.Model):
+    """One card of a trigger. A card waits at most once for a check, however often it is asked for."""
+
+    class Status(models.TextChoices):
+        """What became of it."""
+
+        QUEUED = "queued", _("queued")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    trigger = models.ForeignKey(
+        ManualTrigger, models.CASCADE, related_name="items", db_index=False, verbose_name=_("trigger")
+    )
+    card = models.ForeignKey(Card, models.CASCADE, db_index=False, verbose_name=_("card"))
+    task_type = models.CharField(_("check"), max_length=8, choices=CheckType.choices)
+    status = models.CharField(_("status"), max_length=9, choices=Status.choices, default=Status.QUEUED)
+    result = models.CharField(_("result"), max_length=200, blank=True)
+
+    objects = ManualItemQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("item of a manual trigger")
+        verbose_name_plural = _("items of manual triggers")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(task_type__in=CheckType.values), name="manualitem_task_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
+                name="manualitem_status_known",
+            ),
+            models.UniqueConstraint(
+                fields=["card", "task_type"], condition=Q(status="queued"), name="manualitem_queued_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["trigger", "id"], name="manualitem_of_trigger"),
+            # Deleting a card, and its history.
+            models.Index(fields=["card", "id"], name="manualitem_of_card"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.task_type} of card {self.card_id}: {self.get_status_display()}"
