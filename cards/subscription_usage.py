@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -68,10 +69,11 @@ def _lock(ids: Collection[int]) -> dict[int, Account]:
             """,
             [list(ids)],
         )
-        return {
-            account_id: Account(account_id, *rest, PlanCycle(cycle), BillingCalendar(time_zone, billing_day))
-            for account_id, *rest, cycle, time_zone, billing_day in cursor.fetchall()
-        }
+        return {row[0]: _account(row) for row in cursor.fetchall()}
+
+
+def _account(row: Any) -> Account:
+    return Account(*row[:8], cycle=PlanCycle(row[8]), calendar=BillingCalendar(row[9], row[10]))
 
 
 def _write(accounts: Sequence[Account]) -> None:

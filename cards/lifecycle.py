@@ -1,0 +1,202 @@
+"""What may happen to cards, from creation to deletion: many at a time, each change an event of the card's story.
+
+Every function takes the ids of cards that the caller may touch, `cause` (who or what did it) and `now`; returns the
+ids of the cards that really changed, in order; and sends `cards_changed` once with all of them, on commit.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Agent
+from cards import events, subscriptions
+from cards.models import Card, CardEvent
+from common.errors import DomainError
+
+Kind = CardEvent.Kind
+_TAKEN_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class NewCard:
+    """A card to be created."""
+
+    iccid: str
+    carrier_id: int
+    agent_id: int
+    imsi: str | None = None
+    msisdn: str | None = None
+    gateway_id: int | None = None
+    device_id: int | None = None
+    category: Card.Category = Card.Category.NORMAL
+    status: Card.Status = Card.Status.IN_STOCK
+    enable_polling: bool = True
+
+
+class Changes(TypedDict, total=False):
+    """What can be changed of cards: columns, and their new values."""
+
+    status: Card.Status
+    category: Card.Category
+    agent_id: int
+    device_id: int | None
+    enable_polling: bool
+
+
+_KINDS = {
+    "status": Kind.STATUS,
+    "category": Kind.CATEGORY,
+    "agent_id": Kind.AGENT,
+    "device_id": Kind.DEVICE,
+    "enable_polling": Kind.POLLING,
+}
+
+
+def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
+    """Create cards, all or none. Raises DomainError when an ICCID is taken, or named twice."""
+    with transaction.atomic():
+        _refuse_taken([card.iccid for card in new])
+        try:
+            with transaction.atomic():
+                made = Card.objects.bulk_create([Card(**asdict(card)) for card in new])
+        except IntegrityError as error:
+            if "card_iccid_unique" not in str(error):
+                raise
+            # Somebody else has just taken one.
+            raise _taken([]) from None
+        cards = [card.pk for card in made]
+        _tell_story(cards, Kind.CREATED, cause=cause, now=now)
+        subscriptions.members_changed({card.device_id for card in made if card.device_id})
+        events.tell(cards)
+    return cards
+
+
+def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpack[Changes]) -> list[int]:
+    """Give cards new values: `change(ids, status=Card.Status.ACTIVATED, cause=..., now=...)`."""
+    with transaction.atomic():
+        changed = _change(cards, changes, cause=cause, now=now)
+        events.tell(changed)
+    return changed
+
+
+def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
+    """Hand cards to an agent; those in stock are distributed by it."""
+    with transaction.atomic():
+        changed = _change(cards, {"agent_id": to.pk}, cause=cause, now=now)
+        in_stock = _with_status(cards, Card.Status.IN_STOCK)
+        changed += _change(in_stock, {"status": Card.Status.DISTRIBUTED}, cause=cause, now=now)
+        changed = sorted(set(changed))
+        events.tell(changed)
+    return changed
+
+
+def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
+    """Take cards back from below `to`; those that are distributed are in stock again.
+
+    Raises DomainError when one belongs to somebody outside the tree of `to`.
+    """
+    with transaction.atomic():
+        strangers = Card.objects.present().filter(id__in=cards).exclude(agent__path__startswith=to.path)
+        if count := strangers.count():
+            raise DomainError(
+                str(_("%(count)d of the cards do not belong below this agent.") % {"count": count}),
+                code="card_not_below_agent",
+                status=409,
+            )
+        changed = _change(cards, {"agent_id": to.pk}, cause=cause, now=now)
+        distributed = _with_status(cards, Card.Status.DISTRIBUTED)
+        changed += _change(distributed, {"status": Card.Status.IN_STOCK}, cause=cause, now=now)
+        changed = sorted(set(changed))
+        events.tell(changed)
+    return changed
+
+
+def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
+    """Delete cards softly: they are not seen or checked any more, their plans end, their history stays."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH present AS MATERIALIZED (
+                    SELECT id FROM cards_card WHERE id = ANY(%s) AND deleted_at IS NULL
+                    ORDER BY id FOR NO KEY UPDATE
+                )
+                UPDATE cards_card AS card SET deleted_at = %s FROM present WHERE card.id = present.id
+                RETURNING card.id, card.device_id
+                """,
+                [list(cards), now],
+            )
+            devices = dict(cursor.fetchall())
+        deleted = sorted(devices)
+        _tell_story(deleted, Kind.DELETED, cause=cause, now=now)
+        subscriptions.end_of_cards(deleted, now=now)
+        subscriptions.members_changed({device for device in devices.values() if device})
+        events.tell(deleted)
+    return deleted
+
+
+def _change(cards: Collection[int], changes: Changes, *, cause: str, now: datetime) -> list[int]:
+    """One statement: lock in the order of ids, write what differs, tell the story of each difference."""
+    columns = list(changes)
+    differs = " OR ".join(f"{column} IS DISTINCT FROM %({column})s" for column in columns)
+    told = ", ".join(
+        f"('{_KINDS[column].value}', coalesce(old.{column}::text, ''), coalesce(%({column})s::text, ''))"
+        for column in columns
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH old AS MATERIALIZED (
+                SELECT id, device_id AS old_device_id, {", ".join(columns)} FROM cards_card
+                WHERE id = ANY(%(cards)s) AND deleted_at IS NULL AND ({differs})
+                ORDER BY id FOR NO KEY UPDATE
+            ), written AS (
+                UPDATE cards_card AS card SET {", ".join(f"{column} = %({column})s" for column in columns)}
+                FROM old WHERE card.id = old.id
+            ), told AS (
+                INSERT INTO cards_cardevent (card_id, at, kind, before, after, cause)
+                SELECT old.id, %(now)s, event.kind, event.before, event.after, %(cause)s
+                FROM old CROSS JOIN LATERAL (VALUES {told}) AS event(kind, before, after)
+                WHERE event.before <> event.after
+            )
+            SELECT id, old_device_id FROM old ORDER BY id
+            """,
+            dict(changes) | {"cards": list(cards), "now": now, "cause": cause},
+        )
+        devices = dict(cursor.fetchall())
+    if "device_id" in changes and devices:
+        joined = changes["device_id"]
+        subscriptions.members_changed({device for device in (*devices.values(), joined) if device})
+    return list(devices)
+
+
+def _tell_story(cards: Sequence[int], kind: CardEvent.Kind, *, cause: str, now: datetime) -> None:
+    CardEvent.objects.bulk_create(CardEvent(card_id=pk, at=now, kind=kind, cause=cause) for pk in cards)
+
+
+def _with_status(cards: Collection[int], status: Card.Status) -> list[int]:
+    chosen = Card.objects.present().filter(id__in=cards, status=status)
+    return list(chosen.values_list("id", flat=True))
+
+
+def _refuse_taken(iccids: Sequence[str]) -> None:
+    twice = (
+        {iccid for iccid in iccids if iccids.count(iccid) > 1} if len(set(iccids)) < len(iccids) else set()
+    )
+    taken = set(Card.objects.present().filter(iccid__in=iccids).values_list("iccid", flat=True))
+    if twice or taken:
+        raise _taken(sorted(twice | taken))
+
+
+def _taken(iccids: Sequence[str]) -> DomainError:
+    shown = ", ".join(iccids[:_TAKEN_SHOWN])
+    more = "" if len(iccids) <= _TAKEN_SHOWN else f" (+{len(iccids) - _TAKEN_SHOWN})"
+    return DomainError(
+        str(_("There are cards with these ICCIDs already: %(iccids)s") % {"iccids": f"{shown}{more}"}),
+        code="card_exists",
+        status=409,
+    )
