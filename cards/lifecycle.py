@@ -7,7 +7,7 @@ ids of the cards that really changed, in order; and sends `cards_changed` once w
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
@@ -147,6 +147,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
         f"('{_KINDS[column].value}', coalesce(old.{column}::text, ''), coalesce(%({column})s::text, ''))"
         for column in columns
     )
+    parameters: dict[str, Any] = {**changes, "cards": list(cards), "now": now, "cause": cause}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -165,7 +166,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
             )
             SELECT id, old_device_id FROM old ORDER BY id
             """,
-            dict(changes) | {"cards": list(cards), "now": now, "cause": cause},
+            parameters,
         )
         devices = dict(cursor.fetchall())
     if "device_id" in changes and devices:

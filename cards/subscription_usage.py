@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from django.db import connection
 
@@ -69,11 +68,14 @@ def _lock(ids: Collection[int]) -> dict[int, Account]:
             """,
             [list(ids)],
         )
-        return {row[0]: _account(row) for row in cursor.fetchall()}
-
-
-def _account(row: Any) -> Account:
-    return Account(*row[:8], cycle=PlanCycle(row[8]), calendar=BillingCalendar(row[9], row[10]))
+        return {
+            pk: Account(
+                pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
+                PlanCycle(cycle), BillingCalendar(time_zone, billing_day),
+            )
+            for pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle, time_zone, billing_day
+            in cursor.fetchall()
+        }  # fmt: skip
 
 
 def _write(accounts: Sequence[Account]) -> None:

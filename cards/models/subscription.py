@@ -30,9 +30,8 @@ class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
         return self.filter(pk__in=ways[0].union(*ways[1:], all=True))
 
     def in_force_at(self, now: datetime) -> Self:
-        """Mains that nobody has ended, and add-ons that have begun and not run out."""
-        begun = self.filter(starts_at__lte=now)
-        return begun.filter(Q(ends_at__isnull=True) | Q(kind=Subscription.Kind.ADD_ON, ends_at__gt=now))
+        """Begun, and not ended or run out."""
+        return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), starts_at__lte=now)
 
     def of_card(self, card: Card) -> Self:
         """The card's own, and those of its device: which of them counts, `cards.consumption` says."""

@@ -2,13 +2,14 @@
 
 import itertools
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
 import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Agent, User
-from cards.models import Card
+from cards.models import Card, Device, Plan, Subscription
 from carriers.models import Carrier, Counter, Gateway
 from tests.gateway import SECRET
 
@@ -69,3 +70,32 @@ class CardFactory(DjangoModelFactory[Card]):
     carrier = factory.SubFactory(CarrierFactory)
     agent = factory.SubFactory(AgentFactory)
     status = Card.Status.ACTIVATED
+
+
+class DeviceFactory(DjangoModelFactory[Device]):
+    class Meta:
+        model = Device
+
+    serial = factory.Sequence(lambda n: f"SN{n:06d}")
+    agent = factory.SubFactory(AgentFactory)
+
+
+class PlanFactory(DjangoModelFactory[Plan]):
+    class Meta:
+        model = Plan
+
+    code = factory.Sequence(lambda n: f"plan-{n}")
+    name = "Plan"
+    quota_mb = 1000
+
+
+class SubscriptionFactory(DjangoModelFactory[Subscription]):
+    class Meta:
+        model = Subscription
+
+    card = factory.SubFactory(CardFactory)
+    plan = factory.SubFactory(PlanFactory)
+    carrier = factory.SubFactory(CarrierFactory)
+    quota_mb = factory.SelfAttribute("plan.quota_mb")
+    starts_at = datetime(2026, 1, 1, tzinfo=UTC)
+    period_start = date(2026, 5, 1)

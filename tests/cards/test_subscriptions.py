@@ -1,0 +1,83 @@
+"""Plans on cards and devices: started, replaced, topped up, ended."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from cards import subscriptions
+from cards.models import Card, Subscription
+from cards.subscriptions import Owner
+from common.errors import DomainError
+from tests.factories import CardFactory, CarrierFactory, DeviceFactory, PlanFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def card() -> Card:
+    card: Card = CardFactory.create()
+    return card
+
+
+def test_a_plan_copies_its_quotas_and_begins_in_the_present_period(card: Card) -> None:
+    plan = PlanFactory.create(quota_mb=100, virtual_quota_mb=95)
+
+    started = subscriptions.start(Owner.of_card(card), plan, now=NOW)
+    plan.quota_mb = 1
+    plan.save()
+
+    started.refresh_from_db()
+    assert (started.quota_mb, started.virtual_quota_mb, started.allowance_mb) == (100, 95, 95)
+    assert (started.period_start, started.quota_version) == (date(2026, 5, 1), 1)
+
+
+def test_another_plan_ends_the_one_before_and_grows_the_version(card: Card) -> None:
+    first = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+    second = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW + timedelta(days=1))
+
+    first.refresh_from_db()
+    assert (first.ends_at, second.ends_at, second.quota_version) == (NOW + timedelta(days=1), None, 2)
+    assert list(Subscription.objects.in_force_at(NOW + timedelta(days=2))) == [second]
+    assert list(Subscription.objects.in_force_at(NOW)) == [first]
+
+
+def test_an_add_on_grows_the_version_when_it_comes_and_when_it_is_ended(card: Card) -> None:
+    main = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+    added = subscriptions.add(
+        Owner.of_card(card),
+        PlanFactory.create(),
+        now=NOW,
+        ends_at=NOW + timedelta(days=9),
+        quota_mb=Decimal(5),
+    )
+    assert (added.quota_mb, added.kind) == (5, "add_on")
+
+    assert subscriptions.end(added, now=NOW + timedelta(days=1))
+    assert not subscriptions.end(added, now=NOW + timedelta(days=2))
+
+    main.refresh_from_db()
+    assert main.quota_version == 3
+
+
+def test_the_cards_that_it_is_about_are_told(card: Card, told: list[list[int]]) -> None:
+    device = DeviceFactory.create()
+    inside = [CardFactory.create(device=device).pk for _ in range(2)]
+    CardFactory.create(device=device, deleted_at=NOW)
+
+    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+    subscriptions.start(Owner(CarrierFactory.create(), device=device), PlanFactory.create(), now=NOW)
+
+    assert [sorted(ids) for ids in told] == [[card.pk], inside]
+
+
+def test_who_comes_second_is_told_so(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+    # As if the first had been started after we looked for one.
+    monkeypatch.setattr(Subscription.objects, "select_for_update", lambda **_: Subscription.objects.none())
+
+    with pytest.raises(DomainError, match="just started"):
+        subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+
+    assert Subscription.objects.count() == 1
