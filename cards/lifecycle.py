@@ -4,6 +4,7 @@ Every function takes the ids of cards that the caller may touch, `cause` (who or
 ids of the cards that really changed, in order; and sends `cards_changed` once with all of them, on commit.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -45,8 +46,13 @@ class Changes(TypedDict, total=False):
     agent_id: int
     device_id: int | None
     enable_polling: bool
+    carrier_id: int
+    gateway_id: int | None
+    imsi: str | None
+    msisdn: str | None
 
 
+# The columns whose changes belong to the card's story.
 _KINDS = {
     "status": Kind.STATUS,
     "category": Kind.CATEGORY,
@@ -143,10 +149,13 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
     """One statement: lock in the order of ids, write what differs, tell the story of each difference."""
     columns = list(changes)
     differs = " OR ".join(f"{column} IS DISTINCT FROM %({column})s" for column in columns)
-    told = ", ".join(
-        f"('{_KINDS[column].value}', coalesce(old.{column}::text, ''), coalesce(%({column})s::text, ''))"
-        for column in columns
-    )
+    told = [
+        f"('{kind.value}', coalesce(old.{column}::text, ''), coalesce(%({column})s::text, ''))"
+        for column, kind in _KINDS.items()
+        if column in columns
+    ]
+    # Without a story: a line that differs from nothing.
+    told = told or ["('', '', '')"]
     parameters: dict[str, Any] = {**changes, "cards": list(cards), "now": now, "cause": cause}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -161,7 +170,8 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
             ), told AS (
                 INSERT INTO cards_cardevent (card_id, at, kind, before, after, cause)
                 SELECT old.id, %(now)s, event.kind, event.before, event.after, %(cause)s
-                FROM old CROSS JOIN LATERAL (VALUES {told}) AS event(kind, before, after)
+                FROM old CROSS JOIN LATERAL (VALUES {", ".join(told)})
+                    AS event(kind, before, after)
                 WHERE event.before <> event.after
             )
             SELECT id, old_device_id FROM old ORDER BY id
@@ -185,9 +195,7 @@ def _with_status(cards: Collection[int], status: Card.Status) -> list[int]:
 
 
 def _refuse_taken(iccids: Sequence[str]) -> None:
-    twice = (
-        {iccid for iccid in iccids if iccids.count(iccid) > 1} if len(set(iccids)) < len(iccids) else set()
-    )
+    twice = {iccid for iccid, times in Counter(iccids).items() if times > 1}
     taken = set(Card.objects.present().filter(iccid__in=iccids).values_list("iccid", flat=True))
     if twice or taken:
         raise _taken(sorted(twice | taken))

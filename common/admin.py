@@ -1,7 +1,7 @@
 """Base classes for the admin."""
 
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
@@ -42,6 +42,11 @@ class EstimatingPaginator(BoundedPaginator):
             estimate = int(cursor.fetchone()[0])
         return estimate if estimate > COUNT_AT_MOST else super().count
 
+    @cached_property
+    def num_pages(self) -> int:
+        """Pages that can be turned to: deep ones would read all that is before them. Search and filters lead on."""
+        return -(-min(max(self.count, 1), COUNT_AT_MOST) // self.per_page)
+
 
 class LargeTableAdmin(admin.ModelAdmin[Row]):
     """For tables of millions: no exact counts."""
@@ -73,3 +78,15 @@ class ReadOnlyAdmin(LargeTableAdmin[Row]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never by hand."""
         return False
+
+
+class OwnedAdmin(admin.ModelAdmin[Row]):
+    """For rows with an `owner`: who makes one owns it."""
+
+    readonly_fields: ClassVar[tuple[str, ...]] = ("owner",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        """Save; a new one is the user's."""
+        if not change:
+            obj.owner = request.user
+        super().save_model(request, obj, form, change)

@@ -13,7 +13,7 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import Owner, OwnershipLostError, owned
-from polling import limits
+from polling import census, limits
 from polling.checks.registry import CHECKS
 from polling.due import when_planned
 from polling.matching import CardClass, interval_for
@@ -75,6 +75,7 @@ class Walk:
             self.advance(len(rows))
         for check_type, unwanted in parked.items():
             Schedule(self.redis, check_type).forget(sorted(unwanted))
+        census.refresh()
         progress.found(wanted)
         epoch.complete(number)
         progress.finish(done=done, now=timezone.now())

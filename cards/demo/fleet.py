@@ -47,6 +47,10 @@ def generate(
             for numbers, lines in zip(chunks, made, strict=True):
                 _copy(lines)
                 advance(len(numbers))
+
+
+def vacuum() -> None:
+    """Let PostgreSQL know what has been loaded; not inside a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {', '.join(['accounts_agent', *COLUMNS])}")
 

@@ -176,7 +176,7 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
             continue
         iccid, gateway_id, failures = rows[claim.card_id][:3]
         gateway = directory.gateway_of(gateway_id, card.carrier_id)
-        opens_in = directory.opens_in(gateway)
+        opens_in = directory.opens_in(gateway, check_type=check_type, carrier_id=card.carrier_id)
         if gateway is None or opens_in is not None:
             loaded.closed.append(ClosedCard(claim, interval, opens_in or timedelta()))
             continue

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cards.metering import Tariff
+from cards.models import CheckType
 from carriers.cycles import BillingCalendar
 from carriers.models import Carrier, Counter, Gateway
 from common import database
-from polling.models import PollingConfig
+from polling.models import Pause, PollingConfig
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Directory:
     gateways: dict[int, Gateway]
     default_gateways: dict[int, int]
     tariffs: dict[int, Tariff]
+    # (what is paused, which one) -> until.
+    pauses: dict[tuple[str, str | int], datetime]
     now: datetime
 
     @classmethod
     def read(cls) -> "Directory":
         """Configs in force, all gateways, and the carriers' tariffs."""
-        gateways = {gateway.pk: gateway for gateway in Gateway.objects.all()}
+        gateways, now = {gateway.pk: gateway for gateway in Gateway.objects.all()}, database.now()
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
             gateways=gateways,
@@ -31,7 +34,8 @@ class Directory:
                 gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default
             },
             tariffs={carrier.pk: _tariff(carrier) for carrier in Carrier.objects.all()},
-            now=database.now(),
+            pauses=_pauses(now),
+            now=now,
         )
 
     @property
@@ -44,13 +48,29 @@ class Directory:
         """A card's own gateway, or its carrier's default."""
         return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
 
-    def opens_in(self, gateway: Gateway | None) -> timedelta | None:
-        """None: calls may go out now. Else the time until they may; zero: nobody knows."""
+    def opens_in(
+        self, gateway: Gateway | None, *, check_type: CheckType | None = None, carrier_id: int | None = None
+    ) -> timedelta | None:
+        """None: calls may go out now. Else the time until they may; zero: nobody knows.
+
+        Pauses of a check type or a carrier count when they are named.
+        """
         if gateway is None or not gateway.is_enabled:
             return timedelta()
+        paused = [("gateway", gateway.pk), ("carrier", carrier_id or 0), ("type", check_type or "")]
+        ends = [self.pauses[one] for one in paused if one in self.pauses]
         if gateway.paused_until and gateway.paused_until > self.now:
-            return gateway.paused_until - self.now
-        return None
+            ends.append(gateway.paused_until)
+        return max(ends) - self.now if ends else None
+
+
+def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
+    pauses: dict[tuple[str, str | int], datetime] = {}
+    # The one that ends last is written last.
+    for pause in Pause.objects.in_force_at(now).order_by("until"):
+        kinds = (("type", pause.task_type), ("carrier", pause.carrier_id), ("gateway", pause.gateway_id))
+        pauses.update({(kind, one): pause.until for kind, one in kinds if one})
+    return pauses
 
 
 def _tariff(carrier: Carrier) -> Tariff:

@@ -1,4 +1,5 @@
 import django.db.models.deletion
+import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
@@ -35,7 +36,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("reason", models.CharField(max_length=200, verbose_name="reason")),
-                ("created_at", models.DateTimeField(verbose_name="begun at")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="begun at"
+                    ),
+                ),
                 ("until", models.DateTimeField(verbose_name="until")),
                 (
                     "carrier",

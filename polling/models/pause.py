@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from carriers.models import Carrier, Gateway
@@ -30,7 +31,7 @@ class Pause(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, db_index=False, verbose_name=_("owner")
     )
-    created_at = models.DateTimeField(_("begun at"))
+    created_at = models.DateTimeField(_("begun at"), db_default=Now())
     until = models.DateTimeField(_("until"))
 
     objects = PauseQuerySet.as_manager()

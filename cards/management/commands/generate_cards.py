@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from cards import usage_partitions
 from cards.demo.carriers import ensure_carriers
-from cards.demo.fleet import generate
+from cards.demo.fleet import generate, vacuum
 from cards.models import Card
 
 
@@ -49,4 +49,5 @@ class Command(BaseCommand):
                 carriers=carriers,
                 advance=lambda made: progress.advance(task, made),
             )
+        vacuum()
         self.stdout.write(f"Made {options['count']:,} cards.")

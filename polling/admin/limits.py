@@ -1,4 +1,4 @@
-"""Polling configs and concurrency limits in the admin."""
+"""Concurrency limits in the admin."""
 
 from typing import Any
 
@@ -7,37 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from cards.admin import ScopedRowsAdmin
-from common.admin import BoundedPaginator, ReadOnlyAdmin
 from common.outages import Server, server_of
 from common.redis.client import for_web
-from polling import limits, monitoring, parking
-from polling.models import ConcurrencyLimit, MinuteStat, ParkedCheck, PollingConfig
-
-
-@admin.register(PollingConfig)
-class PollingConfigAdmin(admin.ModelAdmin[PollingConfig]):
-    """Which cards are checked how often."""
-
-    list_display = (
-        "name",
-        "priority",
-        "is_enabled",
-        "card_condition",
-        "card_category",
-        "carrier",
-        "realname_check_interval",
-        "carddata_check_interval",
-        "package_check_interval",
-    )
-    list_select_related = ("carrier",)
-    list_filter = ("is_enabled", "card_condition", "card_category")
-    search_fields = ("name",)
-
-    def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
-        """Save, and say when it takes effect."""
-        super().save_model(request, obj, form, change)
-        messages.info(request, _("Each card takes the new interval when it is next checked."))
+from polling import limits, monitoring
+from polling.models import ConcurrencyLimit
 
 
 @admin.register(ConcurrencyLimit)
@@ -100,46 +73,3 @@ class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):
             if server_of(error) is not Server.REDIS:
                 raise
             messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
-
-
-@admin.register(ParkedCheck)
-class ParkedCheckAdmin(ScopedRowsAdmin):
-    """Cards that were set aside, and the way back."""
-
-    list_display = ("card", "type", "parked_at", "parked_where", "checked_at")
-    list_select_related = ("card",)
-    list_filter = ("type",)
-    search_fields = ("card__iccid__startswith",)
-    ordering = ("-id",)
-    actions = ("release",)
-
-    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Counted: an estimate of the table would be of all checks, parked or not."""
-        return BoundedPaginator(queryset, *args, **kwargs)
-
-    def has_release_permission(self, request: HttpRequest) -> bool:
-        """Who may change them may release them."""
-        return request.user.has_perm("polling.change_parkedcheck")
-
-    @admin.action(description=_("Release: check them again at once"), permissions=["release"])
-    def release(self, request: HttpRequest, queryset: QuerySet[ParkedCheck]) -> None:
-        """Put the chosen cards back into the schedule."""
-        try:
-            released = parking.release(for_web(), queryset)
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
-            messages.warning(request, _("Redis does not answer; nothing was released. Try again soon."))
-        else:
-            messages.success(request, _("%(count)d released; due at once.") % {"count": released})
-
-
-@admin.register(MinuteStat)
-class MinuteStatAdmin(ReadOnlyAdmin[MinuteStat]):
-    """What was done, by minute."""
-
-    list_display = (
-        "minute", "task_type", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
-    )  # fmt: skip
-    list_filter = ("task_type",)
-    ordering = ("-id",)

@@ -1,0 +1,30 @@
+"""Devices in the admin."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_scoping import ScopedAdmin
+from cards.admin import links
+from cards.models import Card, Device, Subscription
+
+
+@admin.register(Device)
+class DeviceAdmin(ScopedAdmin[Device]):
+    """Devices; a card's page puts it into one."""
+
+    list_display = ("serial", "name", "imei", "agent")
+    list_select_related = ("agent",)
+    search_fields = ("serial__startswith",)
+    search_help_text = _("the beginning of a serial number")
+    autocomplete_fields = ("agent",)
+    fields = ("serial", "name", "imei", "agent", "more")
+    readonly_fields = ("more",)
+
+    @admin.display(description=_("in this device"))
+    def more(self, device: Device) -> str:
+        """Its cards, and what they share."""
+        return links.lists(
+            device.pk,
+            (Card, "device__id__exact", _("cards")),
+            (Subscription, "device__id__exact", _("subscriptions")),
+        )

@@ -1,0 +1,23 @@
+"""Links from a row to lists of what belongs to it."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+Target = tuple[type[Any], str, Any]
+
+
+def lists(pk: int | None, *targets: Target) -> SafeString | str:
+    """Links to the lists of `targets`: (model, its lookup for this row, label)."""
+    if pk is None:
+        return "-"
+    return format_html_join(
+        " · ",
+        '<a href="{}?{}={}">{}</a>',
+        (
+            (reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), lookup, pk, label)
+            for model, lookup, label in targets
+        ),
+    )

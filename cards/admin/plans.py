@@ -1,0 +1,104 @@
+"""Plans and subscriptions in the admin. Subscriptions are started and ended through `cards.subscriptions`."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_scoping import ScopedAdmin
+from cards import subscriptions
+from cards.models import Plan, Subscription
+from cards.subscriptions import Owner
+from common import database
+from common.errors import DomainError
+
+
+@admin.register(Plan)
+class PlanAdmin(admin.ModelAdmin[Plan]):
+    """What is sold; a changed quota is for subscriptions to come."""
+
+    list_display = ("name", "code", "quota_mb", "virtual_quota_mb", "cycle", "auto_suspend")
+    list_filter = ("cycle", "auto_suspend")
+    search_fields = ("code__startswith", "name__startswith")
+
+
+class SubscriptionForm(forms.ModelForm[Subscription]):
+    """A plan for a card or a device: in place of the present one, or beside it as an add-on."""
+
+    class Meta:
+        model = Subscription
+        fields = ("card", "device", "plan", "carrier", "kind", "ends_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """The carrier is only asked for a device: a card has its own."""
+        super().__init__(*args, **kwargs)
+        if "carrier" in self.fields:
+            self.fields["carrier"].required = False
+            self.fields["carrier"].help_text = _(
+                "of a device: whose time zone and billing months count; a card's own counts for a card"
+            )
+            self.fields["ends_at"].help_text = _("of an add-on; empty: it lasts until it is used up")
+
+    def clean(self) -> dict[str, Any]:
+        """One owner, with a carrier; only an add-on has an end."""
+        cleaned = super().clean() or {}
+        card, device = cleaned.get("card"), cleaned.get("device")
+        if bool(card) == bool(device):
+            raise forms.ValidationError(_("Choose a card or a device."))
+        if device and not cleaned.get("carrier"):
+            raise forms.ValidationError({"carrier": _("A device needs a carrier.")})
+        if cleaned.get("ends_at") and cleaned.get("kind") == Subscription.Kind.MAIN:
+            raise forms.ValidationError({"ends_at": _("A plan lasts until it is ended or replaced.")})
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Left to `cards.subscriptions`, which ends the present plan first."""
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ScopedAdmin[Subscription]):
+    """Plans in force, and those that were."""
+
+    form = SubscriptionForm
+    list_display = (
+        "card", "device", "plan", "kind", "used_mb", "quota_mb", "virtual_quota_mb", "period_start", "ends_at", "state",
+    )  # fmt: skip
+    list_select_related = ("card", "device", "plan")
+    list_filter = ("state", "kind", "plan")
+    search_fields = ("card__iccid__startswith", "device__serial__startswith")
+    search_help_text = _("the beginning of an ICCID or of a device's serial number")
+    autocomplete_fields = ("card", "device", "plan")
+    actions = ("end",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
+        """A subscription is ended, or replaced by another one; it is not edited."""
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was used stays."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: Any) -> None:
+        """Start it, in place of the present one, or add it."""
+        chosen, now = form.cleaned_data, database.now()
+        card, device, plan = chosen["card"], chosen["device"], chosen["plan"]
+        owner = Owner.of_card(card) if card else Owner(chosen["carrier"], device=device)
+        if chosen["kind"] == Subscription.Kind.MAIN:
+            made = subscriptions.start(owner, plan, now=now)
+        else:
+            made = subscriptions.add(owner, plan, now=now, ends_at=chosen["ends_at"])
+        vars(obj).update(vars(made))
+
+    @admin.action(description=_("End now"), permissions=["change"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
+        """End those that have not ended."""
+        chosen, now = queryset.select_related("card__carrier", "device", "carrier")[:1000], database.now()
+        try:
+            ended = sum(subscriptions.end(subscription, now=now) for subscription in chosen)
+        except DomainError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("%(count)d ended.") % {"count": ended})

@@ -1,0 +1,43 @@
+"""What was done and asked for, in the admin: read-only."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_scoping import ScopedReadOnlyAdmin
+from common.admin import ReadOnlyAdmin
+from polling.models import ManualItem, ManualTrigger, MinuteStat
+
+
+@admin.register(MinuteStat)
+class MinuteStatAdmin(ReadOnlyAdmin[MinuteStat]):
+    """What was done, by minute."""
+
+    list_display = (
+        "minute", "task_type", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
+    )  # fmt: skip
+    list_filter = ("task_type",)
+    ordering = ("-id",)
+
+
+@admin.register(ManualTrigger)
+class ManualTriggerAdmin(ScopedReadOnlyAdmin[ManualTrigger]):
+    """Who asked for which checks."""
+
+    list_display = (
+        "created_at", "requester", "task_type", "kind", "status", "accepted", "skipped", "done", "failed", "ended_at",
+    )  # fmt: skip
+    list_select_related = ("requester",)
+    list_filter = ("status", "task_type", "kind")
+    search_fields = ("requester__username__startswith",)
+    search_help_text = _("the beginning of a user name")
+
+
+@admin.register(ManualItem)
+class ManualItemAdmin(ScopedReadOnlyAdmin[ManualItem]):
+    """The cards of triggers."""
+
+    list_display = ("trigger_id", "card", "task_type", "status", "result")
+    list_select_related = ("card",)
+    list_filter = ("status", "task_type")
+    search_fields = ("card__iccid__startswith",)
+    search_help_text = _("the beginning of an ICCID")
