@@ -1,7 +1,7 @@
 """Users, agents and tokens: who may see what."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
@@ -26,7 +26,9 @@ def validate_time_zone(name: str) -> None:
 class AgentQuerySet(ScopedQuerySet["Agent"]):
     """Agents, by place in the tree and by who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("path",)
+    def within_tree(self, path: str) -> Self:
+        """The agent at `path` and everybody below it."""
+        return self.filter(path__startswith=path)
 
 
 class Agent(models.Model):

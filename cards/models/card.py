@@ -1,6 +1,6 @@
 """One SIM card: what it is, whose it is, and in which state."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -18,8 +18,6 @@ ICCID_PATTERN = r"^[0-9A-F]{18,22}$"
 
 class CardQuerySet(ScopedQuerySet["Card"]):
     """Cards, by state and by who asks."""
-
-    agent_paths: ClassVar[tuple[str, ...]] = ("agent__path",)
 
     def present(self) -> Self:
         """Not deleted."""

@@ -21,7 +21,7 @@ class CheckType(models.TextChoices):
 class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
     """Check states, by state and who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path",)
+    agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
     def parked(self) -> Self:
         """Set aside until somebody releases them."""

@@ -1,7 +1,5 @@
 """Devices that cards sit in."""
 
-from typing import ClassVar
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -12,8 +10,6 @@ from accounts.scoping import ScopedQuerySet
 
 class DeviceQuerySet(ScopedQuerySet["Device"]):
     """Devices, by who asks."""
-
-    agent_paths: ClassVar[tuple[str, ...]] = ("agent__path",)
 
 
 class Device(models.Model):

@@ -13,7 +13,7 @@ from cards.models.card import Card
 class CardEventQuerySet(ScopedQuerySet["CardEvent"]):
     """Events, by who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path",)
+    agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
 
 class CardEvent(models.Model):

@@ -16,7 +16,7 @@ from cards.models.card import Card
 class ExemptionQuerySet(ScopedQuerySet["Exemption"]):
     """Exemptions, by time and who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path", "agent__path")
+    agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "agent")
 
     def in_force_at(self, now: datetime) -> Self:
         """Not yet expired."""

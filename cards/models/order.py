@@ -19,7 +19,7 @@ VOID = ("failed", "cancelled")
 class ServiceOrderQuerySet(ScopedQuerySet["ServiceOrder"]):
     """Orders, by state and who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path",)
+    agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
     def open(self) -> Self:
         """Not yet ended."""

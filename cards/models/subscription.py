@@ -19,14 +19,12 @@ from carriers.models import Carrier
 class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
     """Subscriptions, by time, owner and who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path", "device__agent__path")
+    agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "device__agent")
 
     def within_tree(self, path: str) -> Self:
         """See the base class."""
         # Each way by its own index: an OR over both joins would read the whole table.
-        ways = [
-            self.model.objects.filter(**{f"{way}__startswith": path}).values("pk") for way in self.agent_paths
-        ]
+        ways = [self.model.objects.filter(**way).values("pk") for way in self.ways_into(path)]
         return self.filter(pk__in=ways[0].union(*ways[1:], all=True))
 
     def in_force_at(self, now: datetime) -> Self:

@@ -15,13 +15,11 @@ from cards.models.megabytes import megabytes
 class CardUsageQuerySet(ScopedQuerySet["CardUsage"]):
     """Meters, by who asks."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("card__agent__path",)
+    agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
 
 class UsageRecordQuerySet(ScopedQuerySet["UsageRecord"]):
     """The history, by card and who asks."""
-
-    agent_paths: ClassVar[tuple[str, ...]] = ("agent__path",)
 
     def within_tree(self, path: str) -> Self:
         """See the base class; there is no foreign key to follow."""

@@ -14,7 +14,7 @@ from cards.models import Card, CheckType
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
     """Triggers, by who asks: agents see those of the users of their own tree."""
 
-    agent_paths: ClassVar[tuple[str, ...]] = ("requester__agent__path",)
+    agent_lookups: ClassVar[tuple[str, ...]] = ("requester__agent",)
 
 
 class ManualTrigger(models.Model):

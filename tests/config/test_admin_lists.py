@@ -109,7 +109,7 @@ def test_a_list_reads_a_page_and_counts_to_a_bound(client: Client) -> None:
 
     for site in ADMINS:
         # What fits on one page is read as a whole.
-        if site.model._default_manager.count() <= A_PAGE:
+        if not _is_large(site.model) or site.model._default_manager.count() <= A_PAGE:
             continue
         with CaptureQueriesContext(connection) as queries:
             page(client, site)

@@ -1,0 +1,27 @@
+"""`hot_updates` prints how many updates of the busy tables stayed on their page (PostgreSQL: heap-only tuples)."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+BUSY = ("cards_checkstate", "cards_cardusage", "cards_subscription")
+
+
+class Command(BaseCommand):
+    """Read PostgreSQL's own statistics."""
+
+    help = "Prints the share of updates that touched no index, per table that every check writes."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print a line a table."""
+        self.stdout.write(f"{'table':<20} {'updates':>12} {'HOT':>8} {'dead rows':>10}")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relname, n_tup_upd, n_tup_hot_upd, n_dead_tup FROM pg_stat_user_tables "
+                "WHERE relname = ANY(%s) ORDER BY array_position(%s, relname::text)",
+                [list(BUSY), list(BUSY)],
+            )
+            for table, updates, hot, dead in cursor.fetchall():
+                share = f"{hot / updates:.2%}" if updates else "-"
+                self.stdout.write(f"{table:<20} {updates:>12,} {share:>8} {dead:>10,}")

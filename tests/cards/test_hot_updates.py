@@ -1,0 +1,71 @@
+"""Checks rewrite `CheckState` for ever: nearly all of it must stay on its page and leave the indexes alone."""
+
+import random
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from cards import check_states
+from cards.check_states import CheckResult
+from cards.models import CheckState, CheckType
+from tests.factories import AgentFactory, CarrierFactory
+
+CARDS, ROUNDS, BATCH = 4_000, 6, 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_results_are_written_in_place() -> None:
+    carrier, agent = CarrierFactory.create(), AgentFactory.create()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO cards_card (iccid, carrier_id, agent_id, category, status, real_name_status, network_status, "
+            "enable_polling) SELECT '8986' || lpad(n::text, 16, '0'), %s, %s, 'normal', 3, 'unknown', 'unknown', true "
+            "FROM generate_series(1, %s) AS n RETURNING id",
+            [carrier.pk, agent.pk, CARDS],
+        )
+        cards = [row[0] for row in cursor.fetchall()]
+
+    chance = random.Random(1)
+    for round_number in range(ROUNDS + 1):
+        if round_number == 1:
+            # A first result makes its row and writes it in one transaction: once in a card's life.
+            before = updates()
+        # Cards fall due in no order.
+        chance.shuffle(cards)
+        for start in range(0, CARDS, BATCH):
+            write(
+                [
+                    CheckResult(pk, round_number, chance.choice(["", "", "busy"]))
+                    for pk in cards[start : start + BATCH]
+                ]
+            )
+
+    after = updates()
+    every, hot = after[0] - before[0], after[1] - before[1]
+    assert every == CARDS * ROUNDS
+    assert CheckState.objects.filter(token=ROUNDS).count() == CARDS
+    assert hot / every > 0.95
+
+    out = StringIO()
+    call_command("hot_updates", stdout=out)
+    assert f"{after[1] / after[0]:.2%}" in out.getvalue()
+
+
+def updates() -> tuple[int, int]:
+    """All updates of check states so far, and those that stayed on their page."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'cards_checkstate'"
+        )
+        every, hot = cursor.fetchone()
+    return every, hot
+
+
+def write(results: list[CheckResult]) -> None:
+    with transaction.atomic():
+        check_states.lock_newer(CheckType.DATA_USAGE, {result.card_id: result.token for result in results})
+        check_states.write(CheckType.DATA_USAGE, results, now=timezone.now())

@@ -1,0 +1,141 @@
+"""No named query reads more than it has to, whoever asks: shown by the pages that PostgreSQL looked at."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import connection, models, transaction
+from django.utils import timezone
+from pytest_django import DjangoDbBlocker
+
+from accounts.models import Agent
+from accounts.scoping import ScopedQuerySet
+from cards.demo.carriers import ensure_carriers
+from cards.demo.fleet import generate, vacuum
+from cards.models import Card, Subscription
+from polling.benchmark.explained import Explained, explain
+from polling.benchmark.named_queries import QUERIES, askers
+from tests.factories import UserFactory
+
+CARDS = 40_000
+# 8 KB each; all tables together have several thousand.
+FEW_PAGES = 400
+# Who has few cards may look at all of them and at what belongs to each; or walk from the newest row on, when
+# PostgreSQL expects to meet one of them soon.
+PAGES_A_CARD = 16
+# Whoever has a third of the fleet: the rows of both ways to an agent are looked up first.
+UNBOUNDED = {("Subscription.visible_to", "large agent"), ("Subscription.visible_to, over", "large agent")}
+UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
+
+
+@pytest.fixture(scope="module")
+def explained(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[tuple[str, str], Explained]]:
+    """(query, who asks) -> what PostgreSQL did, in a fleet that is gone afterwards."""
+    with django_db_blocker.unblock():
+        with transaction.atomic():
+            carriers = ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x")
+        generate(CARDS, seed=1, now=timezone.now(), carriers=carriers)
+        vacuum()
+        try:
+            with transaction.atomic():
+                everybody = dict(askers(timezone.now()))
+                found = {
+                    (name, asker): explain(query(who))
+                    for asker, who in everybody.items()
+                    for name, query in QUERIES.items()
+                }
+                every_card = Card.objects.within_tree(everybody["small agent"].tree)
+                found[("Card.within_tree, all", "small agent")] = explain(every_card)
+                found[("Card.visible_to", "tiny agent")] = explain(_of_tiny_agent(Card))
+                found[("Subscription.visible_to", "tiny agent")] = explain(_of_tiny_agent(Subscription))
+                transaction.set_rollback(True)
+            yield found
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("TRUNCATE carriers_carrier, accounts_agent, cards_plan CASCADE")
+
+
+def _of_tiny_agent(
+    model: type[Card] | type[Subscription],
+) -> models.QuerySet[Card] | models.QuerySet[Subscription]:
+    """Its thirty cards are the oldest of all: who began with the newest would read the whole fleet."""
+    agent = Agent.objects.create(name=f"Tiny, for {model.__name__}")
+    oldest = list(Card.objects.order_by("id").values_list("id", flat=True)[:30])
+    Card.objects.filter(id__in=oldest).update(agent=agent)
+    user = UserFactory.create(agent=agent)
+    user.groups.add(Group.objects.get_or_create(name="agent")[0])
+    return model.objects.visible_to(user).order_by("-id")[:50]
+
+
+def test_a_page_of_rows_costs_few_pages(explained: dict[tuple[str, str], Explained]) -> None:
+    small = explained[("Card.within_tree, all", "small agent")].rows
+    allowed = {"small agent": PAGES_A_CARD * small, "tiny agent": PAGES_A_CARD * 30}
+    dear = {
+        (name, asker): found
+        for (name, asker), found in explained.items()
+        if found.pages > allowed.get(asker, FEW_PAGES) and (name, asker) not in UNBOUNDED
+    }
+
+    assert 100 < small < CARDS / 20
+    assert dear == {}
+
+
+def test_the_least_of_agents_finds_its_cards(explained: dict[tuple[str, str], Explained]) -> None:
+    assert explained[("Card.visible_to", "tiny agent")].rows == 30
+
+
+def test_queries_find_something(explained: dict[tuple[str, str], Explained]) -> None:
+    for name in (
+        "Card.visible_to",
+        "Subscription.visible_to, over",
+        "Subscription.of_card",
+        "CheckState.visible_to",
+    ):
+        for asker in ("administrator", "small agent", "large agent"):
+            assert explained[(name, asker)].rows > 0, (name, asker)
+
+
+def test_every_method_of_a_queryset_is_explained() -> None:
+    named = {name.partition(",")[0] for name in QUERIES}
+    missing = []
+    for app in ("accounts", "carriers", "cards", "polling"):
+        package = importlib.import_module(f"{app}.models")
+        modules = [package]
+        if hasattr(package, "__path__"):
+            modules += [
+                importlib.import_module(f"{app}.models.{module.name}")
+                for module in pkgutil.iter_modules(package.__path__)
+            ]
+        for kind in {kind for module in modules for kind in vars(module).values() if inspect.isclass(kind)}:
+            if issubclass(kind, models.QuerySet) and kind not in (models.QuerySet, ScopedQuerySet):
+                model = kind.__name__.removesuffix("QuerySet")
+                methods = [
+                    name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])
+                ]
+                missing += [f"{model}.{name}" for name in methods if f"{model}.{name}" not in named]
+    # `touch` writes; the trees of subscriptions and records are seen through `visible_to`.
+    assert set(missing) <= {"ApiToken.touch", "Subscription.within_tree", "UsageRecord.within_tree"}
+
+
+@pytest.mark.django_db
+def test_the_command_prints_a_line_for_each_and_keeps_nothing() -> None:
+    generate(
+        200,
+        seed=1,
+        now=timezone.now(),
+        carriers=ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x"),
+    )
+    users = type(UserFactory.create()).objects.count()
+    out = StringIO()
+
+    call_command("explain_queries", stdout=out)
+
+    assert out.getvalue().count("\n| ") == 3 * len(QUERIES) + 2
+    assert type(UserFactory.create()).objects.count() == users + 1
