@@ -3,9 +3,17 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from common import metrics
+
 
 class CardsConfig(AppConfig):
-    """Nothing to set up."""
+    """Registers the metrics of the history."""
 
     name = "cards"
     verbose_name = _("Cards")
+
+    def ready(self) -> None:
+        """Whoever watches learns when partitions are missing."""
+        from cards.metrics import UsagePartitionsCollector
+
+        metrics.register(UsagePartitionsCollector())

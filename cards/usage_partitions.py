@@ -4,6 +4,7 @@ A row without a partition of its own falls into the DEFAULT partition: nothing i
 """
 
 from datetime import date, timedelta
+from itertools import count
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -13,6 +14,7 @@ from psycopg.errors import LockNotAvailable
 TABLE = "cards_usagerecord"
 DEFAULT_PARTITION = "cards_usagerecord_default"
 DAYS_AHEAD = 7
+COUNT_AT_MOST = 10_001
 _LOCK = 7_301_001
 
 log = structlog.get_logger(__name__)
@@ -33,13 +35,13 @@ def make_ahead(today: date) -> list[str]:
             log.warning("usage_partition_is_locked", days_ahead=ahead)
         else:
             made += [name] if name else []
-    if _has_stray_rows():
-        log.error("usage_records_in_default_partition", table=DEFAULT_PARTITION)
+    if stray := stray_rows():
+        log.error("usage_records_in_default_partition", rows=stray, table=DEFAULT_PARTITION)
     return made
 
 
 def _make(day: date) -> str | None:
-    name = f"{TABLE}_{day:%Y%m%d}"
+    name = _name(day)
     names = {
         "parent": sql.Identifier(TABLE),
         "default": sql.Identifier(DEFAULT_PARTITION),
@@ -68,6 +70,8 @@ def _make(day: date) -> str | None:
                 "RETURNING *) INSERT INTO {made} SELECT * FROM strayed"
             ).format(**names)
         )
+        if cursor.rowcount:
+            log.error("usage_records_had_strayed", rows=cursor.rowcount, day=day.isoformat())
         cursor.execute(
             sql.SQL(
                 "ALTER TABLE {parent} ATTACH PARTITION {made} FOR VALUES FROM ({begin}) TO ({end})"
@@ -76,7 +80,24 @@ def _make(day: date) -> str | None:
     return name
 
 
-def _has_stray_rows() -> bool:
+def stray_rows() -> int:
+    """Rows in the DEFAULT partition, counted up to a bound; there should be none."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS (SELECT FROM {DEFAULT_PARTITION})")
-        return bool(cursor.fetchone()[0])
+        cursor.execute(
+            f"SELECT count(*) FROM (SELECT FROM {DEFAULT_PARTITION} LIMIT %s) AS stray", [COUNT_AT_MOST]
+        )
+        return int(cursor.fetchone()[0])
+
+
+def days_ahead(today: date) -> int:
+    """How many days from `today` on have a partition, without a gap."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [TABLE]
+        )
+        made = {row[0] for row in cursor.fetchall()}
+    return next(ahead for ahead in count() if _name(today + timedelta(days=ahead)) not in made)
+
+
+def _name(day: date) -> str:
+    return f"{TABLE}_{day:%Y%m%d}"

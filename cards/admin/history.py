@@ -1,65 +1,71 @@
 """What the system writes about cards: read-only."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
-from cards.models import CardEvent, CardUsage, CheckState, Exemption, ServiceOrder, UsageRecord
+from accounts.admin_scoping import ScopedAdmin
+from cards.admin.search import CardRowsAdmin
+from cards.models import Card, CardEvent, CardUsage, CheckState, Exemption, ServiceOrder, UsageRecord
 from common.admin import OwnedAdmin
-
-ICCID_HELP = _("the beginning of an ICCID")
 
 
 @admin.register(CheckState)
-class CheckStateAdmin(ScopedReadOnlyAdmin[CheckState]):
+class CheckStateAdmin(CardRowsAdmin[CheckState]):
     """What the last checks found."""
 
     list_display = ("card", "type", "checked_at", "failures", "error", "failing_since", "parked_at")
     list_select_related = ("card",)
     list_filter = ("type",)
-    search_fields = ("card__iccid__startswith",)
-    search_help_text = ICCID_HELP
 
 
 @admin.register(CardUsage)
-class CardUsageAdmin(ScopedReadOnlyAdmin[CardUsage]):
+class CardUsageAdmin(CardRowsAdmin[CardUsage]):
     """What cards have used."""
 
     list_display = ("card", "cycle_start", "used_mb", "last_month_total_mb", "measured_at", "suspect_since")
     list_select_related = ("card",)
-    search_fields = ("card__iccid__startswith",)
-    search_help_text = ICCID_HELP
 
 
 @admin.register(UsageRecord)
-class UsageRecordAdmin(ScopedReadOnlyAdmin[UsageRecord]):
+class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
     """The history of usage; a card's page leads to its own."""
 
-    list_display = ("card_id", "recorded_at", "measured_at", "raw_mb", "used_mb", "delta_mb")
-    search_fields = ("card_id__exact",)
-    search_help_text = _("the id of a card; its page has a link to its records")
+    list_display = ("iccid", "recorded_at", "measured_at", "raw_mb", "used_mb", "delta_mb")
+
+    @admin.display(description=_("card"))
+    def iccid(self, record: UsageRecord) -> str:
+        """The ICCID of its card."""
+        return str(vars(record)["iccid"])
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, with the ICCIDs of its page: there is no foreign key that could be followed."""
+        changes = super().get_changelist_instance(request)
+        cards = {record.card_id for record in changes.result_list}
+        iccids = dict(Card.objects.filter(pk__in=cards).values_list("pk", "iccid"))
+        for record in changes.result_list:
+            vars(record)["iccid"] = iccids.get(record.card_id, "-")
+        return changes
 
 
 @admin.register(CardEvent)
-class CardEventAdmin(ScopedReadOnlyAdmin[CardEvent]):
+class CardEventAdmin(CardRowsAdmin[CardEvent]):
     """The stories of cards."""
 
     list_display = ("at", "card", "kind", "before", "after", "cause")
     list_select_related = ("card",)
     list_filter = ("kind",)
-    search_fields = ("card__iccid__startswith",)
-    search_help_text = ICCID_HELP
 
 
 @admin.register(ServiceOrder)
-class ServiceOrderAdmin(ScopedReadOnlyAdmin[ServiceOrder]):
+class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
     """What was, or is to be, suspended and resumed."""
 
     list_display = ("created_at", "card", "action", "reason", "status", "attempts", "error", "requested_by")
     list_select_related = ("card", "requested_by")
     list_filter = ("status", "action", "reason")
-    search_fields = ("card__iccid__startswith",)
-    search_help_text = ICCID_HELP
 
 
 @admin.register(Exemption)

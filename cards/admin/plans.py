@@ -4,13 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedAdmin
 from cards import subscriptions
-from cards.models import Plan, Subscription
+from cards.admin.search import MOST_NAMED, SearchedByCard
+from cards.models import Device, Plan, Subscription
 from cards.subscriptions import Owner
 from common import database
 from common.errors import DomainError
@@ -59,7 +59,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ScopedAdmin[Subscription]):
+class SubscriptionAdmin(SearchedByCard[Subscription]):
     """Plans in force, and those that were."""
 
     form = SubscriptionForm
@@ -68,10 +68,16 @@ class SubscriptionAdmin(ScopedAdmin[Subscription]):
     )  # fmt: skip
     list_select_related = ("card", "device", "plan")
     list_filter = ("state", "kind", "plan")
-    search_fields = ("card__iccid__startswith", "device__serial__startswith")
     search_help_text = _("the beginning of an ICCID or of a device's serial number")
     autocomplete_fields = ("card", "device", "plan")
     actions = ("end",)
+
+    def found(self, user: Any, beginning: str) -> Q:
+        """Of cards, and of devices."""
+        devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
+        return super().found(user, beginning) | Q(
+            device_id__in=list(devices.values_list("pk", flat=True)[:MOST_NAMED])
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
         """A subscription is ended, or replaced by another one; it is not edited."""

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedReadOnlyAdmin
+from cards.admin.search import CardRowsAdmin
 from common.admin import ReadOnlyAdmin
 from polling.models import ManualItem, ManualTrigger, MinuteStat
 
@@ -33,11 +34,9 @@ class ManualTriggerAdmin(ScopedReadOnlyAdmin[ManualTrigger]):
 
 
 @admin.register(ManualItem)
-class ManualItemAdmin(ScopedReadOnlyAdmin[ManualItem]):
+class ManualItemAdmin(CardRowsAdmin[ManualItem]):
     """The cards of triggers."""
 
     list_display = ("trigger_id", "card", "task_type", "status", "result")
     list_select_related = ("card",)
     list_filter = ("status", "task_type")
-    search_fields = ("card__iccid__startswith",)
-    search_help_text = _("the beginning of an ICCID")

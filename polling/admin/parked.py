@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedReadOnlyAdmin
+from cards.admin.search import CardRowsAdmin
 from common.admin import BoundedPaginator
 from common.outages import Server, server_of
 from common.redis.client import for_web
@@ -16,13 +16,12 @@ from polling.models import ParkedCheck
 
 
 @admin.register(ParkedCheck)
-class ParkedCheckAdmin(ScopedReadOnlyAdmin[ParkedCheck]):
+class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
     """Cards that were set aside, and the way back."""
 
     list_display = ("card", "type", "parked_at", "parked_where", "checked_at")
     list_select_related = ("card",)
     list_filter = ("type",)
-    search_fields = ("card__iccid__startswith",)
     actions = ("release",)
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event, Thread
+from time import sleep
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -10,6 +12,7 @@ from django.utils import timezone
 from cards import check_states, usage, usage_partitions
 from cards.check_states import CheckResult
 from cards.metering import Meter
+from cards.metrics import UsagePartitionsCollector
 from cards.models import Card, CheckState, CheckType, UsageRecord
 from cards.usage import UsageLine
 from tests.factories import CardFactory
@@ -100,6 +103,12 @@ def test_history_without_a_partition_is_kept_and_told(caplog: pytest.LogCaptureF
 
     assert UsageRecord.objects.filter(card_id=7).exists()
     assert "usage_records_in_default_partition" in caplog.text
+    assert told_to_prometheus()["simwatch_stray_usage_records"] == 1
+
+
+def told_to_prometheus() -> dict[str, float]:
+    families = list(UsagePartitionsCollector().collect())
+    return {family.name: family.samples[0].value for family in families}
 
 
 def test_partitions_are_made_ahead_once() -> None:
@@ -111,6 +120,37 @@ def test_partitions_are_made_ahead_once() -> None:
     assert made[0] == "cards_usagerecord_20310130"
     assert made[-1] == "cards_usagerecord_20310206"
     assert usage_partitions.make_ahead(today) == []
+    assert usage_partitions.days_ahead(today) == 8
+    assert usage_partitions.days_ahead(today - timedelta(days=1)) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_partitions_are_made_while_somebody_writes() -> None:
+    today = datetime(2031, 1, 30, 12, tzinfo=UTC)
+    usage_partitions.make_ahead(today.date())
+    began, made = Event(), list[str]()
+
+    def write() -> None:
+        with transaction.atomic():
+            usage.append([UsageLine(7, today, Decimal(1), Decimal(1), Decimal(0))], now=today)
+            began.set()
+            # Uncommitted all the while: the writer's locks are held.
+            while not made:
+                sleep(0.01)
+        connection.close()
+
+    writer = Thread(target=write)
+    writer.start()
+    began.wait(10)
+    made += usage_partitions.make_ahead(today.date() + timedelta(days=8))
+    made += ["the end"]
+    writer.join(10)
+
+    assert len(made) == 9
+    assert UsageRecord.objects.filter(card_id=7).exists()
+    with connection.cursor() as cursor:
+        for name in [f"cards_usagerecord_{today + timedelta(days=n):%Y%m%d}" for n in range(16)]:
+            cursor.execute(f"DROP TABLE {name}")
 
 
 def test_history_that_strayed_moves_into_its_partition_when_that_is_made() -> None:

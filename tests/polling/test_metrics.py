@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from random import Random
+from unittest.mock import ANY
 
 import pytest
 from django.test import Client
@@ -117,7 +118,11 @@ def test_without_redis_the_answer_says_so(
 
     monkeypatch.setattr(metrics, "for_web", away)
 
-    assert scrape(client) == {"simwatch_redis_up": 0}
+    assert scrape(client) == {
+        "simwatch_redis_up": 0,
+        "simwatch_stray_usage_records": 0,
+        "simwatch_usage_partition_days": ANY,
+    }
 
 
 @pytest.mark.parametrize("role", ["agent", None])
