@@ -2,11 +2,13 @@
 
 from typing import Any, TypeVar
 
+from django.contrib import messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 
 from accounts.scoping import sees_everything
 from common.admin import LargeTableAdmin, ReadOnlyAdmin
+from common.errors import DomainError
 
 Row = TypeVar("Row", bound=Model)
 
@@ -21,6 +23,14 @@ class ScopedAdmin(LargeTableAdmin[Row]):
         rows: Any = self.model._default_manager
         visible: QuerySet[Row] = rows.visible_to(request.user)
         return visible.order_by(*self.get_ordering(request))
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The form; a refusal that only showed while saving is told on it, and nothing is saved."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
 
     def sees_everything(self, request: HttpRequest) -> bool:
         """Agents see a part."""

@@ -53,6 +53,8 @@ class LargeTableAdmin(admin.ModelAdmin[Row]):
 
     list_per_page = 50
     show_full_result_count = False
+    # "Show counts" would count the whole table once for each value of each filter.
+    show_facets = admin.ShowFacets.NEVER
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
         """An estimate for the whole table, a bounded count as soon as something is filtered."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -69,10 +70,26 @@ class SubscriptionInline(ReadOnlyInline):
         return super().get_queryset(request).select_related("plan")
 
 
+class CardForm(forms.ModelForm[Card]):
+    """Says at its field when an ICCID is taken: the database's rule is about cards that are not deleted."""
+
+    class Meta:
+        model = Card
+        fields = ("iccid",)
+
+    def clean_iccid(self) -> str:
+        """Not that of another card."""
+        iccid = str(self.cleaned_data["iccid"])
+        if Card.objects.present().filter(iccid=iccid).exists():
+            raise forms.ValidationError(_("There is a card with this ICCID already."))
+        return iccid
+
+
 @admin.register(Card)
 class CardAdmin(ScopedAdmin[Card]):
     """The fleet."""
 
+    form = CardForm
     list_display = (
         "iccid",
         "msisdn",

@@ -13,7 +13,9 @@ from cards.admin.search import MOST_NAMED, SearchedByCard
 from cards.models import Device, Plan, Subscription
 from cards.subscriptions import Owner
 from common import database
-from common.errors import DomainError
+
+# Each is a statement or two: what fits into a request.
+MOST_ENDED = 1000
 
 
 @admin.register(Plan)
@@ -28,9 +30,16 @@ class PlanAdmin(admin.ModelAdmin[Plan]):
 class SubscriptionForm(forms.ModelForm[Subscription]):
     """A plan for a card or a device: in place of the present one, or beside it as an add-on."""
 
+    # Not the row's `kind`: that would be checked against the plan which this one replaces.
+    is_add_on = forms.BooleanField(
+        label=_("Add-on"),
+        required=False,
+        help_text=_("more quota beside the present plan; otherwise the present plan ends now"),
+    )
+
     class Meta:
         model = Subscription
-        fields = ("card", "device", "plan", "carrier", "kind", "ends_at")
+        fields = ("card", "device", "plan", "carrier", "ends_at")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """The carrier is only asked for a device: a card has its own."""
@@ -50,12 +59,9 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
             raise forms.ValidationError(_("Choose a card or a device."))
         if device and not cleaned.get("carrier"):
             raise forms.ValidationError({"carrier": _("A device needs a carrier.")})
-        if cleaned.get("ends_at") and cleaned.get("kind") == Subscription.Kind.MAIN:
+        if cleaned.get("ends_at") and not cleaned["is_add_on"]:
             raise forms.ValidationError({"ends_at": _("A plan lasts until it is ended or replaced.")})
         return cleaned
-
-    def validate_constraints(self) -> None:
-        """Left to `cards.subscriptions`, which ends the present plan first."""
 
 
 @admin.register(Subscription)
@@ -70,6 +76,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     list_filter = ("state", "kind", "plan")
     search_help_text = _("the beginning of an ICCID or of a device's serial number")
     autocomplete_fields = ("card", "device", "plan")
+    fields = ("card", "device", "plan", "carrier", "is_add_on", "ends_at")
     actions = ("end",)
 
     def found(self, user: Any, beginning: str) -> Q:
@@ -92,19 +99,16 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
         chosen, now = form.cleaned_data, database.now()
         card, device, plan = chosen["card"], chosen["device"], chosen["plan"]
         owner = Owner.of_card(card) if card else Owner(chosen["carrier"], device=device)
-        if chosen["kind"] == Subscription.Kind.MAIN:
-            made = subscriptions.start(owner, plan, now=now)
-        else:
+        if chosen["is_add_on"]:
             made = subscriptions.add(owner, plan, now=now, ends_at=chosen["ends_at"])
+        else:
+            made = subscriptions.start(owner, plan, now=now)
         vars(obj).update(vars(made))
 
     @admin.action(description=_("End now"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         """End those that have not ended."""
-        chosen, now = queryset.select_related("card__carrier", "device", "carrier")[:1000], database.now()
-        try:
-            ended = sum(subscriptions.end(subscription, now=now) for subscription in chosen)
-        except DomainError as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, _("%(count)d ended.") % {"count": ended})
+        now = database.now()
+        chosen = queryset.select_related("card", "device", "carrier")[:MOST_ENDED]
+        ended = sum(subscriptions.end(subscription, now=now) for subscription in chosen)
+        messages.success(request, _("%(count)d ended.") % {"count": ended})

@@ -137,6 +137,11 @@ def test_every_filter_has_choices(site: Any) -> None:
 
 
 @pytest.mark.parametrize("site", ADMINS, ids=lambda site: site.model._meta.label)
+def test_no_large_list_offers_to_count_its_filters(site: Any) -> None:
+    assert not _is_large(site.model) or site.show_facets is admin.ShowFacets.NEVER
+
+
+@pytest.mark.parametrize("site", ADMINS, ids=lambda site: site.model._meta.label)
 def test_no_form_offers_every_row_of_a_large_table(site: Any) -> None:
     large = {Card, Device, Agent, Subscription, ServiceOrder, User}
     for field in site.model._meta.fields:
