@@ -1,6 +1,7 @@
 """`generate_cards --count N --seed S` makes a fleet on the gateway simulator."""
 
 import os
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
                 self.stdout.write("The cards that are there are kept.")
                 return
             raise CommandError("there are cards already; their ICCIDs would clash")
+        begun = time.monotonic()
         with Progress(transient=True) as progress:
             task = progress.add_task(f"Making {options['count']:,} cards", total=options["count"])
             generate(
@@ -50,4 +52,4 @@ class Command(BaseCommand):
                 advance=lambda made: progress.advance(task, made),
             )
         vacuum()
-        self.stdout.write(f"Made {options['count']:,} cards.")
+        self.stdout.write(f"Made {options['count']:,} cards in {time.monotonic() - begun:.0f} s.")
