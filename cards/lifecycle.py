@@ -5,7 +5,7 @@ ids of the cards that really changed, in order; and sends `cards_changed` once w
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
@@ -92,12 +92,7 @@ def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpa
 def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
     """Hand cards to an agent; those in stock are distributed by it."""
     with transaction.atomic():
-        changed = _change(cards, {"agent_id": to.pk}, cause=cause, now=now)
-        in_stock = _with_status(cards, Card.Status.IN_STOCK)
-        changed += _change(in_stock, {"status": Card.Status.DISTRIBUTED}, cause=cause, now=now)
-        changed = sorted(set(changed))
-        events.tell(changed)
-    return changed
+        return _hand_over(cards, to, {Card.Status.IN_STOCK: Card.Status.DISTRIBUTED}, cause=cause, now=now)
 
 
 def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
@@ -113,12 +108,7 @@ def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> l
                 code="card_not_below_agent",
                 status=409,
             )
-        changed = _change(cards, {"agent_id": to.pk}, cause=cause, now=now)
-        distributed = _with_status(cards, Card.Status.DISTRIBUTED)
-        changed += _change(distributed, {"status": Card.Status.IN_STOCK}, cause=cause, now=now)
-        changed = sorted(set(changed))
-        events.tell(changed)
-    return changed
+        return _hand_over(cards, to, {Card.Status.DISTRIBUTED: Card.Status.IN_STOCK}, cause=cause, now=now)
 
 
 def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
@@ -189,9 +179,20 @@ def _tell_story(cards: Sequence[int], kind: CardEvent.Kind, *, cause: str, now: 
     CardEvent.objects.bulk_create(CardEvent(card_id=pk, at=now, kind=kind, cause=cause) for pk in cards)
 
 
-def _with_status(cards: Collection[int], status: Card.Status) -> list[int]:
-    chosen = Card.objects.present().filter(id__in=cards, status=status)
-    return list(chosen.values_list("id", flat=True))
+def _hand_over(
+    cards: Collection[int],
+    to: Agent,
+    statuses: Mapping[Card.Status, Card.Status],
+    *,
+    cause: str,
+    now: datetime,
+) -> list[int]:
+    changed = set(_change(cards, {"agent_id": to.pk}, cause=cause, now=now))
+    for old, new in statuses.items():
+        chosen = Card.objects.present().filter(id__in=cards, status=old).values_list("id", flat=True)
+        changed |= set(_change(list(chosen), {"status": new}, cause=cause, now=now))
+    events.tell(sorted(changed))
+    return sorted(changed)
 
 
 def _refuse_taken(iccids: Sequence[str]) -> None:
