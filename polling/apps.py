@@ -14,7 +14,7 @@ class PollingConfig(AppConfig):
 
     def ready(self) -> None:
         """Readiness watches that somebody claims, not that beat ticks."""
-        from polling import system_checks  # noqa: F401 (importing registers them)
+        from polling import receivers, system_checks  # noqa: F401 (importing registers them)
         from polling.metrics import PollingCollector
         from polling.monitoring import schedule_probe
 

@@ -15,9 +15,9 @@ from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, limits
 from polling.checks.registry import CHECKS
-from polling.due import when_planned
-from polling.matching import CardClass, interval_for
+from polling.matching import CardClass
 from polling.models import PollingConfig
+from polling.planning import CLASS_FIELDS, Planner, Row
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress
@@ -27,8 +27,6 @@ from polling.store.schedule import PlanMode, Schedule
 OWNERSHIP_SECONDS = 30
 
 log = structlog.get_logger(__name__)
-
-Row = tuple[int, CardClass]
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,17 @@ class Walk:
         epoch.begin(number)
         # Parked ones before all others: who is parked is not planned.
         parked = {check_type: self._restore_parked(check_type) for check_type in CHECKS}
-        configs = tuple(PollingConfig.objects.in_force())
+        planner = Planner(
+            self.redis,
+            tuple(PollingConfig.objects.in_force()),
+            self.chance,
+            timedelta(seconds=settings.POLLING.seed_ramp_seconds),
+        )
         wanted, done = dict.fromkeys(CHECKS, 0), 0
         for rows in _present_cards(settings.POLLING.seed_chunk_cards):
             for check_type in CHECKS:
-                planned = self._plan(check_type, rows, configs)
+                checked_at = _checked_at(check_type, rows)
+                planned = planner.plan(check_type, rows, checked_at, mode=PlanMode.NEW_ONLY)
                 wanted[check_type] += len(planned)
                 parked[check_type] -= planned
             owner.renew()
@@ -88,26 +92,6 @@ class Walk:
         Schedule(self.redis, check_type).replace_parked(cards)
         return set(cards)
 
-    def _plan(
-        self, check_type: CheckType, rows: Sequence[Row], configs: tuple[PollingConfig, ...]
-    ) -> set[int]:
-        """Returns the cards of `rows` that want the check."""
-        now, ramp = timezone.now(), timedelta(seconds=settings.POLLING.seed_ramp_seconds)
-        intervals = {card: interval_for(card, check_type, configs) for card in {row[1] for row in rows}}
-        checked_at = _checked_at(check_type, rows)
-        due = [
-            (
-                card_id,
-                when_planned(
-                    checked_at.get(card_id), interval, now=now, ramp=ramp, chance=self.chance
-                ).total_seconds(),
-            )
-            for card_id, card in rows
-            if (interval := intervals[card])
-        ]
-        Schedule(self.redis, check_type).plan(due, mode=PlanMode.NEW_ONLY)
-        return {card_id for card_id, _ in due}
-
 
 def estimated_cards() -> int:
     """How many cards there are, about: PostgreSQL's own estimate, or a count where it has none yet."""
@@ -124,10 +108,9 @@ def _next_epoch() -> int:
 
 
 def _present_cards(chunk: int) -> Iterator[list[Row]]:
-    fields = ("carrier_id", "category", "status", "real_name_status", "network_status", "enable_polling")
     last = 0
     while rows := list(
-        Card.objects.present().filter(id__gt=last).order_by("id").values_list("id", *fields)[:chunk]
+        Card.objects.present().filter(id__gt=last).order_by("id").values_list("id", *CLASS_FIELDS)[:chunk]
     ):
         last = rows[-1][0]
         yield [(card_id, CardClass(*values)) for card_id, *values in rows]
