@@ -69,6 +69,11 @@ app.conf.update(
             "schedule": timedelta(seconds=10),
             "options": {"queue": "ticks", "expires": 10},
         },
+        "watch-configs": {
+            "task": "polling.watch_configs",
+            "schedule": timedelta(seconds=2),
+            "options": {"queue": "ticks", "expires": 5},
+        },
         "flush-statistics": {
             "task": "polling.flush_statistics",
             "schedule": timedelta(seconds=10),

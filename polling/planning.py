@@ -8,7 +8,7 @@ from random import Random
 from django.utils import timezone
 from redis import Redis
 
-from cards.models import Card, CheckType
+from cards.models import Card, CheckState, CheckType
 from polling.due import when_planned
 from polling.matching import CardClass, interval_for
 from polling.models import PollingConfig
@@ -59,6 +59,21 @@ class Planner:
         ]
         Schedule(self.redis, check_type).plan(due, mode=mode)
         return {card_id for card_id, _ in due}
+
+    def replan(self, check_type: CheckType, cards: Collection[int], rows: Sequence[Row]) -> None:
+        """Move `cards` to where they belong now: `rows` are those that are not deleted. Parked ones stay parked."""
+        states = CheckState.objects.filter(type=check_type, card_id__in=cards)
+        checked_at, parked = {}, set()
+        for card_id, checked, parked_at in states.values_list("card_id", "checked_at", "parked_at"):
+            if parked_at:
+                parked.add(card_id)
+            if checked:
+                checked_at[card_id] = checked
+        schedule = Schedule(self.redis, check_type)
+        # By their rows: one that wants the check again is still not to be checked.
+        schedule.park([card_id for card_id, _ in rows if card_id in parked])
+        wanted = self.plan(check_type, rows, checked_at, mode=PlanMode.MOVE)
+        schedule.forget([card_id for card_id in cards if card_id not in wanted])
 
 
 def rows_of(cards: Collection[int]) -> list[Row]:

@@ -11,13 +11,12 @@ from django.dispatch import receiver
 from redis import Redis
 
 from cards.events import cards_changed
-from cards.models import CheckState, CheckType
 from common.outages import Server, server_of
 from common.redis.client import for_web
+from polling import census
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
-from polling.planning import Planner, Row, rows_of
-from polling.store.schedule import PlanMode, Schedule
+from polling.planning import Planner, rows_of
 
 CHUNK = 5_000
 # A few cards are checked at once; so many as this come over the whole ramp.
@@ -45,18 +44,5 @@ def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
         cards = card_ids[start : start + CHUNK]
         rows = rows_of(cards)
         for check_type in CHECKS:
-            _replan(check_type, cards, rows, planner)
-
-
-def _replan(check_type: CheckType, cards: Sequence[int], rows: Sequence[Row], planner: Planner) -> None:
-    states = CheckState.objects.filter(type=check_type, card_id__in=cards)
-    known = {
-        pk: (checked, parked)
-        for pk, checked, parked in states.values_list("card_id", "checked_at", "parked_at")
-    }
-    schedule = Schedule(planner.redis, check_type)
-    # Parked by their rows: one that is enabled again is still not to be checked.
-    schedule.park([pk for pk, _ in rows if pk in known and known[pk][1]])
-    checked_at = {pk: checked for pk, (checked, _) in known.items() if checked}
-    wanted = planner.plan(check_type, rows, checked_at, mode=PlanMode.MOVE)
-    schedule.forget([pk for pk in cards if pk not in wanted])
+            planner.replan(check_type, cards, rows)
+        census.note([card for _, card in rows], planner.configs)

@@ -79,7 +79,7 @@ class Walk:
             self.advance(len(rows))
         for check_type, unwanted in parked.items():
             Schedule(self.redis, check_type).forget(sorted(unwanted))
-        census.refresh()
+        census.take(planner.configs)
         progress.found(wanted)
         epoch.complete(number)
         progress.finish(done=done, now=timezone.now())

@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from common.redis.client import for_worker
-from polling import limits, seeding, statistics, wake_ups
+from polling import limits, replanning, seeding, statistics, wake_ups
 from polling.drain import outlet, stopping
 from polling.drain.running import Drain
 from polling.store.wake_up import WakeUp
@@ -31,6 +31,18 @@ def drain() -> None:
 def seed() -> None:
     """Plan all cards, unless that has been done meanwhile."""
     seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards(), only_if_needed=True)
+
+
+@shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
+def watch_configs() -> None:
+    """Have cards planned anew when the configs say something else than the schedule."""
+    replanning.watch(send=replan.delay)
+
+
+@shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
+def replan() -> None:
+    """Plan the cards that changed configs concern, unless somebody does."""
+    replanning.Replanning(for_worker(), Random()).run()
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

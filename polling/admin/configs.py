@@ -32,7 +32,7 @@ class PollingConfigAdmin(admin.ModelAdmin[PollingConfig]):
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
         """Save, and say when it takes effect."""
         super().save_model(request, obj, form, change)
-        messages.info(request, _("Each card takes the new interval when it is next checked."))
+        messages.info(request, _("The cards that this concerns are planned anew within seconds."))
 
 
 @admin.register(Pause)
@@ -53,6 +53,7 @@ class ClassCensusAdmin(ReadOnlyAdmin[ClassCensus]):
 
     list_display = (
         "carrier", "category", "status", "real_name_status", "network_status", "enable_polling", "cards",
+        "realname_interval", "carddata_interval", "package_interval",
     )  # fmt: skip
     list_select_related = ("carrier",)
     list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")

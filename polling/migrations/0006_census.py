@@ -55,6 +55,30 @@ class Migration(migrations.Migration):
                 ("enable_polling", models.BooleanField(verbose_name="polled")),
                 ("cards", models.PositiveBigIntegerField(verbose_name="cards")),
                 (
+                    "realname_interval",
+                    models.PositiveIntegerField(
+                        help_text="seconds; empty: not checked",
+                        null=True,
+                        verbose_name="real-name check every (s)",
+                    ),
+                ),
+                (
+                    "carddata_interval",
+                    models.PositiveIntegerField(
+                        help_text="seconds; empty: not checked",
+                        null=True,
+                        verbose_name="data usage check every (s)",
+                    ),
+                ),
+                (
+                    "package_interval",
+                    models.PositiveIntegerField(
+                        help_text="seconds; empty: not checked",
+                        null=True,
+                        verbose_name="package check every (s)",
+                    ),
+                ),
+                (
                     "carrier",
                     models.ForeignKey(
                         db_index=False,

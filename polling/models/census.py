@@ -1,14 +1,24 @@
-"""How many cards there are of each class."""
+"""How many cards there are of each class, and how often the schedule has them checked."""
+
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from cards.models import Card
+from cards.models import Card, CheckType
 from carriers.models import Carrier
 
 
+def planned_interval(label: Any) -> "models.PositiveIntegerField[int | None, int | None]":
+    """The interval that the schedule was last planned with."""
+    return models.PositiveIntegerField(label, null=True, help_text=_("seconds; empty: not checked"))
+
+
 class ClassCensus(models.Model):
-    """The cards of one class: all that matching looks at. Fewer than a thousand rows stand for the fleet."""
+    """The cards of one class: all that matching looks at. Fewer than a thousand rows stand for the fleet.
+
+    The intervals are those of the schedule. Where the configs now say something else, its cards are planned anew.
+    """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))
     category = models.CharField(_("category"), max_length=8, choices=Card.Category.choices)
@@ -19,6 +29,9 @@ class ClassCensus(models.Model):
     network_status = models.CharField(_("network status"), max_length=7, choices=Card.NetworkStatus.choices)
     enable_polling = models.BooleanField(_("polled"))
     cards = models.PositiveBigIntegerField(_("cards"))
+    realname_interval = planned_interval(_("real-name check every (s)"))
+    carddata_interval = planned_interval(_("data usage check every (s)"))
+    package_interval = planned_interval(_("package check every (s)"))
 
     class Meta:
         verbose_name = _("class of cards")
@@ -39,3 +52,8 @@ class ClassCensus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cards} cards"
+
+    def interval_of(self, check_type: CheckType) -> int | None:
+        """Seconds between two checks, as the schedule has it; None: not checked."""
+        interval: int | None = getattr(self, f"{check_type.value}_interval")
+        return interval

@@ -7,6 +7,7 @@ EPOCH_SERVER: Final = "polling:epoch-server"
 LAST_CLAIM: Final = "polling:last-claim"
 WAKE_UP_PENDING: Final = "polling:wake-up-pending"
 SEEDER: Final = "polling:seeder"
+REPLANNER: Final = "polling:replanner"
 PROGRESS: Final = "polling:init:progress"
 WANTED: Final = "polling:wanted"
 

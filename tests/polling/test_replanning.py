@@ -1,0 +1,193 @@
+"""Configs that change move exactly the cards that they concern."""
+
+from datetime import timedelta
+from random import Random
+from typing import Any, cast
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from cards import lifecycle
+from cards.models import Card, CheckState
+from common.redis.ownership import owned
+from polling import replanning
+from polling.models import ClassCensus, PollingConfig
+from polling.planning import Planner
+from polling.replanning import Replanning
+from polling.seeding import Walk
+from polling.store import keys
+from polling.store.epoch import Epoch
+from tests.factories import CardFactory, CarrierFactory
+from tests.polling.draining import TYPE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def config() -> PollingConfig:
+    return PollingConfig.objects.create(
+        name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
+    )
+
+
+@pytest.fixture
+def read_just_now(config: PollingConfig, redis: Redis) -> list[Card]:
+    """Cards of two carriers, read a minute ago, and scheduled."""
+    cards = [CardFactory.create() for _ in range(3)]
+    cards += [CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))]
+    CheckState.objects.bulk_create(
+        CheckState(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=1)) for card in cards
+    )
+    Walk(redis, Random(1)).run(total=0)
+    return cards
+
+
+def due_in(redis: Redis) -> dict[int, float]:
+    now = redis.time()[0]
+    found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
+    return {int(card_id): due - now for card_id, due in found}
+
+
+def is_outdated() -> bool:
+    """Whether the tick would send for a replanning."""
+    sent: list[bool] = []
+    replanning.watch(send=lambda: sent.append(True))
+    return bool(sent)
+
+
+def replan(redis: Redis) -> int:
+    return Replanning(redis, Random(1)).run()
+
+
+def test_nothing_is_outdated_after_a_walk(redis: Redis, read_just_now: list[Card]) -> None:
+    before = due_in(redis)
+
+    assert not is_outdated()
+    assert replan(redis) == 0
+    assert due_in(redis) == pytest.approx(before, abs=2)
+
+
+def test_a_shorter_interval_is_in_force_for_every_card(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card]
+) -> None:
+    assert min(due_in(redis).values()) > 20_000
+    PollingConfig.objects.update(carddata_check_interval=600)
+
+    assert is_outdated()
+    assert replan(redis) == 4
+
+    assert all(530 <= seconds <= 541 for seconds in due_in(redis).values())
+    assert not is_outdated()
+
+
+def test_only_the_cards_that_a_config_concerns_are_moved(redis: Redis, read_just_now: list[Card]) -> None:
+    before, other = due_in(redis), read_just_now[-1]
+    PollingConfig.objects.create(
+        name="Bluepeak", priority=1, carrier=other.carrier, carddata_check_interval=120
+    )
+
+    assert replan(redis) == 1
+
+    after = due_in(redis)
+    assert after.pop(other.pk) < 61
+    before.pop(other.pk)
+    assert after == pytest.approx(before, abs=2)
+
+
+@pytest.mark.parametrize("how", ["off", "disabled", "deleted", "another condition"])
+def test_cards_that_no_config_has_checked_any_more_leave_the_schedule(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], how: str
+) -> None:
+    chosen = PollingConfig.objects.filter(pk=config.pk)
+    if how == "deleted":
+        chosen.delete()
+    else:
+        changes: dict[str, dict[str, Any]] = {
+            "off": {"carddata_check_interval": 0},
+            "disabled": {"is_enabled": False},
+            "another condition": {"card_condition": "suspended"},
+        }
+        chosen.update(**changes[how])
+
+    replan(redis)
+    assert due_in(redis) == {}
+
+    if how == "disabled":
+        chosen.update(is_enabled=True)
+        replan(redis)
+        assert sorted(due_in(redis)) == [card.pk for card in read_just_now]
+
+
+def test_parked_cards_stay_parked(redis: Redis, config: PollingConfig, read_just_now: list[Card]) -> None:
+    card = read_just_now[0]
+    CheckState.objects.filter(card=card).update(parked_at=timezone.now())
+    PollingConfig.objects.update(carddata_check_interval=0)
+    replan(redis)
+    PollingConfig.objects.update(carddata_check_interval=600)
+
+    replan(redis)
+
+    assert card.pk not in due_in(redis)
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(card.pk)]
+
+
+def test_a_class_that_came_after_the_walk_is_known(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card]
+) -> None:
+    card = read_just_now[0]
+    lifecycle.change([card.pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
+    assert ClassCensus.objects.filter(category="industry", carddata_interval=21_600).exists()
+
+    PollingConfig.objects.create(
+        name="Industry", priority=1, card_category="industry", carddata_check_interval=90
+    )
+    replan(redis)
+
+    assert due_in(redis)[card.pk] < 61
+
+
+def test_a_change_during_the_replanning_is_taken_in_as_well(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=600)
+    planned = Planner.replan
+
+    def change_meanwhile(*args: object) -> None:
+        planned(*args)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        PollingConfig.objects.update(carddata_check_interval=1200)
+
+    monkeypatch.setattr(Planner, "replan", change_meanwhile)
+
+    assert replan(redis) == 8
+
+    assert all(1130 <= seconds <= 1141 for seconds in due_in(redis).values())
+
+
+def test_one_that_died_in_the_middle_is_repeated(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=600)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Planner, "replan", die)
+    with pytest.raises(KeyboardInterrupt):
+        replan(redis)
+    monkeypatch.undo()
+
+    assert is_outdated()
+    assert replan(redis) == 4
+
+
+def test_one_at_a_time_and_not_beside_a_walk(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card]
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=600)
+
+    with owned(redis, keys.REPLANNER, seconds=30):
+        assert replan(redis) == 0
+    Epoch(redis).begin(99)
+    assert replan(redis) == 0
