@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.utils.translation import gettext as _
+
 from cards.models import Card, CheckType
 from polling.models import PollingConfig
 
@@ -31,20 +33,34 @@ class CardClass:
         return self.enable_polling and self.status in _POLLED_STATUSES
 
 
-def interval_for(
-    card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]
-) -> timedelta | None:
-    """How often cards of this class want the check; None: not at all.
+@dataclass(frozen=True)
+class Decision:
+    """How often cards of a class are checked (`interval` None: not at all), by which config, and why in words."""
 
-    `configs` are those in force, the one that decides first in front.
-    """
-    if not card.is_polled:
-        return None
+    interval: timedelta | None
+    config: PollingConfig | None
+    reason: str
+
+
+def decide(card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
+    """What `configs`, those in force with the one that decides first in front, say about a check."""
+    if not card.enable_polling:
+        return Decision(None, None, _("polling of the card is disabled"))
+    if card.status not in _POLLED_STATUSES:
+        return Decision(None, None, _("the card is %s") % Card.Status(card.status).label)
     for config in configs:
         seconds = config.interval_of(check_type)
         if seconds is not None and matches(config, card):
-            return timedelta(seconds=seconds) if seconds else None
-    return None
+            interval = timedelta(seconds=seconds) if seconds else None
+            return Decision(interval, config, _reason(config, card, is_off=not seconds))
+    return Decision(None, None, _("no config says anything about it"))
+
+
+def interval_for(
+    card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]
+) -> timedelta | None:
+    """How often cards of this class want the check; None: not at all."""
+    return decide(card, check_type, configs).interval
 
 
 def matches(config: PollingConfig, card: CardClass) -> bool:
@@ -64,3 +80,17 @@ def _meets(condition: PollingConfig.CardCondition, card: CardClass) -> bool:
         _Condition.ACTIVATED: card.status == Card.Status.ACTIVATED,
         _Condition.SUSPENDED: card.network_status == Card.NetworkStatus.STOPPED,
     }[condition]
+
+
+def _reason(config: PollingConfig, card: CardClass, *, is_off: bool) -> str:
+    conditions = [
+        str(_Condition(config.card_condition).label) if config.card_condition != _Condition.ANY else "",
+        str(Card.Category(card.category).label)
+        if config.card_category != PollingConfig.CardCategory.ANY
+        else "",
+        _("of this carrier") if config.carrier_id else "",
+    ]
+    why = ", ".join(filter(None, conditions)) or _("every card")
+    text = _("config '%(name)s' (%(priority)d): %(why)s")
+    off = _(", which turns it off") if is_off else ""
+    return text % {"name": config.name, "priority": config.priority, "why": why} + off

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from accounts.admin_scoping import ScopedAdmin
 from cards import lifecycle
-from cards.admin import links
+from cards.admin import links, panels
 from cards.lifecycle import NewCard
 from cards.models import (
     Card,
@@ -113,10 +113,14 @@ class CardAdmin(ScopedAdmin[Card]):
     inlines = (CheckStateInline, CardUsageInline, SubscriptionInline)
     actions = ("enable_polling", "disable_polling", "delete_cards")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Card | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
         """What checks and orders find out, and the number of a card that exists."""
         own = ("real_name_status", "network_status", "network_checked_at", "suspended_by", "more")
-        return own if obj is None else ("iccid", *own)
+        return own if obj is None else ("iccid", *own, *panels.registered())
+
+    def get_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
+        """What cards know of themselves, and what others show of one that exists."""
+        return self.fields if obj is None else (*self.fields, *panels.registered())
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -95,6 +95,15 @@ class Claimed:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a card is: scheduled (`due_in` may be over), being checked, or parked; none of them: not scheduled."""
+
+    due_in: timedelta | None
+    is_claimed: bool
+    is_parked: bool
+
+
+@dataclass(frozen=True)
 class Outlook:
     """How many cards are due now, how many were triggered by hand, and how many are to be asked about alone."""
 
@@ -162,6 +171,18 @@ class Schedule:
         pipeline.llen(self._manual)
         pipeline.scard(self._suspects)
         return Outlook(*cast("list[int]", pipeline.execute()))
+
+    def place_of(self, card_id: int) -> Place:
+        """Where one card is now."""
+        seconds, microseconds = self._redis.time()
+        now = seconds + microseconds / 1_000_000
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zscore(self._queue, str(card_id))
+        pipeline.hget(self._claims, str(card_id))
+        pipeline.zscore(self._parked, str(card_id))
+        due, claim, parked = pipeline.execute()
+        is_claimed = claim is not None and float(claim.split("|")[1]) > now
+        return Place(None if due is None else timedelta(seconds=due - now), is_claimed, parked is not None)
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; returns how many were still ours. The others are ignored."""

@@ -1,0 +1,53 @@
+"""On a card's page: how often each check is made and why, and when it is due."""
+
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cards.admin import panels
+from cards.models import Card
+from common.outages import Server, server_of
+from common.redis.client import for_web
+from polling.explaining import Explanation, explain
+from polling.store.schedule import Place
+
+
+@admin.display(description=gettext_lazy("checks"))
+def checks(card: Card) -> SafeString:
+    """A line for each check."""
+    try:
+        explanations = explain(card, for_web())
+    except Exception as error:
+        if server_of(error) is not Server.REDIS:
+            raise
+        explanations = explain(card, None)
+    lines = (
+        (one.check_type.label, _interval(one), one.decision.reason, _place(one.place)) for one in explanations
+    )
+    return format_html("{}", format_html_join("", "<div>{}: {}; {}; {}</div>", lines))
+
+
+def _interval(explanation: Explanation) -> str:
+    interval = explanation.decision.interval
+    return _("every %d s") % interval.total_seconds() if interval else _("not made")
+
+
+def _place(place: Place | None) -> str:
+    if place is None:
+        return _("Redis does not answer: when it is due is not known")
+    if place.is_parked:
+        return _("parked, because it crashed its workers")
+    if place.is_claimed:
+        return _("being checked now")
+    if place.due_in is None:
+        return _("not scheduled")
+    if place.due_in.total_seconds() <= 0:
+        return _("due now")
+    return _("due in %s") % timeuntil(timezone.now() + place.due_in)
+
+
+panels.register(checks)

@@ -1,0 +1,89 @@
+"""One card, explained: which config decides, and when the check is due."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from accounts.models import User
+from cards.models import Card
+from polling import defaults
+from polling.admin import explanation
+from polling.explaining import explain
+from polling.receivers import replan
+from polling.store.schedule import Schedule
+from tests.factories import CardFactory
+from tests.polling.draining import TYPE
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def configured(redis: Redis) -> None:
+    defaults.make_missing()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "config 'Activated' (50): activated"),
+        ({"category": "industry"}, "config 'Industry' (20): industry (M2M)"),
+        ({"network_status": "stopped"}, "config 'Suspended' (10): suspended"),
+        ({"enable_polling": False}, "polling of the card is disabled"),
+        ({"status": Card.Status.IN_STOCK}, "the card is in stock"),
+        ({"status": Card.Status.DISTRIBUTED}, "no config says anything about it"),
+    ],
+)
+def test_the_reason_names_the_config_and_its_condition(
+    redis: Redis, fields: dict[str, object], reason: str
+) -> None:
+    [explained] = explain(CardFactory.create(**fields), redis)
+
+    assert explained.decision.reason == reason
+
+
+def test_where_the_card_is_in_the_schedule(redis: Redis) -> None:
+    card = CardFactory.create()
+    schedule = Schedule(redis, TYPE)
+
+    def place() -> tuple[bool, bool, bool]:
+        found = schedule.place_of(card.pk)
+        return found.due_in is not None, found.is_claimed, found.is_parked
+
+    assert place() == (False, False, False)
+    replan(redis, [card.pk], chance=Random(1))
+    assert place() == (True, False, False)
+    redis.set("polling:epoch", "1")
+    schedule.claim(1, ttl=timedelta(seconds=60))
+    assert place() == (True, True, False)
+    schedule.park([card.pk])
+    assert place() == (False, False, True)
+
+
+def page(client: Client, card: Card) -> str:
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client.get(reverse("admin:cards_card_change", args=[card.pk])).content.decode()
+
+
+def test_the_cards_page_says_it(client: Client, redis: Redis) -> None:
+    card = CardFactory.create()
+    replan(redis, [card.pk], chance=Random(1))
+
+    shown = page(client, card)
+
+    assert "every 1800 s; config &#x27;Activated&#x27; (50): activated; due" in shown
+
+
+def test_without_redis_the_page_opens_all_the_same(
+    client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(explanation, "for_web", away)
+
+    assert "Redis does not answer" in page(client, CardFactory.create())
