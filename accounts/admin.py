@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts import agent_tree
+from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from accounts.models import Agent, ApiToken, User
-from common.admin import LargeTableAdmin
+from accounts.scoping import sees_everything
 
 
 @admin.register(User)
@@ -26,6 +27,11 @@ class UserAdmin(DjangoUserAdmin[User]):
     list_select_related = ("agent",)
     autocomplete_fields = ("agent",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Staff's."""
+        users = super().get_queryset(request)
+        return users if sees_everything(request.user) else users.none()
+
 
 class AgentForm(forms.ModelForm[Agent]):
     """Refuses a parent that stands below the agent."""
@@ -36,14 +42,14 @@ class AgentForm(forms.ModelForm[Agent]):
 
     def clean_parent(self) -> Agent | None:
         """Nobody stands below himself."""
-        parent: Agent | None = self.cleaned_data["parent"]
+        parent: Agent | None = self.cleaned_data.get("parent")
         if parent and self.instance.pk and parent.path.startswith(self.instance.path):
             raise forms.ValidationError(_("An agent cannot be moved below itself."))
         return parent
 
 
 @admin.register(Agent)
-class AgentAdmin(LargeTableAdmin[Agent]):
+class AgentAdmin(DeletedWhenUnused[Agent], ScopedAdmin[Agent]):
     """The tree of agents; choosing another parent moves the whole subtree."""
 
     form = AgentForm
@@ -55,12 +61,18 @@ class AgentAdmin(LargeTableAdmin[Agent]):
     readonly_fields = ("path",)
     ordering = ("path",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
-        """Only what the user may see."""
-        return Agent.objects.visible_to(request.user).order_by(*self.ordering)
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The tree is the platform's: an agent's users name its agents, nothing else."""
+        return sees_everything(request.user) and super().has_add_permission(request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
+        """The path follows from the parent, which staff may choose."""
+        return ("path",) if sees_everything(request.user) else ("path", "parent")
 
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: Any) -> None:
         """Save, and move the subtree when the parent is another one."""
+        # Before the row: whoever moves takes them in this order.
+        agent_tree.lock()
         super().save_model(request, obj, form, change)
         if change and "parent" in form.changed_data:
             moved = agent_tree.move(obj.pk, under=obj.parent_id)
@@ -76,6 +88,10 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     list_filter = ("scope",)
     readonly_fields = ("user", "prefix", "scope", "last_used_at")
     search_fields = ("name", "prefix", "user__username")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        """Staff's."""
+        return ApiToken.objects.visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A token made in a form would be stored before anybody could read it."""

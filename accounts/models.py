@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import agent_tree
 from accounts.roles import Role
-from accounts.scoping import ScopedQuerySet
+from accounts.scoping import ScopedQuerySet, StaffQuerySet
 
 
 def validate_time_zone(name: str) -> None:
@@ -58,9 +58,12 @@ class Agent(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new agent gets its id first, because its path ends with it. `agent_tree.move` moves one."""
+        """Save; a new agent gets its id first, because its path ends with it.
+
+        Its place in the tree is written once: what was read before a move would undo it. `agent_tree.move` moves.
+        """
         if not self._state.adding:
-            super().save(*args, **kwargs)
+            super().save(update_fields=["name"])
             return
         with transaction.atomic():
             agent_tree.lock()
@@ -93,7 +96,7 @@ class User(AbstractUser):
         return next((role for role in Role if role.value in names), None)
 
 
-class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+class ApiTokenQuerySet(StaffQuerySet["ApiToken"]):
     """Tokens."""
 
     def usable_at(self, now: datetime) -> Self:

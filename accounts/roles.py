@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 OWN_APPS = ("accounts", "carriers", "cards", "polling")
 # Users and secrets are the administrator's.
-KEPT_FROM_OPERATORS = ("accounts",)
+KEPT_FROM_OPERATORS = ("user", "apitoken")
 
 
 def grant_permissions(**_: Any) -> None:
@@ -39,13 +39,13 @@ def _permissions_of(role: Role) -> Iterator[Any]:
     for permission in Permission.objects.filter(content_type__app_label__in=OWN_APPS).select_related(
         "content_type"
     ):
-        if _may(role, permission.content_type.app_label, permission.codename):
+        if _may(role, permission.content_type.model, permission.codename):
             yield permission
 
 
-def _may(role: Role, app: str, codename: str) -> bool:
+def _may(role: Role, model: str, codename: str) -> bool:
     if role is Role.ADMINISTRATOR:
         return True
-    if app in KEPT_FROM_OPERATORS:
+    if model in KEPT_FROM_OPERATORS:
         return False
     return role is Role.OPERATOR or codename.startswith("view_")

@@ -51,6 +51,22 @@ class ScopedQuerySet(models.QuerySet[Row]):
         return [{f"{lookup}__in": agents} for lookup in cls.agent_lookups]
 
 
+class StaffQuerySet(models.QuerySet[Row]):
+    """Rows that belong to the system: agents' users see none."""
+
+    def visible_to(self, user: Any) -> Self:
+        """All of them, for staff."""
+        return self if sees_everything(user) else self.none()
+
+
+class SharedQuerySet(models.QuerySet[Row]):
+    """Rows that everybody needs to know of: what is sold, and by whom."""
+
+    def visible_to(self, user: Any) -> Self:
+        """All of them, for staff and for agents."""
+        return self if sees_everything(user) or tree_of(user) else self.none()
+
+
 def _agents_of(path: str) -> list[int]:
     # By name: PostgreSQL knows how many rows an agent has, not how many a path has. Guessing the average, it
     # looked for an agent's thirty oldest cards by reading the whole fleet from its newest end.

@@ -48,7 +48,10 @@ class Account:
         return period_of(moment, cycle=self.cycle, starts_at=self.starts_at, calendar=self.calendar)
 
     def at(self, moment: datetime) -> "Account":
-        """As it is in the period of `moment`: a main one starts again at 0. An add-on has one period only."""
+        """As it is in the period of `moment`: a main one starts again at 0. An add-on has one period only.
+
+        A period never goes back, also when the carrier's calendar is corrected: the present one is then longer.
+        """
         if not self.is_main:
             return self
         period = self.period_of(moment)
@@ -85,7 +88,7 @@ def counted(accounts: Sequence[Account], growth: Growth) -> list[Account]:
     main = next(account for account in accounts if account.is_main)
     if growth.since is not None and main.starts_at > growth.since:
         return list(accounts)
-    if main.period_of(growth.measured_at) < main.period_start:
+    if growth.measured_at < main.calendar.start_of(main.period_start):
         # A late reading, of a period that another card of the device has ended.
         return list(accounts)
     left, after = growth.added_mb, {}

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agent
@@ -75,6 +76,7 @@ def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
             # Somebody else has just taken one.
             raise _taken([]) from None
         cards = [card.pk for card in made]
+        _refuse_gateways_of_others(cards)
         _tell_story(cards, Kind.CREATED, cause=cause, now=now)
         subscriptions.members_changed({card.device_id for card in made if card.device_id})
         events.tell(cards)
@@ -92,6 +94,7 @@ def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpa
 def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
     """Hand cards to an agent; those in stock are distributed by it."""
     with transaction.atomic():
+        _lock(cards)
         return _hand_over(cards, to, {Card.Status.IN_STOCK: Card.Status.DISTRIBUTED}, cause=cause, now=now)
 
 
@@ -101,6 +104,7 @@ def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> l
     Raises DomainError when one belongs to somebody outside the tree of `to`.
     """
     with transaction.atomic():
+        _lock(cards)
         strangers = Card.objects.present().filter(id__in=cards).exclude(agent__path__startswith=to.path)
         if count := strangers.count():
             raise DomainError(
@@ -138,6 +142,8 @@ def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
 def _change(cards: Collection[int], changes: Changes, *, cause: str, now: datetime) -> list[int]:
     """One statement: lock in the order of ids, write what differs, tell the story of each difference."""
     columns = list(changes)
+    if not columns:
+        return []
     differs = " OR ".join(f"{column} IS DISTINCT FROM %({column})s" for column in columns)
     told = [
         f"('{kind.value}', coalesce(old.{column}::text, ''), coalesce(%({column})s::text, ''))"
@@ -169,10 +175,26 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
             parameters,
         )
         devices = dict(cursor.fetchall())
+    if {"carrier_id", "gateway_id"} & changes.keys():
+        _refuse_gateways_of_others(devices)
     if "device_id" in changes and devices:
         joined = changes["device_id"]
         subscriptions.members_changed({device for device in (*devices.values(), joined) if device})
     return list(devices)
+
+
+def _lock(cards: Collection[int]) -> None:
+    """What is judged stays as it is until it is written."""
+    rows = Card.objects.present().filter(id__in=cards).order_by("id")
+    list(rows.select_for_update(no_key=True).values_list("id", flat=True))
+
+
+def _refuse_gateways_of_others(cards: Collection[int]) -> None:
+    wrong = Card.objects.filter(id__in=cards, gateway__isnull=False).exclude(gateway__carrier=F("carrier"))
+    if wrong.exists():
+        raise DomainError(
+            str(_("The gateway belongs to another carrier.")), code="gateway_of_other_carrier", status=409
+        )
 
 
 def _tell_story(cards: Sequence[int], kind: CardEvent.Kind, *, cause: str, now: datetime) -> None:

@@ -14,10 +14,16 @@ def count(growths: Sequence[Growth]) -> None:
     """Add the growths, each to the subscriptions in force when it was measured. Needs a transaction."""
     if not growths:
         return
-    candidates = _candidates(growths)
-    before = _lock({account_id for ids in candidates.values() for account_id in ids})
+    candidates: Mapping[int, list[int]] = {}
+    # Again when a plan was replaced while we waited for its lock: its successor counts then.
+    while (found := _candidates(growths)) != candidates:
+        candidates = found
+        before = _lock({account_id for ids in candidates.values() for account_id in ids})
+    if not candidates:
+        return
     after = dict(before)
-    for growth in growths:
+    # In the order of time: a reading of a new period ends the one before for all cards of a device.
+    for growth in sorted(growths, key=lambda growth: growth.measured_at):
         accounts = [after[account_id] for account_id in candidates.get(growth.card_id, ())]
         if chosen := in_charge(accounts, growth.measured_at):
             after.update({account.id: account for account in counted(chosen, growth)})
@@ -32,7 +38,7 @@ def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
             WITH growth AS MATERIALIZED (
                 SELECT * FROM unnest(%(cards)s::bigint[], %(measured)s::timestamptz[]) AS g(card_id, measured_at)
             )
-            SELECT growth.card_id, own.id FROM growth
+            SELECT growth.card_id, own.id AS id FROM growth
             JOIN cards_subscription AS own ON own.card_id = growth.card_id
             WHERE own.starts_at <= measured_at AND (own.ends_at IS NULL OR own.ends_at > measured_at)
             UNION ALL
@@ -40,6 +46,7 @@ def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
             JOIN cards_card AS card ON card.id = growth.card_id
             JOIN cards_subscription AS shared ON shared.device_id = card.device_id
             WHERE shared.starts_at <= measured_at AND (shared.ends_at IS NULL OR shared.ends_at > measured_at)
+            ORDER BY card_id, id
             """,
             {
                 "cards": [growth.card_id for growth in growths],
@@ -59,9 +66,8 @@ def _lock(ids: Collection[int]) -> dict[int, Account]:
             """
             SELECT account.id, account.device_id IS NULL, account.kind = 'main',
                    coalesce(account.virtual_quota_mb, account.quota_mb), account.used_mb, account.period_start,
-                   account.starts_at, account.ends_at, plan.cycle, carrier.time_zone, carrier.billing_day
+                   account.starts_at, account.ends_at, account.cycle, carrier.time_zone, carrier.billing_day
             FROM cards_subscription AS account
-            JOIN cards_plan AS plan ON plan.id = account.plan_id
             JOIN carriers_carrier AS carrier ON carrier.id = account.carrier_id
             WHERE account.id = ANY(%s)
             ORDER BY account.id FOR NO KEY UPDATE OF account

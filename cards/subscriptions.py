@@ -1,16 +1,17 @@
 """Plans on cards and devices: started, replaced, topped up and ended.
 
-Each change of what an owner may use grows its main subscription's `quota_version`, and is told as a change of the
-owner's cards. Needs no transaction of the caller's.
+Each change of what an owner may use grows the `quota_version` of the main subscription concerned, and is told as a
+change of the owner's cards. Locks are taken in one order: card or device, then subscriptions by id.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from cards import events
@@ -40,31 +41,19 @@ class Owner:
         """The fields of a subscription that say it."""
         return {"card": self.card} if self.card else {"device": self.device}
 
-    def cards(self) -> list[int]:
-        """The ids of the cards that it is about."""
-        if self.card:
-            return [self.card.pk]
-        return list(Card.objects.present().filter(device=self.device).values_list("id", flat=True))
-
 
 @transaction.atomic
 def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
-    """Put an owner on a plan, in place of the one that it has. Raises DomainError when two do so at once."""
-    old = Subscription.objects.select_for_update(no_key=True).filter(
-        **owner.lookup(), kind=Kind.MAIN, ends_at=None
-    )
-    version = 0
-    for replaced in old:
-        version = replaced.quota_version
-        Subscription.objects.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))
-    try:
-        with transaction.atomic():
-            started = _insert(owner, plan, Kind.MAIN, now=now, ends_at=None, version=version + 1)
-    except IntegrityError:
-        raise DomainError(
-            str(_("Somebody else has just started a plan here.")), code="subscription_exists", status=409
-        ) from None
-    events.tell(owner.cards())
+    """Put an owner on a plan, in place of the one that it has. Raises DomainError when the card is deleted."""
+    _lock(owner)
+    mains = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN)
+    for replaced in mains.filter(ends_at=None):
+        mains.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))
+    # Never a version that was there before: orders are told apart by it.
+    version = mains.aggregate(last=Max("quota_version"))["last"] or 0
+    started = _insert(owner, plan, Kind.MAIN, now=now, ends_at=None, version=version + 1)
+    members_changed(_devices_left_or_joined([owner]))
+    events.tell(_cards_of([owner]))
     return started
 
 
@@ -72,48 +61,117 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
 def add(
     owner: Owner, plan: Plan, *, now: datetime, ends_at: datetime | None, quota_mb: Decimal | None = None
 ) -> Subscription:
-    """Give an owner more quota beside its plan: an add-on, or a top-up with a quota of its own."""
+    """Give an owner more quota beside its plan: an add-on, or a top-up with a quota of its own.
+
+    Raises DomainError when there is no plan: nothing would be counted on it.
+    """
+    _lock(owner)
+    if not Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN, ends_at=None).exists():
+        raise DomainError(
+            str(_("An add-on needs a plan beside it.")), code="subscription_without_plan", status=409
+        )
     added = _insert(owner, plan, Kind.ADD_ON, now=now, ends_at=ends_at, quota_mb=quota_mb)
-    main = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN, ends_at=None)
-    main.update(quota_version=F("quota_version") + 1)
-    events.tell(owner.cards())
+    _quota_changed([owner])
+    events.tell(_cards_of([owner]))
     return added
 
 
 @transaction.atomic
-def end(subscription: Subscription, *, now: datetime) -> bool:
-    """End a subscription now; False: it had ended already."""
-    present = Subscription.objects.in_force_at(now).filter(pk=subscription.pk)
-    if not present.update(ends_at=now):
-        return False
-    owner = Owner(subscription.carrier, subscription.card, subscription.device)
-    if subscription.kind == Kind.ADD_ON:
-        main = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN, ends_at=None)
-        main.update(quota_version=F("quota_version") + 1)
-    events.tell(owner.cards())
-    return True
+def end(subscriptions: Collection[int], *, now: datetime) -> list[int]:
+    """End subscriptions now; returns the ids of those that had not ended yet."""
+    owners, ended = _end(subscriptions, now=now)
+    events.tell(_cards_of(owners))
+    return ended
 
 
 def end_of_cards(cards: Collection[int], *, now: datetime) -> None:
-    """End the subscriptions of cards that are deleted."""
-    Subscription.objects.in_force_at(now).filter(card_id__in=cards).update(ends_at=now)
+    """End the subscriptions of cards that are being deleted; the caller tells."""
+    present = Subscription.objects.in_force_at(now).filter(card_id__in=cards)
+    _end(list(present.values_list("pk", flat=True)), now=now)
 
 
 def members_changed(devices: Collection[int]) -> None:
     """Cards joined or left these devices: what they share is another quota now."""
+    _grow_versions(cards=(), devices=devices)
+
+
+def _end(subscriptions: Collection[int], *, now: datetime) -> tuple[list[Owner], list[int]]:
+    chosen = list(
+        Subscription.objects.in_force_at(now)
+        .filter(pk__in=subscriptions)
+        .select_related("card", "device", "carrier")
+        .order_by("id")
+    )
+    owners = {row.pk: Owner(row.carrier, row.card, row.device) for row in chosen}
+    devices = _devices_left_or_joined(owners.values())
+    _lock_subscriptions(owners.keys(), owners.values(), devices)
+    in_force = Subscription.objects.in_force_at(now).filter(pk__in=owners)
+    ended = sorted(in_force.values_list("pk", flat=True))
+    in_force.update(ends_at=now)
+    _quota_changed([owners[row.pk] for row in chosen if row.kind == Kind.ADD_ON and row.pk in ended])
+    members_changed(devices)
+    return [owners[pk] for pk in ended], ended
+
+
+def _lock(owner: Owner) -> None:
+    """Whoever changes what a card or a device may use does so one after the other."""
+    rows: Any = Card.objects.present() if owner.card else Device.objects.all()
+    owned = owner.card or owner.device
+    if owned is None or not rows.filter(pk=owned.pk).select_for_update(no_key=True).first():
+        raise DomainError(str(_("The card is deleted.")), code="card_not_found", status=404)
+    _lock_subscriptions((), [owner], _devices_left_or_joined([owner]))
+
+
+def _lock_subscriptions(ids: Collection[int], owners: Iterable[Owner], devices: Collection[int]) -> None:
+    """All that will be written, in the order of ids: metering locks several in that order, too."""
+    cards = [owner.card.pk for owner in owners if owner.card]
+    shared = [*devices, *(owner.device.pk for owner in owners if owner.device)]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH shared AS MATERIALIZED (
+            SELECT id FROM cards_subscription
+            WHERE id = ANY(%s)
+               OR (kind = 'main' AND ends_at IS NULL AND card_id = ANY(%s))
+               OR (kind = 'main' AND ends_at IS NULL AND device_id = ANY(%s))
+            ORDER BY id FOR NO KEY UPDATE
+            """,
+            [list(ids), cards, shared],
+        )
+
+
+def _quota_changed(owners: Collection[Owner]) -> None:
+    _grow_versions(
+        cards=[owner.card.pk for owner in owners if owner.card],
+        devices=[owner.device.pk for owner in owners if owner.device],
+    )
+
+
+def _grow_versions(*, cards: Collection[int], devices: Collection[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH main AS MATERIALIZED (
                 SELECT id FROM cards_subscription
-                WHERE device_id = ANY(%s) AND kind = 'main' AND ends_at IS NULL
+                WHERE (kind = 'main' AND ends_at IS NULL AND card_id = ANY(%s))
+                   OR (kind = 'main' AND ends_at IS NULL AND device_id = ANY(%s))
                 ORDER BY id FOR NO KEY UPDATE
             )
             UPDATE cards_subscription AS changed SET quota_version = quota_version + 1
-            FROM shared WHERE changed.id = shared.id
+            FROM main WHERE changed.id = main.id
             """,
-            [list(devices)],
+            [list(cards), list(devices)],
         )
+
+
+def _devices_left_or_joined(owners: Iterable[Owner]) -> set[int]:
+    """A card that gets a plan of its own, or loses it, leaves or joins what its device shares."""
+    return {owner.card.device_id for owner in owners if owner.card and owner.card.device_id}
+
+
+def _cards_of(owners: Collection[Owner]) -> list[int]:
+    devices = [owner.device.pk for owner in owners if owner.device]
+    inside = Card.objects.present().filter(device_id__in=devices).values_list("id", flat=True)
+    return sorted({*(owner.card.pk for owner in owners if owner.card), *(inside if devices else ())})
 
 
 def _insert(
@@ -130,6 +188,7 @@ def _insert(
     return Subscription.objects.create(
         **owner.lookup(),
         plan=plan,
+        cycle=plan.cycle,
         carrier=owner.carrier,
         kind=kind,
         quota_mb=plan.quota_mb if quota_mb is None else quota_mb,

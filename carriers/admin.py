@@ -4,10 +4,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from carriers import limits
 from carriers.clients.base import CredentialsError, GatewayAddress
 from carriers.clients.registry import ADAPTERS
@@ -66,15 +66,16 @@ class GatewayForm(forms.ModelForm[Gateway]):
 
 
 @admin.register(Carrier)
-class CarrierAdmin(admin.ModelAdmin[Carrier]):
+class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
     """Network operators."""
 
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
+    ordering = ("code",)
     search_fields = ("name", "code")
 
 
 @admin.register(Gateway)
-class GatewayAdmin(admin.ModelAdmin[Gateway]):
+class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     """Endpoints of the carriers."""
 
     form = GatewayForm
@@ -89,11 +90,8 @@ class GatewayAdmin(admin.ModelAdmin[Gateway]):
     )
     list_select_related = ("carrier",)
     list_filter = ("is_enabled", "carrier")
+    ordering = ("carrier", "name")
     search_fields = ("name",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Gateway]:
-        """Only what the user may see."""
-        return Gateway.objects.visible_to(request.user)
 
     def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
         """Save, and write the limit to Redis; without Redis it follows within ten seconds of its return."""

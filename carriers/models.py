@@ -1,7 +1,7 @@
 """Carriers (network operators) and their gateways (HTTP endpoints)."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import validate_time_zone
-from accounts.scoping import sees_everything
+from accounts.scoping import SharedQuerySet, StaffQuerySet
 from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClient
 from carriers.clients.registry import ADAPTERS
 from common.crypto import DecryptionError
@@ -29,6 +29,10 @@ class Counter(models.TextChoices):
     LIFETIME = "lifetime", _("never starts again")
 
 
+class CarrierQuerySet(SharedQuerySet["Carrier"]):
+    """Carriers."""
+
+
 class Carrier(models.Model):
     """A network operator, with its billing calendar."""
 
@@ -43,6 +47,8 @@ class Carrier(models.Model):
     counter = models.CharField(
         _("counter"), max_length=16, choices=Counter.choices, default=Counter.PER_CYCLE
     )
+
+    objects = CarrierQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("carrier")
@@ -59,16 +65,12 @@ class Carrier(models.Model):
         return self.name
 
 
-class GatewayQuerySet(models.QuerySet["Gateway"]):
-    """Gateways."""
+class GatewayQuerySet(StaffQuerySet["Gateway"]):
+    """Gateways: they belong to the system."""
 
     def open_at(self, now: datetime) -> Self:
         """Enabled and not paused: calls may go out."""
         return self.filter(Q(paused_until__isnull=True) | Q(paused_until__lte=now), is_enabled=True)
-
-    def visible_to(self, user: Any) -> Self:
-        """Gateways belong to the system; agents see none of the rows."""
-        return self if sees_everything(user) else self.none()
 
 
 class Gateway(models.Model):

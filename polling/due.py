@@ -9,6 +9,7 @@ FIRST_BACK_OFF = timedelta(seconds=60)
 MAX_DOUBLINGS = 20
 GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
 GATEWAY_BUSY_SECONDS = (2.0, 6.0)
+OPENING_RAMP = timedelta(seconds=60)
 LONGEST_BUSY = timedelta(minutes=5)
 
 
@@ -30,8 +31,12 @@ def after_gateway_trouble(chance: Random) -> timedelta:
 
 
 def while_gateway_is_closed(interval: timedelta, opens_in: timedelta, chance: Random) -> timedelta:
-    """Half an interval or more, and not before the gateway opens (`opens_in`; zero: nobody knows when)."""
-    return max(opens_in, interval * chance.uniform(0.5, 1))
+    """Half an interval or more, and not before the gateway opens (`opens_in`; zero: nobody knows when).
+
+    Who waits for it to open comes over a minute: not all at the same moment.
+    """
+    after = opens_in + OPENING_RAMP * chance.random() if opens_in else opens_in
+    return max(after, interval * chance.uniform(0.5, 1))
 
 
 def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -84,6 +85,14 @@ class CardForm(forms.ModelForm[Card]):
             raise forms.ValidationError(_("There is a card with this ICCID already."))
         return iccid
 
+    def clean(self) -> dict[str, Any]:
+        """A gateway is an account at one carrier."""
+        cleaned = super().clean() or {}
+        gateway, carrier = cleaned.get("gateway"), cleaned.get("carrier")
+        if gateway and carrier and gateway.carrier_id != carrier.pk:
+            raise forms.ValidationError({"gateway": _("This gateway belongs to another carrier.")})
+        return cleaned
+
 
 @admin.register(Card)
 class CardAdmin(ScopedAdmin[Card]):
@@ -131,12 +140,16 @@ class CardAdmin(ScopedAdmin[Card]):
     @admin.display(description=_("more of this card"))
     def more(self, card: Card) -> str:
         """Lists of what is too long for this page."""
-        return links.lists(
+        own = links.lists(
             card.pk,
             (CardEvent, "card__id__exact", _("story")),
             (UsageRecord, "card_id", _("usage records")),
             (ServiceOrder, "card__id__exact", _("service orders")),
         )
+        shared = links.lists(
+            card.device_id, (Subscription, "device__id__exact", _("subscriptions of its device"))
+        )
+        return format_html("{} · {}", own, shared) if card.device_id else own
 
     def save_model(self, request: HttpRequest, obj: Card, form: Any, change: Any) -> None:
         """Create or change through `lifecycle`."""

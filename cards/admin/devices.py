@@ -3,13 +3,13 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedAdmin
+from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from cards.admin import links
 from cards.models import Card, Device, Subscription
 
 
 @admin.register(Device)
-class DeviceAdmin(ScopedAdmin[Device]):
+class DeviceAdmin(DeletedWhenUnused[Device], ScopedAdmin[Device]):
     """Devices; a card's page puts it into one."""
 
     list_display = ("serial", "name", "imei", "agent")

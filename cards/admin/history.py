@@ -1,7 +1,9 @@
 """What the system writes about cards: read-only."""
 
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_scoping import ScopedAdmin
 from cards.admin.search import CardRowsAdmin
 from cards.models import Card, CardEvent, CardUsage, CheckState, Exemption, ServiceOrder, UsageRecord
+from common import database
 from common.admin import OwnedAdmin
 
 
@@ -68,10 +71,33 @@ class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
     list_filter = ("status", "action", "reason")
 
 
+class ExemptionForm(forms.ModelForm[Exemption]):
+    """Of a card or of an agent, until a day to come."""
+
+    class Meta:
+        model = Exemption
+        fields = ("card", "agent", "reason", "expires_at")
+
+    def clean(self) -> dict[str, Any]:
+        """Exactly one of two."""
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("card")) == bool(cleaned.get("agent")):
+            raise forms.ValidationError(_("Choose a card or an agent."))
+        return cleaned
+
+    def clean_expires_at(self) -> datetime:
+        """In the future."""
+        expires_at: datetime = self.cleaned_data["expires_at"]
+        if expires_at <= database.now():
+            raise forms.ValidationError(_("This moment is over."))
+        return expires_at
+
+
 @admin.register(Exemption)
 class ExemptionAdmin(OwnedAdmin[Exemption], ScopedAdmin[Exemption]):
     """Who is never suspended for a quota, and who said so."""
 
+    form = ExemptionForm
     list_display = ("card", "agent", "reason", "owner", "expires_at")
     list_select_related = ("card", "agent", "owner")
     autocomplete_fields = ("card", "agent")

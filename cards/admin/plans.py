@@ -8,22 +8,24 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from cards import subscriptions
-from cards.admin.search import MOST_NAMED, SearchedByCard
+from cards.admin.search import SearchedByCard, named_or_looked_up
 from cards.models import Device, Plan, Subscription
 from cards.subscriptions import Owner
 from common import database
 
-# Each is a statement or two: what fits into a request.
-MOST_ENDED = 1000
+# What fits into a request.
+MOST_ENDED = 10_000
 
 
 @admin.register(Plan)
-class PlanAdmin(admin.ModelAdmin[Plan]):
-    """What is sold; a changed quota is for subscriptions to come."""
+class PlanAdmin(DeletedWhenUnused[Plan], ScopedAdmin[Plan]):
+    """What is sold; a change is for subscriptions to come."""
 
     list_display = ("name", "code", "quota_mb", "virtual_quota_mb", "cycle", "auto_suspend")
     list_filter = ("cycle", "auto_suspend")
+    ordering = ("code",)
     search_fields = ("code__startswith", "name__startswith")
 
 
@@ -55,12 +57,14 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
         """One owner, with a carrier; only an add-on has an end."""
         cleaned = super().clean() or {}
         card, device = cleaned.get("card"), cleaned.get("device")
-        if bool(card) == bool(device):
+        if not self.errors and bool(card) == bool(device):
             raise forms.ValidationError(_("Choose a card or a device."))
         if device and not cleaned.get("carrier"):
             raise forms.ValidationError({"carrier": _("A device needs a carrier.")})
         if cleaned.get("ends_at") and not cleaned["is_add_on"]:
             raise forms.ValidationError({"ends_at": _("A plan lasts until it is ended or replaced.")})
+        if cleaned.get("ends_at") and cleaned["ends_at"] <= database.now():
+            raise forms.ValidationError({"ends_at": _("This moment is over.")})
         return cleaned
 
 
@@ -76,15 +80,27 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     list_filter = ("state", "kind", "plan")
     search_help_text = _("the beginning of an ICCID or of a device's serial number")
     autocomplete_fields = ("card", "device", "plan")
-    fields = ("card", "device", "plan", "carrier", "is_add_on", "ends_at")
+    readonly_fields = ("owner",)
     actions = ("end",)
 
     def found(self, user: Any, beginning: str) -> Q:
         """Of cards, and of devices."""
         devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
-        return super().found(user, beginning) | Q(
-            device_id__in=list(devices.values_list("pk", flat=True)[:MOST_NAMED])
+        return super().found(user, beginning) | Q(device_id__in=named_or_looked_up(devices))
+
+    def get_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
+        """What is asked for a new one; all there is to know of one that exists."""
+        if obj is None:
+            return ("card", "device", "plan", "carrier", "is_add_on", "ends_at")
+        known = (
+            field.name for field in Subscription._meta.fields if field.name not in {"id", "card", "device"}
         )
+        return ("owner", *known)
+
+    @admin.display(description=_("card or device"))
+    def owner(self, subscription: Subscription) -> str:
+        """Whose it is."""
+        return str(subscription.card or subscription.device)
 
     def has_change_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
         """A subscription is ended, or replaced by another one; it is not edited."""
@@ -102,6 +118,11 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
         if chosen["is_add_on"]:
             made = subscriptions.add(owner, plan, now=now, ends_at=chosen["ends_at"])
         else:
+            ended = Subscription.objects.filter(**owner.lookup(), kind=Subscription.Kind.MAIN, ends_at=None)
+            for old in ended.select_related("plan"):
+                messages.info(
+                    request, _("It takes the place of %(plan)s, which ended now.") % {"plan": old.plan}
+                )
             made = subscriptions.start(owner, plan, now=now)
         vars(obj).update(vars(made))
 
@@ -109,6 +130,9 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         """End those that have not ended."""
         now = database.now()
-        chosen = queryset.select_related("card", "device", "carrier")[:MOST_ENDED]
-        ended = sum(subscriptions.end(subscription, now=now) for subscription in chosen)
+        chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MOST_ENDED + 1])  # type: ignore[attr-defined]
+        if len(chosen) > MOST_ENDED:
+            messages.error(request, _("At most %(most)d at a time; none was ended.") % {"most": MOST_ENDED})
+            return
+        ended = len(subscriptions.end(chosen, now=now))
         messages.success(request, _("%(count)d ended.") % {"count": ended})

@@ -15,13 +15,15 @@ MOST_NAMED = 1000
 
 
 def by_iccid(user: Any, beginning: str) -> Q:
-    """The rows of the cards, visible to `user`, whose ICCID begins so.
+    """The rows of the cards that `user` may know of, deleted ones too, whose ICCID begins so."""
+    cards = Card.objects.known_to(user).filter(iccid__startswith=beginning.strip().upper())
+    return Q(card_id__in=named_or_looked_up(cards))
 
-    Few cards are named: PostgreSQL cannot know how many begin with a prefix that most of them share.
-    """
-    cards = Card.objects.visible_to(user).filter(iccid__startswith=beginning.strip().upper())
-    named = list(cards.values_list("pk", flat=True)[: MOST_NAMED + 1])
-    return Q(card_id__in=named if len(named) <= MOST_NAMED else cards.values("pk"))
+
+def named_or_looked_up(rows: QuerySet[Any]) -> Any:
+    """The ids of `rows` when they are few: PostgreSQL cannot know how many begin with a prefix that most share."""
+    named = list(rows.values_list("pk", flat=True)[: MOST_NAMED + 1])
+    return named if len(named) <= MOST_NAMED else rows.values("pk")
 
 
 class SearchedByCard(ScopedAdmin[Row]):

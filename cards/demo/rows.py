@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, str] = {
     "real_name_status, network_status, enable_polling, deleted_at",
     "cards_checkstate": "card_id, type, token, checked_at, failures, error, failing_since, parked_where",
     "cards_cardusage": "card_id, cycle_start, used_mb, last_month_total_mb, raw_mb, measured_at",
-    "cards_subscription": "card_id, device_id, plan_id, carrier_id, kind, quota_mb, virtual_quota_mb, starts_at, "
+    "cards_subscription": "card_id, device_id, plan_id, carrier_id, kind, cycle, quota_mb, virtual_quota_mb, starts_at, "
     "ends_at, period_start, used_mb, quota_version, state, judged_at",
 }
 
@@ -141,8 +141,9 @@ class Rows:
         if device_id and number % OWN_IN_DEVICE:
             shared.append(meter)
         elif chance.random() < SUBSCRIBED:
-            yield self._subscription(card_id, NULL, scale, [meter])
-            if chance.random() < WITH_ADD_ON:
+            has_add_on = chance.random() < WITH_ADD_ON
+            yield self._subscription(card_id, NULL, scale, [meter], is_ordinary=has_add_on)
+            if has_add_on:
                 yield self._add_on(card_id, scale)
 
     def _check_state(self, card_id: int) -> tuple[str, str]:
@@ -155,7 +156,13 @@ class Rows:
         return "cards_checkstate", line
 
     def _subscription(
-        self, card_id: int | str, device_id: int | str, scale: Scale, meters: Sequence[Meter]
+        self,
+        card_id: int | str,
+        device_id: int | str,
+        scale: Scale,
+        meters: Sequence[Meter],
+        *,
+        is_ordinary: bool = False,
     ) -> tuple[str, str]:
         chance = self._chance.random()
         monthly, used = sum(meter.monthly_mb for meter in meters), sum(meter.used for meter in meters)
@@ -167,7 +174,7 @@ class Rows:
         )
         quota = _mb(int(plan.quota_mb * 1000))
         virtual = NULL if plan.virtual_quota_mb is None else _mb(int(plan.virtual_quota_mb * 1000))
-        if chance < OVER + NEAR and used:
+        if chance < OVER + NEAR and used and not is_ordinary:
             # Agreed with the customer: these are over their quota, or near it, now.
             state, share = ("over", 0.9) if chance < OVER else ("near", 1.03)
             quota, virtual = _mb(int(used * share)), NULL
@@ -179,15 +186,16 @@ class Rows:
                 int(monthly * scale.quarter_cycles * 1000),
             )
         return "cards_subscription", _line(
-            card_id, device_id, plan.pk, scale.carrier_id, "main", quota, virtual, starts_at.isoformat(),
+            card_id, device_id, plan.pk, scale.carrier_id, "main", plan.cycle, quota, virtual, starts_at.isoformat(),
             NULL, period, _mb(used), 1, state, self._read_at.isoformat(),
         )  # fmt: skip
 
     def _add_on(self, card_id: int, scale: Scale) -> tuple[str, str]:
-        ends_at = (self._read_at + timedelta(days=20)).isoformat()
+        # It lasts longer than the period, so the plan is used up first.
+        ends_at = (self._read_at + timedelta(days=200)).isoformat()
         plan = self._monthly[1]
         return "cards_subscription", _line(
-            card_id, NULL, plan.pk, scale.carrier_id, "add_on", _mb(int(plan.quota_mb * 1000)), NULL,
+            card_id, NULL, plan.pk, scale.carrier_id, "add_on", plan.cycle, _mb(int(plan.quota_mb * 1000)), NULL,
             self._begun_at.isoformat(), ends_at, scale.cycle_start, "0", 1, "normal", NULL,
         )  # fmt: skip
 

@@ -108,6 +108,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "cycle",
+                    models.CharField(
+                        choices=[
+                            ("month", "a billing month of the carrier"),
+                            ("days_90", "90 days"),
+                            ("days_180", "180 days"),
+                            ("days_360", "360 days"),
+                        ],
+                        default="month",
+                        max_length=8,
+                        verbose_name="period",
+                    ),
+                ),
+                (
                     "quota_mb",
                     models.DecimalField(decimal_places=3, max_digits=18, verbose_name="quota sold (MB)"),
                 ),
@@ -223,6 +237,10 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("kind__in", ["main", "add_on"])), name="subscription_kind_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("cycle__in", ["month", "days_90", "days_180", "days_360"])),
+                        name="subscription_cycle_known",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("state__in", ["normal", "near", "over"])),

@@ -33,6 +33,21 @@ class Migration(migrations.Migration):
                 condition=models.Q(("device__isnull", False)), fields=["device"], name="card_device"
             ),
         ),
+        django.contrib.postgres.operations.AddIndexConcurrently(
+            model_name="card",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", False)),
+                fields=["iccid"],
+                name="card_iccid_deleted",
+                opclasses=["text_pattern_ops"],
+            ),
+        ),
+        django.contrib.postgres.operations.AddIndexConcurrently(
+            model_name="card",
+            index=models.Index(
+                condition=models.Q(("gateway__isnull", False)), fields=["gateway"], name="card_gateway"
+            ),
+        ),
         django.contrib.postgres.operations.RemoveIndexConcurrently(
             model_name="card",
             name="card_stopped",

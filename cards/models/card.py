@@ -25,7 +25,11 @@ class CardQuerySet(ScopedQuerySet["Card"]):
 
     def visible_to(self, user: Any) -> Self:
         """The cards that `user` may see; none for strangers, and no deleted ones."""
-        return super().visible_to(user).present()
+        return self.known_to(user).present()
+
+    def known_to(self, user: Any) -> Self:
+        """The same, deleted ones too: their history stays."""
+        return super().visible_to(user)
 
 
 class Card(models.Model):
@@ -148,7 +152,7 @@ class Card(models.Model):
             # The admin's filters, partial where nearly all cards have the other value.
             models.Index(fields=["carrier", "id"], name="card_carrier_page"),
             models.Index(fields=["status", "id"], name="card_status_page"),
-            # `<>` the usual value: also who filters for a value that no card has is answered at once.
+            # Without the usual value: who filters for one that few cards have, or none, is answered at once.
             models.Index(
                 fields=["real_name_status", "id"],
                 condition=~Q(real_name_status="verified"),
@@ -161,7 +165,15 @@ class Card(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(category="industry"), name="card_industry"),
             models.Index(fields=["id"], condition=Q(enable_polling=False), name="card_not_polled"),
-            # The cards of a device.
+            # The history of deleted cards is searched by ICCID, too.
+            models.Index(
+                fields=["iccid"],
+                opclasses=["text_pattern_ops"],
+                condition=Q(deleted_at__isnull=False),
+                name="card_iccid_deleted",
+            ),
+            # The cards of a gateway that is not the default, and of a device.
+            models.Index(fields=["gateway"], condition=Q(gateway__isnull=False), name="card_gateway"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="card_device"),
         )
 

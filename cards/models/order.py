@@ -127,7 +127,7 @@ class ServiceOrder(models.Model):
         indexes = (
             # The orders of a card, newest first.
             models.Index(fields=["card", "id"], name="serviceorder_of_card"),
-            # `open`, and the admin's filter.
+            # The admin's filter; `open` are found by serviceorder_one_open_per_card.
             models.Index(fields=["status", "id"], name="serviceorder_status_page"),
         )
 

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.scoping import SharedQuerySet
 from cards.models.megabytes import megabytes
 
 
@@ -14,6 +15,10 @@ class PlanCycle(models.TextChoices):
     DAYS_90 = "days_90", _("90 days")
     DAYS_180 = "days_180", _("180 days")
     DAYS_360 = "days_360", _("360 days")
+
+
+class PlanQuerySet(SharedQuerySet["Plan"]):
+    """Plans."""
 
 
 class Plan(models.Model):
@@ -36,6 +41,8 @@ class Plan(models.Model):
     auto_suspend = models.CharField(
         _("when over quota"), max_length=6, choices=AutoSuspend.choices, default=AutoSuspend.SHADOW
     )
+
+    objects = PlanQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("plan")

@@ -12,7 +12,7 @@ from accounts.scoping import ScopedQuerySet
 from cards.models.card import Card
 from cards.models.device import Device
 from cards.models.megabytes import megabytes
-from cards.models.plan import Plan
+from cards.models.plan import Plan, PlanCycle
 from carriers.models import Carrier
 
 
@@ -39,7 +39,8 @@ class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
 class Subscription(models.Model):
     """A plan in force on a card, or on a device and shared by its cards.
 
-    A main one runs from period to period until it is ended: `ends_at` is then that moment, never a later one.
+    A main one runs from period to period until it is ended: `ends_at` is then that moment, and the database
+    refuses a later one. `cycle` and quotas are the plan's at the start.
     An add-on gives more quota until `ends_at`, or for ever. `period_start` is the first local day of the period
     that `used_mb` is of, in the time zone of `carrier`, whose billing months monthly periods are.
     `quota_version` of a main one grows with each change of plan, add-ons, or cards of the device.
@@ -73,6 +74,7 @@ class Subscription(models.Model):
         help_text=_("its time zone and billing months count"),
     )
     kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices, default=Kind.MAIN)
+    cycle = models.CharField(_("period"), max_length=8, choices=PlanCycle.choices, default=PlanCycle.MONTH)
     quota_mb = megabytes(_("quota sold (MB)"))
     virtual_quota_mb = megabytes(_("quota that counts (MB)"), null=True, blank=True)
     starts_at = models.DateTimeField(_("starts at"))
@@ -95,6 +97,7 @@ class Subscription(models.Model):
                 name="subscription_of_card_or_device",
             ),
             models.CheckConstraint(condition=Q(kind__in=["main", "add_on"]), name="subscription_kind_known"),
+            models.CheckConstraint(condition=Q(cycle__in=PlanCycle.values), name="subscription_cycle_known"),
             models.CheckConstraint(
                 condition=Q(state__in=["normal", "near", "over"]), name="subscription_state_known"
             ),

@@ -5,12 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedReadOnlyAdmin
 from cards.admin.search import CardRowsAdmin
-from common.admin import ReadOnlyAdmin
 from polling.models import ManualItem, ManualTrigger, MinuteStat
 
 
 @admin.register(MinuteStat)
-class MinuteStatAdmin(ReadOnlyAdmin[MinuteStat]):
+class MinuteStatAdmin(ScopedReadOnlyAdmin[MinuteStat]):
     """What was done, by minute."""
 
     list_display = (

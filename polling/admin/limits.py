@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_scoping import ScopedAdmin
 from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import limits, monitoring
@@ -14,10 +15,11 @@ from polling.models import ConcurrencyLimit
 
 
 @admin.register(ConcurrencyLimit)
-class ConcurrencyLimitAdmin(admin.ModelAdmin[ConcurrencyLimit]):
+class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
     """How many calls run at once."""
 
     list_display = ("task_type", "max_concurrency", "in_use", "holders")
+    ordering = ("task_type",)
 
     @admin.display(description=_("in use now"))
     def in_use(self, limit: ConcurrencyLimit) -> str:

@@ -82,7 +82,8 @@ def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> 
     if before is None:
         since = tariff.calendar.start_of(meter.cycle_start)
         return [Growth(card_id, meter.used_mb, meter.measured_at, since)]
-    # A new cycle is told also without growth: a period that nobody uses begins at 0 as well.
-    if step.delta_mb or meter.cycle_start != before.cycle_start:
+    # Each day is told also without growth: a period that nobody uses begins at 0 as well.
+    day_of = tariff.calendar.day_of
+    if step.delta_mb or day_of(meter.measured_at) != day_of(before.measured_at):
         return [Growth(card_id, step.delta_mb, meter.measured_at)]
     return []

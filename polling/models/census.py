@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.scoping import StaffQuerySet
 from cards.models import Card, CheckType
 from carriers.models import Carrier
 
@@ -12,6 +13,10 @@ from carriers.models import Carrier
 def planned_interval(label: Any) -> "models.PositiveIntegerField[int | None, int | None]":
     """The interval that the schedule was last planned with."""
     return models.PositiveIntegerField(label, null=True, help_text=_("seconds; empty: not checked"))
+
+
+class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
+    """Classes of cards: the whole system's."""
 
 
 class ClassCensus(models.Model):
@@ -32,6 +37,8 @@ class ClassCensus(models.Model):
     realname_interval = planned_interval(_("real-name check every (s)"))
     carddata_interval = planned_interval(_("data usage check every (s)"))
     package_interval = planned_interval(_("package check every (s)"))
+
+    objects = ClassCensusQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("class of cards")

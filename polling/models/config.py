@@ -7,17 +7,19 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.scoping import StaffQuerySet
 from cards.models import CheckType
 from carriers.models import Carrier
 
 MIN_INTERVAL_SECONDS = 30
+MAX_INTERVAL_SECONDS = 31 * 86_400
 _INTERVAL_HELP = _("seconds, at least 30; empty: says nothing; 0: off")
 
 
 def validate_interval(seconds: int) -> None:
-    """0 or at least half a minute."""
-    if 0 < seconds < MIN_INTERVAL_SECONDS:
-        raise ValidationError(_("Use 0 (off) or at least 30 seconds."))
+    """0, or half a minute to a month."""
+    if 0 < seconds < MIN_INTERVAL_SECONDS or seconds > MAX_INTERVAL_SECONDS:
+        raise ValidationError(_("Use 0 (off), or 30 seconds to 31 days (2678400)."))
 
 
 def interval_field(label: Any) -> "models.IntegerField[int | None, int | None]":
@@ -35,7 +37,7 @@ def interval_constraint(field: str) -> models.CheckConstraint:
     return models.CheckConstraint(condition=condition, name=f"pollingconfig_{field}")
 
 
-class PollingConfigQuerySet(models.QuerySet["PollingConfig"]):
+class PollingConfigQuerySet(StaffQuerySet["PollingConfig"]):
     """Configs."""
 
     def in_force(self) -> "PollingConfigQuerySet":

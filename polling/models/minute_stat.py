@@ -5,7 +5,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.scoping import StaffQuerySet
 from polling.models.limit import TaskType
+
+
+class MinuteStatQuerySet(StaffQuerySet["MinuteStat"]):
+    """Statistics of the whole system."""
 
 
 class MinuteStat(models.Model):
@@ -27,6 +32,8 @@ class MinuteStat(models.Model):
     in_flight = models.PositiveIntegerField(_("in flight"), null=True)
     seats = models.PositiveIntegerField(_("seats taken"), null=True)
     lateness_p99_seconds = models.PositiveIntegerField(_("lateness, 99th percentile (s)"), null=True)
+
+    objects = MinuteStatQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("statistics of a minute")

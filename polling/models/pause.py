@@ -9,11 +9,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from accounts.scoping import StaffQuerySet
 from carriers.models import Carrier, Gateway
 from polling.models.limit import TaskType
 
 
-class PauseQuerySet(models.QuerySet["Pause"]):
+class PauseQuerySet(StaffQuerySet["Pause"]):
     """Pauses, by time."""
 
     def in_force_at(self, now: datetime) -> Self:

@@ -19,3 +19,27 @@ def told() -> Iterator[list[list[int]]]:
     cards_changed.connect(hear)
     yield heard
     cards_changed.disconnect(hear)
+
+
+@pytest.fixture
+def world(db: None) -> Any:
+    """Rows to point at."""
+    from polling.models import ManualTrigger
+    from tests import factories
+    from tests.cards.row_rules import NOW, World
+
+    user = factories.UserFactory.create()
+    trigger = ManualTrigger.objects.create(
+        requester=user, task_type="carddata", kind="single", created_at=NOW
+    )
+    return World(
+        carrier=factories.CarrierFactory.create().pk,
+        agent=factories.AgentFactory.create().pk,
+        card=factories.CardFactory.create().pk,
+        device=factories.DeviceFactory.create().pk,
+        plan=factories.PlanFactory.create().pk,
+        gateway=factories.GatewayFactory.create().pk,
+        user=user.pk,
+        subscription=factories.SubscriptionFactory.create().pk,
+        trigger=trigger.pk,
+    )

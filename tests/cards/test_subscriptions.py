@@ -8,7 +8,6 @@ import pytest
 from cards import subscriptions
 from cards.models import Card, Subscription
 from cards.subscriptions import Owner
-from common.errors import DomainError
 from tests.factories import CardFactory, CarrierFactory, DeviceFactory, PlanFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,8 +53,8 @@ def test_an_add_on_grows_the_version_when_it_comes_and_when_it_is_ended(card: Ca
     )
     assert (added.quota_mb, added.kind) == (5, "add_on")
 
-    assert subscriptions.end(added, now=NOW + timedelta(days=1))
-    assert not subscriptions.end(added, now=NOW + timedelta(days=2))
+    assert subscriptions.end([added.pk], now=NOW + timedelta(days=1)) == [added.pk]
+    assert subscriptions.end([added.pk], now=NOW + timedelta(days=2)) == []
 
     main.refresh_from_db()
     assert main.quota_version == 3
@@ -70,14 +69,3 @@ def test_the_cards_that_it_is_about_are_told(card: Card, told: list[list[int]]) 
     subscriptions.start(Owner(CarrierFactory.create(), device=device), PlanFactory.create(), now=NOW)
 
     assert [sorted(ids) for ids in told] == [[card.pk], inside]
-
-
-def test_who_comes_second_is_told_so(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
-    # As if the first had been started after we looked for one.
-    monkeypatch.setattr(Subscription.objects, "select_for_update", lambda **_: Subscription.objects.none())
-
-    with pytest.raises(DomainError, match="just started"):
-        subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
-
-    assert Subscription.objects.count() == 1

@@ -9,7 +9,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Agent, User
-from cards.models import Card, Device, Plan, Subscription
+from cards.models import Card, Device, Plan, PlanCycle, Subscription
 from carriers.models import Carrier, Counter, Gateway
 from tests.gateway import SECRET
 
@@ -87,6 +87,7 @@ class PlanFactory(DjangoModelFactory[Plan]):
     code = factory.Sequence(lambda n: f"plan-{n}")
     name = "Plan"
     quota_mb = 1000
+    cycle = PlanCycle.MONTH
 
 
 class SubscriptionFactory(DjangoModelFactory[Subscription]):
@@ -97,5 +98,6 @@ class SubscriptionFactory(DjangoModelFactory[Subscription]):
     plan = factory.SubFactory(PlanFactory)
     carrier = factory.SubFactory(CarrierFactory)
     quota_mb = factory.SelfAttribute("plan.quota_mb")
+    cycle = factory.SelfAttribute("plan.cycle")
     starts_at = datetime(2026, 1, 1, tzinfo=UTC)
     period_start = date(2026, 5, 1)

@@ -1,6 +1,7 @@
 """What plans, devices and pauses change when cards are checked for real."""
 
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ def test_a_first_reading_and_what_is_added_later_count_on_the_plan(
     assert counted.pk == old.pk
     assert counted.used_mb == usage.used_mb > 0
 
-    half = usage.raw_mb / 2
+    half = (usage.raw_mb / 2).quantize(Decimal("0.001"))
     before = usage.measured_at - timedelta(minutes=1)
     CardUsage.objects.update(used_mb=half, raw_mb=half, measured_at=before)
     redis.zadd(keys.queue(TYPE), {str(card.pk): 1})

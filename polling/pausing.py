@@ -1,0 +1,25 @@
+"""When a pause ends early: the cards that it deferred come back, over the ramp."""
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from cards.models import CheckType
+from polling.models import ClassCensus, Pause
+
+# No config says so: the schedule of the class counts as outdated, and is planned anew within seconds.
+NO_INTERVAL = 0
+
+
+def end(pauses: Iterable[Pause]) -> None:
+    """Have the cards that these pauses deferred planned anew."""
+    for pause in pauses:
+        fields = [pause.task_type] if pause.task_type in CheckType.values else CheckType.values
+        _classes_of(pause).update(**{f"{check_type}_interval": NO_INTERVAL for check_type in fields})
+
+
+def _classes_of(pause: Pause) -> QuerySet[ClassCensus]:
+    classes = ClassCensus.objects.all()
+    if pause.gateway:
+        return classes.filter(carrier=pause.gateway.carrier_id)
+    return classes.filter(carrier=pause.carrier_id) if pause.carrier_id else classes
