@@ -4,8 +4,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -24,6 +25,7 @@ from cards.models import (
     UsageRecord,
 )
 from common import database
+from common.admin_confirming import ask, is_confirmed
 from common.errors import DomainError
 
 # An action is one transaction of a request; more is what the API's batches are for.
@@ -71,8 +73,22 @@ class SubscriptionInline(ReadOnlyInline):
         return super().get_queryset(request).select_related("plan")
 
 
+def _number(label: Any, pattern: str, must: Any) -> forms.CharField:
+    """A number that need not be known."""
+    return forms.CharField(
+        label=label,
+        required=False,
+        empty_value=None,
+        validators=[RegexValidator(pattern, must)],
+        help_text=must,
+    )
+
+
 class CardForm(forms.ModelForm[Card]):
     """Says at its field when an ICCID is taken: the database's rule is about cards that are not deleted."""
+
+    imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))
+    msisdn = _number(_("MSISDN"), r"^[0-9]{5,15}$", _("5 to 15 digits, without + and spaces"))
 
     class Meta:
         model = Card
@@ -179,9 +195,18 @@ class CardAdmin(ScopedAdmin[Card]):
         )
 
     @admin.action(description=_("Delete: hide them and end their plans"), permissions=["change"])
-    def delete_cards(self, request: HttpRequest, queryset: QuerySet[Card]) -> None:
-        """Delete softly."""
+    def delete_cards(self, request: HttpRequest, queryset: QuerySet[Card]) -> HttpResponse | None:
+        """Delete softly, when the user is sure."""
+        if not is_confirmed(request):
+            count = queryset.order_by()[: MOST_CARDS + 1].count()
+            text = ngettext(
+                "Delete %(count)d card? It is not checked any more, and its plan ends.",
+                "Delete %(count)d cards? They are not checked any more, and their plans end.",
+                count,
+            )
+            return ask(request, text % {"count": count})
         self._act(request, queryset, lifecycle.delete)
+        return None
 
     def _act(self, request: HttpRequest, queryset: QuerySet[Card], act: Any) -> None:
         cards = list(queryset.order_by().values_list("pk", flat=True)[: MOST_CARDS + 1])

@@ -101,5 +101,5 @@ class ExemptionAdmin(OwnedAdmin[Exemption], ScopedAdmin[Exemption]):
     list_display = ("card", "agent", "reason", "owner", "expires_at")
     list_select_related = ("card", "agent", "owner")
     autocomplete_fields = ("card", "agent")
-    search_fields = ("card__iccid__startswith", "agent__name__startswith")
-    search_help_text = _("the beginning of an ICCID or of an agent's name")
+    search_fields = ("card__iccid__startswith", "agent__name")
+    search_help_text = _("the beginning of an ICCID, or an agent's name")

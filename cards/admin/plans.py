@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
@@ -14,6 +14,7 @@ from cards.admin.search import SearchedByCard, named_or_looked_up
 from cards.models import Device, Plan, Subscription
 from cards.subscriptions import Owner
 from common import database
+from common.admin_confirming import ask, is_confirmed
 
 # What fits into a request.
 MOST_ENDED = 10_000
@@ -127,12 +128,15 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
         vars(obj).update(vars(made))
 
     @admin.action(description=_("End now"), permissions=["change"])
-    def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
-        """End those that have not ended."""
+    def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        """End those that have not ended, when the user is sure."""
         now = database.now()
         chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MOST_ENDED + 1])  # type: ignore[attr-defined]
         if len(chosen) > MOST_ENDED:
             messages.error(request, _("At most %(most)d at a time; none was ended.") % {"most": MOST_ENDED})
-            return
-        ended = len(subscriptions.end(chosen, now=now))
-        messages.success(request, _("%(count)d ended.") % {"count": ended})
+        elif not is_confirmed(request):
+            return ask(request, _("End %(count)d subscriptions now?") % {"count": len(chosen)})
+        else:
+            ended = len(subscriptions.end(chosen, now=now))
+            messages.success(request, _("%(count)d ended.") % {"count": ended})
+        return None

@@ -1,3 +1,4 @@
+import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -18,7 +19,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("serial", models.CharField(max_length=64, verbose_name="serial number")),
-                ("imei", models.CharField(blank=True, max_length=15, null=True, verbose_name="IMEI")),
+                (
+                    "imei",
+                    models.CharField(
+                        blank=True,
+                        max_length=15,
+                        null=True,
+                        validators=[
+                            django.core.validators.RegexValidator("^[0-9]{14,15}$", "14 or 15 digits")
+                        ],
+                        verbose_name="IMEI",
+                    ),
+                ),
                 ("name", models.CharField(blank=True, max_length=200, verbose_name="name")),
                 (
                     "agent",

@@ -1,3 +1,4 @@
+import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -21,16 +22,22 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=200, verbose_name="name")),
                 (
                     "quota_mb",
-                    models.DecimalField(decimal_places=3, max_digits=18, verbose_name="quota sold (MB)"),
+                    models.DecimalField(
+                        decimal_places=3,
+                        max_digits=18,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                        verbose_name="quota sold (MB)",
+                    ),
                 ),
                 (
                     "virtual_quota_mb",
                     models.DecimalField(
                         blank=True,
                         decimal_places=3,
-                        help_text="empty: the quota that was sold",
+                        help_text="usage is held against it; empty: the quota that was sold",
                         max_digits=18,
                         null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
                         verbose_name="quota that counts (MB)",
                     ),
                 ),

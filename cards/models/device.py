@@ -1,11 +1,14 @@
 """Devices that cards sit in."""
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet
+
+IMEI_PATTERN = r"^[0-9]{14,15}$"
 
 
 class DeviceQuerySet(ScopedQuerySet["Device"]):
@@ -16,7 +19,13 @@ class Device(models.Model):
     """A thing with one or more cards in it. A subscription of its own is shared by those cards."""
 
     serial = models.CharField(_("serial number"), max_length=64)
-    imei = models.CharField(_("IMEI"), max_length=15, null=True, blank=True)  # noqa: DJ001 (null = not known)
+    imei = models.CharField(  # noqa: DJ001 (null = not known)
+        _("IMEI"),
+        max_length=15,
+        null=True,
+        blank=True,
+        validators=[RegexValidator(IMEI_PATTERN, _("14 or 15 digits"))],
+    )
     name = models.CharField(_("name"), max_length=200, blank=True)
     agent = models.ForeignKey(Agent, models.PROTECT, db_index=False, verbose_name=_("agent"))
 
@@ -32,7 +41,7 @@ class Device(models.Model):
             ),
             models.CheckConstraint(condition=~Q(serial=""), name="device_serial_given"),
             models.CheckConstraint(
-                condition=Q(imei__isnull=True) | Q(imei__regex=r"^[0-9]{14,15}$"), name="device_imei_shape"
+                condition=Q(imei__isnull=True) | Q(imei__regex=IMEI_PATTERN), name="device_imei_shape"
             ),
         )
         indexes = (

@@ -1,5 +1,6 @@
 """Plans: what is sold."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -33,9 +34,13 @@ class Plan(models.Model):
 
     code = models.SlugField(_("code"), max_length=64, unique=True)
     name = models.CharField(_("name"), max_length=200)
-    quota_mb = megabytes(_("quota sold (MB)"))
+    quota_mb = megabytes(_("quota sold (MB)"), validators=[MinValueValidator(0)])
     virtual_quota_mb = megabytes(
-        _("quota that counts (MB)"), null=True, blank=True, help_text=_("empty: the quota that was sold")
+        _("quota that counts (MB)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("usage is held against it; empty: the quota that was sold"),
     )
     cycle = models.CharField(_("period"), max_length=8, choices=PlanCycle.choices, default=PlanCycle.MONTH)
     auto_suspend = models.CharField(

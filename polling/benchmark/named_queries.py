@@ -66,6 +66,9 @@ QUERIES: Mapping[str, Query] = {
     "Card.present": lambda who: _page(Card.objects.present()),
     "Card.visible_to": _cards(),
     "Card.within_tree": lambda who: _page(Card.objects.within_tree(who.tree)),
+    "Card.known_to, by ICCID": lambda who: _page(
+        Card.objects.known_to(who.user).filter(iccid__startswith=who.card.iccid[:-2])
+    ),
     "Card.visible_to, by ICCID": lambda who: _page(
         Card.objects.visible_to(who.user).filter(iccid__startswith=who.card.iccid[:-2])
     ),

@@ -71,6 +71,18 @@ def test_a_parent_that_moved_since_it_was_read_gives_its_new_path() -> None:
     assert child.path == f"/{new.pk}/{parent.pk}/{child.pk}/"
 
 
+def test_saving_what_was_read_before_a_move_does_not_undo_it() -> None:
+    new, parent = AgentFactory.create(), AgentFactory.create()
+    child = AgentFactory.create(parent=parent)
+    agent_tree.move(parent.pk, under=new.pk)
+
+    child.name = "Renamed"
+    child.save()
+
+    assert Agent.objects.get(pk=child.pk).name == "Renamed"
+    assert paths()[child.pk] == f"/{new.pk}/{parent.pk}/{child.pk}/"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_child_that_is_made_while_its_parent_moves_moves_too() -> None:
     new, parent = AgentFactory.create(), AgentFactory.create()

@@ -9,15 +9,18 @@ from django.urls import reverse
 
 from accounts.models import Agent, User
 from cards.admin import cards as cards_admin
-from cards.models import Card, CardEvent, Exemption, Subscription, UsageRecord
+from cards.admin import plans as plans_admin
+from cards.models import Card, CardEvent, Device, Exemption, Plan, Subscription, UsageRecord
 from polling.models import Pause
 from tests.factories import (
     AgentFactory,
     CardFactory,
     CarrierFactory,
     DeviceFactory,
+    GatewayFactory,
     PlanFactory,
     SubscriptionFactory,
+    UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +139,11 @@ def test_chosen_cards_are_changed_together(
 def test_deleted_cards_are_gone_from_the_list_and_kept(administrator: Client) -> None:
     card = CardFactory.create()
 
-    assert act(administrator, Card, "delete_cards", [card]) == ["1 card changed."]
+    asked = post(administrator, Card, "changelist", {"action": "delete_cards", "_selected_action": [card.pk]})
+    assert "Delete 1 card?" in asked.content.decode()
+    card.refresh_from_db()
+    assert card.deleted_at is None
+    assert act(administrator, Card, "delete_cards", [card], confirmed="yes") == ["1 card changed."]
 
     assert card.iccid not in administrator.get(reverse("admin:cards_card_changelist")).content.decode()
     card.refresh_from_db()
@@ -197,7 +204,7 @@ def test_an_add_on_for_a_device_and_its_end(administrator: Client) -> None:
 
     post(administrator, Subscription, "add", {**data, "is_add_on": "on", "ends_at_0": "", "ends_at_1": ""})
     added = Subscription.objects.get(kind="add_on")
-    assert act(administrator, Subscription, "end", [added])[-1] == "1 ended."
+    assert act(administrator, Subscription, "end", [added], confirmed="yes")[-1] == "1 ended."
 
     added.refresh_from_db()
     main.refresh_from_db()
@@ -254,6 +261,94 @@ def test_a_pause_of_two_things_is_refused_with_words(administrator: Client) -> N
 
     assert errors(answer)
     assert not Pause.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "field"),
+    [
+        (Pause, {"task_type": "carddata", "reason": "x", "until_0": "2020-01-01", "until_1": "00:00"}, "until"),
+        (Exemption, {"card": "card", "reason": "x", "expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at"),
+        (
+            Subscription,
+            {"card": "card", "plan": "plan", "is_add_on": "on", "ends_at_0": "2020-01-01", "ends_at_1": "00:00"},
+            "ends_at",
+        ),
+        (Subscription, {"card": "abc", "plan": "plan"}, "card"),
+        (Card, {"agent": "abc", "iccid": "8986000000000000ABCD"}, "agent"),
+        (Card, {"gateway": "gateway", "iccid": "8986000000000000ABCD"}, "gateway"),
+        (Agent, {"name": "x", "parent": "abc"}, "parent"),
+        (Card, {"imsi": "12", "iccid": "8986000000000000ABCD"}, "imsi"),
+        (Card, {"msisdn": "+86 138", "iccid": "8986000000000000ABCD"}, "msisdn"),
+        (Device, {"serial": "A", "imei": "12"}, "imei"),
+        (Plan, {"code": "a", "name": "A", "quota_mb": "-1", "cycle": "month"}, "quota_mb"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_told_at_its_field(
+    administrator: Client, model: Any, data: dict[str, Any], field: str
+) -> None:
+    card = CardFactory.create()
+    other = GatewayFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
+    rows = {"card": card.pk, "plan": PlanFactory.create().pk, "gateway": other.pk}
+    filled = {name: rows.get(value, value) for name, value in data.items()}
+
+    answer = post(administrator, model, "add", {**form_of(card), **filled} if model is Card else filled)
+
+    assert answer.status_code == 200
+    assert field in errors(answer)
+
+
+def test_a_row_that_is_used_is_not_deleted_and_its_users_are_not_read(
+    administrator: Client, django_assert_max_num_queries: Any
+) -> None:
+    card = CardFactory.create()
+    GatewayFactory.create(carrier=card.carrier)
+
+    for row in (card.carrier, card.agent):
+        with django_assert_max_num_queries(20):
+            assert post(administrator, type(row), "delete", {"post": "yes"}, row.pk).status_code == 403
+
+    unused = AgentFactory.create()
+    assert post(administrator, Agent, "delete", {"post": "yes"}, unused.pk).status_code == 302
+    assert not Agent.objects.filter(pk=unused.pk).exists()
+
+
+def test_too_many_subscriptions_at_once_end_none(
+    administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [SubscriptionFactory.create() for _ in range(3)]
+    monkeypatch.setattr(plans_admin, "MOST_ENDED", 2)
+
+    assert act(administrator, Subscription, "end", rows) == ["At most 2 at a time; none was ended."]
+    assert act(administrator, Subscription, "end", rows[:2], confirmed="yes") == ["2 ended."]
+
+
+def test_the_history_of_a_deleted_card_is_found(administrator: Client) -> None:
+    card = CardFactory.create()
+    act(administrator, Card, "delete_cards", [card], confirmed="yes")
+
+    page = administrator.get(reverse("admin:cards_cardevent_changelist"), {"q": card.iccid})
+
+    assert card.iccid in page.content.decode()
+
+
+def test_a_subscriptions_page_shows_all_of_it(administrator: Client) -> None:
+    row = SubscriptionFactory.create(used_mb=123)
+
+    page = administrator.get(reverse("admin:cards_subscription_change", args=[row.pk])).content.decode()
+
+    assert str(row.card) in page
+    assert "123" in page
+    assert "expressions" not in administrator.get(reverse("admin:polling_pause_add")).content.decode()
+
+
+def test_an_operator_can_choose_an_agent(client: Client) -> None:
+    client.force_login(UserFactory.create(role="operator", is_staff=True))
+    agent = AgentFactory.create()
+
+    query = {"app_label": "cards", "model_name": "card", "field_name": "agent", "term": agent.name}
+    answer = client.get(reverse("admin:autocomplete"), query)
+
+    assert [row["id"] for row in answer.json()["results"]] == [str(agent.pk)]
 
 
 def test_usage_records_show_and_are_found_by_the_iccid(administrator: Client) -> None:

@@ -3,15 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Event, Thread
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cards import subscription_usage
+from cards import subscription_usage, subscriptions
 from cards.consumption import Account, Growth, counted, in_charge
-from cards.models import PlanCycle, Subscription
+from cards.models import Plan, PlanCycle, Subscription
+from cards.subscriptions import Owner
 from carriers.cycles import BillingCalendar
 from tests.factories import CardFactory, DeviceFactory, PlanFactory, SubscriptionFactory
 
@@ -118,6 +121,29 @@ def test_a_late_reading_of_a_period_that_has_ended_counts_nothing() -> None:
     assert used(in_charge([main], NOW), grown(30)) == {1: 7}
 
 
+@pytest.mark.parametrize(
+    ("account", "corrected"),
+    [
+        (replace(MAIN, cycle=PlanCycle.DAYS_90, period_start=date(2026, 4, 2)), BillingCalendar("UTC", 1)),
+        (MAIN, BillingCalendar("Asia/Shanghai", 20)),
+        (MAIN, BillingCalendar("America/New_York", 28)),
+    ],
+)
+def test_nothing_is_lost_when_a_carriers_calendar_is_corrected(
+    account: Account, corrected: BillingCalendar
+) -> None:
+    after = replace(account, calendar=corrected)
+    total = Decimal(0)
+
+    for day in range(60):
+        moment = NOW + timedelta(days=day)
+        before = after.at(moment).used_mb
+        [after] = counted(in_charge([after], moment), grown(5, measured_at=moment))
+        total += after.used_mb - before
+
+    assert total == 300
+
+
 def test_days_count_from_the_local_day_of_the_start() -> None:
     quarter = replace(MAIN, cycle=PlanCycle.DAYS_90, starts_at=datetime(2026, 1, 31, 17, tzinfo=UTC))
 
@@ -190,6 +216,31 @@ class TestStored:
         main.refresh_from_db()
         assert (main.used_mb, main.period_start) == (2, date(2026, 5, 15))
 
+    def test_a_plan_that_is_changed_is_for_subscriptions_to_come(self) -> None:
+        card = CardFactory.create()
+        main = SubscriptionFactory.create(card=card, used_mb=5)
+        Plan.objects.update(cycle=PlanCycle.DAYS_90, quota_mb=1)
+
+        subscription_usage.count([Growth(card.pk, Decimal(7), NOW)])
+
+        assert self.amounts() == {main.pk: 12}
+
+    def test_readings_of_one_batch_count_in_the_order_of_time(self) -> None:
+        device = DeviceFactory.create()
+        late, early = (CardFactory.create(device=device) for _ in range(2))
+        shared = SubscriptionFactory.create(card=None, device=device, period_start=date(2026, 5, 1))
+        turn = datetime(2026, 5, 31, 16, tzinfo=UTC)
+
+        subscription_usage.count(
+            [
+                Growth(late.pk, Decimal(2), turn + timedelta(minutes=1)),
+                Growth(early.pk, Decimal(60), turn - timedelta(minutes=1)),
+            ]
+        )
+
+        shared.refresh_from_db()
+        assert (shared.used_mb, shared.period_start) == (2, date(2026, 6, 1))
+
     def test_a_plan_of_90_days_goes_on_over_months(self) -> None:
         card = CardFactory.create()
         main = SubscriptionFactory.create(
@@ -202,3 +253,30 @@ class TestStored:
         subscription_usage.count([Growth(card.pk, Decimal(1), NOW)])
 
         assert self.amounts() == {main.pk: 9}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reading_that_waits_for_a_change_of_plan_counts_on_the_new_one() -> None:
+    card = CardFactory.create()
+    old = SubscriptionFactory.create(card=card)
+    changed_at = timezone.now() - timedelta(seconds=5)
+    counted_after, failed = Event(), list[BaseException]()
+
+    def read() -> None:
+        try:
+            with transaction.atomic():
+                subscription_usage.count([Growth(card.pk, Decimal(7), timezone.now())])
+        except BaseException as error:  # noqa: BLE001 (told below)
+            failed.append(error)
+        counted_after.set()
+        connection.close()
+
+    with transaction.atomic():
+        new = subscriptions.start(Owner.of_card(card), old.plan, now=changed_at)
+        reader = Thread(target=read)
+        reader.start()
+        assert not counted_after.wait(0.5)
+    reader.join(10)
+
+    assert failed == []
+    assert dict(Subscription.objects.values_list("pk", "used_mb")) == {old.pk: 0, new.pk: 7}

@@ -1,9 +1,10 @@
 """What may happen to cards, many at a time."""
 
 from datetime import UTC, datetime
+from threading import Thread
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from cards import lifecycle
@@ -15,6 +16,7 @@ from tests.factories import (
     CardFactory,
     CarrierFactory,
     DeviceFactory,
+    GatewayFactory,
     SubscriptionFactory,
 )
 
@@ -173,3 +175,46 @@ def test_what_a_device_shares_is_another_quota_when_a_card_joins_or_leaves() -> 
 
     assert [Subscription.objects.get(pk=plan.pk).quota_version for plan in plans] == [2, 3]
     assert CardEvent.objects.get(card=card).after == str(new.pk)
+
+
+def test_no_change_is_no_change(told: list[list[int]]) -> None:
+    assert lifecycle.change([CardFactory.create().pk], cause="admin", now=NOW) == []
+    assert told == []
+
+
+def test_a_card_is_never_asked_about_at_another_carriers_gateway(told: list[list[int]]) -> None:
+    other = GatewayFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
+    card = CardFactory.create()
+    new = NewCard("89860099990000000001", card.carrier_id, card.agent_id, gateway_id=other.pk)
+
+    with pytest.raises(DomainError, match="another carrier"):
+        lifecycle.change([card.pk], gateway_id=other.pk, cause="admin", now=NOW)
+    with pytest.raises(DomainError, match="another carrier"):
+        lifecycle.create([new], cause="admin", now=NOW)
+
+    assert list(Card.objects.values_list("pk", "gateway")) == [(card.pk, None)]
+    assert told == []
+
+
+def test_a_card_that_goes_elsewhere_meanwhile_is_not_recalled() -> None:
+    root = AgentFactory.create()
+    card, elsewhere = CardFactory.create(agent=AgentFactory.create(parent=root)), AgentFactory.create()
+    refused: list[str] = []
+
+    def recall() -> None:
+        try:
+            lifecycle.recall([card.pk], root, cause="x", now=NOW)
+        except DomainError as error:
+            refused.append(error.code)
+        connection.close()
+
+    with transaction.atomic():
+        lifecycle.allocate([card.pk], elsewhere, cause="x", now=NOW)
+        recaller = Thread(target=recall)
+        recaller.start()
+        recaller.join(0.3)
+    recaller.join(10)
+
+    assert refused == ["card_not_below_agent"]
+    card.refresh_from_db()
+    assert card.agent == elsewhere

@@ -8,7 +8,8 @@ import pytest
 from cards import subscriptions
 from cards.models import Card, Subscription
 from cards.subscriptions import Owner
-from tests.factories import CardFactory, CarrierFactory, DeviceFactory, PlanFactory
+from common.errors import DomainError
+from tests.factories import CardFactory, CarrierFactory, DeviceFactory, PlanFactory, SubscriptionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -58,6 +59,39 @@ def test_an_add_on_grows_the_version_when_it_comes_and_when_it_is_ended(card: Ca
 
     main.refresh_from_db()
     assert main.quota_version == 3
+
+
+def test_a_version_never_comes_again(card: Card) -> None:
+    first = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+    subscriptions.end([first.pk], now=NOW)
+
+    assert subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW).quota_version == 2
+
+
+def test_a_plan_of_its_own_takes_a_card_out_of_what_its_device_shares() -> None:
+    device = DeviceFactory.create()
+    shared = SubscriptionFactory.create(card=None, device=device)
+    own = subscriptions.start(Owner.of_card(CardFactory.create(device=device)), PlanFactory.create(), now=NOW)
+    subscriptions.end([own.pk], now=NOW + timedelta(days=1))
+
+    shared.refresh_from_db()
+    assert shared.quota_version == 3
+
+
+def test_an_add_on_without_a_plan_is_refused(card: Card) -> None:
+    with pytest.raises(DomainError, match="needs a plan"):
+        subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=NOW, ends_at=None)
+
+    assert not Subscription.objects.exists()
+
+
+def test_a_deleted_card_gets_no_plan(card: Card) -> None:
+    Card.objects.filter(pk=card.pk).update(deleted_at=NOW)
+
+    with pytest.raises(DomainError, match="deleted"):
+        subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
+
+    assert not Subscription.objects.exists()
 
 
 def test_the_cards_that_it_is_about_are_told(card: Card, told: list[list[int]]) -> None:

@@ -9,7 +9,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Agent, User
-from cards.models import Card, Device, Plan, PlanCycle, Subscription
+from cards.models import Card, CheckState, Device, Plan, PlanCycle, Subscription
 from carriers.models import Carrier, Counter, Gateway
 from tests.gateway import SECRET
 
@@ -101,3 +101,11 @@ class SubscriptionFactory(DjangoModelFactory[Subscription]):
     cycle = factory.SelfAttribute("plan.cycle")
     starts_at = datetime(2026, 1, 1, tzinfo=UTC)
     period_start = date(2026, 5, 1)
+
+
+class CheckStateFactory(DjangoModelFactory[CheckState]):
+    class Meta:
+        model = CheckState
+
+    card = factory.SubFactory(CardFactory)
+    type = "carddata"

@@ -10,8 +10,11 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CardUsage, CheckState, Subscription
+from polling import pausing
 from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
 from polling.models import ClassCensus, Pause
+from polling.replanning import Replanning
 from polling.seeding import Walk
 from polling.store import keys
 from tests.factories import (
@@ -96,6 +99,29 @@ def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
     counted = redis.hgetall(keys.stats(TYPE))
     assert int(counted.get("failed", 0)) == 0
     assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    cards = [CardFactory.create().pk for _ in range(20)]
+    until = timezone.now() + timedelta(days=7)
+    pause = Pause.objects.create(
+        task_type=TYPE, reason="works", owner=UserFactory.create(), created_at=timezone.now(), until=until
+    )
+    drain(redis, outlet)
+    seconds = [cast(float, redis.zscore(keys.queue(TYPE), str(pk))) - redis.time()[0] for pk in cards]
+    week = 7 * 86_400
+    # When it ends by itself they do not come at the same moment.
+    assert week - 10 <= min(seconds) < max(seconds) - 20 <= week + 50
+
+    pausing.end([pause])
+    pause.delete()
+    assert Replanning(redis, Random(1)).run() == 20
+    Drain(redis, outlet, Random(1)).run()
+
+    assert CheckState.objects.filter(checked_at__isnull=False).count() == 20
 
 
 def test_a_pause_that_is_over_or_not_begun_pauses_nothing(

@@ -19,6 +19,7 @@ from rich.progress import track
 from accounts.models import User
 from accounts.roles import OWN_APPS
 from cards.models import Card
+from polling.benchmark.filling import fill
 from polling.seeding import estimated_cards
 
 Page = tuple[str, str, Mapping[str, str]]
@@ -42,10 +43,15 @@ class Command(BaseCommand):
         logging.getLogger("simwatch.access").setLevel(logging.WARNING)
         with transaction.atomic():
             client = Client(HTTP_HOST=settings.ALLOWED_HOSTS[0])
-            client.force_login(User.objects.create_superuser("benchmark-admin-lists"))
+            user = User.objects.create_superuser("benchmark-admin-lists")
+            client.force_login(user)
+            fill(user)
+            slowest = ("", 0.0)
             for name, address, query in track(list(_pages()), description="Opening", transient=True):
                 milliseconds, queries = _open(client, address, query, rounds=options["rounds"])
                 self.stdout.write(f"| {name} | {milliseconds:.0f} | {queries} |\n")
+                slowest = max(slowest, (name, milliseconds), key=lambda opened: opened[1])
+            self.stdout.write(f"\nThe slowest: {slowest[0]}, {slowest[1]:.0f} ms.\n")
             transaction.set_rollback(True)
 
 
