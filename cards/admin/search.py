@@ -17,7 +17,10 @@ MOST_NAMED = 1000
 def by_iccid(user: Any, beginning: str) -> Q:
     """The rows of the cards that `user` may know of, deleted ones too, whose ICCID begins so."""
     cards = Card.objects.known_to(user).filter(iccid__startswith=beginning.strip().upper())
-    return Q(card_id__in=named_or_looked_up(cards))
+    # Each has an index of its own.
+    return Q(card_id__in=named_or_looked_up(cards.present())) | Q(
+        card_id__in=named_or_looked_up(cards.deleted())
+    )
 
 
 def named_or_looked_up(rows: QuerySet[Any]) -> Any:

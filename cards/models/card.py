@@ -23,12 +23,16 @@ class CardQuerySet(ScopedQuerySet["Card"]):
         """Not deleted."""
         return self.filter(deleted_at__isnull=True)
 
+    def deleted(self) -> Self:
+        """Deleted: their history stays."""
+        return self.filter(deleted_at__isnull=False)
+
     def visible_to(self, user: Any) -> Self:
         """The cards that `user` may see; none for strangers, and no deleted ones."""
         return self.known_to(user).present()
 
     def known_to(self, user: Any) -> Self:
-        """The same, deleted ones too: their history stays."""
+        """The same, deleted ones too."""
         return super().visible_to(user)
 
 

@@ -66,8 +66,10 @@ QUERIES: Mapping[str, Query] = {
     "Card.present": lambda who: _page(Card.objects.present()),
     "Card.visible_to": _cards(),
     "Card.within_tree": lambda who: _page(Card.objects.within_tree(who.tree)),
-    "Card.known_to, by ICCID": lambda who: _page(
-        Card.objects.known_to(who.user).filter(iccid__startswith=who.card.iccid[:-2])
+    "Card.known_to": lambda who: _page(Card.objects.known_to(who.user)),
+    "Card.deleted": lambda who: _page(Card.objects.known_to(who.user).deleted()),
+    "Card.deleted, by ICCID": lambda who: _page(
+        Card.objects.known_to(who.user).deleted().filter(iccid__startswith=who.card.iccid[:-6])
     ),
     "Card.visible_to, by ICCID": lambda who: _page(
         Card.objects.visible_to(who.user).filter(iccid__startswith=who.card.iccid[:-2])
