@@ -1,11 +1,8 @@
 """Who sees which rows: staff sees everything, an agent's users see their own tree, strangers nothing."""
 
-from functools import reduce
-from operator import or_
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import models
-from django.db.models import Q
 
 from accounts.roles import Role
 
@@ -40,15 +37,17 @@ class ScopedQuerySet(models.QuerySet[Row]):
 
     def within_tree(self, path: str) -> Self:
         """The rows of the agent at `path` and of everybody below it."""
-        return self.filter(reduce(or_, (Q(**way) for way in self.ways_into(path))))
-
-    @classmethod
-    def ways_into(cls, path: str) -> list[dict[str, Any]]:
-        """A condition for each way to an agent of the tree at `path`."""
         agents = _agents_of(path)
-        if len(agents) > MOST_NAMED:
-            return [{f"{lookup}__path__startswith": path} for lookup in cls.agent_lookups]
-        return [{f"{lookup}__in": agents} for lookup in cls.agent_lookups]
+        many = len(agents) > MOST_NAMED
+        ways = [
+            {f"{lookup}__path__startswith": path} if many else {f"{lookup}__in": agents}
+            for lookup in self.agent_lookups
+        ]
+        if len(ways) == 1:
+            return self.filter(**ways[0])
+        # Each way by its own index: an OR over several joins would read the whole table.
+        first, *others = (self.model._default_manager.filter(**way).values("pk") for way in ways)
+        return self.filter(pk__in=first.union(*others, all=True))
 
 
 class StaffQuerySet(models.QuerySet[Row]):

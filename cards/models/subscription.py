@@ -21,12 +21,6 @@ class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "device__agent")
 
-    def within_tree(self, path: str) -> Self:
-        """See the base class."""
-        # Each way by its own index: an OR over both joins would read the whole table.
-        ways = [self.model.objects.filter(**way).values("pk") for way in self.ways_into(path)]
-        return self.filter(pk__in=ways[0].union(*ways[1:], all=True))
-
     def in_force_at(self, now: datetime) -> Self:
         """Begun, and not ended or run out."""
         return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), starts_at__lte=now)

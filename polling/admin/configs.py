@@ -40,7 +40,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
         """Save, and say when it takes effect."""
         super().save_model(request, obj, form, change)
-        messages.info(request, _("The cards that this concerns are planned anew within seconds."))
+        messages.info(request, _("The cards that this concerns are now planned anew, in the background."))
 
 
 class PauseForm(forms.ModelForm[Pause]):

@@ -119,8 +119,8 @@ def test_every_method_of_a_queryset_is_explained() -> None:
                     name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])
                 ]
                 missing += [f"{model}.{name}" for name in methods if f"{model}.{name}" not in named]
-    # `touch` writes; the trees of subscriptions and records are seen through `visible_to`.
-    assert set(missing) <= {"ApiToken.touch", "Subscription.within_tree", "UsageRecord.within_tree"}
+    # `touch` writes; the tree of records is seen through `visible_to`.
+    assert set(missing) <= {"ApiToken.touch", "UsageRecord.within_tree"}
 
 
 @pytest.mark.django_db
