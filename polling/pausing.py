@@ -14,8 +14,10 @@ NO_INTERVAL = 0
 def end(pauses: Iterable[Pause]) -> None:
     """Have the cards that these pauses deferred planned anew."""
     for pause in pauses:
-        fields = [pause.task_type] if pause.task_type in CheckType.values else CheckType.values
-        _classes_of(pause).update(**{f"{check_type}_interval": NO_INTERVAL for check_type in fields})
+        # Suspending and resuming has no place in the schedule.
+        fields = [name for name in CheckType.values if pause.task_type in ("", name)]
+        if fields:
+            _classes_of(pause).update(**{f"{name}_interval": NO_INTERVAL for name in fields})
 
 
 def _classes_of(pause: Pause) -> QuerySet[ClassCensus]:

@@ -53,13 +53,37 @@ class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
         return changes
 
 
+# How stored values of some kinds of events are called.
+_LABELS: dict[str, dict[str, Any]] = {
+    CardEvent.Kind.STATUS: {str(value): label for value, label in Card.Status.choices},
+    CardEvent.Kind.CATEGORY: dict(Card.Category.choices),
+    CardEvent.Kind.REAL_NAME: dict(Card.RealNameStatus.choices),
+    CardEvent.Kind.NETWORK: dict(Card.NetworkStatus.choices),
+    CardEvent.Kind.POLLING: {"true": _("yes"), "false": _("no")},
+}
+
+
+def _in_words(kind: str, value: str) -> str:
+    return str(_LABELS.get(kind, {}).get(value, value))
+
+
 @admin.register(CardEvent)
 class CardEventAdmin(CardRowsAdmin[CardEvent]):
     """The stories of cards."""
 
-    list_display = ("at", "card", "kind", "before", "after", "cause")
+    list_display = ("at", "card", "kind", "was", "became", "cause")
     list_select_related = ("card",)
     list_filter = ("kind",)
+
+    @admin.display(description=_("before"))
+    def was(self, event: CardEvent) -> str:
+        """The old value, as people say it."""
+        return _in_words(event.kind, event.before)
+
+    @admin.display(description=_("after"))
+    def became(self, event: CardEvent) -> str:
+        """The new one."""
+        return _in_words(event.kind, event.after)
 
 
 @admin.register(ServiceOrder)

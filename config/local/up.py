@@ -190,8 +190,11 @@ def _await_first_reading(supervisor: Supervisor, variables: Mapping[str, str], s
     with Redis.from_url(variables["REDIS_URL"], socket_timeout=1, decode_responses=True) as redis:
         waiting = _seconds_until_due(redis)
         if waiting is None or waiting > FIRST_READING_SECONDS:
-            when = "no card is scheduled" if waiting is None else f"the next is due in {waiting / 60:.0f} min"
-            _say(f"All cards have been read lately: {when}.")
+            _say(
+                "No card is scheduled."
+                if waiting is None
+                else f"All cards have been read lately: the next is due in {waiting / 60:.0f} min."
+            )
             return
         before = _readings(redis)
         if _wait(supervisor, FIRST_READING_SECONDS, lambda: _readings(redis) != before):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.test import Client
 
 
 @pytest.fixture
@@ -43,3 +44,11 @@ def world(db: None) -> Any:
         subscription=factories.SubscriptionFactory.create().pk,
         trigger=trigger.pk,
     )
+
+
+@pytest.fixture
+def administrator(client: Client) -> Client:
+    from accounts.models import User
+
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client

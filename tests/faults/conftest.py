@@ -62,6 +62,14 @@ class Stack:
         self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
         self.supervisor.start(processes.simulator(self.variables))
         self._run("-m", "config.local.prepare", str(cards))
+        self._forget_readings()
+
+    def _forget_readings(self) -> None:
+        """A fleet that nobody has read yet: what is read is read here."""
+        for table in ("cards_checkstate", "cards_cardusage"):
+            self.rows(f"DELETE FROM {table} RETURNING card_id")
+        self.redis.flushdb()
+        self.manage("init_polling")
 
     def _start_servers(self) -> tuple[str, str]:
         folder = make_folder(self.folder / "servers")

@@ -21,6 +21,7 @@ from tests.factories import (
     CardFactory,
     CarrierFactory,
     DeviceFactory,
+    GatewayFactory,
     SubscriptionFactory,
     UserFactory,
 )
@@ -122,6 +123,25 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
     Drain(redis, outlet, Random(1)).run()
 
     assert CheckState.objects.filter(checked_at__isnull=False).count() == 20
+
+
+def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
+    one, other = CardFactory.create(), CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
+    Walk(redis, Random(1)).run(total=0)
+    owner, until = UserFactory.create(), timezone.now() + timedelta(days=7)
+
+    def ended(**what: Any) -> list[int]:
+        """The carriers whose cards are planned anew."""
+        before = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
+        pausing.end([Pause(reason="x", owner=owner, until=until, **what)])
+        after = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
+        ClassCensus.objects.update(carddata_interval=1800)
+        return sorted(carrier for carrier in before if after[carrier] != before[carrier])
+
+    assert ended(carrier=one.carrier) == [one.carrier_id]
+    assert ended(gateway=GatewayFactory.create(carrier=other.carrier)) == [other.carrier_id]
+    assert ended(task_type=TYPE) == sorted([one.carrier_id, other.carrier_id])
+    assert ended(task_type="realname") == ended(task_type="stop_start") == []
 
 
 def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
