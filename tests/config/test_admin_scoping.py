@@ -16,11 +16,19 @@ from cards.models import Card, CardEvent, Device, Exemption, ServiceOrder, Subsc
 from polling.models import ManualItem, ManualTrigger, ParkedCheck
 from tests.factories import (
     AgentFactory,
+    CardEventFactory,
     CardFactory,
     CheckStateFactory,
+    ClassCensusFactory,
     DeviceFactory,
+    ExemptionFactory,
     GatewayFactory,
+    ManualItemFactory,
+    ManualTriggerFactory,
+    MinuteStatFactory,
+    PauseFactory,
     PlanFactory,
+    ServiceOrderFactory,
     SubscriptionFactory,
     UserFactory,
 )
@@ -74,6 +82,9 @@ def agents_user(client: Client, mine: Agent) -> Client:
 def both(mine: Agent, other: Agent, redis: object) -> None:
     """The same rows for both agents, and what belongs to the system."""
     below = AgentFactory.create(parent=mine)
+    PauseFactory.create()
+    ClassCensusFactory.create()
+    MinuteStatFactory.create()
     gateway = GatewayFactory.create()
     for agent in (mine, below, other):
         user = UserFactory.create(agent=agent)
@@ -82,16 +93,11 @@ def both(mine: Agent, other: Agent, redis: object) -> None:
         SubscriptionFactory.create(card=card)
         SubscriptionFactory.create(card=None, device=device)
         CheckStateFactory.create(card=card, parked_at=NOW)
-        CardEvent.objects.create(card=card, at=NOW, kind="status", cause="x")
-        ServiceOrder.objects.create(
-            card=card, action="suspend", reason="manual", requested_by=user, created_at=NOW
-        )
-        Exemption.objects.create(card=card, reason="x", owner=user, expires_at=NOW)
-        Exemption.objects.create(agent=agent, reason="x", owner=user, expires_at=NOW)
-        trigger = ManualTrigger.objects.create(
-            requester=user, task_type="carddata", kind="single", created_at=NOW
-        )
-        ManualItem.objects.create(trigger=trigger, card=card, task_type="carddata")
+        CardEventFactory.create(card=card)
+        ServiceOrderFactory.create(card=card, requested_by=user)
+        ExemptionFactory.create(card=card, owner=user)
+        ExemptionFactory.create(card=None, agent=agent, owner=user)
+        ManualItemFactory.create(trigger=ManualTriggerFactory.create(requester=user), card=card)
         UsageRecord.objects.create(
             card_id=card.pk, recorded_at=NOW, measured_at=NOW, raw_mb=1, used_mb=1, delta_mb=0
         )

@@ -9,8 +9,19 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Agent, User
-from cards.models import Card, CheckState, Device, Plan, PlanCycle, Subscription
+from cards.models import (
+    Card,
+    CardEvent,
+    CheckState,
+    Device,
+    Exemption,
+    Plan,
+    PlanCycle,
+    ServiceOrder,
+    Subscription,
+)
 from carriers.models import Carrier, Counter, Gateway
+from polling.models import ClassCensus, ManualItem, ManualTrigger, MinuteStat, Pause
 from tests.gateway import SECRET
 
 _numbers = itertools.count(1)
@@ -109,3 +120,91 @@ class CheckStateFactory(DjangoModelFactory[CheckState]):
 
     card = factory.SubFactory(CardFactory)
     type = "carddata"
+
+
+_NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
+
+
+class CardEventFactory(DjangoModelFactory[CardEvent]):
+    class Meta:
+        model = CardEvent
+
+    card = factory.SubFactory(CardFactory)
+    at = _NOW
+    kind = CardEvent.Kind.STATUS
+    cause = "test"
+
+
+class ServiceOrderFactory(DjangoModelFactory[ServiceOrder]):
+    """A person asks for a suspension."""
+
+    class Meta:
+        model = ServiceOrder
+
+    card = factory.SubFactory(CardFactory)
+    action = ServiceOrder.Action.SUSPEND
+    reason = ServiceOrder.Reason.MANUAL
+    requested_by = factory.SubFactory(UserFactory)
+    created_at = _NOW
+
+
+class ExemptionFactory(DjangoModelFactory[Exemption]):
+    class Meta:
+        model = Exemption
+
+    card = factory.SubFactory(CardFactory)
+    reason = "test"
+    owner = factory.SubFactory(UserFactory)
+    expires_at = _NOW
+
+
+class PauseFactory(DjangoModelFactory[Pause]):
+    class Meta:
+        model = Pause
+
+    task_type = "carddata"
+    reason = "test"
+    owner = factory.SubFactory(UserFactory)
+    created_at = _NOW
+    until = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class ClassCensusFactory(DjangoModelFactory[ClassCensus]):
+    class Meta:
+        model = ClassCensus
+
+    carrier = factory.SubFactory(CarrierFactory)
+    category = "normal"
+    status = Card.Status.ACTIVATED
+    real_name_status = "verified"
+    network_status = "online"
+    enable_polling = True
+    cards = 1
+
+
+class ManualTriggerFactory(DjangoModelFactory[ManualTrigger]):
+    class Meta:
+        model = ManualTrigger
+
+    requester = factory.SubFactory(UserFactory)
+    task_type = "carddata"
+    kind = ManualTrigger.Kind.SINGLE
+    created_at = _NOW
+
+
+class ManualItemFactory(DjangoModelFactory[ManualItem]):
+    class Meta:
+        model = ManualItem
+
+    trigger = factory.SubFactory(ManualTriggerFactory)
+    card = factory.SubFactory(CardFactory)
+    task_type = "carddata"
+
+
+class MinuteStatFactory(DjangoModelFactory[MinuteStat]):
+    class Meta:
+        model = MinuteStat
+
+    minute = _NOW
+    task_type = "carddata"
+    histogram: list[int] = []
