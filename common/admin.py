@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -48,6 +48,15 @@ class EstimatingPaginator(BoundedPaginator):
         return -(-min(max(self.count, 1), COUNT_AT_MOST) // self.per_page)
 
 
+class UnsortedChangeList(ChangeList):
+    """Ignores an order in the address: without column headers that sort, Django would still obey it."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """The admin's own."""
+        self.params.pop(ORDER_VAR, None)
+        return list(super().get_ordering(request, queryset))
+
+
 class LargeTableAdmin(admin.ModelAdmin[Row]):
     """For tables of millions: no exact counts."""
 
@@ -57,6 +66,10 @@ class LargeTableAdmin(admin.ModelAdmin[Row]):
     sortable_by = ()
     # "Show counts" would count the whole table once for each value of each filter.
     show_facets = admin.ShowFacets.NEVER
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """One that does not sort."""
+        return UnsortedChangeList
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
         """An estimate for the whole table, a bounded count as soon as something is filtered."""

@@ -77,6 +77,8 @@ class Replanning:
                 planner.replan(check_type, [card_id for card_id, _ in rows], rows)
                 owner.renew()
         for row, intervals in outdated:
-            ClassCensus.objects.filter(pk=row.pk).update(**intervals)
+            # Only what we found: who made the class outdated again meanwhile has it planned again.
+            found = {name: getattr(row, name) for name in intervals}
+            ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals)
         log.info("schedule_replanned", classes=len(outdated), cards=looked_at)
         return looked_at

@@ -125,6 +125,17 @@ def _is_large(model: type[models.Model]) -> bool:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("many")
+def test_an_order_in_the_address_is_not_obeyed(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root", password="x"))
+
+    for site in ADMINS:
+        if _is_large(site.model):
+            plain, sorted_by = page(client, site), page(client, site, o="2.1")
+            rows = [[row.pk for row in answer.context["cl"].result_list] for answer in (plain, sorted_by)]
+            assert rows[0] == rows[1], site.model
+
+
 @pytest.mark.parametrize("site", ADMINS, ids=lambda site: site.model._meta.label)
 def test_every_filter_has_choices(site: Any) -> None:
     for name in site.list_filter:

@@ -182,6 +182,24 @@ def test_one_that_died_in_the_middle_is_repeated(
     assert replan(redis) == 4
 
 
+def test_what_is_outdated_again_meanwhile_is_planned_again(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=600)
+    planned = Planner.replan
+
+    def outdate_meanwhile(*args: object) -> None:
+        planned(*args)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        # As the early end of a pause does.
+        ClassCensus.objects.update(carddata_interval=0)
+
+    monkeypatch.setattr(Planner, "replan", outdate_meanwhile)
+
+    assert replan(redis) == 8
+    assert not is_outdated()
+
+
 def test_one_at_a_time_and_not_beside_a_walk(
     redis: Redis, config: PollingConfig, read_just_now: list[Card]
 ) -> None:
