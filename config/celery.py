@@ -74,6 +74,11 @@ app.conf.update(
             "schedule": timedelta(seconds=2),
             "options": {"queue": "ticks", "expires": 5},
         },
+        "repair-schedule": {
+            "task": "polling.repair",
+            "schedule": timedelta(hours=1),
+            "options": {"queue": "background", "expires": 600},
+        },
         "flush-statistics": {
             "task": "polling.flush_statistics",
             "schedule": timedelta(seconds=10),

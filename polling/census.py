@@ -1,35 +1,43 @@
 """Counts the cards of each class, and remembers how often the schedule has each class checked."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from redis import Redis
 
 from cards.models import CheckType
-from polling.matching import CardClass, interval_for
+from polling.matching import CLASS_FIELDS, CardClass, interval_for
 from polling.models import ClassCensus, PollingConfig
-from polling.planning import CLASS_FIELDS
+from polling.store import keys
 
 Intervals = dict[str, int | None]
 
 
+class Group(NamedTuple):
+    """What a row of the census counts: cards of one class that are asked about at the same gateway.
+
+    `gateway_id` None: at the default of their carrier.
+    """
+
+    card_class: CardClass
+    gateway_id: int | None
+
+
 def take(configs: Sequence[PollingConfig]) -> None:
-    """Count anew, in one pass over the cards; the schedule has just been planned by `configs`."""
-    columns = ", ".join(CLASS_FIELDS)
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Two walks may count at the same time; the later one stays.
-        cursor.execute("LOCK TABLE polling_classcensus IN SHARE ROW EXCLUSIVE MODE")
-        cursor.execute(
-            f"SELECT {columns}, count(*) FROM cards_card WHERE deleted_at IS NULL GROUP BY {columns}"
-        )
-        classes = [(CardClass(*row[:-1]), row[-1]) for row in cursor.fetchall()]
-        ClassCensus.objects.all().delete()
-        ClassCensus.objects.bulk_create(_row(card, cards, configs) for card, cards in classes)
+    """Count anew; the whole schedule has just been planned by `configs`."""
+    _count(configs, keep_intervals=False)
 
 
-def note(classes: Iterable[CardClass], configs: Sequence[PollingConfig]) -> None:
-    """Cards of these classes have been planned by `configs`; classes that are new are counted by the next walk."""
-    ClassCensus.objects.bulk_create([_row(card, 0, configs) for card in set(classes)], ignore_conflicts=True)
+def refresh(configs: Sequence[PollingConfig]) -> None:
+    """Count anew; the schedule stands as it stood, and classes that nobody knew were planned by `configs`."""
+    _count(configs, keep_intervals=True)
+
+
+def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
+    """These cards have been planned by `configs`; a class that nobody knew is counted later."""
+    groups = _counted("id = ANY(%s)", [list(cards)])
+    ClassCensus.objects.bulk_create((_row(group, 0, configs) for group in groups), ignore_conflicts=True)
 
 
 def outdated(configs: Sequence[PollingConfig]) -> list[tuple[ClassCensus, Intervals]]:
@@ -47,31 +55,63 @@ def intervals_for(card: CardClass, configs: Sequence[PollingConfig]) -> Interval
     intervals: Intervals = {}
     for check_type in CheckType:
         interval = interval_for(card, check_type, configs)
-        intervals[f"{check_type.value}_interval"] = int(interval.total_seconds()) if interval else None
+        intervals[_field(check_type)] = int(interval.total_seconds()) if interval else None
     return intervals
 
 
 def class_of(row: ClassCensus) -> CardClass:
     """What matching looks at."""
-    return CardClass(*(getattr(row, field) for field in CLASS_FIELDS))
+    return CardClass._make(getattr(row, field) for field in CLASS_FIELDS)
 
 
-def cards_in(classes: Sequence[CardClass], *, after: int, count: int) -> list[tuple[int, CardClass]]:
-    """The next `count` cards of these classes by primary key."""
-    columns = ", ".join(f"card.{field}" for field in CLASS_FIELDS)
-    places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
+def publish(redis: Redis) -> None:
+    """Tell Redis how many cards want each check: what scheduled + parked is held against."""
+    wanted = dict.fromkeys(CheckType.values, 0)
+    for row in ClassCensus.objects.all():
+        for check_type in CheckType:
+            if row.interval_of(check_type) is not None:
+                wanted[check_type.value] += row.cards
+    redis.hset(keys.WANTED, mapping={**wanted})
+
+
+def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Before counting: a class that somebody notes later is counted later, and not taken for one that is gone.
+        cursor.execute("LOCK TABLE polling_classcensus IN SHARE ROW EXCLUSIVE MODE")
+        counted = _counted()
+        known = {Group(class_of(row), row.gateway_id): row for row in ClassCensus.objects.all()}
+        ClassCensus.objects.filter(pk__in=[known[gone].pk for gone in known.keys() - counted.keys()]).delete()
+        ClassCensus.objects.bulk_create(
+            _row(group, cards, configs) for group, cards in counted.items() if group not in known
+        )
+        kept = [known[group] for group in counted.keys() & known.keys()]
+        for row in kept:
+            row.cards = counted[Group(class_of(row), row.gateway_id)]
+            if not keep_intervals:
+                for field, interval in intervals_for(class_of(row), configs).items():
+                    setattr(row, field, interval)
+        fields = ["cards", *(_field(check_type) for check_type in CheckType)]
+        ClassCensus.objects.bulk_update(kept, fields, batch_size=500)
+
+
+def _field(check_type: CheckType) -> str:
+    return f"{check_type.value}_interval"
+
+
+def _counted(which: str = "true", values: Sequence[Any] = ()) -> Mapping[Group, int]:
+    columns = ", ".join((*CLASS_FIELDS, "gateway_id"))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            SELECT card.id, {columns} FROM cards_card AS card
-            WHERE card.deleted_at IS NULL AND card.id > %s AND ({columns}) IN ({places})
-            ORDER BY card.id LIMIT %s
-            """,
-            [after, *(value for card in classes for value in astuple(card)), count],
+            f"SELECT {columns}, count(*) FROM cards_card WHERE deleted_at IS NULL AND {which} GROUP BY {columns}",
+            values,
         )
-        return [(row[0], CardClass(*row[1:])) for row in cursor.fetchall()]
+        return {Group(CardClass._make(row[:-2]), row[-2]): row[-1] for row in cursor.fetchall()}
 
 
-def _row(card: CardClass, cards: int, configs: Sequence[PollingConfig]) -> ClassCensus:
-    fields = dict(zip(CLASS_FIELDS, astuple(card), strict=True))
-    return ClassCensus(**fields, cards=cards, **intervals_for(card, configs))
+def _row(group: Group, cards: int, configs: Sequence[PollingConfig]) -> ClassCensus:
+    return ClassCensus(
+        **group.card_class._asdict(),
+        gateway_id=group.gateway_id,
+        cards=cards,
+        **intervals_for(group.card_class, configs),
+    )

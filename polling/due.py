@@ -1,6 +1,7 @@
 """When a card is due next. Pure: chance comes in as an argument."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from random import Random
 
 JITTER = 0.1
@@ -45,9 +46,12 @@ def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:
     return min(max(soonest, wait * chance.uniform(1 - JITTER, 1 + JITTER)), LONGEST_BUSY)
 
 
-def when_planned(
-    checked_at: datetime | None, interval: timedelta, *, now: datetime, ramp: timedelta, chance: Random
-) -> timedelta:
-    """The delay of a card that enters the schedule: overdue and never-checked cards come over a ramp."""
-    left = checked_at + interval - now if checked_at else timedelta()
-    return min(left, interval) if left > timedelta() else ramp * chance.random()
+def when_planned(age: float | None, interval: float, *, ramp: float, chance: Callable[[], float]) -> float:
+    """The delay of a card that enters the schedule, all in seconds; `age` is that of its last good answer.
+
+    Overdue and never-checked cards come over the ramp; `chance` is between 0 and 1.
+    """
+    # Called a million times in a row, so it takes plain numbers.
+    if age is None or age >= interval:
+        return ramp * chance()
+    return interval - age if age > 0 else interval

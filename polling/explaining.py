@@ -6,9 +6,8 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from polling.checks.registry import CHECKS
-from polling.matching import CardClass, Decision, decide
+from polling.matching import CLASS_FIELDS, CardClass, Decision, decide
 from polling.models import PollingConfig
-from polling.planning import CLASS_FIELDS
 from polling.store.schedule import Place, Schedule
 
 

@@ -3,9 +3,11 @@
 There are fewer than a thousand classes, so what is decided for one is decided for all its cards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
+from typing import Final, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -16,9 +18,8 @@ _Condition = PollingConfig.CardCondition
 _POLLED_STATUSES = (Card.Status.DISTRIBUTED, Card.Status.ACTIVATED)
 
 
-@dataclass(frozen=True)
-class CardClass:
-    """All that matching looks at."""
+class CardClass(NamedTuple):
+    """All that matching looks at: columns of a card, in the order in which they are read."""
 
     carrier_id: int
     category: str
@@ -31,6 +32,9 @@ class CardClass:
     def is_polled(self) -> bool:
         """Whether its cards want checks at all."""
         return self.enable_polling and self.status in _POLLED_STATUSES
+
+
+CLASS_FIELDS: Final = CardClass._fields
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ def interval_for(
 ) -> timedelta | None:
     """How often cards of this class want the check; None: not at all."""
     return decide(card, check_type, configs).interval
+
+
+def fingerprint(configs: Iterable[PollingConfig]) -> str:
+    """Equal for configs that decide the same way in the same order."""
+    deciding = [
+        [config.pk, config.card_condition, config.card_category, config.carrier_id]
+        + [config.interval_of(check_type) for check_type in CheckType]
+        for config in configs
+    ]
+    return sha256(repr(deciding).encode()).hexdigest()
 
 
 def matches(config: PollingConfig, card: CardClass) -> bool:

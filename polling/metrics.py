@@ -23,8 +23,8 @@ GAUGES = {
     "parked": ("parked_cards", "Cards set aside because they crashed their workers."),
     "suspects": ("suspect_cards", "Cards that lost claims and are handed out alone."),
     "oldest_due_seconds": ("oldest_due_seconds", "How long the longest due card has waited."),
-    "wanted": ("wanted_cards", "Cards that wanted the check when the last walk ended."),
-    "law_gap": ("law_gap_cards", "Wanted - scheduled - parked cards; 0 right after a walk."),
+    "wanted": ("wanted_cards", "Cards that want the check by the census."),
+    "law_gap": ("law_gap_cards", "Wanted - scheduled - parked cards; 0 but for seconds after a change."),
 }
 
 

@@ -5,6 +5,7 @@ from typing import cast
 
 from redis import Redis
 
+from cards.models import CheckType
 from carriers import limits as gateway_limits
 from common.redis.client import for_web
 from common.redis.leases import Occupancy
@@ -22,7 +23,7 @@ CLAIMS_ARE_STALE_AFTER = 30
 class QueueState:
     """One check type's queue. `oldest_due_seconds` is how long the longest overdue card has waited.
 
-    `wanted` is how many cards wanted the check when the last walk ended (None: none has).
+    `wanted` is how many cards want the check by the census (None: it has not been taken).
     """
 
     task_type: str
@@ -37,9 +38,9 @@ class QueueState:
 
     @property
     def law_gap(self) -> int | None:
-        """Cards that want the check and are neither scheduled nor parked. None: no walk has ended.
+        """Cards that want the check and are neither scheduled nor parked. None: nobody has counted.
 
-        Below zero: more are scheduled than the last walk found to want the check.
+        Other than 0 for the seconds between a change of cards and the next count.
         """
         return None if self.wanted is None else self.wanted - self.queue_length - self.parked
 
@@ -119,6 +120,16 @@ def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
         )
         for check_type in CHECKS
     ]
+
+
+def schedule_bytes(redis: Redis) -> int:
+    """What the schedule takes of Redis' memory, in bytes, by its own estimate."""
+    structures = (keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.manual, keys.parked)
+    pipeline = redis.pipeline(transaction=False)
+    for structure in structures:
+        for check_type in CheckType.values:
+            pipeline.memory_usage(structure(check_type))
+    return sum(found or 0 for found in pipeline.execute())
 
 
 def schedule_probe() -> str | None:

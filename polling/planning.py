@@ -1,31 +1,42 @@
 """Puts cards into the schedule, when their last good answer and their class's config say so."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
-from typing import Any
 
-from django.utils import timezone
 from redis import Redis
 
-from cards.models import Card, CheckState, CheckType
+from cards.models import CheckType
+from polling import fleet
 from polling.due import when_planned
+from polling.fleet import Row
 from polling.matching import CardClass, interval_for
 from polling.models import PollingConfig
 from polling.store.schedule import PlanMode, Schedule
 
-CLASS_FIELDS = (
-    "carrier_id",
-    "category",
-    "status",
-    "real_name_status",
-    "network_status",
-    "enable_polling",
-)
 
-Row = tuple[int, CardClass]
-MOST_NAMED = 5_000
+class Intervals(dict[CardClass, float | None]):
+    """Seconds between two checks of one type: decided once a class, not once a card, because there are few."""
+
+    def __init__(self, check_type: CheckType, configs: Sequence[PollingConfig]) -> None:
+        """By the configs in force."""
+        super().__init__()
+        self._check_type, self._configs = check_type, configs
+
+    def __missing__(self, card: CardClass) -> float | None:
+        interval = interval_for(card, self._check_type, self._configs)
+        self[card] = interval.total_seconds() if interval else None
+        return self[card]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to become of some cards' checks: due after a delay in seconds, or not to be made."""
+
+    check_type: CheckType
+    due: list[tuple[int, float]] = field(default_factory=list)
+    unwanted: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -36,56 +47,53 @@ class Planner:
     configs: tuple[PollingConfig, ...]
     chance: Random
     ramp: timedelta
+    _intervals: dict[CheckType, Intervals] = field(default_factory=dict)
 
-    def plan(
-        self,
-        check_type: CheckType,
-        rows: Sequence[Row],
-        checked_at: Mapping[int, datetime],
-        *,
-        mode: PlanMode,
-    ) -> set[int]:
-        """Plan those of `rows` that want the check; returns their ids."""
-        now = timezone.now()
-        # Decided once a class, not once a card: there are few.
-        intervals = {card: interval_for(card, check_type, self.configs) for card in {row[1] for row in rows}}
-        due = [
-            (
-                card_id,
-                when_planned(
-                    checked_at.get(card_id), interval, now=now, ramp=self.ramp, chance=self.chance
-                ).total_seconds(),
-            )
-            for card_id, card in rows
-            if (interval := intervals[card])
-        ]
-        Schedule(self.redis, check_type).plan(due, mode=mode)
-        return {card_id for card_id, _ in due}
+    def intervals(self, check_type: CheckType) -> Intervals:
+        """What the configs say of each class."""
+        if check_type not in self._intervals:
+            self._intervals[check_type] = Intervals(check_type, self.configs)
+        return self._intervals[check_type]
 
-    def replan(self, check_type: CheckType, cards: Collection[int], rows: Sequence[Row]) -> None:
-        """Move `cards` to where they belong now: `rows` are those that are not deleted. Parked ones stay parked."""
-        states = CheckState.objects.filter(type=check_type, **_among(cards))
-        checked_at, parked = {}, set()
-        for card_id, checked, parked_at in states.values_list("card_id", "checked_at", "parked_at"):
-            if parked_at:
-                parked.add(card_id)
-            if checked:
-                checked_at[card_id] = checked
-        schedule = Schedule(self.redis, check_type)
-        # By their rows: one that wants the check again is still not to be checked.
-        schedule.park([card_id for card_id, _ in rows if card_id in parked])
-        wanted = self.plan(check_type, rows, checked_at, mode=PlanMode.MOVE)
-        schedule.forget([card_id for card_id in cards if card_id not in wanted])
+    def draw_up(self, check_type: CheckType, rows: Sequence[Row]) -> Plan:
+        """Decide; nothing is changed yet."""
+        plan, intervals = Plan(check_type), self.intervals(check_type)
+        ages = fleet.ages(check_type, [card_id for card_id, _ in rows])
+        ramp, chance = self.ramp.total_seconds(), self.chance.random
+        for card_id, card in rows:
+            interval = intervals[card]
+            if interval is None:
+                plan.unwanted.append(card_id)
+            else:
+                delay = when_planned(ages.get(card_id), interval, ramp=ramp, chance=chance)
+                plan.due.append((card_id, delay))
+        return plan
 
+    def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
+        """Schedule what is wanted; returns how many cards were not scheduled before.
 
-def _among(cards: Collection[int]) -> dict[str, Any]:
-    # A chunk of neighbours is read as a range: naming twenty thousand cards takes longer than reading some more.
-    if len(cards) > MOST_NAMED:
-        return {"card_id__gte": min(cards), "card_id__lte": max(cards)}
-    return {"card_id__in": list(cards)}
+        To MOVE is also to take those out that do not want the check any more: then `look_again`.
+        """
+        schedule = Schedule(self.redis, plan.check_type)
+        if mode is PlanMode.MOVE:
+            schedule.forget(plan.unwanted)
+        return schedule.plan(plan.due, mode=mode)
 
+    def look_again(self, plan: Plan) -> None:
+        """Somebody may have made a card want the check, and planned it, just before it was taken out."""
+        if plan.unwanted:
+            again = self.draw_up(plan.check_type, fleet.rows_of(plan.unwanted))
+            self.carry_out(again, mode=PlanMode.NEW_ONLY)
 
-def rows_of(cards: Collection[int]) -> list[Row]:
-    """The classes of those of `cards` that are not deleted."""
-    present = Card.objects.present().filter(id__in=cards).values_list("id", *CLASS_FIELDS)
-    return [(card_id, CardClass(*values)) for card_id, *values in present]
+    def move(self, check_type: CheckType, cards: Collection[int], rows: Sequence[Row]) -> None:
+        """Move `cards` to where they belong now: `rows` are those that are not deleted."""
+        plan = self.draw_up(check_type, rows)
+        plan.unwanted.extend(set(cards).difference(card_id for card_id, _ in rows))
+        self.carry_out(plan, mode=PlanMode.MOVE)
+        self.look_again(plan)
+
+    def restore_parked(self, check_type: CheckType) -> None:
+        """Park those that are parked by their rows, and no others: a parked card cannot be planned."""
+        intervals = self.intervals(check_type)
+        wanted = {card_id for card_id, card in fleet.parked(check_type) if intervals[card]}
+        Schedule(self.redis, check_type).replace_parked(wanted)

@@ -13,10 +13,11 @@ from redis import Redis
 from cards.events import cards_changed
 from common.outages import Server, server_of
 from common.redis.client import for_web
-from polling import census
+from polling import census, fleet, recounting
 from polling.checks.registry import CHECKS
+from polling.matching import fingerprint
 from polling.models import PollingConfig
-from polling.planning import Planner, rows_of
+from polling.planning import Planner
 
 CHUNK = 5_000
 # A few cards are checked at once; so many as this come over the whole ramp.
@@ -39,10 +40,17 @@ def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
 def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
     """Plan those that want checks, take the others out of the schedule; parked ones stay parked."""
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / CROWD)
-    planner = Planner(redis, tuple(PollingConfig.objects.in_force()), chance, ramp)
-    for start in range(0, len(card_ids), CHUNK):
-        cards = card_ids[start : start + CHUNK]
-        rows = rows_of(cards)
+    configs: tuple[PollingConfig, ...] | None = None
+    # Configs that change meanwhile are taken in: their own replanning may have passed these cards already.
+    while configs is None or fingerprint(PollingConfig.objects.in_force()) != fingerprint(configs):
+        configs = tuple(PollingConfig.objects.in_force())
+        planner = Planner(redis, configs, chance, ramp)
         for check_type in CHECKS:
-            planner.replan(check_type, cards, rows)
-        census.note([card for _, card in rows], planner.configs)
+            planner.restore_parked(check_type)
+        for start in range(0, len(card_ids), CHUNK):
+            cards = card_ids[start : start + CHUNK]
+            rows = fleet.rows_of(cards)
+            for check_type in CHECKS:
+                planner.move(check_type, cards, rows)
+            census.note(cards, configs)
+    recounting.cards_changed(redis)

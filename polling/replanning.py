@@ -6,21 +6,20 @@ looks finds what is outdated, also after a crash, and also a change that was mad
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 
 import structlog
-from django.conf import settings
 from redis import Redis
 
 from common.redis.ownership import Owner, OwnershipLostError, owned
-from polling import census
+from polling import census, walking
 from polling.census import Intervals
 from polling.checks.registry import CHECKS
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import Planner
 from polling.store import keys
 from polling.store.epoch import Epoch
+from polling.store.schedule import PlanMode
 
 OWNERSHIP_SECONDS = 30
 
@@ -48,8 +47,10 @@ class Replanning:
                 return 0
             looked_at = 0
             try:
-                while outdated := census.outdated(configs := tuple(PollingConfig.objects.in_force())):
-                    looked_at += self._plan(outdated, configs, owner)
+                planner = walking.planner(self.redis, self.chance)
+                while outdated := census.outdated(planner.configs):
+                    looked_at += self._plan(outdated, planner, owner)
+                    planner = walking.planner(self.redis, self.chance)
             except OwnershipLostError:
                 log.warning("replanning_taken_over")
             return looked_at
@@ -57,28 +58,22 @@ class Replanning:
     def _plan(
         self,
         outdated: Sequence[tuple[ClassCensus, Intervals]],
-        configs: tuple[PollingConfig, ...],
+        planner: Planner,
         owner: Owner,
     ) -> int:
-        ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds)
-        planner = Planner(self.redis, configs, self.chance, ramp)
         looked_at = 0
         for check_type in CHECKS:
             field = f"{check_type.value}_interval"
-            classes = [
+            classes = {
                 census.class_of(row) for row, intervals in outdated if getattr(row, field) != intervals[field]
-            ]
-            last = 0
-            while classes and (
-                rows := census.cards_in(classes, after=last, count=settings.POLLING.seed_chunk_cards)
-            ):
-                last = rows[-1][0]
-                looked_at += len(rows)
-                planner.replan(check_type, [card_id for card_id, _ in rows], rows)
+            }
+            for step in walking.steps(planner, [check_type], mode=PlanMode.MOVE, classes=classes):
+                looked_at += step.cards
                 owner.renew()
         for row, intervals in outdated:
             # Only what we found: who made the class outdated again meanwhile has it planned again.
             found = {name: getattr(row, name) for name in intervals}
             ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals)
+        census.publish(self.redis)
         log.info("schedule_replanned", classes=len(outdated), cards=looked_at)
         return looked_at

@@ -7,9 +7,12 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from common.redis.client import for_worker
-from polling import limits, replanning, seeding, statistics, wake_ups
+from polling import limits, recounting, replanning, statistics, wake_ups
 from polling.drain import outlet, stopping
 from polling.drain.running import Drain
+from polling.repairing import Repair
+from polling.replanning import Replanning
+from polling.seeding import Seeding
 from polling.store.wake_up import WakeUp
 
 
@@ -30,19 +33,32 @@ def drain() -> None:
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
 def seed() -> None:
     """Plan all cards, unless that has been done meanwhile."""
-    seeding.Walk(for_worker(), Random()).run(total=seeding.estimated_cards(), only_if_needed=True)
+    Seeding(for_worker(), Random()).run(only_if_needed=True)
+
+
+@shared_task(name="polling.repair", queue="background", expires=600, time_limit=3600)
+def repair() -> None:
+    """Find what is missing in the schedule, and what has no business there."""
+    Repair(for_worker(), Random()).run()
 
 
 @shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
 def watch_configs() -> None:
-    """Have cards planned anew when the configs say something else than the schedule."""
+    """Have cards planned anew when the configs say something else than the schedule, and counted when they changed."""
     replanning.watch(send=replan.delay)
+    recounting.watch(for_worker(), send=recount.delay)
 
 
 @shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
 def replan() -> None:
     """Plan the cards that changed configs concern, unless somebody does."""
-    replanning.Replanning(for_worker(), Random()).run()
+    Replanning(for_worker(), Random()).run()
+
+
+@shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)
+def recount() -> None:
+    """Count the classes of cards, unless somebody does."""
+    recounting.recount(for_worker())
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import StaffQuerySet
 from cards.models import Card, CheckType
-from carriers.models import Carrier
+from carriers.models import Carrier, Gateway
 
 
 def planned_interval(label: Any) -> "models.PositiveIntegerField[int | None, int | None]":
@@ -20,9 +20,9 @@ class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
 
 
 class ClassCensus(models.Model):
-    """The cards of one class: all that matching looks at. Fewer than a thousand rows stand for the fleet.
+    """The cards of one class, which is all that matching looks at, and one gateway.
 
-    The intervals are those of the schedule. Where the configs now say something else, its cards are planned anew.
+    Fewer than a thousand rows stand for the fleet. The intervals are those of the schedule. Where the configs now say something else, its cards are planned anew.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))
@@ -33,6 +33,14 @@ class ClassCensus(models.Model):
     )
     network_status = models.CharField(_("network status"), max_length=7, choices=Card.NetworkStatus.choices)
     enable_polling = models.BooleanField(_("polled"))
+    gateway = models.ForeignKey(
+        Gateway,
+        models.CASCADE,
+        null=True,
+        db_index=False,
+        verbose_name=_("gateway"),
+        help_text=_("empty: the default of the carrier"),
+    )
     cards = models.PositiveBigIntegerField(_("cards"))
     realname_interval = planned_interval(_("real-name check every (s)"))
     carddata_interval = planned_interval(_("data usage check every (s)"))
@@ -52,8 +60,10 @@ class ClassCensus(models.Model):
                     "real_name_status",
                     "network_status",
                     "enable_polling",
+                    "gateway",
                 ],
-                name="classcensus_one_row_per_class",
+                nulls_distinct=False,
+                name="classcensus_one_row_per_class_and_gateway",
             ),
         )
 

@@ -39,16 +39,35 @@ class Epoch:
         """All cards are planned; False when a newer walk has begun meanwhile."""
         return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
+    def renew(self, number: int) -> None:
+        """The schedule is whole, and its tokens start again in a new epoch."""
+        self.begin(number)
+        self.complete(number)
+
+    def unfinished(self) -> int | None:
+        """The number of the walk that has begun on this server and has not planned all cards; None: there is none."""
+        value, server = self._read()
+        begun = value is not None and value.startswith(_SEEDING) and server == self._server()
+        return int(value.removeprefix(_SEEDING)) if value and begun else None
+
     def is_complete(self) -> bool:
         """Whether a walk has planned all cards on this server, since it last started."""
-        value, server = cast("list[str | None]", self._redis.mget(keys.EPOCH, keys.EPOCH_SERVER))
+        value, server = self._read()
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
         """Forbid claims when the server has been restarted since the epoch began."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
-            self._redis.delete(keys.EPOCH, keys.EPOCH_SERVER)
+            self.withdraw()
+
+    def withdraw(self) -> None:
+        """Forbid claims until a walk begins."""
+        self._redis.delete(keys.EPOCH, keys.EPOCH_SERVER)
+
+    def _read(self) -> tuple[str | None, str | None]:
+        value, server = cast("list[str | None]", self._redis.mget(keys.EPOCH, keys.EPOCH_SERVER))
+        return value, server
 
     def _server(self) -> str:
         return str(cast("dict[str, object]", self._redis.info("server"))["run_id"])

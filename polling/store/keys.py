@@ -10,6 +10,10 @@ SEEDER: Final = "polling:seeder"
 REPLANNER: Final = "polling:replanner"
 PROGRESS: Final = "polling:init:progress"
 WANTED: Final = "polling:wanted"
+REPAIRED: Final = "polling:repaired"
+CENSUS_CHANGES: Final = "polling:census:changes"
+CENSUS_COUNTED: Final = "polling:census:counted"
+CENSUS_RESTS: Final = "polling:census:rests"
 
 
 def queue(check_type: str) -> str:

@@ -1,12 +1,14 @@
 """The schedule of one check type: which card is due when, and who is at it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
+import orjson
 from redis import Redis
 from redis.exceptions import ResponseError
 
@@ -16,6 +18,7 @@ from polling.store.histogram import BOUNDS_MS, LATENESS_BOUNDS_SECONDS
 
 # A script's arguments pass over Lua's stack, so they come in bounded portions.
 PORTION_CARDS = 1000
+PAGE_CARDS = 5000
 MINUTES_ARE_KEPT = timedelta(hours=2)
 
 # One lost claim may be a restart. After two the card is handed out alone, so that the next loss is its own.
@@ -212,9 +215,11 @@ class Schedule:
     def plan(self, due: Iterable[tuple[int, float]], *, mode: PlanMode) -> int:
         """Put cards into the queue, each with its delay in seconds; returns how many were new."""
         used = [self._queue, self._claims, self._parked]
+        # In the order of the queue: cards that are inserted side by side cost half.
+        in_order = sorted(due, key=itemgetter(1))
         return sum(
-            cast(int, self._run("plan", used, (mode.value, *chain.from_iterable(portion))))
-            for portion in _portions(list(due))
+            cast(int, self._run("plan", used, (mode.value, orjson.dumps([*chain.from_iterable(portion)]))))
+            for portion in _portions(in_order)
         )
 
     def hasten(self, due: Iterable[tuple[int, float]]) -> int:
@@ -235,10 +240,26 @@ class Schedule:
         used = [self._queue, self._claims, *self._memory, self._parked]
         return sum(cast(int, self._run("park", used, portion)) for portion in _portions(cards))
 
-    def replace_parked(self, cards: Sequence[int]) -> None:
-        """Park these cards and no others; one that is parked no more is planned by the walk that follows."""
-        self._redis.delete(self._parked)
-        self.park(cards)
+    def replace_parked(self, cards: Collection[int]) -> None:
+        """Park these cards and no others; one that is parked no more can be planned again."""
+        parked = {int(card_id) for card_id in cast("list[str]", self._redis.zrange(self._parked, 0, -1))}
+        if strangers := parked.difference(cards):
+            self._redis.zrem(self._parked, *strangers)
+        self.park(sorted(set(cards) - parked))
+
+    def pages(self) -> Iterator[list[int]]:
+        """All scheduled cards, in portions: whoever stays scheduled meanwhile is named, perhaps twice."""
+        cursor = None
+        while cursor != 0:
+            cursor, found = cast(
+                "tuple[int, list[tuple[str, float]]]",
+                self._redis.zscan(self._queue, cursor or 0, count=PAGE_CARDS),
+            )
+            yield [int(card_id) for card_id, _ in found]
+
+    def drop(self) -> None:
+        """Empty the queue. Cards that are being checked, parked or suspected stay so."""
+        self._redis.unlink(self._queue)
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds; returns how many were new."""

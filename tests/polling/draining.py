@@ -7,7 +7,7 @@ from redis import Redis
 from carriers.models import Gateway
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from tests.factories import GatewayFactory
 from tests.gateway import RunningSimulator
 
@@ -16,7 +16,7 @@ TYPE = "carddata"
 
 def drain(redis: Redis, outlet: Outlet) -> int:
     """Plan what is not planned, then drain until nothing is due; returns the number of claims."""
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     return Drain(redis, outlet, Random(1)).run()
 
 

@@ -15,7 +15,7 @@ from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ClassCensus, Pause
 from polling.replanning import Replanning
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import (
     CardFactory,
@@ -127,7 +127,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
 
 def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
     one, other = CardFactory.create(), CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     owner, until = UserFactory.create(), timezone.now() + timedelta(days=7)
 
     def ended(**what: Any) -> list[int]:
@@ -167,12 +167,12 @@ def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
 def test_each_walk_counts_the_cards_of_each_class(redis: Redis) -> None:
     cards = [CardFactory.create() for _ in range(3)]
     CardFactory.create(deleted_at=timezone.now())
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     assert list(ClassCensus.objects.values_list("carrier", "status", "enable_polling", "cards")) == [
         (cards[0].carrier_id, Card.Status.ACTIVATED, True, 3)
     ]
 
     Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
 
     assert sorted(ClassCensus.objects.values_list("enable_polling", "cards")) == [(False, 1), (True, 2)]

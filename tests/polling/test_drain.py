@@ -18,7 +18,7 @@ from polling.checks import data_usage
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.gateway import SECRET, RunningSimulator
@@ -145,7 +145,7 @@ def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
 ) -> None:
     gateway(simulator)
     kept, disabled, deleted = CardFactory.create(), CardFactory.create(), CardFactory.create()
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     Card.objects.filter(pk=disabled.pk).update(enable_polling=False)
     Card.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
 

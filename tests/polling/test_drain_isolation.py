@@ -15,7 +15,7 @@ from polling import limits
 from polling.drain import lifetime
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.schedule import Schedule, Which
 from tests.factories import CardFactory, GatewayFactory
@@ -73,7 +73,7 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     gateway(simulator)
     card = CardFactory.create()
     simulator.fault(path="/c/", kind="latency", milliseconds=9000)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     started = time.monotonic()
     asked: list[str | bytes] = []
 
@@ -100,7 +100,7 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
 ) -> None:
     gateway(simulator)
     poison, neighbour = CardFactory.create(), CardFactory.create()
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     schedule, short = Schedule(redis, TYPE), timedelta(milliseconds=20)
     redis.hset(keys.lost(TYPE), str(poison.pk), 4)
     redis.sadd(keys.suspects(TYPE), poison.pk)

@@ -17,7 +17,7 @@ from common.http.outgoing import Outgoing
 from polling.checks import data_usage
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE, drain
@@ -125,7 +125,7 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
     GatewayFactory.create(batch_size=50)
     suspect = CardFactory.create()
     CardFactory.create_batch(5)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)
 
@@ -141,7 +141,7 @@ def test_a_suspect_is_asked_about_also_when_nothing_is_due(
 ) -> None:
     GatewayFactory.create()
     suspect = CardFactory.create()
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     redis.zadd(keys.queue(TYPE), {str(suspect.pk): redis.time()[0] + 60})
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)

@@ -21,7 +21,7 @@ from polling.drain import directory
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.gateway import RunningSimulator
@@ -133,7 +133,7 @@ def test_a_trigger_overtakes_a_full_local_queue(
     CardFactory.create_batch(12)
     wanted = CardFactory.create()
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=400)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     redis.zadd(keys.queue(TYPE), {str(wanted.pk): time.time() + 3600})
 
     while_draining(redis, outlet, lambda: redis.rpush(keys.manual(TYPE), wanted.pk), after=1.2)
@@ -150,7 +150,7 @@ def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=2)
     CardFactory.create_batch(50)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=700)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     ended_at: list[float] = []
     sent_at: list[float] = []
 
@@ -191,7 +191,7 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
 ) -> None:
     GatewayFactory.create()
     CardFactory.create_batch(50)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     sent: list[int] = []
 
     def away() -> None:
@@ -218,7 +218,7 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
         )
     ]
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=50)
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     now = redis.time()[0]
     chance = Random(3)
     redis.zadd(keys.queue(TYPE), {str(card): now + 0.2 + chance.uniform(0, 4) for card in cards})

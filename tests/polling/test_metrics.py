@@ -17,7 +17,7 @@ from cards.models import CheckState
 from common import health
 from polling import limits, metrics
 from polling.defaults import make_missing
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory, GatewayFactory, UserFactory
 
@@ -41,7 +41,7 @@ def fleet(redis: Redis) -> list[int]:
     GatewayFactory.create(name="north", max_concurrency=7)
     cards = [card.pk for card in CardFactory.create_batch(5)]
     CheckState.objects.create(card_id=cards[0], type=TYPE, parked_at=timezone.now())
-    Walk(redis, Random(1)).run(total=5)
+    Seeding(redis, Random(1)).run()
     return cards
 
 

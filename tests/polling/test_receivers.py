@@ -14,7 +14,7 @@ from cards.lifecycle import NewCard
 from cards.models import Card, CheckState
 from polling import receivers
 from polling.models import PollingConfig
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.schedule import Schedule
 from tests.factories import AgentFactory, CardFactory, CarrierFactory
@@ -31,7 +31,7 @@ def seeded(redis: Redis) -> None:
     PollingConfig.objects.create(
         name="Industry", priority=0, card_category="industry", carddata_check_interval=0
     )
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
 
 
 def scheduled(redis: Redis) -> dict[int, float]:
@@ -127,7 +127,7 @@ def test_without_redis_the_change_stands_and_is_told(
 
     assert "cards_not_replanned" in caplog.text
     monkeypatch.undo()
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     assert list(scheduled(redis)) == [card.pk]
 
 

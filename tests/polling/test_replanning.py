@@ -13,9 +13,9 @@ from cards.models import Card, CheckState
 from common.redis.ownership import owned
 from polling import replanning
 from polling.models import ClassCensus, PollingConfig
-from polling.planning import Planner
+from polling.planning import Plan, Planner
 from polling.replanning import Replanning
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
 from tests.factories import CardFactory, CarrierFactory
@@ -39,7 +39,7 @@ def read_just_now(config: PollingConfig, redis: Redis) -> list[Card]:
     CheckState.objects.bulk_create(
         CheckState(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=1)) for card in cards
     )
-    Walk(redis, Random(1)).run(total=0)
+    Seeding(redis, Random(1)).run()
     return cards
 
 
@@ -151,14 +151,15 @@ def test_a_change_during_the_replanning_is_taken_in_as_well(
     redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
-    planned = Planner.replan
+    planned = Planner.draw_up
 
-    def change_meanwhile(*args: object) -> None:
-        planned(*args)  # type: ignore[arg-type]
+    def change_meanwhile(*args: Any) -> Plan:
+        plan = planned(*args)
         monkeypatch.undo()
         PollingConfig.objects.update(carddata_check_interval=1200)
+        return plan
 
-    monkeypatch.setattr(Planner, "replan", change_meanwhile)
+    monkeypatch.setattr(Planner, "draw_up", change_meanwhile)
 
     assert replan(redis) == 8
 
@@ -170,10 +171,10 @@ def test_one_that_died_in_the_middle_is_repeated(
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
 
-    def die(*_: object) -> None:
+    def die(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Planner, "replan", die)
+    monkeypatch.setattr(Planner, "draw_up", die)
     with pytest.raises(KeyboardInterrupt):
         replan(redis)
     monkeypatch.undo()
@@ -186,15 +187,16 @@ def test_what_is_outdated_again_meanwhile_is_planned_again(
     redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
-    planned = Planner.replan
+    planned = Planner.draw_up
 
-    def outdate_meanwhile(*args: object) -> None:
-        planned(*args)  # type: ignore[arg-type]
+    def outdate_meanwhile(*args: Any) -> Plan:
+        plan = planned(*args)
         monkeypatch.undo()
         # As the early end of a pause does.
         ClassCensus.objects.update(carddata_interval=0)
+        return plan
 
-    monkeypatch.setattr(Planner, "replan", outdate_meanwhile)
+    monkeypatch.setattr(Planner, "draw_up", outdate_meanwhile)
 
     assert replan(redis) == 8
     assert not is_outdated()

@@ -13,7 +13,7 @@ from common.redis.ownership import owned
 from polling import defaults, wake_ups
 from polling.conf import PollingSettings
 from polling.models import ConcurrencyLimit, PollingConfig
-from polling.seeding import Walk
+from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress
@@ -25,7 +25,7 @@ QUEUE = keys.queue("carddata")
 
 
 def walk(redis: Redis) -> int | None:
-    return Walk(redis, Random(1)).run(total=Card.objects.count())
+    return Seeding(redis, Random(1)).run()
 
 
 def due_in(redis: Redis, card: Card) -> float:
@@ -139,7 +139,7 @@ def test_a_walk_that_was_sent_twice_runs_once(redis: Redis) -> None:
     walk(redis)
     epoch = redis.get(keys.EPOCH)
 
-    assert Walk(redis, Random(1)).run(total=0, only_if_needed=True) is None
+    assert Seeding(redis, Random(1)).run(only_if_needed=True) is None
     assert redis.get(keys.EPOCH) == epoch
 
 
@@ -162,7 +162,7 @@ def test_a_walker_that_has_lost_its_right_stops_and_completes_nothing(
     def steal(_: int) -> None:
         redis.set(keys.SEEDER, "somebody else")
 
-    assert Walk(redis, Random(1), steal).run(total=6) is None
+    assert Seeding(redis, Random(1), steal).run() is None
 
     assert redis.zcard(QUEUE) == 4
     assert not Epoch(redis).is_complete()
@@ -189,7 +189,7 @@ def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(
     with pytest.raises(NoScheduleError):
         Schedule(redis, "carddata").claim(1, ttl=timedelta(seconds=60))
     assert sent == ["seed"]
-    Walk(redis, Random(1)).run(total=0, only_if_needed=True)
+    Seeding(redis, Random(1)).run(only_if_needed=True)
     assert int(cast(str, redis.get(keys.EPOCH))) == epoch + 1
 
 

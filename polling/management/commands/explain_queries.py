@@ -11,7 +11,7 @@ from common import database
 from polling.benchmark.explained import explain
 from polling.benchmark.filling import fill
 from polling.benchmark.named_queries import QUERIES, askers
-from polling.seeding import estimated_cards
+from polling.fleet import estimated_cards
 
 
 class Command(BaseCommand):

@@ -1,23 +1,34 @@
 -- Put cards into the queue. This is the only way in.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] parked (see claim)
 -- ARGV[1] NX (leave cards that are in the queue alone) or SET (move them)
--- ARGV    then per card: card, delay (s)
+-- ARGV[2] JSON: [card, delay (s), card, delay, ...], one or more; cheapest when neighbours are due one after the other
 -- A card that is being checked enters at the end of its claim, and is not moved; a parked one does not enter.
 -- Returns the number of cards that were new in the queue.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local added = 0
-for i = 2, #ARGV, 2 do
-  local card, mode, due = ARGV[i], ARGV[1], now + tonumber(ARGV[i + 1])
-  if not redis.call('ZSCORE', KEYS[3], card) then
-    local claim = redis.call('HGET', KEYS[2], card)
-    local ends_at = claim and tonumber(string.match(claim, '|([^|]+)|')) or 0
-    if ends_at > now then mode, due = 'NX', ends_at end
-    if mode == 'NX' then
-      added = added + redis.call('ZADD', KEYS[1], 'NX', due, card)
-    else
-      added = added + redis.call('ZADD', KEYS[1], due, card)
-    end
+local given = cjson.decode(ARGV[2])
+local cards = {}
+for i = 1, #given, 2 do
+  cards[#cards + 1] = string.format('%.0f', given[i])
+end
+local parked = redis.call('ZMSCORE', KEYS[3], unpack(cards))
+local claims = redis.call('HMGET', KEYS[2], unpack(cards))
+local added, free = 0, {}
+for i, card in ipairs(cards) do
+  local ends_at = claims[i] and tonumber(string.match(claims[i], '|([^|]+)|')) or 0
+  if parked[i] then
+    -- It stays where it is.
+  elseif ends_at > now then
+    added = added + redis.call('ZADD', KEYS[1], 'NX', ends_at, card)
+  else
+    free[#free + 1] = now + given[2 * i]
+    free[#free + 1] = card
   end
 end
-return added
+if #free == 0 then
+  return added
+end
+if ARGV[1] == 'NX' then
+  return added + redis.call('ZADD', KEYS[1], 'NX', unpack(free))
+end
+return added + redis.call('ZADD', KEYS[1], unpack(free))

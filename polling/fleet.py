@@ -1,0 +1,88 @@
+"""Reads the fleet as planning needs it: the class of many cards at a time, and how old their last answers are."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from django.db import connection
+
+from cards.models import Card, CheckType
+from polling.matching import CLASS_FIELDS, CardClass
+
+Row = tuple[int, CardClass]
+# Beyond this a range of cards is read: naming them all takes longer than reading some more.
+MOST_NAMED = 5_000
+_COLUMNS = ", ".join(f"card.{field}" for field in CLASS_FIELDS)
+
+
+def chunks(size: int, *, after: int = 0, classes: Collection[CardClass] | None = None) -> Iterator[list[Row]]:
+    """The cards that are not deleted, by primary key, `size` at a time; all, or those of some classes."""
+    if classes is not None and not classes:
+        return
+    only, values = _of(classes) if classes else ("", [])
+    while rows := _rows(
+        f"{only} WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s",
+        [*values, after, size],
+    ):
+        after = rows[-1][0]
+        yield rows
+
+
+def rows_of(cards: Collection[int]) -> list[Row]:
+    """Those of `cards` that are not deleted."""
+    return _rows("WHERE card.deleted_at IS NULL AND card.id = ANY(%s)", [list(cards)])
+
+
+def ages(check_type: CheckType, cards: Sequence[int]) -> dict[int, float]:
+    """How many seconds ago each of `cards` last had a good answer; those that never had are left out."""
+    if not cards:
+        return {}
+    among, values = (
+        ("BETWEEN %s AND %s", [min(cards), max(cards)])
+        if len(cards) > MOST_NAMED
+        else ("= ANY(%s)", [list(cards)])
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT card_id, extract(epoch FROM statement_timestamp() - checked_at)::float8
+            FROM cards_checkstate WHERE type = %s AND checked_at IS NOT NULL AND card_id {among}
+            """,
+            [check_type.value, *values],
+        )
+        return dict(cursor.fetchall())
+
+
+def parked(check_type: CheckType) -> list[Row]:
+    """The cards that are parked by their rows; they are few."""
+    return _rows(
+        """
+        JOIN cards_checkstate AS state ON state.card_id = card.id
+        WHERE card.deleted_at IS NULL AND state.type = %s AND state.parked_at IS NOT NULL
+        """,
+        [check_type.value],
+    )
+
+
+def estimated_cards() -> int:
+    """How many cards there are, about: PostgreSQL's own estimate, or a count where it has none yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = 'cards_card'::regclass")
+        estimate = int(cursor.fetchone()[0])
+    return estimate if estimate > 0 else Card.objects.present().count()
+
+
+def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT card.id, {_COLUMNS} FROM cards_card AS card {rest}", values)
+        return [(row[0], CardClass._make(row[1:])) for row in cursor.fetchall()]
+
+
+def _of(classes: Collection[CardClass]) -> tuple[str, list[Any]]:
+    # A join is a look into a hash table; IN would compare each card with every class.
+    places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
+    same = " AND ".join(f"card.{field} = chosen.{field}" for field in CLASS_FIELDS)
+    return (
+        f"JOIN (VALUES {places}) AS chosen ({', '.join(CLASS_FIELDS)}) ON {same}",
+        list(chain.from_iterable(classes)),
+    )

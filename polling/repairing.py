@@ -1,0 +1,89 @@
+"""The hourly repair: checks that are missing in the schedule are added, and strangers removed.
+
+In quiet times it finds nothing. What it finds was lost in an outage, or changed past `cards.lifecycle`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import CheckType
+from common.redis.ownership import Owner, OwnershipLostError, owned
+from polling import census, fleet, walking
+from polling.checks.registry import CHECKS
+from polling.planning import Plan, Planner
+from polling.seeding import OWNERSHIP_SECONDS
+from polling.store import keys
+from polling.store.epoch import Epoch
+from polling.store.schedule import PlanMode, Schedule
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Repaired:
+    """What was wrong with one check type's schedule, in cards."""
+
+    missing: int = 0
+    strangers: int = 0
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Holds every row against the schedule, and every entry of the schedule against its row."""
+
+    redis: Redis
+    chance: Random
+
+    def run(self) -> Mapping[CheckType, Repaired] | None:
+        """Returns what was repaired; None when somebody walks already, or there is no whole schedule to repair."""
+        with owned(self.redis, keys.SEEDER, seconds=OWNERSHIP_SECONDS) as owner:
+            if owner is None or not Epoch(self.redis).is_complete():
+                return None
+            try:
+                return self._repair(owner)
+            except OwnershipLostError:
+                log.warning("repair_taken_over")
+                return None
+
+    def _repair(self, owner: Owner) -> Mapping[CheckType, Repaired]:
+        # A new epoch from time to time: the lower half of a token counts the claims of one, and has 32 bits.
+        Epoch(self.redis).renew(walking.next_epoch())
+        planner = walking.planner(self.redis, self.chance)
+        repaired = {check_type: Repaired() for check_type in CHECKS}
+        for step in walking.steps(planner, CHECKS, mode=PlanMode.NEW_ONLY):
+            owner.renew()
+            for check_type, added in step.added.items():
+                repaired[check_type].missing += added
+        for check_type, found in repaired.items():
+            for cards in Schedule(self.redis, check_type).pages():
+                owner.renew()
+                found.strangers += _remove_strangers(planner, check_type, cards)
+        census.refresh(planner.configs)
+        census.publish(self.redis)
+        self._tell(repaired)
+        return repaired
+
+    def _tell(self, repaired: Mapping[CheckType, Repaired]) -> None:
+        for check_type, found in repaired.items():
+            log.info(
+                "schedule_repaired", check=check_type.value, missing=found.missing, strangers=found.strangers
+            )
+            pipeline = self.redis.pipeline()
+            pipeline.hincrby(keys.REPAIRED, f"{check_type.value}:missing", found.missing)
+            pipeline.hincrby(keys.REPAIRED, f"{check_type.value}:strangers", found.strangers)
+            pipeline.hset(keys.REPAIRED, "at", timezone.now().isoformat())
+            pipeline.execute()
+
+
+def _remove_strangers(planner: Planner, check_type: CheckType, cards: list[int]) -> int:
+    intervals = planner.intervals(check_type)
+    wanted = {card_id for card_id, card in fleet.rows_of(cards) if intervals[card]}
+    strangers = Plan(check_type, unwanted=[card_id for card_id in cards if card_id not in wanted])
+    planner.carry_out(strangers, mode=PlanMode.MOVE)
+    planner.look_again(strangers)
+    return len(strangers.unwanted)

@@ -1,0 +1,69 @@
+"""The walk over all cards, by primary key in chunks: what seeding and repairing have in common."""
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from django.conf import settings
+from django.db import connection
+from redis import Redis
+
+from cards.models import CheckType
+from polling import fleet
+from polling.matching import CardClass
+from polling.models import PollingConfig
+from polling.planning import Planner
+from polling.store.schedule import PlanMode
+
+
+@dataclass(frozen=True)
+class Step:
+    """A chunk that stands in the schedule: its last card, how many cards it has, and the checks that were new."""
+
+    last: int
+    cards: int
+    added: dict[CheckType, int]
+
+
+def planner(redis: Redis, chance: Random) -> Planner:
+    """A planner by the configs that are in force now."""
+    ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds)
+    return Planner(redis, tuple(PollingConfig.objects.in_force()), chance, ramp)
+
+
+def steps(
+    planner: Planner,
+    check_types: Collection[CheckType],
+    *,
+    mode: PlanMode,
+    after: int = 0,
+    classes: Collection[CardClass] | None = None,
+) -> Iterator[Step]:
+    """Plan every card behind `after`, or those of some classes.
+
+    Redis schedules a chunk while PostgreSQL reads the next one.
+    """
+    for check_type in check_types:
+        planner.restore_parked(check_type)
+    chunks = fleet.chunks(settings.POLLING.seed_chunk_cards, after=after, classes=classes)
+    drafts = ((rows, [planner.draw_up(one, rows) for one in check_types]) for rows in chunks)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        draft = next(drafts, None)
+        while draft:
+            rows, plans = draft
+            sent = [beside.submit(planner.carry_out, plan, mode=mode) for plan in plans]
+            draft = next(drafts, None)
+            added = {plan.check_type: one.result() for plan, one in zip(plans, sent, strict=True)}
+            if mode is PlanMode.MOVE:
+                for plan in plans:
+                    planner.look_again(plan)
+            yield Step(rows[-1][0], len(rows), added)
+
+
+def next_epoch() -> int:
+    """A number that no schedule has had before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('polling_epoch')")
+        return int(cursor.fetchone()[0])
