@@ -1,7 +1,7 @@
 """Counts the cards of each class, and remembers how often the schedule has each class checked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db import connection, transaction
 from redis import Redis
@@ -10,6 +10,7 @@ from cards.models import CheckType
 from polling.matching import CLASS_FIELDS, CardClass, interval_for
 from polling.models import ClassCensus, PollingConfig
 from polling.store import keys
+from polling.store.progress import Fields
 
 Intervals = dict[str, int | None]
 
@@ -71,7 +72,7 @@ def publish(redis: Redis) -> None:
         for check_type in CheckType:
             if row.interval_of(check_type) is not None:
                 wanted[check_type.value] += row.cards
-    redis.hset(keys.WANTED, mapping={**wanted})
+    redis.hset(keys.WANTED, mapping=cast(Fields, wanted))
 
 
 def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:

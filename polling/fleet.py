@@ -1,7 +1,6 @@
 """Reads the fleet as planning needs it: the class of many cards at a time, and how old their last answers are."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -15,14 +14,18 @@ MOST_NAMED = 5_000
 _COLUMNS = ", ".join(f"card.{field}" for field in CLASS_FIELDS)
 
 
-def chunks(size: int, *, after: int = 0, classes: Collection[CardClass] | None = None) -> Iterator[list[Row]]:
-    """The cards that are not deleted, by primary key, `size` at a time; all, or those of some classes."""
-    if classes is not None and not classes:
-        return
-    only, values = _of(classes) if classes else ("", [])
+class _Classes(dict[tuple[Any, ...], CardClass]):
+    """Columns of a card -> its class: made once, because a thousand of them stand for a million cards."""
+
+    def __missing__(self, columns: tuple[Any, ...]) -> CardClass:
+        self[columns] = CardClass._make(columns)
+        return self[columns]
+
+
+def chunks(size: int, *, after: int = 0) -> Iterator[list[Row]]:
+    """All cards that are not deleted, by primary key, `size` at a time."""
     while rows := _rows(
-        f"{only} WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s",
-        [*values, after, size],
+        "WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s", [after, size]
     ):
         after = rows[-1][0]
         yield rows
@@ -45,7 +48,7 @@ def ages(check_type: CheckType, cards: Sequence[int]) -> dict[int, float]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT card_id, extract(epoch FROM statement_timestamp() - checked_at)::float8
+            SELECT card_id, date_part('epoch', statement_timestamp() - checked_at)
             FROM cards_checkstate WHERE type = %s AND checked_at IS NOT NULL AND card_id {among}
             """,
             [check_type.value, *values],
@@ -75,14 +78,5 @@ def estimated_cards() -> int:
 def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT card.id, {_COLUMNS} FROM cards_card AS card {rest}", values)
-        return [(row[0], CardClass._make(row[1:])) for row in cursor.fetchall()]
-
-
-def _of(classes: Collection[CardClass]) -> tuple[str, list[Any]]:
-    # A join is a look into a hash table; IN would compare each card with every class.
-    places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
-    same = " AND ".join(f"card.{field} = chosen.{field}" for field in CLASS_FIELDS)
-    return (
-        f"JOIN (VALUES {places}) AS chosen ({', '.join(CLASS_FIELDS)}) ON {same}",
-        list(chain.from_iterable(classes)),
-    )
+        classes = _Classes()
+        return [(row[0], classes[row[1:]]) for row in cursor.fetchall()]

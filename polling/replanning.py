@@ -67,6 +67,8 @@ class Replanning:
             classes = {
                 census.class_of(row) for row, intervals in outdated if getattr(row, field) != intervals[field]
             }
+            if not classes:
+                continue
             for step in walking.steps(planner, [check_type], mode=PlanMode.MOVE, classes=classes):
                 looked_at += step.cards
                 owner.renew()

@@ -62,6 +62,13 @@ class Walk:
         self.schedule.plan([(card, delay)], mode=PlanMode.MOVE if move else PlanMode.NEW_ONLY)
         self.model.plan(card, delay, now, move=move)
         self.wanted.add(card)
+        self.adopt_whole_seconds(card)
+
+    def adopt_whole_seconds(self, card: int) -> None:
+        """What is planned is rounded down to a second."""
+        due = self._scores(keys.queue(TYPE)).get(card)
+        if due is not None and self.model.queue[card] - 1.1 <= due <= self.model.queue[card] + 0.1:
+            self.model.queue[card] = due
 
     def claim(self) -> None:
         count, now = self.chance.randint(1, 6), self.now()

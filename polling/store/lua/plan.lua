@@ -9,10 +9,11 @@ local now = time[1] + time[2] / 1000000
 local given = cjson.decode(ARGV[2])
 local cards = {}
 for i = 1, #given, 2 do
-  cards[#cards + 1] = string.format('%.0f', given[i])
+  cards[#cards + 1] = given[i]
 end
-local parked = redis.call('ZMSCORE', KEYS[3], unpack(cards))
-local claims = redis.call('HMGET', KEYS[2], unpack(cards))
+-- To look for what is not there costs half of the whole.
+local parked = redis.call('EXISTS', KEYS[3]) == 1 and redis.call('ZMSCORE', KEYS[3], unpack(cards)) or {}
+local claims = redis.call('EXISTS', KEYS[2]) == 1 and redis.call('HMGET', KEYS[2], unpack(cards)) or {}
 local added, free = 0, {}
 for i, card in ipairs(cards) do
   local ends_at = claims[i] and tonumber(string.match(claims[i], '|([^|]+)|')) or 0
@@ -21,7 +22,8 @@ for i, card in ipairs(cards) do
   elseif ends_at > now then
     added = added + redis.call('ZADD', KEYS[1], 'NX', ends_at, card)
   else
-    free[#free + 1] = now + given[2 * i]
+    -- Rounded down: to write and to read the fraction costs as much as to insert the card.
+    free[#free + 1] = math.floor(now + given[2 * i])
     free[#free + 1] = card
   end
 end
