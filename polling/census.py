@@ -65,6 +65,11 @@ def class_of(row: ClassCensus) -> CardClass:
     return CardClass._make(getattr(row, field) for field in CLASS_FIELDS)
 
 
+def counted() -> dict[Group, int]:
+    """How many cards there are of each group, as they were last counted."""
+    return {Group(class_of(row), row.gateway_id): row.cards for row in ClassCensus.objects.all()}
+
+
 def publish(redis: Redis) -> None:
     """Tell Redis how many cards want each check: what scheduled + parked is held against."""
     wanted = dict.fromkeys(CheckType.values, 0)

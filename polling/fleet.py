@@ -1,6 +1,7 @@
 """Reads the fleet as planning needs it: the class of many cards at a time, and how old their last answers are."""
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -54,6 +55,27 @@ def ages(check_type: CheckType, cards: Sequence[int]) -> dict[int, float]:
             [check_type.value, *values],
         )
         return dict(cursor.fetchall())
+
+
+def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, Row]]:
+    """Up to `count` cards of each of some classes: their ICCIDs, and their rows."""
+    places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
+    same = " AND ".join(f"card.{field} = chosen.{field}" for field in CLASS_FIELDS)
+    values: list[Any] = [*chain.from_iterable(classes), count]
+    if not classes:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT sample.* FROM (VALUES {places}) AS chosen ({", ".join(CLASS_FIELDS)})
+            CROSS JOIN LATERAL (
+                SELECT card.iccid, card.id, {_COLUMNS} FROM cards_card AS card
+                WHERE card.deleted_at IS NULL AND {same} LIMIT %s
+            ) AS sample
+            """,
+            values,
+        )
+        return [(row[0], (row[1], CardClass._make(row[2:]))) for row in cursor.fetchall()]
 
 
 def parked(check_type: CheckType) -> list[Row]:

@@ -45,6 +45,11 @@ class Decision:
     config: PollingConfig | None
     reason: str
 
+    @property
+    def how_often(self) -> str:
+        """The interval in words."""
+        return _("every %d s") % self.interval.total_seconds() if self.interval else _("not made")
+
 
 def decide(card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
     """What `configs`, those in force with the one that decides first in front, say about a check."""

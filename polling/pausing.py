@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from cards.models import CheckType
 from polling.models import ClassCensus, Pause
@@ -23,5 +23,7 @@ def end(pauses: Iterable[Pause]) -> None:
 def _classes_of(pause: Pause) -> QuerySet[ClassCensus]:
     classes = ClassCensus.objects.all()
     if pause.gateway:
-        return classes.filter(carrier=pause.gateway.carrier_id)
+        own = Q(gateway=pause.gateway)
+        by_default = Q(gateway=None, carrier=pause.gateway.carrier_id)
+        return classes.filter(own | by_default if pause.gateway.is_default else own)
     return classes.filter(carrier=pause.carrier_id) if pause.carrier_id else classes

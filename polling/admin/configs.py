@@ -1,20 +1,21 @@
-"""Polling configs and pauses in the admin."""
+"""Polling configs in the admin: with what they ask for, and what a draft would change."""
 
-from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
-from common import database
-from common.admin import OwnedAdmin
-from polling import pausing
-from polling.models import ClassCensus, Pause, PollingConfig
+from accounts.admin_scoping import ScopedAdmin
+from polling import census
+from polling.demand import Demand, demand
+from polling.drain.directory import Directory
+from polling.dry_run import dry_run, matched_cards
+from polling.models import PollingConfig
 
 
 @admin.register(PollingConfig)
@@ -31,97 +32,78 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         "realname_check_interval",
         "carddata_check_interval",
         "package_check_interval",
+        "matched_cards",
     )
     list_select_related = ("carrier",)
     list_filter = ("is_enabled", "card_condition", "card_category")
     search_fields = ("name",)
     ordering = ("priority", "id")
 
+    @admin.display(description=_("cards that meet its conditions"))
+    def matched_cards(self, config: PollingConfig) -> str:
+        """By the census; whether it decides for them is up to the priorities."""
+        return f"{vars(config)['matched']:,}"
+
+    def get_urls(self) -> list[Any]:
+        """The usual pages, and the dry run of a new config and of one that exists."""
+        view = self.admin_site.admin_view(self.dry_run_view)
+        return [
+            path("dry-run/", view, name="polling_pollingconfig_dry_run_new"),
+            path("<path:object_id>/dry-run/", view, name="polling_pollingconfig_dry_run"),
+            *super().get_urls(),
+        ]
+
+    def dry_run_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """What the form that was sent would change. Nothing is saved."""
+        config = self.get_object(request, unquote(object_id)) if object_id else None
+        if object_id and config is None:
+            raise Http404
+        allowed = self.has_change_permission(request, config) if config else self.has_add_permission(request)
+        if not allowed:
+            raise PermissionDenied
+        form = self.get_form(request, config, change=config is not None)(request.POST, instance=config)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Dry run"),
+            "form": form,
+            "result": dry_run(form.instance) if form.is_valid() else None,
+        }
+        return TemplateResponse(request, "admin/polling/pollingconfig/dry_run.html", context)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, with what the census says of each config."""
+        changes = super().get_changelist_instance(request)
+        counted = census.counted()
+        for config in changes.result_list:
+            vars(config)["matched"] = matched_cards(config, counted)
+        return changes
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, below what all of them together ask for."""
+        context = {**(extra_context or {}), "demands": _demands()}
+        return super().changelist_view(request, context)
+
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
-        """Save, and say when it takes effect."""
+        """Save, and say when it takes effect, and where it asks for too much."""
         super().save_model(request, obj, form, change)
         messages.info(request, _("The cards that this concerns are now planned anew, in the background."))
+        for one in _demands():
+            if one.is_too_much:
+                text = _(
+                    "%(gateway)s is asked for %(wanted).1f calls a second by '%(check)s' alone, and takes "
+                    "%(allowed)d: checks will be late."
+                )
+                values = {
+                    "gateway": one.gateway,
+                    "wanted": one.calls_per_second,
+                    "check": one.check_type.label,
+                    "allowed": one.gateway.calls_per_second if one.gateway else 0,
+                }
+                messages.warning(request, text % values)
 
 
-class PauseForm(forms.ModelForm[Pause]):
-    """Of one thing, and with an end that is to come; setting it back to now ends the pause."""
-
-    class Meta:
-        model = Pause
-        fields = ("task_type", "carrier", "gateway", "reason", "until")
-
-    def clean(self) -> dict[str, Any]:
-        """Exactly one of three."""
-        cleaned = super().clean() or {}
-        if sum(bool(cleaned.get(name)) for name in ("task_type", "carrier", "gateway")) != 1:
-            raise forms.ValidationError(_("Choose one: a task type, a carrier or a gateway."))
-        return cleaned
-
-    def clean_until(self) -> datetime:
-        """Later than it began."""
-        until: datetime = self.cleaned_data["until"]
-        began = self.instance.created_at if self.instance.pk else database.now()
-        if until <= began:
-            raise forms.ValidationError(_("This moment is over before the pause begins."))
-        return until
-
-
-@admin.register(Pause)
-class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
-    """Checks that are not made for a while; in force within a second. Deleting a pause ends it."""
-
-    form = PauseForm
-    list_display = (
-        "task_type",
-        "carrier",
-        "gateway",
-        "reason",
-        "owner",
-        "created_at",
-        "until",
-        "is_in_force",
-    )
-    list_select_related = ("carrier", "gateway", "owner")
-    list_filter = ("task_type",)
-    ordering = ("-until",)
-
-    @admin.display(description=_("in force"), boolean=True)
-    def is_in_force(self, pause: Pause) -> bool:
-        """Whether it defers checks now."""
-        return pause.created_at <= timezone.now() < pause.until
-
-    def get_fields(self, request: HttpRequest, obj: Pause | None = None) -> tuple[str, ...]:
-        """Who and since when, of one that exists."""
-        chosen = ("task_type", "carrier", "gateway", "reason", "until")
-        return chosen if obj is None else (*chosen, *self.readonly_fields)
-
-    readonly_fields = ("owner", "created_at")
-
-    def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: Any) -> None:
-        """Save; cards that a longer or another pause had deferred come back."""
-        before = list(Pause.objects.filter(pk=obj.pk).select_related("gateway")) if change else []
-        super().save_model(request, obj, form, change)
-        pausing.end(before)
-
-    def delete_model(self, request: HttpRequest, obj: Pause) -> None:
-        """End it."""
-        pausing.end([obj])
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
-        """End several."""
-        pausing.end(queryset.select_related("gateway"))
-        super().delete_queryset(request, queryset)
-
-
-@admin.register(ClassCensus)
-class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
-    """How many cards there are of each class, as the last walk counted them."""
-
-    list_display = (
-        "carrier", "category", "status", "real_name_status", "network_status", "enable_polling", "cards",
-        "realname_interval", "carddata_interval", "package_interval",
-    )  # fmt: skip
-    list_select_related = ("carrier",)
-    list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")
-    ordering = ("-cards",)
+def _demands() -> list[Demand]:
+    return demand(census.counted(), tuple(PollingConfig.objects.in_force()), Directory.read())

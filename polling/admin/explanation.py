@@ -12,7 +12,7 @@ from cards.admin import panels
 from cards.models import Card
 from common.outages import Server, server_of
 from common.redis.client import for_web
-from polling.explaining import Explanation, explain
+from polling.explaining import explain
 from polling.store.schedule import Place
 
 
@@ -26,14 +26,10 @@ def checks(card: Card) -> SafeString:
             raise
         explanations = explain(card, None)
     lines = (
-        (one.check_type.label, _interval(one), one.decision.reason, _place(one.place)) for one in explanations
+        (one.check_type.label, one.decision.how_often, one.decision.reason, _place(one.place))
+        for one in explanations
     )
     return format_html("{}", format_html_join("", "<div>{}: {}; {}; {}</div>", lines))
-
-
-def _interval(explanation: Explanation) -> str:
-    interval = explanation.decision.interval
-    return _("every %d s") % interval.total_seconds() if interval else _("not made")
 
 
 def _place(place: Place | None) -> str:

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from io import StringIO
 from random import Random
 from typing import cast
 
@@ -10,9 +11,9 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import defaults, wake_ups
+from polling import census, defaults, wake_ups
 from polling.conf import PollingSettings
-from polling.models import ConcurrencyLimit, PollingConfig
+from polling.models import ClassCensus, ConcurrencyLimit, PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -227,3 +228,154 @@ def test_parked_cards_are_released_by_their_iccid_and_others_are_named(redis: Re
 def test_releasing_takes_names_or_all(redis: Redis, arguments: list[str]) -> None:
     with pytest.raises(CommandError, match="name the cards"):
         call_command("release_parked", *arguments)
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+def die(done: int) -> None:
+    raise Died
+
+
+def test_a_walk_goes_on_where_the_last_one_died(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    cards = CardFactory.create_batch(6)
+    told: list[int] = []
+    with pytest.raises(Died):
+        Seeding(redis, Random(1), die).run()
+    before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), redis.get(keys.EPOCH)
+    assert not Epoch(redis).is_complete()
+    # Had it begun anew, the first one would be planned again.
+    redis.zrem(QUEUE, str(cards[0].pk))
+
+    assert Seeding(redis, Random(1), told.append).run(only_if_needed=True) == 6
+
+    assert told == [4, 6]
+    assert epoch == "seeding:" + cast(str, redis.get(keys.EPOCH))
+    assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards[1:]}
+    assert set(redis.zrange(QUEUE, 0, -1, withscores=True)) >= set(before[1:])
+    assert ClassCensus.objects.get().cards == 6
+
+
+@pytest.mark.parametrize("when", ["during the walk", "while nobody walks"])
+def test_a_walk_starts_over_when_the_configs_change(redis: Redis, settings: Settings, when: str) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    cards = CardFactory.create_batch(5)
+    unwanted = CardFactory.create(network_status="stopped")
+    for card in [*cards, unwanted]:
+        CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
+    told: list[int] = []
+
+    def change(done: int) -> None:
+        told.append(done)
+        if done == 6:
+            PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=300)
+            PollingConfig.objects.filter(name="Suspended").update(carddata_check_interval=0)
+            if when == "while nobody walks":
+                raise Died
+
+    if when == "while nobody walks":
+        with pytest.raises(Died):
+            Seeding(redis, Random(1), change).run()
+        PollingConfig.objects.filter(name="Industry").update(carddata_check_interval=900)
+        Seeding(redis, Random(1), told.append).run()
+    else:
+        assert Seeding(redis, Random(1), change).run() == 6
+
+    assert told[:3] == [2, 4, 6]
+    assert told[-3:] == [2, 4, 6]
+    assert len(told) > 3
+    assert all(290 <= due_in(redis, card) <= 300 for card in cards)
+    assert redis.zscore(QUEUE, str(unwanted.pk)) is None
+    assert census.outdated(tuple(PollingConfig.objects.in_force())) == []
+
+
+def test_a_walk_that_failed_says_so_and_is_continued(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    CardFactory.create_batch(4)
+
+    def fail(done: int) -> None:
+        raise OSError("the connection string is secret")
+
+    with pytest.raises(OSError, match="secret"):
+        Seeding(redis, Random(1), fail).run()
+    progress = SeedProgress(redis).read()
+    assert (progress["status"], progress["done"], progress["error"]) == ("failed", "2", "OSError")
+    assert redis.get(keys.SEEDER) is None
+
+    assert walk(redis) == 4
+    progress = SeedProgress(redis).read()
+    assert (progress["status"], progress["done"], progress["error"]) == ("finished", "4", "")
+
+
+def test_a_walk_whose_progress_was_deleted_begins_anew(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    CardFactory.create_batch(4)
+    with pytest.raises(Died):
+        Seeding(redis, Random(1), die).run()
+    redis.delete(keys.PROGRESS)
+
+    assert walk(redis) == 4
+
+    assert redis.zcard(QUEUE) == 4
+    assert Epoch(redis).is_complete()
+
+
+def test_cards_are_handed_out_while_the_walk_goes_on(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2, seed_ramp_seconds=0)
+    defaults.make_missing()
+    CardFactory.create_batch(6)
+    claimed: list[int] = []
+
+    def claim(done: int) -> None:
+        claims = Schedule(redis, "carddata").claim(10, ttl=timedelta(seconds=60)).claims
+        claimed.append(len(claims))
+
+    Seeding(redis, Random(1), claim).run()
+
+    assert sum(claimed) == 6
+    assert claimed[0] >= 2
+
+
+def test_a_schedule_that_is_rebuilt_is_made_from_the_rows(redis: Redis) -> None:
+    defaults.make_missing()
+    card, parked = CardFactory.create_batch(2)
+    CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
+    CheckState.objects.create(card=parked, type="carddata", parked_at=timezone.now())
+    walk(redis)
+    redis.zadd(QUEUE, {"999999": 1, str(card.pk): 1})
+    out = StringIO()
+
+    call_command("rebuild_schedule", stdout=out)
+    assert redis.zcard(QUEUE) == 0
+    with pytest.raises(NoScheduleError):
+        Schedule(redis, "carddata").claim(1, ttl=timedelta(seconds=60))
+
+    call_command("rebuild_schedule", wait=True, stdout=out)
+    assert redis.zrange(QUEUE, 0, -1) == [str(card.pk)]
+    assert due_in(redis, card) > 1700
+    assert redis.zrange(keys.parked("carddata"), 0, -1) == [str(parked.pk)]
+    assert "Planned 2 cards" in out.getvalue()
+    assert "carddata: 1 scheduled, 1 parked" in out.getvalue()
+
+
+def test_init_polling_tells_that_somebody_plans_already_or_waits_for_him(redis: Redis) -> None:
+    defaults.make_missing()
+    CardFactory.create_batch(3)
+    out = StringIO()
+    with owned(redis, keys.SEEDER, seconds=30):
+        call_command("init_polling", stdout=out)
+    assert "Another process is planning" in out.getvalue()
+    assert redis.zcard(QUEUE) == 0
+
+    # He dies: his right runs out, and we go on.
+    redis.set(keys.SEEDER, "he", px=300)
+    call_command("init_polling", wait=True, stdout=out)
+
+    assert "Planned 3 cards" in out.getvalue()
+    assert redis.zcard(QUEUE) == 3

@@ -1,0 +1,101 @@
+"""Pauses and the census in the admin."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
+from common import database
+from common.admin import OwnedAdmin
+from polling import pausing
+from polling.models import ClassCensus, Pause
+
+
+class PauseForm(forms.ModelForm[Pause]):
+    """Of one thing, and with an end that is to come; setting it back to now ends the pause."""
+
+    class Meta:
+        model = Pause
+        fields = ("task_type", "carrier", "gateway", "reason", "until")
+
+    def clean(self) -> dict[str, Any]:
+        """Exactly one of three."""
+        cleaned = super().clean() or {}
+        if sum(bool(cleaned.get(name)) for name in ("task_type", "carrier", "gateway")) != 1:
+            raise forms.ValidationError(_("Choose one: a task type, a carrier or a gateway."))
+        return cleaned
+
+    def clean_until(self) -> datetime:
+        """Later than it began."""
+        until: datetime = self.cleaned_data["until"]
+        began = self.instance.created_at if self.instance.pk else database.now()
+        if until <= began:
+            raise forms.ValidationError(_("This moment is over before the pause begins."))
+        return until
+
+
+@admin.register(Pause)
+class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
+    """Checks that are not made for a while; in force within a second. Deleting a pause ends it."""
+
+    form = PauseForm
+    list_display = (
+        "task_type",
+        "carrier",
+        "gateway",
+        "reason",
+        "owner",
+        "created_at",
+        "until",
+        "is_in_force",
+    )
+    list_select_related = ("carrier", "gateway", "owner")
+    list_filter = ("task_type",)
+    ordering = ("-until",)
+
+    @admin.display(description=_("in force"), boolean=True)
+    def is_in_force(self, pause: Pause) -> bool:
+        """Whether it defers checks now."""
+        return pause.created_at <= timezone.now() < pause.until
+
+    def get_fields(self, request: HttpRequest, obj: Pause | None = None) -> tuple[str, ...]:
+        """Who and since when, of one that exists."""
+        chosen = ("task_type", "carrier", "gateway", "reason", "until")
+        return chosen if obj is None else (*chosen, *self.readonly_fields)
+
+    readonly_fields = ("owner", "created_at")
+
+    def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: Any) -> None:
+        """Save; cards that a longer or another pause had deferred come back."""
+        before = list(Pause.objects.filter(pk=obj.pk).select_related("gateway")) if change else []
+        super().save_model(request, obj, form, change)
+        pausing.end(before)
+
+    def delete_model(self, request: HttpRequest, obj: Pause) -> None:
+        """End it."""
+        pausing.end([obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
+        """End several."""
+        pausing.end(queryset.select_related("gateway"))
+        super().delete_queryset(request, queryset)
+
+
+@admin.register(ClassCensus)
+class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
+    """How many cards there are of each class, as the last walk counted them."""
+
+    list_display = (
+        "carrier", "category", "status", "real_name_status", "network_status", "enable_polling", "cards",
+        "realname_interval", "carddata_interval", "package_interval",
+    )  # fmt: skip
+    list_select_related = ("carrier",)
+    list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")
+    ordering = ("-cards",)

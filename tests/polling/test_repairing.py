@@ -1,0 +1,153 @@
+"""The hourly repair finds nothing in quiet times, and everything that is wrong."""
+
+from random import Random
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+from redis import Redis
+
+from cards.models import Card, CheckState
+from common.redis.ownership import owned
+from polling import defaults, fleet, recounting
+from polling.conf import PollingSettings
+from polling.models import ClassCensus, PollingConfig
+from polling.repairing import Repair
+from polling.seeding import Seeding
+from polling.store import keys
+from polling.store.epoch import Epoch
+from tests.factories import CardFactory, GatewayFactory
+from tests.polling.draining import TYPE
+
+pytestmark = pytest.mark.django_db
+QUEUE = keys.queue(TYPE)
+
+
+@pytest.fixture
+def cards(redis: Redis, settings: Settings) -> list[Card]:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    made = CardFactory.create_batch(5)
+    Seeding(redis, Random(1)).run()
+    return made
+
+
+def repair(redis: Redis) -> tuple[int, int]:
+    """How many were missing, and how many strangers."""
+    found = Repair(redis, Random(1)).run()
+    assert found is not None
+    [only] = found.values()
+    return only.missing, only.strangers
+
+
+def test_nothing_is_wrong_in_quiet_times(redis: Redis, cards: list[Card]) -> None:
+    before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), int(redis.get(keys.EPOCH) or 0)
+    redis.set(keys.tokens(TYPE), 4_000_000_000)
+
+    assert repair(redis) == (0, 0)
+
+    assert redis.zrange(QUEUE, 0, -1, withscores=True) == before
+    # A new epoch, whose tokens begin again: they have 32 bits.
+    assert int(redis.get(keys.EPOCH) or 0) == epoch + 1
+    assert redis.get(keys.tokens(TYPE)) is None
+
+
+def test_what_is_missing_is_added_and_strangers_are_removed(redis: Redis, cards: list[Card]) -> None:
+    # Past `cards.lifecycle`, as a hand at the database does it.
+    Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
+    Card.objects.filter(pk=cards[1].pk).update(deleted_at=timezone.now())
+    redis.zrem(QUEUE, str(cards[2].pk))
+    redis.zadd(QUEUE, {"999999": 1})
+    new = CardFactory.create()
+
+    assert repair(redis) == (2, 3)
+
+    wanted = {str(card.pk) for card in [*cards[2:], new]}
+    assert set(redis.zrange(QUEUE, 0, -1)) == wanted
+    assert redis.hgetall(keys.REPAIRED)[f"{TYPE}:missing"] == "2"
+    assert redis.hgetall(keys.REPAIRED)[f"{TYPE}:strangers"] == "3"
+    assert redis.hget(keys.WANTED, TYPE) == "4"
+    assert repair(redis) == (0, 0)
+
+
+def test_a_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list[Card]) -> None:
+    CheckState.objects.create(card=cards[0], type=TYPE, parked_at=timezone.now())
+    redis.zadd(keys.parked(TYPE), {str(cards[1].pk): 1})
+    redis.zrem(QUEUE, str(cards[1].pk))
+
+    # The second one is parked in Redis only: it is missing.
+    assert repair(redis) == (1, 0)
+
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(cards[0].pk)]
+    assert str(cards[0].pk) not in redis.zrange(QUEUE, 0, -1)
+
+
+def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Card.objects.filter(pk=cards[0].pk)
+    chosen.update(enable_polling=False)
+    read = fleet.rows_of
+
+    def enable_meanwhile(ids: list[int]) -> list[fleet.Row]:
+        rows = read(ids)
+        monkeypatch.undo()
+        chosen.update(enable_polling=True)
+        return rows
+
+    monkeypatch.setattr(fleet, "rows_of", enable_meanwhile)
+
+    assert repair(redis) == (0, 1)
+
+    assert str(cards[0].pk) in redis.zrange(QUEUE, 0, -1)
+
+
+def test_it_moves_no_card_to_other_intervals_and_leaves_that_to_the_replanning(
+    redis: Redis, cards: list[Card]
+) -> None:
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
+
+    repair(redis)
+
+    assert ClassCensus.objects.get().carddata_interval == 1800
+
+
+def test_nothing_is_repaired_beside_a_walk_or_without_a_whole_schedule(
+    redis: Redis, cards: list[Card]
+) -> None:
+    with owned(redis, keys.SEEDER, seconds=30):
+        assert Repair(redis, Random(1)).run() is None
+    Epoch(redis).withdraw()
+    assert Repair(redis, Random(1)).run() is None
+    assert redis.get(keys.EPOCH) is None
+
+
+def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, cards: list[Card]) -> None:
+    sent: list[str] = []
+
+    def watch() -> int:
+        recounting.watch(redis, send=lambda: sent.append("recount"))
+        return len(sent)
+
+    assert watch() == 0
+    Card.objects.filter(pk=cards[0].pk).update(category="industry", gateway=GatewayFactory.create())
+    recounting.cards_changed(redis)
+    assert watch() == 1
+
+    recounting.recount(redis)
+    assert sorted(ClassCensus.objects.values_list("category", "cards")) == [("industry", 1), ("normal", 4)]
+    assert ClassCensus.objects.get(category="industry").gateway == Card.objects.get(pk=cards[0].pk).gateway
+    assert redis.hget(keys.WANTED, TYPE) == "5"
+    assert watch() == 1
+
+    # It has just counted: the next time comes a little later.
+    recounting.cards_changed(redis)
+    Card.objects.filter(pk=cards[0].pk).update(category="normal")
+    recounting.recount(redis)
+    assert watch() == 1
+    assert ClassCensus.objects.filter(category="industry").exists()
+    redis.delete(keys.CENSUS_RESTS)
+    assert watch() == 2
+    recounting.recount(redis)
+    # A class without cards is gone.
+    assert not ClassCensus.objects.filter(category="industry").exists()
