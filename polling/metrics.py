@@ -51,7 +51,7 @@ class PollingCollector(Collector):
 
 
 def _families(redis: Redis) -> list[Metric]:
-    return [*_queues(redis), *_seats(redis), *_claims(redis), *_checks(redis)]
+    return [*_queues(redis), *_repaired(redis), *_seats(redis), *_claims(redis), *_checks(redis)]
 
 
 def _queues(redis: Redis) -> Iterator[Metric]:
@@ -63,6 +63,17 @@ def _queues(redis: Redis) -> Iterator[Metric]:
             if value is not None:
                 family.add_metric([queue.task_type], value)
         yield family
+
+
+def _repaired(redis: Redis) -> Iterator[Metric]:
+    family = CounterMetricFamily(
+        "simwatch_repaired_cards",
+        "Cards that the hourly repair added to the schedule, or removed; 0 in quiet times.",
+        labels=["check", "fault"],
+    )
+    for (check_type, fault), cards in monitoring.repaired(redis).items():
+        family.add_metric([check_type, fault], cards)
+    yield family
 
 
 def _seats(redis: Redis) -> Iterator[Metric]:

@@ -122,6 +122,13 @@ def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
     ]
 
 
+def repaired(redis: Redis) -> dict[tuple[str, str], int]:
+    """(check type, `missing` or `strangers`) -> cards that the hourly repair has found since Redis was emptied."""
+    found = cast("dict[str, str]", redis.hgetall(keys.REPAIRED))
+    names = ((check_type.value, fault) for check_type in CHECKS for fault in ("missing", "strangers"))
+    return {name: int(found.get(":".join(name), 0)) for name in names}
+
+
 def schedule_bytes(redis: Redis) -> int:
     """What the schedule takes of Redis' memory, in bytes, by its own estimate."""
     structures = (keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.manual, keys.parked)

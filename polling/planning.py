@@ -47,13 +47,13 @@ class Planner:
     configs: tuple[PollingConfig, ...]
     chance: Random
     ramp: timedelta
-    _intervals: dict[CheckType, Intervals] = field(default_factory=dict)
+    decided: dict[CheckType, Intervals] = field(default_factory=dict)
 
     def intervals(self, check_type: CheckType) -> Intervals:
         """What the configs say of each class."""
-        if check_type not in self._intervals:
-            self._intervals[check_type] = Intervals(check_type, self.configs)
-        return self._intervals[check_type]
+        if check_type not in self.decided:
+            self.decided[check_type] = Intervals(check_type, self.configs)
+        return self.decided[check_type]
 
     def draw_up(self, check_type: CheckType, rows: Sequence[Row]) -> Plan:
         """Decide; nothing is changed yet."""

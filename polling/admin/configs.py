@@ -26,20 +26,20 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         "name",
         "priority",
         "is_enabled",
+        "matched_cards",
         "card_condition",
         "card_category",
         "carrier",
         "realname_check_interval",
         "carddata_check_interval",
         "package_check_interval",
-        "matched_cards",
     )
     list_select_related = ("carrier",)
     list_filter = ("is_enabled", "card_condition", "card_category")
     search_fields = ("name",)
     ordering = ("priority", "id")
 
-    @admin.display(description=_("cards that meet its conditions"))
+    @admin.display(description=_("cards matched"))
     def matched_cards(self, config: PollingConfig) -> str:
         """By the census; whether it decides for them is up to the priorities."""
         return f"{vars(config)['matched']:,}"

@@ -38,7 +38,7 @@ def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bo
         f"{queue.task_type}: {queue.queue_length:,} scheduled, {queue.parked:,} parked\n"
         for queue in monitoring.queues(redis)
     )
-    out.write(f"The schedule takes {monitoring.schedule_bytes(redis) / 1e6:,.0f} MB of Redis.\n")
+    out.write(f"The schedule takes about {monitoring.schedule_bytes(redis) / 1e6:,.0f} MB of Redis.\n")
 
 
 def _wait_for_others(redis: Redis, seeding: Seeding, progress: Progress, bar: TaskID) -> int:

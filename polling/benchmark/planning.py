@@ -1,0 +1,91 @@
+"""How long it takes to plan a fleet, all check types, in an empty Redis database; and card by card, for comparison."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+
+from redis import Redis
+
+from cards.models import Card, CheckType
+from polling import fleet, walking
+from polling.models import PollingConfig
+from polling.planning import Planner
+from polling.store.schedule import PlanMode
+
+# Enough to be steady; a million of these would take a quarter of an hour.
+ONE_BY_ONE = 3000
+SHORT_INTERVAL = 60
+
+
+@dataclass(frozen=True)
+class Planning:
+    """Seconds and bytes of one run. A "check" is a card in the queue of one check type."""
+
+    cards: int
+    checks: int
+    seed_seconds: float
+    first_chunk_seconds: float
+    schedule_bytes: int
+    moved: int
+    move_seconds: float
+    check_one_by_one_seconds: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times longer the same takes card by card."""
+        return self.check_one_by_one_seconds / (self.seed_seconds / self.checks)
+
+    @property
+    def bytes_per_million(self) -> float:
+        """Of a queue with a million cards."""
+        return self.schedule_bytes / self.checks * 1e6
+
+
+def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
+    """Plan the whole fleet; then move the data usage check of every card to another interval; writes no row.
+
+    `redis` is empty before, and holds a schedule afterwards.
+    """
+    chance = Random(seed)
+    planner = walking.planner(redis, chance)
+    used, begun = _used_bytes(redis), time.monotonic()
+    first, cards, checks = 0.0, 0, 0
+    for step in walking.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY):
+        first = first or time.monotonic() - begun
+        cards, checks = cards + step.cards, checks + sum(step.added.values())
+        tell(cards)
+    seed_seconds, taken = time.monotonic() - begun, _used_bytes(redis) - used
+    begun, moved = time.monotonic(), 0
+    faster = replace(planner, configs=tuple(map(_faster, planner.configs)), decided={})
+    for step in walking.steps(faster, [CheckType.DATA_USAGE], mode=PlanMode.MOVE):
+        moved += step.cards
+    move_seconds = time.monotonic() - begun
+    one = _seconds_one_by_one(planner, chance)
+    return Planning(cards, checks, seed_seconds, first, taken, moved, move_seconds, one)
+
+
+def _used_bytes(redis: Redis) -> int:
+    return int(redis.info("memory")["used_memory"])
+
+
+def _faster(config: PollingConfig) -> PollingConfig:
+    if config.carddata_check_interval:
+        config.carddata_check_interval = SHORT_INTERVAL
+    return config
+
+
+def _seconds_one_by_one(planner: Planner, chance: Random) -> float:
+    """Seconds a check: one card at a time, from PostgreSQL to Redis."""
+    ids = list(Card.objects.present().values_list("id", flat=True)[: 10 * ONE_BY_ONE])
+    chosen = chance.sample(ids, min(ONE_BY_ONE, len(ids)))
+    single = replace(planner, ramp=timedelta(), decided={})
+    begun, checks = time.monotonic(), 0
+    for card_id in chosen:
+        rows = fleet.rows_of([card_id])
+        for check_type in CheckType:
+            plan = single.draw_up(check_type, rows)
+            single.carry_out(plan, mode=PlanMode.NEW_ONLY)
+            checks += len(plan.due)
+    return (time.monotonic() - begun) / max(1, checks)
