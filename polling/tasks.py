@@ -33,7 +33,9 @@ def drain() -> None:
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
 def seed() -> None:
     """Plan all cards, unless that has been done meanwhile."""
-    Seeding(for_worker(), Random()).run(only_if_needed=True)
+    redis = for_worker()
+    # What has just been planned is checked at once, not with the next tick.
+    Seeding(redis, Random(), lambda _: wake_ups.send_one(redis, drain.delay)).run(only_if_needed=True)
 
 
 @shared_task(name="polling.repair", queue="background", expires=600, time_limit=3600)

@@ -21,6 +21,11 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     epoch.withdraw_if_stale()
     if not epoch.is_complete() and not redis.exists(keys.SEEDER):
         send_seed()
+    send_one(redis, send_drain)
+
+
+def send_one(redis: Redis, send_drain: Send) -> None:
+    """Send a drain, unless one is pending."""
     pending = WakeUp(redis)
     if pending.mark():
         try:
