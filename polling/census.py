@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from redis import Redis
 
 from cards.models import CheckType
+from polling.checks.registry import CHECKS
 from polling.matching import CLASS_FIELDS, CardClass, interval_for
 from polling.models import ClassCensus, PollingConfig
 from polling.store import keys
@@ -72,9 +73,9 @@ def counted() -> dict[Group, int]:
 
 def publish(redis: Redis) -> None:
     """Tell Redis how many cards want each check: what scheduled + parked is held against."""
-    wanted = dict.fromkeys(CheckType.values, 0)
+    wanted = {check_type.value: 0 for check_type in CHECKS}
     for row in ClassCensus.objects.all():
-        for check_type in CheckType:
+        for check_type in CHECKS:
             if row.interval_of(check_type) is not None:
                 wanted[check_type.value] += row.cards
     redis.hset(keys.WANTED, mapping=cast(Fields, wanted))
@@ -87,9 +88,13 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
         counted = _counted()
         known = {Group(class_of(row), row.gateway_id): row for row in ClassCensus.objects.all()}
         ClassCensus.objects.filter(pk__in=[known[gone].pk for gone in known.keys() - counted.keys()]).delete()
-        ClassCensus.objects.bulk_create(
-            _row(group, cards, configs) for group, cards in counted.items() if group not in known
-        )
+        new = [_row(group, cards, configs) for group, cards in counted.items() if group not in known]
+        same_class = {class_of(row): row for row in known.values()}
+        for row in new:
+            # Cards that have only got another gateway stand in the schedule as they stood.
+            if keep_intervals and class_of(row) in same_class:
+                _copy_intervals(same_class[class_of(row)], row)
+        ClassCensus.objects.bulk_create(new)
         kept = [known[group] for group in counted.keys() & known.keys()]
         for row in kept:
             row.cards = counted[Group(class_of(row), row.gateway_id)]
@@ -98,6 +103,11 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
                     setattr(row, field, interval)
         fields = ["cards", *(_field(check_type) for check_type in CheckType)]
         ClassCensus.objects.bulk_update(kept, fields, batch_size=500)
+
+
+def _copy_intervals(source: ClassCensus, target: ClassCensus) -> None:
+    for check_type in CheckType:
+        setattr(target, _field(check_type), source.interval_of(check_type))
 
 
 def _field(check_type: CheckType) -> str:

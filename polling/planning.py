@@ -92,8 +92,19 @@ class Planner:
         self.carry_out(plan, mode=PlanMode.MOVE)
         self.look_again(plan)
 
+    def park(self, check_type: CheckType) -> None:
+        """Set aside the cards whose rows say so: they cannot be planned."""
+        Schedule(self.redis, check_type).park(sorted(self._parked_by_rows(check_type)))
+
     def restore_parked(self, check_type: CheckType) -> None:
-        """Park those that are parked by their rows, and no others: a parked card cannot be planned."""
+        """The same, and let go of those whose rows do not say so: a walk plans them."""
+        schedule = Schedule(self.redis, check_type)
+        # Before the rows: who is being parked now has a row by the time that he is seen here.
+        before = schedule.parked()
+        wanted = self._parked_by_rows(check_type)
+        schedule.unpark(before - wanted)
+        schedule.park(sorted(wanted - before))
+
+    def _parked_by_rows(self, check_type: CheckType) -> set[int]:
         intervals = self.intervals(check_type)
-        wanted = {card_id for card_id, card in fleet.parked(check_type) if intervals[card]}
-        Schedule(self.redis, check_type).replace_parked(wanted)
+        return {card_id for card_id, card in fleet.parked(check_type) if intervals[card]}

@@ -46,7 +46,7 @@ def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
         configs = tuple(PollingConfig.objects.in_force())
         planner = Planner(redis, configs, chance, ramp)
         for check_type in CHECKS:
-            planner.restore_parked(check_type)
+            planner.park(check_type)
         for start in range(0, len(card_ids), CHUNK):
             cards = card_ids[start : start + CHUNK]
             rows = fleet.rows_of(cards)

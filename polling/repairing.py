@@ -55,6 +55,8 @@ class Repair:
         Epoch(self.redis).renew(walking.next_epoch())
         planner = walking.planner(self.redis, self.chance)
         repaired = {check_type: Repaired() for check_type in CHECKS}
+        for check_type in CHECKS:
+            planner.restore_parked(check_type)
         for step in walking.steps(planner, CHECKS, mode=PlanMode.NEW_ONLY):
             owner.renew()
             for check_type, added in step.added.items():

@@ -69,6 +69,7 @@ class Replanning:
             }
             if not classes:
                 continue
+            planner.park(check_type)
             for step in walking.steps(planner, [check_type], mode=PlanMode.MOVE, classes=classes):
                 looked_at += step.cards
                 owner.renew()

@@ -1,6 +1,6 @@
 """Plans every card, and makes the schedule whole by it. Claims are allowed from its start."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -8,7 +8,6 @@ import structlog
 from django.utils import timezone
 from redis import Redis
 
-from cards.models import CheckType
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, limits, walking
 from polling.checks.registry import CHECKS
@@ -37,13 +36,12 @@ class Seeding:
     redis: Redis
     chance: Random
     tell: Callable[[int], None] = lambda _: None
-    check_types: Collection[CheckType] = tuple(CHECKS)
 
     def run(self, *, only_if_needed: bool = False) -> int | None:
         """Walk; returns the number of cards looked at, or None when there was nothing to do.
 
         There is nothing to do when somebody else walks already, or, with `only_if_needed`, when the schedule is
-        whole.
+        whole. It is in vain when the schedule is dropped meanwhile: None as well.
         """
         with owned(self.redis, keys.SEEDER, seconds=OWNERSHIP_SECONDS) as owner:
             if owner is None or (only_if_needed and Epoch(self.redis).is_complete()):
@@ -57,7 +55,7 @@ class Seeding:
                 SeedProgress(self.redis).fail(type(error).__name__)
                 raise
 
-    def _seed(self, owner: Owner) -> int:
+    def _seed(self, owner: Owner) -> int | None:
         progress, epoch = SeedProgress(self.redis), Epoch(self.redis)
         # Limits first: a schedule without them would have no seats.
         limits.publish(self.redis)
@@ -68,7 +66,10 @@ class Seeding:
             epoch.begin(number)
         while (done := self._walk(progress, progress.unfinished(number), owner)) is None:
             log.info("seeding_starts_over", why="the configs have changed")
-        epoch.complete(number)
+        if not epoch.complete(number):
+            # Dropped meanwhile, by a command or a restart of Redis: what was planned before is gone.
+            log.warning("seeding_in_vain", epoch=number)
+            return None
         progress.finish(done=done, now=timezone.now())
         log.info("schedule_seeded", cards=done, epoch=number)
         return done
@@ -82,7 +83,9 @@ class Seeding:
             walked = Walked(configs, PlanMode.MOVE)
         # Written before anything is planned: who goes on must know by which configs that was.
         progress.report(walked)
-        for step in walking.steps(planner, self.check_types, mode=walked.mode, after=walked.cursor):
+        for check_type in CHECKS:
+            planner.restore_parked(check_type)
+        for step in walking.steps(planner, CHECKS, mode=walked.mode, after=walked.cursor):
             owner.renew()
             walked = replace(walked, cursor=step.last, done=walked.done + step.cards)
             progress.report(walked)

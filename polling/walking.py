@@ -47,8 +47,6 @@ def steps(
 
     Redis schedules a chunk while PostgreSQL reads the next one.
     """
-    for check_type in check_types:
-        planner.restore_parked(check_type)
     drafts = _drafts(planner, check_types, after, classes)
     with _no_collecting(), ThreadPoolExecutor(max_workers=1) as beside:
         draft = next(drafts, None)

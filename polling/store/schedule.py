@@ -240,12 +240,14 @@ class Schedule:
         used = [self._queue, self._claims, *self._memory, self._parked]
         return sum(cast(int, self._run("park", used, portion)) for portion in _portions(cards))
 
-    def replace_parked(self, cards: Collection[int]) -> None:
-        """Park these cards and no others; one that is parked no more can be planned again."""
-        parked = {int(card_id) for card_id in cast("list[str]", self._redis.zrange(self._parked, 0, -1))}
-        if strangers := parked.difference(cards):
-            self._redis.zrem(self._parked, *strangers)
-        self.park(sorted(set(cards) - parked))
+    def parked(self) -> set[int]:
+        """The cards that are set aside; they are few."""
+        return {int(card_id) for card_id in cast("list[str]", self._redis.zrange(self._parked, 0, -1))}
+
+    def unpark(self, cards: Collection[int]) -> None:
+        """These are not set aside any more, and can be planned."""
+        for portion in _portions(list(cards)):
+            self._redis.zrem(self._parked, *portion)
 
     def pages(self) -> Iterator[list[int]]:
         """All scheduled cards, in portions: whoever stays scheduled meanwhile is named, perhaps twice."""
@@ -263,8 +265,7 @@ class Schedule:
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds; returns how many were new."""
-        for portion in _portions(due):
-            self._redis.zrem(self._parked, *(card_id for card_id, _ in portion))
+        self.unpark([card_id for card_id, _ in due])
         return self.plan(due, mode=PlanMode.NEW_ONLY)
 
     def _run(self, script: str, used: Sequence[str], arguments: Sequence[Any]) -> object:

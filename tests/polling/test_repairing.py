@@ -7,15 +7,16 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
-from cards.models import Card, CheckState
+from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import defaults, fleet, recounting
+from polling import defaults, fleet, parking, recounting
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, PollingConfig
 from polling.repairing import Repair
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
+from polling.store.schedule import Lost, Schedule
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE
 
@@ -151,3 +152,34 @@ def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, 
     recounting.recount(redis)
     # A class without cards is gone.
     assert not ClassCensus.objects.filter(category="industry").exists()
+
+
+def test_cards_that_only_get_another_gateway_keep_the_interval_that_they_are_planned_with(
+    redis: Redis, cards: list[Card]
+) -> None:
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
+    Card.objects.update(gateway=GatewayFactory.create())
+    recounting.cards_changed(redis)
+
+    recounting.recount(redis)
+
+    # Else nobody would plan them anew.
+    assert ClassCensus.objects.get().carddata_interval == 1800
+
+
+def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, read = cards[0], fleet.parked
+
+    def park_meanwhile(check_type: CheckType) -> list[fleet.Row]:
+        monkeypatch.undo()
+        parking.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
+        return read(check_type)
+
+    monkeypatch.setattr(fleet, "parked", park_meanwhile)
+
+    assert repair(redis) == (0, 0)
+
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(card.pk)]
+    assert redis.zscore(QUEUE, str(card.pk)) is None

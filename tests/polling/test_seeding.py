@@ -11,7 +11,7 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import census, defaults, wake_ups
+from polling import census, defaults, seeding, wake_ups
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, ConcurrencyLimit, PollingConfig
 from polling.seeding import Seeding
@@ -379,3 +379,21 @@ def test_init_polling_tells_that_somebody_plans_already_or_waits_for_him(redis: 
 
     assert "Planned 3 cards" in out.getvalue()
     assert redis.zcard(QUEUE) == 3
+
+
+def test_a_walk_whose_schedule_is_dropped_meanwhile_is_in_vain_and_the_next_one_is_whole(
+    redis: Redis, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    CardFactory.create_batch(6)
+
+    def drop(done: int) -> None:
+        if done == 4:
+            seeding.drop(redis)
+
+    assert Seeding(redis, Random(1), drop).run() is None
+    assert redis.get(keys.EPOCH) is None
+
+    assert Seeding(redis, Random(1)).run(only_if_needed=True) == 6
+    assert redis.zcard(QUEUE) == 6
