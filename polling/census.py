@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from redis import Redis
 
 from cards.models import CheckType
@@ -40,6 +41,12 @@ def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
     """These cards have been planned by `configs`; a class that nobody knew is counted later."""
     groups = _counted("id = ANY(%s)", [list(cards)])
     ClassCensus.objects.bulk_create((_row(group, 0, configs) for group in groups), ignore_conflicts=True)
+
+
+def outdate(rows: QuerySet[ClassCensus], check_type: CheckType) -> None:
+    """Have the cards of these rows planned anew within seconds."""
+    # No config says so.
+    rows.update(**{_field(check_type): 0})
 
 
 def outdated(configs: Sequence[PollingConfig]) -> list[tuple[ClassCensus, Intervals]]:

@@ -5,19 +5,17 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 
 from cards.models import CheckType
+from polling import census
 from polling.models import ClassCensus, Pause
-
-# No config says so: the schedule of the class counts as outdated, and is planned anew within seconds.
-NO_INTERVAL = 0
 
 
 def end(pauses: Iterable[Pause]) -> None:
     """Have the cards that these pauses deferred planned anew."""
     for pause in pauses:
         # Suspending and resuming has no place in the schedule.
-        fields = [name for name in CheckType.values if pause.task_type in ("", name)]
-        if fields:
-            _classes_of(pause).update(**{f"{name}_interval": NO_INTERVAL for name in fields})
+        for check_type in CheckType:
+            if pause.task_type in ("", check_type):
+                census.outdate(_classes_of(pause), check_type)
 
 
 def _classes_of(pause: Pause) -> QuerySet[ClassCensus]:

@@ -15,6 +15,8 @@ from cards.models import CheckType
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, fleet, walking
 from polling.checks.registry import CHECKS
+from polling.matching import fingerprint
+from polling.models import ClassCensus, PollingConfig
 from polling.planning import Plan, Planner
 from polling.seeding import OWNERSHIP_SECONDS
 from polling.store import keys
@@ -65,6 +67,9 @@ class Repair:
             for cards in Schedule(self.redis, check_type).pages():
                 owner.renew()
                 found.strangers += _remove_strangers(planner, check_type, cards)
+            if fingerprint(PollingConfig.objects.in_force()) != fingerprint(planner.configs):
+                # Some that we took for strangers may be wanted now, and have been planned meanwhile.
+                census.outdate(ClassCensus.objects.all(), check_type)
         census.refresh(planner.configs)
         census.publish(self.redis)
         self._tell(repaired)

@@ -13,6 +13,7 @@ from polling import defaults, fleet, parking, recounting
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, PollingConfig
 from polling.repairing import Repair
+from polling.replanning import Replanning
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -183,3 +184,26 @@ def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
 
     assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(card.pk)]
     assert redis.zscore(QUEUE, str(card.pk)) is None
+
+
+def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=0)
+    Replanning(redis, Random(1)).run()
+    read = fleet.rows_of
+
+    def change_meanwhile(ids: list[int]) -> list[fleet.Row]:
+        monkeypatch.undo()
+        PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=900)
+        Replanning(redis, Random(1)).run()
+        assert redis.zcard(QUEUE) == 5
+        return read(ids)
+
+    monkeypatch.setattr(fleet, "rows_of", change_meanwhile)
+    # The repair sees a stranger, and cards that were planned by the new config behind its back.
+    redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
+    repair(redis)
+
+    Replanning(redis, Random(1)).run()
+    assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards}
