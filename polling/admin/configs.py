@@ -59,7 +59,8 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         if object_id and config is None:
             raise Http404
         allowed = self.has_change_permission(request, config) if config else self.has_add_permission(request)
-        if not allowed:
+        # It shows cards of the whole fleet.
+        if not (allowed and self.sees_everything(request)):
             raise PermissionDenied
         form = self.get_form(request, config, change=config is not None)(request.POST, instance=config)
         context = {

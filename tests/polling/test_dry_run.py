@@ -4,6 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -16,7 +17,7 @@ from polling.drain.directory import Directory
 from polling.dry_run import DryRun, dry_run
 from polling.models import ClassCensus, PollingConfig
 from polling.seeding import Seeding
-from tests.factories import CardFactory, CarrierFactory, GatewayFactory
+from tests.factories import AgentFactory, CardFactory, CarrierFactory, GatewayFactory, UserFactory
 from tests.polling.draining import TYPE
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +193,17 @@ def test_a_form_with_mistakes_is_told_and_a_viewer_may_not_ask(
     assert administrator.post(address, form()).status_code == 403
 
 
+def test_an_agent_is_shown_no_cards_of_others_whatever_he_is_granted(
+    fleet: list[Card], client: Client
+) -> None:
+    user = UserFactory.create(agent=AgentFactory.create(), is_staff=True)
+    user.groups.add(Group.objects.get(name="agent"))
+    user.user_permissions.add(Permission.objects.get(codename="add_pollingconfig"))
+    client.force_login(user)
+
+    assert client.post(reverse("admin:polling_pollingconfig_dry_run_new"), form()).status_code == 403
+
+
 def test_the_list_says_what_is_asked_for_and_how_many_cards_each_config_matches(
     fleet: list[Card], administrator: Client
 ) -> None:
@@ -208,6 +220,7 @@ def test_saving_a_config_that_asks_a_gateway_for_too_much_warns(
 
     answer = administrator.post(address, form(card_category="any"), follow=True)
 
-    assert "main is asked for 15.0 calls a second" in answer.content.decode()
+    told = " ".join(str(message) for message in answer.context["messages"])
+    assert "main is asked for 15.0 calls a second by 'data usage' alone, and takes 1" in told
     assert "too many" in answer.content.decode()
     assert PollingConfig.objects.filter(name="Draft").exists()
