@@ -1,7 +1,7 @@
 """Counts the cards of each class, and remembers how often the schedule has each class checked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -9,22 +9,13 @@ from redis import Redis
 
 from cards.models import CheckType
 from polling.checks.registry import CHECKS
+from polling.fleet import Group
 from polling.matching import CLASS_FIELDS, CardClass, interval_for
 from polling.models import ClassCensus, PollingConfig
 from polling.store import keys
 from polling.store.progress import Fields
 
 Intervals = dict[str, int | None]
-
-
-class Group(NamedTuple):
-    """What a row of the census counts: cards of one class that are asked about at the same gateway.
-
-    `gateway_id` None: at the default of their carrier.
-    """
-
-    card_class: CardClass
-    gateway_id: int | None
 
 
 def take(configs: Sequence[PollingConfig]) -> None:
@@ -73,9 +64,14 @@ def class_of(row: ClassCensus) -> CardClass:
     return CardClass._make(getattr(row, field) for field in CLASS_FIELDS)
 
 
+def group_of(row: ClassCensus) -> Group:
+    """What it counts."""
+    return Group(class_of(row), row.gateway_id)
+
+
 def counted() -> dict[Group, int]:
     """How many cards there are of each group, as they were last counted."""
-    return {Group(class_of(row), row.gateway_id): row.cards for row in ClassCensus.objects.all()}
+    return {group_of(row): row.cards for row in ClassCensus.objects.all()}
 
 
 def publish(redis: Redis) -> None:
@@ -93,7 +89,7 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
         # Before counting: a class that somebody notes later is counted later, and not taken for one that is gone.
         cursor.execute("LOCK TABLE polling_classcensus IN SHARE ROW EXCLUSIVE MODE")
         counted = _counted()
-        known = {Group(class_of(row), row.gateway_id): row for row in ClassCensus.objects.all()}
+        known = {group_of(row): row for row in ClassCensus.objects.all()}
         ClassCensus.objects.filter(pk__in=[known[gone].pk for gone in known.keys() - counted.keys()]).delete()
         new = [_row(group, cards, configs) for group, cards in counted.items() if group not in known]
         same_class = {class_of(row): row for row in known.values()}
@@ -104,7 +100,7 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
         ClassCensus.objects.bulk_create(new)
         kept = [known[group] for group in counted.keys() & known.keys()]
         for row in kept:
-            row.cards = counted[Group(class_of(row), row.gateway_id)]
+            row.cards = counted[group_of(row)]
             if not keep_intervals:
                 for field, interval in intervals_for(class_of(row), configs).items():
                     setattr(row, field, interval)

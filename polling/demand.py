@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from cards.models import CheckType
 from carriers.models import Gateway
-from polling.census import Group
 from polling.checks.registry import CHECKS
 from polling.drain.directory import Directory
+from polling.fleet import Group
 from polling.matching import interval_for
 from polling.models import PollingConfig
 

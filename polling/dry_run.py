@@ -1,18 +1,19 @@
-"""What a draft of a config would change, before it is saved. It counts classes, so it takes no longer for a million cards."""
+"""What a draft of a config would change, before it is saved. It counts classes of cards; only the samples read cards."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from math import inf
 from operator import attrgetter
 
 from cards.models import CheckType
 from carriers.models import Gateway
 from polling import census, fleet
-from polling.census import Group
 from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
 from polling.drain.directory import Directory
+from polling.fleet import Group
 from polling.matching import CardClass, Decision, decide, matches
 from polling.models import PollingConfig
 
@@ -145,7 +146,9 @@ def _samples(
     largest = [card for card, count in cards.most_common() if count]
     moving = [card for card in largest if any(one.is_effective for one in changes(card, before, after))]
     chosen = (moving or [card for card in largest if card.is_polled and matches(draft, card)])[:SAMPLES]
-    found = fleet.samples(chosen, count=-(-SAMPLES // max(1, len(chosen))))
-    return tuple(
-        Sample(card_id, iccid, changes(card, before, after)) for iccid, (card_id, card) in found[:SAMPLES]
-    )
+    by_class: dict[CardClass, list[Sample]] = {card: [] for card in chosen}
+    for iccid, (card_id, card) in fleet.samples(chosen, count=SAMPLES):
+        by_class[card].append(Sample(card_id, iccid, changes(card, before, after)))
+    # One of each class, then another one of each: a large class makes up for a small one.
+    dealt = chain.from_iterable(zip_longest(*by_class.values()))
+    return tuple(sample for sample in dealt if sample)[:SAMPLES]

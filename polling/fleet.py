@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -15,6 +15,13 @@ MOST_NAMED = 5_000
 _COLUMNS = ", ".join(f"card.{field}" for field in CLASS_FIELDS)
 
 
+class Group(NamedTuple):
+    """Cards of one class that are asked about at the same gateway; `gateway_id` None: at their carrier's default."""
+
+    card_class: CardClass
+    gateway_id: int | None
+
+
 class _Classes(dict[tuple[Any, ...], CardClass]):
     """Columns of a card -> its class: made once, because a thousand of them stand for a million cards."""
 
@@ -23,29 +30,36 @@ class _Classes(dict[tuple[Any, ...], CardClass]):
         return self[columns]
 
 
-def chunks(size: int, *, after: int = 0) -> Iterator[list[Row]]:
+class _Groups(dict[tuple[Any, ...], Group]):
+    """The same with the gateway behind them -> a group."""
+
+    def __missing__(self, columns: tuple[Any, ...]) -> Group:
+        self[columns] = Group(CardClass._make(columns[:-1]), columns[-1])
+        return self[columns]
+
+
+def chunks(size: int, *, after: int = 0) -> Iterator[list[tuple[int, Group]]]:
     """All cards that are not deleted, by primary key, `size` at a time."""
-    while rows := _rows(
-        "WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s", [after, size]
-    ):
-        after = rows[-1][0]
-        yield rows
+    while cards := _read(after, size):
+        after = cards[-1][0]
+        yield cards
 
 
 def rows_of(cards: Collection[int]) -> list[Row]:
     """Those of `cards` that are not deleted."""
-    return _rows("WHERE card.deleted_at IS NULL AND card.id = ANY(%s)", [list(cards)])
+    if not cards:
+        return []
+    among, values = _among(cards)
+    wanted = set(cards)
+    rows = _rows(f"WHERE card.deleted_at IS NULL AND card.id {among}", values)
+    return [row for row in rows if row[0] in wanted]
 
 
-def ages(check_type: CheckType, cards: Sequence[int]) -> dict[int, float]:
+def ages(check_type: CheckType, cards: Collection[int]) -> dict[int, float]:
     """How many seconds ago each of `cards` last had a good answer; those that never had are left out."""
     if not cards:
         return {}
-    among, values = (
-        ("BETWEEN %s AND %s", [min(cards), max(cards)])
-        if len(cards) > MOST_NAMED
-        else ("= ANY(%s)", [list(cards)])
-    )
+    among, values = _among(cards)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -57,13 +71,25 @@ def ages(check_type: CheckType, cards: Sequence[int]) -> dict[int, float]:
         return dict(cursor.fetchall())
 
 
+def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:
+    """The cards that are parked by their rows, all or those of `cards`; they are few."""
+    among, values = ("", []) if cards is None else ("AND card.id = ANY(%s)", [list(cards)])
+    return _rows(
+        f"""
+        JOIN cards_checkstate AS state ON state.card_id = card.id
+        WHERE card.deleted_at IS NULL AND state.type = %s AND state.parked_at IS NOT NULL {among}
+        """,
+        [check_type.value, *values],
+    )
+
+
 def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, Row]]:
-    """Up to `count` cards of each of some classes: their ICCIDs, and their rows."""
+    """Up to `count` cards of each of some classes, with their ICCIDs. Of a rare class it reads the whole table."""
+    if not classes:
+        return []
     places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
     same = " AND ".join(f"card.{field} = chosen.{field}" for field in CLASS_FIELDS)
     values: list[Any] = [*chain.from_iterable(classes), count]
-    if not classes:
-        return []
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -78,17 +104,6 @@ def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, Ro
         return [(row[0], (row[1], CardClass._make(row[2:]))) for row in cursor.fetchall()]
 
 
-def parked(check_type: CheckType) -> list[Row]:
-    """The cards that are parked by their rows; they are few."""
-    return _rows(
-        """
-        JOIN cards_checkstate AS state ON state.card_id = card.id
-        WHERE card.deleted_at IS NULL AND state.type = %s AND state.parked_at IS NOT NULL
-        """,
-        [check_type.value],
-    )
-
-
 def estimated_cards() -> int:
     """How many cards there are, about: PostgreSQL's own estimate, or a count where it has none yet."""
     with connection.cursor() as cursor:
@@ -97,8 +112,27 @@ def estimated_cards() -> int:
     return estimate if estimate > 0 else Card.objects.present().count()
 
 
+def _read(after: int, size: int) -> list[tuple[int, Group]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT card.id, {_COLUMNS}, card.gateway_id FROM cards_card AS card
+            WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s
+            """,
+            [after, size],
+        )
+        groups = _Groups()
+        return [(row[0], groups[row[1:]]) for row in cursor.fetchall()]
+
+
 def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT card.id, {_COLUMNS} FROM cards_card AS card {rest}", values)
         classes = _Classes()
         return [(row[0], classes[row[1:]]) for row in cursor.fetchall()]
+
+
+def _among(cards: Collection[int]) -> tuple[str, list[Any]]:
+    if len(cards) > MOST_NAMED:
+        return "BETWEEN %s AND %s", [min(cards), max(cards)]
+    return "= ANY(%s)", [list(cards)]

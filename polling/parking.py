@@ -48,8 +48,11 @@ def release(redis: Redis, chosen: QuerySet[Any]) -> int:
     for check_type in CHECKS:
         parked = chosen.filter(type=check_type, parked_at__isnull=False)
         cards = list(parked.values_list("card_id", flat=True))
-        Schedule(redis, check_type).release([(card_id, 0.0) for card_id in cards])
+        due = [(card_id, 0.0) for card_id in cards]
+        Schedule(redis, check_type).release(due)
         released += CheckState.objects.filter(type=check_type, card_id__in=cards).update(
             parked_at=None, parked_where=""
         )
+        # Again: until now, whoever planned one of them anew parked it by its row.
+        Schedule(redis, check_type).release(due)
     return released

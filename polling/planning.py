@@ -79,25 +79,34 @@ class Planner:
             schedule.forget(plan.unwanted)
         return schedule.plan(plan.due, mode=mode)
 
-    def look_again(self, plan: Plan) -> None:
-        """Somebody may have made a card want the check, and planned it, just before it was taken out."""
-        if plan.unwanted:
-            again = self.draw_up(plan.check_type, fleet.rows_of(plan.unwanted))
-            self.carry_out(again, mode=PlanMode.NEW_ONLY)
+    def move(self, check_types: Collection[CheckType], cards: Collection[int]) -> None:
+        """Move `cards` to where they belong now; deleted ones leave the schedule."""
+        rows = fleet.rows_of(cards)
+        deleted = set(cards).difference(card_id for card_id, _ in rows)
+        for check_type in check_types:
+            plan = self.draw_up(check_type, rows)
+            plan.unwanted.extend(deleted)
+            self.carry_out(plan, mode=PlanMode.MOVE)
+        self.look_again(check_types, cards, rows)
 
-    def move(self, check_type: CheckType, cards: Collection[int], rows: Sequence[Row]) -> None:
-        """Move `cards` to where they belong now: `rows` are those that are not deleted."""
-        plan = self.draw_up(check_type, rows)
-        plan.unwanted.extend(set(cards).difference(card_id for card_id, _ in rows))
-        self.carry_out(plan, mode=PlanMode.MOVE)
-        self.look_again(plan)
+    def look_again(
+        self, check_types: Collection[CheckType], cards: Collection[int], rows: Sequence[Row]
+    ) -> None:
+        """Move those of `cards` once more that are not what they were when `rows` were read.
 
-    def park(self, check_type: CheckType) -> None:
-        """Set aside the cards whose rows say so: they cannot be planned."""
-        Schedule(self.redis, check_type).park(sorted(self._parked_by_rows(check_type)))
+        Whoever changed one has moved it at once, and we may have moved it back.
+        """
+        before, now = dict(rows), dict(fleet.rows_of(cards))
+        changed = [card_id for card_id in cards if now.get(card_id) != before.get(card_id)]
+        if changed:
+            self.move(check_types, changed)
+
+    def park(self, check_type: CheckType, cards: Collection[int] | None = None) -> None:
+        """Set aside the cards whose rows say so, all or those of `cards`: they cannot be planned."""
+        Schedule(self.redis, check_type).park(sorted(self._parked_by_rows(check_type, cards)))
 
     def restore_parked(self, check_type: CheckType) -> None:
-        """The same, and let go of those whose rows do not say so: a walk plans them."""
+        """Park by the rows, and let go of those whose rows do not say so: a walk plans them."""
         schedule = Schedule(self.redis, check_type)
         # Before the rows: who is being parked now has a row by the time that he is seen here.
         before = schedule.parked()
@@ -105,6 +114,6 @@ class Planner:
         schedule.unpark(before - wanted)
         schedule.park(sorted(wanted - before))
 
-    def _parked_by_rows(self, check_type: CheckType) -> set[int]:
+    def _parked_by_rows(self, check_type: CheckType, cards: Collection[int] | None = None) -> set[int]:
         intervals = self.intervals(check_type)
-        return {card_id for card_id, card in fleet.parked(check_type) if intervals[card]}
+        return {card_id for card_id, card in fleet.parked(check_type, cards) if intervals[card]}

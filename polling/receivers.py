@@ -13,7 +13,7 @@ from redis import Redis
 from cards.events import cards_changed
 from common.outages import Server, server_of
 from common.redis.client import for_web
-from polling import census, fleet, recounting
+from polling import census, recounting
 from polling.checks.registry import CHECKS
 from polling.matching import fingerprint
 from polling.models import PollingConfig
@@ -39,18 +39,17 @@ def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
 
 def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
     """Plan those that want checks, take the others out of the schedule; parked ones stay parked."""
+    recounting.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / CROWD)
     configs: tuple[PollingConfig, ...] | None = None
     # Configs that change meanwhile are taken in: their own replanning may have passed these cards already.
     while configs is None or fingerprint(PollingConfig.objects.in_force()) != fingerprint(configs):
         configs = tuple(PollingConfig.objects.in_force())
         planner = Planner(redis, configs, chance, ramp)
-        for check_type in CHECKS:
-            planner.park(check_type)
         for start in range(0, len(card_ids), CHUNK):
             cards = card_ids[start : start + CHUNK]
-            rows = fleet.rows_of(cards)
-            for check_type in CHECKS:
-                planner.move(check_type, cards, rows)
+            # Noted first: whoever finds a reason to plan the class anew must know it.
             census.note(cards, configs)
-    recounting.cards_changed(redis)
+            for check_type in CHECKS:
+                planner.park(check_type, cards)
+            planner.move(CHECKS, cards)

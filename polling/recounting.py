@@ -33,8 +33,12 @@ def recount(redis: Redis) -> None:
     if not redis.set(keys.CENSUS_RESTS, 1, nx=True, px=LONGEST):
         return
     begun, changes = time.monotonic(), redis.get(keys.CENSUS_CHANGES)
-    census.refresh(tuple(PollingConfig.objects.in_force()))
-    census.publish(redis)
+    try:
+        census.refresh(tuple(PollingConfig.objects.in_force()))
+        census.publish(redis)
+    except Exception:
+        redis.delete(keys.CENSUS_RESTS)
+        raise
     if changes is not None:
         # As read before counting: what has changed since is counted next time.
         redis.set(keys.CENSUS_COUNTED, changes)

@@ -64,13 +64,13 @@ class Replanning:
         looked_at = 0
         for check_type in CHECKS:
             field = f"{check_type.value}_interval"
-            classes = {
-                census.class_of(row) for row, intervals in outdated if getattr(row, field) != intervals[field]
+            groups = {
+                census.group_of(row) for row, intervals in outdated if getattr(row, field) != intervals[field]
             }
-            if not classes:
+            if not groups:
                 continue
             planner.park(check_type)
-            for step in walking.steps(planner, [check_type], mode=PlanMode.MOVE, classes=classes):
+            for step in walking.steps(planner, [check_type], mode=PlanMode.MOVE, groups=groups):
                 looked_at += step.cards
                 owner.renew()
         for row, intervals in outdated:

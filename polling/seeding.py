@@ -17,7 +17,7 @@ from polling.models import PollingConfig
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress, Walked
-from polling.store.schedule import PlanMode, Schedule
+from polling.store.schedule import PlanMode
 
 # A chunk takes well under a second; who is silent for this long is dead.
 OWNERSHIP_SECONDS = 30
@@ -92,14 +92,15 @@ class Seeding:
             self.tell(walked.done)
             if fingerprint(PollingConfig.objects.in_force()) != configs:
                 return None
-        census.take(planner.configs)
+        owner.renew()
+        # NX has left what was scheduled where it was: if other configs put it there, it counts as outdated.
+        (census.take if walked.mode is PlanMode.MOVE else census.refresh)(planner.configs)
         census.publish(self.redis)
         return walked.done
 
 
 def drop(redis: Redis) -> None:
     """Throw the schedule away: whoever looks next makes a new one. What is being checked stays so."""
-    # First nobody claims any more, then the queues go: an empty queue must not look like "nothing is due".
-    Epoch(redis).withdraw()
-    for check_type in CHECKS:
-        Schedule(redis, check_type).drop()
+    # Whoever walks now walks in vain, and need not go on.
+    redis.delete(keys.SEEDER)
+    Epoch(redis).withdraw(with_queues=True)

@@ -14,7 +14,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from polling import fleet
-from polling.matching import CardClass
+from polling.fleet import Group, Row
 from polling.models import PollingConfig
 from polling.planning import Plan, Planner
 from polling.store.schedule import PlanMode
@@ -41,42 +41,43 @@ def steps(
     *,
     mode: PlanMode,
     after: int = 0,
-    classes: Collection[CardClass] | None = None,
+    groups: Collection[Group] | None = None,
 ) -> Iterator[Step]:
-    """Plan every card behind `after`, or those of some classes.
+    """Plan every card behind `after`, or those of some groups.
 
     Redis schedules a chunk while PostgreSQL reads the next one.
     """
-    drafts = _drafts(planner, check_types, after, classes)
+    drafts = _drafts(planner, check_types, after, groups)
     with _no_collecting(), ThreadPoolExecutor(max_workers=1) as beside:
         draft = next(drafts, None)
         while draft:
-            last, cards, plans = draft
+            last, rows, plans = draft
             sent = [beside.submit(planner.carry_out, plan, mode=mode) for plan in plans]
             draft = next(drafts, None)
             added = {plan.check_type: one.result() for plan, one in zip(plans, sent, strict=True)}
             if mode is PlanMode.MOVE:
-                for plan in plans:
-                    planner.look_again(plan)
-            yield Step(last, cards, added)
+                planner.look_again(check_types, [card_id for card_id, _ in rows], rows)
+            yield Step(last, len(rows), added)
 
 
 def _drafts(
-    planner: Planner, check_types: Collection[CheckType], after: int, classes: Collection[CardClass] | None
-) -> Iterator[tuple[int, int, list[Plan]]]:
-    for rows in fleet.chunks(settings.POLLING.seed_chunk_cards, after=after):
-        chosen = rows if classes is None else [row for row in rows if row[1] in classes]
-        yield rows[-1][0], len(chosen), [planner.draw_up(check_type, chosen) for check_type in check_types]
+    planner: Planner, check_types: Collection[CheckType], after: int, groups: Collection[Group] | None
+) -> Iterator[tuple[int, list[Row], list[Plan]]]:
+    for cards in fleet.chunks(settings.POLLING.seed_chunk_cards, after=after):
+        rows = [(card_id, group.card_class) for card_id, group in cards if groups is None or group in groups]
+        yield cards[-1][0], rows, [planner.draw_up(check_type, rows) for check_type in check_types]
 
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
     # Millions of small tuples, none of them in a cycle: to look for cycles among them took half the time.
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def next_epoch() -> int:

@@ -5,13 +5,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedAdmin
 from polling import census
+from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
 from polling.drain.directory import Directory
 from polling.dry_run import dry_run, matched_cards
@@ -55,6 +57,8 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
 
     def dry_run_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """What the form that was sent would change. Nothing is saved."""
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:polling_pollingconfig_changelist"))
         config = self.get_object(request, unquote(object_id)) if object_id else None
         if object_id and config is None:
             raise Http404
@@ -66,7 +70,8 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": _("Dry run"),
+            "title": _("Dry run of '%s'") % form.data.get("name", ""),
+            "checks": [check_type.label for check_type in CHECKS],
             "form": form,
             "result": dry_run(form.instance) if form.is_valid() else None,
         }
@@ -84,14 +89,14 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list, below what all of them together ask for."""
-        context = {**(extra_context or {}), "demands": _demands()}
+        context = {**(extra_context or {}), "demands": self._demands(request)}
         return super().changelist_view(request, context)
 
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
         """Save, and say when it takes effect, and where it asks for too much."""
         super().save_model(request, obj, form, change)
-        messages.info(request, _("The cards that this concerns are now planned anew, in the background."))
-        for one in _demands():
+        self._say_planned(request)
+        for one in self._demands(request):
             if one.is_too_much:
                 text = _(
                     "%(gateway)s is asked for %(wanted).1f calls a second by '%(check)s' alone, and takes "
@@ -105,6 +110,22 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
                 }
                 messages.warning(request, text % values)
 
+    def delete_model(self, request: HttpRequest, obj: PollingConfig) -> None:
+        """Delete, and say when it takes effect."""
+        super().delete_model(request, obj)
+        self._say_planned(request)
 
-def _demands() -> list[Demand]:
-    return demand(census.counted(), tuple(PollingConfig.objects.in_force()), Directory.read())
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PollingConfig]) -> None:
+        """The same for several."""
+        super().delete_queryset(request, queryset)
+        self._say_planned(request)
+
+    @staticmethod
+    def _say_planned(request: HttpRequest) -> None:
+        messages.info(request, _("The cards that this concerns are now planned anew, in the background."))
+
+    def _demands(self, request: HttpRequest) -> list[Demand]:
+        """Of the whole fleet, for those who see it."""
+        if not self.sees_everything(request):
+            return []
+        return demand(census.counted(), tuple(PollingConfig.objects.in_force()), Directory.read())

@@ -1,5 +1,7 @@
 """On a card's page: how often each check is made and why, and when it is due."""
 
+from datetime import timedelta
+
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -26,10 +28,23 @@ def checks(card: Card) -> SafeString:
             raise
         explanations = explain(card, None)
     lines = (
-        (one.check_type.label, one.decision.how_often, one.decision.reason, _place(one.place))
+        (
+            one.check_type.label,
+            one.decision.how_often,
+            one.decision.reason,
+            _place(one.place) + _closed(one.opens_in),
+        )
         for one in explanations
     )
     return format_html("{}", format_html_join("", "<div>{}: {}; {}; {}</div>", lines))
+
+
+def _closed(opens_in: timedelta | None) -> str:
+    if opens_in is None:
+        return ""
+    if not opens_in:
+        return _("; there is no gateway that may be called")
+    return _("; paused for another %s") % timeuntil(timezone.now() + opens_in)
 
 
 def _place(place: Place | None) -> str:

@@ -1,6 +1,6 @@
-"""Pauses and the census in the admin."""
+"""Pauses in the admin."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -10,11 +10,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
+from accounts.admin_scoping import ScopedAdmin
 from common import database
 from common.admin import OwnedAdmin
 from polling import pausing
-from polling.models import ClassCensus, Pause
+from polling.models import Pause
+
+LONGEST = timedelta(days=366)
 
 
 class PauseForm(forms.ModelForm[Pause]):
@@ -37,7 +39,12 @@ class PauseForm(forms.ModelForm[Pause]):
         began = self.instance.created_at if self.instance.pk else database.now()
         if until <= began:
             raise forms.ValidationError(_("This moment is over before the pause begins."))
+        if until - began > LONGEST:
+            raise forms.ValidationError(_("A pause ends within a year; disable what is not to be checked."))
         return until
+
+    def validate_constraints(self) -> None:
+        """By `clean`, in words."""
 
 
 @admin.register(Pause)
@@ -86,16 +93,3 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
         """End several."""
         pausing.end(queryset.select_related("gateway"))
         super().delete_queryset(request, queryset)
-
-
-@admin.register(ClassCensus)
-class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
-    """How many cards there are of each class, as the last walk counted them."""
-
-    list_display = (
-        "carrier", "category", "status", "real_name_status", "network_status", "enable_polling", "cards",
-        "realname_interval", "carddata_interval", "package_interval",
-    )  # fmt: skip
-    list_select_related = ("carrier",)
-    list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")
-    ordering = ("-cards",)

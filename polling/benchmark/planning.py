@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
@@ -12,11 +13,13 @@ from cards.models import Card, CheckType
 from polling import fleet, walking
 from polling.models import PollingConfig
 from polling.planning import Planner
+from polling.store import keys
 from polling.store.schedule import PlanMode
 
 # Enough to be steady; a million of these would take a quarter of an hour.
 ONE_BY_ONE = 3000
 SHORT_INTERVAL = 60
+OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,12 @@ class Planning:
     @property
     def ratio(self) -> float:
         """How many times longer the same takes card by card."""
-        return self.check_one_by_one_seconds / (self.seed_seconds / self.checks)
+        return self.check_one_by_one_seconds / (self.seed_seconds / max(1, self.checks))
 
     @property
     def bytes_per_million(self) -> float:
         """Of a queue with a million cards."""
-        return self.schedule_bytes / self.checks * 1e6
+        return self.schedule_bytes / max(1, self.checks) * 1e6
 
 
 def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
@@ -62,8 +65,14 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
     for step in walking.steps(faster, [CheckType.DATA_USAGE], mode=PlanMode.MOVE):
         moved += step.cards
     move_seconds = time.monotonic() - begun
+    empty(redis)
     one = _seconds_one_by_one(planner, chance)
     return Planning(cards, checks, seed_seconds, first, taken, moved, move_seconds, one)
+
+
+def empty(redis: Redis) -> None:
+    """Remove what `measure` has written."""
+    redis.unlink(*OWN_KEYS)
 
 
 def _used_bytes(redis: Redis) -> int:
@@ -71,9 +80,10 @@ def _used_bytes(redis: Redis) -> int:
 
 
 def _faster(config: PollingConfig) -> PollingConfig:
-    if config.carddata_check_interval:
-        config.carddata_check_interval = SHORT_INTERVAL
-    return config
+    faster = copy(config)
+    if faster.carddata_check_interval:
+        faster.carddata_check_interval = SHORT_INTERVAL
+    return faster
 
 
 def _seconds_one_by_one(planner: Planner, chance: Random) -> float:

@@ -1,5 +1,6 @@
 """Planning every card from the command line: with a progress bar, and together with whoever does it already."""
 
+import sys
 import time
 from random import Random
 
@@ -9,10 +10,13 @@ from rich.progress import Progress, TaskID
 
 from polling import fleet, monitoring
 from polling.seeding import Seeding
+from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress
 
 LOOK_SECONDS = 0.2
+# As a shell has it for a process that SIGINT ended.
+INTERRUPTED = 130
 
 
 def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bool = False) -> None:
@@ -22,31 +26,35 @@ def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bo
     we go on where he stopped.
     """
     begun = time.monotonic()
-    with Progress(transient=True) as progress:
-        bar = progress.add_task("Planning the cards", total=fleet.estimated_cards())
-        seeding = Seeding(redis, Random(), lambda done: progress.update(bar, completed=done))
-        done = seeding.run(only_if_needed=only_if_needed)
-        if done is None and wait:
-            done = _wait_for_others(redis, seeding, progress, bar)
-    if done is None:
-        percent = SeedProgress(redis).read().get("percent", "0")
-        out.write(f"Another process is planning the cards already ({percent} %); --wait waits for it.\n")
+    try:
+        with Progress(transient=True, disable=not out.isatty()) as progress:
+            bar = progress.add_task("Planning the cards", total=fleet.estimated_cards())
+            seeding = Seeding(redis, Random(), lambda done: progress.update(bar, completed=done))
+            done = seeding.run(only_if_needed=only_if_needed)
+            if done is None and wait:
+                done = _go_on_after_others(redis, seeding, progress, bar)
+    except KeyboardInterrupt:
+        out.write("Interrupted. A running worker goes on from here, and so does the same command.\n")
+        sys.exit(INTERRUPTED)
+    if done is not None:
+        out.write(f"Looked at {done:,} cards in {time.monotonic() - begun:.1f} s.\n")
+    elif wait:
+        out.write("Another process has planned the cards.\n")
+    else:
+        out.write(
+            "Another process is at the schedule, or has just dropped it; --wait waits until it is whole.\n"
+        )
         return
-    seconds = time.monotonic() - begun
-    out.write(f"Planned {done:,} cards in {seconds:.1f} s.\n")
-    out.writelines(
-        f"{queue.task_type}: {queue.queue_length:,} scheduled, {queue.parked:,} parked\n"
-        for queue in monitoring.queues(redis)
-    )
+    for queue in monitoring.queues(redis):
+        out.write(f"{queue.task_type}: {queue.queue_length:,} scheduled, {queue.parked:,} parked\n")
     out.write(f"The schedule takes about {monitoring.schedule_bytes(redis) / 1e6:,.0f} MB of Redis.\n")
 
 
-def _wait_for_others(redis: Redis, seeding: Seeding, progress: Progress, bar: TaskID) -> int:
-    while not Epoch(redis).is_complete():
-        told = SeedProgress(redis).read()
-        progress.update(bar, completed=int(told.get("done", 0)))
+def _go_on_after_others(redis: Redis, seeding: Seeding, progress: Progress, bar: TaskID) -> int | None:
+    """Wait until nobody is at the schedule; plan what is left to be planned, if anything is."""
+    while (done := seeding.run(only_if_needed=True)) is None:
+        if Epoch(redis).is_complete() and not redis.exists(keys.SEEDER):
+            return None
+        progress.update(bar, completed=int(SeedProgress(redis).read().get("done", 0)))
         time.sleep(LOOK_SECONDS)
-        done = seeding.run(only_if_needed=True)
-        if done is not None:
-            return done
-    return int(SeedProgress(redis).read().get("done", 0))
+    return done

@@ -9,6 +9,7 @@ from common.redis import scripts
 from polling.store import keys
 
 _SEEDING = "seeding:"
+_TOKENS = [keys.tokens(check_type.value) for check_type in CheckType]
 
 
 class Epoch:
@@ -32,17 +33,21 @@ class Epoch:
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.set(keys.EPOCH, f"{_SEEDING}{number}")
         pipeline.set(keys.EPOCH_SERVER, self._server())
-        pipeline.delete(*(keys.tokens(check_type.value) for check_type in CheckType))
+        pipeline.delete(*_TOKENS)
         pipeline.execute()
 
     def complete(self, number: int) -> bool:
         """All cards are planned; False when a newer walk has begun meanwhile."""
         return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
-    def renew(self, number: int) -> None:
-        """The schedule is whole, and its tokens start again in a new epoch."""
-        self.begin(number)
-        self.complete(number)
+    def renew(self, number: int) -> bool:
+        """Let tokens start again in a new epoch; False when there is no whole schedule."""
+        known = cast("str | None", self._redis.get(keys.EPOCH))
+        if known is None or not self.is_complete():
+            return False
+        # Whatever becomes of the server meanwhile, a schedule that is not whole does not become whole here.
+        used = [keys.EPOCH, *_TOKENS]
+        return bool(scripts.load(self._redis, __file__, "renew_epoch")(keys=used, args=[known, number]))
 
     def unfinished(self) -> int | None:
         """The number of the walk that has begun on this server and has not planned all cards; None: there is none."""
@@ -61,9 +66,14 @@ class Epoch:
         if server is not None and server != self._server():
             self.withdraw()
 
-    def withdraw(self) -> None:
-        """Forbid claims until a walk begins."""
-        self._redis.delete(keys.EPOCH, keys.EPOCH_SERVER)
+    def withdraw(self, *, with_queues: bool = False) -> None:
+        """Forbid claims until a walk begins; `with_queues` throws away what was planned.
+
+        Cards that are being checked, parked or suspected stay so.
+        """
+        queues = [keys.queue(check_type.value) for check_type in CheckType] if with_queues else []
+        # In one command: a walk that begins in between would lose what it has planned.
+        self._redis.unlink(keys.EPOCH, keys.EPOCH_SERVER, *queues)
 
     def _read(self) -> tuple[str | None, str | None]:
         value, server = cast("list[str | None]", self._redis.mget(keys.EPOCH, keys.EPOCH_SERVER))

@@ -259,10 +259,6 @@ class Schedule:
             )
             yield [int(card_id) for card_id, _ in found]
 
-    def drop(self) -> None:
-        """Empty the queue. Cards that are being checked, parked or suspected stay so."""
-        self._redis.unlink(self._queue)
-
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds; returns how many were new."""
         self.unpark([card_id for card_id, _ in due])

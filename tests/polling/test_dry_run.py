@@ -118,11 +118,12 @@ def test_a_gateway_that_loses_all_its_checks_is_told_as_well(fleet: list[Card]) 
 def test_ten_samples_say_why_the_largest_classes_first(fleet: list[Card]) -> None:
     result = dry_run(draft())
 
-    assert len(result.samples) == 8  # five of each class, and there are three of one
-    [change] = result.samples[0].changes
-    assert change.before.reason == "config 'Activated' (50): activated"
-    assert change.after.reason == "config 'Draft' (15): every card"
-    assert {sample.iccid for sample in result.samples} <= {card.iccid for card in fleet}
+    reasons = [(sample.changes[0].before.reason, sample.changes[0].after.reason) for sample in result.samples]
+    activated = ("config 'Activated' (50): activated", "config 'Draft' (15): every card")
+    industry = ("config 'Industry' (20): industry (M2M)", "config 'Draft' (15): every card")
+    # They are dealt in turn; of industry there are three only.
+    assert reasons == [activated, industry] * 3 + [activated] * 4
+    assert len({sample.iccid for sample in result.samples} & {card.iccid for card in fleet}) == 10
 
 
 def test_what_the_configs_ask_for_is_counted_by_class(fleet: list[Card]) -> None:
@@ -189,8 +190,24 @@ def test_a_form_with_mistakes_is_told_and_a_viewer_may_not_ask(
     answer = administrator.post(address, form(carddata_check_interval=5))
     assert "Use 0 (off), or 30 seconds" in answer.content.decode()
 
-    User.objects.filter(username="root").update(is_superuser=False)
-    assert administrator.post(address, form()).status_code == 403
+    assert "Data usage check every (s)" in answer.content.decode()
+
+    viewer = UserFactory.create(is_staff=True)
+    viewer.groups.add(Group.objects.get(name="viewer"))
+    client.force_login(viewer)
+    assert client.get(reverse("admin:polling_pollingconfig_changelist")).status_code == 200
+    assert client.post(address, form()).status_code == 403
+
+
+def test_a_dry_run_that_is_opened_again_leads_to_the_configs(
+    fleet: list[Card], administrator: Client
+) -> None:
+    answer = administrator.get(reverse("admin:polling_pollingconfig_dry_run_new"))
+
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        reverse("admin:polling_pollingconfig_changelist"),
+    )
 
 
 def test_an_agent_is_shown_no_cards_of_others_whatever_he_is_granted(
@@ -198,10 +215,15 @@ def test_an_agent_is_shown_no_cards_of_others_whatever_he_is_granted(
 ) -> None:
     user = UserFactory.create(agent=AgentFactory.create(), is_staff=True)
     user.groups.add(Group.objects.get(name="agent"))
-    user.user_permissions.add(Permission.objects.get(codename="add_pollingconfig"))
+    user.user_permissions.add(*Permission.objects.filter(codename__endswith="_pollingconfig"))
     client.force_login(user)
 
     assert client.post(reverse("admin:polling_pollingconfig_dry_run_new"), form()).status_code == 403
+    page = client.get(reverse("admin:polling_pollingconfig_changelist"))
+    assert page.status_code == 200
+    assert "What the configs in force ask for" not in page.content.decode()
+    saved = client.post(reverse("admin:polling_pollingconfig_add"), form(), follow=True)
+    assert "main" not in " ".join(str(message) for message in saved.context["messages"])
 
 
 def test_the_list_says_what_is_asked_for_and_how_many_cards_each_config_matches(

@@ -9,7 +9,7 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import defaults, fleet, parking, recounting
+from polling import defaults, fleet, parking, recounting, walking
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, PollingConfig
 from polling.repairing import Repair
@@ -173,10 +173,10 @@ def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
 ) -> None:
     card, read = cards[0], fleet.parked
 
-    def park_meanwhile(check_type: CheckType) -> list[fleet.Row]:
+    def park_meanwhile(check_type: CheckType, cards: list[int] | None) -> list[fleet.Row]:
         monkeypatch.undo()
         parking.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
-        return read(check_type)
+        return read(check_type, cards)
 
     monkeypatch.setattr(fleet, "parked", park_meanwhile)
 
@@ -201,9 +201,31 @@ def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
         return read(ids)
 
     monkeypatch.setattr(fleet, "rows_of", change_meanwhile)
-    # The repair sees a stranger, and cards that were planned by the new config behind its back.
+    # The repair sees strangers, and does not see that the new config has planned them behind its back.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
-    repair(redis)
+
+    assert Repair(redis, Random(1)).run() is None
 
     Replanning(redis, Random(1)).run()
     assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards}
+
+
+def test_a_schedule_that_is_lost_while_the_repair_begins_does_not_become_whole(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flush_meanwhile() -> int:
+        redis.flushall()
+        return 99
+
+    monkeypatch.setattr(walking, "next_epoch", flush_meanwhile)
+
+    assert Repair(redis, Random(1)).run() is None
+
+    assert not Epoch(redis).is_complete()
+
+
+def test_the_time_of_the_repair_is_told(redis: Redis, cards: list[Card]) -> None:
+    repair(redis)
+
+    assert redis.hget(keys.REPAIRED, "at")
+    assert redis.get(keys.SEEDER) is None

@@ -11,14 +11,14 @@ from redis import Redis
 from cards import lifecycle
 from cards.models import Card, CheckState
 from common.redis.ownership import owned
-from polling import replanning
+from polling import pausing, replanning
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import Plan, Planner
 from polling.replanning import Replanning
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
-from tests.factories import CardFactory, CarrierFactory
+from tests.factories import CardFactory, CarrierFactory, GatewayFactory, PauseFactory
 from tests.polling.draining import TYPE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -211,3 +211,45 @@ def test_one_at_a_time_and_not_beside_a_walk(
         assert replan(redis) == 0
     Epoch(redis).begin(99)
     assert replan(redis) == 0
+
+
+def test_a_card_that_changes_class_while_it_is_moved_ends_where_it_belongs(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.create(
+        name="Industry", priority=1, card_category="industry", carddata_check_interval=60
+    )
+    replan(redis)
+    PollingConfig.objects.filter(pk=config.pk).update(carddata_check_interval=7200)
+    card, planned = read_just_now[0], Planner.draw_up
+
+    def change_meanwhile(*args: Any) -> Plan:
+        plan = planned(*args)
+        monkeypatch.undo()
+        lifecycle.change([card.pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
+        return plan
+
+    monkeypatch.setattr(Planner, "draw_up", change_meanwhile)
+    replan(redis)
+
+    due = due_in(redis)
+    assert due.pop(card.pk) <= 61
+    assert all(7000 <= seconds <= 7200 for seconds in due.values())
+
+
+def test_the_end_of_a_pause_moves_the_cards_of_its_gateway_only(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card]
+) -> None:
+    gateway = GatewayFactory.create(carrier=read_just_now[0].carrier, is_default=False)
+    own = read_just_now[0]
+    Card.objects.filter(pk=own.pk).update(gateway=gateway)
+    Seeding(redis, Random(1)).run()
+    for card in read_just_now:
+        redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 90_000})
+
+    pausing.end([PauseFactory.build(task_type="", gateway=gateway, owner=None)])
+    assert replan(redis) == 1
+
+    due = due_in(redis)
+    assert due.pop(own.pk) < 21_600
+    assert all(seconds > 80_000 for seconds in due.values())

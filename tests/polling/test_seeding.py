@@ -14,6 +14,7 @@ from common.redis.ownership import owned
 from polling import census, defaults, seeding, wake_ups
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, ConcurrencyLimit, PollingConfig
+from polling.replanning import Replanning
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -360,7 +361,7 @@ def test_a_schedule_that_is_rebuilt_is_made_from_the_rows(redis: Redis) -> None:
     assert redis.zrange(QUEUE, 0, -1) == [str(card.pk)]
     assert due_in(redis, card) > 1700
     assert redis.zrange(keys.parked("carddata"), 0, -1) == [str(parked.pk)]
-    assert "Planned 2 cards" in out.getvalue()
+    assert "Looked at 2 cards" in out.getvalue()
     assert "carddata: 1 scheduled, 1 parked" in out.getvalue()
 
 
@@ -370,14 +371,14 @@ def test_init_polling_tells_that_somebody_plans_already_or_waits_for_him(redis: 
     out = StringIO()
     with owned(redis, keys.SEEDER, seconds=30):
         call_command("init_polling", stdout=out)
-    assert "Another process is planning" in out.getvalue()
+    assert "Another process is at the schedule" in out.getvalue()
     assert redis.zcard(QUEUE) == 0
 
     # He dies: his right runs out, and we go on.
     redis.set(keys.SEEDER, "he", px=300)
     call_command("init_polling", wait=True, stdout=out)
 
-    assert "Planned 3 cards" in out.getvalue()
+    assert "Looked at 3 cards" in out.getvalue()
     assert redis.zcard(QUEUE) == 3
 
 
@@ -397,3 +398,78 @@ def test_a_walk_whose_schedule_is_dropped_meanwhile_is_in_vain_and_the_next_one_
 
     assert Seeding(redis, Random(1)).run(only_if_needed=True) == 6
     assert redis.zcard(QUEUE) == 6
+
+
+@pytest.mark.parametrize("how", ["the configs changed", "a pause ended early"])
+def test_a_walk_over_a_schedule_that_exists_leaves_what_is_outdated_to_the_replanning(
+    redis: Redis, how: str
+) -> None:
+    defaults.make_missing()
+    card = CardFactory.create()
+    CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
+    walk(redis)
+    if how == "the configs changed":
+        PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=300)
+    else:
+        census.outdate(ClassCensus.objects.all(), CheckType.DATA_USAGE)
+    redis.zadd(QUEUE, {str(card.pk): redis.time()[0] + 80_000})
+
+    walk(redis)
+    assert due_in(redis, card) > 2000
+    Replanning(redis, Random(1)).run()
+
+    assert due_in(redis, card) <= 1800 if how == "a pause ended early" else due_in(redis, card) <= 300
+
+
+def test_a_queue_that_is_lost_beside_a_census_that_is_not_empty_is_planned_again(redis: Redis) -> None:
+    defaults.make_missing()
+    cards = CardFactory.create_batch(2)
+    walk(redis)
+    sent: list[str] = []
+
+    def wake() -> list[str]:
+        sent.clear()
+        wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
+        return sent
+
+    assert wake() == []
+    redis.delete(QUEUE)
+    redis.set(keys.CENSUS_CHANGES, 5)
+    # Cards have just changed: the census may be behind.
+    assert wake() == []
+    redis.set(keys.CENSUS_COUNTED, 5)
+    assert wake() == ["seed"]
+    assert walk(redis) == 2
+    assert wake() == []
+
+    for card in cards:
+        CheckState.objects.create(card=card, type="carddata", parked_at=timezone.now())
+    walk(redis)
+    redis.delete(QUEUE)
+    # All of them are parked: nothing is lost.
+    assert wake() == []
+
+
+def test_who_plans_cards_sends_for_somebody_to_check_them_once(redis: Redis) -> None:
+    sent: list[str] = []
+
+    wake_ups.send_one(redis, lambda: sent.append("drain"))
+    wake_ups.send_one(redis, lambda: sent.append("drain"))
+
+    assert sent == ["drain"]
+
+
+def test_a_command_that_is_interrupted_says_what_becomes_of_the_rest(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Seeding, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Seeding, "run", interrupt)
+    out = StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("init_polling", stdout=out)
+
+    assert ended.value.code == 130
+    assert "A running worker goes on from here" in out.getvalue()

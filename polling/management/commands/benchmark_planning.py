@@ -7,17 +7,18 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from redis import Redis
+from redis.exceptions import ResponseError
 from rich.progress import Progress
 
 from cards.models import Card
-from polling.benchmark.planning import measure
+from polling.benchmark.planning import OWN_KEYS, empty, measure
 from polling.fleet import estimated_cards
 
 
 class Command(BaseCommand):
     """Measure planning, beside the schedule that is in use."""
 
-    help = "Plans every card in an empty Redis database, which is emptied again; writes nothing else."
+    help = "Plans every card in an empty Redis database, and empties it again; writes nothing else."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments of the command line."""
@@ -30,10 +31,7 @@ class Command(BaseCommand):
             raise CommandError("there are no cards: start bin/up first")
         url = urlunsplit(urlsplit(settings.REDIS_URL)._replace(path=f"/{options['database']}"))
         with Redis.from_url(url, decode_responses=True) as redis:
-            if redis.dbsize():
-                raise CommandError(
-                    f"Redis database {options['database']} is not empty; choose another --database"
-                )
+            _refuse_in_use(redis, options["database"])
             try:
                 with Progress(transient=True) as progress:
                     bar = progress.add_task("Planning the cards", total=estimated_cards())
@@ -41,7 +39,7 @@ class Command(BaseCommand):
                         redis, seed=options["seed"], tell=lambda done: progress.update(bar, completed=done)
                     )
             finally:
-                redis.flushdb()
+                empty(redis)
         for line in (
             f"cards {found.cards:,}, checks of all types {found.checks:,}",
             f"planned in               {found.seed_seconds:8.1f} s",
@@ -51,3 +49,14 @@ class Command(BaseCommand):
             f"card by card, a check    {found.check_one_by_one_seconds * 1e6:8.0f} us: {found.ratio:.0f} times as long",
         ):
             self.stdout.write(line)
+
+
+def _refuse_in_use(redis: Redis, number: int) -> None:
+    try:
+        others = redis.dbsize() - redis.exists(*OWN_KEYS)
+    except ResponseError as error:
+        raise CommandError(f"Redis database {number}: {error}") from None
+    # A run that was killed has left its queues.
+    if others:
+        raise CommandError(f"Redis database {number} is in use; choose another --database")
+    empty(redis)

@@ -1,7 +1,8 @@
 -- Put cards into the queue. This is the only way in.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] parked (see claim)
 -- ARGV[1] NX (leave cards that are in the queue alone) or SET (move them)
--- ARGV[2] JSON: [card, delay (s), card, delay, ...], one or more; cheapest when neighbours are due one after the other
+-- ARGV[2] JSON: [card, delay (s), card, delay, ...], one or more cards below 2^53
+--         cheapest when neighbours are due one after the other
 -- A card that is being checked enters at the end of its claim, and is not moved; a parked one does not enter.
 -- Returns the number of cards that were new in the queue.
 local time = redis.call('TIME')

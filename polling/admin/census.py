@@ -1,0 +1,19 @@
+"""The census in the admin."""
+
+from django.contrib import admin
+
+from accounts.admin_scoping import ScopedReadOnlyAdmin
+from polling.models import ClassCensus
+
+
+@admin.register(ClassCensus)
+class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
+    """How many cards there are of each class and gateway, as they were last counted."""
+
+    list_display = (
+        "carrier", "gateway", "category", "status", "real_name_status", "network_status", "enable_polling", "cards",
+        "realname_interval", "carddata_interval", "package_interval",
+    )  # fmt: skip
+    list_select_related = ("carrier", "gateway")
+    list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")
+    ordering = ("-cards",)

@@ -1,0 +1,70 @@
+"""The benchmark of planning runs beside the schedule in use, and leaves nothing."""
+
+from collections.abc import Iterator
+from io import StringIO
+from random import Random
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from redis import Redis
+
+from polling import defaults
+from polling.models import ClassCensus
+from polling.seeding import Seeding
+from polling.store import keys
+from tests.factories import CardFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def beside(redis: Redis) -> Iterator[Redis]:
+    with Redis.from_url(urlunsplit(urlsplit(settings.REDIS_URL)._replace(path="/15"))) as client:
+        yield client
+        client.flushdb()
+
+
+def test_it_plans_all_checks_beside_the_schedule_and_leaves_nothing(redis: Redis, beside: Redis) -> None:
+    defaults.make_missing()
+    CardFactory.create_batch(4, real_name_status="verified")
+    Seeding(redis, Random(1)).run()
+    before = redis.zrange(keys.queue("carddata"), 0, -1, withscores=True)
+    # What an earlier run left that was killed.
+    beside.zadd(keys.queue("carddata"), {"1": 1})
+    out = StringIO()
+
+    call_command("benchmark_planning", stdout=out)
+
+    assert "cards 4, checks of all types 12" in out.getvalue()
+    assert "4 cards moved to another interval" in out.getvalue()
+    assert beside.dbsize() == 0
+    assert redis.zrange(keys.queue("carddata"), 0, -1, withscores=True) == before
+    assert ClassCensus.objects.get().carddata_interval == 1800
+
+
+def test_without_configs_it_plans_nothing(redis: Redis, beside: Redis) -> None:
+    CardFactory.create()
+    out = StringIO()
+
+    call_command("benchmark_planning", stdout=out)
+
+    assert "cards 1, checks of all types 0" in out.getvalue()
+
+
+def test_it_refuses_a_database_that_is_used_or_does_not_exist(redis: Redis, beside: Redis) -> None:
+    CardFactory.create()
+    beside.set("theirs", 1)
+
+    with pytest.raises(CommandError, match="is in use"):
+        call_command("benchmark_planning")
+    with pytest.raises(CommandError, match="database 99"):
+        call_command("benchmark_planning", database=99)
+
+    assert beside.get("theirs") == b"1"
+
+
+def test_without_cards_it_says_what_to_do(redis: Redis) -> None:
+    with pytest.raises(CommandError, match="bin/up"):
+        call_command("benchmark_planning")
