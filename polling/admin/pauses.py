@@ -30,7 +30,8 @@ class PauseForm(forms.ModelForm[Pause]):
         """Exactly one of three."""
         cleaned = super().clean() or {}
         if sum(bool(cleaned.get(name)) for name in ("task_type", "carrier", "gateway")) != 1:
-            raise forms.ValidationError(_("Choose one: a task type, a carrier or a gateway."))
+            # At a field: the constraint is then not told beside it.
+            raise forms.ValidationError({"task_type": _("Choose one: a task type, a carrier or a gateway.")})
         return cleaned
 
     def clean_until(self) -> datetime:
@@ -42,9 +43,6 @@ class PauseForm(forms.ModelForm[Pause]):
         if until - began > LONGEST:
             raise forms.ValidationError(_("A pause ends within a year; disable what is not to be checked."))
         return until
-
-    def validate_constraints(self) -> None:
-        """By `clean`, in words."""
 
 
 @admin.register(Pause)

@@ -16,7 +16,7 @@ from polling.admin import explanation
 from polling.explaining import explain
 from polling.receivers import replan
 from polling.store.schedule import Schedule
-from tests.factories import CardFactory
+from tests.factories import CardFactory, GatewayFactory, PauseFactory
 from tests.polling.draining import TYPE
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +87,22 @@ def test_without_redis_the_page_opens_all_the_same(
     monkeypatch.setattr(explanation, "for_web", away)
 
     assert "Redis does not answer" in page(client, CardFactory.create())
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("pause", "paused for another"), ("disabled", "no gateway that may be called"), ("open", None)],
+)
+def test_the_panel_says_what_keeps_a_card_from_being_checked(
+    redis: Redis, client: Client, what: str, words: str | None
+) -> None:
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    card = CardFactory.create()
+    GatewayFactory.create(carrier=card.carrier, is_enabled=what != "disabled")
+    if what == "pause":
+        PauseFactory.create(task_type="", carrier=card.carrier)
+
+    page = client.get(reverse("admin:cards_card_change", args=[card.pk])).content.decode()
+
+    for text in ("paused for another", "no gateway that may be called"):
+        assert (text in page) == (text == words)
