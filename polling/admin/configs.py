@@ -12,6 +12,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedAdmin
+from cards.models import CheckType
 from polling import census
 from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
@@ -32,9 +33,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         "card_condition",
         "card_category",
         "carrier",
-        "realname_check_interval",
-        "carddata_check_interval",
-        "package_check_interval",
+        "checks",
     )
     list_select_related = ("carrier",)
     list_filter = ("is_enabled", "card_condition", "card_category")
@@ -45,6 +44,16 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
     def matched_cards(self, config: PollingConfig) -> str:
         """By the census; whether it decides for them is up to the priorities."""
         return f"{vars(config)['matched']:,}"
+
+    @admin.display(description=_("checks"))
+    def checks(self, config: PollingConfig) -> str:
+        """What it says of each check; of some it says nothing."""
+        said = ((check_type, config.interval_of(check_type)) for check_type in CheckType)
+        return ", ".join(
+            f"{check_type.label}: {_('every %d s') % seconds if seconds else _('off')}"
+            for check_type, seconds in said
+            if seconds is not None
+        )
 
     def get_urls(self) -> list[Any]:
         """The usual pages, and the dry run of a new config and of one that exists."""

@@ -246,3 +246,10 @@ def test_saving_a_config_that_asks_a_gateway_for_too_much_warns(
     assert "main is asked for 15.0 calls a second by 'data usage' alone, and takes 1" in told
     assert "too many" in answer.content.decode()
     assert PollingConfig.objects.filter(name="Draft").exists()
+
+
+def test_the_list_says_what_each_config_says_of_the_checks(fleet: list[Card], administrator: Client) -> None:
+    page = administrator.get(reverse("admin:polling_pollingconfig_changelist")).content.decode()
+
+    assert "real-name verification: off, data usage: every 1800 s, package: every 1800 s" in page
+    assert '<td class="field-checks">real-name verification: every 60 s</td>' in page
