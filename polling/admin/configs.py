@@ -1,5 +1,6 @@
 """Polling configs in the admin: with what they ask for, and what a draft would change."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,6 +19,7 @@ from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
 from polling.drain.directory import Directory
 from polling.dry_run import dry_run, matched_cards
+from polling.fleet import Group
 from polling.models import PollingConfig
 
 
@@ -87,25 +89,19 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         return TemplateResponse(request, "admin/polling/pollingconfig/dry_run.html", context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, with what the census says of each config."""
+        """The list, with what the census says of each config, and of all of them together."""
         changes = super().get_changelist_instance(request)
         counted = census.counted()
         for config in changes.result_list:
             vars(config)["matched"] = matched_cards(config, counted)
+        vars(changes)["demands"] = self._demands(request, counted)
         return changes
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The list, below what all of them together ask for."""
-        context = {**(extra_context or {}), "demands": self._demands(request)}
-        return super().changelist_view(request, context)
 
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
         """Save, and say when it takes effect, and where it asks for too much."""
         super().save_model(request, obj, form, change)
         self._say_planned(request)
-        for one in self._demands(request):
+        for one in self._demands(request, census.counted()):
             if one.is_too_much:
                 text = _(
                     "%(gateway)s is asked for %(wanted).1f calls a second by '%(check)s' alone, and takes "
@@ -133,8 +129,9 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
     def _say_planned(request: HttpRequest) -> None:
         messages.info(request, _("The cards that this concerns are now planned anew, in the background."))
 
-    def _demands(self, request: HttpRequest) -> list[Demand]:
+    def _demands(self, request: HttpRequest, counted: Mapping[Group, int]) -> list[Demand]:
         """Of the whole fleet, for those who see it."""
         if not self.sees_everything(request):
             return []
-        return demand(census.counted(), tuple(PollingConfig.objects.in_force()), Directory.read())
+        directory = Directory.read()
+        return demand(counted, directory.configs, directory)
