@@ -16,6 +16,8 @@ from polling.store import keys
 from polling.store.progress import Fields
 
 Intervals = dict[str, int | None]
+# As an interval, which no config says: the class counts as outdated.
+TO_BE_PLANNED = 0
 
 
 def take(configs: Sequence[PollingConfig]) -> None:
@@ -36,8 +38,13 @@ def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
 
 def outdate(rows: QuerySet[ClassCensus], check_type: CheckType) -> None:
     """Have the cards of these rows planned anew within seconds."""
-    # No config says so.
-    rows.update(**{_field(check_type): 0})
+    rows.update(**{_field(check_type): TO_BE_PLANNED})
+
+
+def outdate_all(rows: QuerySet[ClassCensus]) -> None:
+    """The same of every check."""
+    for check_type in CHECKS:
+        outdate(rows, check_type)
 
 
 def outdated(configs: Sequence[PollingConfig]) -> list[tuple[ClassCensus, Intervals]]:
@@ -76,10 +83,13 @@ def counted() -> dict[Group, int]:
 
 def publish(redis: Redis) -> None:
     """Tell Redis how many cards want each check: what scheduled + parked is held against."""
+    configs = tuple(PollingConfig.objects.in_force())
     wanted = {check_type.value: 0 for check_type in CHECKS}
     for row in ClassCensus.objects.all():
         for check_type in CHECKS:
-            if row.interval_of(check_type) is not None:
+            # One that is to be planned anew is wanted when the configs say so.
+            planned = row.interval_of(check_type)
+            if planned or (planned == TO_BE_PLANNED and interval_for(class_of(row), check_type, configs)):
                 wanted[check_type.value] += row.cards
     redis.hset(keys.WANTED, mapping=cast(Fields, wanted))
 

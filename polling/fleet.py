@@ -10,8 +10,8 @@ from cards.models import Card, CheckType
 from polling.matching import CLASS_FIELDS, CardClass
 
 Row = tuple[int, CardClass]
-# Beyond this a range of cards is read: naming them all takes longer than reading some more.
-MOST_NAMED = 5_000
+# Neighbours are read as a range: naming them all takes longer than reading some more. Not so when they are few of many.
+MOST_NAMED, MOST_SPREAD = 5_000, 10
 _COLUMNS = ", ".join(f"card.{field}" for field in CLASS_FIELDS)
 
 
@@ -133,6 +133,6 @@ def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
 
 
 def _among(cards: Collection[int]) -> tuple[str, list[Any]]:
-    if len(cards) > MOST_NAMED:
+    if len(cards) > MOST_NAMED and max(cards) - min(cards) < len(cards) * MOST_SPREAD:
         return "BETWEEN %s AND %s", [min(cards), max(cards)]
     return "= ANY(%s)", [list(cards)]

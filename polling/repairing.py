@@ -3,7 +3,8 @@
 In quiet times it finds nothing. What it finds was lost in an outage, or changed past `cards.lifecycle`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -26,12 +27,12 @@ from polling.store.schedule import PlanMode, Schedule
 log = structlog.get_logger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Repaired:
     """What was wrong with one check type's schedule, in cards."""
 
-    missing: int = 0
-    strangers: int = 0
+    missing: int
+    strangers: int
 
 
 @dataclass(frozen=True)
@@ -58,45 +59,48 @@ class Repair:
 
     def _repair(self, owner: Owner) -> Mapping[CheckType, Repaired] | None:
         planner = walking.planner(self.redis, self.chance)
+        epoch = walking.next_epoch()
         # A new epoch from time to time: the lower half of a token counts the claims of one, and has 32 bits.
-        if not Epoch(self.redis).renew(walking.next_epoch()):
+        if not Epoch(self.redis).renew(epoch):
             return None
-        repaired = {check_type: Repaired() for check_type in CHECKS}
-        if not (
-            self._add_missing(planner, repaired, owner) and self._remove_strangers(planner, repaired, owner)
-        ):
-            log.info("repair_given_up", why="the configs have changed")
+
+        def may_go_on() -> bool:
+            owner.renew()
+            return Epoch(self.redis).is_still(epoch) and not _have_changed(planner.configs)
+
+        missing = self._add_missing(planner, may_go_on)
+        strangers = None if missing is None else self._remove_strangers(planner, may_go_on)
+        if missing is None or strangers is None:
+            log.info("repair_given_up", why="the configs have changed, or the schedule was dropped")
             return None
         census.refresh(planner.configs)
         census.publish(self.redis)
+        repaired = {one: Repaired(missing[one], strangers[one]) for one in CHECKS}
         self._tell(repaired)
         return repaired
 
-    def _add_missing(self, planner: Planner, repaired: Mapping[CheckType, Repaired], owner: Owner) -> bool:
-        """Returns False when the configs have changed."""
+    def _add_missing(self, planner: Planner, may_go_on: Callable[[], bool]) -> Counter[CheckType] | None:
+        """Cards that were missing; None: it was given up."""
+        missing = Counter[CheckType]()
         for check_type in CHECKS:
             planner.restore_parked(check_type)
         for step in walking.steps(planner, CHECKS, mode=PlanMode.NEW_ONLY):
-            owner.renew()
-            for check_type, added in step.added.items():
-                repaired[check_type].missing += added
-            if _have_changed(planner.configs):
-                return False
-        return True
+            missing.update(step.added)
+            if not may_go_on():
+                return None
+        return missing
 
-    def _remove_strangers(
-        self, planner: Planner, repaired: Mapping[CheckType, Repaired], owner: Owner
-    ) -> bool:
-        """Returns False when the configs have changed."""
-        for check_type, found in repaired.items():
+    def _remove_strangers(self, planner: Planner, may_go_on: Callable[[], bool]) -> Counter[CheckType] | None:
+        """Cards that had no business there; None: it was given up."""
+        strangers = Counter[CheckType]()
+        for check_type in CHECKS:
             for cards in Schedule(self.redis, check_type).pages():
-                owner.renew()
-                found.strangers += _remove_strangers_among(cards, planner, check_type)
-                if _have_changed(planner.configs):
+                strangers[check_type] += _remove_strangers_among(cards, planner, check_type)
+                if not may_go_on():
                     # What we took for strangers may be wanted now, and have been planned before we removed it.
-                    census.outdate(ClassCensus.objects.all(), check_type)
-                    return False
-        return True
+                    census.outdate_all(ClassCensus.objects.all())
+                    return None
+        return strangers
 
     def _tell(self, repaired: Mapping[CheckType, Repaired]) -> None:
         for check_type, found in repaired.items():

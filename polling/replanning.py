@@ -4,7 +4,7 @@ Nothing tells which config changed. The census knows the intervals that the sche
 looks finds what is outdated, also after a crash, and also a change that was made past the admin.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -13,10 +13,9 @@ from redis import Redis
 
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, walking
-from polling.census import Intervals
 from polling.checks.registry import CHECKS
+from polling.matching import fingerprint
 from polling.models import ClassCensus, PollingConfig
-from polling.planning import Planner
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.schedule import PlanMode
@@ -28,39 +27,38 @@ log = structlog.get_logger(__name__)
 
 def watch(*, send: Callable[[], object]) -> None:
     """Send for a replanning when some class is outdated: a look at two small tables."""
-    if census.outdated(tuple(PollingConfig.objects.in_force())):
+    if _is_anything_outdated():
         send()
 
 
 @dataclass(frozen=True)
 class Replanning:
-    """Plans outdated classes of cards anew, until there are none."""
+    """Plans outdated classes of cards anew, until there are none.
+
+    It begins after `wait`: by then every drain has read the configs and pauses that it plans by. Else one might
+    settle, by what it knew, a card that has been planned already.
+    """
 
     redis: Redis
     chance: Random
+    wait: Callable[[], object] = lambda: None
 
     def run(self) -> int:
         """Returns how many places in the schedule were looked at; 0 when somebody else does it already."""
         with owned(self.redis, keys.REPLANNER, seconds=OWNERSHIP_SECONDS) as owner:
-            # A walk in progress plans by the configs that it began with; what is outdated then is planned after it.
-            if owner is None or not Epoch(self.redis).is_complete():
-                return 0
             looked_at = 0
             try:
-                planner = walking.planner(self.redis, self.chance)
-                while outdated := census.outdated(planner.configs):
-                    looked_at += self._plan(outdated, planner, owner)
-                    planner = walking.planner(self.redis, self.chance)
+                # A walk in progress plans by the configs that it began with; what is outdated then is planned after it.
+                while owner and Epoch(self.redis).is_complete() and _is_anything_outdated():
+                    self.wait()
+                    looked_at += self._plan(owner)
             except OwnershipLostError:
                 log.warning("replanning_taken_over")
             return looked_at
 
-    def _plan(
-        self,
-        outdated: Sequence[tuple[ClassCensus, Intervals]],
-        planner: Planner,
-        owner: Owner,
-    ) -> int:
+    def _plan(self, owner: Owner) -> int:
+        planner = walking.planner(self.redis, self.chance)
+        outdated = census.outdated(planner.configs)
         looked_at = 0
         for check_type in CHECKS:
             field = f"{check_type.value}_interval"
@@ -76,7 +74,15 @@ class Replanning:
         for row, intervals in outdated:
             # Only what we found: who made the class outdated again meanwhile has it planned again.
             found = {name: getattr(row, name) for name in intervals}
-            ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals)
+            if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
+                census.outdate_all(ClassCensus.objects.filter(pk=row.pk))
+        if fingerprint(PollingConfig.objects.in_force()) != fingerprint(planner.configs):
+            # Cards that came meanwhile were planned by the new ones, and perhaps by us after that.
+            census.outdate_all(ClassCensus.objects.all())
         census.publish(self.redis)
         log.info("schedule_replanned", classes=len(outdated), cards=looked_at)
         return looked_at
+
+
+def _is_anything_outdated() -> bool:
+    return bool(census.outdated(tuple(PollingConfig.objects.in_force())))

@@ -46,55 +46,64 @@ class Seeding:
         with owned(self.redis, keys.SEEDER, seconds=OWNERSHIP_SECONDS) as owner:
             if owner is None or (only_if_needed and Epoch(self.redis).is_complete()):
                 return None
+            # Limits first: a schedule without them would have no seats.
+            limits.publish(self.redis)
+            number = self._begin_or_go_on()
             try:
-                return self._seed(owner)
+                return self._seed(number, owner)
             except OwnershipLostError:
                 log.warning("seeding_taken_over")
                 return None
             except Exception as error:
-                SeedProgress(self.redis).fail(type(error).__name__)
+                SeedProgress(self.redis).fail(type(error).__name__, epoch=number)
                 raise
 
-    def _seed(self, owner: Owner) -> int | None:
+    def _begin_or_go_on(self) -> int:
+        """The epoch of a walk that somebody has left unfinished, or of a new one."""
         progress, epoch = SeedProgress(self.redis), Epoch(self.redis)
-        # Limits first: a schedule without them would have no seats.
-        limits.publish(self.redis)
         number = epoch.unfinished()
         if number is None or not progress.unfinished(number):
             number = walking.next_epoch()
-            progress.begin(epoch=number, total=estimated_cards(), now=timezone.now())
+            was_empty = not self.redis.exists(*(keys.queue(check_type) for check_type in CHECKS))
+            progress.begin(epoch=number, total=estimated_cards(), was_empty=was_empty, now=timezone.now())
             epoch.begin(number)
-        while (done := self._walk(progress, progress.unfinished(number), owner)) is None:
+        return number
+
+    def _seed(self, number: int, owner: Owner) -> int | None:
+        progress = SeedProgress(self.redis)
+        while (done := self._walk(number, owner)) is None:
             log.info("seeding_starts_over", why="the configs have changed")
-        if not epoch.complete(number):
+        if not Epoch(self.redis).complete(number):
             # Dropped meanwhile, by a command or a restart of Redis: what was planned before is gone.
             log.warning("seeding_in_vain", epoch=number)
             return None
-        progress.finish(done=done, now=timezone.now())
+        progress.finish(epoch=number, done=done, now=timezone.now())
         log.info("schedule_seeded", cards=done, epoch=number)
         return done
 
-    def _walk(self, progress: SeedProgress, before: Walked | None, owner: Owner) -> int | None:
-        """Walk on from `before`; None: the configs have changed meanwhile."""
+    def _walk(self, number: int, owner: Owner) -> int | None:
+        """Walk on from where the progress says; None: the configs have changed meanwhile."""
+        progress = SeedProgress(self.redis)
         planner = walking.planner(self.redis, self.chance)
         configs = fingerprint(planner.configs)
-        walked = before or Walked(configs)
+        walked = progress.unfinished(number) or Walked(configs)
         if walked.configs != configs:
             walked = Walked(configs, PlanMode.MOVE)
         # Written before anything is planned: who goes on must know by which configs that was.
-        progress.report(walked)
+        progress.report(walked, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
         for step in walking.steps(planner, CHECKS, mode=walked.mode, after=walked.cursor):
             owner.renew()
             walked = replace(walked, cursor=step.last, done=walked.done + step.cards)
-            progress.report(walked)
+            progress.report(walked, epoch=number)
             self.tell(walked.done)
             if fingerprint(PollingConfig.objects.in_force()) != configs:
                 return None
         owner.renew()
         # NX has left what was scheduled where it was: if other configs put it there, it counts as outdated.
-        (census.take if walked.mode is PlanMode.MOVE else census.refresh)(planner.configs)
+        is_all_ours = walked.mode is PlanMode.MOVE or progress.was_empty()
+        (census.take if is_all_ours else census.refresh)(planner.configs)
         census.publish(self.redis)
         return walked.done
 

@@ -1,5 +1,6 @@
 """Doors for Celery. No message carries anything that must not be lost."""
 
+import time
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ from celery.signals import worker_ready
 from common.redis.client import for_worker
 from polling import limits, recounting, replanning, statistics, wake_ups
 from polling.drain import outlet, stopping
+from polling.drain.directory import DIRECTORY_SECONDS
 from polling.drain.running import Drain
 from polling.repairing import Repair
 from polling.replanning import Replanning
@@ -54,7 +56,7 @@ def watch_configs() -> None:
 @shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
 def replan() -> None:
     """Plan the cards that changed configs concern, unless somebody does."""
-    Replanning(for_worker(), Random()).run()
+    Replanning(for_worker(), Random(), wait=lambda: time.sleep(2 * DIRECTORY_SECONDS)).run()
 
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)

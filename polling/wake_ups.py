@@ -20,8 +20,8 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
         seats_of(redis, task_type).sweep()
     epoch = Epoch(redis)
     epoch.withdraw_if_stale()
-    if _is_flushed(redis):
-        epoch.withdraw()
+    if epoch.is_complete() and _is_flushed(redis):
+        epoch.withdraw(with_queues=True)
     if not epoch.is_complete() and not redis.exists(keys.SEEDER):
         send_seed()
     send_one(redis, send_drain)

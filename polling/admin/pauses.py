@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -84,10 +85,13 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
 
     def delete_model(self, request: HttpRequest, obj: Pause) -> None:
         """End it."""
-        pausing.end([obj])
-        super().delete_model(request, obj)
+        with transaction.atomic():
+            pausing.end([obj])
+            super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
         """End several."""
-        pausing.end(queryset.select_related("gateway"))
-        super().delete_queryset(request, queryset)
+        # Together: who plans their cards anew must not find them in force.
+        with transaction.atomic():
+            pausing.end(queryset.select_related("gateway"))
+            super().delete_queryset(request, queryset)

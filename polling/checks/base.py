@@ -10,6 +10,7 @@ from typing import Any
 from cards.metering import Tariff
 from cards.models import CheckType
 from carriers.clients.base import CardError, GatewayClient
+from polling.matching import CardClass
 from polling.store.schedule import Claim
 
 
@@ -20,6 +21,7 @@ class PolledCard:
     claim: Claim
     iccid: str
     gateway_id: int
+    card_class: CardClass
     tariff: Tariff
     interval: timedelta
     failures: int

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -17,16 +17,15 @@ from carriers.models import Gateway
 from common import database
 from common.redis.leases import holder
 from polling import due
-from polling.checks.base import PolledCard
+from polling.checks.base import Outcome, PolledCard
 from polling.drain import settling
-from polling.drain.directory import Directory
+from polling.drain.directory import DIRECTORY_SECONDS, Directory
 from polling.drain.gateway_seats import GatewaySeats
 from polling.drain.settling import Hand
 from polling.matching import CardClass, interval_for
 from polling.parking import park
 from polling.store.schedule import Claim, Claimed, Schedule, Settlement, Which
 
-DIRECTORY_SECONDS = 1.0
 # A local queue of this many calls a seat: the next call never waits for Redis or PostgreSQL.
 CALLS_A_SEAT = 2
 
@@ -105,13 +104,23 @@ class Claimer:
             return None
         return self._load(claimed, directory, {}, is_all=False)
 
+    def by_configs_in_force(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The same, with the intervals that are in force now: configs may have changed since the cards were claimed."""
+        configs = self._current_directory().configs
+        classes = {outcome.card.card_class for outcome in outcomes}
+        intervals = {card: interval_for(card, self._type, configs) for card in classes}
+        return [_at(intervals[outcome.card.card_class], outcome) for outcome in outcomes]
+
     def _read_directory(self) -> Directory:
         # PostgreSQL is asked before anything is claimed: during an outage no claim is lost.
         close_old_connections()
+        database.now()
+        return self._current_directory()
+
+    def _current_directory(self) -> Directory:
         if self._directory is None or time.monotonic() - self._read_at > DIRECTORY_SECONDS:
-            self._directory, self._read_at = Directory.read(), time.monotonic()
-        else:
-            database.now()
+            # Its age counts from before it was read.
+            self._read_at, self._directory = time.monotonic(), Directory.read()
         return self._directory
 
     def _claim(self, count: int, which: Which) -> Claimed:
@@ -161,6 +170,13 @@ class Claimer:
         return settlements
 
 
+def _at(interval: timedelta | None, outcome: Outcome) -> Outcome:
+    # One that is not wanted any more is removed by who plans it.
+    if interval is None or interval == outcome.card.interval:
+        return outcome
+    return replace(outcome, card=replace(outcome.card, interval=interval))
+
+
 def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -> Loaded:
     """Load `claims` in one query."""
     rows = {row[0]: row[1:] for row in _rows(check_type, [claim.card_id for claim in claims])}
@@ -181,7 +197,7 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
             loaded.closed.append(ClosedCard(claim, interval, opens_in or timedelta()))
             continue
         tariff = directory.tariffs[card.carrier_id]
-        loaded.cards.append(PolledCard(claim, iccid, gateway.pk, tariff, interval, failures or 0))
+        loaded.cards.append(PolledCard(claim, iccid, gateway.pk, card, tariff, interval, failures or 0))
     return loaded
 
 

@@ -10,6 +10,9 @@ from carriers.models import Carrier, Counter, Gateway
 from common import database
 from polling.models import Pause, PollingConfig
 
+# So old may one become.
+DIRECTORY_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Directory:

@@ -230,7 +230,8 @@ class Stream:
             await self._means.outlet.in_thread(self.hand.settle, without_call)
 
     def _record(self, answered: Sequence[Answered]) -> list[Outcome]:
-        return record(self.check, [result for one in answered for result in one.results])
+        outcomes = record(self.check, [result for one in answered for result in one.results])
+        return self._claimer.by_configs_in_force(outcomes)
 
     # ---- settle
 

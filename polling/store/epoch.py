@@ -55,16 +55,21 @@ class Epoch:
         begun = value is not None and value.startswith(_SEEDING) and server == self._server()
         return int(value.removeprefix(_SEEDING)) if value and begun else None
 
+    def is_still(self, number: int) -> bool:
+        """Whether the schedule is whole, and of this epoch."""
+        value, server = self._read()
+        return value == str(number) and server == self._server()
+
     def is_complete(self) -> bool:
         """Whether a walk has planned all cards on this server, since it last started."""
         value, server = self._read()
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
-        """Forbid claims when the server has been restarted since the epoch began."""
+        """Throw the schedule away when the server has been restarted since the epoch began: it may be an old one."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
-            self.withdraw()
+            self.withdraw(with_queues=True)
 
     def withdraw(self, *, with_queues: bool = False) -> None:
         """Forbid claims until a walk begins; `with_queues` throws away what was planned.

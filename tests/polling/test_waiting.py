@@ -9,7 +9,10 @@ from carriers.models import Gateway
 from polling.checks.base import PolledCard
 from polling.drain.asking import Call
 from polling.drain.waiting import Waiting
+from polling.matching import CardClass
 from polling.store.schedule import Claim
+
+CLASS = CardClass(1, "normal", 3, "verified", "online", enable_polling=True)
 
 
 def gateway(number: int, batch_size: int) -> Gateway:
@@ -19,7 +22,7 @@ def gateway(number: int, batch_size: int) -> Gateway:
 def cards(gateway_id: int, *numbers: int) -> list[PolledCard]:
     tariff = Tariff(BillingCalendar("UTC", 1), is_lifetime=False)
     return [
-        PolledCard(Claim(number, number), str(number), gateway_id, tariff, timedelta(hours=1), 0)
+        PolledCard(Claim(number, number), str(number), gateway_id, CLASS, tariff, timedelta(hours=1), 0)
         for number in numbers
     ]
 
