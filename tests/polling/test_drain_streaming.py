@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
 
@@ -20,7 +20,7 @@ from polling.conf import PollingSettings
 from polling.drain import directory
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
-from polling.models import ConcurrencyLimit
+from polling.models import ConcurrencyLimit, PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
@@ -247,3 +247,23 @@ def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
     asked = sum(len(call["cards"]) for call in simulator.calls())
     assert asked >= 100
     assert claimed < 2 * 1500
+
+
+def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_these_cards_too(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    cards = CardFactory.create_batch(3)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=2000)
+
+    def change() -> None:
+        assert redis.hlen(keys.claims(TYPE)) == 3
+        PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=60)
+        connection.close()
+
+    while_draining(redis, outlet, change, after=1.0)
+
+    now = redis.time()[0]
+    for card in cards:
+        due = cast(float, redis.zscore(keys.queue(TYPE), str(card.pk)))
+        assert 50 <= due - now <= 67

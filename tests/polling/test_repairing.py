@@ -17,7 +17,7 @@ from polling.replanning import Replanning
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
-from polling.store.schedule import Lost, Schedule
+from polling.store.schedule import Lost, PlanMode, Schedule
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE
 
@@ -229,3 +229,42 @@ def test_the_time_of_the_repair_is_told(redis: Redis, cards: list[Card]) -> None
 
     assert redis.hget(keys.REPAIRED, "at")
     assert redis.get(keys.SEEDER) is None
+
+
+def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = fleet.rows_of
+
+    def drop_meanwhile(ids: list[int]) -> list[fleet.Row]:
+        monkeypatch.undo()
+        Epoch(redis).withdraw(with_queues=True)
+        return read(ids)
+
+    monkeypatch.setattr(fleet, "rows_of", drop_meanwhile)
+
+    assert Repair(redis, Random(1)).run() is None
+
+    # Nobody is in the way of the walk that makes a new one.
+    assert redis.get(keys.SEEDER) is None
+    assert Seeding(redis, Random(1)).run(only_if_needed=True) == 5
+
+
+def test_an_epoch_that_was_drawn_long_ago_does_not_turn_tokens_back(redis: Redis, cards: list[Card]) -> None:
+    now = int(redis.get(keys.EPOCH) or 0)
+
+    assert not Epoch(redis).renew(now - 1)
+    assert not Epoch(redis).renew(now)
+    assert Epoch(redis).renew(now + 1)
+    assert Epoch(redis).is_still(now + 1)
+
+
+def test_pages_name_every_card_and_are_asked_for_by_their_ids(redis: Redis) -> None:
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(card_id, 1.0) for card_id in range(1, 20_001)], mode=PlanMode.NEW_ONLY)
+
+    pages = list(schedule.pages())
+
+    assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
+    # Else each would read the whole range that its cards are spread over.
+    assert max(len(page) for page in pages) < fleet.MOST_NAMED

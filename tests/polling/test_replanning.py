@@ -11,7 +11,7 @@ from redis import Redis
 from cards import lifecycle
 from cards.models import Card, CheckState
 from common.redis.ownership import owned
-from polling import pausing, replanning
+from polling import census, pausing, replanning
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import Plan, Planner
 from polling.replanning import Replanning
@@ -253,3 +253,59 @@ def test_the_end_of_a_pause_moves_the_cards_of_its_gateway_only(
     due = due_in(redis)
     assert due.pop(own.pk) < 21_600
     assert all(seconds > 80_000 for seconds in due.values())
+
+
+def test_drains_have_read_the_configs_before_anything_is_moved(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card]
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=600)
+    before: list[float] = []
+
+    def wait() -> None:
+        before.append(min(due_in(redis).values()))
+        # What changes until then is taken in at once.
+        PollingConfig.objects.update(carddata_check_interval=900)
+
+    assert Replanning(redis, Random(1), wait=wait).run() == 4
+
+    assert [seconds > 20_000 for seconds in before] == [True]
+    assert all(830 <= seconds <= 841 for seconds in due_in(redis).values())
+
+
+def test_one_that_a_walk_has_overtaken_leaves_nothing_at_its_own_intervals(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=600)
+    planned = Planner.draw_up
+
+    def overtake(*args: Any) -> Plan:
+        plan = planned(*args)
+        monkeypatch.undo()
+        PollingConfig.objects.update(carddata_check_interval=1200)
+        census.take(tuple(PollingConfig.objects.in_force()))
+        return plan
+
+    monkeypatch.setattr(Planner, "draw_up", overtake)
+    replan(redis)
+
+    assert all(1130 <= seconds <= 1141 for seconds in due_in(redis).values())
+    assert not is_outdated()
+
+
+def test_a_class_that_comes_during_the_replanning_is_planned_by_the_configs_in_force(
+    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.update(carddata_check_interval=0)
+    card, look = read_just_now[0], Planner.look_again
+
+    def change_meanwhile(*args: Any) -> None:
+        monkeypatch.undo()
+        PollingConfig.objects.update(carddata_check_interval=900)
+        lifecycle.change([card.pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
+        look(*args)
+
+    monkeypatch.setattr(Planner, "look_again", change_meanwhile)
+    replan(redis)
+
+    assert sorted(due_in(redis)) == [one.pk for one in read_just_now]
+    assert not is_outdated()

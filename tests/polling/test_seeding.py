@@ -18,7 +18,7 @@ from polling.replanning import Replanning
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
-from polling.store.progress import SeedProgress
+from polling.store.progress import SeedProgress, Walked
 from polling.store.schedule import NoScheduleError, Schedule
 from tests.factories import CardFactory
 
@@ -473,3 +473,61 @@ def test_a_command_that_is_interrupted_says_what_becomes_of_the_rest(
 
     assert ended.value.code == 130
     assert "A running worker goes on from here" in out.getvalue()
+
+
+def test_a_tick_during_a_walk_leaves_its_epoch_alone(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    # The first chunk plans nothing, so the queue is still empty after it.
+    CardFactory.create_batch(2, enable_polling=False)
+    CardFactory.create_batch(2)
+    walk(redis)
+    seeding.drop(redis)
+
+    def tick(done: int) -> None:
+        wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
+
+    assert Seeding(redis, Random(1), tick).run(only_if_needed=True) == 4
+    assert Epoch(redis).is_complete()
+
+
+def test_a_fleet_that_wants_nothing_any_more_is_not_taken_for_a_lost_queue(redis: Redis) -> None:
+    defaults.make_missing()
+    CardFactory.create_batch(2)
+    walk(redis)
+    PollingConfig.objects.update(carddata_check_interval=0)
+    redis.flushall()
+    sent: list[str] = []
+
+    for _ in range(3):
+        wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
+        Seeding(redis, Random(1)).run(only_if_needed=True)
+
+    assert sent == ["seed"]
+    assert redis.hget(keys.WANTED, "carddata") == "0"
+
+
+def test_what_an_older_state_of_redis_has_planned_is_planned_anew(redis: Redis) -> None:
+    defaults.make_missing()
+    card = CardFactory.create()
+    CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
+    walk(redis)
+    redis.zadd(QUEUE, {str(card.pk): redis.time()[0] + 80_000})
+    redis.set(keys.EPOCH_SERVER, "the run id of another life")
+
+    wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
+    Seeding(redis, Random(1)).run(only_if_needed=True)
+
+    assert due_in(redis, card) <= 1800
+
+
+def test_a_walker_that_has_been_replaced_writes_nothing_into_the_next_walk(redis: Redis) -> None:
+    progress = SeedProgress(redis)
+    progress.begin(epoch=8, total=10, was_empty=True, now=timezone.now())
+
+    progress.report(Walked("old configs", cursor=7, done=7), epoch=7)
+    progress.fail("OSError", epoch=7)
+    progress.finish(epoch=7, done=7, now=timezone.now())
+
+    assert progress.unfinished(8) is None
+    assert (progress.read()["status"], progress.read()["done"]) == ("running", "0")
