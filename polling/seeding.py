@@ -61,6 +61,7 @@ class Seeding:
     def _begin_or_go_on(self) -> int:
         """The epoch of a walk that somebody has left unfinished, or of a new one."""
         progress, epoch = SeedProgress(self.redis), Epoch(self.redis)
+        epoch.withdraw_if_stale()
         number = epoch.unfinished()
         if number is None or not progress.unfinished(number):
             number = walking.next_epoch()

@@ -507,7 +507,8 @@ def test_a_fleet_that_wants_nothing_any_more_is_not_taken_for_a_lost_queue(redis
     assert redis.hget(keys.WANTED, "carddata") == "0"
 
 
-def test_what_an_older_state_of_redis_has_planned_is_planned_anew(redis: Redis) -> None:
+@pytest.mark.parametrize("with_tick", [True, False])
+def test_what_an_older_state_of_redis_has_planned_is_planned_anew(redis: Redis, with_tick: bool) -> None:
     defaults.make_missing()
     card = CardFactory.create()
     CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
@@ -515,7 +516,8 @@ def test_what_an_older_state_of_redis_has_planned_is_planned_anew(redis: Redis) 
     redis.zadd(QUEUE, {str(card.pk): redis.time()[0] + 80_000})
     redis.set(keys.EPOCH_SERVER, "the run id of another life")
 
-    wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
+    if with_tick:
+        wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
     Seeding(redis, Random(1)).run(only_if_needed=True)
 
     assert due_in(redis, card) <= 1800
