@@ -18,7 +18,7 @@ from polling.store.histogram import BOUNDS_MS, LATENESS_BOUNDS_SECONDS
 
 # A script's arguments pass over Lua's stack, so they come in bounded portions.
 PORTION_CARDS = 1000
-PAGE_CARDS = 1000
+PAGE_CARDS = 4000
 MINUTES_ARE_KEPT = timedelta(hours=2)
 
 # One lost claim may be a restart. After two the card is handed out alone, so that the next loss is its own.
