@@ -41,6 +41,7 @@ def test_a_seeder_that_is_killed_at_random_places_ends_complete(make_stack: Make
     for number in range(KILLS):
         stack.redis.flushdb()
         places.append(_kill_at(stack, chance.uniform(0, 100)))
+        was_whole = _is_whole(stack)
         if number % 2:
             # Who goes on starts over, and is killed at that as well.
             stack.rows(f"{FASTER.format(900 + number)} RETURNING id")
@@ -51,10 +52,16 @@ def test_a_seeder_that_is_killed_at_random_places_ends_complete(make_stack: Make
             stack.redis.delete(keys.SEEDER)
         stack.manage("init_polling", "--wait")
         assert set(stack.redis.zrange(keys.queue("carddata"), 0, -1)) == wanted
-        assert not str(stack.redis.get(keys.EPOCH)).startswith("seeding:")
-        assert stack.rows(STALE) == []
+        assert _is_whole(stack)
+        # Of a schedule that was whole when the configs changed, the replanning moves what is outdated.
+        assert was_whole or stack.rows(STALE) == []
     print(f"killed at {places} %")
     assert any(0 < place < 100 for place in places), f"it was never killed on its way: {places}"
+
+
+def _is_whole(stack: Stack) -> bool:
+    epoch = stack.redis.get(keys.EPOCH)
+    return epoch is not None and not str(epoch).startswith("seeding:")
 
 
 def _kill_at(stack: Stack, percent: float) -> int:
