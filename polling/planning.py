@@ -11,7 +11,7 @@ from cards.models import CheckType
 from polling import fleet
 from polling.due import when_planned
 from polling.fleet import Row
-from polling.matching import CardClass, interval_for
+from polling.matching import CardClass, fingerprint, interval_for
 from polling.models import PollingConfig
 from polling.store.schedule import PlanMode, Schedule
 
@@ -48,6 +48,10 @@ class Planner:
     chance: Random
     ramp: timedelta
     decided: dict[CheckType, Intervals] = field(default_factory=dict)
+
+    def is_behind(self) -> bool:
+        """Whether other configs are in force by now."""
+        return fingerprint(PollingConfig.objects.in_force()) != fingerprint(self.configs)
 
     def intervals(self, check_type: CheckType) -> Intervals:
         """What the configs say of each class."""

@@ -15,7 +15,6 @@ from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import census, recounting
 from polling.checks.registry import CHECKS
-from polling.matching import fingerprint
 from polling.models import PollingConfig
 from polling.planning import Planner
 
@@ -41,15 +40,14 @@ def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
     """Plan those that want checks, take the others out of the schedule; parked ones stay parked."""
     recounting.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / CROWD)
-    configs: tuple[PollingConfig, ...] | None = None
+    planner: Planner | None = None
     # Configs that change meanwhile are taken in: their own replanning may have passed these cards already.
-    while configs is None or fingerprint(PollingConfig.objects.in_force()) != fingerprint(configs):
-        configs = tuple(PollingConfig.objects.in_force())
-        planner = Planner(redis, configs, chance, ramp)
+    while planner is None or planner.is_behind():
+        planner = Planner(redis, tuple(PollingConfig.objects.in_force()), chance, ramp)
         for start in range(0, len(card_ids), CHUNK):
             cards = card_ids[start : start + CHUNK]
             # Noted first: whoever finds a reason to plan the class anew must know it.
-            census.note(cards, configs)
+            census.note(cards, planner.configs)
             for check_type in CHECKS:
                 planner.park(check_type, cards)
             planner.move(CHECKS, cards)

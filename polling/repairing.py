@@ -4,7 +4,7 @@ In quiet times it finds nothing. What it finds was lost in an outage, or changed
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -16,8 +16,7 @@ from cards.models import CheckType
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, fleet, walking
 from polling.checks.registry import CHECKS
-from polling.matching import fingerprint
-from polling.models import ClassCensus, PollingConfig
+from polling.models import ClassCensus
 from polling.planning import Plan, Planner
 from polling.seeding import OWNERSHIP_SECONDS
 from polling.store import keys
@@ -66,7 +65,7 @@ class Repair:
 
         def may_go_on() -> bool:
             owner.renew()
-            return Epoch(self.redis).is_still(epoch) and not _have_changed(planner.configs)
+            return Epoch(self.redis).is_still(epoch) and not planner.is_behind()
 
         missing = self._add_missing(planner, may_go_on)
         strangers = None if missing is None else self._remove_strangers(planner, may_go_on)
@@ -122,7 +121,3 @@ def _remove_strangers_among(cards: list[int], planner: Planner, check_type: Chec
     planner.carry_out(Plan(check_type, unwanted=strangers), mode=PlanMode.MOVE)
     planner.look_again([check_type], strangers, [row for row in rows if row[0] not in wanted])
     return len(strangers)
-
-
-def _have_changed(configs: Sequence[PollingConfig]) -> bool:
-    return fingerprint(PollingConfig.objects.in_force()) != fingerprint(configs)

@@ -14,7 +14,6 @@ from redis import Redis
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, walking
 from polling.checks.registry import CHECKS
-from polling.matching import fingerprint
 from polling.models import ClassCensus, PollingConfig
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -76,7 +75,7 @@ class Replanning:
             found = {name: getattr(row, name) for name in intervals}
             if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
                 census.outdate_all(ClassCensus.objects.filter(pk=row.pk))
-        if fingerprint(PollingConfig.objects.in_force()) != fingerprint(planner.configs):
+        if planner.is_behind():
             # Cards that came meanwhile were planned by the new ones, and perhaps by us after that.
             census.outdate_all(ClassCensus.objects.all())
         census.publish(self.redis)

@@ -13,7 +13,6 @@ from polling import census, limits, walking
 from polling.checks.registry import CHECKS
 from polling.fleet import estimated_cards
 from polling.matching import fingerprint
-from polling.models import PollingConfig
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress, Walked
@@ -99,7 +98,7 @@ class Seeding:
             walked = replace(walked, cursor=step.last, done=walked.done + step.cards)
             progress.report(walked, epoch=number)
             self.tell(walked.done)
-            if fingerprint(PollingConfig.objects.in_force()) != configs:
+            if planner.is_behind():
                 return None
         owner.renew()
         # NX has left what was scheduled where it was: if other configs put it there, it counts as outdated.
@@ -113,4 +112,4 @@ def drop(redis: Redis) -> None:
     """Throw the schedule away: whoever looks next makes a new one. What is being checked stays so."""
     # Whoever walks now walks in vain, and need not go on.
     redis.delete(keys.SEEDER)
-    Epoch(redis).withdraw(with_queues=True)
+    Epoch(redis).withdraw()

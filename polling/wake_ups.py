@@ -21,7 +21,7 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     epoch = Epoch(redis)
     epoch.withdraw_if_stale()
     if epoch.is_complete() and _is_flushed(redis):
-        epoch.withdraw(with_queues=True)
+        epoch.withdraw()
     if not epoch.is_complete() and not redis.exists(keys.SEEDER):
         send_seed()
     send_one(redis, send_drain)

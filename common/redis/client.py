@@ -5,6 +5,7 @@ is repeated by callers who know that it is safe.
 """
 
 from functools import cache
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from redis import Redis
@@ -27,9 +28,15 @@ def for_worker() -> Redis:
     return _client(WORKER_TIMEOUT_SECONDS)
 
 
-def _client(timeout: float) -> Redis:
+def beside(database: int) -> Redis:
+    """A client for another database of the same server, as patient as a worker's."""
+    url = urlunsplit(urlsplit(settings.REDIS_URL)._replace(path=f"/{database}"))
+    return _client(WORKER_TIMEOUT_SECONDS, url)
+
+
+def _client(timeout: float, url: str | None = None) -> Redis:
     return Redis.from_url(
-        settings.REDIS_URL,
+        url or settings.REDIS_URL,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         # redis-py retries ten times by default, and re-sends commands such as INCR.

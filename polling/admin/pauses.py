@@ -36,7 +36,7 @@ class PauseForm(forms.ModelForm[Pause]):
         return cleaned
 
     def clean_until(self) -> datetime:
-        """Later than it began."""
+        """Later than it began, and within a year."""
         until: datetime = self.cleaned_data["until"]
         began = self.instance.created_at if self.instance.pk else database.now()
         if until <= began:

@@ -16,7 +16,7 @@ from polling.planning import Planner
 from polling.store import keys
 from polling.store.schedule import PlanMode
 
-# Enough to be steady; a million of these would take a quarter of an hour.
+# Enough to be steady; the whole fleet would take too long.
 ONE_BY_ONE = 3000
 SHORT_INTERVAL = 60
 OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]

@@ -9,6 +9,7 @@ from common.redis import scripts
 from polling.store import keys
 
 _SEEDING = "seeding:"
+_QUEUES = [keys.queue(check_type.value) for check_type in CheckType]
 _TOKENS = [keys.tokens(check_type.value) for check_type in CheckType]
 
 
@@ -69,16 +70,15 @@ class Epoch:
         """Throw the schedule away when the server has been restarted since the epoch began: it may be an old one."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
-            self.withdraw(with_queues=True)
+            self.withdraw()
 
-    def withdraw(self, *, with_queues: bool = False) -> None:
-        """Forbid claims until a walk begins; `with_queues` throws away what was planned.
+    def withdraw(self) -> None:
+        """Throw away what was planned, and forbid claims until a walk begins.
 
         Cards that are being checked, parked or suspected stay so.
         """
-        queues = [keys.queue(check_type.value) for check_type in CheckType] if with_queues else []
         # In one command: a walk that begins in between would lose what it has planned.
-        self._redis.unlink(keys.EPOCH, keys.EPOCH_SERVER, *queues)
+        self._redis.unlink(keys.EPOCH, keys.EPOCH_SERVER, *_QUEUES)
 
     def _read(self) -> tuple[str | None, str | None]:
         value, server = cast("list[str | None]", self._redis.mget(keys.EPOCH, keys.EPOCH_SERVER))

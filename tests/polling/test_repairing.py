@@ -238,7 +238,7 @@ def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
 
     def drop_meanwhile(ids: list[int]) -> list[fleet.Row]:
         monkeypatch.undo()
-        Epoch(redis).withdraw(with_queues=True)
+        Epoch(redis).withdraw()
         return read(ids)
 
     monkeypatch.setattr(fleet, "rows_of", drop_meanwhile)

@@ -2,15 +2,14 @@
 
 from argparse import ArgumentParser
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from redis import Redis
 from redis.exceptions import ResponseError
 from rich.progress import Progress
 
 from cards.models import Card
+from common.redis.client import beside
 from polling.benchmark.planning import OWN_KEYS, empty, measure
 from polling.fleet import estimated_cards
 
@@ -29,8 +28,7 @@ class Command(BaseCommand):
         """Measure and print."""
         if not Card.objects.exists():
             raise CommandError("there are no cards: start bin/up first")
-        url = urlunsplit(urlsplit(settings.REDIS_URL)._replace(path=f"/{options['database']}"))
-        with Redis.from_url(url, decode_responses=True) as redis:
+        with beside(options["database"]) as redis:
             _refuse_in_use(redis, options["database"])
             try:
                 with Progress(transient=True) as progress:
