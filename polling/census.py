@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 from redis import Redis
 
 from cards.models import CheckType
+from polling.card_class import CLASS_COLUMNS, CLASS_FIELDS, CardClass
 from polling.checks.registry import CHECKS
 from polling.fleet import Group
-from polling.matching import CLASS_FIELDS, CardClass, interval_for
+from polling.matching import interval_for
 from polling.models import ClassCensus, PollingConfig
 from polling.store import keys
 from polling.store.progress import Fields
@@ -32,13 +33,13 @@ def refresh(configs: Sequence[PollingConfig]) -> None:
 
 def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
     """These cards have been planned by `configs`; a class that nobody knew is counted later."""
-    groups = _counted("id = ANY(%s)", [list(cards)])
+    groups = _counted("card.id = ANY(%s)", [list(cards)])
     ClassCensus.objects.bulk_create((_row(group, 0, configs) for group in groups), ignore_conflicts=True)
 
 
 def outdate(rows: QuerySet[ClassCensus], check_type: CheckType) -> None:
-    """Have the cards of these rows planned anew within seconds."""
-    rows.update(**{_field(check_type): TO_BE_PLANNED})
+    """Have the cards of these rows planned anew within seconds, those that are checked at all."""
+    rows.exclude(**{_field(check_type): None}).update(**{_field(check_type): TO_BE_PLANNED})
 
 
 def outdate_all(rows: QuerySet[ClassCensus]) -> None:
@@ -128,10 +129,14 @@ def _field(check_type: CheckType) -> str:
 
 
 def _counted(which: str = "true", values: Sequence[Any] = ()) -> Mapping[Group, int]:
-    columns = ", ".join((*CLASS_FIELDS, "gateway_id"))
+    # By their places: an expression that is grouped by is named once.
+    places = ", ".join(str(place) for place in range(1, len(CLASS_FIELDS) + 2))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {columns}, count(*) FROM cards_card WHERE deleted_at IS NULL AND {which} GROUP BY {columns}",
+            f"""
+            SELECT {CLASS_COLUMNS}, card.gateway_id, count(*) FROM cards_card AS card
+            WHERE card.deleted_at IS NULL AND {which} GROUP BY {places}
+            """,
             values,
         )
         return {Group(CardClass._make(row[:-2]), row[-2]): row[-1] for row in cursor.fetchall()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cards.models import CheckType
 from carriers.models import Gateway
+from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.drain.directory import Directory
 from polling.fleet import Group
@@ -15,7 +16,7 @@ from polling.models import PollingConfig
 
 @dataclass(frozen=True)
 class Demand:
-    """What one check type asks for. `gateway` None: of nobody, because the carrier has no gateway."""
+    """What one check type asks for. `gateway` None: nobody is asked, or the carrier has no gateway."""
 
     check_type: CheckType
     gateway: Gateway | None
@@ -40,10 +41,12 @@ def demand(
     """What `configs` ask for, of a fleet with so many cards in each group; in the order of types and gateways."""
     counted: dict[tuple[CheckType, Gateway | None], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     for (card, gateway_id), count in cards.items():
-        for check_type in CHECKS:
+        for check_type, check in CHECKS.items():
             interval = interval_for(card, check_type, configs)
             if interval:
-                key = check_type, directory.gateway_of(gateway_id, card.carrier_id)
+                is_asked = isinstance(check, GatewayCheck)
+                gateway = directory.gateway_of(gateway_id, card.carrier_id) if is_asked else None
+                key = check_type, gateway
                 so_far, rate = counted[key]
                 counted[key] = so_far + count, rate + count / interval.total_seconds()
     order = list(CHECKS)

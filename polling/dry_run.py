@@ -10,11 +10,12 @@ from operator import attrgetter
 from cards.models import CheckType
 from carriers.models import Gateway
 from polling import census, fleet
+from polling.card_class import CardClass
 from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
 from polling.drain.directory import Directory
 from polling.fleet import Group
-from polling.matching import CardClass, Decision, decide, matches
+from polling.matching import Decision, decide, matches
 from polling.models import PollingConfig
 
 SAMPLES = 10

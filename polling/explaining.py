@@ -6,9 +6,13 @@ from datetime import timedelta
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
+from carriers.models import Gateway
+from polling import fleet
+from polling.card_class import CardClass
+from polling.checks.base import Check, GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.drain.directory import Directory
-from polling.matching import CLASS_FIELDS, CardClass, Decision, decide
+from polling.matching import Decision, decide
 from polling.store.schedule import Place, Schedule
 
 
@@ -16,7 +20,7 @@ from polling.store.schedule import Place, Schedule
 class Explanation:
     """One check of one card. `place` None: nobody could be asked; `state` None: never checked.
 
-    `opens_in` is the time until its gateway may be called: None is now, zero not known.
+    `opens_in` is the time until it may be made: None is now, zero not known.
     """
 
     check_type: CheckType
@@ -27,8 +31,11 @@ class Explanation:
 
 
 def explain(card: Card, redis: Redis | None) -> list[Explanation]:
-    """Explain each check of a card; without Redis all but its place in the schedule."""
-    card_class = CardClass(*(getattr(card, field) for field in CLASS_FIELDS))
+    """Explain each check of a card, none of a deleted one; without Redis all but its place in the schedule."""
+    rows = fleet.rows_of([card.pk])
+    if not rows:
+        return []
+    ((_, card_class),) = rows
     directory = Directory.read()
     gateway = directory.gateway_of(card.gateway_id, card.carrier_id)
     states = {state.type: state for state in CheckState.objects.filter(card=card)}
@@ -37,8 +44,19 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
             check_type,
             decide(card_class, check_type, directory.configs),
             Schedule(redis, check_type).place_of(card.pk) if redis else None,
-            directory.opens_in(gateway, check_type=check_type, carrier_id=card.carrier_id),
+            _opens_in(check, card_class, gateway, directory),
             states.get(check_type.value),
         )
-        for check_type in CHECKS
+        for check_type, check in CHECKS.items()
     ]
+
+
+def _opens_in(
+    check: Check, card: CardClass, gateway: Gateway | None, directory: Directory
+) -> timedelta | None:
+    waits = [directory.paused_for(check.type, card.carrier_id)]
+    if isinstance(check, GatewayCheck):
+        waits.append(directory.opens_in(gateway))
+    known = [wait for wait in waits if wait is not None]
+    # Zero is not known, whatever else is.
+    return min(known) if timedelta() in known else max(known, default=None)

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from cards.models import Card, CheckType
-from polling.matching import CLASS_FIELDS, CardClass
+from polling.card_class import CLASS_COLUMNS, CLASS_FIELDS, CLASS_SQL, CardClass
 
 Row = tuple[int, CardClass]
 # Neighbours are read as a range: naming them all takes longer than reading some more. Not so when they are few of many.
 MOST_NAMED, MOST_SPREAD = 5_000, 10
-_COLUMNS = ", ".join(f"card.{field}" for field in CLASS_FIELDS)
 
 
 class Group(NamedTuple):
@@ -88,14 +87,14 @@ def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, Ro
     if not classes:
         return []
     places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
-    same = " AND ".join(f"card.{field} = chosen.{field}" for field in CLASS_FIELDS)
+    same = " AND ".join(f"{sql} = chosen.{field}" for field, sql in CLASS_SQL.items())
     values: list[Any] = [*chain.from_iterable(classes), count]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT sample.* FROM (VALUES {places}) AS chosen ({", ".join(CLASS_FIELDS)})
             CROSS JOIN LATERAL (
-                SELECT card.iccid, card.id, {_COLUMNS} FROM cards_card AS card
+                SELECT card.iccid, card.id, {CLASS_COLUMNS} FROM cards_card AS card
                 WHERE card.deleted_at IS NULL AND {same} LIMIT %s
             ) AS sample
             """,
@@ -116,7 +115,7 @@ def _read(after: int, size: int) -> list[tuple[int, Group]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT card.id, {_COLUMNS}, card.gateway_id FROM cards_card AS card
+            SELECT card.id, {CLASS_COLUMNS}, card.gateway_id FROM cards_card AS card
             WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s
             """,
             [after, size],
@@ -127,7 +126,7 @@ def _read(after: int, size: int) -> list[tuple[int, Group]]:
 
 def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT card.id, {_COLUMNS} FROM cards_card AS card {rest}", values)
+        cursor.execute(f"SELECT card.id, {CLASS_COLUMNS} FROM cards_card AS card {rest}", values)
         classes = _Classes()
         return [(row[0], classes[row[1:]]) for row in cursor.fetchall()]
 

@@ -1,40 +1,21 @@
 """Which config decides how often a card is checked. Pure: it looks at the card's class only.
 
-There are fewer than a thousand classes, so what is decided for one is decided for all its cards.
+There are few classes, so what is decided for one is decided for all its cards.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Final, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from cards.models import Card, CheckType
+from polling.card_class import CardClass
+from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 
 _Condition = PollingConfig.CardCondition
-_POLLED_STATUSES = (Card.Status.DISTRIBUTED, Card.Status.ACTIVATED)
-
-
-class CardClass(NamedTuple):
-    """All that matching looks at: columns of a card, in the order in which they are read."""
-
-    carrier_id: int
-    category: str
-    status: int
-    real_name_status: str
-    network_status: str
-    enable_polling: bool
-
-    @property
-    def is_polled(self) -> bool:
-        """Whether its cards want checks at all."""
-        return self.enable_polling and self.status in _POLLED_STATUSES
-
-
-CLASS_FIELDS: Final = CardClass._fields
 
 
 @dataclass(frozen=True)
@@ -55,8 +36,10 @@ def decide(card: CardClass, check_type: CheckType, configs: Sequence[PollingConf
     """What `configs`, those in force with the one that decides first in front, say about a check."""
     if not card.enable_polling:
         return Decision(None, None, _("polling of the card is disabled"))
-    if card.status not in _POLLED_STATUSES:
+    if not card.is_polled:
         return Decision(None, None, _("the card is %s") % Card.Status(card.status).label)
+    if exempt := CHECKS[check_type].why_unwanted(card):
+        return Decision(None, None, exempt)
     for config in configs:
         seconds = config.interval_of(check_type)
         if seconds is not None and matches(config, card):

@@ -9,9 +9,10 @@ from redis import Redis
 
 from cards.models import CheckType
 from polling import fleet
+from polling.card_class import CardClass
 from polling.due import when_planned
 from polling.fleet import Row
-from polling.matching import CardClass, fingerprint, interval_for
+from polling.matching import fingerprint, interval_for
 from polling.models import PollingConfig
 from polling.store.schedule import PlanMode, Schedule
 

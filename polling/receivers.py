@@ -11,12 +11,14 @@ from django.dispatch import receiver
 from redis import Redis
 
 from cards.events import cards_changed
+from cards.models import CheckType
 from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import census, recounting
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 from polling.planning import Planner
+from polling.store.schedule import Schedule
 
 CHUNK = 5_000
 # A few cards are checked at once; so many as this come over the whole ramp.
@@ -51,3 +53,6 @@ def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
             for check_type in CHECKS:
                 planner.park(check_type, cards)
             planner.move(CHECKS, cards)
+            # What changed may be the quota: whether it is used up is judged at once.
+            spread = ramp.total_seconds()
+            Schedule(redis, CheckType.PACKAGE).hasten([(card, spread * chance.random()) for card in cards])

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from cards.demo import plans
 from cards.models import Card, Plan, PlanCycle
 from cards.periods import period_of
+from carriers.clients.base import CardErrorCode
 from carriers.cycles import cycles_between
 from carriers.models import Carrier
 from carriers.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb
@@ -150,7 +151,7 @@ class Rows:
         read_at = self._read_at.isoformat()
         if self._chance.random() < FAILING:
             day_before = (self._read_at - timedelta(days=1)).isoformat()
-            line = _line(card_id, "carddata", 0, day_before, 3, "busy", read_at, "")
+            line = _line(card_id, "carddata", 0, day_before, 3, CardErrorCode.BUSY.words, read_at, "")
         else:
             line = _line(card_id, "carddata", 0, read_at, 0, "", NULL, "")
         return "cards_checkstate", line

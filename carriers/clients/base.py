@@ -40,6 +40,21 @@ class CardErrorCode(StrEnum):
     UNANSWERED = "unanswered"
     ABSURD = "absurd"
 
+    @property
+    def words(self) -> str:
+        """For people, and for ever: it is stored."""
+        return _ERRORS_IN_WORDS[self]
+
+
+_ERRORS_IN_WORDS = {
+    CardErrorCode.NOT_FOUND: "the gateway does not know the card",
+    CardErrorCode.BUSY: "the gateway is busy with the card",
+    CardErrorCode.INVALID: "the gateway refuses the card",
+    CardErrorCode.MISSING: "the gateway's answer leaves the card out",
+    CardErrorCode.UNANSWERED: "the gateway fails whenever it is asked for this card alone",
+    CardErrorCode.ABSURD: "what the gateway says of the card cannot be true",
+}
+
 
 @dataclass(frozen=True)
 class CardError:
@@ -48,12 +63,30 @@ class CardError:
     code: CardErrorCode
 
 
+class RealName(StrEnum):
+    """Whether the carrier has verified the identity of a card's holder."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+
+
+class Network(StrEnum):
+    """Whether the carrier lets a card use its network."""
+
+    ONLINE = "online"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True)
 class UsageReading:
-    """A counter as the carrier has it: megabytes (10^6 bytes), with the time of measurement."""
+    """A counter as the carrier has it: megabytes (10^6 bytes), with the time of measurement.
+
+    `network` is None when the gateway does not say.
+    """
 
     used_mb: Decimal
     measured_at: datetime
+    network: Network | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +113,10 @@ class GatewayClient(ABC):
     @abstractmethod
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
         """The data counters of `iccids`, in their order. Raises GatewayError."""
+
+    @abstractmethod
+    async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
+        """Whether the holders of `iccids` are verified, in their order. Raises GatewayError."""
 
 
 def parse_mb(text: object) -> Decimal | None:

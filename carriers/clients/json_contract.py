@@ -16,6 +16,8 @@ from carriers.clients.base import (
     GatewayAddress,
     GatewayClient,
     GatewayError,
+    Network,
+    RealName,
     UsageReading,
     parse_mb,
     parse_time,
@@ -28,6 +30,10 @@ OK = 200
 BYTES_A_CARD = 1024
 BYTES_ANYWAY = 4096
 NONCE_BYTES = 12
+# What gateways say -> what it means.
+_NETWORKS = {one.value: one for one in Network}
+_REAL_NAMES = {one.value: one for one in RealName}
+_CARD_ERRORS = {one.value: one for one in CardErrorCode}
 
 
 class JsonClient(GatewayClient):
@@ -51,6 +57,11 @@ class JsonClient(GatewayClient):
         """See the base class."""
         found = await self._entries("/v1/usage", iccids)
         return [_usage(found.get(iccid)) for iccid in iccids]
+
+    async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
+        """See the base class."""
+        found = await self._entries("/v1/realname-status", iccids)
+        return [_real_name(found.get(iccid)) for iccid in iccids]
 
     async def _entries(self, path: str, iccids: Sequence[str]) -> dict[str, dict[str, Any]]:
         body = orjson.dumps({"iccids": iccids})
@@ -141,16 +152,27 @@ def _by_iccid(data: list[Any], *, asked: Sequence[str]) -> dict[str, dict[str, A
 
 
 def _usage(entry: dict[str, Any] | None) -> UsageReading | CardError:
-    if entry is None:
-        return CardError(CardErrorCode.MISSING)
-    if "error" in entry:
-        return CardError(_error_code(entry["error"]))
+    if entry is None or "error" in entry:
+        return _error(entry)
     used_mb, measured_at = parse_mb(entry.get("used_mb")), parse_time(entry.get("measured_at"))
     if used_mb is None or measured_at is None:
         return CardError(CardErrorCode.ABSURD)
-    return UsageReading(used_mb, measured_at)
+    return UsageReading(used_mb, measured_at, _NETWORKS.get(_text(entry, "network_status")))
 
 
-def _error_code(text: object) -> CardErrorCode:
-    named = {code.value: code for code in CardErrorCode}
-    return named.get(text, CardErrorCode.INVALID) if isinstance(text, str) else CardErrorCode.INVALID
+def _real_name(entry: dict[str, Any] | None) -> RealName | CardError:
+    if entry is None or "error" in entry:
+        return _error(entry)
+    return _REAL_NAMES.get(_text(entry, "status"), CardError(CardErrorCode.ABSURD))
+
+
+def _error(entry: dict[str, Any] | None) -> CardError:
+    if entry is None:
+        return CardError(CardErrorCode.MISSING)
+    return CardError(_CARD_ERRORS.get(_text(entry, "error"), CardErrorCode.INVALID))
+
+
+def _text(entry: dict[str, Any], field: str) -> str:
+    """Empty for what is no text, or not there."""
+    found = entry.get(field)
+    return found if isinstance(found, str) else ""

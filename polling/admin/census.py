@@ -11,9 +11,18 @@ class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
     """How many cards there are of each class and gateway, as they were last counted."""
 
     list_display = (
-        "carrier", "gateway", "category", "status", "real_name_status", "network_status", "enable_polling", "cards",
+        "carrier", "gateway", "category", "status", "real_name_status", "network_status", "enable_polling", "is_subscribed",
+        "cards",
         "realname_interval", "carddata_interval", "package_interval",
     )  # fmt: skip
     list_select_related = ("carrier", "gateway")
-    list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")
+    list_filter = (
+        "category",
+        "status",
+        "real_name_status",
+        "network_status",
+        "enable_polling",
+        "is_subscribed",
+        "carrier",
+    )
     ordering = ("-cards",)

@@ -11,8 +11,8 @@ import orjson
 from redis import Redis
 
 from cards.models import Card, CheckType
-from polling.drain.claiming import load
 from polling.drain.directory import Directory
+from polling.drain.loading import load
 from polling.store.schedule import Claim
 
 KEY = "benchmark:cards"

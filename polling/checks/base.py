@@ -10,17 +10,20 @@ from typing import Any
 from cards.metering import Tariff
 from cards.models import CheckType
 from carriers.clients.base import CardError, GatewayClient
-from polling.matching import CardClass
+from polling.card_class import CardClass
 from polling.store.schedule import Claim
 
 
 @dataclass(frozen=True)
 class PolledCard:
-    """A claimed card, with what is needed to ask about it and to record the answer."""
+    """A claimed card, with what is needed to check it and to record what was found.
+
+    `gateway_id` is its own gateway; None: its carrier's default.
+    """
 
     claim: Claim
     iccid: str
-    gateway_id: int
+    gateway_id: int | None
     card_class: CardClass
     tariff: Tariff
     interval: timedelta
@@ -29,7 +32,7 @@ class PolledCard:
 
 @dataclass(frozen=True)
 class Result:
-    """What the gateway said about one card: an answer whose type the check knows, or an error."""
+    """What is known of one card: an answer whose type the check knows (None of a local check), or an error."""
 
     card: PolledCard
     answer: Any | CardError
@@ -46,21 +49,34 @@ class Recorded(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the result of one card."""
+    """What became of the result of one card, which may be of another class by it. `hastens` is due at once by it."""
 
     card: PolledCard
     recorded: Recorded
+    hastens: CheckType | None = None
 
 
-class GatewayCheck(ABC):
-    """A check that asks a gateway. The drain knows nothing else of it."""
+class Check(ABC):
+    """Something that is found out about every card for ever. The drain knows nothing else of it."""
 
     type: CheckType
+
+    def why_unwanted(self, card: CardClass) -> str:
+        """Why cards of this class never want it, whatever the configs say; empty: they may."""
+        return ""
+
+    @abstractmethod
+    def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        """Write the results. The caller holds a transaction; a result that is too late writes nothing."""
+
+
+class GatewayCheck(Check):
+    """A check that asks a gateway."""
 
     @abstractmethod
     async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
         """Ask about cards of one gateway, in one call; raises GatewayError."""
 
-    @abstractmethod
-    def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """Write the results. The caller holds a transaction; a result that is too late writes nothing."""
+
+class LocalCheck(Check):
+    """A check that decides by what the database knows. Nobody is asked, so its results have no answer."""

@@ -1,24 +1,25 @@
 """The data-usage check: reads the carrier's counter and meters the billing cycle."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from cards import check_states, subscription_usage, usage
-from cards.check_states import CheckResult
+from cards import observations, subscription_usage, usage
 from cards.consumption import Growth
 from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
 from cards.models import CheckType
 from cards.usage import UsageLine
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
-from polling.checks.base import GatewayCheck, Outcome, PolledCard, Recorded, Result
+from polling.checks.accepting import accept, recorded, refused
+from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
 
 # A counter "measured" later than this would block every honest reading until then.
 MAX_AHEAD = timedelta(hours=1)
 
 
 class DataUsageCheck(GatewayCheck):
-    """Asks how many megabytes the card has used this month."""
+    """Asks how many megabytes the card has used this month, and whether it may use its network."""
 
     type = CheckType.DATA_USAGE
 
@@ -28,21 +29,22 @@ class DataUsageCheck(GatewayCheck):
         return [Result(card, answer) for card, answer in zip(cards, answers, strict=True)]
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """See the base class."""
-        judged = [_judged(result, now) for result in results]
-        tokens = {result.card.claim.card_id: result.card.claim.token for result in judged}
-        newer = check_states.lock_newer(self.type, tokens)
-        accepted = [result for result in judged if result.card.claim.card_id in newer]
-        if accepted:
-            check_states.write(self.type, [_check_result(result) for result in accepted], now=now)
-            _meter([result for result in accepted if isinstance(result.answer, UsageReading)], now)
-        return [Outcome(result.card, _recorded(result, newer)) for result in judged]
+        """See the base class. More usage makes the package check due."""
+        accepted = accept(self.type, [_judged(result, now) for result in results], now=now)
+        read = [result for result in accepted if isinstance(result.answer, UsageReading)]
+        # Cards before subscriptions: everybody locks them in this order.
+        _take_over_network(read, now)
+        growing = _meter(read, now)
+        outcomes = [_outcome(result, growing) for result in accepted]
+        return outcomes + refused(results, accepted)
 
 
-def _recorded(result: Result, newer: Collection[int]) -> Recorded:
-    if result.card.claim.card_id not in newer:
-        return Recorded.REFUSED
-    return Recorded.ANSWER if isinstance(result.answer, UsageReading) else Recorded.CARD_ERROR
+def _outcome(result: Result, growing: set[int]) -> Outcome:
+    card = result.card
+    hastens = CheckType.PACKAGE if card.claim.card_id in growing else None
+    if isinstance(result.answer, UsageReading) and result.answer.network:
+        card = replace(card, card_class=card.card_class._replace(network_status=result.answer.network.value))
+    return Outcome(card, recorded(result), hastens)
 
 
 def _judged(result: Result, now: datetime) -> Result:
@@ -51,12 +53,17 @@ def _judged(result: Result, now: datetime) -> Result:
     return result
 
 
-def _check_result(result: Result) -> CheckResult:
-    error = result.answer.code.value if isinstance(result.answer, CardError) else ""
-    return CheckResult(result.card.claim.card_id, result.card.claim.token, error)
+def _take_over_network(results: Sequence[Result], now: datetime) -> None:
+    said: dict[int, str] = {}
+    for result in results:
+        network = cast(UsageReading, result.answer).network
+        if network and network != result.card.card_class.network_status:
+            said[result.card.claim.card_id] = network.value
+    observations.take_over(observations.NETWORK, said, cause="data usage check", now=now)
 
 
-def _meter(results: Sequence[Result], now: datetime) -> None:
+def _meter(results: Sequence[Result], now: datetime) -> set[int]:
+    """Meter the readings; returns the ids of the cards whose subscriptions may have more usage now."""
     before = usage.meters_of([result.card.claim.card_id for result in results])
     after: dict[int, Meter] = {}
     lines: list[UsageLine] = []
@@ -75,6 +82,7 @@ def _meter(results: Sequence[Result], now: datetime) -> None:
     usage.store_meters(after)
     usage.append(lines, now=now)
     subscription_usage.count(growths)
+    return {growth.card_id for growth in growths}
 
 
 def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> list[Growth]:

@@ -1,9 +1,11 @@
-"""The drain: what a worker does. Begin with `stream.py`, which tells it in this order.
+"""The drain: what a worker does. Begin with `gateway_stream.py`, which tells it in this order.
 
-1. claim (`claiming.py`, with `directory.py`): due cards, loaded into a local queue (`waiting.py`)
+1. claim (`intake.py` with `loading.py` and `directory.py`, then `claiming.py`): due cards, in a local queue (`waiting.py`)
 2. ask (`asking.py`): their gateways, a call on every seat (`gateway_seats.py`)
 3. record (`recording.py`): the answers, in one transaction
 4. settle (`settling.py`): say when each card is due next, and count
+
+A check that asks nobody has a shorter way (`local_stream.py`).
 
 Around it: `running.py` runs a stream for each check type and looks after seats, `recruiting.py` calls other processes,
 `lifetime.py` and `stopping.py` say when it ends, `outlet.py` is what drains of a process share.

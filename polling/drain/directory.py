@@ -51,19 +51,19 @@ class Directory:
         """A card's own gateway, or its carrier's default."""
         return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
 
-    def opens_in(
-        self, gateway: Gateway | None, *, check_type: CheckType | None = None, carrier_id: int | None = None
-    ) -> timedelta | None:
-        """None: calls may go out now. Else the time until they may; zero: nobody knows.
-
-        Pauses of a check type or a carrier count when they are named.
-        """
+    def opens_in(self, gateway: Gateway | None) -> timedelta | None:
+        """None: calls may go out now. Else the time until they may; zero: nobody knows."""
         if gateway is None or not gateway.is_enabled:
             return timedelta()
-        paused = [("gateway", gateway.pk), ("carrier", carrier_id or 0), ("type", check_type or "")]
-        ends = [self.pauses[one] for one in paused if one in self.pauses]
+        ends = [self.pauses[one] for one in [("gateway", gateway.pk)] if one in self.pauses]
         if gateway.paused_until and gateway.paused_until > self.now:
             ends.append(gateway.paused_until)
+        return max(ends) - self.now if ends else None
+
+    def paused_for(self, check_type: CheckType, carrier_id: int) -> timedelta | None:
+        """How long checks of this type, or of this carrier's cards, are still paused; None: they are not."""
+        paused = [("type", check_type.value), ("carrier", carrier_id)]
+        ends = [self.pauses[one] for one in paused if one in self.pauses]
         return max(ends) - self.now if ends else None
 
 

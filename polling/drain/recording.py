@@ -1,4 +1,4 @@
-"""Records what gateways have said: a batch in one transaction."""
+"""Records what was found: a batch in one transaction."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ from django.db import DataError, IntegrityError, close_old_connections, transact
 
 from carriers.clients.base import CardError, CardErrorCode
 from common import database
-from polling.checks.base import GatewayCheck, Outcome, Result
+from polling.checks.base import Check, Outcome, Result
 
 log = structlog.get_logger(__name__)
 
 
-def record(check: GatewayCheck, results: Sequence[Result]) -> list[Outcome]:
+def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
     """Write `results`, and say what became of each. One that PostgreSQL refuses never fails its batch."""
     close_old_connections()
     return _write(check, results) if results else []
 
 
-def _write(check: GatewayCheck, results: Sequence[Result]) -> list[Outcome]:
+def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
     try:
         with transaction.atomic():
             return check.record(results, now=database.now())

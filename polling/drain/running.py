@@ -1,6 +1,6 @@
 """The drain: a stream for each check type, and a look at seats, triggers and the clock five times a second.
 
-Its message carries nothing: what is due is in the schedule. How a card goes through it is in `stream`.
+Its message carries nothing: what is due is in the schedule. How a card goes through it is in `gateway_stream`.
 """
 
 import asyncio
@@ -15,11 +15,14 @@ from django.conf import settings
 from redis import Redis
 
 from common.http.outgoing import Outgoing
-from common.redis.leases import LEASE_SECONDS
+from common.redis.leases import LEASE_SECONDS, HeldSeats
+from polling.checks.base import Check, GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.drain import stopping
 from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.gateway_stream import GatewayStream
 from polling.drain.lifetime import Lifetime
+from polling.drain.local_stream import LocalStream
 from polling.drain.outlet import Outlet
 from polling.drain.recruiting import Recruiter, seats_wanted
 from polling.drain.settling import Hand
@@ -61,7 +64,7 @@ class Drain:
 
             async def use(outgoing: Outgoing) -> None:
                 means = Means(self.redis, self.outlet, outgoing, gateway_seats, lifetime, self.chance)
-                streams = [Stream(check, seats[check], hands[check], means) for check in hands]
+                streams = [_stream(check, seats[check], hand, means) for check, hand in hands.items()]
                 await Round(streams, means, Recruiter(self.redis, self.send_next)).run()
 
             try:
@@ -128,7 +131,7 @@ class Round:
                 if not self.means.gateway_seats.has_any(gateway_id):
                     stream.defer(gateway_id)
             stream.take_notice(outlook)
-            if stream.has_calls or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
+            if stream.is_at_work or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
                 lifetime.busy()
 
     def _review_seats(self, stream: Stream, pace: int) -> Outlook:
@@ -145,7 +148,7 @@ class Round:
                 held=held,
                 pace=pace,
                 has_work=outlook.cards > 0 or (outlook.suspects > 0 and lifetime.is_young),
-                share=self.recruiter.share(occupancy.limit or 0),
+                share=min(stream.most_seats, self.recruiter.share(occupancy.limit or 0)),
                 free=occupancy.free,
             )
         seats.shrink_to(wanted)
@@ -157,6 +160,12 @@ class Round:
             # Who cannot claim himself, because PostgreSQL is away, must not call others.
             self.recruiter.call_for_help()
         return outlook
+
+
+def _stream(check: Check, seats: HeldSeats, hand: Hand, means: Means) -> Stream:
+    if isinstance(check, GatewayCheck):
+        return GatewayStream(check, seats, hand, means)
+    return LocalStream(check, seats, hand, means)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -1,15 +1,22 @@
 """Settles claims: what each outcome means for the schedule and the statistics."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from random import Random
 from types import TracebackType
 from typing import Self
 
+from redis import Redis
+
+from cards.models import CheckType
 from polling import due
 from polling.checks.base import Outcome, PolledCard, Recorded
 from polling.drain.asking import Answered
 from polling.store.schedule import Claim, Counts, Schedule, Settlement
+
+# Over so many seconds, so that cards which were read together are not judged in one moment.
+HASTEN_SECONDS = 5
 
 
 def after(answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Random) -> list[Settlement]:
@@ -38,9 +45,9 @@ def after_trouble(card: PolledCard, duration_ms: int, chance: Random) -> Settlem
     return Settlement(card.claim, due.after_gateway_trouble(chance), Counts.FAILED, duration_ms)
 
 
-def while_closed(claim: Claim, interval: timedelta, opens_in: timedelta, chance: Random) -> Settlement:
-    """The gateway must not be called now."""
-    return Settlement(claim, due.while_gateway_is_closed(interval, opens_in, chance))
+def while_closed(card: PolledCard, opens_in: timedelta, chance: Random) -> Settlement:
+    """The card must not be checked now: there is a pause, or its gateway must not be called."""
+    return Settlement(card.claim, due.while_gateway_is_closed(card.interval, opens_in, chance))
 
 
 def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
@@ -56,6 +63,17 @@ def unwanted(claim: Claim) -> Settlement:
 def given_back(claim: Claim) -> Settlement:
     """The card was not asked: it goes back to where it was."""
     return Settlement(claim, -claim.overdue)
+
+
+def hasten(redis: Redis, outcomes: Sequence[Outcome], chance: Random) -> None:
+    """Make due what outcomes hasten. Whoever dies before this has it done at its own time."""
+    by_type: dict[CheckType, list[tuple[int, float]]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.hastens:
+            delay = chance.uniform(0, HASTEN_SECONDS)
+            by_type[outcome.hastens].append((outcome.card.claim.card_id, delay))
+    for check_type, cards in by_type.items():
+        Schedule(redis, check_type).hasten(cards)
 
 
 class Hand:

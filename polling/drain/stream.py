@@ -1,33 +1,24 @@
-"""One check type's way through a drain: claim, ask, record, settle, all at once on different cards."""
+"""What a drain knows of a stream: one check type's way from claiming to settling."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 
 from redis import Redis
 
 from common.http.outgoing import Outgoing
 from common.redis.leases import HeldSeats
-from polling.checks.base import GatewayCheck, Outcome
-from polling.drain import settling
-from polling.drain.asking import Answered, Asker, Call
-from polling.drain.claiming import CALLS_A_SEAT, Claimer, Taken
+from polling.checks.base import Check
 from polling.drain.gateway_seats import GatewaySeats
 from polling.drain.lifetime import Lifetime
 from polling.drain.outlet import Outlet
-from polling.drain.recording import record
 from polling.drain.settling import Hand
-from polling.drain.waiting import Waiting
-from polling.store.schedule import Outlook, Settlement
+from polling.store.schedule import Outlook
 
 LOOK_SECONDS = 0.2
-RECORD_OUTCOMES = 200
-# With so many answers unrecorded, no more is asked: PostgreSQL is slower than the gateways.
-UNRECORDED_AT_MOST = 2000
 
 
 @dataclass(frozen=True)
@@ -42,204 +33,54 @@ class Means:
     chance: Random
 
 
-class Stream:
-    """Claims ahead of its calls, calls on every seat, and records in batches."""
+class Stream(ABC):
+    """Claims, checks, records and settles on the seats that it has. `most_seats`: more are of no use to it."""
 
-    def __init__(self, check: GatewayCheck, seats: HeldSeats, hand: Hand, means: Means) -> None:
+    most_seats: int
+
+    def __init__(self, check: Check, seats: HeldSeats, hand: Hand, means: Means) -> None:
         """`seats` and `hand` outlive the stream: who made them gives back what is left in them."""
-        self.check, self.seats, self.hand, self._means = check, seats, hand, means
-        self._asker = Asker(check, means.outgoing)
-        self._claimer = Claimer(
-            check.type,
-            redis=means.redis,
-            hand=hand,
-            gateway_seats=means.gateway_seats,
-            call_seconds=self._asker.call_seconds,
-            chance=means.chance,
-        )
-        self._waiting = Waiting()
-        self._calls: dict[asyncio.Task[None], Call] = {}
-        self._answered: list[Answered] = []
-        self._settlements: list[Settlement] = []
-        self._unrecorded = 0
-        self._is_claiming, self._is_closed = True, False
-        self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
-        self._triggered, self._begun = 0, 0
+        self.check, self.seats, self.hand, self.means = check, seats, hand, means
 
+    @abstractmethod
     async def check_suspects(self) -> None:
-        """Ask about cards that lost their claims, one by one: when one kills us, no neighbour is blamed."""
-        while self._means.lifetime.is_young and len(self.seats):
-            taken = await self._means.outlet.in_thread(self._claimer.claim_suspect)
-            if taken is None:
-                return
-            self._line_up(taken, in_front=False)
-            self._ask()
-            while self._calls:
-                await asyncio.wait(self._calls)
-            await self._record_and_settle()
+        """Check cards that lost their claims, one by one: when one kills us, no neighbour is blamed."""
 
+    @abstractmethod
     async def flow(self) -> None:
-        """Claim, ask, record and settle until the drain's time is up and every call has ended."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_recording())
-                await self._keep_claiming()
-        finally:
-            await self.close()
+        """Go on until the drain's time is up and nothing is in flight."""
 
-    async def close(self) -> None:
-        """Begin no call any more, and end those that run. Safe to repeat."""
-        self._is_closed = True
-        self.cut_calls()
-        while self._calls:
-            await asyncio.wait(self._calls)
-        self._asker.tell_failures()
-
-    @property
-    def has_calls(self) -> bool:
-        """Whether a call runs."""
-        return bool(self._calls)
-
-    def calls_by_gateway(self) -> Counter[int]:
-        """How many calls wait or run, per gateway."""
-        running = Counter(call.gateway.pk for call in self._calls.values())
-        return running + Counter(self._waiting.calls_by_gateway())
-
+    @abstractmethod
     def take_pace(self) -> int:
-        """How many calls ran since this was last asked."""
-        begun, self._begun = self._begun, 0
-        return begun + len(self._calls)
+        """How many seats were used since this was last asked."""
 
+    @abstractmethod
     def take_notice(self, outlook: Outlook) -> None:
         """There may be something to claim, and other seats than before."""
-        self._triggered = outlook.triggered
-        self._ask()
-        if outlook.cards:
-            self._has_room.set()
 
-    def defer(self, gateway_id: int) -> None:
-        """Nobody waits for a seat at a gateway: without any, its cards are deferred."""
-        cards = self._waiting.drop(gateway_id)
-        self._settlements += [settling.while_busy(card, timedelta(), self._means.chance) for card in cards]
+    @property
+    @abstractmethod
+    def is_at_work(self) -> bool:
+        """Whether a seat is in use."""
 
+    @abstractmethod
+    async def close(self) -> None:
+        """Begin nothing any more, and end what runs. Safe to repeat."""
+
+    @abstractmethod
     def cut_calls(self) -> None:
         """End the calls that run; their cards are given back."""
-        for task in self._calls:
-            task.cancel()
 
-    # ---- claim
+    @abstractmethod
+    def calls_by_gateway(self) -> Counter[int]:
+        """How many calls wait or run, per gateway."""
 
-    async def _keep_claiming(self) -> None:
-        while self._means.lifetime.may_claim:
-            taken = await self._claim()
-            if taken:
-                self._line_up(taken, in_front=self._triggered > 0)
-                self._ask()
-            if taken is None or taken.is_all:
-                self._has_room.clear()
-                await _either(self._has_room, LOOK_SECONDS)
-        self._is_claiming = False
-
-    async def _claim(self) -> Taken | None:
-        seats, waiting = len(self.seats), self._waiting.calls_by_gateway()
-        calls = sum(waiting.values())
-        in_thread = self._means.outlet.in_thread
-        if calls < seats:
-            return await in_thread(self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting)
-        if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
-            return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting)
-        return None
-
-    def _line_up(self, taken: Taken, *, in_front: bool) -> None:
-        self._settlements += taken.settlements
-        for gateway, cards in taken.cards:
-            self._waiting.add(gateway, cards, in_front=in_front)
-
-    # ---- ask
-
-    def _ask(self) -> None:
-        """Begin calls while there are seats: of the type first, then of a gateway."""
-        gateway_seats = self._means.gateway_seats
-        while self._may_ask and self.seats.begin():
-            call = self._waiting.next(gateway_seats.begin)
-            if call is None:
-                self.seats.end()
-                return
-            self._begin(call)
-
-    @property
-    def _may_ask(self) -> bool:
-        is_open = self._means.lifetime.may_call and not self._is_closed
-        return is_open and self._unrecorded < UNRECORDED_AT_MOST
-
-    def _begin(self, call: Call) -> None:
-        self._begun += 1
-        task = asyncio.create_task(self._call(call))
-        self._calls[task] = call
-        task.add_done_callback(self._end)
-
-    def _end(self, task: asyncio.Task[None]) -> None:
-        """A call has come to its end, or was cut off."""
-        call = self._calls.pop(task)
-        self.seats.end()
-        self._means.gateway_seats.end(call.gateway.pk)
-        self._ask()
-        if self._waiting.calls() < len(self.seats):
-            self._has_room.set()
-
-    async def _call(self, call: Call) -> None:
-        self._keep_or_repeat(await self._asker.ask(call))
-
-    def _keep_or_repeat(self, answered: Answered) -> None:
-        call = answered.call
-        if answered.has_failed and self._asker.is_well(call.gateway):
-            # The gateway answers others, so a card may be the reason: ask again in halves, to find out which.
-            if self._means.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
-                self._waiting.repeat(call.halves())
-                return
-            if call.is_repeat and len(call.cards) == 1:
-                answered = answered.blamed_on_the_card()
-        self._answered.append(answered)
-        self._unrecorded += len(call.cards)
-        if self._unrecorded >= RECORD_OUTCOMES:
-            self._has_answers.set()
-
-    # ---- record
-
-    async def _keep_recording(self) -> None:
-        while not self._is_over:
-            await _either(self._has_answers, LOOK_SECONDS)
-            self._has_answers.clear()
-            await self._record_and_settle()
-            # There may have been too many answers to ask on.
-            self._ask()
-
-    @property
-    def _is_over(self) -> bool:
-        has_more = self._is_claiming or (self._means.lifetime.may_claim and self._waiting.calls() > 0)
-        return not (has_more or self._calls or self._answered or self._settlements)
-
-    async def _record_and_settle(self) -> None:
-        answered, self._answered = self._answered, []
-        without_call, self._settlements = self._settlements, []
-        if answered:
-            outcomes = await self._means.outlet.in_thread(self._record, answered)
-            self._unrecorded -= sum(len(one.call.cards) for one in answered)
-            await self._means.outlet.in_thread(self._settle, answered, outcomes)
-        if without_call:
-            await self._means.outlet.in_thread(self.hand.settle, without_call)
-
-    def _record(self, answered: Sequence[Answered]) -> list[Outcome]:
-        outcomes = record(self.check, [result for one in answered for result in one.results])
-        return self._claimer.by_configs_in_force(outcomes)
-
-    # ---- settle
-
-    def _settle(self, answered: Sequence[Answered], outcomes: Sequence[Outcome]) -> None:
-        self.hand.settle(settling.after(answered, outcomes, self._means.chance))
+    @abstractmethod
+    def defer(self, gateway_id: int) -> None:
+        """Nobody waits for a seat at a gateway: without any, its cards are deferred."""
 
 
-async def _either(event: asyncio.Event, seconds: float) -> None:
+async def either(event: asyncio.Event, seconds: float) -> None:
     """Wait until `event` is set or `seconds` have passed."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)

@@ -22,7 +22,7 @@ class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
 class ClassCensus(models.Model):
     """The cards of one class, which is all that matching looks at, and one gateway.
 
-    Fewer than a thousand rows stand for the fleet. The intervals are those of the schedule. Where the configs now say something else, its cards are planned anew.
+    Fewer than two thousand rows stand for the fleet. The intervals are those of the schedule. Where the configs now say something else, its cards are planned anew.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))
@@ -33,6 +33,7 @@ class ClassCensus(models.Model):
     )
     network_status = models.CharField(_("network status"), max_length=7, choices=Card.NetworkStatus.choices)
     enable_polling = models.BooleanField(_("polled"))
+    is_subscribed = models.BooleanField(_("on a plan"))
     gateway = models.ForeignKey(
         Gateway,
         models.CASCADE,
@@ -60,6 +61,7 @@ class ClassCensus(models.Model):
                     "real_name_status",
                     "network_status",
                     "enable_polling",
+                    "is_subscribed",
                     "gateway",
                 ],
                 nulls_distinct=False,

@@ -179,6 +179,7 @@ class ClassCensusFactory(DjangoModelFactory[ClassCensus]):
     real_name_status = "verified"
     network_status = "online"
     enable_polling = True
+    is_subscribed = False
     cards = 1
 
 

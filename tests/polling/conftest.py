@@ -24,7 +24,15 @@ def outlet() -> Iterator[Outlet]:
 
 
 @pytest.fixture
-def ready_to_drain(redis: Redis, settings: Settings) -> None:
+def ready_to_drain(ready_for_all_checks: None) -> None:
+    """The same with one check type only: to the drain all are alike, but for the way in which they are made."""
+    from polling.models import PollingConfig
+
+    PollingConfig.objects.update(realname_check_interval=None)
+
+
+@pytest.fixture
+def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
     """Defaults and partitions; every card is due at once."""
     from django.utils import timezone
 

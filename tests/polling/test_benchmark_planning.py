@@ -14,7 +14,7 @@ from polling import defaults
 from polling.models import ClassCensus
 from polling.seeding import Seeding
 from polling.store import keys
-from tests.factories import CardFactory
+from tests.factories import CardFactory, SubscriptionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,8 @@ def beside(redis: Redis) -> Iterator[Redis]:
 
 def test_it_plans_all_checks_beside_the_schedule_and_leaves_nothing(redis: Redis, beside: Redis) -> None:
     defaults.make_missing()
-    CardFactory.create_batch(4, real_name_status="verified")
+    for card in CardFactory.create_batch(4, real_name_status="verified"):
+        SubscriptionFactory.create(card=card)
     Seeding(redis, Random(1)).run()
     before = redis.zrange(keys.queue("carddata"), 0, -1, withscores=True)
     # What an earlier run left that was killed.

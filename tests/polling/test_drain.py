@@ -94,7 +94,7 @@ def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
     drain(redis, outlet)
 
     state = CheckState.objects.get(card=card)
-    assert (state.failures, state.error, state.checked_at) == (1, "not_found", None)
+    assert (state.failures, state.error, state.checked_at) == (1, "the gateway does not know the card", None)
     assert redis.hgetall(keys.stats(TYPE))["failed"] == "1"
     assert not CardUsage.objects.filter(card=card).exists()
 

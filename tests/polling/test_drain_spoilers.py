@@ -11,7 +11,15 @@ from django.db import OperationalError
 from redis import Redis
 
 from cards.models import CardUsage, CheckState
-from carriers.clients.base import CardError, GatewayAddress, GatewayClient, GatewayError, UsageReading
+from carriers.clients.base import (
+    CardError,
+    CardErrorCode,
+    GatewayAddress,
+    GatewayClient,
+    GatewayError,
+    RealName,
+    UsageReading,
+)
 from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
 from polling.checks import data_usage
@@ -48,6 +56,9 @@ class Carrier(GatewayClient):
             UsageReading(Decimal(10) ** 17 if iccid in self.enormous else Decimal(1), at) for iccid in iccids
         ]
 
+    async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
+        raise AssertionError
+
 
 @pytest.fixture
 def carrier(monkeypatch: pytest.MonkeyPatch) -> type[Carrier]:
@@ -73,7 +84,7 @@ def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
     good = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
     assert set(good) == {card.pk for card in cards} - {spoiler.pk}
     state = CheckState.objects.get(card=spoiler)
-    assert (state.failures, state.error) == (1, "unanswered")
+    assert (state.failures, state.error) == (1, CardErrorCode.UNANSWERED.words)
     assert redis.hget(keys.stats(TYPE), "failed") == "1"
 
 
@@ -100,7 +111,7 @@ def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
     drain(redis, outlet)
 
     assert len(carrier.calls) < 40 + 20
-    assert CheckState.objects.filter(error="unanswered").count() <= 4
+    assert CheckState.objects.filter(error=CardErrorCode.UNANSWERED.words).count() <= 4
 
 
 def test_a_value_that_cannot_be_stored_never_fails_its_batch(
@@ -115,7 +126,7 @@ def test_a_value_that_cannot_be_stored_never_fails_its_batch(
 
     assert CardUsage.objects.count() == 49
     state = CheckState.objects.get(card=bad)
-    assert (state.error, state.failures, state.checked_at) == ("absurd", 1, None)
+    assert (state.error, state.failures, state.checked_at) == (CardErrorCode.ABSURD.words, 1, None)
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
 
 

@@ -10,13 +10,15 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
-from cards.models import Card
+from cards.models import Card, CheckType
 from polling import defaults
 from polling.admin import explanation
 from polling.explaining import explain
+from polling.matching import Decision
+from polling.models import PollingConfig
 from polling.receivers import replan
 from polling.store.schedule import Schedule
-from tests.factories import CardFactory, GatewayFactory, PauseFactory
+from tests.factories import CardFactory, DeviceFactory, GatewayFactory, PauseFactory, SubscriptionFactory
 from tests.polling.draining import TYPE
 
 pytestmark = pytest.mark.django_db
@@ -41,9 +43,31 @@ def configured(redis: Redis) -> None:
 def test_the_reason_names_the_config_and_its_condition(
     redis: Redis, fields: dict[str, object], reason: str
 ) -> None:
-    [explained] = explain(CardFactory.create(**fields), redis)
+    explained = {one.check_type.value: one for one in explain(CardFactory.create(**fields), redis)}
 
-    assert explained.decision.reason == reason
+    assert explained[TYPE].decision.reason == reason
+
+
+def test_an_industry_card_is_exempt_from_the_real_name_check_whatever_the_configs_say(redis: Redis) -> None:
+    PollingConfig.objects.filter(name="Industry").update(realname_check_interval=60)
+
+    explained = {one.check_type: one for one in explain(CardFactory.create(category="industry"), redis)}
+
+    assert explained[CheckType.REAL_NAME].decision == Decision(
+        None, None, "industry cards are exempt from it"
+    )
+
+
+@pytest.mark.parametrize("owner", ["card", "device"])
+def test_a_card_without_a_plan_does_not_want_the_package_check(redis: Redis, owner: str) -> None:
+    card = CardFactory.create(device=DeviceFactory.create())
+
+    def reason() -> str:
+        return {one.check_type: one for one in explain(card, redis)}[CheckType.PACKAGE].decision.reason
+
+    assert reason() == "the card has no plan"
+    SubscriptionFactory.create(**{"card": None, owner: card if owner == "card" else card.device})
+    assert reason() == "config 'Activated' (50): activated"
 
 
 def test_where_the_card_is_in_the_schedule(redis: Redis) -> None:

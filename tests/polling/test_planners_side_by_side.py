@@ -14,7 +14,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from cards import lifecycle
-from cards.models import Card
+from cards.models import Card, CheckType
 from polling import defaults, recounting
 from polling.conf import PollingSettings
 from polling.models import PollingConfig
@@ -47,7 +47,7 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
         config.is_enabled = chance.random() < 0.7
         config.carddata_check_interval = chance.choice([None, 0, 60, 1800])
         config.save()
-        time.sleep(0.05)
+        time.sleep(0.2)
 
     deadline = time.monotonic() + SECONDS
 
@@ -72,7 +72,7 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
     ]
     with ThreadPoolExecutor(len(work)) as pool:
         times = list(pool.map(repeat, work))
-    assert min(times) > 3, times
+    assert min(times) > 1, times
 
     # It is quiet again: what is outdated is planned anew, as the next tick does it.
     Replanning(redis, Random(seed)).run()
@@ -82,7 +82,7 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
     wanted = wanting()
     assert wanted <= scheduled(redis)
     # A stranger may be left: the next drain that claims it, or the next repair, removes it.
-    [repaired] = (Repair(redis, Random(seed)).run() or {}).values()
+    repaired = (Repair(redis, Random(seed)).run() or {})[CheckType(TYPE)]
     assert repaired.missing == 0
     assert scheduled(redis) == wanted
     assert int(redis.hget(keys.WANTED, TYPE) or 0) == len(wanted)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from cards.models import CheckType
 from polling import due
+from polling.card_class import CardClass
 from polling.checks.registry import CHECKS
 from polling.conf import PollingSettings
 from polling.defaults import CONFIGS
-from polling.matching import CardClass, interval_for
+from polling.matching import interval_for
 from polling.models import PollingConfig
 from polling.store.histogram import BUCKETS, percentile
 from polling.system_checks import problems
@@ -21,7 +22,7 @@ from polling.system_checks import problems
 HALF_HOUR = timedelta(minutes=30)
 NOW = datetime(2026, 5, 10, tzinfo=UTC)
 DEFAULTS = [PollingConfig(**fields) for fields in CONFIGS]
-ACTIVATED = CardClass(1, "normal", 3, "verified", "online", enable_polling=True)
+ACTIVATED = CardClass(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
 
 
 def changed(**fields: Any) -> CardClass:

@@ -29,6 +29,7 @@ QUEUE = keys.queue(TYPE)
 def cards(redis: Redis, settings: Settings) -> list[Card]:
     settings.POLLING = PollingSettings(seed_chunk_cards=2)
     defaults.make_missing()
+    PollingConfig.objects.update(realname_check_interval=None)
     made = CardFactory.create_batch(5)
     Seeding(redis, Random(1)).run()
     return made
@@ -38,8 +39,8 @@ def repair(redis: Redis) -> tuple[int, int]:
     """How many were missing, and how many strangers."""
     found = Repair(redis, Random(1)).run()
     assert found is not None
-    [only] = found.values()
-    return only.missing, only.strangers
+    of_type = found[CheckType(TYPE)]
+    return of_type.missing, of_type.strangers
 
 
 def test_nothing_is_wrong_in_quiet_times(redis: Redis, cards: list[Card]) -> None:
@@ -93,6 +94,8 @@ def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
 
     def enable_meanwhile(ids: list[int]) -> list[fleet.Row]:
         rows = read(ids)
+        if not ids:
+            return rows
         monkeypatch.undo()
         chosen.update(enable_polling=True)
         return rows
@@ -174,6 +177,8 @@ def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
     card, read = cards[0], fleet.parked
 
     def park_meanwhile(check_type: CheckType, cards: list[int] | None) -> list[fleet.Row]:
+        if check_type != TYPE:
+            return read(check_type, cards)
         monkeypatch.undo()
         parking.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
         return read(check_type, cards)

@@ -6,13 +6,13 @@ from typing import Any
 from cards.metering import Tariff
 from carriers.cycles import BillingCalendar
 from carriers.models import Gateway
+from polling.card_class import CardClass
 from polling.checks.base import PolledCard
 from polling.drain.asking import Call
 from polling.drain.waiting import Waiting
-from polling.matching import CardClass
 from polling.store.schedule import Claim
 
-CLASS = CardClass(1, "normal", 3, "verified", "online", enable_polling=True)
+CLASS = CardClass(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
 
 
 def gateway(number: int, batch_size: int) -> Gateway:

@@ -1,0 +1,59 @@
+"""Judges the subscriptions of many cards, and stores what was found."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from cards import accounts
+from cards.consumption import Account, in_charge
+from cards.quota import Balance, State
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The main subscription that a card's usage counts on, and how its quota stands."""
+
+    main: Account
+    balance: Balance
+    state: State
+
+
+def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
+    """Card -> judgement, of the cards whose usage counts on a plan now."""
+    candidates = accounts.in_force([(card_id, now) for card_id in cards])
+    known = accounts.read({account_id for ids in candidates.values() for account_id in ids})
+    # Cards of one device share their accounts: these are judged once.
+    judged: dict[tuple[int, ...], Judgement | None] = {}
+    for ids in set(map(tuple, candidates.values())):
+        judged[ids] = _judgement([known[account_id] for account_id in ids if account_id in known], now)
+    found = ((card_id, judged[tuple(ids)]) for card_id, ids in candidates.items())
+    return {card_id: judgement for card_id, judgement in found if judgement}
+
+
+def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
+    """Write the states that changed. The others rest: that they were judged again is in the check states."""
+    states = {judgement.main.id: judgement.state.value for judgement in judgements}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH changed AS MATERIALIZED (
+                SELECT main.id, judged.state FROM cards_subscription AS main
+                JOIN unnest(%s::bigint[], %s::text[]) AS judged(id, state) ON judged.id = main.id
+                WHERE main.state <> judged.state OR main.judged_at IS NULL
+                ORDER BY main.id FOR NO KEY UPDATE OF main
+            )
+            UPDATE cards_subscription AS main SET state = changed.state, judged_at = %s
+            FROM changed WHERE main.id = changed.id
+            """,
+            [list(states), list(states.values()), now],
+        )
+
+
+def _judgement(found: Sequence[Account], now: datetime) -> Judgement | None:
+    chosen = in_charge(found, now)
+    if not chosen:
+        return None
+    balance = Balance.of(chosen)
+    return Judgement(next(account for account in chosen if account.is_main), balance, balance.state)

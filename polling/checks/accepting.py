@@ -1,0 +1,38 @@
+"""What recording a batch begins with, for every check: late results are refused, the others noted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cards import check_states
+from cards.check_states import CheckResult
+from cards.models import CheckType
+from carriers.clients.base import CardError
+from polling.checks.base import Outcome, Recorded, Result
+
+
+def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
+    """Write what is accepted of `results` into the check states, and return it. Needs a transaction."""
+    tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
+    newer = check_states.lock_newer(check_type, tokens)
+    accepted = [result for result in results if result.card.claim.card_id in newer]
+    if accepted:
+        check_states.write(check_type, [_check_result(result) for result in accepted], now=now)
+    return accepted
+
+
+def refused(results: Sequence[Result], accepted: Sequence[Result]) -> list[Outcome]:
+    """The outcomes of `results` that are not among the accepted ones."""
+    cards = {result.card.claim.card_id for result in accepted}
+    return [
+        Outcome(result.card, Recorded.REFUSED) for result in results if result.card.claim.card_id not in cards
+    ]
+
+
+def recorded(result: Result) -> Recorded:
+    """What became of an accepted result."""
+    return Recorded.CARD_ERROR if isinstance(result.answer, CardError) else Recorded.ANSWER
+
+
+def _check_result(result: Result) -> CheckResult:
+    error = result.answer.code.words if isinstance(result.answer, CardError) else ""
+    return CheckResult(result.card.claim.card_id, result.card.claim.token, error)

@@ -1,0 +1,30 @@
+"""The package check: whether the plan of a card, or of its device, is used up. Nobody is asked."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from cards import quota_states, suspension
+from cards.models import CheckType
+from polling.card_class import CardClass
+from polling.checks.accepting import accept, recorded, refused
+from polling.checks.base import LocalCheck, Outcome, Result
+
+
+class PackageCheck(LocalCheck):
+    """Holds usage against the quota. Over it, a suspension of the card is proposed, once."""
+
+    type = CheckType.PACKAGE
+
+    def why_unwanted(self, card: CardClass) -> str:
+        """See the base class."""
+        return "" if card.is_subscribed else _("the card has no plan")
+
+    def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        """See the base class."""
+        accepted = accept(self.type, results, now=now)
+        judged = quota_states.judge([result.card.claim.card_id for result in accepted], now=now)
+        quota_states.store(judged.values(), now=now)
+        suspension.propose(judged, now=now)
+        return [Outcome(result.card, recorded(result)) for result in accepted] + refused(results, accepted)

@@ -1,0 +1,48 @@
+"""The real-name check: whether the identity of a card's holder is verified."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from cards import observations
+from cards.models import Card, CheckType
+from carriers.clients.base import GatewayClient, RealName
+from polling.card_class import CardClass
+from polling.checks.accepting import accept, recorded, refused
+from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
+
+
+class RealNameCheck(GatewayCheck):
+    """Asks whether the holder is verified. A change matches the card with its configs anew."""
+
+    type = CheckType.REAL_NAME
+
+    def why_unwanted(self, card: CardClass) -> str:
+        """See the base class."""
+        return _("industry cards are exempt from it") if card.category == Card.Category.INDUSTRY else ""
+
+    async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
+        """See the base class."""
+        answers = await client.real_names([card.iccid for card in cards])
+        return [Result(card, answer) for card, answer in zip(cards, answers, strict=True)]
+
+    def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        """See the base class."""
+        accepted = accept(self.type, results, now=now)
+        said = {
+            result.card.claim.card_id: result.answer.value
+            for result in accepted
+            if isinstance(result.answer, RealName)
+            and result.answer != result.card.card_class.real_name_status
+        }
+        observations.take_over(observations.REAL_NAME, said, cause="real-name check", now=now)
+        return [_outcome(result) for result in accepted] + refused(results, accepted)
+
+
+def _outcome(result: Result) -> Outcome:
+    card = result.card
+    if isinstance(result.answer, RealName):
+        card = replace(card, card_class=card.card_class._replace(real_name_status=result.answer.value))
+    return Outcome(card, recorded(result))

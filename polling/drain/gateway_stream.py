@@ -1,0 +1,222 @@
+"""The stream of a check that asks gateways: claim, ask, record, settle, all at once on different cards."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from common.redis.leases import HeldSeats
+from polling.checks.base import GatewayCheck, Outcome
+from polling.drain import settling
+from polling.drain.asking import Answered, Asker, Call
+from polling.drain.claiming import CALLS_A_SEAT, Claimer, TakenByGateway
+from polling.drain.intake import Intake
+from polling.drain.recording import record
+from polling.drain.settling import Hand
+from polling.drain.stream import LOOK_SECONDS, Means, Stream, either
+from polling.drain.waiting import Waiting
+from polling.store.schedule import Outlook, Settlement
+
+RECORD_OUTCOMES = 200
+# With so many answers unrecorded, no more is asked: PostgreSQL is slower than the gateways.
+UNRECORDED_AT_MOST = 2000
+
+
+class GatewayStream(Stream):
+    """Claims ahead of its calls, calls on every seat, and records in batches."""
+
+    most_seats = sys.maxsize
+
+    def __init__(self, check: GatewayCheck, seats: HeldSeats, hand: Hand, means: Means) -> None:
+        """See the base class."""
+        super().__init__(check, seats, hand, means)
+        self._asker = Asker(check, means.outgoing)
+        self._intake = Intake(check.type, redis=means.redis, hand=hand, chance=means.chance)
+        self._claimer = Claimer(
+            self._intake,
+            gateway_seats=means.gateway_seats,
+            call_seconds=self._asker.call_seconds,
+            chance=means.chance,
+        )
+        self._waiting = Waiting()
+        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._answered: list[Answered] = []
+        self._settlements: list[Settlement] = []
+        self._unrecorded = 0
+        self._is_claiming, self._is_closed = True, False
+        self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
+        self._triggered, self._begun = 0, 0
+
+    async def check_suspects(self) -> None:
+        """See the base class."""
+        while self.means.lifetime.is_young and len(self.seats):
+            taken = await self.means.outlet.in_thread(self._claimer.claim_suspect)
+            if taken is None:
+                return
+            self._line_up(taken, in_front=False)
+            self._ask()
+            while self._calls:
+                await asyncio.wait(self._calls)
+            await self._record_and_settle()
+
+    async def flow(self) -> None:
+        """See the base class."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_recording())
+                await self._keep_claiming()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """See the base class."""
+        self._is_closed = True
+        self.cut_calls()
+        while self._calls:
+            await asyncio.wait(self._calls)
+        self._asker.tell_failures()
+
+    @property
+    def is_at_work(self) -> bool:
+        """See the base class."""
+        return bool(self._calls)
+
+    def calls_by_gateway(self) -> Counter[int]:
+        """See the base class."""
+        running = Counter(call.gateway.pk for call in self._calls.values())
+        return running + Counter(self._waiting.calls_by_gateway())
+
+    def take_pace(self) -> int:
+        """See the base class."""
+        begun, self._begun = self._begun, 0
+        return begun + len(self._calls)
+
+    def take_notice(self, outlook: Outlook) -> None:
+        """See the base class."""
+        self._triggered = outlook.triggered
+        self._ask()
+        if outlook.cards:
+            self._has_room.set()
+
+    def defer(self, gateway_id: int) -> None:
+        """See the base class."""
+        cards = self._waiting.drop(gateway_id)
+        self._settlements += [settling.while_busy(card, timedelta(), self.means.chance) for card in cards]
+
+    def cut_calls(self) -> None:
+        """See the base class."""
+        for task in self._calls:
+            task.cancel()
+
+    # ---- claim
+
+    async def _keep_claiming(self) -> None:
+        while self.means.lifetime.may_claim:
+            taken = await self._claim()
+            if taken:
+                self._line_up(taken, in_front=self._triggered > 0)
+                self._ask()
+            if taken is None or taken.is_all:
+                self._has_room.clear()
+                await either(self._has_room, LOOK_SECONDS)
+        self._is_claiming = False
+
+    async def _claim(self) -> TakenByGateway | None:
+        seats, waiting = len(self.seats), self._waiting.calls_by_gateway()
+        calls = sum(waiting.values())
+        in_thread = self.means.outlet.in_thread
+        if calls < seats:
+            return await in_thread(self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting)
+        if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
+            return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting)
+        return None
+
+    def _line_up(self, taken: TakenByGateway, *, in_front: bool) -> None:
+        self._settlements += taken.settlements
+        for gateway, cards in taken.cards:
+            self._waiting.add(gateway, cards, in_front=in_front)
+
+    # ---- ask
+
+    def _ask(self) -> None:
+        """Begin calls while there are seats: of the type first, then of a gateway."""
+        gateway_seats = self.means.gateway_seats
+        while self._may_ask and self.seats.begin():
+            call = self._waiting.next(gateway_seats.begin)
+            if call is None:
+                self.seats.end()
+                return
+            self._begin(call)
+
+    @property
+    def _may_ask(self) -> bool:
+        is_open = self.means.lifetime.may_call and not self._is_closed
+        return is_open and self._unrecorded < UNRECORDED_AT_MOST
+
+    def _begin(self, call: Call) -> None:
+        self._begun += 1
+        task = asyncio.create_task(self._call(call))
+        self._calls[task] = call
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """A call has come to its end, or was cut off."""
+        call = self._calls.pop(task)
+        self.seats.end()
+        self.means.gateway_seats.end(call.gateway.pk)
+        self._ask()
+        if self._waiting.calls() < len(self.seats):
+            self._has_room.set()
+
+    async def _call(self, call: Call) -> None:
+        self._keep_or_repeat(await self._asker.ask(call))
+
+    def _keep_or_repeat(self, answered: Answered) -> None:
+        call = answered.call
+        if answered.has_failed and self._asker.is_well(call.gateway):
+            # The gateway answers others, so a card may be the reason: ask again in halves, to find out which.
+            if self.means.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
+                self._waiting.repeat(call.halves())
+                return
+            if call.is_repeat and len(call.cards) == 1:
+                answered = answered.blamed_on_the_card()
+        self._answered.append(answered)
+        self._unrecorded += len(call.cards)
+        if self._unrecorded >= RECORD_OUTCOMES:
+            self._has_answers.set()
+
+    # ---- record
+
+    async def _keep_recording(self) -> None:
+        while not self._is_over:
+            await either(self._has_answers, LOOK_SECONDS)
+            self._has_answers.clear()
+            await self._record_and_settle()
+            # There may have been too many answers to ask on.
+            self._ask()
+
+    @property
+    def _is_over(self) -> bool:
+        has_more = self._is_claiming or (self.means.lifetime.may_claim and self._waiting.calls() > 0)
+        return not (has_more or self._calls or self._answered or self._settlements)
+
+    async def _record_and_settle(self) -> None:
+        answered, self._answered = self._answered, []
+        without_call, self._settlements = self._settlements, []
+        if answered:
+            outcomes = await self.means.outlet.in_thread(self._record, answered)
+            self._unrecorded -= sum(len(one.call.cards) for one in answered)
+            await self.means.outlet.in_thread(self._settle, answered, outcomes)
+        if without_call:
+            await self.means.outlet.in_thread(self.hand.settle, without_call)
+
+    def _record(self, answered: Sequence[Answered]) -> list[Outcome]:
+        outcomes = record(self.check, [result for one in answered for result in one.results])
+        return self._intake.by_configs_in_force(outcomes)
+
+    # ---- settle
+
+    def _settle(self, answered: Sequence[Answered], outcomes: Sequence[Outcome]) -> None:
+        self.hand.settle(settling.after(answered, outcomes, self.means.chance))
+        settling.hasten(self.means.redis, outcomes, self.means.chance)

@@ -1,0 +1,90 @@
+"""Claims cards of one check type, and loads them. Everything here blocks: it runs in a thread."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+
+from django.conf import settings
+from django.db import close_old_connections
+from redis import Redis
+
+from cards.models import CheckType
+from common import database
+from common.redis.leases import holder
+from polling.checks.base import Outcome, PolledCard
+from polling.drain import settling
+from polling.drain.directory import DIRECTORY_SECONDS, Directory
+from polling.drain.loading import load
+from polling.drain.settling import Hand
+from polling.matching import interval_for
+from polling.parking import park
+from polling.store.schedule import Schedule, Settlement, Which
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a claim brought: cards, and claims that are settled without. `touched`: how many were claimed or parked."""
+
+    cards: list[PolledCard]
+    settlements: list[Settlement]
+    claimed: int
+    touched: int
+
+
+class Intake:
+    """What streams of all kinds take their cards from."""
+
+    def __init__(self, check_type: CheckType, *, redis: Redis, hand: Hand, chance: Random) -> None:
+        """Claims go into `hand`."""
+        self._type = check_type
+        self._chance = chance
+        self._schedule = Schedule(redis, check_type)
+        self._hand = hand
+        self._directory: Directory | None = None
+        self._read_at = 0.0
+
+    def directory(self) -> Directory:
+        """The small tables. PostgreSQL is asked before anything is claimed: during an outage no claim is lost."""
+        close_old_connections()
+        database.now()
+        return self._current_directory()
+
+    def claim(self, count: int, which: Which, directory: Directory) -> Taken:
+        """Claim up to `count` cards."""
+        ttl = timedelta(seconds=settings.POLLING.claim_seconds)
+        claimed = self._schedule.claim(count, ttl=ttl, holder=holder(), which=which)
+        self._hand.take(claimed.claims)
+        if claimed.to_park:
+            park(self._type, self._schedule, claimed.to_park)
+        loaded = load(self._type, claimed.claims, directory)
+        cards, settlements = [], [settling.unwanted(claim) for claim in loaded.unwanted]
+        for card in loaded.cards:
+            paused_for = directory.paused_for(self._type, card.card_class.carrier_id)
+            if paused_for is None:
+                cards.append(card)
+            else:
+                settlements.append(settling.while_closed(card, paused_for, self._chance))
+        count = len(claimed.claims)
+        return Taken(cards, settlements, count, touched=count + len(claimed.to_park))
+
+    def by_configs_in_force(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The same, with the intervals that are in force now: configs or classes may have changed since the claim."""
+        configs = self._current_directory().configs
+        classes = {outcome.card.card_class for outcome in outcomes}
+        intervals = {card: interval_for(card, self._type, configs) for card in classes}
+        return [_at(intervals[outcome.card.card_class], outcome) for outcome in outcomes]
+
+    def _current_directory(self) -> Directory:
+        if self._directory is None or time.monotonic() - self._read_at > DIRECTORY_SECONDS:
+            # Its age counts from before it was read.
+            self._read_at, self._directory = time.monotonic(), Directory.read()
+        return self._directory
+
+
+def _at(interval: timedelta | None, outcome: Outcome) -> Outcome:
+    # One that is not wanted any more is removed by who plans it.
+    if interval is None or interval == outcome.card.interval:
+        return outcome
+    return replace(outcome, card=replace(outcome.card, interval=interval))

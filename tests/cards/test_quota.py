@@ -1,0 +1,25 @@
+"""Over, near or normal: by the share of the quota that is used."""
+
+from decimal import Decimal
+
+import pytest
+
+from cards.quota import Balance
+
+
+@pytest.mark.parametrize(
+    ("used", "allowed", "state"),
+    [
+        ("0", "1000", "normal"),
+        ("949.999", "1000", "normal"),
+        ("950", "1000", "near"),
+        ("1000", "1000", "near"),
+        ("1000.001", "1000", "over"),
+        ("0", "0", "normal"),
+        ("0.001", "0", "over"),
+    ],
+)
+def test_over_is_above_the_quota_and_near_from_ninety_five_percent_on(
+    used: str, allowed: str, state: str
+) -> None:
+    assert Balance(Decimal(used), Decimal(allowed)).state == state

@@ -1,0 +1,228 @@
+"""Packages: usage is held against the quota, and a suspension is proposed once."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, cast
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from cards import subscriptions
+from cards.models import Card, CardUsage, CheckState, Plan, ServiceOrder, Subscription
+from cards.subscriptions import Owner
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
+from polling.seeding import Seeding
+from polling.store import keys
+from tests.factories import (
+    AgentFactory,
+    CardFactory,
+    CarrierFactory,
+    DeviceFactory,
+    ExemptionFactory,
+    PauseFactory,
+    PlanFactory,
+    SubscriptionFactory,
+)
+from tests.gateway import RunningSimulator
+from tests.polling.draining import drain, gateway
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+TYPE = "package"
+
+
+@pytest.fixture(autouse=True)
+def no_gateways(ready_to_drain: None) -> None:
+    """Without a gateway nothing but this check can be made."""
+
+
+def subscription(used: str, **fields: Any) -> Subscription:
+    """Of 1,000 MB, with so many used in the present month."""
+    calendar = CarrierFactory.create()
+    month = timezone.now().astimezone(UTC).date().replace(day=1)
+    made: Subscription = SubscriptionFactory.create(
+        carrier=calendar, used_mb=used, period_start=month, **fields
+    )
+    return made
+
+
+def states() -> list[str]:
+    return list(Subscription.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
+    redis: Redis, outlet: Outlet
+) -> None:
+    rows = [subscription(used) for used in ("949.999", "950", "1000", "1000.001")]
+
+    drain(redis, outlet)
+
+    assert states() == ["normal", "near", "near", "over"]
+    order = ServiceOrder.objects.get()
+    over = rows[3]
+    assert (order.card_id, order.subscription_id) == (over.card_id, over.pk)
+    assert (order.action, order.reason, order.status) == ("suspend", "quota", "proposed")
+    assert (order.cycle_start, order.quota_version) == (over.period_start, 1)
+    assert order.evidence == {"used_mb": "1000.001", "allowance_mb": "1000.000", "auto_suspend": "shadow"}
+    assert CheckState.objects.filter(type=TYPE, failures=0, checked_at__isnull=False).count() == 4
+    assert redis.hget(keys.stats(TYPE), "success") == "4"
+
+
+def test_one_order_however_often_it_is_found(redis: Redis, outlet: Outlet) -> None:
+    row = subscription("1200")
+    for _ in range(3):
+        drain(redis, outlet)
+        redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+
+    assert ServiceOrder.objects.count() == 1
+    first = Subscription.objects.get().judged_at
+    drain(redis, outlet)
+    # A subscription whose state stays rests.
+    assert Subscription.objects.get().judged_at == first
+
+
+def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(redis: Redis, outlet: Outlet) -> None:
+    row = subscription("5000")
+    drain(redis, outlet)
+    ServiceOrder.objects.update(status="failed", ended_at=timezone.now())
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, outlet)
+    assert sorted(ServiceOrder.objects.values_list("status", flat=True)) == ["failed", "proposed"]
+
+    ServiceOrder.objects.filter(status="proposed").update(status="confirmed", ended_at=timezone.now())
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, outlet)
+    assert ServiceOrder.objects.count() == 2
+    Subscription.objects.update(quota_version=2)
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, outlet)
+    assert ServiceOrder.objects.get(status="proposed").quota_version == 2
+
+
+def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(redis: Redis, outlet: Outlet) -> None:
+    main = subscription("1400", virtual_quota_mb=900)
+    SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=600, used_mb=0)
+    ended = datetime(2026, 2, 1, tzinfo=UTC)
+    SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=9000, ends_at=ended)
+
+    drain(redis, outlet)
+    # 1,400 of 900 + 600.
+    assert states()[0] == "normal"
+    Subscription.objects.filter(card=main.card, kind="main").update(used_mb="1500.001")
+    redis.zadd(keys.queue(TYPE), {str(main.card_id): 1})
+    drain(redis, outlet)
+
+    assert states()[0] == "over"
+
+
+def test_all_cards_of_a_device_are_suspended_but_those_on_a_plan_of_their_own(
+    redis: Redis, outlet: Outlet
+) -> None:
+    device = DeviceFactory.create()
+    subscription("1001", card=None, device=device)
+    inside = CardFactory.create_batch(3, device=device)
+    SubscriptionFactory.create(card=inside[2])
+
+    drain(redis, outlet)
+
+    assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside[:2]}
+    assert states() == ["over", "normal"]
+
+
+def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
+    redis: Redis, outlet: Outlet
+) -> None:
+    subscription("1001", card=CardFactory.create(network_status="stopped"))
+    subscription("1001", plan=PlanFactory.create(auto_suspend=Plan.AutoSuspend.OFF))
+    above = AgentFactory.create()
+    below = subscription("1001", card=CardFactory.create(agent=AgentFactory.create(parent=above)))
+    later = timezone.now() + timedelta(days=1)
+    ExemptionFactory.create(card=None, agent=above, expires_at=later)
+    exempt = subscription("1001")
+    ExemptionFactory.create(card=exempt.card, expires_at=later)
+    expired = subscription("1001")
+    ExemptionFactory.create(card=expired.card, expires_at=timezone.now() - timedelta(days=1))
+
+    drain(redis, outlet)
+
+    assert states() == ["over"] * 5
+    assert below.card_id != expired.card_id
+    assert ServiceOrder.objects.get().card_id == expired.card_id
+
+
+def test_a_new_period_begins_with_nothing_used(redis: Redis, outlet: Outlet) -> None:
+    row = subscription("1001", state="over")
+    Subscription.objects.update(period_start=row.period_start - timedelta(days=40))
+
+    drain(redis, outlet)
+
+    assert states() == ["normal"]
+    assert not ServiceOrder.objects.exists()
+
+
+def test_a_card_whose_plan_ends_leaves_the_schedule_and_one_that_gets_a_plan_is_judged_at_once(
+    redis: Redis, outlet: Outlet
+) -> None:
+    ending, card = subscription("10"), CardFactory.create()
+    Seeding(redis, Random(1)).run()
+    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(ending.card_id)]
+
+    subscriptions.end([ending.pk], now=timezone.now())
+    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=timezone.now())
+
+    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(card.pk)]
+    assert Drain(redis, outlet, Random(1)).run() > 0
+    assert CheckState.objects.filter(type=TYPE).get().card_id == card.pk
+
+
+def test_more_quota_is_judged_at_once(redis: Redis, outlet: Outlet) -> None:
+    subscription("1001")
+    drain(redis, outlet)
+    assert states() == ["over"]
+
+    card = Card.objects.get()
+    subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=timezone.now(), ends_at=None)
+    Drain(redis, outlet, Random(1)).run()
+
+    assert states()[0] == "normal"
+
+
+def test_more_usage_hastens_the_check_and_the_same_reading_does_not(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    SubscriptionFactory.create(card=card, starts_at=timezone.now() - timedelta(days=400))
+    drain(redis, outlet)
+    usage = CardUsage.objects.get()
+
+    def due_in() -> float:
+        return cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
+
+    def read_again(counter_before: Decimal) -> None:
+        CardUsage.objects.update(raw_mb=counter_before, used_mb=counter_before)
+        redis.zadd(keys.queue("carddata"), {str(card.pk): 1})
+        redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 900})
+        Drain(redis, outlet, Random(1)).run()
+
+    # The counter has not grown since: there is nothing to judge.
+    read_again(usage.raw_mb + 1)
+    assert 800 < due_in() < 1000
+    read_again(Decimal(1))
+    # It was, or will be in a moment.
+    assert due_in() < 6 or due_in() > 1500
+
+
+def test_a_paused_check_and_a_card_that_lost_its_plan_meanwhile(redis: Redis, outlet: Outlet) -> None:
+    row = subscription("1001")
+    PauseFactory.create(task_type=TYPE)
+
+    drain(redis, outlet)
+    assert not CheckState.objects.exists()
+
+    Subscription.objects.filter(pk=row.pk).update(ends_at=timezone.now())
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    Drain(redis, outlet, Random(1)).run()
+    assert redis.zcard(keys.queue(TYPE)) == 0
