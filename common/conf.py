@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """`gateway_networks`: private networks that gateways, and only they, may be reached in."""
+    """What is not of a domain.
+
+    `gateway_networks`: private networks that gateways, and only they, may be reached in.
+    `log_folder`: where workers and the web process write log files; None: they do not.
+    """
 
     gateway_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    log_folder: Path | None = None

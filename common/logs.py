@@ -13,6 +13,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from common.outages import one_line
 
+ACCESS_LOGGER = "simwatch.access"
+
 
 class OutageFilter(logging.Filter):
     """Turns the traceback of an outage into its one line."""
@@ -54,25 +56,20 @@ _SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
+_JSON: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+_READABLE: list[Processor] = [structlog.dev.ConsoleRenderer(colors=False)]
+
 
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
-    """The `dictConfig` of the project: one handler on stderr, for our own events and for libraries."""
-    renderer: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if as_json
-        else [structlog.dev.ConsoleRenderer(colors=False)]
-    )
+    """The `dictConfig` of the project: one handler on stderr, for our own events and for libraries.
+
+    `as_json` is about stderr; the formatter `json` is for files, see `common.log_files`.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"outages": {"()": OutageFilter}},
-        "formatters": {
-            "structured": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), _drop_request],
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
-            }
-        },
+        "formatters": {"structured": _formatter(_JSON if as_json else _READABLE), "json": _formatter(_JSON)},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["outages"]}
         },
@@ -82,6 +79,14 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             name: {"level": "WARNING"}
             for name in ("celery.beat", "django_celery_beat", "celery.worker.strategy", "celery.app.trace")
         },
+    }
+
+
+def _formatter(renderer: list[Processor]) -> dict[str, Any]:
+    return {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), _drop_request],
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     }
 
 

@@ -7,8 +7,9 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from common import request_ids
+from common.logs import ACCESS_LOGGER
 
-log = structlog.get_logger("simwatch.access")
+log = structlog.get_logger(ACCESS_LOGGER)
 
 
 class RequestIdMiddleware:

@@ -10,8 +10,10 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
+from common import log_files
 from common.outages import one_line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -31,11 +33,7 @@ try:
     from django.conf import settings
 
     BROKER_URL = settings.CELERY_BROKER_URL
-except Exception as error:
-    from django.core.exceptions import ImproperlyConfigured
-
-    if not isinstance(error, ImproperlyConfigured):
-        raise
+except ImproperlyConfigured as error:
     sys.exit(f"simwatch: {error}")
 
 app = Celery("simwatch", task_cls="common.tasks:Door", amqp="config.reconnecting:PromptAMQP")
@@ -96,7 +94,12 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
-    """Celery leaves logging alone when this signal has a receiver; Django has set it up."""
+    """Celery leaves logging alone when this signal has a receiver; Django has set up all but the files."""
+    try:
+        log_files.begin(log_files.for_workers)
+    except ImproperlyConfigured as error:
+        # Celery logs other exceptions of a receiver, and goes on.
+        sys.exit(f"simwatch: {error}")
 
 
 @worker_ready.connect

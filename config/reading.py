@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any, TypeVar
 
 import environ
@@ -48,6 +49,11 @@ def words(name: str, default: list[str]) -> list[str]:
     return read(
         name, lambda text: [part.strip() for part in text.split(",") if part.strip()], default, must="a list"
     )
+
+
+def folder(name: str) -> Path | None:
+    """A setting such as `/var/log/simwatch`."""
+    return read(name, lambda text: Path(text).absolute(), None, must="a folder")
 
 
 def postgresql(url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
 from config.broker import next_database
-from config.reading import env, networks, postgresql, read, switch, whole_number, words
+from config.reading import env, folder, networks, postgresql, read, switch, whole_number, words
 from config.safety import Exposure, first_problem
 from polling.conf import PollingSettings
 
@@ -167,7 +167,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-COMMON = CommonSettings(gateway_networks=networks("GATEWAY_ALLOWED_NETWORKS"))
+COMMON = CommonSettings(gateway_networks=networks("GATEWAY_ALLOWED_NETWORKS"), log_folder=folder("LOG_DIR"))
 POLLING = PollingSettings(
     **{
         name: whole_number(f"POLLING_{name.upper()}", default)

@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         process = server.command.popen(log=base / "servers.log", before_exec=die_with_parent(ends_by))
         _running.append((process, ends_by))
         server.wait_until_ready()
-    os.environ.pop("SIMWATCH_ENV_FILE", None)
+    for name in ("SIMWATCH_ENV_FILE", "LOG_DIR"):
+        os.environ.pop(name, None)
     os.environ.update(
         fresh_variables(),
         SIMWATCH_MODE="local",

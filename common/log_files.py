@@ -1,0 +1,81 @@
+"""Log files in the folder `LOG_DIR`: JSON lines, a new file each day (UTC), old ones compressed, thirty kept.
+
+Many processes write to one file, so each line and each rotation is under a lock between processes (ADR 14).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final
+
+from concurrent_log_handler import ConcurrentRotatingFileHandler
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from common import logs
+
+DAYS_KEPT = 30
+
+# What `logging.config.dictConfig` takes.
+Config = dict[str, Any]
+Layout = Callable[[Config, Path], Config]
+
+
+def begin(layout: Layout) -> None:
+    """Log to files too, from now on, if `LOG_DIR` is set; `layout` is `for_workers` or `for_web`.
+
+    Raises ImproperlyConfigured, which names the setting, when they cannot be written.
+    """
+    folder: Path | None = settings.COMMON.log_folder
+    if folder is None:
+        return
+    config = layout(settings.LOGGING, folder)
+    _refuse_unwritable(
+        folder, [Path(each["filename"]) for each in config["handlers"].values() if "filename" in each]
+    )
+    logs.set_up(config)
+
+
+def for_workers(config: Config, folder: Path) -> Config:
+    """`config`, with everything in `worker.log` too. Pure."""
+    return _with(config, {"worker": folder / "worker.log"}, everything="worker")
+
+
+def for_web(config: Config, folder: Path) -> Config:
+    """`config`, with access lines in `access.log` and everything else in `api.log` too. Pure."""
+    added = _with(config, {"api": folder / "api.log", "access": folder / "access.log"}, everything="api")
+    access = {"handlers": [*config["root"]["handlers"], "access"], "propagate": False}
+    return {**added, "loggers": {**config["loggers"], logs.ACCESS_LOGGER: access}}
+
+
+def _with(config: Config, files: dict[str, Path], *, everything: str) -> Config:
+    handlers = {name: {**_DAILY, "filename": str(path)} for name, path in files.items()}
+    root = {**config["root"], "handlers": [*config["root"]["handlers"], everything]}
+    return {**config, "handlers": {**config["handlers"], **handlers}, "root": root}
+
+
+_DAILY: Final[Config] = {
+    "class": "concurrent_log_handler.ConcurrentTimedRotatingFileHandler",
+    "formatter": "json",
+    "filters": ["outages"],
+    "when": "midnight",
+    "utc": True,
+    "backupCount": DAYS_KEPT,
+    "use_gzip": True,
+    "encoding": "utf-8",
+}
+
+
+def _refuse_unwritable(folder: Path, files: list[Path]) -> None:
+    tried = folder
+    try:
+        # Rotation needs the folder, too.
+        TemporaryFile(dir=folder).close()
+        for tried in (path for file in files for path in (file, _lock_of(file))):
+            tried.open("ab").close()
+    except OSError as error:
+        raise ImproperlyConfigured(f"LOG_DIR: {tried} cannot be written: {error.strerror}") from None
+
+
+def _lock_of(file: Path) -> Path:
+    return Path(*ConcurrentRotatingFileHandler.baseLockFilename(str(file)))
