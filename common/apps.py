@@ -3,14 +3,15 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from common import logs
+from common import logs, probes
 
 
 class CommonConfig(AppConfig):
-    """Sets up logging when Django starts."""
+    """Sets up logging and registers its components when Django starts."""
 
     name = "common"
 
     def ready(self) -> None:
         """Logging first: what the other apps say at start is to be structured too."""
         logs.set_up(settings.LOGGING)
+        probes.register_all()

@@ -11,7 +11,9 @@ class CommonSettings:
 
     `gateway_networks`: private networks that gateways, and only they, may be reached in.
     `log_folder`: where workers and the web process write log files; None: they do not.
+    `watched_folders`: where this host keeps code, data and logs; health looks how full their disks are.
     """
 
     gateway_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     log_folder: Path | None = None
+    watched_folders: tuple[Path, ...] = ()

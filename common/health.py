@@ -1,67 +1,75 @@
-"""`/livez`: this process answers. `/readyz`: what it needs answers too."""
+"""What must work, and how well it does.
 
-import time
-from collections.abc import Callable
+An app registers a component for each thing that it owns. `common.probing` asks, `config.health` answers for.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-from django.db import connection
-from django.http import HttpRequest, JsonResponse
 
-from common.outages import server_of
-from common.redis.client import for_web
+class Level(StrEnum):
+    """How well something does; best first."""
 
-# An app that owns something that must work registers its probe: it returns None, or what is wrong.
-Probe = Callable[[], str | None]
-
-
-def database() -> str | None:
-    """Asks PostgreSQL the smallest question."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return None
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
 
 
-def redis() -> str | None:
-    """Asks Redis the smallest question."""
-    for_web().ping()
-    return None
+@dataclass(frozen=True)
+class Finding:
+    """What a probe has found; `detail` is for operators, and without secrets."""
+
+    level: Level
+    detail: str
 
 
-_PROBES: Final[dict[str, Probe]] = {"database": database, "redis": redis}
+Probe = Callable[[], Finding]
 
 
-def register(name: str, probe: Probe) -> None:
-    """Add a component to readiness; called from `AppConfig.ready`."""
-    _PROBES[name] = probe
+@dataclass(frozen=True)
+class Component:
+    """Something that must work.
+
+    `probe` may raise during an outage, and may hang; `silent` is the component's level then.
+    `behind` names the component without which nothing is known of this one.
+    `is_for_readiness`: a process is ready only when this is healthy.
+    """
+
+    name: str
+    probe: Probe
+    silent: Level = Level.DEGRADED
+    behind: str | None = None
+    is_for_readiness: bool = True
 
 
-def components() -> dict[str, str]:
-    """`{component: "ok" or what is wrong}`."""
-    return {name: _ask(probe) for name, probe in _PROBES.items()}
+_COMPONENTS: Final[dict[str, Component]] = {}
 
 
-def livez(request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers at all."""
-    return JsonResponse({"status": "ok"})
+def register(component: Component) -> None:
+    """Add a component; called from `AppConfig.ready`."""
+    _COMPONENTS[component.name] = component
 
 
-def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every component is ok, else 503; both name the components."""
-    started = time.perf_counter()
-    found = components()
-    is_ready = all(state == "ok" for state in found.values())
-    body = {
-        "status": "ok" if is_ready else "unavailable",
-        "components": found,
-        "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-    }
-    return JsonResponse(body, status=200 if is_ready else 503)
+def components() -> list[Component]:
+    """All components, in the order of the apps."""
+    return list(_COMPONENTS.values())
 
 
-def _ask(probe: Probe) -> str:
-    try:
-        return probe() or "ok"
-    except Exception as error:
-        if server_of(error) is None:
-            raise
-        return "does not answer"
+def overall(findings: Iterable[Finding]) -> Level:
+    """The worst level found. Pure."""
+    return max((finding.level for finding in findings), key=list(Level).index, default=Level.HEALTHY)
+
+
+def explained(asked: Iterable[Component], found: Mapping[str, Finding]) -> dict[str, Finding]:
+    """`found`, where what hides behind a component that is not healthy says so. Pure."""
+    return {component.name: _explained(component, found) for component in asked}
+
+
+def _explained(component: Component, found: Mapping[str, Finding]) -> Finding:
+    before = found.get(component.behind) if component.behind else None
+    if component.behind is None or before is None or before.level is Level.HEALTHY:
+        return found[component.name]
+    reason = f"not known, because {component.behind.capitalize()} does not answer"
+    return Finding(component.silent, reason)

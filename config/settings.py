@@ -167,7 +167,12 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-COMMON = CommonSettings(gateway_networks=networks("GATEWAY_ALLOWED_NETWORKS"), log_folder=folder("LOG_DIR"))
+LOG_DIR = folder("LOG_DIR")
+COMMON = CommonSettings(
+    gateway_networks=networks("GATEWAY_ALLOWED_NETWORKS"),
+    log_folder=LOG_DIR,
+    watched_folders=(BASE_DIR, BASE_DIR / ".run" / "servers", *([LOG_DIR] if LOG_DIR else [])),
+)
 POLLING = PollingSettings(
     **{
         name: whole_number(f"POLLING_{name.upper()}", default)

@@ -4,8 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from common import health
-from config import api
+from config import api, health
 from config.metrics import MetricsView
 
 handler400 = "common.api.problems.bad_request"
@@ -25,4 +24,5 @@ urlpatterns = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("healthz", health.healthz, name="healthz"),
 ]

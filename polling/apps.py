@@ -3,20 +3,19 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from common import health, metrics
+from common import metrics
 
 
 class PollingConfig(AppConfig):
-    """Registers the schedule's part of readiness and of the metrics."""
+    """Registers the schedule's part of health and of the metrics."""
 
     name = "polling"
     verbose_name = _("Polling")
 
     def ready(self) -> None:
-        """Readiness watches that somebody claims, not that beat ticks."""
-        from polling import receivers, system_checks  # noqa: F401 (importing registers them)
+        """Health watches that somebody claims, not that beat ticks."""
+        from polling import probes, receivers, system_checks  # noqa: F401 (importing registers them)
         from polling.metrics import PollingCollector
-        from polling.monitoring import schedule_probe
 
-        health.register("schedule", schedule_probe)
+        probes.register_all()
         metrics.register(PollingCollector())

@@ -7,16 +7,12 @@ from redis import Redis
 
 from cards.models import CheckType
 from carriers import limits as gateway_limits
-from common.redis.client import for_web
 from common.redis.leases import Occupancy
 from polling.checks.registry import CHECKS
 from polling.limits import seats_of
 from polling.models import TaskType
 from polling.store import keys
 from polling.store.stats import CheckStats, Counted
-
-# Beat ticks each second and a drain lasts 15 s: half a minute without a claim means that nothing runs.
-CLAIMS_ARE_STALE_AFTER = 30
 
 
 @dataclass(frozen=True)
@@ -137,20 +133,6 @@ def schedule_bytes(redis: Redis) -> int:
         for check_type in CheckType.values:
             pipeline.memory_usage(structure(check_type))
     return sum(found or 0 for found in pipeline.execute())
-
-
-def schedule_probe() -> str | None:
-    """For readiness: what is wrong with the schedule, or None."""
-    redis = for_web()
-    if not redis.exists(keys.EPOCH):
-        return "there is no schedule: the next wake-up makes one, or run init_polling"
-    if not any(state.max_concurrency for state in limits(redis) if state.task_type in set(CHECKS)):
-        # Somebody has paused everything: it is as it should be.
-        return None
-    age = last_claim_age(redis)
-    if age is None or age > CLAIMS_ARE_STALE_AFTER:
-        return "nobody claims: is beat running, and a worker of the queue checks?"
-    return None
 
 
 def last_claim_age(redis: Redis) -> float | None:

@@ -70,6 +70,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(base)
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The probes' threads keep connections, with which the test database cannot be dropped."""
+    yield
+    from common import probing
+
+    probing.stop()
+
+
 @pytest.fixture
 def redis() -> Iterator["Redis"]:
     """An empty Redis of the suite's own; what a test leaves in it is gone afterwards."""

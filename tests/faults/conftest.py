@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,16 @@ class Stack:
             server.wait_until_ready()
         return self.postgres.url(), self.valkey.url(0)
 
-    def _run(self, *arguments: str) -> None:
+    def _run(self, *arguments: str) -> str:
         environment = {**os.environ, **self.variables}
-        subprocess.run((sys.executable, *arguments), env=environment, check=True, capture_output=True)
+        done = subprocess.run(
+            (sys.executable, *arguments), env=environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout
 
-    def manage(self, *arguments: str) -> None:
-        self._run("manage.py", *arguments)
+    def manage(self, *arguments: str) -> str:
+        """Run a command; returns what it prints."""
+        return self._run("manage.py", *arguments)
 
     def start_engine(self, *, with_background: bool = False) -> None:
         for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
@@ -111,6 +116,18 @@ class Stack:
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """A server of our own takes connections, but does nothing until it is woken."""
+        pid = self.pid(name)
+        # PostgreSQL's children lead groups of their own.
+        family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        try:
+            _signal(family, signal.SIGSTOP)
+            yield
+        finally:
+            _signal(family, signal.SIGCONT)
 
     def calls_since(self, moment: datetime) -> list[dict[str, Any]]:
         """What the gateway was asked after `moment`, and answered."""
@@ -142,6 +159,13 @@ class Stack:
         self.supervisor.stop()
         self.redis.close()
         remove_folder(self.folder / "servers")
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        # Some of PostgreSQL's children come and go.
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 MakeStack = Callable[..., Stack]

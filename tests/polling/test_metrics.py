@@ -14,7 +14,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from accounts import tokens
 from accounts.models import ApiToken
 from cards.models import CheckState
-from common import health
 from polling import limits, metrics
 from polling.defaults import make_missing
 from polling.seeding import Seeding
@@ -138,4 +137,3 @@ def test_the_names_are_of_one_style(client: Client, redis: Redis, fleet: list[in
     names = {name.partition("{")[0] for name in scrape(client)}
 
     assert all(re.fullmatch(r"simwatch_[a-z_]+", name) for name in names)
-    assert health.components()["redis"] == "ok"

@@ -201,25 +201,3 @@ def test_a_request_id_that_is_not_well_formed_is_replaced(client: Client, sent: 
     answer = client.get("/livez", headers={"X-Request-ID": sent})
 
     assert re.fullmatch(r"[0-9a-f]{32}", answer["X-Request-ID"])
-
-
-def test_alive_and_ready(client: Client, busy: None) -> None:
-    assert client.get("/livez").json() == {"status": "ok"}
-
-    ready = client.get("/readyz")
-
-    assert ready.status_code == 200
-    assert ready.json()["components"] == {"database": "ok", "redis": "ok", "schedule": "ok"}
-
-
-def test_not_ready_without_a_schedule_and_the_answer_says_what_to_do(client: Client, redis: Redis) -> None:
-    ready = client.get("/readyz")
-
-    assert ready.status_code == 503
-    assert ready.json()["components"]["schedule"].startswith("there is no schedule")
-
-
-def test_not_ready_when_nobody_claims(client: Client, busy: None, redis: Redis) -> None:
-    redis.set("polling:last-claim", 1)
-
-    assert client.get("/readyz").json()["components"]["schedule"].startswith("nobody claims")

@@ -1,0 +1,82 @@
+"""`/livez`: this process answers. `/readyz`: what it needs answers too. `/healthz`: how all components do."""
+
+import time
+from collections.abc import Mapping
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from rest_framework.exceptions import APIException
+from rest_framework.views import APIView
+
+from accounts.api.permissions import MaySeeSystem
+from common.health import Finding, Level, components, overall
+from common.outages import server_of
+from common.probing import examine
+
+HEALTH_MILLISECONDS = 80
+READINESS_MILLISECONDS = 1000
+
+
+def livez(request: HttpRequest) -> JsonResponse:
+    """200 as long as the process answers at all."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when every component that a process needs is ok, else 503; both name the components."""
+    started = time.perf_counter()
+    needed = [component for component in components() if component.is_for_readiness]
+    found = examine(needed, milliseconds=READINESS_MILLISECONDS)
+    is_ready = overall(found.values()) is Level.HEALTHY
+    body = {
+        "status": "ok" if is_ready else "unavailable",
+        "components": {
+            name: "ok" if finding.level is Level.HEALTHY else finding.detail
+            for name, finding in found.items()
+        },
+        "duration_ms": _since(started),
+    }
+    return JsonResponse(body, status=200 if is_ready else 503)
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """503 when unhealthy, else 200. Components for those who may see the system, one word for everybody else."""
+    started = time.perf_counter()
+    found = examine(components(), milliseconds=HEALTH_MILLISECONDS)
+    level = overall(found.values())
+    body: dict[str, object] = {"status": level}
+    if _sees_components(request, found):
+        body["components"] = {
+            name: {"status": finding.level, "detail": finding.detail} for name, finding in found.items()
+        }
+        body["duration_ms"] = _since(started)
+    return JsonResponse(body, status=503 if level is Level.UNHEALTHY else 200)
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
+
+
+class _Gate(APIView):
+    """Credentials and roles as everywhere in the API."""
+
+    permission_classes = (MaySeeSystem,)
+
+
+def _sees_components(request: HttpRequest, found: Mapping[str, Finding]) -> bool:
+    if found["database"].level is not Level.HEALTHY:
+        # Without the database nobody can be told from anybody else, and asking it may take for ever.
+        return False
+    gate = _Gate()
+    try:
+        gate.check_permissions(gate.initialize_request(request))
+    except APIException:
+        return False
+    except Exception as error:
+        if server_of(error) is None:
+            raise
+        return False
+    return True

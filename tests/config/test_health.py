@@ -1,0 +1,235 @@
+"""What the three health pages tell, and whom."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from accounts import tokens
+from accounts.models import ApiToken, User
+from common import probes, probing
+from common.health import Finding, Level, components, register
+from config import health
+from polling import limits
+from polling import probes as polling_probes
+from polling.defaults import make_missing
+from polling.models import ConcurrencyLimit
+from polling.store.epoch import Epoch
+from polling.store.schedule import Schedule
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+NAMES = {"database", "redis", "disk", "memory", "schedule", "workers"}
+
+
+def finds(name: str, level: Level, detail: str) -> None:
+    """One component is found like this, until the end of the test."""
+    (component,) = (each for each in components() if each.name == name)
+    register(replace(component, probe=lambda: Finding(level, detail)))
+
+
+def away() -> Any:
+    raise RedisConnectionError("Error 111 connecting to 10.0.0.5:6379")
+
+
+@pytest.fixture(autouse=True)
+def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A roomy host, and patience: how fast the answer comes is measured in tests/faults."""
+    monkeypatch.setattr(health, "HEALTH_MILLISECONDS", 5000)
+    monkeypatch.setattr(health, "READINESS_MILLISECONDS", 5000)
+    before = components()
+    for name in ("disk", "memory"):
+        finds(name, Level.HEALTHY, "50.0% free")
+    yield
+    for component in before:
+        register(component)
+    probing.stop()
+
+
+@pytest.fixture
+def busy(redis: Redis) -> None:
+    """A schedule, and somebody who has just claimed."""
+    make_missing()
+    limits.publish(redis)
+    Epoch(redis).begin(7)
+    Epoch(redis).complete(7)
+    Schedule(redis, "carddata").claim(1, ttl=timedelta(seconds=60))
+
+
+@pytest.fixture
+def viewer() -> User:
+    return UserFactory.create(role="viewer")
+
+
+def bearer(user: User, **fields: Any) -> dict[str, str]:
+    text = tokens.issue(user, name="test", scope=ApiToken.Scope.READ, **fields)[1]
+    return {"Authorization": f"Bearer {text}"}
+
+
+def components_seen(client: Client, user: User) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = client.get("/healthz", headers=bearer(user)).json()["components"]
+    return found
+
+
+def test_alive_and_ready(client: Client, busy: None) -> None:
+    assert client.get("/livez").json() == {"status": "ok"}
+
+    ready = client.get("/readyz")
+
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ok"
+    assert ready.json()["components"] == {
+        "database": "ok",
+        "redis": "ok",
+        "schedule": "ok",
+        "workers": "ok",
+    }
+
+
+def test_not_ready_without_a_schedule_and_the_answer_says_what_to_do(client: Client, redis: Redis) -> None:
+    ready = client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["components"]["schedule"].startswith("there is no schedule")
+
+
+def test_not_ready_when_nobody_claims(client: Client, busy: None, redis: Redis) -> None:
+    redis.set("polling:last-claim", 1)
+
+    ready = client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["components"]["workers"].startswith("nobody claims")
+
+
+def test_a_full_disk_keeps_no_process_from_being_ready(client: Client, busy: None) -> None:
+    finds("disk", Level.UNHEALTHY, "1.0% free")
+
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("role", ["administrator", "operator", "viewer"])
+def test_who_sees_the_system_sees_its_components(client: Client, busy: None, role: str) -> None:
+    answer = client.get("/healthz", headers=bearer(UserFactory.create(role=role)))
+
+    body = answer.json()
+    assert (answer.status_code, body["status"]) == (200, "healthy")
+    assert set(body) == {"status", "components", "duration_ms"}
+    assert set(body["components"]) == NAMES
+    assert body["components"]["schedule"] == {"status": "healthy", "detail": "epoch 7"}
+    assert body["components"]["workers"]["detail"].startswith("the last claim is ")
+    assert {found["status"] for found in body["components"].values()} == {"healthy"}
+    assert 0 < body["duration_ms"] < 5000
+
+
+def test_a_session_sees_them_too(client: Client, busy: None, viewer: User) -> None:
+    client.force_login(viewer)
+
+    assert set(client.get("/healthz").json()["components"]) == NAMES
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer x", "Basic YTpi", "Bearer \xe9\xe9", "Token", "Bearer sw_1_2"]
+)
+def test_without_good_credentials_the_answer_is_one_word(
+    client: Client, busy: None, header: str | None
+) -> None:
+    answer = client.get("/healthz", headers={} if header is None else {"Authorization": header})
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
+
+
+def test_agents_people_without_a_role_and_expired_tokens_get_one_word(
+    client: Client, busy: None, viewer: User
+) -> None:
+    expired = bearer(viewer, expires_at=timezone.now() - timedelta(seconds=1))
+    agent, nobody = (bearer(UserFactory.create(role=role)) for role in ("agent", None))
+
+    answers = [client.get("/healthz", headers=headers).json() for headers in (agent, nobody, expired)]
+
+    assert answers == [{"status": "healthy"}] * 3
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/png", "nonsense"])
+def test_whatever_is_accepted_the_answer_is_json(
+    client: Client, busy: None, viewer: User, accept: str
+) -> None:
+    answer = client.get("/healthz?format=xml", headers={**bearer(viewer), "Accept": accept})
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_nothing_can_be_posted(client: Client) -> None:
+    assert client.post("/healthz").status_code == 405
+
+
+def test_without_redis_it_is_degraded_and_the_schedule_is_not_known(
+    client: Client, busy: None, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "for_web", away)
+    monkeypatch.setattr(polling_probes, "for_web", away)
+
+    answer = client.get("/healthz", headers=bearer(viewer))
+
+    hidden = {"status": "degraded", "detail": "not known, because Redis does not answer"}
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    found = answer.json()["components"]
+    assert found["redis"] == {"status": "degraded", "detail": "does not answer"}
+    assert (found["schedule"], found["workers"]) == (hidden, hidden)
+    assert found["database"]["status"] == "healthy"
+    assert b"10.0.0.5" not in answer.content
+    assert client.get("/readyz").status_code == 503
+
+
+def test_without_the_database_it_is_unhealthy_and_nobody_is_signed_in(
+    client: Client, busy: None, viewer: User
+) -> None:
+    headers = bearer(viewer)
+    client.force_login(viewer)
+    finds("database", Level.UNHEALTHY, "does not answer")
+    used = ApiToken.objects.get().last_used_at
+
+    answer = client.get("/healthz", headers=headers)
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "unhealthy"})
+    assert ApiToken.objects.get().last_used_at == used
+    assert client.get("/readyz").status_code == 503
+
+
+def test_without_a_schedule_or_claims_it_is_degraded(client: Client, redis: Redis, viewer: User) -> None:
+    make_missing()
+    limits.publish(redis)
+
+    found = components_seen(client, viewer)
+
+    assert found["schedule"]["detail"].startswith("there is no schedule")
+    assert found["workers"]["detail"].startswith("nobody claims")
+    assert client.get("/healthz").json() == {"status": "degraded"}
+
+
+def test_nobody_has_to_claim_while_every_limit_is_zero(
+    client: Client, busy: None, redis: Redis, viewer: User
+) -> None:
+    redis.delete("polling:last-claim")
+    ConcurrencyLimit.objects.update(max_concurrency=0)
+    limits.publish(redis)
+
+    assert components_seen(client, viewer)["workers"] == {
+        "status": "healthy",
+        "detail": "everything is paused by limits",
+    }
+
+
+def test_an_unhealthy_disk_makes_the_whole_unhealthy(client: Client, busy: None) -> None:
+    finds("disk", Level.UNHEALTHY, "1.0% free")
+
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "unhealthy"})

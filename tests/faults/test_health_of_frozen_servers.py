@@ -1,0 +1,105 @@
+"""`/healthz` answers in time, whatever PostgreSQL and Redis do."""
+
+import json
+import signal
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from config.local import processes
+from config.local.servers import LOCALHOST, free_port
+from tests.faults.conftest import MakeStack, Stack
+
+pytestmark = pytest.mark.faults
+PROMISED_SECONDS = 0.1
+ASKED = 15
+GARBAGE = {"Authorization": "Bearer \xe9"}
+SESSION = {"Cookie": "sessionid=of-somebody"}
+Headers = dict[str, str]
+
+
+class Web:
+    """The web process of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._port = free_port()
+        stack.supervisor.start(processes.web({**stack.variables, "WEB_PORT": str(self._port)}))
+        token = stack.manage("create_api_token", "admin").split()[-1]
+        self.bearer = {"Authorization": f"Bearer {token}"}
+        stack.wait_until(self._is_up, seconds=60, what="the web process answers")
+
+    def health(self, credentials: Headers) -> tuple[int, dict[str, Any]]:
+        try:
+            with urlopen(
+                Request(f"http://{LOCALHOST}:{self._port}/healthz", headers=credentials), timeout=20
+            ) as answer:
+                return answer.status, json.load(answer)
+        except HTTPError as error:
+            return error.code, json.load(error)
+
+    def answers_in_time(self, credentials: Headers) -> list[tuple[int, dict[str, Any]]]:
+        """Its answers to many questions; half of them within the promise: others use this machine too."""
+        answers, seconds = [], []
+        for _ in range(ASKED):
+            started = time.perf_counter()
+            answers.append(self.health(credentials))
+            seconds.append(time.perf_counter() - started)
+        print(f"\n{statistics.median(seconds) * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms")
+        assert statistics.median(seconds) < PROMISED_SECONDS
+        return answers
+
+    def sees(self, component: str, detail: str) -> bool:
+        found = self.health(self.bearer)[1].get("components", {})
+        return bool(found) and found[component]["detail"] == detail
+
+    def threads(self) -> int:
+        """Of all its processes."""
+        master = self._stack.pid("web")
+        workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return sum(len(list(Path(f"/proc/{worker}/task").iterdir())) for worker in workers)
+
+    def connections(self) -> int:
+        rows = self._stack.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()"
+        )
+        return int(rows[0][0])
+
+    def _is_up(self) -> bool:
+        try:
+            return self.health({})[0] in {200, 503}
+        except OSError:
+            return False
+
+
+def test_frozen_and_killed_servers_are_told_in_time(make_stack: MakeStack) -> None:
+    stack = make_stack(10, own_servers=True)
+    web = Web(stack)
+    assert {status for status, _ in web.answers_in_time(web.bearer)} == {200}
+
+    with stack.frozen("valkey"):
+        for status, body in web.answers_in_time(web.bearer):
+            assert (status, body["status"]) == (200, "degraded")
+            assert body["components"]["redis"]["detail"] in {"no answer within 80 ms", "does not answer"}
+            assert body["components"]["workers"]["detail"] == "not known, because Redis does not answer"
+            assert body["components"]["database"]["status"] == "healthy"
+    stack.wait_until(lambda: web.sees("redis", "answers"), seconds=10, what="Redis is seen again")
+
+    connections = web.connections()
+    with stack.frozen("postgresql"):
+        web.health({})
+        threads = web.threads()
+        for credentials in ({}, web.bearer, SESSION, GARBAGE):
+            assert web.answers_in_time(credentials) == [(503, {"status": "unhealthy"})] * ASKED
+        assert web.threads() <= threads
+    stack.wait_until(lambda: web.sees("database", "answers"), seconds=10, what="PostgreSQL is seen again")
+    assert web.connections() <= connections + 1
+
+    stack.kill("postgresql", signal.SIGINT)
+    assert web.answers_in_time(web.bearer) == [(503, {"status": "unhealthy"})] * ASKED
+    stack.wait_until(lambda: web.sees("database", "answers"), seconds=20, what="PostgreSQL is seen again")
