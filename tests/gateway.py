@@ -30,10 +30,15 @@ class RunningSimulator:
 
     def fault(self, **fault: Any) -> None:
         """Switch a fault on, or off with share=0."""
-        request = urllib.request.Request(
-            f"{self.url}/_sim/faults", data=json.dumps(fault).encode(), method="PUT"
-        )
-        urllib.request.urlopen(request, timeout=5).close()
+        self._put("/_sim/faults", fault)
+
+    def set_clock(self, now: datetime | None) -> None:
+        """Let the simulated world run on from `now`; None: with the machine's clock again."""
+        self._put("/_sim/clock", {"now": now and now.isoformat()})
+
+    def clock(self) -> datetime:
+        """The moment of the simulated world."""
+        return datetime.fromisoformat(json.loads(self._get("/_sim/clock"))["now"])
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """The log, oldest first."""
@@ -43,6 +48,10 @@ class RunningSimulator:
         """What a card was at a moment."""
         found: dict[str, str] = json.loads(self._get(f"/_sim/cards/{iccid}?at={quote(at.isoformat())}"))
         return found
+
+    def _put(self, path: str, body: dict[str, Any]) -> None:
+        request = urllib.request.Request(self.url + path, data=json.dumps(body).encode(), method="PUT")
+        urllib.request.urlopen(request, timeout=5).close()
 
     def _get(self, path: str) -> bytes:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:

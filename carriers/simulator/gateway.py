@@ -1,11 +1,12 @@
 """The simulated gateways' answers: what each path of the contract says. No HTTP here."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from carriers.simulator.clock import Clock
 from carriers.simulator.fleet import (
     CARRIERS,
     Cycle,
@@ -26,9 +27,9 @@ class BadRequestError(ValueError):
 
 @dataclass
 class SimulatedGateway:
-    """All carriers, with what has been done to their cards. `clock` can be another than the machine's."""
+    """All carriers, with what has been done to their cards. What they say is of the moment of `clock`."""
 
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Clock = field(default_factory=Clock)
     _stopped: set[str] = field(default_factory=set)
     _done: dict[str, dict[str, str]] = field(default_factory=dict)
     _cycles: dict[str, Cycle] = field(default_factory=dict)

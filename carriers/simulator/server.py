@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +11,7 @@ import orjson
 from carriers.clients.signing import Signer
 from carriers.simulator.admission import Admission
 from carriers.simulator.calls import CallLog
+from carriers.simulator.clock import asked_clock, asked_moment
 from carriers.simulator.faults import Fault, FaultKind, Faults
 from carriers.simulator.gateway import BadRequestError, SimulatedGateway
 from carriers.simulator.http import Answer, HttpProtocol, Request
@@ -23,10 +23,10 @@ CARDS_PREFIX = "/_sim/cards/"
 class SimulatorServer:
     """One asyncio server that plays all gateways."""
 
-    def __init__(self, signer: Signer, *, seed: int = 0, gateway: SimulatedGateway | None = None) -> None:
+    def __init__(self, signer: Signer, *, seed: int = 0) -> None:
         """`signer` is the account that calls must be signed with."""
         self._admission = Admission(signer)
-        self._gateway = gateway or SimulatedGateway()
+        self._gateway = SimulatedGateway()
         self._calls = CallLog()
         self._faults = Faults(seed=seed)
         self._listening: list[asyncio.Server] = []
@@ -51,6 +51,9 @@ class SimulatorServer:
         """The answer to one request; awaitable when it is to be late."""
         if request.target.startswith(CARRIER_PREFIX):
             return self._carrier(request)
+        return self._beside(request)
+
+    def _beside(self, request: Request) -> Answer:
         url = urlsplit(request.target)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         match (request.method, url.path):
@@ -60,6 +63,10 @@ class SimulatorServer:
                 return Answer(200, lines, "application/jsonl")
             case ("PUT", "/_sim/faults"):
                 return self._put_fault(request.body)
+            case ("GET", "/_sim/clock"):
+                return self._clock()
+            case ("PUT", "/_sim/clock"):
+                return self._put_clock(request.body)
             case ("GET", path) if path.startswith(CARDS_PREFIX):
                 return self._truth(path.removeprefix(CARDS_PREFIX), query.get("at"))
         return _json({"error": "there is nothing at this path"}, 404)
@@ -113,11 +120,21 @@ class SimulatorServer:
         self._faults.put(fault)
         return _json({"status": "ok"})
 
+    def _clock(self) -> Answer:
+        return _json({"now": self._gateway.clock().isoformat()})
+
+    def _put_clock(self, body: bytes) -> Answer:
+        try:
+            self._gateway.clock.set(asked_clock(orjson.loads(body)))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return self._clock()
+
     def _truth(self, iccid: str, at: str | None) -> Answer:
         try:
-            moment = datetime.fromisoformat(at) if at else self._gateway.clock()
-        except ValueError:
-            return _json({"error": "at must be an RFC 3339 time"}, 400)
+            moment = asked_moment(at, name="at") if at else self._gateway.clock()
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
         found = self._gateway.truth(iccid, at=moment)
         return _json(found) if found else _json({"error": "no carrier has this card"}, 404)
 

@@ -14,6 +14,7 @@ from tests.gateway import SECRET, RunningSimulator, running_simulator
 
 CARD = "89860000000000000001"
 SIGNER = Signer("demo", SECRET.encode())
+SPRING = datetime(2026, 4, 30, 15, 59, tzinfo=UTC)
 
 
 def lower(headers: dict[str, str]) -> dict[str, str]:
@@ -23,7 +24,8 @@ def lower(headers: dict[str, str]) -> dict[str, str]:
 def post(simulator: RunningSimulator, path: str, body: dict[str, Any], **changes: str) -> tuple[int, Any]:
     raw = json.dumps(body).encode()
     nonce = changes.pop("nonce", str(time.monotonic_ns()))
-    headers = SIGNER.headers(timestamp=int(time.time()), nonce=nonce, path=path, body=raw)
+    timestamp = int(changes.pop("timestamp", time.time()))
+    headers = SIGNER.headers(timestamp=timestamp, nonce=nonce, path=path, body=raw)
     request = urllib.request.Request(simulator.url + path, data=raw, headers={**headers, **changes})
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
@@ -176,3 +178,104 @@ def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrie
     assert counters[0] < counters[1]
     assert counters[2] < counters[3]
     assert (counters[2] >= counters[1]) == carrier.is_lifetime
+
+
+def test_what_carriers_say_goes_by_a_clock_that_is_set_and_runs_on() -> None:
+    with running_simulator() as simulator:
+        simulator.set_clock(SPRING)
+        started = time.monotonic()
+        first = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})[1]["data"][0]
+        time.sleep(0.2)
+        second = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})[1]["data"][0]
+        elapsed = timedelta(seconds=time.monotonic() - started)
+        measured = [datetime.fromisoformat(one["measured_at"]) for one in (first, second)]
+        truths = [simulator.truth(CARD, at=moment)["used_mb"] for moment in measured]
+
+    assert SPRING <= measured[0] <= measured[1] - timedelta(seconds=0.2)
+    assert measured[1] <= SPRING + elapsed + timedelta(seconds=1)
+    assert [first["used_mb"], second["used_mb"]] == truths
+
+
+def test_a_clock_can_be_set_across_the_boundary_of_a_cycle_and_back() -> None:
+    boundary = datetime(2026, 4, 30, 16, tzinfo=UTC)
+    moments = [boundary - timedelta(minutes=1), boundary + timedelta(minutes=1)] * 2
+
+    with running_simulator() as simulator:
+        used = []
+        for moment in moments:
+            simulator.set_clock(moment)
+            answer = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})[1]
+            used.append(float(answer["data"][0]["used_mb"]))
+
+    assert used[0] > 100 * used[1]
+    assert used[2:] == pytest.approx(used[:2], abs=0.1)
+
+
+def test_a_card_is_verified_by_the_clock_that_is_set() -> None:
+    with running_simulator() as simulator:
+        said = []
+        for moment in (verified_at(CARD) - timedelta(minutes=1), verified_at(CARD) + timedelta(minutes=1)):
+            simulator.set_clock(moment)
+            said += post(simulator, "/c/northwind/v1/realname-status", {"iccids": [CARD]})[1]["data"]
+
+    assert [one["status"] for one in said] == ["unverified", "verified"]
+
+
+def test_signatures_and_the_log_go_by_the_machines_clock_whatever_is_set() -> None:
+    with running_simulator() as simulator:
+        simulator.set_clock(SPRING)
+        before = datetime.now(UTC)
+        today, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})
+        signed_then = str(int(SPRING.timestamp()))
+        then, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]}, timestamp=signed_then)
+        calls = simulator.calls()
+
+    assert (today, then) == (200, 401)
+    assert before <= datetime.fromisoformat(calls[0]["start"]) <= datetime.now(UTC)
+
+
+def test_without_a_time_the_clock_goes_back_to_the_machines() -> None:
+    with running_simulator() as simulator:
+        simulator.set_clock(SPRING)
+        was_set = simulator.clock()
+        simulator.set_clock(None)
+        before, told, after = datetime.now(UTC), simulator.clock(), datetime.now(UTC)
+
+    assert was_set - SPRING < timedelta(seconds=5)
+    assert before <= told <= after
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"", ""),
+        (b"[]", "object"),
+        (b"{}", "now"),
+        (b'{"now": 1790000000}', "now"),
+        (b'{"now": "soon"}', "now"),
+        (b'{"now": "2026-04-30T15:59:00"}', "now"),
+        (b'{"now": "2023-12-31T00:00:00Z"}', "now"),
+        (b'{"now": "9999-12-31T23:59:59-12:00"}', "now"),
+    ],
+)
+def test_a_clock_that_makes_no_sense_is_refused_and_changes_nothing(body: bytes, named: str) -> None:
+    with running_simulator() as simulator:
+        simulator.set_clock(SPRING)
+        request = urllib.request.Request(f"{simulator.url}/_sim/clock", data=body, method="PUT")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=5)
+        with refused.value as answer:
+            error = json.load(answer)["error"]
+        now = simulator.clock()
+
+    assert answer.code == 400
+    assert named in error
+    assert SPRING <= now < SPRING + timedelta(seconds=5)
+
+
+def test_the_truth_is_asked_for_a_moment_with_its_offset() -> None:
+    with running_simulator() as simulator, pytest.raises(urllib.error.HTTPError) as refused:
+        simulator.truth(CARD, at=SPRING.replace(tzinfo=None))
+
+    with refused.value as answer:
+        assert (answer.code, "at must be" in answer.read().decode()) == (400, True)
