@@ -174,6 +174,24 @@ def test_the_command_makes_a_fleet_once() -> None:
     assert Card.objects.count() == 30
 
 
+@pytest.mark.usefixtures("simulated")
+@pytest.mark.django_db(transaction=True)
+def test_the_command_makes_the_fleet_of_the_moment_that_it_is_told() -> None:
+    call_command("generate_cards", "--count=30", f"--now={NOW.isoformat()}", stdout=StringIO())
+
+    measured = set(CardUsage.objects.values_list("measured_at", flat=True))
+    assert measured == {NOW - READ_BEFORE}
+
+
+@pytest.mark.usefixtures("simulated")
+@pytest.mark.parametrize("now", ["soon", "2026-05-01T12:00:00"])
+def test_the_command_refuses_a_moment_without_an_offset(now: str) -> None:
+    with pytest.raises(CommandError, match="--now: .* is no time with its offset"):
+        call_command("generate_cards", f"--now={now}")
+
+    assert not Card.objects.exists()
+
+
 def test_periods_of_its_plans_hold_the_moment_of_the_reading() -> None:
     make(2_000)
 

@@ -1,8 +1,10 @@
-"""`generate_cards --count N --seed S` makes a fleet on the gateway simulator."""
+"""`generate_cards --count N --seed S [--now T]` makes a fleet on the gateway simulator."""
 
 import os
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -24,6 +26,9 @@ class Command(BaseCommand):
         """Arguments of the command line."""
         parser.add_argument("--count", type=int, default=10_000)
         parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--now", type=_moment, help="RFC 3339: the moment that the fleet is of; the present when left out"
+        )
         parser.add_argument("--only-if-empty", action="store_true", help="do nothing when there are cards")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,9 +52,17 @@ class Command(BaseCommand):
             generate(
                 options["count"],
                 seed=options["seed"],
-                now=timezone.now(),
+                now=options["now"] or timezone.now(),
                 carriers=carriers,
                 advance=lambda made: progress.advance(task, made),
             )
         vacuum()
         self.stdout.write(f"Made {options['count']:,} cards in {time.monotonic() - begun:.0f} s.")
+
+
+def _moment(text: str) -> datetime:
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo:
+            return moment
+    raise ArgumentTypeError(f"{text!r} is no time with its offset, such as 2026-05-01T12:00:00Z")
