@@ -35,10 +35,20 @@ def at_database(url: str, name: str | int) -> str:
 class Stack:
     """Simulator, workers and beat, watched by the supervisor that `bin/up` uses.
 
-    `own_servers`: also PostgreSQL and Valkey, so that they can be killed.
+    `own_servers`: also PostgreSQL and Valkey, so that they can be killed. `fleet_of`: the fleet is the demo's of
+    that moment, made from `seed`, with all that was read before; else nobody has read its cards yet.
     """
 
-    def __init__(self, folder: Path, cards: int, *, own_servers: bool = False, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cards: int,
+        *,
+        own_servers: bool = False,
+        fleet_of: datetime | None = None,
+        seed: int = 1,
+        **settings: str,
+    ) -> None:
         self.folder = folder
         self.supervisor = Supervisor(folder, say=lambda _: None)
         url, redis_url = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
@@ -62,8 +72,16 @@ class Stack:
                 empty.flushdb()
         self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
         self.supervisor.start(processes.simulator(self.variables))
-        self._run("-m", "config.local.prepare", str(cards))
-        self._forget_readings()
+        if fleet_of:
+            self._make_fleet(cards, fleet_of, seed)
+        else:
+            self._run("-m", "config.local.prepare", str(cards))
+            self._forget_readings()
+
+    def _make_fleet(self, cards: int, moment: datetime, seed: int) -> None:
+        self.manage("migrate", "--verbosity=0")
+        self.manage("generate_cards", f"--count={cards}", f"--seed={seed}", f"--now={moment.isoformat()}")
+        self.manage("init_polling")
 
     def _forget_readings(self) -> None:
         """A fleet that nobody has read yet: what is read is read here."""
@@ -106,10 +124,13 @@ class Stack:
         )
         self.manage("init_polling")
 
-    def make_all_due(self) -> None:
+    def scheduled(self, check_type: str = "carddata") -> set[int]:
+        """The cards that stand in a check's queue."""
+        return {int(str(card)) for card in self.redis.zrange(keys.queue(check_type), 0, -1)}
+
+    def make_all_due(self, check_type: str = "carddata") -> None:
         """Whatever is scheduled is due now; what is being asked about is asked about once more."""
-        cards = [int(str(card)) for card in self.redis.zrange(keys.queue("carddata"), 0, -1)]
-        Schedule(self.redis, "carddata").hasten([(card_id, 0.0) for card_id in cards])
+        Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End a process, or its whole group when it is one of ours; the supervisor starts it again."""
@@ -175,8 +196,8 @@ MakeStack = Callable[..., Stack]
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
     made: list[Stack] = []
 
-    def make(cards: int, *, own_servers: bool = False, **settings: str) -> Stack:
-        made.append(Stack(tmp_path, cards, own_servers=own_servers, **settings))
+    def make(cards: int, **options: Any) -> Stack:
+        made.append(Stack(tmp_path, cards, **options))
         return made[-1]
 
     yield make

@@ -1,0 +1,91 @@
+"""What the database says of the fleet, and what the simulator knows of it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from carriers.simulator.fleet import CARRIERS, SimulatedCarrier
+from tests.faults.conftest import Stack
+
+WANT_CHECKS = "enable_polling AND deleted_at IS NULL AND status IN (2, 3)"
+# Of distributed cards, only industry cards have a config that wants their data usage.
+WANT_USAGE = f"{WANT_CHECKS} AND (status = 3 OR category = 'industry')"
+WANT_REAL_NAME = f"{WANT_CHECKS} AND category = 'normal'"
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A card's usage, as it is stored."""
+
+    raw_mb: Decimal
+    used_mb: Decimal
+    last_month_total_mb: Decimal
+    cycle_start: date
+    measured_at: datetime
+    is_suspect: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """A line of a card's history."""
+
+    measured_at: datetime
+    raw_mb: Decimal
+    used_mb: Decimal
+    delta_mb: Decimal
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The only subscription of a card: its own, main and monthly."""
+
+    used_mb: Decimal
+    period_start: date
+    allowance_mb: Decimal
+    state: str
+
+
+def carrier_of(iccid: str) -> SimulatedCarrier:
+    return next(carrier for carrier in CARRIERS if iccid.startswith(carrier.prefix))
+
+
+def column(stack: Stack, name: str, *, of: str = "true") -> dict[int, str]:
+    """Card -> what stands in a column, of all cards or those that meet a condition."""
+    rows = stack.rows(f"SELECT id, {name} FROM cards_card WHERE {of}")
+    return {row[0]: row[1] for row in rows}
+
+
+def meters(stack: Stack) -> dict[int, Meter]:
+    rows = stack.rows(
+        "SELECT card_id, raw_mb, used_mb, last_month_total_mb, cycle_start, measured_at, "
+        "suspect_since IS NOT NULL OR suspect_raw_mb IS NOT NULL FROM cards_cardusage"
+    )
+    return {card_id: Meter(*columns) for card_id, *columns in rows}
+
+
+def history(stack: Stack) -> dict[int, list[Record]]:
+    records: dict[int, list[Record]] = defaultdict(list)
+    for card_id, *columns in stack.rows(
+        "SELECT card_id, measured_at, raw_mb, used_mb, delta_mb FROM cards_usagerecord ORDER BY measured_at"
+    ):
+        records[card_id].append(Record(*columns))
+    return records
+
+
+def plain_plans(stack: Stack) -> dict[int, Plan]:
+    """Card -> its subscription, where it has one only."""
+    rows = stack.rows(
+        "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
+        "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
+        "HAVING count(*) = 1 AND min(kind) = 'main' AND min(cycle) = 'month'"
+    )
+    return {card_id: Plan(*columns) for card_id, *columns in rows}
+
+
+def truths(stack: Stack, asked: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
+    """What each card was at a moment, in the order in which they are named."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda one: stack.simulator.truth(*one), asked))

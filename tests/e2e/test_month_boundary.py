@@ -1,0 +1,92 @@
+"""A fleet is read on the eve of its carriers' month boundaries, and again today: every card is judged."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from carriers.simulator.fleet import CARRIERS
+from tests.e2e import fleet, judge, months
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import law_holds
+
+pytestmark = pytest.mark.faults
+
+# What is judged, in the order in which it is checked; "network", "realname" and "package" are to come.
+JUDGED = ("carddata",)
+CHECK_TYPES = tuple(name for name in JUDGED if name != "network")
+CARDS = 5_000
+EVE = timedelta(minutes=10)
+# Longer than the test takes: no other month may begin under it.
+QUIET = timedelta(minutes=3)
+
+
+def check_all(stack: Stack) -> judge.Round:
+    """Have every card checked once more, by the real workers."""
+    began_at = stack.simulator.clock()
+    for check_type in CHECK_TYPES:
+        since = datetime.now(UTC)
+        stack.make_all_due(check_type)
+        stack.wait_until(
+            lambda: not unchecked(stack, check_type, since),  # noqa: B023
+            seconds=60,
+            what=f"{check_type} of every card has been checked",
+        )
+        assert [*judge.judge_check_states(stack, check_type, since=since)][:5] == []
+    return ended_round(stack, began_at=began_at)
+
+
+def ended_round(stack: Stack, *, began_at: datetime) -> judge.Round:
+    return judge.Round(began_at, stack.simulator.clock(), fleet.meters(stack), fleet.plain_plans(stack))
+
+
+def unchecked(stack: Stack, check_type: str, since: datetime) -> set[int]:
+    checked = stack.rows(
+        f"SELECT card_id FROM cards_checkstate WHERE type = '{check_type}' AND checked_at >= '{since.isoformat()}'"
+    )
+    return stack.scheduled(check_type) - {card for (card,) in checked}
+
+
+def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
+    stack, second = boundary.stack, boundary.second
+    expected = boundary.expectations()
+    yield "meters", judge.judge_meters(boundary, expected)
+    yield "history", judge.judge_history(boundary, expected)
+    yield "subscriptions", judge.judge_subscriptions(boundary, expected)
+    if "network" in JUDGED:
+        yield "network", judge.judge_network(stack, boundary.cards, at=second.ended_at)
+    if "realname" in JUDGED:
+        yield "real names", judge.judge_real_names(stack, second)
+    if "package" in JUDGED:
+        yield "packages", judge.judge_packages(second.plans, boundary.cards)
+
+
+def test_every_card_of_a_fleet_crosses_its_month_boundary_as_its_carrier_does(make_stack: MakeStack) -> None:
+    seed = int(os.environ.get("FLEET_SEED") or random.randrange(1_000_000))
+    started, present = time.monotonic(), datetime.now(UTC)
+    eve = months.earliest_boundary(present) - EVE
+    if any(months.boundaries_between(carrier, eve, present + QUIET) != 1 for carrier in CARRIERS):
+        pytest.skip("a month begins within minutes")
+    print(f"\nFLEET_SEED={seed}, read from {eve} on")
+
+    stack = make_stack(CARDS, fleet_of=eve, seed=seed, POLLING_SEED_RAMP_SECONDS="0")
+    stack.simulator.set_clock(eve)
+    cards, start = fleet.column(stack, "iccid", of=fleet.WANT_USAGE), ended_round(stack, began_at=eve)
+    prepared = time.monotonic()
+    stack.start_engine()
+    first = check_all(stack)
+    stack.simulator.set_clock(None)
+    second = check_all(stack)
+
+    checked = time.monotonic()
+    boundary = judge.Boundary(stack, cards, start, first, second)
+    wrong = {what: [*found] for what, found in judgements(boundary)}
+    print(
+        f"{len(cards)} cards polled, {len(start.plans)} plain plans; prepared in {prepared - started:.0f} s, "
+        f"checked twice in {checked - prepared:.0f} s, judged in {time.monotonic() - checked:.0f} s"
+    )
+    assert {what: (len(found), found[:5]) for what, found in wrong.items() if found} == {}
+    assert law_holds(stack)
