@@ -72,6 +72,11 @@ app.conf.update(
             "schedule": timedelta(seconds=2),
             "options": {"queue": "ticks", "expires": 5},
         },
+        "watch-lateness": {
+            "task": "polling.watch_lateness",
+            "schedule": timedelta(seconds=20),
+            "options": {"queue": "ticks", "expires": 10},
+        },
         "repair-schedule": {
             "task": "polling.repair",
             "schedule": timedelta(hours=1),

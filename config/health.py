@@ -14,7 +14,7 @@ from common.health import Finding, Level, components, overall
 from common.outages import server_of
 from common.probing import examine
 
-HEALTH_MILLISECONDS = 80
+HEALTH_MILLISECONDS = 60
 READINESS_MILLISECONDS = 1000
 
 

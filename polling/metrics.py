@@ -51,7 +51,14 @@ class PollingCollector(Collector):
 
 
 def _families(redis: Redis) -> list[Metric]:
-    return [*_queues(redis), *_repaired(redis), *_seats(redis), *_claims(redis), *_checks(redis)]
+    return [
+        *_queues(redis),
+        *_repaired(redis),
+        *_seats(redis),
+        *_claims(redis),
+        *_checks(redis),
+        *_lateness(redis),
+    ]
 
 
 def _queues(redis: Redis) -> Iterator[Metric]:
@@ -91,6 +98,25 @@ def _seats(redis: Redis) -> Iterator[Metric]:
         taken.add_metric([f"gateway:{gateway.name}"], len(occupancy.members))
     yield limit
     yield taken
+
+
+def _lateness(redis: Redis) -> Iterator[Metric]:
+    ratio = GaugeMetricFamily(
+        "simwatch_lateness_ratio",
+        "Age of the last good answer / promised interval; 1 is as promised.",
+        labels=["check", "quantile"],
+    )
+    never = GaugeMetricFamily(
+        "simwatch_never_checked_cards", "Cards without any good answer.", labels=["check"]
+    )
+    for state in monitoring.lateness(redis):
+        if state.measured:
+            quantiles = {"0.5": state.measured.p50, "0.95": state.measured.p95, "1": state.measured.max}
+            for quantile, value in quantiles.items():
+                if value is not None:
+                    ratio.add_metric([state.task_type, quantile], value)
+            never.add_metric([state.task_type], state.measured.never)
+    yield from (ratio, never)
 
 
 def _claims(redis: Redis) -> Iterator[Metric]:

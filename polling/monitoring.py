@@ -9,9 +9,12 @@ from cards.models import CheckType
 from carriers import limits as gateway_limits
 from common.redis.leases import Occupancy
 from polling.checks.registry import CHECKS
+from polling.lateness import Lateness
+from polling.lateness import read as read_lateness
 from polling.limits import seats_of
 from polling.models import TaskType
 from polling.store import keys
+from polling.store.progress import SeedProgress
 from polling.store.stats import CheckStats, Counted
 
 
@@ -82,6 +85,27 @@ class TaskState:
         return self.counted.checks / self.counted.seconds
 
 
+@dataclass(frozen=True)
+class LatenessState:
+    """How late one check type is. `measured` None: nobody has measured it yet."""
+
+    task_type: str
+    measured: Lateness | None
+
+
+@dataclass(frozen=True)
+class InitProgress:
+    """How far the walk that plans all cards has come. `status`: none, running, failed or finished; times in ISO 8601."""
+
+    status: str
+    total: int
+    done: int
+    percent: int
+    started_at: str | None
+    finished_at: str | None
+    error: str
+
+
 def queues(redis: Redis) -> list[QueueState]:
     """The queues of all check types."""
     now = redis_now(redis)
@@ -118,6 +142,26 @@ def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
     ]
 
 
+def lateness(redis: Redis) -> list[LatenessState]:
+    """How late all check types are."""
+    return [LatenessState(check_type.value, read_lateness(redis, check_type)) for check_type in CHECKS]
+
+
+def init_progress(redis: Redis) -> InitProgress:
+    """The walk that runs, or the last one."""
+    found = SeedProgress(redis).read()
+    total, done, percent = (int(found.get(name, 0)) for name in ("total", "done", "percent"))
+    return InitProgress(
+        found.get("status", "none"),
+        total,
+        done,
+        percent,
+        found.get("started_at"),
+        found.get("finished_at"),
+        found.get("error", ""),
+    )
+
+
 def repaired(redis: Redis) -> dict[tuple[str, str], int]:
     """(check type, `missing` or `strangers`) -> cards that the hourly repair has found since Redis was emptied."""
     found = cast("dict[str, str]", redis.hgetall(keys.REPAIRED))
@@ -137,14 +181,23 @@ def schedule_bytes(redis: Redis) -> int:
 
 def last_claim_age(redis: Redis) -> float | None:
     """Seconds since somebody last asked for due cards; None: nobody has."""
-    last = cast("str | None", redis.get(keys.LAST_CLAIM))
-    return None if last is None else max(0.0, redis_now(redis) - int(last))
+    return _age(redis, keys.LAST_CLAIM)
+
+
+def last_tick_age(redis: Redis) -> float | None:
+    """Seconds since a tick of beat was last worked off; None: none was."""
+    return _age(redis, keys.TICKED_AT)
 
 
 def redis_now(redis: Redis) -> float:
     """Unix time by Redis' clock, which is the schedule's."""
     seconds, microseconds = redis.time()
     return seconds + microseconds / 1_000_000
+
+
+def _age(redis: Redis, key: str) -> float | None:
+    last = cast("str | None", redis.get(key))
+    return None if last is None else max(0.0, redis_now(redis) - int(last))
 
 
 def _queue(redis: Redis, check_type: str, now: float) -> QueueState:

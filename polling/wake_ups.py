@@ -16,6 +16,7 @@ Send = Callable[[], object]
 
 def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     """Send a drain unless one is pending, and a walk when the schedule is not whole. Harmless twice."""
+    redis.set(keys.TICKED_AT, redis.time()[0])
     for task_type in TaskType.values:
         seats_of(redis, task_type).sweep()
     epoch = Epoch(redis)

@@ -17,16 +17,25 @@ class DenyAll(BasePermission):
         return False
 
 
-class MaySeeSystem(BasePermission):
+class MayRead(BasePermission):
+    """Everybody who is signed in; reading only. Which rows they see is for the query to say."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether something may be read at all."""
+        return (
+            isinstance(request.user, User)
+            # A method that the view does not have is for it to refuse, with 405.
+            and (request.method in SAFE_METHODS or not hasattr(view, str(request.method).lower()))
+            and (request.auth is None or isinstance(request.auth, ApiToken))
+        )
+
+
+class MaySeeSystem(MayRead):
     """Administrators, operators and viewers; reading only."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the system's own figures may be read."""
         user = request.user
         return (
-            isinstance(user, User)
-            # A method that the view does not have is for it to refuse, with 405.
-            and (request.method in SAFE_METHODS or not hasattr(view, str(request.method).lower()))
-            and (request.auth is None or isinstance(request.auth, ApiToken))
-            and user.role in Role.of_staff()
+            super().has_permission(request, view) and isinstance(user, User) and user.role in Role.of_staff()
         )

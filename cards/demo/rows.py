@@ -14,7 +14,7 @@ from cards.periods import period_of
 from carriers.clients.base import CardErrorCode
 from carriers.cycles import cycles_between
 from carriers.models import Carrier
-from carriers.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb
+from carriers.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb, verified_at
 
 BLOCK = 10
 ICCID_DIGITS = 20
@@ -24,7 +24,7 @@ NULL = "\\N"
 
 # Shares of the fleet.
 POLLED, DELETED, INDUSTRY = 0.99, 0.001, 0.1
-VERIFIED, STOPPED, FAILING = 0.9, 0.005, 0.005
+STOPPED, FAILING = 0.005, 0.005
 SUBSCRIBED, WITH_ADD_ON, BY_QUARTER = 0.95, 0.02, 0.05
 OVER, NEAR = 0.005, 0.005
 STATUSES = (
@@ -127,7 +127,7 @@ class Rows:
         yield "cards_card", _line(
             card_id, iccid, f"460{number:012d}", f"86{number:011d}", scale.carrier_id, agent_id,
             device_id or NULL, "industry" if chance.random() < INDUSTRY else "normal", status.value,
-            _real_name(status, chance.random()), _network(status, chance.random()),
+            _real_name(status, iccid, self._read_at), _network(status, chance.random()),
             "t" if is_polled else "f", self._read_at.isoformat() if is_deleted else NULL,
         )  # fmt: skip
         if not is_polled or is_deleted or status is not Card.Status.ACTIVATED:
@@ -230,10 +230,10 @@ def _status(chance: float) -> Card.Status:
     return STATUSES[-1][0]
 
 
-def _real_name(status: Card.Status, chance: float) -> str:
+def _real_name(status: Card.Status, iccid: str, at: datetime) -> str:
     if status is Card.Status.IN_STOCK:
         return "unknown"
-    return "verified" if chance < VERIFIED else "unverified"
+    return "verified" if at >= verified_at(iccid) else "unverified"
 
 
 def _network(status: Card.Status, chance: float) -> str:

@@ -27,6 +27,10 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
         """Set aside until somebody releases them."""
         return self.filter(parked_at__isnull=False)
 
+    def failing(self) -> Self:
+        """The last answer was none, or no good one."""
+        return self.filter(failing_since__isnull=False)
+
 
 class CheckState(models.Model):
     """What the last check of one type found of one card: narrow, because every check writes it.
@@ -60,6 +64,12 @@ class CheckState(models.Model):
             # The walk and the admin ask for the few that are parked.
             models.Index(
                 fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
+            ),
+            # `failing`, those that fail for longest first. A good answer after a good one leaves it alone.
+            models.Index(
+                fields=["failing_since", "id"],
+                condition=Q(failing_since__isnull=False),
+                name="checkstate_failing",
             ),
         )
 

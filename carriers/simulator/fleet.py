@@ -16,6 +16,8 @@ STEP = Decimal("0.001")
 FIRST_YEAR = 2024
 _VERIFICATIONS_BEGIN = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _VERIFICATION_SECONDS = 5 * 365 * 86_400
+# Most holders are verified early: nine tenths within the first half of the time.
+_VERIFICATION_CURVE = 6
 
 
 @dataclass(frozen=True)
@@ -79,4 +81,5 @@ def counter_mb(iccid: str, cycles: float) -> Decimal:
 
 def verified_at(iccid: str) -> datetime:
     """When the holder of the card is verified: a second of the five years since `FIRST_YEAR`."""
-    return _VERIFICATIONS_BEGIN + timedelta(seconds=_hash(iccid, "verification") % _VERIFICATION_SECONDS)
+    share = _hash(iccid, "verification") / 2**64
+    return _VERIFICATIONS_BEGIN + timedelta(seconds=int(_VERIFICATION_SECONDS * share**_VERIFICATION_CURVE))

@@ -65,6 +65,29 @@ class TaskStateSerializer(serializers.Serializer[Any]):
         return state.counted.percentile_ms(0.99)
 
 
+class LatenessStateSerializer(serializers.Serializer[Any]):
+    """How late one check type is: age of the last good answer / promised interval, 1 is as promised."""
+
+    task_type = serializers.CharField()
+    cards = serializers.IntegerField(source="measured.cards", default=None)
+    never_checked = serializers.IntegerField(source="measured.never", default=None)
+    p50 = serializers.FloatField(source="measured.p50", default=None)
+    p95 = serializers.FloatField(source="measured.p95", default=None)
+    max = serializers.FloatField(source="measured.max", default=None)
+
+
+class InitProgressSerializer(serializers.Serializer[Any]):
+    """How far the walk that plans all cards has come."""
+
+    status = serializers.CharField(help_text="none, running, failed or finished")
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    percent = serializers.IntegerField()
+    started_at = serializers.CharField(allow_null=True)
+    finished_at = serializers.CharField(allow_null=True)
+    error = serializers.CharField()
+
+
 class WindowSerializer(serializers.Serializer[Any]):
     """The query of the task statistics: whole minutes, in seconds."""
 

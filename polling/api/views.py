@@ -8,6 +8,8 @@ from accounts.api.permissions import MaySeeSystem
 from common.redis.client import for_web
 from polling import monitoring
 from polling.api.serializers import (
+    InitProgressSerializer,
+    LatenessStateSerializer,
     LimitStateSerializer,
     QueueStateSerializer,
     TaskStateSerializer,
@@ -36,8 +38,18 @@ class TasksView(APIView):
         return Response(TaskStateSerializer(states, many=True).data)
 
 
+class InitProgressView(APIView):
+    """How far the walk that plans all cards has come."""
+
+    permission_classes = (MaySeeSystem,)
+
+    def get(self, request: Request) -> Response:
+        """The progress."""
+        return Response(InitProgressSerializer(monitoring.init_progress(for_web())).data)
+
+
 class OverviewView(APIView):
-    """Queues, limits and what was done, in one answer."""
+    """Queues, limits, what was done, how late it is and how far the planning has come, in one answer."""
 
     permission_classes = (MaySeeSystem,)
 
@@ -50,6 +62,9 @@ class OverviewView(APIView):
                 "queues": QueueStateSerializer(monitoring.queues(redis), many=True).data,
                 "concurrency": LimitStateSerializer(monitoring.limits(redis), many=True).data,
                 "tasks": TaskStateSerializer(states, many=True).data,
+                "lateness": LatenessStateSerializer(monitoring.lateness(redis), many=True).data,
+                "init_progress": InitProgressSerializer(monitoring.init_progress(redis)).data,
+                "last_claim_age_seconds": monitoring.last_claim_age(redis),
             }
         )
 

@@ -97,6 +97,9 @@ QUERIES: Mapping[str, Query] = {
     ),
     "CardUsage.visible_to": _visible(CardUsage),
     "CheckState.visible_to": _visible(CheckState),
+    "CheckState.failing": lambda who: (
+        CheckState.objects.visible_to(who.user).failing().order_by("failing_since", "id")[:PAGE]
+    ),
     "CheckState.parked": lambda who: _page(CheckState.objects.visible_to(who.user).parked()),
     "Device.visible_to": _visible(Device),
     "Device.visible_to, by serial": lambda who: _page(

@@ -14,6 +14,8 @@ REPAIRED: Final = "polling:repaired"
 CENSUS_CHANGES: Final = "polling:census:changes"
 CENSUS_COUNTED: Final = "polling:census:counted"
 CENSUS_RESTS: Final = "polling:census:rests"
+LATENESS_RESTS: Final = "polling:lateness-rests"
+TICKED_AT: Final = "polling:ticked-at"
 
 
 def queue(check_type: str) -> str:
@@ -69,6 +71,11 @@ def counters(check_type: str) -> str:
 def minute(check_type: str) -> str:
     """The beginning of the name of a minute's bucket; the minute (unix time / 60) follows."""
     return f"polling:minute:{check_type}:"
+
+
+def lateness(check_type: str) -> str:
+    """Hash: the age of last good answers against the promised intervals, in percent."""
+    return f"polling:lateness:{check_type}"
 
 
 def seats(task_type: str) -> str:

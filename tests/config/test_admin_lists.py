@@ -78,7 +78,7 @@ def many(db: None) -> None:
     ClassCensus.objects.bulk_create(
         ClassCensus(
             carrier=carrier, category="normal", status=3, real_name_status="verified", network_status="online",
-            enable_polling=True, cards=5,
+            enable_polling=True, is_subscribed=True, cards=5,
         )
         for carrier in carriers
     )  # fmt: skip

@@ -16,7 +16,7 @@ from tests.faults.judge import law_holds
 pytestmark = pytest.mark.faults
 
 # What is judged, in the order in which it is checked; "network", "realname" and "package" are to come.
-JUDGED = ("carddata",)
+JUDGED = ("carddata", "network", "realname", "package")
 CHECK_TYPES = tuple(name for name in JUDGED if name != "network")
 CARDS = 5_000
 EVE = timedelta(minutes=10)

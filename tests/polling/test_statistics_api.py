@@ -1,6 +1,7 @@
 import json
 import re
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,12 +14,18 @@ from accounts import tokens
 from accounts.models import ApiToken, User
 from polling import limits
 from polling.defaults import make_missing
+from polling.seeding import Seeding
 from polling.store.epoch import Epoch
 from polling.store.schedule import Counts, PlanMode, Schedule, Settlement
-from tests.factories import AgentFactory, UserFactory
+from tests.factories import AgentFactory, CardFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
-PATHS = ("polling-stats", "polling-stats/queues", "polling-stats/tasks")
+PATHS = (
+    "polling-stats",
+    "polling-stats/queues",
+    "polling-stats/tasks",
+    "polling-stats/init-progress",
+)
 
 
 def bearer(user: User, **fields: Any) -> dict[str, str]:
@@ -79,11 +86,31 @@ def test_the_overview_holds_all_of_it_under_both_prefixes(client: Client, viewer
 
     body = get(client, "polling-stats", headers).json()
 
-    assert set(body) == {"queues", "concurrency", "tasks"}
+    assert set(body) == {
+        "queues", "concurrency", "tasks", "lateness", "init_progress", "last_claim_age_seconds",
+    }  # fmt: skip
+    assert [one["task_type"] for one in body["lateness"]] == ["realname", "carddata", "package"]
     assert {limit["task_type"]: limit["max_concurrency"] for limit in body["concurrency"]} == {
         "realname": 50, "carddata": 50, "package": 4, "stop_start": 20,
     }  # fmt: skip
     assert set(get(client, "polling-stats", headers, "/api/v1").json()) == set(body)
+
+
+def test_the_progress_of_the_planning_is_told_before_and_after(
+    client: Client, viewer: User, redis: Redis
+) -> None:
+    headers = bearer(viewer)
+    assert get(client, "polling-stats/init-progress", headers).json() == {
+        "status": "none", "total": 0, "done": 0, "percent": 0, "started_at": None, "finished_at": None, "error": "",
+    }  # fmt: skip
+
+    make_missing()
+    CardFactory.create_batch(3)
+    Seeding(redis, Random(1)).run()
+
+    progress = get(client, "polling-stats/init-progress", headers).json()
+    assert progress.pop("started_at") <= progress.pop("finished_at")
+    assert progress == {"status": "finished", "total": 3, "done": 3, "percent": 100, "error": ""}
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,0 +1,133 @@
+"""How late what is known of the cards is: the age of each card's last good answer against its promised interval.
+
+That is what was promised. Throughput may be high and yet some cards be forgotten; here they are seen.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import cast
+
+from django.db import connection
+from redis import Redis
+
+from cards.models import CheckType
+from polling import census
+from polling.card_class import CLASS_COLUMNS, CLASS_FIELDS, CardClass
+from polling.checks.registry import CHECKS
+from polling.matching import interval_for
+from polling.models import PollingConfig
+from polling.store import keys
+from polling.store.histogram import percentile
+from polling.store.progress import Fields
+
+# Upper bounds of age / interval in percent; one more bucket holds what is above the last.
+BOUNDS_PERCENT = (10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
+# Measuring reads every card: it takes a twentieth of the time at most.
+REST = 20
+LONGEST = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Of one check type: how many cards want it, how many of them never had an answer, and how late the others are.
+
+    That is the age of the last good answer / the promised interval: 1 is as promised. None: there are no others.
+    """
+
+    cards: int
+    never: int
+    p50: float | None
+    p95: float | None
+    max: float | None
+
+
+def measure(check_type: CheckType, configs: Sequence[PollingConfig]) -> Lateness:
+    """Read it from the rows of all cards: seconds at a million of them."""
+    intervals = _intervals(check_type, configs)
+    if not intervals:
+        return Lateness(0, 0, None, None, None)
+    counts, never = [0] * (len(BOUNDS_PERCENT) + 1), 0
+    latest: float | None = None
+    for bucket, cards, most in _buckets(check_type, intervals):
+        if bucket is None:
+            never = cards
+        else:
+            counts[bucket] = cards
+            latest = max(latest or 0.0, round(most / 100, 2))
+    if latest is None:
+        return Lateness(never, never, None, None, None)
+    # Interpolated inside a bucket, so perhaps beyond the last card in it.
+    p50, p95 = (min(latest, (percentile(counts, share, BOUNDS_PERCENT) or 0) / 100) for share in (0.5, 0.95))
+    return Lateness(sum(counts) + never, never, p50, p95, latest)
+
+
+def watch(redis: Redis, *, send: Callable[[], object]) -> None:
+    """Send for a measurement, unless there is one under way, or it rests."""
+    if not redis.exists(keys.LATENESS_RESTS):
+        send()
+
+
+def publish(redis: Redis, *, now: float) -> None:
+    """Measure every check type, and tell Redis. `now` is unix time. Somebody else may be at it: then nothing."""
+    if not redis.set(keys.LATENESS_RESTS, 1, nx=True, px=LONGEST):
+        return
+    begun = time.monotonic()
+    configs = tuple(PollingConfig.objects.in_force())
+    for check_type in CHECKS:
+        found = {
+            name: value for name, value in asdict(measure(check_type, configs)).items() if value is not None
+        }
+        pipeline = redis.pipeline()
+        pipeline.delete(keys.lateness(check_type))
+        pipeline.hset(keys.lateness(check_type), mapping=cast(Fields, {**found, "at": int(now)}))
+        pipeline.execute()
+    redis.pexpire(keys.LATENESS_RESTS, timedelta(seconds=(time.monotonic() - begun) * REST + 1))
+
+
+def read(redis: Redis, check_type: CheckType) -> Lateness | None:
+    """As it was last measured; None: it has not been."""
+    found = cast("dict[str, str]", redis.hgetall(keys.lateness(check_type)))
+    if not found:
+        return None
+    p50, p95, latest = (float(found[name]) if name in found else None for name in ("p50", "p95", "max"))
+    return Lateness(int(found["cards"]), int(found["never"]), p50, p95, latest)
+
+
+def _intervals(check_type: CheckType, configs: Sequence[PollingConfig]) -> Mapping[CardClass, int]:
+    found = {}
+    for group in census.counted():
+        interval = interval_for(group.card_class, check_type, configs)
+        if interval:
+            found[group.card_class] = int(interval.total_seconds())
+    return found
+
+
+def _buckets(
+    check_type: CheckType, intervals: Mapping[CardClass, int]
+) -> list[tuple[int | None, int, float]]:
+    row = f"({', '.join(['%s'] * (len(CLASS_FIELDS) + 1))})"
+    fields = ", ".join(CLASS_FIELDS)
+    same = " AND ".join(f"card.{field} = class.{field}" for field in CLASS_FIELDS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH class ({fields}, seconds) AS (VALUES {", ".join([row] * len(intervals))}),
+            card (id, {fields}) AS (
+                SELECT card.id, {CLASS_COLUMNS} FROM cards_card AS card WHERE card.deleted_at IS NULL
+            ),
+            aged AS (
+                SELECT 100 * date_part('epoch', statement_timestamp() - state.checked_at) / class.seconds AS percent
+                FROM card JOIN class ON {same}
+                LEFT JOIN cards_checkstate AS state ON state.card_id = card.id AND state.type = %s
+            )
+            SELECT width_bucket(percent, %s::float8[]), count(*), max(percent) FROM aged GROUP BY 1
+            """,
+            [
+                *(value for card, seconds in intervals.items() for value in (*card, seconds)),
+                check_type.value,
+                list(map(float, BOUNDS_PERCENT)),
+            ],
+        )
+        return list(cursor.fetchall())
