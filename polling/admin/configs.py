@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_scoping import ScopedAdmin
 from cards.models import CheckType
 from polling import census
-from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
 from polling.drain.directory import Directory
 from polling.dry_run import dry_run, matched_cards
@@ -82,7 +81,6 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Dry run of '%s'") % form.data.get("name", ""),
-            "checks": [check_type.label for check_type in CHECKS],
             "form": form,
             "result": dry_run(form.instance) if form.is_valid() else None,
         }

@@ -19,10 +19,10 @@ QUEUES: Final = {
 
 @dataclass(frozen=True)
 class Crew:
-    """Which workers answer on each queue, and how many messages wait in it."""
+    """Which workers answer on each queue, and whether ticks pile up in the broker."""
 
     workers: Mapping[str, Sequence[str]]
-    waiting: Mapping[str, int]
+    do_ticks_pile_up: bool
 
 
 def judge(crew: Crew | None, *, tick_age: float | None, claim_age: float | None) -> Iterator[Finding]:
@@ -52,14 +52,13 @@ def _beat(crew: Crew, age: float | None) -> Finding:
     if age is not None and age <= TICKS_ARE_STALE_AFTER:
         return ok("beat", f"the last tick is {age:.0f} s old")
     since = "ever" if age is None else f"for {age:.0f} s"
-    waiting = crew.waiting.get("ticks", 0)
-    if waiting:
+    if crew.do_ticks_pile_up:
         return trouble(
             "beat",
-            f"no tick was worked off {since}, but {waiting} wait in the broker: beat runs",
+            f"no tick was worked off {since}, but they pile up in the broker: beat runs",
             "see to the worker of the queue ticks",
         )
-    return trouble("beat", f"no tick {since}, and none waits: beat does not run", f"{START} beat")
+    return trouble("beat", f"no tick {since}, and none arrives: beat does not run", f"{START} beat")
 
 
 def _claims(crew: Crew, age: float | None) -> Finding:

@@ -81,6 +81,4 @@ def failing(checks: int) -> Finding:
     if not checks:
         return ok("failures", "no card fails")
     more = " or more" if checks == COUNT_AT_MOST else ""
-    return note(
-        "failures", f"{checks:,}{more} checks of cards fail", "see /check-failures: since when and why"
-    )
+    return note("failures", f"checks that fail: {checks:,}{more}", "see /check-failures: since when and why")

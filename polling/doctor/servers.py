@@ -7,7 +7,7 @@ from redis import Redis
 
 from cards import usage_partitions
 from common.outages import server_of
-from polling.doctor.finding import Finding, note, ok, trouble
+from polling.doctor.finding import Finding, ok, trouble
 
 FULL = 0.9
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from common.redis.client import for_worker
 from polling.doctor.finding import Finding, Verdict
-from polling.doctor.processes import QUEUES, Crew
+from polling.doctor.processes import Crew
 from polling.doctor.walk import troubles, walk
 
 # A worker that does not say within this that it is there hangs, or is very far away.
@@ -51,15 +51,16 @@ def muster() -> Crew | None:
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-            waiting = {queue: _waiting(connection, queue) for queue in QUEUES}
-        answers = current_app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
+            before = _waiting(connection, "ticks")
+            answers = current_app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
+            do_ticks_pile_up = _waiting(connection, "ticks") > before
     except (OperationalError, OSError):
         return None
     workers: dict[str, list[str]] = defaultdict(list)
     for worker, queues in answers.items():
         for queue in queues:
             workers[queue["name"]].append(worker)
-    return Crew(workers, waiting)
+    return Crew(workers, do_ticks_pile_up)
 
 
 def _waiting(connection: Any, queue: str) -> int:

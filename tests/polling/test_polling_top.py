@@ -1,0 +1,94 @@
+"""`polling_top` draws the engine: a picture into a pipe, live in a terminal, and it leaves the terminal as it was."""
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from datetime import timedelta
+from io import StringIO
+from random import Random
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from redis import Redis
+
+from polling import defaults, lateness, limits
+from polling.seeding import Seeding
+from polling.store import keys
+from polling.store.schedule import Counts, Schedule, Settlement
+from tests.factories import CardFactory, GatewayFactory
+
+
+@pytest.mark.django_db
+def test_a_picture_shows_queues_rates_lateness_seats_and_gateways(redis: Redis) -> None:
+    defaults.make_missing()
+    limits.publish(redis)
+    GatewayFactory.create(name="Northwind")
+    GatewayFactory.create(name="Bluepeak", is_default=False, is_enabled=False)
+    CardFactory.create_batch(3, category="industry")
+    Seeding(redis, Random(1)).run()
+    schedule = Schedule(redis, "carddata")
+    for card in redis.zrange(keys.queue("carddata"), 0, 1):
+        redis.zadd(keys.queue("carddata"), {str(card): redis.time()[0] - 30})
+    (claim,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    schedule.settle([Settlement(claim, timedelta(hours=1), Counts.FAILED, 40)])
+    lateness.publish(redis, now=timezone.now().timestamp())
+    limits.publish(redis)
+    out = StringIO()
+
+    call_command("polling_top", stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert "planning: finished 3 of 3 (100 %)" in lines[0]
+    assert "last claim" in lines[0]
+    cells = next(line for line in lines if line.startswith("carddata")).split()
+    # cards, due, late, claimed, manual, parked; then failed and p95.
+    assert cells[1:7] == ["3", "1", "30", "0", "0", "0"]
+    assert cells[8:10] == ["100.0%", "50"] or cells[8] == "100.0%"
+    assert any(line.split() == ["package", "0", "4"] for line in lines)
+    assert any("at Bluepeak" in line and "disabled: its cards wait" in line for line in lines)
+    assert any("at Northwind" in line and line.rstrip().endswith("closed") for line in lines)
+
+
+def test_it_does_not_look_all_the_time() -> None:
+    with pytest.raises(CommandError, match="--every"):
+        call_command("polling_top", every=0.01)
+
+
+@pytest.mark.parametrize("how", ["q", "ctrl-c"])
+def test_it_quits_cleanly_and_the_terminal_is_as_it_was(redis: Redis, how: str) -> None:
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    before = termios.tcgetattr(terminal)
+    process = subprocess.Popen(
+        (sys.executable, "manage.py", "polling_top", "--every", "0.3"),
+        stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    shown = b""
+    try:
+        deadline = time.monotonic() + 20
+        while b"planning" not in shown and b"trying again" not in shown and time.monotonic() < deadline:
+            shown += os.read(master, 65536)
+        if how == "q":
+            os.write(master, b"q")
+        else:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        os.set_blocking(master, False)
+        shown += os.read(master, 65536)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert b"Traceback" not in shown
+    # The screen that was there before is back.
+    assert b"\x1b[?1049l" in shown
+    assert termios.tcgetattr(terminal) == before
+    os.close(master)
+    os.close(terminal)
