@@ -77,7 +77,7 @@ class Subscription(models.Model):
     used_mb = megabytes(_("used in the period (MB)"), default=0)
     quota_version = models.PositiveIntegerField(_("version of the quota"), default=1)
     state = models.CharField(_("state"), max_length=6, choices=State.choices, default=State.NORMAL)
-    judged_at = models.DateTimeField(_("judged at"), null=True, blank=True)
+    judged_at = models.DateTimeField(_("in this state since"), null=True, blank=True)
 
     objects = SubscriptionQuerySet.as_manager()
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import subprocess
@@ -12,9 +13,11 @@ import time
 from datetime import timedelta
 from io import StringIO
 from random import Random
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from redis import Redis
 
@@ -49,7 +52,8 @@ def test_a_picture_shows_queues_rates_lateness_seats_and_gateways(redis: Redis) 
     assert "last claim" in lines[0]
     cells = next(line for line in lines if line.startswith("carddata")).split()
     # cards, due, late, claimed, manual, parked; then failed and p95.
-    assert cells[1:7] == ["3", "1", "30", "0", "0", "0"]
+    assert cells[1:3] + cells[4:7] == ["3", "1", "0", "0", "0"]
+    assert 30 <= int(cells[3]) <= 40
     assert cells[8:10] == ["100.0%", "50"] or cells[8] == "100.0%"
     assert any(line.split() == ["package", "0", "4"] for line in lines)
     assert any("at Bluepeak" in line and "disabled: its cards wait" in line for line in lines)
@@ -61,27 +65,35 @@ def test_it_does_not_look_all_the_time() -> None:
         call_command("polling_top", every=0.01)
 
 
+def read(terminal: int) -> bytes:
+    """What has been written to it, after a second at most."""
+    ready, _, _ = select.select([terminal], [], [], 1)
+    return os.read(terminal, 65536) if ready else b""
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["q", "ctrl-c"])
 def test_it_quits_cleanly_and_the_terminal_is_as_it_was(redis: Redis, how: str) -> None:
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     before = termios.tcgetattr(terminal)
+    name = connection.settings_dict["NAME"]
+    database = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
     process = subprocess.Popen(
         (sys.executable, "manage.py", "polling_top", "--every", "0.3"),
-        stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "xterm"},
+        stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "xterm", "DATABASE_URL": database},
     )  # fmt: skip
     shown = b""
     try:
         deadline = time.monotonic() + 20
-        while b"planning" not in shown and b"trying again" not in shown and time.monotonic() < deadline:
-            shown += os.read(master, 65536)
+        while b"planning" not in shown and time.monotonic() < deadline:
+            shown += read(master)
         if how == "q":
             os.write(master, b"q")
         else:
             process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-        os.set_blocking(master, False)
-        shown += os.read(master, 65536)
+        shown += read(master)
     finally:
         process.kill()
         process.wait()
