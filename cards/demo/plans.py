@@ -36,7 +36,7 @@ def ensure() -> list[Plan]:
             "name": "Quarter",
             "quota_mb": 5 * MAX_MONTHLY_MB,
             "cycle": PlanCycle.DAYS_90,
-            "auto_suspend": Plan.AutoSuspend.OFF,
+            "auto_suspend": Plan.AutoSuspend.ON,
         },
     )
     return [*plans, quarter]
