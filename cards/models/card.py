@@ -96,7 +96,9 @@ class Card(models.Model):
     network_status = models.CharField(
         _("network status"), max_length=7, choices=NetworkStatus.choices, default=NetworkStatus.UNKNOWN
     )
-    network_checked_at = models.DateTimeField(_("network status since"), null=True, blank=True, editable=False)
+    network_checked_at = models.DateTimeField(
+        _("network status since"), null=True, blank=True, editable=False
+    )
     enable_polling = models.BooleanField(_("polled"), default=True)
     suspended_by = models.ForeignKey(
         "cards.ServiceOrder",

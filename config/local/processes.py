@@ -42,8 +42,8 @@ def ticks_worker(variables: Mapping[str, str]) -> Service:
 
 
 def background_worker(variables: Mapping[str, str]) -> Service:
-    """Long tasks."""
-    return _worker("background", variables, 1)
+    """Long tasks. Two, so that the walk after a flush does not wait for somebody who counts."""
+    return _worker("background", variables, 2)
 
 
 def beat(variables: Mapping[str, str]) -> Service:

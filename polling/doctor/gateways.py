@@ -1,33 +1,42 @@
 """Gateways: whether they may be called, and what each says when it is asked about one of its cards."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 
 from django.conf import settings
+from redis import Redis
 
 from cards.models import Card
 from carriers.clients.base import GatewayError
-from carriers.models import Gateway
+from carriers.limits import seats_of
+from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
 from polling.doctor.finding import Finding, note, ok, trouble
 
 
-def look(*, now: datetime) -> Iterator[Finding]:
-    """Every gateway; those that are open are called once each, beside each other."""
+def look(redis: Redis, *, now: datetime) -> Iterator[Finding]:
+    """Every gateway; those that are open are called once each, beside each other, on seats like every call."""
     gateways = list(Gateway.objects.select_related("carrier"))
-    samples = {gateway.pk: _sample(gateway) for gateway in gateways if closed(gateway, now) is None}
-    wrong = asyncio.run(
-        _ask([(gateway, samples[gateway.pk]) for gateway in gateways if samples.get(gateway.pk)])
-    )
+    with ExitStack() as held:
+        calls = {
+            gateway: iccid
+            for gateway in gateways
+            if closed(gateway, now) is None
+            and (iccid := _sample(gateway))
+            and _has_seat(redis, gateway, held)
+        }
+        errors = asyncio.run(_ask(calls))
     for gateway in gateways:
-        yield closed(gateway, now) or answer(gateway.name, samples[gateway.pk], wrong)
-    for name in _without_default(gateways):
-        yield trouble(
-            f"carrier {name}",
-            "it has cards, but no default gateway: those without a gateway of their own are not asked about",
-            "make one of its gateways the default in the admin",
-        )
+        yield closed(gateway, now) or answer(gateway.name, errors.get(gateway))
+    for carrier in Carrier.objects.exclude(pk__in=[one.carrier_id for one in gateways if one.is_default]):
+        if Card.objects.present().filter(carrier=carrier, gateway=None).exists():
+            yield trouble(
+                f"carrier {carrier}",
+                "it has cards, but no default gateway: those without a gateway of their own are not asked about",
+                "make one of its gateways the default in the admin",
+            )
 
 
 def closed(gateway: Gateway, now: datetime) -> Finding | None:
@@ -43,25 +52,31 @@ def closed(gateway: Gateway, now: datetime) -> Finding | None:
     return None
 
 
-def answer(name: str, iccid: str | None, wrong: Mapping[str, str]) -> Finding:
-    """`wrong`: what was wrong with the calls of some gateways. Pure."""
+def answer(name: str, error: str | None) -> Finding:
+    """`error`: what was wrong with the call; empty: nothing; None: there was none. Pure."""
     subject = f"gateway {name}"
-    if iccid is None:
-        return ok(subject, "no card is asked about here")
-    if name not in wrong:
+    if error is None:
+        return ok(subject, "open; not asked, because it has no card or no free seat")
+    if not error:
         return ok(subject, "answers")
     return trouble(
         subject,
-        f"{wrong[name]}: its cards are asked about again every 30 to 60 s",
+        f"{error}: its cards are asked about again every 30 to 60 s",
         "see its base URL and credentials in the admin, and ask the carrier; to wait quietly, add a pause",
     )
 
 
-async def _ask(asked: Sequence[tuple[Gateway, str | None]]) -> Mapping[str, str]:
+def _has_seat(redis: Redis, gateway: Gateway, held: ExitStack) -> bool:
+    seats = held.enter_context(seats_of(redis, gateway.pk).hold())
+    seats.grow_to(1)
+    return len(seats) == 1
+
+
+async def _ask(calls: Mapping[Gateway, str]) -> Mapping[Gateway, str]:
     networks = settings.COMMON.gateway_networks
-    async with Outgoing(allowed_networks=networks, connections=len(asked) + 1) as outgoing:
-        found = await asyncio.gather(*(_error(gateway, str(iccid), outgoing) for gateway, iccid in asked))
-    return {gateway.name: error for (gateway, _), error in zip(asked, found, strict=True) if error}
+    async with Outgoing(allowed_networks=networks, connections=len(calls) + 1) as outgoing:
+        errors = await asyncio.gather(*(_error(gateway, iccid, outgoing) for gateway, iccid in calls.items()))
+    return dict(zip(calls, errors, strict=True))
 
 
 async def _error(gateway: Gateway, iccid: str, outgoing: Outgoing) -> str:
@@ -79,9 +94,3 @@ def _sample(gateway: Gateway) -> str | None:
         return own.first()
     others = Card.objects.present().filter(gateway=None, carrier=gateway.carrier)
     return own.first() or others.values_list("iccid", flat=True).first()
-
-
-def _without_default(gateways: Sequence[Gateway]) -> list[str]:
-    served = [gateway.carrier_id for gateway in gateways if gateway.is_default]
-    lonely = Card.objects.present().filter(gateway=None).exclude(carrier__in=served).order_by("id")
-    return [card.carrier.name for card in lonely.select_related("carrier")[:1]]

@@ -69,7 +69,10 @@ def memory(used: int, most: int, policy: str) -> Finding:
 
 def _database() -> Iterator[Finding]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity")
+        cursor.execute(
+            "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend'"
+        )
         used, most = cursor.fetchone()
     yield connections(used, most)
     yield stray_records(usage_partitions.stray_rows())
