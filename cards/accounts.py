@@ -53,7 +53,8 @@ def _read(ids: Collection[int], how: str) -> dict[int, Account]:
             f"""
             SELECT account.id, account.device_id IS NULL, account.kind = 'main',
                    coalesce(account.virtual_quota_mb, account.quota_mb), account.used_mb, account.period_start,
-                   account.starts_at, account.ends_at, account.cycle, carrier.time_zone, carrier.billing_day
+                   account.starts_at, account.ends_at, account.cycle, carrier.time_zone, carrier.billing_day,
+                   account.quota_version
             FROM cards_subscription AS account
             JOIN carriers_carrier AS carrier ON carrier.id = account.carrier_id
             WHERE account.id = ANY(%s)
@@ -64,8 +65,9 @@ def _read(ids: Collection[int], how: str) -> dict[int, Account]:
         return {
             pk: Account(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
-                PlanCycle(cycle), BillingCalendar(time_zone, billing_day),
+                PlanCycle(cycle), BillingCalendar(time_zone, billing_day), version,
             )
-            for pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle, time_zone, billing_day
-            in cursor.fetchall()
+            for (
+                pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle, time_zone, billing_day, version,
+            ) in cursor.fetchall()
         }  # fmt: skip

@@ -31,6 +31,7 @@ class Account:
     ends_at: datetime | None
     cycle: PlanCycle
     calendar: BillingCalendar
+    quota_version: int
 
     @property
     def runs_out_at(self) -> datetime:

@@ -13,28 +13,63 @@ from cards.quota_states import Judgement
 log = structlog.get_logger(__name__)
 
 
-def propose(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
-    """Propose to suspend the cards (card id -> judgement) that are over; returns the ids of those that were new.
+def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
+    """Cancel proposals that do not hold any more, and propose to suspend the cards that are over their quota.
 
-    One order for each card, period and quota version, however often it is proposed. Cards that are stopped already,
-    exempt, or on a plan that suspends nobody have none.
+    `judgements` are by card. One order for each card, period and quota version, however often it is found. Cards that
+    are stopped already, exempt, or on a plan that suspends nobody have none. Returns the cards with a new order.
     """
-    over = {card: judged for card, judged in judgements.items() if judged.state is State.OVER}
-    if not over:
+    if not judgements:
         return []
+    _cancel_outdated(judgements, now)
+    over = {card: judged for card, judged in judgements.items() if judged.state is State.OVER}
+    proposed = _propose(over, now) if over else []
+    if proposed:
+        log.info("suspensions_proposed", orders=len(proposed))
+    return proposed
+
+
+def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None:
+    """Of a card that is not over any more, or of another period or quota: it would block an order that holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE cards_serviceorder AS proposal
+            SET status = 'cancelled', ended_at = %(now)s, error = 'no longer over this quota in this period'
+            FROM unnest(%(cards)s::bigint[], %(over)s::boolean[], %(cycles)s::date[], %(versions)s::int[])
+                AS judged(card_id, is_over, cycle_start, quota_version)
+            WHERE proposal.card_id = judged.card_id AND proposal.status = 'proposed'
+              AND proposal.action = 'suspend' AND proposal.reason = 'quota'
+              AND NOT (judged.is_over AND proposal.cycle_start = judged.cycle_start
+                       AND proposal.quota_version = judged.quota_version)
+            """,
+            {
+                "now": now,
+                "cards": list(judgements),
+                "over": [judged.state is State.OVER for judged in judgements.values()],
+                "cycles": [judged.main.period_start for judged in judgements.values()],
+                "versions": [judged.main.quota_version for judged in judgements.values()],
+            },
+        )
+
+
+def _propose(over: Mapping[int, Judgement], now: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO cards_serviceorder (card_id, subscription_id, action, reason, cycle_start, quota_version,
                                             status, idempotency_key, evidence, attempts, error, created_at)
-            SELECT card.id, main.id, 'suspend', 'quota', wanted.cycle_start, main.quota_version,
+            SELECT card.id, main.id, 'suspend', 'quota', wanted.cycle_start, wanted.quota_version,
                    'proposed', gen_random_uuid(),
                    wanted.evidence || jsonb_build_object('auto_suspend', plan.auto_suspend), 0, '', %(now)s
-            FROM unnest(%(cards)s::bigint[], %(mains)s::bigint[], %(cycles)s::date[], %(evidence)s::jsonb[])
-                AS wanted(card_id, main_id, cycle_start, evidence)
+            FROM unnest(%(cards)s::bigint[], %(mains)s::bigint[], %(cycles)s::date[], %(versions)s::int[],
+                        %(evidence)s::jsonb[])
+                AS wanted(card_id, main_id, cycle_start, quota_version, evidence)
             JOIN cards_card AS card ON card.id = wanted.card_id
             JOIN accounts_agent AS agent ON agent.id = card.agent_id
-            JOIN cards_subscription AS main ON main.id = wanted.main_id
+            -- Another quota meanwhile is judged by whom it hastened.
+            JOIN cards_subscription AS main
+                ON main.id = wanted.main_id AND main.quota_version = wanted.quota_version
             JOIN cards_plan AS plan ON plan.id = main.plan_id
             WHERE card.deleted_at IS NULL AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
               AND NOT EXISTS (
@@ -52,13 +87,11 @@ def propose(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
                 "cards": list(over),
                 "mains": [judged.main.id for judged in over.values()],
                 "cycles": [judged.main.period_start for judged in over.values()],
+                "versions": [judged.main.quota_version for judged in over.values()],
                 "evidence": [_evidence(judged) for judged in over.values()],
             },
         )
-        proposed = [card_id for (card_id,) in cursor.fetchall()]
-    if proposed:
-        log.info("suspensions_proposed", orders=len(proposed))
-    return proposed
+        return [card_id for (card_id,) in cursor.fetchall()]
 
 
 def _evidence(judged: Judgement) -> str:

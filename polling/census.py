@@ -34,6 +34,10 @@ def refresh(configs: Sequence[PollingConfig]) -> None:
 def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
     """These cards have been planned by `configs`; a class that nobody knew is counted later."""
     groups = _counted("card.id = ANY(%s)", [list(cards)])
+    known = {group_of(row): row for row in ClassCensus.objects.all()}
+    # One that had no card any more is about to be deleted, unless it has one.
+    empty = [known[group].pk for group in groups if group in known and not known[group].cards]
+    ClassCensus.objects.filter(pk__in=empty, cards=0).update(cards=1)
     ClassCensus.objects.bulk_create((_row(group, 0, configs) for group in groups), ignore_conflicts=True)
 
 
@@ -96,27 +100,44 @@ def publish(redis: Redis) -> None:
 
 
 def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
+    """Nobody waits for it but others who count: drains note classes all the time."""
+    if not keep_intervals:
+        # Before counting: who outdates a class meanwhile does so after this.
+        _set_intervals(configs)
     with transaction.atomic(), connection.cursor() as cursor:
-        # Before counting: a class that somebody notes later is counted later, and not taken for one that is gone.
-        cursor.execute("LOCK TABLE polling_classcensus IN SHARE ROW EXCLUSIVE MODE")
-        counted = _counted()
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('polling_classcensus'))")
         known = {group_of(row): row for row in ClassCensus.objects.all()}
-        ClassCensus.objects.filter(pk__in=[known[gone].pk for gone in known.keys() - counted.keys()]).delete()
+        counted = _counted()
+        _forget_empty([row for group, row in known.items() if group not in counted])
+        for group in counted.keys() & known.keys():
+            known[group].cards = counted[group]
+        kept = [known[group] for group in counted.keys() & known.keys()]
+        ClassCensus.objects.bulk_update(kept, ["cards"], batch_size=500)
         new = [_row(group, cards, configs) for group, cards in counted.items() if group not in known]
         same_class = {class_of(row): row for row in known.values()}
         for row in new:
             # Cards that have only got another gateway stand in the schedule as they stood.
             if keep_intervals and class_of(row) in same_class:
                 _copy_intervals(same_class[class_of(row)], row)
-        ClassCensus.objects.bulk_create(new)
-        kept = [known[group] for group in counted.keys() & known.keys()]
-        for row in kept:
-            row.cards = counted[group_of(row)]
-            if not keep_intervals:
-                for field, interval in intervals_for(class_of(row), configs).items():
-                    setattr(row, field, interval)
-        fields = ["cards", *(_field(check_type) for check_type in CheckType)]
-        ClassCensus.objects.bulk_update(kept, fields, batch_size=500)
+        # One that somebody has noted meanwhile keeps the intervals that he planned by.
+        ClassCensus.objects.bulk_create(
+            new, update_conflicts=True, unique_fields=[*CLASS_FIELDS, "gateway"], update_fields=["cards"]
+        )
+
+
+def _set_intervals(configs: Sequence[PollingConfig]) -> None:
+    rows = list(ClassCensus.objects.all())
+    for row in rows:
+        for field, interval in intervals_for(class_of(row), configs).items():
+            setattr(row, field, interval)
+    fields = [_field(check_type) for check_type in CheckType]
+    ClassCensus.objects.bulk_update(rows, fields, batch_size=500)
+
+
+def _forget_empty(rows: Sequence[ClassCensus]) -> None:
+    """A class without cards goes when it is found so twice: a card may just be joining it (see `note`)."""
+    ClassCensus.objects.filter(pk__in=[row.pk for row in rows if not row.cards], cards=0).delete()
+    ClassCensus.objects.filter(pk__in=[row.pk for row in rows if row.cards]).update(cards=0)
 
 
 def _copy_intervals(source: ClassCensus, target: ClassCensus) -> None:

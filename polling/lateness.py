@@ -27,6 +27,8 @@ BOUNDS_PERCENT = (10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 300, 500, 1000, 2
 # Measuring reads every card: it takes a twentieth of the time at most.
 REST = 20
 LONGEST = timedelta(minutes=5)
+# What is older than so many rests is not known any more: it must not look well while everything stands still.
+STALE_AFTER_RESTS, STALE_AFTER = 3, timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -69,21 +71,22 @@ def watch(redis: Redis, *, send: Callable[[], object]) -> None:
         send()
 
 
-def publish(redis: Redis, *, now: float) -> None:
-    """Measure every check type, and tell Redis. `now` is unix time. Somebody else may be at it: then nothing."""
+def publish(redis: Redis) -> None:
+    """Measure every check type, and tell Redis. Somebody else may be at it: then nothing."""
     if not redis.set(keys.LATENESS_RESTS, 1, nx=True, px=LONGEST):
         return
     begun = time.monotonic()
     configs = tuple(PollingConfig.objects.in_force())
-    for check_type in CHECKS:
-        found = {
-            name: value for name, value in asdict(measure(check_type, configs)).items() if value is not None
-        }
+    measured = {check_type: asdict(measure(check_type, configs)) for check_type in CHECKS}
+    rest = timedelta(seconds=(time.monotonic() - begun) * REST + 1)
+    for check_type, fields in measured.items():
         pipeline = redis.pipeline()
         pipeline.delete(keys.lateness(check_type))
-        pipeline.hset(keys.lateness(check_type), mapping=cast(Fields, {**found, "at": int(now)}))
+        known = {name: value for name, value in fields.items() if value is not None}
+        pipeline.hset(keys.lateness(check_type), mapping=cast(Fields, known))
+        pipeline.expire(keys.lateness(check_type), STALE_AFTER + rest * STALE_AFTER_RESTS)
         pipeline.execute()
-    redis.pexpire(keys.LATENESS_RESTS, timedelta(seconds=(time.monotonic() - begun) * REST + 1))
+    redis.pexpire(keys.LATENESS_RESTS, rest)
 
 
 def read(redis: Redis, check_type: CheckType) -> Lateness | None:

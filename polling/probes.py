@@ -31,8 +31,12 @@ def schedule() -> Finding:
 def workers() -> Finding:
     """Whether due cards are claimed: that takes beat, a worker of `ticks` and one of `checks`."""
     redis = for_web()
-    is_open = any(monitoring.limit(redis, check_type.value).max_concurrency for check_type in CHECKS)
-    return claiming(monitoring.last_claim_age(redis), is_open=is_open)
+    limits = [monitoring.limit(redis, check_type.value).max_concurrency for check_type in CHECKS]
+    if None in limits:
+        return Finding(
+            Level.DEGRADED, "a limit is missing in Redis, so its checks are closed: is beat running?"
+        )
+    return claiming(monitoring.last_claim_age(redis), is_open=any(limits))
 
 
 def claiming(age: float | None, *, is_open: bool) -> Finding:

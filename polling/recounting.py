@@ -10,7 +10,7 @@ from polling import census
 from polling.models import PollingConfig
 from polling.store import keys
 
-# Counting takes a twentieth of the time at most: a third of a second at a million cards.
+# Counting takes a twentieth of the time at most: about a second at a million cards.
 REST = 20
 # Who is silent for so long has died at it.
 LONGEST = timedelta(minutes=2)

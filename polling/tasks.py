@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from common.redis.client import for_worker
-from polling import lateness, limits, monitoring, recounting, replanning, statistics, wake_ups
+from polling import lateness, limits, recounting, replanning, statistics, wake_ups
 from polling.drain import outlet, stopping
 from polling.drain.directory import DIRECTORY_SECONDS
 from polling.drain.running import Drain
@@ -74,8 +74,7 @@ def watch_lateness() -> None:
 @shared_task(name="polling.measure_lateness", queue="background", expires=60, time_limit=600)
 def measure_lateness() -> None:
     """Measure it, unless somebody does."""
-    redis = for_worker()
-    lateness.publish(redis, now=monitoring.redis_now(redis))
+    lateness.publish(for_worker())
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

@@ -14,6 +14,7 @@ from carriers.models import Gateway
 from polling import monitoring
 from polling.doctor import gateways as gateway_judgements
 from polling.doctor.finding import Finding
+from polling.drain.directory import Directory
 from polling.monitoring import InitProgress, LatenessState, LimitState, QueueState, TaskState
 
 WINDOW_SECONDS: Final = 60
@@ -49,14 +50,14 @@ class Picture:
 
 def take(redis: Redis) -> Picture:
     """Look at it."""
-    at = datetime.fromtimestamp(monitoring.redis_now(redis), UTC)
+    at, directory = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), Directory.read()
     return Picture(
         at=at,
         queues=monitoring.queues(redis),
         tasks=monitoring.tasks(redis, window_seconds=WINDOW_SECONDS),
         lateness=monitoring.lateness(redis),
         limits=monitoring.limits(redis),
-        gateways=[_row(redis, gateway, at) for gateway in Gateway.objects.order_by("name")],
+        gateways=[_row(redis, gateway, directory) for gateway in directory.gateways.values()],
         progress=monitoring.init_progress(redis),
         claim_age=monitoring.last_claim_age(redis),
     )
@@ -67,9 +68,9 @@ def draw(picture: Picture) -> RenderableType:
     return Group(_head(picture), "", _checks(picture), "", _seats(picture))
 
 
-def _row(redis: Redis, gateway: Gateway, at: datetime) -> GatewayRow:
+def _row(redis: Redis, gateway: Gateway, directory: Directory) -> GatewayRow:
     occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
-    closed = gateway_judgements.closed(gateway, at)
+    closed = gateway_judgements.closed(gateway, directory)
     return GatewayRow(gateway.name, len(occupancy.members), occupancy.limit, closed)
 
 
@@ -120,7 +121,7 @@ def _seats(picture: Picture) -> Table:
     for limit in picture.limits:
         _add_seats(table, limit.task_type, limit.current, limit.max_concurrency, "")
     for gateway in picture.gateways:
-        says = gateway.closed.says if gateway.closed else "open"
+        says = gateway.closed.says if gateway.closed else "open" if gateway.limit else ""
         _add_seats(table, f"at {gateway.name}", gateway.taken, gateway.limit, says)
     return table
 
@@ -130,7 +131,9 @@ def _add_seats(table: Table, name: str, taken: int, limit: int | None, says: str
         colour = _coloured(100 * taken / limit, str(taken), USAGE_PERCENT)
         table.add_row(name, colour, str(limit), Text(says))
     else:
-        table.add_row(name, str(taken), "0" if limit == 0 else "none", Text(says or "closed", "yellow"))
+        # As the doctor says it: 0 is a pause, without a limit it is closed.
+        why = says or ("paused" if limit == 0 else "closed: no limit in Redis")
+        table.add_row(name, str(taken), "0" if limit == 0 else "none", Text(why, "yellow"))
 
 
 def _ratio(value: float | None) -> Text:

@@ -28,8 +28,13 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
         return self.filter(parked_at__isnull=False)
 
     def failing(self) -> Self:
-        """The last answer was none, or no good one."""
-        return self.filter(failing_since__isnull=False)
+        """The last answer was none, or no good one, of cards that are still checked."""
+        return self.filter(
+            failing_since__isnull=False,
+            card__deleted_at__isnull=True,
+            card__enable_polling=True,
+            card__status__in=(Card.Status.DISTRIBUTED, Card.Status.ACTIVATED),
+        )
 
 
 class CheckState(models.Model):

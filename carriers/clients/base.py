@@ -39,6 +39,8 @@ class CardErrorCode(StrEnum):
     # The gateway fails whenever it is asked for this card alone.
     UNANSWERED = "unanswered"
     ABSURD = "absurd"
+    # PostgreSQL refuses what was found.
+    UNSTORABLE = "unstorable"
 
     @property
     def words(self) -> str:
@@ -53,6 +55,7 @@ _ERRORS_IN_WORDS = {
     CardErrorCode.MISSING: "the gateway's answer leaves the card out",
     CardErrorCode.UNANSWERED: "the gateway fails whenever it is asked for this card alone",
     CardErrorCode.ABSURD: "what the gateway says of the card cannot be true",
+    CardErrorCode.UNSTORABLE: "what was found of the card cannot be stored",
 }
 
 

@@ -24,7 +24,9 @@ class PackageCheck(LocalCheck):
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         """See the base class."""
         accepted = accept(self.type, results, now=now)
-        judged = quota_states.judge([result.card.claim.card_id for result in accepted], now=now)
+        # One that could not be stored comes a second time, as an error.
+        cards = [result.card.claim.card_id for result in accepted if result.answer is None]
+        judged = quota_states.judge(cards, now=now)
         quota_states.store(judged.values(), now=now)
-        suspension.propose(judged, now=now)
+        suspension.review(judged, now=now)
         return [Outcome(result.card, recorded(result)) for result in accepted] + refused(results, accepted)

@@ -34,5 +34,9 @@ def seats(limit: LimitState) -> Finding:
             "see to beat and the worker of ticks, which publish the limits every 10 s",
         )
     if limit.max_concurrency == 0:
-        return note(subject, "0: it is paused", "raise it under 'concurrency limits' in the admin")
+        return note(
+            subject,
+            "0: it is paused",
+            "set it to what it was (50, 50, 4, 20 by default) under 'concurrency limits' in the admin",
+        )
     return ok(subject, f"{limit.current} of {limit.max_concurrency} seats are taken")

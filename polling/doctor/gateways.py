@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from datetime import datetime
 
 from django.conf import settings
 from redis import Redis
@@ -14,22 +13,23 @@ from carriers.limits import seats_of
 from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
 from polling.doctor.finding import Finding, note, ok, trouble
+from polling.drain.directory import Directory
 
 
-def look(redis: Redis, *, now: datetime) -> Iterator[Finding]:
+def look(redis: Redis) -> Iterator[Finding]:
     """Every gateway; those that are open are called once each, beside each other, on seats like every call."""
-    gateways = list(Gateway.objects.select_related("carrier"))
+    gateways, directory = list(Gateway.objects.select_related("carrier")), Directory.read()
     with ExitStack() as held:
         calls = {
             gateway: iccid
             for gateway in gateways
-            if closed(gateway, now) is None
+            if closed(gateway, directory) is None
             and (iccid := _sample(gateway))
             and _has_seat(redis, gateway, held)
         }
         errors = asyncio.run(_ask(calls))
     for gateway in gateways:
-        yield closed(gateway, now) or answer(gateway.name, errors.get(gateway))
+        yield closed(gateway, directory) or answer(gateway.name, errors.get(gateway))
     for carrier in Carrier.objects.exclude(pk__in=[one.carrier_id for one in gateways if one.is_default]):
         if Card.objects.present().filter(carrier=carrier, gateway=None).exists():
             yield trouble(
@@ -39,16 +39,18 @@ def look(redis: Redis, *, now: datetime) -> Iterator[Finding]:
             )
 
 
-def closed(gateway: Gateway, now: datetime) -> Finding | None:
+def closed(gateway: Gateway, directory: Directory) -> Finding | None:
     """None: it may be called. Pure."""
     subject = f"gateway {gateway.name}"
     if not gateway.is_enabled:
         return note(subject, "disabled: its cards wait", "enable it in the admin")
-    if gateway.paused_until and gateway.paused_until > now:
+    if gateway.paused_until and gateway.paused_until > directory.now:
         until = f"{gateway.paused_until:%Y-%m-%d %H:%M} UTC"
         return note(
             subject, f"paused until {until}: {gateway.pause_reason}", "clear 'paused until' in the admin"
         )
+    if any(one in directory.pauses for one in (("gateway", gateway.pk), ("carrier", gateway.carrier_id))):
+        return note(subject, "paused: its cards wait", "see 'pauses' in the admin: who, why, until when")
     return None
 
 

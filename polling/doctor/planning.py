@@ -11,6 +11,9 @@ from polling.monitoring import InitProgress, QueueState
 from polling.store import keys
 from polling.store.epoch import Epoch
 
+# A larger share of cards than this is not what has just changed.
+MUCH = 0.01
+
 
 def look(redis: Redis) -> Iterator[Finding]:
     """Configs, epoch, whoever plans, and the law."""
@@ -65,6 +68,12 @@ def law(queue: QueueState) -> Finding:
             subject,
             f"{says}: those crashed their workers again and again",
             "see 'parked checks' in the admin; mend their data, then release them there or with release_parked",
+        )
+    if queue.wanted and abs(queue.law_gap or 0) > queue.wanted * MUCH:
+        return trouble(
+            subject,
+            f"{says}, but {queue.wanted:,} want it",
+            "nothing while cards are being planned, above; else rebuild_schedule",
         )
     if queue.law_gap:
         return note(

@@ -9,7 +9,7 @@ from polling import monitoring
 from polling.doctor.finding import Finding, note, ok, trouble
 from polling.monitoring import LatenessState, QueueState, TaskState
 
-WINDOW_SECONDS = 300
+WINDOW_SECONDS = 120
 # Cards wait for a drain for a second or two; a minute is the ramp of a crowd that comes at once.
 LATE_SECONDS = 120
 ENOUGH_CHECKS = 20
@@ -20,8 +20,9 @@ COUNT_AT_MOST = 10_000
 
 def look(redis: Redis) -> Iterator[Finding]:
     """Every check type, then the cards that fail."""
+    limits = {limit.task_type: limit.max_concurrency for limit in monitoring.limits(redis)}
     for queue in monitoring.queues(redis):
-        yield backlog(queue)
+        yield backlog(queue, limit=limits[queue.task_type])
     for task in monitoring.tasks(redis, window_seconds=WINDOW_SECONDS):
         yield success(task)
     for state in monitoring.lateness(redis):
@@ -29,12 +30,14 @@ def look(redis: Redis) -> Iterator[Finding]:
     yield failing(CheckState.objects.failing().values("pk")[:COUNT_AT_MOST].count())
 
 
-def backlog(queue: QueueState) -> Finding:
+def backlog(queue: QueueState, *, limit: int | None) -> Finding:
     """Pure."""
     subject = f"{queue.task_type} backlog"
     says = f"{queue.due:,} cards are due, the longest for {queue.oldest_due_seconds:.0f} s"
     if queue.oldest_due_seconds <= LATE_SECONDS:
         return ok(subject, says)
+    if not limit:
+        return trouble(subject, f"{says}: nobody may check them", "see its limit, above")
     return trouble(
         subject,
         says,
@@ -50,7 +53,8 @@ def success(task: TaskState) -> Finding:
         return trouble(
             subject,
             says,
-            "see the gateways above, gateway_calls_failed in the log of the workers, and /check-failures",
+            "see the gateways above, and gateway_calls_failed in the log of the workers; if they answer again: nothing, "
+            "the count forgets it in two minutes",
         )
     return ok(subject, says)
 
@@ -61,7 +65,11 @@ def lateness(state: LatenessState) -> Finding:
     if measured is None:
         return note(subject, "not measured yet", "nothing: the worker of background measures it each minute")
     if measured.p95 is None:
-        return ok(subject, f"no answer yet of {measured.never:,} cards")
+        return (
+            note(subject, f"no answer yet of {measured.never:,} cards")
+            if measured.never
+            else ok(subject, "no card")
+        )
     says = (
         f"95 % of the last answers are at most {measured.p95:.2f} intervals old, the oldest {measured.max:.2f}; "
         f"{measured.never:,} cards have none"
@@ -81,4 +89,6 @@ def failing(checks: int) -> Finding:
     if not checks:
         return ok("failures", "no card fails")
     more = " or more" if checks == COUNT_AT_MOST else ""
-    return note("failures", f"checks that fail: {checks:,}{more}", "see /check-failures: since when and why")
+    return note(
+        "failures", f"checks that fail: {checks:,}{more}", "see /api/admin/check-failures: since when and why"
+    )

@@ -30,7 +30,7 @@ def silent(subject: str) -> Finding:
     return trouble(
         subject,
         f"{name} does not answer: nothing is checked until it does",
-        f"start {name}, or see whether {variable} points at it; checks go on by themselves within 10 s",
+        f"start {name} (locally: bin/up), or see whether {variable} points at it; checks go on within 10 s",
     )
 
 

@@ -27,7 +27,7 @@ def walk(redis: Redis, muster: Callable[[], Crew | None]) -> Iterator[Finding]:
     now = database.now()
     yield from planning.look(redis)
     yield from gates.look(redis, now=now)
-    yield from gateways.look(redis, now=now)
+    yield from gateways.look(redis)
     yield from results.look(redis)
 
 

@@ -70,7 +70,7 @@ class Intake:
         return Taken(cards, settlements, count, touched=count + len(claimed.to_park))
 
     def by_configs_in_force(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """The same, with the intervals that are in force now: configs or classes may have changed since the claim."""
+        """The same, with the intervals that are in force now: configs may have changed since the cards were claimed."""
         configs = self._current_directory().configs
         classes = {outcome.card.card_class for outcome in outcomes}
         intervals = {card: interval_for(card, self._type, configs) for card in classes}

@@ -32,4 +32,4 @@ def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
         reason = str(error).partition("\n")[0]
         card_id = result.card.claim.card_id
         log.error("answer_cannot_be_stored", check=check.type.value, card_id=card_id, reason=reason)
-        return _write(check, [Result(result.card, CardError(CardErrorCode.ABSURD))])
+        return _write(check, [Result(result.card, CardError(CardErrorCode.UNSTORABLE))])

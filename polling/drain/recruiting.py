@@ -18,16 +18,17 @@ PATIENCE = 2
 log = structlog.get_logger(__name__)
 
 
-def seats_wanted(*, held: int, pace: int, has_work: bool, share: int, free: int) -> int:
+def seats_wanted(*, held: int, pace: int, has_work: bool, has_cards: bool, share: int, free: int) -> int:
     """How many seats a drain is to hold that holds `held` and made `pace` calls at a look. Pure.
 
+    `has_work`: something is due. `has_cards`: it has claimed some, which may wait for a seat at their gateway.
     `share` is what it may hold, `free` what nobody holds: negative when the limit was lowered.
     """
     if free < 0:
         return max(0, held + free)
     if pace >= held and has_work:
         return max(1, share)
-    return max(int(has_work), min(held, pace))
+    return max(int(has_work or has_cards), min(held, pace))
 
 
 class Recruiter:

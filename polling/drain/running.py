@@ -148,6 +148,7 @@ class Round:
                 held=held,
                 pace=pace,
                 has_work=outlook.cards > 0 or (outlook.suspects > 0 and lifetime.is_young),
+                has_cards=len(stream.hand) > 0,
                 share=min(stream.most_seats, self.recruiter.share(occupancy.limit or 0)),
                 free=occupancy.free,
             )

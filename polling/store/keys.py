@@ -24,7 +24,7 @@ def queue(check_type: str) -> str:
 
 
 def claims(check_type: str) -> str:
-    """Hash: card -> token|end of the claim (unix s)|holder."""
+    """Hash: card -> token|end of the claim (unix s)|holder, and |due when it was planned anew meanwhile."""
     return f"polling:claims:{check_type}"
 
 

@@ -30,6 +30,7 @@ MAIN = Account(
     ends_at=None,
     cycle=PlanCycle.MONTH,
     calendar=BillingCalendar("Asia/Shanghai", 1),
+    quota_version=1,
 )
 ADD_ON = replace(MAIN, id=2, is_main=False, allowance_mb=Decimal(50), ends_at=NOW + timedelta(days=3))
 SHARED = replace(MAIN, id=3, is_own=False)

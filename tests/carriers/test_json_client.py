@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
@@ -16,6 +17,8 @@ from carriers.clients.base import (
     CredentialsError,
     GatewayAddress,
     GatewayError,
+    Network,
+    RealName,
     UsageReading,
     parse_mb,
     parse_time,
@@ -28,6 +31,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 CREDENTIALS = json.dumps({"app_id": "demo", "secret": SECRET})
 CARD = "89860000000000000001"
 OTHER = "89860000000000000002"
+Answers = TypeVar("Answers")
 GOOD = {"iccid": CARD, "used_mb": "1.234", "measured_at": "2026-03-01T00:00:00Z"}
 
 
@@ -42,9 +46,18 @@ def usage(
 
 
 def usage_answered(body: Any, iccids: list[str], *, status: int = 200) -> list[UsageReading | CardError]:
+    return answered(body, lambda client: client.usage(iccids), status=status)
+
+
+def real_names_answered(body: Any, iccids: list[str]) -> list[RealName | CardError]:
+    return answered(body, lambda client: client.real_names(iccids))
+
+
+def answered(body: Any, ask: Callable[[JsonClient], Awaitable[Answers]], *, status: int = 200) -> Answers:
+    """What the client makes of an answer."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-    async def run() -> list[UsageReading | CardError]:
+    async def run() -> Answers:
         async def answer(_: web.BaseRequest) -> web.Response:
             return web.Response(body=raw, status=status)
 
@@ -56,7 +69,7 @@ def usage_answered(body: Any, iccids: list[str], *, status: int = 200) -> list[U
         try:
             async with Outgoing(allowed_networks=LOOPBACK, connections=2) as outgoing:
                 address = GatewayAddress(f"http://127.0.0.1:{port}", CREDENTIALS, 2)
-                return await JsonClient(address, outgoing).usage(iccids)
+                return await ask(JsonClient(address, outgoing))
         finally:
             await runner.cleanup()
 
@@ -151,6 +164,54 @@ def test_a_bad_entry_is_the_error_of_its_card_alone(entry: dict[str, Any], code:
     answers = usage_answered({"code": 0, "data": [{**GOOD, "iccid": OTHER}, entry]}, [CARD, OTHER])
 
     assert answers == [CardError(code), UsageReading(Decimal("1.234"), datetime(2026, 3, 1, tzinfo=UTC))]
+
+
+@pytest.mark.parametrize(
+    ("said", "network"),
+    [
+        ({}, None),
+        ({"network_status": "online"}, Network.ONLINE),
+        ({"network_status": "stopped"}, Network.STOPPED),
+        # What it cannot say does not spoil the counter.
+        ({"network_status": "asleep"}, None),
+        ({"network_status": None}, None),
+        ({"network_status": ["online"]}, None),
+    ],
+)
+def test_the_network_status_is_taken_along_when_it_is_said(
+    said: dict[str, Any], network: Network | None
+) -> None:
+    (answer,) = usage_answered({"code": 0, "data": [{**GOOD, **said}]}, [CARD])
+
+    assert answer == UsageReading(Decimal("1.234"), datetime(2026, 3, 1, tzinfo=UTC), network)
+
+
+def test_real_names_are_answered_in_the_order_asked_and_bad_entries_fail_alone() -> None:
+    entries = [
+        {"iccid": OTHER, "status": "unverified"},
+        {"iccid": CARD, "status": "verified"},
+        {"iccid": "3" * 20, "status": "perhaps"},
+        {"iccid": "4" * 20},
+        {"iccid": "5" * 20, "error": "busy"},
+        {"iccid": "6" * 20, "status": True},
+    ]
+
+    answers = real_names_answered(
+        {"code": 0, "data": entries}, [CARD, OTHER, *(number * 20 for number in "34567")]
+    )
+
+    absurd = CardError(CardErrorCode.ABSURD)
+    assert answers == [
+        RealName.VERIFIED, RealName.UNVERIFIED, absurd, absurd, CardError(CardErrorCode.BUSY), absurd,
+        CardError(CardErrorCode.MISSING),
+    ]  # fmt: skip
+
+
+def test_every_error_of_a_card_has_words() -> None:
+    words = {code.words for code in CardErrorCode}
+
+    assert len(words) == len(CardErrorCode)
+    assert all(10 < len(text) < 100 for text in words)
 
 
 def test_a_card_without_an_entry_is_missing() -> None:

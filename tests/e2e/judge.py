@@ -175,3 +175,30 @@ def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Itera
         must = "over" if used > allowance else "near" if used * 100 >= allowance * 95 else "normal"
         if card in cards and plan.state != must:
             yield f"{cards[card]}: its plan is {plan.state}, but must be {must}: {plan}"
+
+
+def judge_orders(stack: Stack) -> Iterator[str]:
+    """Every activated card on an overdrawn plan has exactly one proposed suspension, and no other card has any."""
+    # A card's own plan goes before its device's.
+    over = {
+        card
+        for (card,) in stack.rows(
+            """
+            SELECT card.id FROM cards_card AS card
+            JOIN LATERAL (
+                SELECT state FROM cards_subscription AS plan
+                WHERE kind = 'main' AND ends_at IS NULL AND (plan.card_id = card.id OR plan.device_id = card.device_id)
+                ORDER BY plan.card_id IS NULL LIMIT 1
+            ) AS main ON main.state = 'over'
+            WHERE deleted_at IS NULL AND enable_polling AND status = 3 AND network_status <> 'stopped'
+            """
+        )
+    }
+    orders = stack.rows(
+        "SELECT card_id FROM cards_serviceorder WHERE action = 'suspend' AND status = 'proposed'"
+    )
+    proposed = sorted(card for (card,) in orders)
+    if not over:
+        yield "no card is over: nothing is judged"
+    if proposed != sorted(over):
+        yield f"proposed for {set(proposed) - over} too many, missing for {over - set(proposed)}"

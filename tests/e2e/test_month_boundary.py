@@ -15,9 +15,7 @@ from tests.faults.judge import law_holds
 
 pytestmark = pytest.mark.faults
 
-# What is judged, in the order in which it is checked; "network", "realname" and "package" are to come.
-JUDGED = ("carddata", "network", "realname", "package")
-CHECK_TYPES = tuple(name for name in JUDGED if name != "network")
+CHECK_TYPES = ("carddata", "realname", "package")
 CARDS = 5_000
 EVE = timedelta(minutes=10)
 # Longer than the test takes: no other month may begin under it.
@@ -56,12 +54,10 @@ def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
     yield "meters", judge.judge_meters(boundary, expected)
     yield "history", judge.judge_history(boundary, expected)
     yield "subscriptions", judge.judge_subscriptions(boundary, expected)
-    if "network" in JUDGED:
-        yield "network", judge.judge_network(stack, boundary.cards, at=second.ended_at)
-    if "realname" in JUDGED:
-        yield "real names", judge.judge_real_names(stack, second)
-    if "package" in JUDGED:
-        yield "packages", judge.judge_packages(second.plans, boundary.cards)
+    yield "network", judge.judge_network(stack, boundary.cards, at=second.ended_at)
+    yield "real names", judge.judge_real_names(stack, second)
+    yield "packages", judge.judge_packages(second.plans, boundary.cards)
+    yield "orders", judge.judge_orders(stack)
 
 
 def test_every_card_of_a_fleet_crosses_its_month_boundary_as_its_carrier_does(make_stack: MakeStack) -> None:

@@ -75,7 +75,7 @@ def nothing_succeeds(stack: Stack) -> None:
 
 
 def forget_counts(stack: Stack) -> None:
-    """As five minutes do."""
+    """As two minutes do."""
     for key in stack.redis.scan_iter("polling:minute:*"):
         stack.redis.delete(key)
 
@@ -181,7 +181,11 @@ PROCESSES = [
     Fault("No worker takes background work", dead("worker-background"), fails("background")),
     Fault("Beat does not run", dead("beat"), "beat does not run"),
     Fault("There is no schedule", lambda stack: stack.redis.flushdb(), "there is none: nothing is claimed"),
-    Fault("A limit is missing in Redis", lambda _: None, "none is in Redis: it is closed"),
+    Fault(
+        "A limit is missing in Redis",
+        lambda stack: stack.redis.delete(keys.limit("realname")),
+        "none is in Redis: it is closed",
+    ),
 ]
 HANGING = [
     Fault("A worker hangs", hang, fails("checks"), dead("worker-checks")),

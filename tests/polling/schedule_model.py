@@ -1,6 +1,7 @@
 """The schedule's rules once more, in plain Python: what the Lua scripts are held against."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 from polling.store.schedule import PARK_AFTER, SUSPECT_AFTER
 
@@ -11,6 +12,8 @@ class Held:
 
     token: int
     ends_at: float
+    # When it was planned anew meanwhile.
+    due: float = inf
 
 
 @dataclass
@@ -58,11 +61,11 @@ class Model:
     def settle(self, card: int, token: int, delay: float | None, now: float, *, was_asked: bool) -> bool:
         if card not in self.claims or self.claims[card].token != token:
             return False
-        del self.claims[card]
+        held = self.claims.pop(card)
         if delay is None:
             self.queue.pop(card, None)
         elif card in self.queue:
-            self.queue[card] = now + delay
+            self.queue[card] = min(now + delay, held.due)
         if was_asked or delay is None:
             self.lost.pop(card, None)
             self.suspects.discard(card)
@@ -76,6 +79,8 @@ class Model:
             return
         if self.is_alive(card, now):
             self.queue.setdefault(card, self.claims[card].ends_at)
+            if move:
+                self.claims[card].due = now + delay
         elif move or card not in self.queue:
             self.queue[card] = now + delay
 

@@ -44,6 +44,13 @@ def test_each_failure_says_whose_since_when_how_often_and_why(client: Client) ->
     first = failing(card=CardFactory.create(carrier=carrier))
     second = failing(1, type="realname", card=CardFactory.create(carrier=carrier, gateway=other))
     CheckStateFactory.create()
+    # Nobody checks these.
+    for card in (
+        CardFactory.create(deleted_at=SINCE),
+        CardFactory.create(enable_polling=False),
+        CardFactory.create(status=4),
+    ):
+        failing(card=card)
 
     body = client.get(PATH).json()
 

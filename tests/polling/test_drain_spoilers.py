@@ -126,7 +126,7 @@ def test_a_value_that_cannot_be_stored_never_fails_its_batch(
 
     assert CardUsage.objects.count() == 49
     state = CheckState.objects.get(card=bad)
-    assert (state.error, state.failures, state.checked_at) == (CardErrorCode.ABSURD.words, 1, None)
+    assert (state.error, state.failures, state.checked_at) == (CardErrorCode.UNSTORABLE.words, 1, None)
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
 
 

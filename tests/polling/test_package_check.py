@@ -6,10 +6,11 @@ from random import Random
 from typing import Any, cast
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from redis import Redis
 
-from cards import subscriptions
+from cards import quota_states, subscriptions, suspension
 from cards.models import Card, CardUsage, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from polling.drain.outlet import Outlet
@@ -99,6 +100,60 @@ def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(redis: Red
     redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
     drain(redis, outlet)
     assert ServiceOrder.objects.get(status="proposed").quota_version == 2
+
+
+def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_cancelled(
+    redis: Redis, outlet: Outlet
+) -> None:
+    old, topped_up, fine = (subscription(used) for used in ("1200", "1200", "1200"))
+    drain(redis, outlet)
+    assert ServiceOrder.objects.count() == 3
+    ServiceOrder.objects.filter(card=old.card_id).update(cycle_start=old.period_start - timedelta(days=31))
+    Subscription.objects.filter(pk=topped_up.pk).update(quota_version=2)
+    Subscription.objects.filter(pk=fine.pk).update(used_mb=10)
+    for row in (old, topped_up, fine):
+        redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+
+    drain(redis, outlet)
+
+    proposed = ServiceOrder.objects.filter(status="proposed").values_list(
+        "card", "cycle_start", "quota_version"
+    )
+    assert set(proposed) == {(old.card_id, old.period_start, 1), (topped_up.card_id, old.period_start, 2)}
+    cancelled = ServiceOrder.objects.filter(status="cancelled", ended_at__isnull=False)
+    assert set(cancelled.values_list("card", flat=True)) == {old.card_id, topped_up.card_id, fine.card_id}
+    assert all("no longer over" in order.error for order in cancelled)
+
+
+def test_what_has_changed_since_it_was_read_is_not_written() -> None:
+    row, now = subscription("1200"), timezone.now()
+    judged = quota_states.judge([row.card_id or 0], now=now)
+    card = Card.objects.get()
+    subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=now, ends_at=None)
+
+    quota_states.store(judged.values(), now=now)
+    assert suspension.review(judged, now=now) == []
+
+    assert states()[0] == "normal"
+    assert not ServiceOrder.objects.exists()
+
+
+def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, outlet: Outlet) -> None:
+    rows = [subscription("1200") for _ in range(4)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE cards_serviceorder ADD CONSTRAINT refused CHECK (card_id <> {rows[2].card_id})"
+        )
+    try:
+        drain(redis, outlet)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE cards_serviceorder DROP CONSTRAINT refused")
+
+    assert ServiceOrder.objects.count() == 3
+    state = CheckState.objects.get(card=rows[2].card_id, type=TYPE)
+    assert (state.failures, state.error) == (1, "what was found of the card cannot be stored")
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["3", "1"]
 
 
 def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(redis: Redis, outlet: Outlet) -> None:

@@ -1,6 +1,7 @@
 """Real names: asked in batches, and a change has the card planned anew at once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import cast
 
 import pytest
@@ -10,7 +11,10 @@ from cards.models import Card, CardEvent, CheckState
 from carriers.simulator.fleet import verified_at
 from polling.drain.outlet import Outlet
 from polling.models import PollingConfig
+from polling.receivers import replan
+from polling.seeding import Seeding
 from polling.store import keys
+from polling.store.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory
 from tests.gateway import RunningSimulator
 from tests.polling.draining import drain, gateway
@@ -75,6 +79,24 @@ def test_a_change_matches_the_card_with_its_configs_at_once(
     redis.zadd(keys.queue(TYPE), {str(verified[0].pk): 1})
     drain(redis, outlet)
     assert due_in(redis, verified[0], "carddata") > 7000
+
+
+def test_a_change_by_another_check_while_it_is_asked_about_counts_for_the_next_time(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    _, (card, *_) = fleet(4, network_status="stopped", real_name_status="unverified")
+    schedule = Schedule(redis, TYPE)
+    Seeding(redis, Random(1)).run()
+    claims = {claim.card_id: claim for claim in schedule.claim(10, ttl=timedelta(seconds=60)).claims}
+
+    # The data usage check has found that it is online: no longer every six hours, but each minute.
+    Card.objects.filter(pk=card.pk).update(network_status="online")
+    replan(redis, [card.pk], chance=Random(1))
+    schedule.settle([Settlement(claims[card.pk], timedelta(hours=6), Counts.SUCCESS, 1)])
+
+    assert due_in(redis, card) <= 61
+    assert redis.hlen(keys.claims(TYPE)) == 3
 
 
 def test_an_industry_card_is_never_asked(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:

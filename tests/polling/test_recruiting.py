@@ -10,23 +10,28 @@ from polling.store.wake_up import WakeUp
 
 
 @pytest.mark.parametrize(
-    ("held", "pace", "has_work", "share", "free", "wanted"),
+    ("held", "pace", "has_work", "has_cards", "share", "free", "wanted"),
     [
-        (0, 0, True, 13, 50, 13),
-        (0, 0, False, 13, 50, 0),
-        (13, 13, True, 13, 0, 13),
-        (13, 40, True, 26, 30, 26),
-        (13, 4, True, 13, 30, 4),
-        (13, 0, False, 13, 30, 0),
-        (13, 0, True, 13, 30, 1),
-        (13, 13, True, 13, -5, 8),
-        (13, 13, True, 13, -20, 0),
+        (0, 0, True, False, 13, 50, 13),
+        (0, 0, False, False, 13, 50, 0),
+        (13, 13, True, True, 13, 0, 13),
+        (13, 40, True, True, 26, 30, 26),
+        (13, 4, True, True, 13, 30, 4),
+        (13, 0, False, False, 13, 30, 0),
+        (13, 0, True, False, 13, 30, 1),
+        # Nothing is due any more, but claimed cards wait for a seat at their gateway.
+        (13, 0, False, True, 13, 30, 1),
+        (1, 1, False, True, 13, 30, 1),
+        (13, 13, True, True, 13, -5, 8),
+        (13, 13, True, True, 13, -20, 0),
     ],
 )
 def test_seats_follow_the_work(
-    held: int, pace: int, has_work: bool, share: int, free: int, wanted: int
+    held: int, pace: int, has_work: bool, has_cards: bool, share: int, free: int, wanted: int
 ) -> None:
-    assert seats_wanted(held=held, pace=pace, has_work=has_work, share=share, free=free) == wanted
+    found = seats_wanted(held=held, pace=pace, has_work=has_work, has_cards=has_cards, share=share, free=free)
+
+    assert found == wanted
 
 
 def recruiter(redis: Redis, sent: list[int]) -> Recruiter:

@@ -1,15 +1,19 @@
 """The hourly repair finds nothing in quiet times, and everything that is wrong."""
 
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
+from threading import Event
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import defaults, fleet, parking, recounting, walking
+from polling import census, defaults, fleet, parking, recounting, walking
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, PollingConfig
 from polling.repairing import Repair
@@ -154,8 +158,62 @@ def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, 
     redis.delete(keys.CENSUS_RESTS)
     assert watch() == 2
     recounting.recount(redis)
-    # A class without cards is gone.
+    # A class without cards is gone when it is found so twice.
+    assert ClassCensus.objects.get(category="industry").cards == 0
+    redis.delete(keys.CENSUS_RESTS)
+    recounting.recount(redis)
     assert not ClassCensus.objects.filter(category="industry").exists()
+
+
+def test_a_class_that_a_card_just_joins_is_not_taken_for_one_that_is_gone(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = tuple(PollingConfig.objects.in_force())
+    ClassCensus.objects.update(carddata_interval=77, cards=0)
+    Card.objects.update(category="industry")
+    count = census._counted
+
+    def join_meanwhile(*args: Any) -> object:
+        counted = count(*args)
+        monkeypatch.undo()
+        Card.objects.filter(pk=cards[0].pk).update(category="normal")
+        census.note([cards[0].pk], configs)
+        return counted
+
+    monkeypatch.setattr(census, "_counted", join_meanwhile)
+    census.refresh(configs)
+
+    # It keeps the interval that its cards were planned with.
+    assert ClassCensus.objects.get(category="normal").carddata_interval == 77
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
+    card, counting, planned = CardFactory.create(), Event(), Event()
+    count, configs = census._counted, tuple(PollingConfig.objects.in_force())
+
+    def count_slowly(*args: Any) -> object:
+        counted = count(*args)
+        if not args:
+            counting.set()
+            assert planned.wait(10)
+        return counted
+
+    def refresh() -> None:
+        try:
+            census.refresh(configs)
+        finally:
+            connection.close()
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as beside:
+        patch.setattr(census, "_counted", count_slowly)
+        ended = beside.submit(refresh)
+        assert counting.wait(10)
+        census.note([card.pk], configs)
+        planned.set()
+        ended.result()
+
+    assert ClassCensus.objects.get().cards == 1
 
 
 def test_cards_that_only_get_another_gateway_keep_the_interval_that_they_are_planned_with(
@@ -168,7 +226,7 @@ def test_cards_that_only_get_another_gateway_keep_the_interval_that_they_are_pla
     recounting.recount(redis)
 
     # Else nobody would plan them anew.
-    assert ClassCensus.objects.get().carddata_interval == 1800
+    assert ClassCensus.objects.get(cards=5).carddata_interval == 1800
 
 
 def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(

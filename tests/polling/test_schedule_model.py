@@ -4,6 +4,7 @@ import os
 import random
 import time
 from datetime import timedelta
+from math import inf
 from typing import cast
 
 import pytest
@@ -156,8 +157,10 @@ class Walk:
         for card in self.model.queue:
             self.redis.zincrby(keys.queue(TYPE), -seconds, str(card))
         for claimed, value in self.redis.hgetall(keys.claims(TYPE)).items():
-            token, ends_at, holder = str(value).split("|")
-            self.redis.hset(keys.claims(TYPE), claimed, f"{token}|{float(ends_at) - seconds:.3f}|{holder}")
+            token, ends_at, holder, *due = str(value).split("|")
+            earlier = "".join(f"|{float(planned) - seconds}" for planned in due)
+            shifted = f"{token}|{float(ends_at) - seconds:.3f}|{holder}{earlier}"
+            self.redis.hset(keys.claims(TYPE), claimed, shifted)
         self.shift += seconds
 
     def _scores(self, key: str) -> dict[int, float]:
@@ -178,9 +181,15 @@ class Walk:
         assert ends.keys() == self.model.claims.keys()
         # The model reads the clock a moment before the script does: from here on it goes by the script's.
         self.model.queue.update(due)
-        for card, (token, ends_at, _) in ends.items():
-            assert int(token) == self.model.claims[card].token
-            self.model.claims[card].ends_at = float(ends_at) + self.shift
+        for card, (token, ends_at, _, *planned_anew) in ends.items():
+            held = self.model.claims[card]
+            assert int(token) == held.token
+            held.ends_at = float(ends_at) + self.shift
+            assert bool(planned_anew) == (held.due < inf)
+            for planned in planned_anew:
+                # Rounded down to a second.
+                assert held.due - 1.1 <= float(planned) + self.shift <= held.due + 0.1
+                held.due = float(planned) + self.shift
         lost = {int(card): int(count) for card, count in self.redis.hgetall(keys.lost(TYPE)).items()}
         assert lost == self.model.lost
         assert self.suspects() == self.model.suspects

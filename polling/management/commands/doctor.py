@@ -33,7 +33,9 @@ class Command(BaseCommand):
             found.append(finding)
             tell(console, finding)
         wrong = troubles(found)
-        console.print("\nAll is well." if not wrong else f"\n{wrong} to mend, from the top.")
+        notes = sum(finding.verdict is Verdict.NOTE for finding in found)
+        worth = f"; {notes} worth knowing" if notes else ""
+        console.print(f"\n{wrong} to mend, from the top{worth}." if wrong else f"\nNo trouble{worth}.")
         sys.exit(int(wrong > 0))
 
 

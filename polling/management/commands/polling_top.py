@@ -1,5 +1,6 @@
 """`polling_top`: the engine, live in a terminal. `q` or Ctrl-C quits."""
 
+import os
 import select
 import sys
 import termios
@@ -70,7 +71,11 @@ def _keys() -> Iterator[Callable[..., bool]]:
 
     def was_pressed(key: str, *, seconds: float) -> bool:
         ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return bool(ready) and sys.stdin.read(1).lower() == key
+        if not ready:
+            return False
+        # Unbuffered: what a buffer holds back is not seen by `select`. Nothing to read: the terminal is gone.
+        pressed = os.read(sys.stdin.fileno(), 64)
+        return not pressed or key.encode() in pressed.lower()
 
     tty.setcbreak(sys.stdin)
     try:

@@ -36,7 +36,7 @@ local function take(card)
   local claim = redis.call('HGET', KEYS[2], card)
   local lost = tonumber(redis.call('HGET', KEYS[6], card) or '0')
   if claim then
-    local ends_at, who = string.match(claim, '|([^|]+)|(.*)$')
+    local ends_at, who = string.match(claim, '|([^|]+)|([^|]*)')
     if tonumber(ends_at) > now then return redis.call('SADD', KEYS[8], card) end
     lost, ran_out = redis.call('HINCRBY', KEYS[6], card, 1), ran_out + 1
     redis.call('HDEL', KEYS[2], card)

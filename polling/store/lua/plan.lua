@@ -3,7 +3,8 @@
 -- ARGV[1] NX (leave cards that are in the queue alone) or SET (move them)
 -- ARGV[2] JSON: [card, delay (s), card, delay, ...], one or more cards below 2^53
 --         cheapest when neighbours are due one after the other
--- A card that is being checked enters at the end of its claim, and is not moved; a parked one does not enter.
+-- A card that is being checked enters at the end of its claim; to move it is noted behind its claim, for who settles it.
+-- A parked one does not enter.
 -- Returns the number of cards that were new in the queue.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -22,6 +23,10 @@ for i, card in ipairs(cards) do
     -- It stays where it is.
   elseif ends_at > now then
     added = added + redis.call('ZADD', KEYS[1], 'NX', ends_at, card)
+    if ARGV[1] == 'SET' then
+      local claim = string.match(claims[i], '^[^|]*|[^|]*|[^|]*')
+      redis.call('HSET', KEYS[2], card, claim .. '|' .. math.floor(now + given[2 * i]))
+    end
   else
     -- Rounded down: to write and to read the fraction costs as much as to insert the card.
     free[#free + 1] = math.floor(now + given[2 * i])

@@ -34,13 +34,16 @@ local function count(outcome, ms, late)
   add('total_late_ms', math.floor(late * 1000))
 end
 
-local function settle(card, delay, counts, ms, late)
+local function settle(card, claim, delay, counts, ms, late)
   redis.call('HDEL', KEYS[2], card)
   if delay == 'remove' then
     redis.call('ZREM', KEYS[1], card)
   else
+    -- Whoever planned it meanwhile knew more than who claimed it: the sooner of the two.
+    local planned = tonumber(string.match(claim, '^[^|]*|[^|]*|[^|]*|(.+)$'))
+    local due = math.min(now + tonumber(delay), planned or math.huge)
     -- XX: a card that was removed while it was being checked must not come back.
-    redis.call('ZADD', KEYS[1], 'XX', now + tonumber(delay), card)
+    redis.call('ZADD', KEYS[1], 'XX', due, card)
   end
   if counts == 'nothing' then uncounted = uncounted + 1 end
   if counts == 'nothing' and delay ~= 'remove' then return end
@@ -55,7 +58,7 @@ for i = 4 + 2 * size, #ARGV, 6 do
   local card, claim = ARGV[i], redis.call('HGET', KEYS[2], ARGV[i])
   if claim and string.match(claim, '^%d+') == ARGV[i + 1] then
     accepted = accepted + 1
-    settle(card, ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
+    settle(card, claim, ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
   end
 end
 
