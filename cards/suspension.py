@@ -1,12 +1,13 @@
 """Service orders: suspensions are proposed here, from what the quotas say. None is carried out yet."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 from django.db import connection
 
+from cards.models import Card
 from cards.quota import State
 from cards.quota_states import Judgement
 
@@ -16,36 +17,40 @@ log = structlog.get_logger(__name__)
 def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     """Cancel proposals that do not hold any more, and propose to suspend the cards that are over their quota.
 
-    `judgements` are by card. One order for each card, period and quota version, however often it is found. Cards that
-    are stopped already, exempt, or on a plan that suspends nobody have none. Returns the cards with a new order.
+    `judgements` are by card; of a device that is over, all activated cards that share its plan are proposed. One order
+    for each card, period and quota version, however often it is found. Cards that are stopped already, exempt, or on a
+    plan that suspends nobody have none. Returns the cards with a new order.
     """
     if not judgements:
         return []
     _cancel_outdated(judgements, now)
-    over = {card: judged for card, judged in judgements.items() if judged.state is State.OVER}
-    proposed = _propose(over, now) if over else []
+    over = {judged.main.id: judged for judged in judgements.values() if judged.state is State.OVER}
+    proposed = _propose(list(over.values()), now) if over else []
     if proposed:
         log.info("suspensions_proposed", orders=len(proposed))
     return proposed
 
 
 def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None:
-    """Of a card that is not over any more, or of another period or quota: it would block an order that holds."""
+    """Of a card that is not over any more, or of another plan, period or quota: it would block an order that holds."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE cards_serviceorder AS proposal
             SET status = 'cancelled', ended_at = %(now)s, error = 'no longer over this quota in this period'
-            FROM unnest(%(cards)s::bigint[], %(over)s::boolean[], %(cycles)s::date[], %(versions)s::int[])
-                AS judged(card_id, is_over, cycle_start, quota_version)
+            FROM unnest(%(cards)s::bigint[], %(mains)s::bigint[], %(over)s::boolean[], %(cycles)s::date[],
+                        %(versions)s::int[])
+                AS judged(card_id, main_id, is_over, cycle_start, quota_version)
             WHERE proposal.card_id = judged.card_id AND proposal.status = 'proposed'
               AND proposal.action = 'suspend' AND proposal.reason = 'quota'
-              AND NOT (judged.is_over AND proposal.cycle_start = judged.cycle_start
+              AND NOT (judged.is_over AND proposal.subscription_id = judged.main_id
+                       AND proposal.cycle_start = judged.cycle_start
                        AND proposal.quota_version = judged.quota_version)
             """,
             {
                 "now": now,
                 "cards": list(judgements),
+                "mains": [judged.main.id for judged in judgements.values()],
                 "over": [judged.state is State.OVER for judged in judgements.values()],
                 "cycles": [judged.main.period_start for judged in judgements.values()],
                 "versions": [judged.main.quota_version for judged in judgements.values()],
@@ -53,7 +58,7 @@ def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None
         )
 
 
-def _propose(over: Mapping[int, Judgement], now: datetime) -> list[int]:
+def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -62,16 +67,23 @@ def _propose(over: Mapping[int, Judgement], now: datetime) -> list[int]:
             SELECT card.id, main.id, 'suspend', 'quota', wanted.cycle_start, wanted.quota_version,
                    'proposed', gen_random_uuid(),
                    wanted.evidence || jsonb_build_object('auto_suspend', plan.auto_suspend), 0, '', %(now)s
-            FROM unnest(%(cards)s::bigint[], %(mains)s::bigint[], %(cycles)s::date[], %(versions)s::int[],
-                        %(evidence)s::jsonb[])
-                AS wanted(card_id, main_id, cycle_start, quota_version, evidence)
-            JOIN cards_card AS card ON card.id = wanted.card_id
-            JOIN accounts_agent AS agent ON agent.id = card.agent_id
+            FROM unnest(%(mains)s::bigint[], %(cycles)s::date[], %(versions)s::int[], %(evidence)s::jsonb[])
+                AS wanted(main_id, cycle_start, quota_version, evidence)
             -- Another quota meanwhile is judged by whom it hastened.
             JOIN cards_subscription AS main
                 ON main.id = wanted.main_id AND main.quota_version = wanted.quota_version
             JOIN cards_plan AS plan ON plan.id = main.plan_id
-            WHERE card.deleted_at IS NULL AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
+            CROSS JOIN LATERAL (
+                SELECT * FROM cards_card AS own WHERE own.id = main.card_id
+                UNION ALL
+                SELECT * FROM cards_card AS inside WHERE inside.device_id = main.device_id AND NOT EXISTS (
+                    SELECT FROM cards_subscription AS own
+                    WHERE own.card_id = inside.id AND own.kind = 'main' AND own.ends_at IS NULL
+                )
+            ) AS card
+            JOIN accounts_agent AS agent ON agent.id = card.agent_id
+            WHERE card.deleted_at IS NULL AND card.enable_polling AND card.status = %(activated)s
+              AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
               AND NOT EXISTS (
                 SELECT FROM cards_exemption AS exemption
                 LEFT JOIN accounts_agent AS exempt ON exempt.id = exemption.agent_id
@@ -84,11 +96,11 @@ def _propose(over: Mapping[int, Judgement], now: datetime) -> list[int]:
             """,
             {
                 "now": now,
-                "cards": list(over),
-                "mains": [judged.main.id for judged in over.values()],
-                "cycles": [judged.main.period_start for judged in over.values()],
-                "versions": [judged.main.quota_version for judged in over.values()],
-                "evidence": [_evidence(judged) for judged in over.values()],
+                "activated": Card.Status.ACTIVATED.value,
+                "mains": [judged.main.id for judged in over],
+                "cycles": [judged.main.period_start for judged in over],
+                "versions": [judged.main.quota_version for judged in over],
+                "evidence": [_evidence(judged) for judged in over],
             },
         )
         return [card_id for (card_id,) in cursor.fetchall()]

@@ -186,6 +186,23 @@ def test_all_cards_of_a_device_are_suspended_but_those_on_a_plan_of_their_own(
     assert states() == ["over", "normal"]
 
 
+def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_device_was_checked(
+    redis: Redis, outlet: Outlet
+) -> None:
+    device = DeviceFactory.create()
+    subscription("1001", card=None, device=device)
+    inside = CardFactory.create_batch(2, device=device)
+    for fields in ({"status": 2}, {"enable_polling": False}, {"deleted_at": timezone.now()}):
+        CardFactory.create(device=device, **fields)
+    Seeding(redis, Random(1)).run()
+    redis.zadd(keys.queue(TYPE), {str(inside[1].pk): redis.time()[0] + 900})
+
+    Drain(redis, outlet, Random(1)).run()
+
+    assert CheckState.objects.get(type=TYPE).card_id == inside[0].pk
+    assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside}
+
+
 def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
     redis: Redis, outlet: Outlet
 ) -> None:
