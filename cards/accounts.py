@@ -37,20 +37,11 @@ def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]
     return found
 
 
-def read(ids: Collection[int]) -> dict[int, Account]:
-    """The accounts with these ids."""
-    return _read(ids, "")
-
-
 def lock(ids: Collection[int]) -> dict[int, Account]:
-    """The same, locked. In the order of ids: two batches may share a device, and must not wait for each other."""
-    return _read(ids, "FOR NO KEY UPDATE OF account")
-
-
-def _read(ids: Collection[int], how: str) -> dict[int, Account]:
+    """The accounts with these ids. In their order: two batches may share a device, and must not wait for each other."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
+            """
             SELECT account.id, account.device_id IS NULL, account.kind = 'main',
                    coalesce(account.virtual_quota_mb, account.quota_mb), account.used_mb, account.period_start,
                    account.starts_at, account.ends_at, account.cycle, carrier.time_zone, carrier.billing_day,
@@ -58,7 +49,7 @@ def _read(ids: Collection[int], how: str) -> dict[int, Account]:
             FROM cards_subscription AS account
             JOIN carriers_carrier AS carrier ON carrier.id = account.carrier_id
             WHERE account.id = ANY(%s)
-            ORDER BY account.id {how}
+            ORDER BY account.id FOR NO KEY UPDATE OF account
             """,
             [list(ids)],
         )

@@ -1,13 +1,13 @@
 """Service orders: suspensions are proposed here, from what the quotas say. None is carried out yet."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import structlog
 from django.db import connection
 
-from cards.models import Card
+from cards.models import Card, ServiceOrder
 from cards.quota import State
 from cards.quota_states import Judgement
 
@@ -19,7 +19,7 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
 
     `judgements` are by card; of a device that is over, all activated cards that share its plan are proposed. One order
     for each card, period and quota version, however often it is found. Cards that are stopped already, exempt, or on a
-    plan that suspends nobody have none. Returns the cards with a new order.
+    plan that suspends nobody have none. Returns the cards with a new order. Needs the locks that `judge` has taken.
     """
     if not judgements:
         return []
@@ -29,6 +29,14 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     if proposed:
         log.info("suspensions_proposed", orders=len(proposed))
     return proposed
+
+
+def cancel_of(subscriptions: Collection[int], *, now: datetime) -> None:
+    """Cancel what was proposed because of subscriptions that have ended: nobody judges them any more."""
+    proposed = ServiceOrder.objects.filter(
+        subscription__in=subscriptions, status=ServiceOrder.Status.PROPOSED, reason=ServiceOrder.Reason.QUOTA
+    )
+    proposed.update(status=ServiceOrder.Status.CANCELLED, ended_at=now, error="the plan has ended")
 
 
 def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None:
@@ -69,9 +77,7 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
                    wanted.evidence || jsonb_build_object('auto_suspend', plan.auto_suspend), 0, '', %(now)s
             FROM unnest(%(mains)s::bigint[], %(cycles)s::date[], %(versions)s::int[], %(evidence)s::jsonb[])
                 AS wanted(main_id, cycle_start, quota_version, evidence)
-            -- Another quota meanwhile is judged by whom it hastened.
-            JOIN cards_subscription AS main
-                ON main.id = wanted.main_id AND main.quota_version = wanted.quota_version
+            JOIN cards_subscription AS main ON main.id = wanted.main_id
             JOIN cards_plan AS plan ON plan.id = main.plan_id
             CROSS JOIN LATERAL (
                 SELECT * FROM cards_card AS own WHERE own.id = main.card_id

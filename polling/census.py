@@ -36,14 +36,20 @@ def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
     groups = _counted("card.id = ANY(%s)", [list(cards)])
     known = {group_of(row): row for row in ClassCensus.objects.all()}
     # One that had no card any more is about to be deleted, unless it has one.
-    empty = [known[group].pk for group in groups if group in known and not known[group].cards]
-    ClassCensus.objects.filter(pk__in=empty, cards=0).update(cards=1)
-    ClassCensus.objects.bulk_create((_row(group, 0, configs) for group in groups), ignore_conflicts=True)
+    for empty in sorted(known[group].pk for group in groups if group in known and not known[group].cards):
+        ClassCensus.objects.filter(pk=empty, cards=0).update(cards=1)
+    # All of them: one that was known may have been deleted while we looked.
+    rows = [_row(group, 0, configs) for group in sorted(groups, key=repr)]
+    ClassCensus.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def outdate(rows: QuerySet[ClassCensus], check_type: CheckType) -> None:
     """Have the cards of these rows planned anew within seconds, those that are checked at all."""
-    rows.exclude(**{_field(check_type): None}).update(**{_field(check_type): TO_BE_PLANNED})
+    with transaction.atomic():
+        locked = _locked(rows.exclude(**{_field(check_type): None}))
+        ClassCensus.objects.filter(pk__in=[row.pk for row in locked]).update(
+            **{_field(check_type): TO_BE_PLANNED}
+        )
 
 
 def outdate_all(rows: QuerySet[ClassCensus]) -> None:
@@ -108,12 +114,14 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('polling_classcensus'))")
         known = {group_of(row): row for row in ClassCensus.objects.all()}
         counted = _counted()
+        _locked(ClassCensus.objects.all())
         _forget_empty([row for group, row in known.items() if group not in counted])
         for group in counted.keys() & known.keys():
             known[group].cards = counted[group]
         kept = [known[group] for group in counted.keys() & known.keys()]
         ClassCensus.objects.bulk_update(kept, ["cards"], batch_size=500)
-        new = [_row(group, cards, configs) for group, cards in counted.items() if group not in known]
+        strangers = sorted(counted.keys() - known.keys(), key=repr)
+        new = [_row(group, counted[group], configs) for group in strangers]
         same_class = {class_of(row): row for row in known.values()}
         for row in new:
             # Cards that have only got another gateway stand in the schedule as they stood.
@@ -126,12 +134,18 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
 
 
 def _set_intervals(configs: Sequence[PollingConfig]) -> None:
-    rows = list(ClassCensus.objects.all())
-    for row in rows:
-        for field, interval in intervals_for(class_of(row), configs).items():
-            setattr(row, field, interval)
-    fields = [_field(check_type) for check_type in CheckType]
-    ClassCensus.objects.bulk_update(rows, fields, batch_size=500)
+    with transaction.atomic():
+        rows = _locked(ClassCensus.objects.all())
+        for row in rows:
+            for field, interval in intervals_for(class_of(row), configs).items():
+                setattr(row, field, interval)
+        fields = [_field(check_type) for check_type in CheckType]
+        ClassCensus.objects.bulk_update(rows, fields, batch_size=500)
+
+
+def _locked(rows: QuerySet[ClassCensus]) -> list[ClassCensus]:
+    # In one order: who counts and who outdates must not wait for each other.
+    return list(rows.order_by("pk").select_for_update(no_key=True))
 
 
 def _forget_empty(rows: Sequence[ClassCensus]) -> None:

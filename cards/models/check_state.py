@@ -28,7 +28,7 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
         return self.filter(parked_at__isnull=False)
 
     def failing(self) -> Self:
-        """The last answer was none, or no good one, of cards that are still checked."""
+        """The last answer was none, or no good one, of cards that are still polled."""
         return self.filter(
             failing_since__isnull=False,
             card__deleted_at__isnull=True,

@@ -11,8 +11,8 @@ from polling.monitoring import InitProgress, QueueState
 from polling.store import keys
 from polling.store.epoch import Epoch
 
-# A larger share of cards than this is not what has just changed.
-MUCH = 0.01
+# More cards than this, and a larger share of them, are not what has just changed.
+MUCH, MUCH_OF_ALL = 100, 0.01
 
 
 def look(redis: Redis) -> Iterator[Finding]:
@@ -26,8 +26,9 @@ def look(redis: Redis) -> Iterator[Finding]:
     )
     if redis.exists(keys.REPLANNER):
         yield note("planning", "cards of changed configs are being planned anew")
+    is_quiet = _is_quiet(redis)
     for queue in monitoring.queues(redis):
-        yield law(queue)
+        yield law(queue, is_quiet=is_quiet)
 
 
 def configs(in_force: int) -> Finding:
@@ -59,8 +60,8 @@ def epoch(*, is_complete: bool, number: int | None, is_seeded: bool, progress: I
     )
 
 
-def law(queue: QueueState) -> Finding:
-    """Scheduled + parked = cards that want the check. Pure."""
+def law(queue: QueueState, *, is_quiet: bool) -> Finding:
+    """Scheduled + parked = cards that want the check. Not `is_quiet`: cards or configs are just changing. Pure."""
     subject = f"{queue.task_type} schedule"
     says = f"{queue.queue_length:,} scheduled, {queue.in_flight:,} being checked, {queue.parked:,} parked"
     if queue.parked:
@@ -69,11 +70,9 @@ def law(queue: QueueState) -> Finding:
             f"{says}: those crashed their workers again and again",
             "see 'parked checks' in the admin; mend their data, then release them there or with release_parked",
         )
-    if queue.wanted and abs(queue.law_gap or 0) > queue.wanted * MUCH:
+    if is_quiet and queue.wanted and abs(queue.law_gap or 0) > max(MUCH, queue.wanted * MUCH_OF_ALL):
         return trouble(
-            subject,
-            f"{says}, but {queue.wanted:,} want it",
-            "nothing while cards are being planned, above; else rebuild_schedule",
+            subject, f"{says}, but {queue.wanted:,} want it", "rebuild_schedule plans them at once"
         )
     if queue.law_gap:
         return note(
@@ -82,3 +81,9 @@ def law(queue: QueueState) -> Finding:
             "nothing when cards have just changed; the hourly repair mends it, or rebuild_schedule at once",
         )
     return ok(subject, says)
+
+
+def _is_quiet(redis: Redis) -> bool:
+    """Nobody plans, and the census knows of every change."""
+    changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
+    return changes == counted and not redis.exists(keys.SEEDER, keys.REPLANNER)

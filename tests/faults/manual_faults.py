@@ -147,7 +147,8 @@ def make_partition(stack: Stack) -> None:
 
 def crowd(stack: Stack) -> None:
     ((used, most),) = stack.rows(
-        "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity"
+        "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity "
+        "WHERE backend_type = 'client backend'"
     )
     for _ in range(int(most * 0.92) - used):
         kept.crowd.enter_context(psycopg.connect(stack.variables["DATABASE_URL"]))

@@ -69,18 +69,23 @@ def test_a_schedule_is_whole_in_the_making_stopped_or_not_there() -> None:
 
 
 def test_the_law_is_held_and_parked_cards_are_a_trouble() -> None:
-    assert planning.law(QueueState(**QUEUE)).verdict is Verdict.OK
-    missing = planning.law(QueueState(**QUEUE | {"queue_length": 80}))
-    assert missing == Finding(
+    def law(*, is_quiet: bool = True, **fields: Any) -> Finding:
+        return planning.law(QueueState(**QUEUE | fields), is_quiet=is_quiet)
+
+    assert law().verdict is Verdict.OK
+    assert law(wanted=None).verdict is Verdict.OK
+    assert law(queue_length=0, wanted=1000) == Finding(
         Verdict.TROUBLE,
         "carddata schedule",
-        "80 scheduled, 0 being checked, 0 parked, but 90 want it",
-        "nothing while cards are being planned, above; else rebuild_schedule",
+        "0 scheduled, 0 being checked, 0 parked, but 1,000 want it",
+        "rebuild_schedule plans them at once",
     )
-    few = planning.law(QueueState(**QUEUE | {"queue_length": 999, "wanted": 1000}))
-    assert few.verdict is Verdict.NOTE
-    assert planning.law(QueueState(**QUEUE | {"queue_length": 89, "parked": 1})).verdict is Verdict.TROUBLE
-    assert planning.law(QueueState(**QUEUE | {"wanted": None})).verdict is Verdict.OK
+    assert law(queue_length=0, wanted=1000, is_quiet=False).verdict is Verdict.NOTE
+    # Ten of a few, or a few of many, may just have come.
+    assert law(queue_length=80, wanted=90).verdict is Verdict.NOTE
+    assert law(queue_length=99_500, wanted=100_000).verdict is Verdict.NOTE
+    assert law(queue_length=98_000, wanted=100_000).verdict is Verdict.TROUBLE
+    assert law(queue_length=89, parked=1).verdict is Verdict.TROUBLE
 
 
 @pytest.mark.parametrize(("limit", "verdict"), [(None, Verdict.TROUBLE), (0, Verdict.NOTE), (50, Verdict.OK)])

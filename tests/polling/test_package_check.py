@@ -1,12 +1,13 @@
 """Packages: usage is held against the quota, and a suspension is proposed once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, cast
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from redis import Redis
 
@@ -125,17 +126,45 @@ def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_
     assert all("no longer over" in order.error for order in cancelled)
 
 
-def test_what_has_changed_since_it_was_read_is_not_written() -> None:
-    row, now = subscription("1200"), timezone.now()
-    judged = quota_states.judge([row.card_id or 0], now=now)
-    card = Card.objects.get()
-    subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=now, ends_at=None)
+def test_batches_that_share_devices_judge_one_after_the_other(redis: Redis) -> None:
+    devices = [DeviceFactory.create() for _ in range(3)]
+    inside = [CardFactory.create_batch(2, device=device) for device in devices]
+    for device in devices:
+        subscription("1001", card=None, device=device)
+    halves = [[cards[half].pk for cards in inside] for half in (0, 1)]
 
-    quota_states.store(judged.values(), now=now)
-    assert suspension.review(judged, now=now) == []
+    def check(cards: list[int]) -> None:
+        try:
+            for version in range(2, 12):
+                Subscription.objects.update(quota_version=version)
+                with transaction.atomic():
+                    now = timezone.now()
+                    judged = quota_states.judge(cards, now=now)
+                    quota_states.store(judged.values(), now=now)
+                    suspension.review(judged, now=now)
+        finally:
+            connection.close()
 
-    assert states()[0] == "normal"
-    assert not ServiceOrder.objects.exists()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(check, halves))
+
+    assert states() == ["over"] * 3
+    assert ServiceOrder.objects.filter(status="proposed").count() == 6
+
+
+def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, outlet: Outlet) -> None:
+    ended, replaced = subscription("1200"), subscription("1200")
+    drain(redis, outlet)
+
+    subscriptions.end([ended.pk], now=timezone.now())
+    card = Card.objects.get(pk=replaced.card_id or 0)
+    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=timezone.now())
+
+    orders = ServiceOrder.objects.values_list("status", "error")
+    assert list(orders) == [("cancelled", "the plan has ended")] * 2
+    # Judged by who had read it before: there is nothing to judge.
+    with transaction.atomic():
+        assert quota_states.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
 
 
 def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, outlet: Outlet) -> None:
