@@ -36,7 +36,8 @@ class Stack:
     """Simulator, workers and beat, watched by the supervisor that `bin/up` uses.
 
     `own_servers`: also PostgreSQL and Valkey, so that they can be killed. `fleet_of`: the fleet is the demo's of
-    that moment, made from `seed`, with all that was read before; else nobody has read its cards yet.
+    that moment, made from `seed`, with all that was read before; else nobody has read its cards yet, and without
+    `real_names` their gateways are asked about their usage alone: what counts calls counts those.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Stack:
         own_servers: bool = False,
         fleet_of: datetime | None = None,
         seed: int = 1,
+        real_names: bool = False,
         **settings: str,
     ) -> None:
         self.folder = folder
@@ -76,6 +78,8 @@ class Stack:
             self._make_fleet(cards, fleet_of, seed)
         else:
             self._run("-m", "config.local.prepare", str(cards))
+            if not real_names:
+                self.rows("UPDATE polling_pollingconfig SET realname_check_interval = NULL RETURNING id")
             self._forget_readings()
 
     def _make_fleet(self, cards: int, moment: datetime, seed: int) -> None:

@@ -38,7 +38,7 @@ def test_every_fault_of_the_manual_is_played() -> None:
 
 
 def test_the_doctor_names_each_fault_and_is_content_when_it_is_mended(make_stack: MakeStack) -> None:
-    stack = make_stack(CARDS, own_servers=True, POLLING_SEED_RAMP_SECONDS="0")
+    stack = make_stack(CARDS, own_servers=True, real_names=True, POLLING_SEED_RAMP_SECONDS="0")
     stack.start_engine(with_background=True)
 
     def is_content() -> bool:
@@ -64,4 +64,4 @@ def play(stack: Stack, group: Sequence[Fault], is_content: Callable[[], bool]) -
     assert [fault.title for fault in missing] == [], said
     for fault in group:
         fault.mend(stack)
-    stack.wait_until(is_content, seconds=90, what=f"mended: {[fault.title for fault in group]}")
+    stack.wait_until(is_content, seconds=150, what=f"mended: {[fault.title for fault in group]}")

@@ -94,7 +94,8 @@ def test_it_quits_cleanly_and_the_terminal_is_as_it_was(redis: Redis, how: str) 
         else:
             os.write(master, how.encode())
         assert process.wait(10) == 0
-        shown += read(master)
+        while more := read(master):
+            shown += more
     finally:
         process.kill()
         process.wait()
