@@ -18,6 +18,11 @@ class Lifetime:
         self._ends_at = time.monotonic() + seconds
         self._busy_at = time.monotonic()
         self._stopped_at: float | None = None
+        self._has_failed = False
+
+    def fail(self) -> None:
+        """Something of the drain has failed: the rest ends as well, and the next drain begins with all of it."""
+        self._has_failed = True
 
     def busy(self) -> None:
         """There is something to do."""
@@ -41,7 +46,7 @@ class Lifetime:
     @property
     def may_call(self) -> bool:
         """Whether another call may begin. The seats' leases are long enough for it to end in time."""
-        return not self.is_up and not self._is_stopped()
+        return not (self.is_up or self._has_failed or self._is_stopped())
 
     @property
     def must_cut(self) -> bool:

@@ -111,13 +111,21 @@ class Round:
             for stream in self.streams:
                 # Nothing else is in flight in this process.
                 await stream.check_suspects()
-            ended = await asyncio.gather(*(stream.flow() for stream in self.streams), return_exceptions=True)
+            ended = await asyncio.gather(*map(self._flow, self.streams), return_exceptions=True)
         finally:
             for stream in self.streams:
                 await stream.close()
         for error in ended:
             if error is not None:
                 raise _first(error)
+
+    async def _flow(self, stream: Stream) -> None:
+        try:
+            await stream.flow()
+        except BaseException:
+            # Else its cards would wait until the others have nothing to do.
+            self.means.lifetime.fail()
+            raise
 
     async def _look(self) -> None:
         lifetime, in_thread = self.means.lifetime, self.means.outlet.in_thread
