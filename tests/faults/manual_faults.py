@@ -251,7 +251,7 @@ ROWS = [
         "Cards are missing in the schedule",
         lose_cards,
         "want it",
-        lambda stack: stack.manage("rebuild_schedule"),
+        lambda stack: stack.manage("rebuild_schedule", "--wait"),
     ),
     Fault("A card fails", unknown_card, "checks that fail: 1", known_card),
     Fault("A gateway does not answer", call_fails, "the gateway answered with status 500", calls_succeed),
