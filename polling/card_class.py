@@ -2,9 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from cards.models import Card
-
-_POLLED_STATUSES: Final = (Card.Status.DISTRIBUTED, Card.Status.ACTIVATED)
+from cards.models.card import POLLED_STATUSES
 
 
 class CardClass(NamedTuple):
@@ -24,7 +22,7 @@ class CardClass(NamedTuple):
     @property
     def is_polled(self) -> bool:
         """Whether its cards want checks at all."""
-        return self.enable_polling and self.status in _POLLED_STATUSES
+        return self.enable_polling and self.status in POLLED_STATUSES
 
 
 CLASS_FIELDS: Final = CardClass._fields

@@ -17,6 +17,9 @@ from polling.store import keys
 from polling.store.progress import SeedProgress
 from polling.store.stats import CheckStats, Counted
 
+# Beat ticks each second and a drain lasts 15 s: half a minute without a claim means that nothing runs.
+CLAIMS_ARE_STALE_AFTER = 30
+
 
 @dataclass(frozen=True)
 class QueueState:

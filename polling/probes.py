@@ -8,9 +8,6 @@ from polling import monitoring
 from polling.checks.registry import CHECKS
 from polling.store import keys
 
-# Beat ticks each second and a drain lasts 15 s: half a minute without a claim means that nothing runs.
-CLAIMS_ARE_STALE_AFTER = 30
-
 
 def register_all() -> None:
     """Called when Django starts."""
@@ -43,6 +40,6 @@ def claiming(age: float | None, *, is_open: bool) -> Finding:
     """What the seconds since the last claim mean (None: there was none). `is_open`: a limit is above 0. Pure."""
     if not is_open:
         return Finding(Level.HEALTHY, "everything is paused by limits")
-    if age is None or age > CLAIMS_ARE_STALE_AFTER:
+    if age is None or age > monitoring.CLAIMS_ARE_STALE_AFTER:
         return Finding(Level.DEGRADED, "nobody claims: is beat running, and a worker of the queue checks?")
     return Finding(Level.HEALTHY, f"the last claim is {age:.0f} s old")

@@ -1,6 +1,6 @@
 """One SIM card: what it is, whose it is, and in which state."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -185,3 +185,7 @@ class Card(models.Model):
 
     def __str__(self) -> str:
         return self.iccid
+
+
+# In these, a card wants checks.
+POLLED_STATUSES: Final = (Card.Status.DISTRIBUTED, Card.Status.ACTIVATED)

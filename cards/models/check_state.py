@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import ScopedQuerySet
-from cards.models.card import Card
+from cards.models.card import POLLED_STATUSES, Card
 
 
 class CheckType(models.TextChoices):
@@ -33,7 +33,7 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
             failing_since__isnull=False,
             card__deleted_at__isnull=True,
             card__enable_polling=True,
-            card__status__in=(Card.Status.DISTRIBUTED, Card.Status.ACTIVATED),
+            card__status__in=POLLED_STATUSES,
         )
 
 

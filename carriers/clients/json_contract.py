@@ -33,7 +33,10 @@ NONCE_BYTES = 12
 # What gateways say -> what it means.
 _NETWORKS = {one.value: one for one in Network}
 _REAL_NAMES = {one.value: one for one in RealName}
-_CARD_ERRORS = {one.value: one for one in CardErrorCode}
+# The other codes are conclusions of ours: a gateway cannot draw them.
+_CARD_ERRORS = {
+    one.value: one for one in (CardErrorCode.NOT_FOUND, CardErrorCode.BUSY, CardErrorCode.INVALID)
+}
 
 
 class JsonClient(GatewayClient):

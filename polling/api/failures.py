@@ -1,6 +1,6 @@
 """`/check-failures`: which cards fail, since when and why."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -51,7 +51,7 @@ class CheckFailureSerializer(serializers.Serializer[Any]):
 class FailurePages(CursorPages):
     """Those that have failed for longest first."""
 
-    ordering = ("failing_since", "id")
+    ordering: ClassVar[tuple[str, ...]] = ("failing_since", "id")
 
 
 class CheckFailuresView(APIView):
@@ -67,6 +67,6 @@ class CheckFailuresView(APIView):
         if task_type := query.validated_data.get("task_type"):
             failing = failing.filter(type=task_type)
         pages = FailurePages()
-        rows = pages.paginate_queryset(failing, request, view=self) or []
+        rows = pages.paginate_queryset(failing, request)
         shown = CheckFailureSerializer(rows, many=True, context={"directory": Directory.read()})
         return pages.get_paginated_response(shown.data)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from polling.doctor.finding import Finding, ok, trouble
+from polling.monitoring import CLAIMS_ARE_STALE_AFTER
 
 # Beat ticks each second.
 TICKS_ARE_STALE_AFTER = 10
-CLAIMS_ARE_STALE_AFTER = 30
 START: Final = "start it: celery --app config.celery"
 QUEUES: Final = {
     "ticks": "no tick is worked off: no drain is sent, no limit published",

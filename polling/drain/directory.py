@@ -55,16 +55,17 @@ class Directory:
         """None: calls may go out now. Else the time until they may; zero: nobody knows."""
         if gateway is None or not gateway.is_enabled:
             return timedelta()
-        ends = [self.pauses[one] for one in [("gateway", gateway.pk)] if one in self.pauses]
-        if gateway.paused_until and gateway.paused_until > self.now:
-            ends.append(gateway.paused_until)
-        return max(ends) - self.now if ends else None
+        return self._until(self.pauses.get(("gateway", gateway.pk)), gateway.paused_until)
 
     def paused_for(self, check_type: CheckType, carrier_id: int) -> timedelta | None:
         """How long checks of this type, or of this carrier's cards, are still paused; None: they are not."""
-        paused = [("type", check_type.value), ("carrier", carrier_id)]
-        ends = [self.pauses[one] for one in paused if one in self.pauses]
-        return max(ends) - self.now if ends else None
+        return self._until(
+            self.pauses.get(("type", check_type.value)), self.pauses.get(("carrier", carrier_id))
+        )
+
+    def _until(self, *ends: datetime | None) -> timedelta | None:
+        latest = max((end for end in ends if end), default=self.now)
+        return latest - self.now if latest > self.now else None
 
 
 def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:

@@ -144,6 +144,8 @@ def test_an_answer_larger_than_its_cards_deserve_is_refused() -> None:
         ({"iccid": CARD, "error": "busy"}, CardErrorCode.BUSY),
         ({"iccid": CARD, "error": "what"}, CardErrorCode.INVALID),
         ({"iccid": CARD, "error": None}, CardErrorCode.INVALID),
+        # A word of ours, not one of the contract's.
+        ({"iccid": CARD, "error": "missing"}, CardErrorCode.INVALID),
         ({"iccid": CARD}, CardErrorCode.ABSURD),
         ({**GOOD, "used_mb": 1.5}, CardErrorCode.ABSURD),
         ({**GOOD, "used_mb": "NaN"}, CardErrorCode.ABSURD),

@@ -90,6 +90,24 @@ def test_pages_follow_each_other_and_a_cursor_is_good_for_its_own_list_only(clie
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cursor")
 
 
+def test_cards_that_began_to_fail_at_once_are_paged_through_in_both_directions(client: Client) -> None:
+    sign_in(client, role="viewer")
+    made = [failing().card_id for _ in range(11)]
+
+    forth, url = [], f"{PATH}?page_size=4"
+    while url:
+        body = client.get(url).json()
+        forth.append([row["card_id"] for row in body["results"]])
+        url = body["next"]
+    back = [forth[-1]]
+    while url := body["previous"]:
+        body = client.get(url).json()
+        back.append([row["card_id"] for row in body["results"]])
+
+    assert forth == [made[:4], made[4:8], made[8:]]
+    assert back == forth[::-1]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
