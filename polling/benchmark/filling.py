@@ -12,7 +12,8 @@ INSERT INTO cards_serviceorder (card_id, action, reason, status, idempotency_key
                                 requested_by_id, created_at, ended_at)
 SELECT id, 'suspend', 'manual', CASE WHEN id % 1000 = 0 THEN 'held' ELSE 'confirmed' END, gen_random_uuid(), '{}',
        1, '', {user}, now(), CASE WHEN id % 1000 = 0 THEN NULL ELSE now() END
-FROM cards_card WHERE id % 20 = 0;
+FROM cards_card WHERE id % 20 = 0
+ON CONFLICT DO NOTHING;  -- some have an open order already
 INSERT INTO cards_exemption (card_id, reason, owner_id, expires_at)
 SELECT id, 'benchmark', {user}, now() + interval '1 day' FROM cards_card WHERE id % 500 = 0;
 WITH trigger AS (
@@ -24,6 +25,7 @@ INSERT INTO polling_manualitem (trigger_id, card_id, task_type, status, result)
 SELECT trigger.id, card.id, 'carddata', CASE WHEN card.id % 100 = 0 THEN 'queued' ELSE 'done' END, ''
 FROM trigger, cards_card AS card WHERE card.id % 5 = 0;
 UPDATE cards_checkstate SET parked_at = now() WHERE card_id % 2000 = 0;
+UPDATE cards_checkstate SET failing_since = now() WHERE card_id % 1000 = 1;
 INSERT INTO cards_usagerecord (card_id, recorded_at, measured_at, raw_mb, used_mb, delta_mb)
 SELECT id, now(), now(), 1, 1, 0 FROM cards_card WHERE id % 2 = 1;
 ANALYZE cards_cardevent, cards_serviceorder, cards_exemption, polling_manualtrigger, polling_manualitem,
