@@ -14,3 +14,13 @@ def limit(gateway_id: int) -> str:
 def current(gateway_id: int) -> str:
     """String: seats taken."""
     return f"gateway:concurrency:current:{gateway_id}"
+
+
+def breaker(gateway_id: int) -> str:
+    """Hash: calls of the last half minute; or since when the breaker is open, and when it is probed."""
+    return f"gateway:breaker:{gateway_id}"
+
+
+def turn(gateway_id: int) -> str:
+    """String: when the next call a second begins that nobody has reserved (unix us)."""
+    return f"gateway:turn:{gateway_id}"

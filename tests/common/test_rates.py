@@ -1,0 +1,64 @@
+import time
+
+import pytest
+from redis import Redis
+
+from common.redis.rates import HORIZON_SECONDS, Rate
+
+
+@pytest.fixture
+def rate(redis: Redis) -> Rate:
+    return Rate(redis, "turn")
+
+
+def test_the_first_turn_begins_now_and_the_others_follow_at_the_pace(rate: Rate) -> None:
+    turns = rate.reserve(3, per_second=10)
+
+    assert (turns.count, turns.first, turns.apart) == (3, 0, 0.1)
+    assert turns.next_free == pytest.approx(0.3, abs=0.001)
+
+
+def test_turns_of_several_callers_follow_each_other(rate: Rate, redis: Redis) -> None:
+    rate.reserve(3, per_second=10)
+
+    second = Rate(redis, "turn").reserve(2, per_second=10)
+
+    assert second.count == 2
+    assert second.first == pytest.approx(0.3, abs=0.05)
+
+
+def test_nobody_reserves_beyond_the_horizon_and_hears_when_it_is_his_turn(rate: Rate) -> None:
+    turns = rate.reserve(1000, per_second=50)
+    rest = rate.reserve(1000, per_second=50)
+
+    assert turns.count == HORIZON_SECONDS * 50 + 1
+    assert rest.count <= 2
+    assert rest.next_free > HORIZON_SECONDS
+
+
+def test_turns_that_nobody_took_are_no_credit(rate: Rate) -> None:
+    rate.reserve(1, per_second=100)
+    time.sleep(0.1)
+
+    turns = rate.reserve(2, per_second=100)
+
+    assert (turns.first, turns.count) == (0, 2)
+
+
+def test_a_rate_of_one_a_second_has_a_turn_each_second(rate: Rate) -> None:
+    assert rate.reserve(5, per_second=1).count == 2
+    assert rate.reserve(5, per_second=1).count == 0
+
+
+def test_a_clock_that_was_set_back_closes_it_for_seconds_only(rate: Rate, redis: Redis) -> None:
+    redis.set("turn", int((time.time() + 3600) * 1_000_000))
+
+    turns = rate.reserve(1, per_second=2)
+
+    assert turns.next_free < HORIZON_SECONDS + 2
+
+
+def test_whoever_wants_none_changes_nothing(rate: Rate, redis: Redis) -> None:
+    assert rate.reserve(0, per_second=5).count == 0
+
+    assert not redis.exists("turn")
