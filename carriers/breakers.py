@@ -75,7 +75,9 @@ class Breakers:
         told = cast("list[int]", self._run("report_calls", used, arguments))
         rests = zip(tallies, told[::2], told[1::2], strict=True)
         return {
-            one: Rest(timedelta(milliseconds=left), bool(is_open)) for one, left, is_open in rests if left
+            one: Rest(timedelta(milliseconds=left), bool(is_open))
+            for one, left, is_open in rests
+            if left or is_open
         }
 
     def take_probe(self, gateway_id: int) -> bool:

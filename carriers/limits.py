@@ -1,15 +1,21 @@
-"""How many calls a gateway takes at once: rows that operators change, seats in Redis that workers take."""
+"""How many calls a gateway takes, at once and a second: rows that operators change, seats in Redis that workers take."""
 
 from redis import Redis
 
 from carriers import keys
 from carriers.models import Gateway
 from common.redis.leases import SeatKeys, SeatPool
+from common.redis.rates import Rate
 
 
 def seats_of(redis: Redis, gateway_id: int) -> SeatPool:
     """The seats of one gateway."""
     return SeatPool(redis, SeatKeys(keys.seats(gateway_id), keys.limit(gateway_id), keys.current(gateway_id)))
+
+
+def rate_of(redis: Redis, gateway_id: int) -> Rate:
+    """The calls a second of one gateway."""
+    return Rate(redis, keys.turn(gateway_id))
 
 
 def publish_one(redis: Redis, gateway: Gateway) -> None:

@@ -13,6 +13,7 @@ from polling.checks.registry import CHECKS
 from polling.fleet import Group
 from polling.matching import interval_for
 from polling.models import ClassCensus, PollingConfig
+from polling.rules import Rules
 from polling.store import keys
 from polling.store.progress import Fields
 
@@ -21,25 +22,25 @@ Intervals = dict[str, int | None]
 TO_BE_PLANNED = 0
 
 
-def take(configs: Sequence[PollingConfig]) -> None:
-    """Count anew; the whole schedule has just been planned by `configs`."""
-    _count(configs, keep_intervals=False)
+def take(rules: Rules) -> None:
+    """Count anew; the whole schedule has just been planned by `rules`."""
+    _count(rules, keep_intervals=False)
 
 
-def refresh(configs: Sequence[PollingConfig]) -> None:
-    """Count anew; the schedule stands as it stood, and classes that nobody knew were planned by `configs`."""
-    _count(configs, keep_intervals=True)
+def refresh(rules: Rules) -> None:
+    """Count anew; the schedule stands as it stood, and classes that nobody knew were planned by `rules`."""
+    _count(rules, keep_intervals=True)
 
 
-def note(cards: Sequence[int], configs: Sequence[PollingConfig]) -> None:
-    """These cards have been planned by `configs`; a class that nobody knew is counted later."""
+def note(cards: Sequence[int], rules: Rules) -> None:
+    """These cards have been planned by `rules`; a class that nobody knew is counted later."""
     groups = _counted("card.id = ANY(%s)", [list(cards)])
     known = {group_of(row): row for row in ClassCensus.objects.all()}
     # One that had no card any more is about to be deleted, unless it has one.
     for empty in sorted(known[group].pk for group in groups if group in known and not known[group].cards):
         ClassCensus.objects.filter(pk=empty, cards=0).update(cards=1)
     # All of them: one that was known may have been deleted while we looked.
-    rows = [_row(group, 0, configs) for group in sorted(groups, key=repr)]
+    rows = [_row(group, 0, rules) for group in sorted(groups, key=repr)]
     ClassCensus.objects.bulk_create(rows, ignore_conflicts=True)
 
 
@@ -58,21 +59,21 @@ def outdate_all(rows: QuerySet[ClassCensus]) -> None:
         outdate(rows, check_type)
 
 
-def outdated(configs: Sequence[PollingConfig]) -> list[tuple[ClassCensus, Intervals]]:
-    """The classes whose cards the schedule has at other intervals than `configs` say, with the right ones."""
+def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
+    """The classes whose cards the schedule has at other intervals than `rules` say, with the right ones."""
     found = []
     for row in ClassCensus.objects.order_by("id"):
-        intervals = intervals_for(class_of(row), configs)
+        intervals = intervals_for(group_of(row), rules)
         if any(getattr(row, field) != interval for field, interval in intervals.items()):
             found.append((row, intervals))
     return found
 
 
-def intervals_for(card: CardClass, configs: Sequence[PollingConfig]) -> Intervals:
+def intervals_for(group: Group, rules: Rules) -> Intervals:
     """The fields of a census row: seconds per check, None where it is not made."""
     intervals: Intervals = {}
     for check_type in CheckType:
-        interval = interval_for(card, check_type, configs)
+        interval = rules.interval_for(group, check_type)
         intervals[_field(check_type)] = int(interval.total_seconds()) if interval else None
     return intervals
 
@@ -105,11 +106,11 @@ def publish(redis: Redis) -> None:
     redis.hset(keys.WANTED, mapping=cast(Fields, wanted))
 
 
-def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
+def _count(rules: Rules, *, keep_intervals: bool) -> None:
     """Nobody waits for it but others who count: drains note classes all the time."""
     if not keep_intervals:
         # Before counting: who outdates a class meanwhile does so after this.
-        _set_intervals(configs)
+        _set_intervals(rules)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('polling_classcensus'))")
         known = {group_of(row): row for row in ClassCensus.objects.all()}
@@ -121,7 +122,7 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
         kept = [known[group] for group in counted.keys() & known.keys()]
         ClassCensus.objects.bulk_update(kept, ["cards"], batch_size=500)
         strangers = sorted(counted.keys() - known.keys(), key=repr)
-        new = [_row(group, counted[group], configs) for group in strangers]
+        new = [_row(group, counted[group], rules) for group in strangers]
         same_class = {class_of(row): row for row in known.values()}
         for row in new:
             # Cards that have only got another gateway stand in the schedule as they stood.
@@ -133,11 +134,11 @@ def _count(configs: Sequence[PollingConfig], *, keep_intervals: bool) -> None:
         )
 
 
-def _set_intervals(configs: Sequence[PollingConfig]) -> None:
+def _set_intervals(rules: Rules) -> None:
     with transaction.atomic():
         rows = _locked(ClassCensus.objects.all())
         for row in rows:
-            for field, interval in intervals_for(class_of(row), configs).items():
+            for field, interval in intervals_for(group_of(row), rules).items():
                 setattr(row, field, interval)
         fields = [_field(check_type) for check_type in CheckType]
         ClassCensus.objects.bulk_update(rows, fields, batch_size=500)
@@ -177,10 +178,10 @@ def _counted(which: str = "true", values: Sequence[Any] = ()) -> Mapping[Group, 
         return {Group(CardClass._make(row[:-2]), row[-2]): row[-1] for row in cursor.fetchall()}
 
 
-def _row(group: Group, cards: int, configs: Sequence[PollingConfig]) -> ClassCensus:
+def _row(group: Group, cards: int, rules: Rules) -> ClassCensus:
     return ClassCensus(
         **group.card_class._asdict(),
         gateway_id=group.gateway_id,
         cards=cards,
-        **intervals_for(group.card_class, configs),
+        **intervals_for(group, rules),
     )

@@ -148,7 +148,7 @@ def _samples(
     moving = [card for card in largest if any(one.is_effective for one in changes(card, before, after))]
     chosen = (moving or [card for card in largest if card.is_polled and matches(draft, card)])[:SAMPLES]
     by_class: dict[CardClass, list[Sample]] = {card: [] for card in chosen}
-    for iccid, (card_id, card) in fleet.samples(chosen, count=SAMPLES):
+    for iccid, card_id, card in fleet.samples(chosen, count=SAMPLES):
         by_class[card].append(Sample(card_id, iccid, changes(card, before, after)))
     # One of each class, then another one of each: a large class makes up for a small one.
     dealt = chain.from_iterable(zip_longest(*by_class.values()))

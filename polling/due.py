@@ -12,6 +12,9 @@ GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
 GATEWAY_BUSY_SECONDS = (2.0, 6.0)
 OPENING_RAMP = timedelta(seconds=60)
 LONGEST_BUSY = timedelta(minutes=5)
+# Of a card whose gateway is closed; when it opens the card is planned anew. No config has just this interval.
+WHILE_CLOSED = timedelta(days=7, seconds=1)
+AWAY_SECONDS = WHILE_CLOSED.total_seconds()
 
 
 def after_answer(interval: timedelta, chance: Random) -> timedelta:
@@ -52,6 +55,8 @@ def when_planned(age: float | None, interval: float, *, ramp: float, chance: Cal
     Overdue and never-checked cards come over the ramp; `chance` is between 0 and 1.
     """
     # Called a million times in a row, so it takes plain numbers.
+    if interval == AWAY_SECONDS:
+        return interval * (1 + chance())
     if age is None or age >= interval:
         return ramp * chance()
     return interval - age if age > 0 else interval

@@ -35,7 +35,7 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
     rows = fleet.rows_of([card.pk])
     if not rows:
         return []
-    ((_, card_class),) = rows
+    ((_, (card_class, _)),) = rows
     directory = Directory.read()
     gateway = directory.gateway_of(card.gateway_id, card.carrier_id)
     states = {state.type: state for state in CheckState.objects.filter(card=card)}

@@ -9,7 +9,6 @@ from django.db import connection
 from cards.models import Card, CheckType
 from polling.card_class import CLASS_COLUMNS, CLASS_FIELDS, CLASS_SQL, CardClass
 
-Row = tuple[int, CardClass]
 # Neighbours are read as a range: naming them all takes longer than reading some more. Not so when they are few of many.
 MOST_NAMED, MOST_SPREAD = 5_000, 10
 
@@ -21,23 +20,18 @@ class Group(NamedTuple):
     gateway_id: int | None
 
 
-class _Classes(dict[tuple[Any, ...], CardClass]):
-    """Columns of a card -> its class: made once, because a thousand of them stand for a million cards."""
-
-    def __missing__(self, columns: tuple[Any, ...]) -> CardClass:
-        self[columns] = CardClass._make(columns)
-        return self[columns]
+Row = tuple[int, Group]
 
 
 class _Groups(dict[tuple[Any, ...], Group]):
-    """The same with the gateway behind them -> a group."""
+    """Columns of a card, its gateway last -> its group: made once, because a thousand stand for a million cards."""
 
     def __missing__(self, columns: tuple[Any, ...]) -> Group:
         self[columns] = Group(CardClass._make(columns[:-1]), columns[-1])
         return self[columns]
 
 
-def chunks(size: int, *, after: int = 0) -> Iterator[list[tuple[int, Group]]]:
+def chunks(size: int, *, after: int = 0) -> Iterator[list[Row]]:
     """All cards that are not deleted, by primary key, `size` at a time."""
     while cards := _read(after, size):
         after = cards[-1][0]
@@ -82,8 +76,8 @@ def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[
     )
 
 
-def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, Row]]:
-    """Up to `count` cards of each of some classes, with their ICCIDs. Of a rare class it reads the whole table."""
+def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, int, CardClass]]:
+    """Up to `count` cards of each of some classes: ICCID, id, class. Of a rare class it reads the whole table."""
     if not classes:
         return []
     places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
@@ -100,7 +94,7 @@ def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, Ro
             """,
             values,
         )
-        return [(row[0], (row[1], CardClass._make(row[2:]))) for row in cursor.fetchall()]
+        return [(row[0], row[1], CardClass._make(row[2:])) for row in cursor.fetchall()]
 
 
 def estimated_cards() -> int:
@@ -111,24 +105,17 @@ def estimated_cards() -> int:
     return estimate if estimate > 0 else Card.objects.present().count()
 
 
-def _read(after: int, size: int) -> list[tuple[int, Group]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT card.id, {CLASS_COLUMNS}, card.gateway_id FROM cards_card AS card
-            WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s
-            """,
-            [after, size],
-        )
-        groups = _Groups()
-        return [(row[0], groups[row[1:]]) for row in cursor.fetchall()]
+def _read(after: int, size: int) -> list[Row]:
+    return _rows("WHERE card.deleted_at IS NULL AND card.id > %s ORDER BY card.id LIMIT %s", [after, size])
 
 
 def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT card.id, {CLASS_COLUMNS} FROM cards_card AS card {rest}", values)
-        classes = _Classes()
-        return [(row[0], classes[row[1:]]) for row in cursor.fetchall()]
+        cursor.execute(
+            f"SELECT card.id, {CLASS_COLUMNS}, card.gateway_id FROM cards_card AS card {rest}", values
+        )
+        groups = _Groups()
+        return [(row[0], groups[row[1:]]) for row in cursor.fetchall()]
 
 
 def _among(cards: Collection[int]) -> tuple[str, list[Any]]:

@@ -9,26 +9,26 @@ from redis import Redis
 
 from cards.models import CheckType
 from polling import fleet
-from polling.card_class import CardClass
 from polling.due import when_planned
-from polling.fleet import Row
-from polling.matching import fingerprint, interval_for
+from polling.fleet import Group, Row
+from polling.matching import fingerprint
 from polling.models import PollingConfig
+from polling.rules import Rules
 from polling.store.schedule import PlanMode, Schedule
 
 
-class Intervals(dict[CardClass, float | None]):
-    """Seconds between two checks of one type: decided once a class, not once a card, because there are few."""
+class Intervals(dict[Group, float | None]):
+    """Seconds between two checks of one type: decided once a group, not once a card, because there are few."""
 
-    def __init__(self, check_type: CheckType, configs: Sequence[PollingConfig]) -> None:
-        """By the configs in force."""
+    def __init__(self, check_type: CheckType, rules: Rules) -> None:
+        """By the rules in force."""
         super().__init__()
-        self._check_type, self._configs = check_type, configs
+        self._check_type, self._rules = check_type, rules
 
-    def __missing__(self, card: CardClass) -> float | None:
-        interval = interval_for(card, self._check_type, self._configs)
-        self[card] = interval.total_seconds() if interval else None
-        return self[card]
+    def __missing__(self, group: Group) -> float | None:
+        interval = self._rules.interval_for(group, self._check_type)
+        self[group] = interval.total_seconds() if interval else None
+        return self[group]
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans rows of cards by the configs in force. Overdue and never-checked cards come over `ramp`."""
+    """Plans rows of cards by the rules in force. Overdue and never-checked cards come over `ramp`."""
 
     redis: Redis
-    configs: tuple[PollingConfig, ...]
+    rules: Rules
     chance: Random
     ramp: timedelta
     decided: dict[CheckType, Intervals] = field(default_factory=dict)
 
     def is_behind(self) -> bool:
         """Whether other configs are in force by now."""
-        return fingerprint(PollingConfig.objects.in_force()) != fingerprint(self.configs)
+        return fingerprint(PollingConfig.objects.in_force()) != fingerprint(self.rules.configs)
 
     def intervals(self, check_type: CheckType) -> Intervals:
-        """What the configs say of each class."""
+        """What the rules say of each group."""
         if check_type not in self.decided:
-            self.decided[check_type] = Intervals(check_type, self.configs)
+            self.decided[check_type] = Intervals(check_type, self.rules)
         return self.decided[check_type]
 
     def draw_up(self, check_type: CheckType, rows: Sequence[Row]) -> Plan:
@@ -65,8 +65,8 @@ class Planner:
         plan, intervals = Plan(check_type), self.intervals(check_type)
         ages = fleet.ages(check_type, [card_id for card_id, _ in rows])
         ramp, chance = self.ramp.total_seconds(), self.chance.random
-        for card_id, card in rows:
-            interval = intervals[card]
+        for card_id, group in rows:
+            interval = intervals[group]
             if interval is None:
                 plan.unwanted.append(card_id)
             else:
@@ -121,4 +121,4 @@ class Planner:
 
     def _parked_by_rows(self, check_type: CheckType, cards: Collection[int] | None = None) -> set[int]:
         intervals = self.intervals(check_type)
-        return {card_id for card_id, card in fleet.parked(check_type, cards) if intervals[card]}
+        return {card_id for card_id, group in fleet.parked(check_type, cards) if intervals[group]}

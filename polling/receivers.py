@@ -16,8 +16,8 @@ from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import census, recounting
 from polling.checks.registry import CHECKS
-from polling.models import PollingConfig
 from polling.planning import Planner
+from polling.rules import Rules
 from polling.store.schedule import Schedule
 
 CHUNK = 5_000
@@ -43,13 +43,13 @@ def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
     recounting.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / CROWD)
     planner: Planner | None = None
-    # Configs that change meanwhile are taken in: their own replanning may have passed these cards already.
-    while planner is None or planner.is_behind():
-        planner = Planner(redis, tuple(PollingConfig.objects.in_force()), chance, ramp)
+    # Rules that change meanwhile are taken in: their own replanning may have passed these cards already.
+    while planner is None or not planner.rules.hold(redis):
+        planner = Planner(redis, Rules.in_force(redis), chance, ramp)
         for start in range(0, len(card_ids), CHUNK):
             cards = card_ids[start : start + CHUNK]
             # Noted first: whoever finds a reason to plan the class anew must know it.
-            census.note(cards, planner.configs)
+            census.note(cards, planner.rules)
             for check_type in CHECKS:
                 planner.park(check_type, cards)
             planner.move(CHECKS, cards)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from redis import Redis
 
 from polling import census
-from polling.models import PollingConfig
+from polling.rules import Rules
 from polling.store import keys
 
 # Counting takes a twentieth of the time at most: about a second at a million cards.
@@ -34,7 +34,7 @@ def recount(redis: Redis) -> None:
         return
     begun, changes = time.monotonic(), redis.get(keys.CENSUS_CHANGES)
     try:
-        census.refresh(tuple(PollingConfig.objects.in_force()))
+        census.refresh(Rules.in_force(redis))
         census.publish(redis)
     except Exception:
         redis.delete(keys.CENSUS_RESTS)

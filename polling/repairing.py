@@ -65,14 +65,14 @@ class Repair:
 
         def may_go_on() -> bool:
             owner.renew()
-            return Epoch(self.redis).is_still(epoch) and not planner.is_behind()
+            return Epoch(self.redis).is_still(epoch) and planner.rules.hold(self.redis)
 
         missing = self._add_missing(planner, may_go_on)
         strangers = None if missing is None else self._remove_strangers(planner, may_go_on)
         if missing is None or strangers is None:
             log.info("repair_given_up", why="the configs have changed, or the schedule was dropped")
             return None
-        census.refresh(planner.configs)
+        census.refresh(planner.rules)
         census.publish(self.redis)
         repaired = {one: Repaired(missing[one], strangers[one]) for one in CHECKS}
         self._tell(repaired)
@@ -116,7 +116,7 @@ class Repair:
 def _remove_strangers_among(cards: list[int], planner: Planner, check_type: CheckType) -> int:
     intervals = planner.intervals(check_type)
     rows = fleet.rows_of(cards)
-    wanted = {card_id for card_id, card in rows if intervals[card]}
+    wanted = {card_id for card_id, group in rows if intervals[group]}
     strangers = [card_id for card_id in cards if card_id not in wanted]
     planner.carry_out(Plan(check_type, unwanted=strangers), mode=PlanMode.MOVE)
     planner.look_again([check_type], strangers, [row for row in rows if row[0] not in wanted])

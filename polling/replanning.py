@@ -1,6 +1,6 @@
-"""Configs changed: exactly the cards that they concern are planned anew.
+"""Configs changed, or a gateway closed or opened: exactly the cards that this concerns are planned anew.
 
-Nothing tells which config changed. The census knows the intervals that the schedule was planned with, so whoever
+Nothing tells what changed. The census knows the intervals that the schedule was planned with, so whoever
 looks finds what is outdated, also after a crash, and also a change that was made past the admin.
 """
 
@@ -14,7 +14,8 @@ from redis import Redis
 from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, walking
 from polling.checks.registry import CHECKS
-from polling.models import ClassCensus, PollingConfig
+from polling.models import ClassCensus
+from polling.rules import Rules
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.schedule import PlanMode
@@ -24,9 +25,9 @@ OWNERSHIP_SECONDS = 30
 log = structlog.get_logger(__name__)
 
 
-def watch(*, send: Callable[[], object]) -> None:
+def watch(redis: Redis, *, send: Callable[[], object]) -> None:
     """Send for a replanning when some class is outdated: a look at two small tables."""
-    if _is_anything_outdated():
+    if _is_anything_outdated(redis):
         send()
 
 
@@ -48,7 +49,7 @@ class Replanning:
             looked_at = 0
             try:
                 # A walk in progress plans by the configs that it began with; what is outdated then is planned after it.
-                while owner and Epoch(self.redis).is_complete() and _is_anything_outdated():
+                while owner and Epoch(self.redis).is_complete() and _is_anything_outdated(self.redis):
                     self.wait()
                     looked_at += self._plan(owner)
             except OwnershipLostError:
@@ -57,7 +58,7 @@ class Replanning:
 
     def _plan(self, owner: Owner) -> int:
         planner = walking.planner(self.redis, self.chance)
-        outdated = census.outdated(planner.configs)
+        outdated = census.outdated(planner.rules)
         looked_at = 0
         for check_type in CHECKS:
             field = f"{check_type.value}_interval"
@@ -83,5 +84,5 @@ class Replanning:
         return looked_at
 
 
-def _is_anything_outdated() -> bool:
-    return bool(census.outdated(tuple(PollingConfig.objects.in_force())))
+def _is_anything_outdated(redis: Redis) -> bool:
+    return bool(census.outdated(Rules.in_force(redis)))

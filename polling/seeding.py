@@ -85,7 +85,7 @@ class Seeding:
         """Walk on from where the progress says; None: the configs have changed meanwhile."""
         progress = SeedProgress(self.redis)
         planner = walking.planner(self.redis, self.chance)
-        configs = fingerprint(planner.configs)
+        configs = fingerprint(planner.rules.configs)
         walked = progress.unfinished(number) or Walked(configs)
         if walked.configs != configs:
             walked = Walked(configs, PlanMode.MOVE)
@@ -103,7 +103,7 @@ class Seeding:
         owner.renew()
         # NX has left what was scheduled where it was: if other configs put it there, it counts as outdated.
         is_all_ours = walked.mode is PlanMode.MOVE or progress.was_empty()
-        (census.take if is_all_ours else census.refresh)(planner.configs)
+        (census.take if is_all_ours else census.refresh)(planner.rules)
         census.publish(self.redis)
         return walked.done
 

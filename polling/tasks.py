@@ -49,7 +49,7 @@ def repair() -> None:
 @shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
 def watch_configs() -> None:
     """Have cards planned anew when the configs say something else than the schedule, and counted when they changed."""
-    replanning.watch(send=replan.delay)
+    replanning.watch(for_worker(), send=replan.delay)
     recounting.watch(for_worker(), send=recount.delay)
 
 

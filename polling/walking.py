@@ -15,8 +15,8 @@ from redis import Redis
 from cards.models import CheckType
 from polling import fleet
 from polling.fleet import Group, Row
-from polling.models import PollingConfig
 from polling.planning import Plan, Planner
+from polling.rules import Rules
 from polling.store.schedule import PlanMode
 
 
@@ -30,9 +30,9 @@ class Step:
 
 
 def planner(redis: Redis, chance: Random) -> Planner:
-    """A planner by the configs that are in force now."""
+    """A planner by the rules that are in force now."""
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds)
-    return Planner(redis, tuple(PollingConfig.objects.in_force()), chance, ramp)
+    return Planner(redis, Rules.in_force(redis), chance, ramp)
 
 
 def steps(
@@ -64,7 +64,7 @@ def _drafts(
     planner: Planner, check_types: Collection[CheckType], after: int, groups: Collection[Group] | None
 ) -> Iterator[tuple[int, list[Row], list[Plan]]]:
     for cards in fleet.chunks(settings.POLLING.seed_chunk_cards, after=after):
-        rows = [(card_id, group.card_class) for card_id, group in cards if groups is None or group in groups]
+        rows = [row for row in cards if groups is None or row[1] in groups]
         yield cards[-1][0], rows, [planner.draw_up(check_type, rows) for check_type in check_types]
 
 

@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
@@ -23,6 +23,15 @@ _MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 class GatewayError(Exception):
     """Trouble of the gateway: no card is to blame, all of them are asked again. Holds no secret."""
+
+
+class GatewayBusyError(GatewayError):
+    """The gateway asks to be left alone for a while: `rest`."""
+
+    def __init__(self, text: str, rest: timedelta) -> None:
+        """As every GatewayError, the text holds no secret."""
+        super().__init__(text)
+        self.rest = rest
 
 
 class CredentialsError(GatewayError):

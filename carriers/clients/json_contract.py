@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from carriers.clients.base import (
     CardErrorCode,
     CredentialsError,
     GatewayAddress,
+    GatewayBusyError,
     GatewayClient,
     GatewayError,
     Network,
@@ -22,6 +24,7 @@ from carriers.clients.base import (
     parse_mb,
     parse_time,
 )
+from carriers.clients.resting import rest_asked_for
 from carriers.clients.signing import Signer
 from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
@@ -80,7 +83,7 @@ class JsonClient(GatewayClient):
         except CallError as error:
             raise GatewayError(str(error)) from None
         if reply.status != OK:
-            raise GatewayError(f"the gateway answered with status {reply.status}")
+            raise _refusal(reply)
         return _by_iccid(_data(reply.body), asked=iccids)
 
     async def _post(self, path: str, body: bytes, *, deadline: float, max_bytes: int) -> Reply:
@@ -95,6 +98,12 @@ class JsonClient(GatewayClient):
         return await self._outgoing.post(
             self._base_url + path, body=body, headers=headers, deadline=deadline, max_bytes=max_bytes
         )
+
+
+def _refusal(reply: Reply) -> GatewayError:
+    told = f"the gateway answered with status {reply.status}"
+    rest = rest_asked_for(reply.retry_after, now=datetime.now(UTC))
+    return GatewayBusyError(f"{told}, and asks for a rest of {rest}", rest) if rest else GatewayError(told)
 
 
 def _signer(credentials: str) -> Signer:

@@ -48,7 +48,7 @@ for i, key in ipairs(KEYS) do
         redis.call('PEXPIRE', key, kept_ms)
     end
     local opened, probe, held = unpack(redis.call('HMGET', key, 'opened_at', 'probe_at', 'held_until'))
-    told[#told + 1] = math.max(0, tonumber(held or 0) - now, opened and math.max(1, probe - now) or 0)
+    told[#told + 1] = math.max(0, tonumber(held or 0) - now, opened and probe - now or 0)
     told[#told + 1] = opened and 1 or 0
 end
 return told

@@ -35,10 +35,11 @@ class StaleConnectionError(CallError):
 
 @dataclass(frozen=True)
 class Reply:
-    """The status and the body of an answer."""
+    """The status and the body of an answer, and its header `Retry-After` as it stands there."""
 
     status: int
     body: bytes
+    retry_after: str = ""
 
 
 class GuardedResolver(AbstractResolver):
@@ -110,7 +111,8 @@ class Outgoing:
                     url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=connection
                 ) as response,
             ):
-                return Reply(response.status, await _read(response, max_bytes))
+                body_read = await _read(response, max_bytes)
+                return Reply(response.status, body_read, response.headers.get("Retry-After", ""))
         except TimeoutError:
             raise CallError(f"no complete answer within {deadline:g} s") from None
         except (ServerDisconnectedError, ClientOSError) as error:

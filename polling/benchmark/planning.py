@@ -61,7 +61,9 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
         tell(cards)
     seed_seconds, taken = time.monotonic() - begun, _used_bytes(redis) - used
     begun, moved = time.monotonic(), 0
-    faster = replace(planner, configs=tuple(map(_faster, planner.configs)), decided={})
+    faster = replace(
+        planner, rules=replace(planner.rules, configs=tuple(map(_faster, planner.rules.configs))), decided={}
+    )
     for step in walking.steps(faster, [CheckType.DATA_USAGE], mode=PlanMode.MOVE):
         moved += step.cards
     move_seconds = time.monotonic() - begun

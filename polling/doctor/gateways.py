@@ -8,12 +8,12 @@ from django.conf import settings
 from redis import Redis
 
 from cards.models import Card
-from carriers.clients.base import GatewayError
 from carriers.limits import seats_of
 from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
 from polling.doctor.finding import Finding, note, ok, trouble
 from polling.drain.directory import Directory
+from polling.probing import sample_of, trouble_of
 
 
 def look(redis: Redis) -> Iterator[Finding]:
@@ -24,7 +24,7 @@ def look(redis: Redis) -> Iterator[Finding]:
             gateway: iccid
             for gateway in gateways
             if closed(gateway, directory) is None
-            and (iccid := _sample(gateway))
+            and (iccid := sample_of(gateway))
             and _has_seat(redis, gateway, held)
         }
         errors = asyncio.run(_ask(calls))
@@ -77,22 +77,7 @@ def _has_seat(redis: Redis, gateway: Gateway, held: ExitStack) -> bool:
 async def _ask(calls: Mapping[Gateway, str]) -> Mapping[Gateway, str]:
     networks = settings.COMMON.gateway_networks
     async with Outgoing(allowed_networks=networks, connections=len(calls) + 1) as outgoing:
-        errors = await asyncio.gather(*(_error(gateway, iccid, outgoing) for gateway, iccid in calls.items()))
+        errors = await asyncio.gather(
+            *(trouble_of(gateway, iccid, outgoing) for gateway, iccid in calls.items())
+        )
     return dict(zip(calls, errors, strict=True))
-
-
-async def _error(gateway: Gateway, iccid: str, outgoing: Outgoing) -> str:
-    try:
-        # What it says of the card does not matter here.
-        await gateway.client(outgoing).usage([iccid])
-    except GatewayError as error:
-        return str(error)
-    return ""
-
-
-def _sample(gateway: Gateway) -> str | None:
-    own = Card.objects.present().filter(gateway=gateway).values_list("iccid", flat=True)
-    if not gateway.is_default:
-        return own.first()
-    others = Card.objects.present().filter(gateway=None, carrier=gateway.carrier)
-    return own.first() or others.values_list("iccid", flat=True).first()

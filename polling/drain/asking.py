@@ -4,10 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
-from carriers.clients.base import CardError, CardErrorCode, GatewayClient, GatewayError
+from carriers.breakers import Tally
+from carriers.clients.base import CardError, CardErrorCode, GatewayBusyError, GatewayClient, GatewayError
 from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.base import GatewayCheck, PolledCard, Result
@@ -35,16 +37,27 @@ class Call:
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of a call. No results: it failed, and nothing is known of its cards."""
+    """What came of a call. No results: it failed, and nothing is known of its cards.
+
+    `rest`: not failed either, the gateway asked to be left alone for so long.
+    """
 
     call: Call
     results: Sequence[Result]
     duration_ms: int
+    rest: timedelta = timedelta()
 
     @property
     def has_failed(self) -> bool:
         """Whether there was no answer at all."""
-        return not self.results
+        return not (self.results or self.rest)
+
+    @property
+    def tally(self) -> Tally:
+        """What the gateway's breaker is told."""
+        # One card that its gateway cannot answer for is asked about again and again: that says nothing of the others.
+        is_telling = self.has_failed and not self.call.is_repeat
+        return Tally(answered=int(bool(self.results)), failed=int(is_telling), hold=self.rest)
 
     def blamed_on_the_card(self) -> "Answered":
         """The same, as an error of its cards: the gateway answers for others."""
@@ -67,15 +80,15 @@ class Asker:
     async def ask(self, call: Call) -> Answered:
         """Make the call. Its deadline is the gateway's; it raises nothing but cancellation."""
         started = time.perf_counter()
-        results = await self._results(call)
+        results, rest = await self._results(call)
         gateway_id = call.gateway.pk
         if results:
             self._failed_since_answer[gateway_id] = 0
-        elif gateway_id in self._failed_since_answer:
+        elif gateway_id in self._failed_since_answer and not rest:
             self._failed_since_answer[gateway_id] += 1
         duration_ms = round((time.perf_counter() - started) * 1000)
         self._last_ms[gateway_id] = duration_ms
-        return Answered(call, results, duration_ms)
+        return Answered(call, results, duration_ms, rest)
 
     def call_seconds(self, gateway_id: int) -> float:
         """How long a call to the gateway takes, as the last one did; a second before the first."""
@@ -91,14 +104,16 @@ class Asker:
         for (gateway, reason), calls in failures.items():
             log.warning("gateway_calls_failed", gateway=gateway, calls=calls, reason=reason)
 
-    async def _results(self, call: Call) -> Sequence[Result]:
+    async def _results(self, call: Call) -> tuple[Sequence[Result], timedelta]:
+        """The results, and the rest that the gateway asked for: at most one of them."""
         try:
             if call.gateway.pk not in self._clients:
                 self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)
-            return await self._check.ask(self._clients[call.gateway.pk], call.cards)
+            return await self._check.ask(self._clients[call.gateway.pk], call.cards), timedelta()
         except GatewayError as error:
             self._failures[call.gateway.name, str(error)] += 1
+            return (), error.rest if isinstance(error, GatewayBusyError) else timedelta()
         except Exception:
             # A fault of ours in one call must not take the other calls' answers with it.
             log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))
-        return ()
+            return (), timedelta()

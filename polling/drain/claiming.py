@@ -14,7 +14,7 @@ from polling import due
 from polling.checks.base import PolledCard
 from polling.drain import settling
 from polling.drain.directory import Directory
-from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.gates import Gates, Room
 from polling.drain.intake import Intake, Taken
 from polling.store.schedule import Settlement, Which
 
@@ -38,39 +38,49 @@ class Claimer:
         self,
         intake: Intake,
         *,
-        gateway_seats: GatewaySeats,
+        gates: Gates,
         call_seconds: Callable[[int], float],
         chance: Random,
     ) -> None:
         """`call_seconds` is how long a call to a gateway takes."""
         self._intake = intake
-        self._gateway_seats = gateway_seats
+        self._gates = gates
         self._call_seconds = call_seconds
         self._chance = chance
         # Gateway -> when it will have served those who were deferred (monotonic clock).
         self._served_at: dict[int, float] = {}
+        self.open_gateways = 0
 
-    def claim(self, calls: int, *, waiting: Mapping[int, int]) -> TakenByGateway:
-        """Claim what is triggered and due, for `calls` calls; `waiting` calls there are already, per gateway."""
+    def claim(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
+        """Claim what is triggered and due, for `calls` calls; `waiting` calls there are already, per gateway.
+
+        `share` is how many seats of the check type one gateway may use.
+        """
         directory = self._intake.directory()
         count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
         taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, waiting, is_all=taken.claimed < count)
+        return self._distribute(taken, directory, waiting, share, is_all=taken.claimed < count)
 
-    def claim_triggered(self, calls: int, *, waiting: Mapping[int, int]) -> TakenByGateway:
+    def look_behind(self, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
+        """Claim as many as are loaded at once, for cards of other gateways than those which have calls enough."""
+        directory = self._intake.directory()
+        taken = self._intake.claim(settings.POLLING.batch_cards, Which.ANY, directory)
+        return self._distribute(taken, directory, waiting, share, is_all=True)
+
+    def claim_triggered(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
         """Claim what is triggered only."""
         directory = self._intake.directory()
         taken = self._intake.claim(calls * directory.smallest_batch, Which.TRIGGERED, directory)
-        return self._distribute(taken, directory, waiting, is_all=True)
+        return self._distribute(taken, directory, waiting, share, is_all=True)
 
     def claim_suspect(self) -> TakenByGateway | None:
         """Claim one card that is to be asked about alone; None when there is none."""
         directory = self._intake.directory()
         taken = self._intake.claim(1, Which.SUSPECT, directory)
-        return self._distribute(taken, directory, {}, is_all=False) if taken.touched else None
+        return self._distribute(taken, directory, {}, 1, is_all=False) if taken.touched else None
 
     def _distribute(
-        self, taken: Taken, directory: Directory, waiting: Mapping[int, int], *, is_all: bool
+        self, taken: Taken, directory: Directory, waiting: Mapping[int, int], share: int, *, is_all: bool
     ) -> TakenByGateway:
         settlements = list(taken.settlements)
         by_gateway: dict[int, list[PolledCard]] = defaultdict(list)
@@ -81,24 +91,34 @@ class Claimer:
                 settlements.append(settling.while_closed(card, opens_in or timedelta(), self._chance))
             else:
                 by_gateway[gateway.pk].append(card)
+        self._gates.look(by_gateway)
+        self.open_gateways = sum(directory.opens_in(one) is None for one in directory.gateways.values())
         kept = []
         for gateway_id, cards in by_gateway.items():
             gateway = directory.gateways[gateway_id]
-            before = waiting.get(gateway_id, 0)
-            calls = -(-len(cards) // gateway.batch_size)
-            seats = self._gateway_seats.reserve(gateway_id, before + calls)
-            fits = max(0, min(len(cards), (seats * CALLS_A_SEAT - before) * gateway.batch_size))
-            settlements += self._deferred(gateway, cards[fits:], seats)
-            kept.append((gateway, cards[:fits]))
-            # More of the same would only be deferred as well: wait until a call has ended.
-            is_all = is_all or fits < len(cards)
-        return TakenByGateway(kept, settlements, is_all)
+            fits, deferred = self._fitting(gateway, cards, waiting.get(gateway_id, 0), share)
+            settlements += deferred
+            if fits:
+                kept.append((gateway, fits))
+        # When none fits, more would only be deferred as well: wait until a call has ended.
+        return TakenByGateway(kept, settlements, is_all or (bool(taken.cards) and not kept))
 
-    def _deferred(self, gateway: Gateway, cards: Sequence[PolledCard], seats: int) -> list[Settlement]:
+    def _fitting(
+        self, gateway: Gateway, cards: list[PolledCard], waiting: int, share: int
+    ) -> tuple[list[PolledCard], list[Settlement]]:
+        """The cards that may wait for a call, and the others deferred."""
+        if rest := self._gates.rest_of(gateway.pk):
+            return [], [settling.while_resting(card, rest, self._chance) for card in cards]
+        room = self._gates.reserve(gateway, waiting + -(-len(cards) // gateway.batch_size))
+        calls = min(room.calls, min(room.seats, share) * CALLS_A_SEAT) - waiting
+        fits = max(0, calls * gateway.batch_size)
+        return cards[:fits], self._deferred(gateway, cards[fits:], room)
+
+    def _deferred(self, gateway: Gateway, cards: Sequence[PolledCard], room: Room) -> list[Settlement]:
         """Each call's worth of cards comes back when it is its turn, so that none is claimed again in vain."""
         now = time.monotonic()
-        step = self._call_seconds(gateway.pk) / max(1, seats)
-        turn = max(now, self._served_at.get(gateway.pk, now))
+        step = max(room.apart, self._call_seconds(gateway.pk) / max(1, room.seats))
+        turn = max(now + room.wait, self._served_at.get(gateway.pk, now))
         settlements = []
         for start in range(0, len(cards), gateway.batch_size):
             turn += step

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
+from carriers.breakers import Rest
 from common.redis.leases import HeldSeats
 from polling.checks.base import GatewayCheck, Outcome
 from polling.drain import settling
@@ -14,11 +15,14 @@ from polling.drain.claiming import CALLS_A_SEAT, Claimer, TakenByGateway
 from polling.drain.intake import Intake
 from polling.drain.recording import record
 from polling.drain.settling import Hand
+from polling.drain.sharing import Demand
 from polling.drain.stream import LOOK_SECONDS, Means, Stream, either
 from polling.drain.waiting import Waiting
 from polling.store.schedule import Outlook, Settlement
 
 RECORD_OUTCOMES = 200
+# Calls that take longer than so many looks are slow.
+SLOW_LOOKS = 2
 # With so many answers unrecorded, no more is asked: PostgreSQL is slower than the gateways.
 UNRECORDED_AT_MOST = 2000
 
@@ -35,7 +39,7 @@ class GatewayStream(Stream):
         self._intake = Intake(check.type, redis=means.redis, hand=hand, chance=means.chance)
         self._claimer = Claimer(
             self._intake,
-            gateway_seats=means.gateway_seats,
+            gates=means.gates,
             call_seconds=self._asker.call_seconds,
             chance=means.chance,
         )
@@ -46,7 +50,11 @@ class GatewayStream(Stream):
         self._unrecorded = 0
         self._is_claiming, self._is_closed = True, False
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
-        self._triggered, self._begun = 0, 0
+        self._triggered, self._begun, self._pace_of_look = 0, 0, 0
+        self._is_stuck = False
+        self._running: Counter[int] = Counter()
+        self._demand, self._share, self._is_sharing = Demand(), sys.maxsize, False
+        self._at_next_turn: asyncio.TimerHandle | None = None
 
     async def check_suspects(self) -> None:
         """See the base class."""
@@ -72,6 +80,8 @@ class GatewayStream(Stream):
     async def close(self) -> None:
         """See the base class."""
         self._is_closed = True
+        if self._at_next_turn:
+            self._at_next_turn.cancel()
         self.cut_calls()
         while self._calls:
             await asyncio.wait(self._calls)
@@ -84,25 +94,35 @@ class GatewayStream(Stream):
 
     def calls_by_gateway(self) -> Counter[int]:
         """See the base class."""
-        running = Counter(call.gateway.pk for call in self._calls.values())
-        return running + Counter(self._waiting.calls_by_gateway())
+        return self._running + self.waiting_by_gateway()
+
+    def waiting_by_gateway(self) -> Counter[int]:
+        """See the base class."""
+        return Counter(self._waiting.calls_by_gateway())
 
     def take_pace(self) -> int:
         """See the base class."""
         begun, self._begun = self._begun, 0
-        return begun + len(self._calls)
+        self._pace_of_look = begun
+        is_sharing, self._is_sharing = self._is_sharing, False
+        # Seats that are kept free for other gateways are in use.
+        return max(begun + len(self._calls), len(self.seats) * is_sharing)
 
     def take_notice(self, outlook: Outlook) -> None:
         """See the base class."""
         self._triggered = outlook.triggered
+        self._is_stuck = outlook.due > 0 and self._pace_of_look * SLOW_LOOKS < len(self._calls)
+        self._demand.sample(self.calls_by_gateway())
+        self._share = self._demand.share_of(len(self.seats))
         self._ask()
         if outlook.cards:
             self._has_room.set()
 
     def defer(self, gateway_id: int) -> None:
         """See the base class."""
+        rest = self.means.gates.rest_of(gateway_id) or Rest(timedelta(), is_open=False)
         cards = self._waiting.drop(gateway_id)
-        self._settlements += [settling.while_busy(card, timedelta(), self.means.chance) for card in cards]
+        self._settlements += [settling.while_resting(card, rest, self.means.chance) for card in cards]
 
     def cut_calls(self) -> None:
         """See the base class."""
@@ -123,14 +143,23 @@ class GatewayStream(Stream):
         self._is_claiming = False
 
     async def _claim(self) -> TakenByGateway | None:
-        seats, waiting = len(self.seats), self._waiting.calls_by_gateway()
-        calls = sum(waiting.values())
+        seats, waiting, calls = len(self.seats), self.waiting_by_gateway(), self._lined_up()
         in_thread = self.means.outlet.in_thread
         if calls < seats:
-            return await in_thread(self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting)
+            return await in_thread(
+                self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting, share=self._share
+            )
+        if self._is_stuck and len({*self._running, *waiting}) < self._claimer.open_gateways:
+            # Slow gateways have all seats: cards of others may stand behind theirs.
+            self._is_stuck = False
+            return await in_thread(self._claimer.look_behind, waiting=waiting, share=self._share)
         if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
-            return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting)
+            return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting, share=self._share)
         return None
+
+    def _lined_up(self) -> int:
+        """The calls that wait; what waits beyond its gateway's share keeps nobody else from being claimed."""
+        return sum(min(count, self._share) for count in self._waiting.calls_by_gateway().values())
 
     def _line_up(self, taken: TakenByGateway, *, in_front: bool) -> None:
         self._settlements += taken.settlements
@@ -141,13 +170,27 @@ class GatewayStream(Stream):
 
     def _ask(self) -> None:
         """Begin calls while there are seats: of the type first, then of a gateway."""
-        gateway_seats = self.means.gateway_seats
         while self._may_ask and self.seats.begin():
-            call = self._waiting.next(gateway_seats.begin)
+            call = self._waiting.next(self._begin_at)
             if call is None:
                 self.seats.end()
+                self._wait_for_turn()
                 return
             self._begin(call)
+
+    def _begin_at(self, gateway_id: int) -> bool:
+        """Take a seat at the gateway, unless it uses its share of the type's seats already."""
+        if self._running[gateway_id] >= self._share:
+            self._is_sharing = True
+            return False
+        return self.means.gates.begin(gateway_id)
+
+    def _wait_for_turn(self) -> None:
+        """Nothing may begin now; look again when the next turn at a gateway comes."""
+        if self._at_next_turn:
+            self._at_next_turn.cancel()
+        wait = self.means.gates.turn_in(self.waiting_by_gateway())
+        self._at_next_turn = asyncio.get_running_loop().call_later(wait, self._ask) if wait else None
 
     @property
     def _may_ask(self) -> bool:
@@ -156,6 +199,7 @@ class GatewayStream(Stream):
 
     def _begin(self, call: Call) -> None:
         self._begun += 1
+        self._running[call.gateway.pk] += 1
         task = asyncio.create_task(self._call(call))
         self._calls[task] = call
         task.add_done_callback(self._end)
@@ -163,10 +207,11 @@ class GatewayStream(Stream):
     def _end(self, task: asyncio.Task[None]) -> None:
         """A call has come to its end, or was cut off."""
         call = self._calls.pop(task)
+        self._running -= Counter((call.gateway.pk,))
         self.seats.end()
-        self.means.gateway_seats.end(call.gateway.pk)
+        self.means.gates.end(call.gateway.pk)
         self._ask()
-        if self._waiting.calls() < len(self.seats):
+        if self._lined_up() < len(self.seats):
             self._has_room.set()
 
     async def _call(self, call: Call) -> None:
@@ -174,6 +219,7 @@ class GatewayStream(Stream):
 
     def _keep_or_repeat(self, answered: Answered) -> None:
         call = answered.call
+        self.means.gates.tell(call.gateway.pk, answered.tally)
         if answered.has_failed and self._asker.is_well(call.gateway):
             # The gateway answers others, so a card may be the reason: ask again in halves, to find out which.
             if self.means.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):

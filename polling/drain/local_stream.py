@@ -66,6 +66,10 @@ class LocalStream(Stream):
         """None."""
         return Counter()
 
+    def waiting_by_gateway(self) -> Counter[int]:
+        """None."""
+        return Counter()
+
     def defer(self, gateway_id: int) -> None:
         """No card waits for a gateway."""
 

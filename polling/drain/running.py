@@ -12,15 +12,18 @@ from random import Random
 
 import structlog
 from django.conf import settings
+from django.db import close_old_connections
 from redis import Redis
 
+from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 from common.redis.leases import LEASE_SECONDS, HeldSeats
 from polling.checks.base import Check, GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.drain import stopping
-from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.gates import Gates
 from polling.drain.gateway_stream import GatewayStream
+from polling.drain.half_open import Probes
 from polling.drain.lifetime import Lifetime
 from polling.drain.local_stream import LocalStream
 from polling.drain.outlet import Outlet
@@ -57,15 +60,16 @@ class Drain:
         lifetime = Lifetime(seconds=settings.POLLING.drain_seconds, should_stop=self.should_stop)
         # Claims and seats outlive the loop: whatever happens in it, they are given back.
         with ExitStack() as held:
-            gateway_seats = held.enter_context(GatewaySeats(self.redis))
+            gates = held.enter_context(Gates(self.redis))
             seats = {check: held.enter_context(seats_of(self.redis, check.type).hold()) for check in hands}
             for hand in hands.values():
                 held.enter_context(hand)
 
             async def use(outgoing: Outgoing) -> None:
-                means = Means(self.redis, self.outlet, outgoing, gateway_seats, lifetime, self.chance)
+                means = Means(self.redis, self.outlet, outgoing, gates, lifetime, self.chance)
                 streams = [_stream(check, seats[check], hand, means) for check, hand in hands.items()]
-                await Round(streams, means, Recruiter(self.redis, self.send_next)).run()
+                recruiter = Recruiter(self.redis, self.send_next)
+                await Round(streams, means, recruiter, Probes(means)).run()
 
             try:
                 self.outlet.run(use)
@@ -87,12 +91,14 @@ class Round:
     streams: Sequence[Stream]
     means: Means
     recruiter: Recruiter
+    probes: Probes
 
     async def run(self) -> None:
         """Return when all streams have ended; raises the first error of any of them."""
         try:
             # Beyond the lease of its seats, nothing of a drain may go on.
             async with asyncio.timeout(LEASE_SECONDS) as limit:
+                await self.means.outlet.in_thread(_look_at_all, self.means.gates)
                 await self._look()
                 work = asyncio.create_task(self._work())
                 try:
@@ -112,7 +118,9 @@ class Round:
                 # Nothing else is in flight in this process.
                 await stream.check_suspects()
             ended = await asyncio.gather(*map(self._flow, self.streams), return_exceptions=True)
+            await self.probes.end()
         finally:
+            self.probes.cut()
             for stream in self.streams:
                 await stream.close()
         for error in ended:
@@ -128,15 +136,20 @@ class Round:
             raise
 
     async def _look(self) -> None:
-        lifetime, in_thread = self.means.lifetime, self.means.outlet.in_thread
+        lifetime, in_thread, gates = self.means.lifetime, self.means.outlet.in_thread, self.means.gates
         calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
-        await in_thread(self.means.gateway_seats.review, calls)
+        waiting = sum((stream.waiting_by_gateway() for stream in self.streams), Counter[int]())
+        await in_thread(gates.review, calls, waiting)
+        await self.probes.look()
+        if self.probes.are_running:
+            lifetime.busy()
         for stream in self.streams:
             if lifetime.must_cut:
                 stream.cut_calls()
+                self.probes.cut()
             outlook = await in_thread(self._review_seats, stream, stream.take_pace())
             for gateway_id in calls:
-                if not self.means.gateway_seats.has_any(gateway_id):
+                if gates.rest_of(gateway_id) or not gates.has_seat(gateway_id):
                     stream.defer(gateway_id)
             stream.take_notice(outlook)
             if stream.is_at_work or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
@@ -169,6 +182,12 @@ class Round:
             # Who cannot claim himself, because PostgreSQL is away, must not call others.
             self.recruiter.call_for_help()
         return outlook
+
+
+def _look_at_all(gates: Gates) -> None:
+    """Blocks: for a thread. Of an open breaker, whose cards are planned far away, nobody would hear else."""
+    close_old_connections()
+    gates.look(Gateway.objects.values_list("pk", flat=True))
 
 
 def _stream(check: Check, seats: HeldSeats, hand: Hand, means: Means) -> Stream:

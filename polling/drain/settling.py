@@ -10,6 +10,7 @@ from typing import Self
 from redis import Redis
 
 from cards.models import CheckType
+from carriers.breakers import LONGEST_HOLD, Rest
 from polling import due
 from polling.checks.base import Outcome, PolledCard, Recorded
 from polling.drain.asking import Answered
@@ -23,9 +24,13 @@ def after(answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Ran
     """How the claims of `answered` calls are settled, when `outcomes` have been recorded of them."""
     durations = {card.claim: one.duration_ms for one in answered for card in one.call.cards}
     recorded = [after_outcome(outcome, durations[outcome.card.claim], chance) for outcome in outcomes]
-    failed = [one for one in answered if one.has_failed]
+    without_answer = [one for one in answered if not one.results]
     return recorded + [
-        after_trouble(card, one.duration_ms, chance) for one in failed for card in one.call.cards
+        while_resting(card, Rest(one.rest, is_open=one.rest > LONGEST_HOLD), chance)
+        if one.rest
+        else after_trouble(card, one.duration_ms, chance)
+        for one in without_answer
+        for card in one.call.cards
     ]
 
 
@@ -48,6 +53,13 @@ def after_trouble(card: PolledCard, duration_ms: int, chance: Random) -> Settlem
 def while_closed(card: PolledCard, opens_in: timedelta, chance: Random) -> Settlement:
     """The card must not be checked now: there is a pause, or its gateway must not be called."""
     return Settlement(card.claim, due.while_gateway_is_closed(card.interval, opens_in, chance))
+
+
+def while_resting(card: PolledCard, rest: Rest, chance: Random) -> Settlement:
+    """The gateway is left alone: for a while, or until a probe has shown that it answers again."""
+    if rest.is_open:
+        return while_closed(card, rest.left, chance)
+    return while_busy(card, rest.left, chance)
 
 
 def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:

@@ -12,7 +12,7 @@ from redis import Redis
 from common.http.outgoing import Outgoing
 from common.redis.leases import HeldSeats
 from polling.checks.base import Check
-from polling.drain.gateway_seats import GatewaySeats
+from polling.drain.gates import Gates
 from polling.drain.lifetime import Lifetime
 from polling.drain.outlet import Outlet
 from polling.drain.settling import Hand
@@ -28,7 +28,7 @@ class Means:
     redis: Redis
     outlet: Outlet
     outgoing: Outgoing
-    gateway_seats: GatewaySeats
+    gates: Gates
     lifetime: Lifetime
     chance: Random
 
@@ -76,8 +76,12 @@ class Stream(ABC):
         """How many calls wait or run, per gateway."""
 
     @abstractmethod
+    def waiting_by_gateway(self) -> Counter[int]:
+        """How many of them wait."""
+
+    @abstractmethod
     def defer(self, gateway_id: int) -> None:
-        """Nobody waits for a seat at a gateway: without any, its cards are deferred."""
+        """Nobody waits at a gateway that has no seat for us, or is left alone: its cards are deferred."""
 
 
 async def either(event: asyncio.Event, seconds: float) -> None:

@@ -96,7 +96,8 @@ def test_frozen_and_killed_servers_are_told_in_time(make_stack: MakeStack) -> No
         threads = web.threads()
         for credentials in ({}, web.bearer, SESSION, GARBAGE):
             assert web.answers_in_time(credentials) == [(503, {"status": "unhealthy"})] * ASKED
-        assert web.threads() <= threads
+        # One more a question would be a leak; a pool may still have grown by a few.
+        assert web.threads() < threads + ASKED
     stack.wait_until(lambda: web.sees("database", "answers"), seconds=10, what="PostgreSQL is seen again")
     assert web.connections() <= connections + 1
 

@@ -129,7 +129,7 @@ def test_the_queues_hold_what_sql_says_of_each_card(redis: Redis, seed: int) -> 
 
     planner = walking.planner(redis, chance)
     list(walking.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY))
-    census.take(planner.configs)
+    census.take(planner.rules)
     census.publish(redis)
 
     for check in CheckType:

@@ -18,6 +18,7 @@ from polling.conf import PollingSettings
 from polling.models import ClassCensus, PollingConfig
 from polling.repairing import Repair
 from polling.replanning import Replanning
+from polling.rules import Rules
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -168,7 +169,7 @@ def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, 
 def test_a_class_that_a_card_just_joins_is_not_taken_for_one_that_is_gone(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configs = tuple(PollingConfig.objects.in_force())
+    rules = Rules.in_force(redis)
     ClassCensus.objects.update(carddata_interval=77, cards=0)
     Card.objects.update(category="industry")
     count = census._counted
@@ -177,11 +178,11 @@ def test_a_class_that_a_card_just_joins_is_not_taken_for_one_that_is_gone(
         counted = count(*args)
         monkeypatch.undo()
         Card.objects.filter(pk=cards[0].pk).update(category="normal")
-        census.note([cards[0].pk], configs)
+        census.note([cards[0].pk], rules)
         return counted
 
     monkeypatch.setattr(census, "_counted", join_meanwhile)
-    census.refresh(configs)
+    census.refresh(rules)
 
     # It keeps the interval that its cards were planned with.
     assert ClassCensus.objects.get(category="normal").carddata_interval == 77
@@ -190,7 +191,7 @@ def test_a_class_that_a_card_just_joins_is_not_taken_for_one_that_is_gone(
 @pytest.mark.django_db(transaction=True)
 def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
     card, counting, planned = CardFactory.create(), Event(), Event()
-    count, configs = census._counted, tuple(PollingConfig.objects.in_force())
+    count, rules = census._counted, Rules.in_force(redis)
 
     def count_slowly(*args: Any) -> object:
         counted = count(*args)
@@ -201,7 +202,7 @@ def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
 
     def refresh() -> None:
         try:
-            census.refresh(configs)
+            census.refresh(rules)
         finally:
             connection.close()
 
@@ -209,7 +210,7 @@ def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
         patch.setattr(census, "_counted", count_slowly)
         ended = beside.submit(refresh)
         assert counting.wait(10)
-        census.note([card.pk], configs)
+        census.note([card.pk], rules)
         planned.set()
         ended.result()
 

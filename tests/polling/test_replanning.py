@@ -1,5 +1,6 @@
 """Configs that change move exactly the cards that they concern."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 from typing import Any, cast
@@ -10,11 +11,15 @@ from redis import Redis
 
 from cards import lifecycle
 from cards.models import Card, CheckState
+from carriers.breakers import Breakers, Tally
+from carriers.models import Gateway
 from common.redis.ownership import owned
-from polling import census, pausing, replanning
-from polling.models import ClassCensus, PollingConfig
+from polling import census, replanning
+from polling.due import AWAY_SECONDS
+from polling.models import ClassCensus, Pause, PollingConfig
 from polling.planning import Plan, Planner
 from polling.replanning import Replanning
+from polling.rules import Rules
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -49,10 +54,10 @@ def due_in(redis: Redis) -> dict[int, float]:
     return {int(card_id): due - now for card_id, due in found}
 
 
-def is_outdated() -> bool:
+def is_outdated(redis: Redis) -> bool:
     """Whether the tick would send for a replanning."""
     sent: list[bool] = []
-    replanning.watch(send=lambda: sent.append(True))
+    replanning.watch(redis, send=lambda: sent.append(True))
     return bool(sent)
 
 
@@ -63,7 +68,7 @@ def replan(redis: Redis) -> int:
 def test_nothing_is_outdated_after_a_walk(redis: Redis, read_just_now: list[Card]) -> None:
     before = due_in(redis)
 
-    assert not is_outdated()
+    assert not is_outdated(redis)
     assert replan(redis) == 0
     assert due_in(redis) == pytest.approx(before, abs=2)
 
@@ -74,11 +79,11 @@ def test_a_shorter_interval_is_in_force_for_every_card(
     assert min(due_in(redis).values()) > 20_000
     PollingConfig.objects.update(carddata_check_interval=600)
 
-    assert is_outdated()
+    assert is_outdated(redis)
     assert replan(redis) == 4
 
     assert all(530 <= seconds <= 541 for seconds in due_in(redis).values())
-    assert not is_outdated()
+    assert not is_outdated(redis)
 
 
 def test_only_the_cards_that_a_config_concerns_are_moved(redis: Redis, read_just_now: list[Card]) -> None:
@@ -179,7 +184,7 @@ def test_one_that_died_in_the_middle_is_repeated(
         replan(redis)
     monkeypatch.undo()
 
-    assert is_outdated()
+    assert is_outdated(redis)
     assert replan(redis) == 4
 
 
@@ -199,7 +204,7 @@ def test_what_is_outdated_again_meanwhile_is_planned_again(
     monkeypatch.setattr(Planner, "draw_up", outdate_meanwhile)
 
     assert replan(redis) == 8
-    assert not is_outdated()
+    assert not is_outdated(redis)
 
 
 def test_one_at_a_time_and_not_beside_a_walk(
@@ -237,22 +242,70 @@ def test_a_card_that_changes_class_while_it_is_moved_ends_where_it_belongs(
     assert all(7000 <= seconds <= 7200 for seconds in due.values())
 
 
-def test_the_end_of_a_pause_moves_the_cards_of_its_gateway_only(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card]
-) -> None:
-    gateway = GatewayFactory.create(carrier=read_just_now[0].carrier, is_default=False)
-    own = read_just_now[0]
-    Card.objects.filter(pk=own.pk).update(gateway=gateway)
+@pytest.fixture
+def own_gateway(redis: Redis, read_just_now: list[Card]) -> Gateway:
+    """A gateway of the first card alone."""
+    made: Gateway = GatewayFactory.create(carrier=read_just_now[0].carrier, is_default=False)
+    Card.objects.filter(pk=read_just_now[0].pk).update(gateway=made)
     Seeding(redis, Random(1)).run()
-    for card in read_just_now:
-        redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 90_000})
+    return made
 
-    pausing.end([PauseFactory.build(task_type="", gateway=gateway, owner=None)])
+
+def close_by_breaker(redis: Redis, gateway: Gateway) -> None:
+    Breakers(redis).report({gateway.pk: Tally(failed=20)})
+
+
+def close_by_switch(_: Redis, gateway: Gateway) -> None:
+    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=False)
+
+
+def close_by_pause(_: Redis, gateway: Gateway) -> None:
+    PauseFactory.create(task_type="", gateway=gateway)
+
+
+def reopen(redis: Redis, gateway: Gateway) -> None:
+    Breakers(redis).end_probe(gateway.pk, has_answered=True)
+    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
+    Pause.objects.all().delete()
+
+
+@pytest.mark.parametrize("close", [close_by_breaker, close_by_switch, close_by_pause])
+def test_the_cards_of_a_gateway_that_closes_are_put_far_away_until_it_opens(
+    redis: Redis,
+    read_just_now: list[Card],
+    own_gateway: Gateway,
+    close: Callable[[Redis, Gateway], None],
+) -> None:
+    own = read_just_now[0]
+    before = due_in(redis)
+    assert not is_outdated(redis)
+
+    close(redis, own_gateway)
+    assert is_outdated(redis)
+    assert replan(redis) == 1
+    assert not is_outdated(redis)
+
+    away = due_in(redis)
+    assert away.pop(own.pk) >= AWAY_SECONDS - 1
+    assert away.keys() == before.keys() - {own.pk}
+    assert all(seconds < 22_000 for seconds in away.values())
+
+    reopen(redis, own_gateway)
     assert replan(redis) == 1
 
-    due = due_in(redis)
-    assert due.pop(own.pk) < 21_600
-    assert all(seconds > 80_000 for seconds in due.values())
+    assert due_in(redis)[own.pk] <= before[own.pk] + 1
+    assert not is_outdated(redis)
+
+
+def test_a_card_that_changes_while_its_gateway_is_closed_stays_away(
+    redis: Redis, read_just_now: list[Card], own_gateway: Gateway
+) -> None:
+    close_by_breaker(redis, own_gateway)
+    replan(redis)
+
+    lifecycle.change([read_just_now[0].pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
+
+    assert due_in(redis)[read_just_now[0].pk] >= AWAY_SECONDS - 1
 
 
 def test_drains_have_read_the_configs_before_anything_is_moved(
@@ -282,14 +335,14 @@ def test_one_that_a_walk_has_overtaken_leaves_nothing_at_its_own_intervals(
         plan = planned(*args)
         monkeypatch.undo()
         PollingConfig.objects.update(carddata_check_interval=1200)
-        census.take(tuple(PollingConfig.objects.in_force()))
+        census.take(Rules.in_force(redis))
         return plan
 
     monkeypatch.setattr(Planner, "draw_up", overtake)
     replan(redis)
 
     assert all(1130 <= seconds <= 1141 for seconds in due_in(redis).values())
-    assert not is_outdated()
+    assert not is_outdated(redis)
 
 
 def test_a_class_that_comes_during_the_replanning_is_planned_by_the_configs_in_force(
@@ -308,4 +361,4 @@ def test_a_class_that_comes_during_the_replanning_is_planned_by_the_configs_in_f
     replan(redis)
 
     assert sorted(due_in(redis)) == [one.pk for one in read_just_now]
-    assert not is_outdated()
+    assert not is_outdated(redis)

@@ -15,6 +15,7 @@ from polling import census, defaults, seeding, wake_ups
 from polling.conf import PollingSettings
 from polling.models import ClassCensus, ConcurrencyLimit, PollingConfig
 from polling.replanning import Replanning
+from polling.rules import Rules
 from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
@@ -292,7 +293,7 @@ def test_a_walk_starts_over_when_the_configs_change(redis: Redis, settings: Sett
     assert len(told) > 3
     assert all(290 <= due_in(redis, card) <= 300 for card in cards)
     assert redis.zscore(QUEUE, str(unwanted.pk)) is None
-    assert census.outdated(tuple(PollingConfig.objects.in_force())) == []
+    assert census.outdated(Rules.in_force(redis)) == []
 
 
 def test_a_walk_that_failed_says_so_and_is_continued(redis: Redis, settings: Settings) -> None:

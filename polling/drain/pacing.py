@@ -1,0 +1,45 @@
+"""The pace at a gateway that takes so many calls a second: each call has its turn, reserved a little ahead."""
+
+import time
+from collections import deque
+from dataclasses import replace
+from threading import Lock
+
+from common.redis.rates import Rate, Turns
+
+# A turn that was not used by then is void: calls that bunch up would be more a second than the gateway takes.
+LATE_SECONDS = 0.05
+
+
+class Pace:
+    """The turns that one drain has reserved at one gateway. Threads reserve, the event loop uses them."""
+
+    def __init__(self, rate: Rate) -> None:
+        """None at first."""
+        self._rate = rate
+        self._turns: deque[float] = deque()
+        self._reserving = Lock()
+
+    def reserve(self, calls: int, *, per_second: int) -> Turns:
+        """Have turns for `calls` calls, as far as the rate lets; returns them, with when the next one is free."""
+        with self._reserving:
+            self._drop_late()
+            missing = max(0, calls - len(self._turns))
+            # A little apart, so that turns which are used late are not too many a second.
+            more = self._rate.reserve(missing, per_second=per_second / (1 + LATE_SECONDS))
+            now = time.monotonic()
+            self._turns.extend(now + more.first + turn * more.apart for turn in range(more.count))
+            return replace(more, count=len(self._turns))
+
+    def due_in(self) -> float | None:
+        """Seconds until the next turn; 0 when it is now, None when there is none."""
+        self._drop_late()
+        return max(0.0, self._turns[0] - time.monotonic()) if self._turns else None
+
+    def use(self) -> None:
+        """A call begins in the turn that is due."""
+        self._turns.popleft()
+
+    def _drop_late(self) -> None:
+        while self._turns and self._turns[0] < time.monotonic() - LATE_SECONDS:
+            self._turns.popleft()

@@ -1,0 +1,63 @@
+"""What decides when a card is checked: the configs in force, and whether its gateway may be called."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+
+from redis import Redis
+
+from cards.models import CheckType
+from carriers.breakers import Breakers, Tally
+from polling.checks.base import GatewayCheck
+from polling.checks.registry import CHECKS
+from polling.drain.directory import Directory
+from polling.due import WHILE_CLOSED
+from polling.fleet import Group
+from polling.matching import fingerprint, interval_for
+from polling.models import PollingConfig
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Configs in the order in which they decide, gateways that are closed, and the carriers' default gateways."""
+
+    configs: tuple[PollingConfig, ...]
+    closed: frozenset[int] = frozenset()
+    default_gateways: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def in_force(cls, redis: Redis) -> Self:
+        """As they are now. Closed is a gateway that is disabled, paused, or whose breaker is open."""
+        directory = Directory.read()
+        rests = Breakers(redis).report(dict.fromkeys(directory.gateways, Tally()))
+        closed = {
+            gateway_id
+            for gateway_id, gateway in directory.gateways.items()
+            if directory.opens_in(gateway) is not None
+        }
+        is_open = {gateway_id for gateway_id, rest in rests.items() if rest.is_open}
+        return cls(directory.configs, frozenset(closed | is_open), directory.default_gateways)
+
+    def hold(self, redis: Redis) -> bool:
+        """Whether they still are in force."""
+        now = type(self).in_force(redis)
+        return (fingerprint(self.configs), self.closed, self.default_gateways) == (
+            fingerprint(now.configs),
+            now.closed,
+            now.default_gateways,
+        )
+
+    def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
+        """How often the schedule has these cards checked; None: not at all.
+
+        Those of a closed gateway are put far away, until it opens: nobody claims them in vain.
+        """
+        interval = interval_for(group.card_class, check_type, self.configs)
+        return WHILE_CLOSED if interval and self._is_closed(group, check_type) else interval
+
+    def _is_closed(self, group: Group, check_type: CheckType) -> bool:
+        if not self.closed or not isinstance(CHECKS[check_type], GatewayCheck):
+            return False
+        default = self.default_gateways.get(group.card_class.carrier_id)
+        return (group.gateway_id or default) in self.closed

@@ -1,0 +1,146 @@
+"""Gateways that are sick, slow or ask for rest are left alone, and those that limit their pace get no more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from random import Random
+from typing import Any, cast
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from cards.models import CheckState
+from carriers import keys as gateway_keys
+from carriers.breakers import Breakers, Tally
+from carriers.models import Gateway
+from polling import limits
+from polling.conf import PollingSettings
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
+from polling.store import keys
+from tests.factories import CardFactory
+from tests.gateway import RunningSimulator
+from tests.polling.draining import TYPE, drain, gateway
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+def break_off(redis: Redis, broken: Gateway, *, rests_on: bool) -> None:
+    Breakers(redis).report({broken.pk: Tally(failed=20)})
+    if not rests_on:
+        redis.hset(gateway_keys.breaker(broken.pk), "probe_at", 1)
+
+
+def is_open(redis: Redis, which: Gateway) -> bool:
+    return bool(redis.hexists(gateway_keys.breaker(which.pk), "opened_at"))
+
+
+def most_in_a_second(calls: Sequence[dict[str, Any]]) -> int:
+    starts = sorted(datetime.fromisoformat(call["start"]).timestamp() for call in calls)
+    return max(sum(begin <= start < begin + 1 for start in starts) for begin in starts)
+
+
+def due_in(redis: Redis, card_id: int) -> float:
+    return cast(float, redis.zscore(keys.queue(TYPE), str(card_id))) - redis.time()[0]
+
+
+def test_a_gateway_that_always_fails_is_left_alone_after_twenty_calls_or_what_was_in_flight(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator, batch_size=1)
+    cards = [CardFactory.create() for _ in range(150)]
+    simulator.fault(path="/c/", kind="error")
+
+    drain(redis, outlet)
+
+    called = simulator.calls()
+    assert is_open(redis, sick)
+    assert 20 <= len(called) < 100
+    assert redis.hget(keys.stats(TYPE), "failed") == str(len(called))
+    assert not CheckState.objects.exists()
+    assert redis.zcard(keys.queue(TYPE)) == len(cards)
+    assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_an_open_breaker_lets_nobody_through_and_costs_its_cards_nothing(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    healthy = gateway(simulator, is_default=False)
+    waiting, other = CardFactory.create(), CardFactory.create(gateway=healthy)
+    break_off(redis, sick, rests_on=True)
+
+    drain(redis, outlet)
+
+    assert [call["cards"] for call in simulator.calls()] == [[other.iccid]]
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["1", "0"]
+    assert due_in(redis, waiting.pk) > 800
+
+
+def test_one_call_finds_out_that_a_gateway_answers_again(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    cards = [CardFactory.create() for _ in range(3)]
+    break_off(redis, sick, rests_on=False)
+    limits.publish(redis)
+    redis.set(keys.EPOCH, "1")
+    redis.set(keys.EPOCH_SERVER, str(redis.info("server")["run_id"]))
+
+    Drain(redis, outlet, Random(1)).run()
+
+    assert [call["cards"] for call in simulator.calls()] == [[cards[0].iccid]]
+    assert not is_open(redis, sick)
+    assert redis.zcard(gateway_keys.seats(sick.pk)) == 0
+
+
+def test_a_gateway_that_fails_its_probe_rests_again(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    CardFactory.create()
+    break_off(redis, sick, rests_on=False)
+    simulator.fault(path="/c/", kind="error")
+
+    drain(redis, outlet)
+
+    assert len(simulator.calls()) == 1
+    assert is_open(redis, sick)
+    assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 10
+
+
+def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
+    gateway(simulator, batch_size=1, calls_per_second=20)
+    cards = [CardFactory.create() for _ in range(120)]
+
+    drain(redis, outlet)
+
+    called = simulator.calls()
+    assert most_in_a_second(called) <= 20
+    assert len(called) > 20
+    assert len({card for call in called for card in call["cards"]}) == len(called)
+    assert redis.zcard(keys.queue(TYPE)) == len(cards)
+    assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_a_slow_gateway_leaves_seats_to_another_whose_cards_are_due_after_its_own(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=6)
+    slow = gateway(simulator, batch_size=1)
+    quick = gateway(simulator, batch_size=1, is_default=False)
+    Gateway.objects.filter(pk=quick.pk).update(base_url=f"{simulator.url}/c/bluepeak")
+    waiting = [CardFactory.create(gateway=slow) for _ in range(300)]
+    others = [CardFactory.create(gateway=quick) for _ in range(60)]
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=4000)
+
+    drain(redis, outlet)
+
+    # As many calls of the slow one as there are seats end after 4 s each: the drain makes no hundred of them.
+    called = [call for call in simulator.calls() if call["path"].startswith("/c/bluepeak")]
+    assert len({card for call in called for card in call["cards"]}) > len(others) / 2
+    assert redis.zcard(keys.queue(TYPE)) == len(waiting) + len(others)
+    assert redis.hlen(keys.claims(TYPE)) == 0

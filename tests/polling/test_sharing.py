@@ -1,0 +1,39 @@
+from collections import Counter
+
+import pytest
+
+from polling.drain.sharing import Demand, fair_share
+
+
+@pytest.mark.parametrize(
+    ("seats", "demands", "share"),
+    [
+        (50, [], 50),
+        (50, [200], 50),
+        (50, [200, 200], 25),
+        (50, [200, 200, 200], 17),
+        (50, [200, 10], 40),
+        (50, [200, 0.3], 49),
+        (50, [5, 5], 50),
+        (50, [1, 2, 300, 300], 24),
+        (3, [9, 9, 9, 9, 9], 1),
+        (0, [9], 0),
+    ],
+)
+def test_the_modest_get_what_they_demand_and_the_others_as_much_as_each_other(
+    seats: int, demands: list[float], share: int
+) -> None:
+    assert fair_share(seats, demands) == share
+
+
+def test_demand_is_what_it_was_over_the_last_second_or_so() -> None:
+    demand = Demand()
+    demand.sample({1: 100, 2: 20})
+    assert demand.share_of(50) == 30
+
+    demand.sample({1: 100})
+    assert demand.share_of(50) == 34
+    for _ in range(50):
+        demand.sample(Counter({1: 100}))
+
+    assert demand.share_of(50) == 50
