@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,13 @@ class RunningSimulator:
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """The log, oldest first."""
         return [json.loads(line) for line in self._get(f"/_sim/calls?since={since}").splitlines()]
+
+    def calls_ended(self, count: int) -> list[dict[str, Any]]:
+        """The log once it has `count` calls: that a caller hung up is noticed a moment later."""
+        ends_at = time.monotonic() + 5
+        while len(calls := self.calls()) < count and time.monotonic() < ends_at:
+            time.sleep(0.01)
+        return calls
 
     def truth(self, iccid: str, at: datetime) -> dict[str, str]:
         """What a card was at a moment."""

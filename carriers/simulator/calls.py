@@ -13,11 +13,11 @@ MAX_BYTES = 50_000_000
 
 
 class CallLog:
-    """Start, end, path, cards, and calls in flight at once, of each signed call."""
+    """Start, end, path, cards, calls in flight at once, and the fault that hit, of each signed call."""
 
     def __init__(self) -> None:
         """Empty."""
-        self._calls: deque[tuple[datetime, datetime, str, str, int]] = deque()
+        self._calls: deque[tuple[datetime, datetime, str, str, int, str | None]] = deque()
         self._bytes = 0
         self._in_flight = 0
         self._total = 0
@@ -27,12 +27,14 @@ class CallLog:
         self._in_flight += 1
         return datetime.now(UTC), self._in_flight
 
-    def end(self, begun: tuple[datetime, int], path: str, iccids: Sequence[str]) -> None:
+    def end(
+        self, begun: tuple[datetime, int], path: str, iccids: Sequence[str], *, fault: str | None = None
+    ) -> None:
         """The call has been answered, or its caller has gone away."""
         self._in_flight -= 1
         self._total += 1
         cards = ",".join(iccids)
-        self._calls.append((begun[0], datetime.now(UTC), path, cards, begun[1]))
+        self._calls.append((begun[0], datetime.now(UTC), path, cards, begun[1], fault))
         self._bytes += len(cards)
         while len(self._calls) > MAX_CALLS or self._bytes > MAX_BYTES:
             self._bytes -= len(self._calls.popleft()[3])
@@ -49,9 +51,10 @@ class CallLog:
                     "path": path,
                     "cards": cards.split(","),
                     "in_flight": at_once,
+                    "fault": fault,
                 }
             )
-            for number, (start, end, path, cards, at_once) in islice(
+            for number, (start, end, path, cards, at_once, fault) in islice(
                 enumerate(self._calls, first), max(0, since - first), None
             )
         )

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -12,11 +12,23 @@ class FaultKind(StrEnum):
 
     LATENCY = "latency"
     ERROR = "error"
+    TIMEOUT = "timeout"
+    GARBAGE = "garbage"
+    TRUNCATE = "truncate"
+    HUGE = "huge"
+    DRIP = "drip"
+    RESET = "reset"
+    WRONG_CARD = "wrong_card"
+    RETRY_AFTER = "retry_after"
+
+
+MAX_MILLISECONDS = 60_000
+DEFAULT_MILLISECONDS = {FaultKind.DRIP: 400, FaultKind.RETRY_AFTER: 1000}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`share` (0 to 1) of the calls below `path` are hit; `milliseconds` is for latency."""
+    """`share` (0 to 1) of the calls below `path` are hit; `milliseconds` is for the kinds that take time."""
 
     path: str
     kind: FaultKind
@@ -28,14 +40,18 @@ class Fault:
         """Read the JSON of a request; raises ValueError with words for the caller."""
         if not isinstance(body, Mapping):
             raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
+        if unknown := sorted(body.keys() - {field.name for field in fields(cls)}):
+            raise ValueError(f"there is no field {unknown[0]}")
         kinds = [kind.value for kind in FaultKind]
         if body.get("kind") not in kinds:
             raise ValueError(f"kind must be one of {', '.join(kinds)}")
         path = body.get("path")
         if not isinstance(path, str) or not path.startswith("/"):
             raise ValueError("path must begin with /")
+        kind = FaultKind(body["kind"])
         share = _number(body, "share", default=1, maximum=1)
-        return cls(path, FaultKind(body["kind"]), share, int(_number(body, "milliseconds", 0, 60_000)))
+        default = DEFAULT_MILLISECONDS.get(kind, 0)
+        return cls(path, kind, share, int(_number(body, "milliseconds", default, MAX_MILLISECONDS)))
 
 
 class Faults:
@@ -55,7 +71,7 @@ class Faults:
             self._faults.pop(key, None)
 
     def drawn(self, path: str) -> list[Fault]:
-        """The faults that hit this call."""
+        """The faults that hit this call, in the order in which they were first switched on."""
         return [
             fault
             for fault in self._faults.values()

@@ -1,7 +1,10 @@
 """The simulator's HTTP/1.1: an asyncio protocol around httptools, several times faster than a web framework."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
@@ -9,6 +12,8 @@ from typing import cast
 import httptools
 
 MAX_BODY_BYTES = 2_000_000
+# struct linger of socket(7): on, for no time. Closing then resets the connection.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
@@ -23,22 +28,39 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, whole."""
+    """One answer, whole, unless Content-Length promises `missing` bytes more than its body has."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    missing: int = 0
 
     def encode(self, *, keep_alive: bool) -> bytes:
         """The bytes on the wire."""
         head = (
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\nContent-Type: {self.content_type}\r\n"
-            f"Content-Length: {len(self.body)}\r\nConnection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n"
+            f"Content-Length: {len(self.body) + self.missing}\r\n"
+            f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
         )
-        return head.encode() + self.body
+        if self.headers:
+            head += "".join(f"{name}: {value}\r\n" for name, value in self.headers)
+        return head.encode() + b"\r\n" + self.body
 
 
-Handler = Callable[[Request], Answer | Awaitable[Answer]]
+@dataclass(frozen=True)
+class RawAnswer:
+    """Bytes as they are, `gap` seconds before each piece; then the connection is closed, or reset."""
+
+    pieces: Sequence[bytes] = ()
+    gap: float = 0.0
+    is_reset: bool = False
+
+
+Reply = Answer | RawAnswer
+# A late reply is entered to have it, and left when it has been sent or the client is gone.
+LateReply = AbstractAsyncContextManager[Reply]
+Handler = Callable[[Request], Answer | LateReply]
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -99,17 +121,19 @@ class HttpProtocol(asyncio.Protocol):
         answer = self._handle(Request(method, target, self._headers, self._body))
         if isinstance(answer, Answer) and self._before is None:
             self._send(answer, keep_alive=keep_alive)
-        else:
-            self._before = asyncio.ensure_future(self._later(answer, self._before, keep_alive=keep_alive))
+            return
+        late = nullcontext(answer) if isinstance(answer, Answer) else answer
+        self._before = asyncio.ensure_future(self._later(late, self._before, keep_alive=keep_alive))
 
-    async def _later(
-        self, answer: Answer | Awaitable[Answer], before: asyncio.Task[None] | None, *, keep_alive: bool
-    ) -> None:
+    async def _later(self, late: LateReply, before: asyncio.Task[None] | None, *, keep_alive: bool) -> None:
         try:
-            ready = answer if isinstance(answer, Answer) else await answer
             if before:
                 await before
-            self._send(ready, keep_alive=keep_alive)
+            async with late as reply:
+                if isinstance(reply, Answer):
+                    self._send(reply, keep_alive=keep_alive)
+                else:
+                    await self._send_raw(reply)
         except Exception:
             self._transport.abort()
             raise
@@ -119,4 +143,15 @@ class HttpProtocol(asyncio.Protocol):
     def _send(self, answer: Answer, *, keep_alive: bool) -> None:
         self._transport.write(answer.encode(keep_alive=keep_alive))
         if not keep_alive:
+            self._transport.close()
+
+    async def _send_raw(self, raw: RawAnswer) -> None:
+        for piece in raw.pieces:
+            await asyncio.sleep(raw.gap)
+            self._transport.write(piece)
+        if raw.is_reset:
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self._transport.abort()
+        else:
             self._transport.close()

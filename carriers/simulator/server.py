@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +13,10 @@ from carriers.clients.signing import Signer
 from carriers.simulator.admission import Admission
 from carriers.simulator.calls import CallLog
 from carriers.simulator.clock import asked_clock, asked_moment
-from carriers.simulator.faults import Fault, FaultKind, Faults
+from carriers.simulator.faults import Fault, Faults
 from carriers.simulator.gateway import BadRequestError, SimulatedGateway
-from carriers.simulator.http import Answer, HttpProtocol, Request
+from carriers.simulator.http import Answer, HttpProtocol, LateReply, Reply, Request
+from carriers.simulator.kinds import KINDS, Wait
 
 CARRIER_PREFIX = "/c/"
 CARDS_PREFIX = "/_sim/cards/"
@@ -47,8 +49,8 @@ class SimulatorServer:
         for connection in list(self._connections):
             connection.abort()
 
-    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
-        """The answer to one request; awaitable when it is to be late."""
+    def handle(self, request: Request) -> Answer | LateReply:
+        """The answer to one request; a late reply when a fault hits."""
         if request.target.startswith(CARRIER_PREFIX):
             return self._carrier(request)
         return self._beside(request)
@@ -71,7 +73,7 @@ class SimulatorServer:
                 return self._truth(path.removeprefix(CARDS_PREFIX), query.get("at"))
         return _json({"error": "there is nothing at this path"}, 404)
 
-    def _carrier(self, request: Request) -> Answer | Awaitable[Answer]:
+    def _carrier(self, request: Request) -> Answer | LateReply:
         path, body = request.target, request.body
         if request.method != "POST":
             return _json({"code": 405, "message": "only POST"}, 405)
@@ -91,17 +93,21 @@ class SimulatorServer:
         self._calls.end(begun, path, _cards(asked))
         return answer
 
-    async def _faulty(self, path: str, asked: dict[str, Any], faults: list[Fault]) -> Answer:
+    @asynccontextmanager
+    async def _faulty(self, path: str, asked: dict[str, Any], faults: list[Fault]) -> AsyncIterator[Reply]:
         begun = self._calls.begin()
         try:
             for fault in faults:
-                if fault.kind is FaultKind.LATENCY:
-                    await asyncio.sleep(fault.milliseconds / 1000)
-                else:
-                    return _json({"code": 500, "message": "a fault that was asked for"}, 500)
-            return self._answer(path, asked)
+                played = KINDS[fault.kind](fault, lambda: self._answer(path, asked))
+                if not isinstance(played, Wait):
+                    break
+                await asyncio.sleep(played.seconds)
+            else:
+                played = self._answer(path, asked)
+            yield played
         finally:
-            self._calls.end(begun, path, _cards(asked))
+            # Of several faults, the one that the call got to.
+            self._calls.end(begun, path, _cards(asked), fault=fault.kind)
 
     def _answer(self, path: str, asked: dict[str, Any]) -> Answer:
         code, _, rest = path.removeprefix(CARRIER_PREFIX).partition("/")

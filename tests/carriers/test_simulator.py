@@ -152,16 +152,6 @@ def test_latency_and_errors_can_be_switched_on_and_off() -> None:
     assert took >= 0.2
 
 
-@pytest.mark.parametrize("fault", [{}, {"kind": "flood", "path": "/"}, {"kind": "error", "path": "x"},
-                                   {"kind": "error", "path": "/", "share": 2}, {"kind": "latency", "path": "/", "milliseconds": "1"}])  # fmt: skip
-def test_a_fault_that_makes_no_sense_is_refused(fault: dict[str, Any]) -> None:
-    with running_simulator() as simulator, pytest.raises(urllib.error.HTTPError) as refused:
-        simulator.fault(**fault)
-
-    with refused.value as answer:
-        assert answer.code == 400
-
-
 @pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.code)
 def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrier: Any) -> None:
     iccid = carrier.prefix + "0" * 14
