@@ -10,10 +10,11 @@ from redis import Redis
 from carriers import keys
 from common.redis import scripts
 
-# It opens at half or more failures of so many calls, in six buckets of 5 s.
+# It opens when half or more of so many calls have failed, over half a minute or over the last 5 s and more.
 MIN_CALLS: Final = 20
-BUCKET_MS: Final = 5_000
-BUCKETS: Final = 6
+BUCKET_MS: Final = 2_500
+BUCKETS: Final = 12
+RECENT_BUCKETS: Final = 3
 REST: Final = timedelta(seconds=15)
 # A probe takes as long as a call may: 10 s.
 PROBE_LEASE: Final = timedelta(seconds=15)
@@ -46,7 +47,7 @@ class Breakers:
 
     ::
 
-        answered:358000000 -> 41, failed:358000000 -> 2   (bucket of 5 s by Redis' clock -> calls)
+        answered:716000000 -> 41, failed:716000000 -> 2   (bucket of 2.5 s by Redis' clock -> calls)
         opened_at -> 1790000000123, probe_at -> 1790000015123   (unix ms)
 
     `held_until` (unix ms) stands in either when the gateway asked to be left alone for a while.
@@ -64,6 +65,7 @@ class Breakers:
             MIN_CALLS,
             BUCKET_MS,
             BUCKETS,
+            RECENT_BUCKETS,
             _ms(REST),
             _ms(KEPT),
             _ms(LONGEST_HOLD),

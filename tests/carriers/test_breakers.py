@@ -5,7 +5,7 @@ import pytest
 from redis import Redis
 
 from carriers import keys
-from carriers.breakers import BUCKET_MS, BUCKETS, LONGEST_REST, REST, Breakers, Tally
+from carriers.breakers import BUCKET_MS, BUCKETS, LONGEST_REST, RECENT_BUCKETS, REST, Breakers, Tally
 
 GATEWAY = 7
 WELL = Tally(answered=10)
@@ -57,6 +57,23 @@ def test_calls_of_more_than_half_a_minute_ago_do_not_count(breakers: Breakers, r
     redis.hset(keys.breaker(GATEWAY), f"failed:{bucket - BUCKETS + 3}", 10)
 
     assert breakers.report({GATEWAY: Tally(failed=1)})[GATEWAY].is_open
+
+
+def test_a_gateway_that_has_just_gone_down_is_not_judged_by_how_well_it_did_before(
+    breakers: Breakers, redis: Redis
+) -> None:
+    bucket = int(time.time() * 1000) // BUCKET_MS
+    redis.hset(keys.breaker(GATEWAY), f"answered:{bucket - RECENT_BUCKETS}", 100_000)
+
+    assert breakers.report({GATEWAY: Tally(answered=9, failed=10)}) == {}
+    assert breakers.report({GATEWAY: Tally(failed=1)})[GATEWAY].is_open
+
+
+def test_who_only_asks_has_it_judged_too(breakers: Breakers, redis: Redis) -> None:
+    bucket = int(time.time() * 1000) // BUCKET_MS
+    redis.hset(keys.breaker(GATEWAY), f"failed:{bucket}", 20)
+
+    assert breakers.report({GATEWAY: Tally()})[GATEWAY].is_open
 
 
 def test_who_asks_about_others_hears_of_them_alone(breakers: Breakers) -> None:

@@ -1,0 +1,92 @@
+"""One gateway fails, hangs or is slow: the others lose nothing, and it is left alone until it answers again."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from carriers import keys as gateway_keys
+from carriers.simulator.fleet import CARRIERS
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import law_holds
+
+pytestmark = pytest.mark.faults
+SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
+LATENCY_MS = 200
+SEATS = 48
+MEASURED = timedelta(seconds=10)
+# Slower than any call may be, so every one of them fails; and slow, but within its deadline.
+HANGS, CRAWLS = {"kind": "timeout"}, {"kind": "latency", "milliseconds": 2500}
+
+
+def healthy_calls(stack: Stack) -> int:
+    """Calls that healthy gateways answer in `MEASURED`, all cards of all gateways being due."""
+    stack.make_all_due()
+    begin = datetime.now(UTC) + timedelta(seconds=2)
+    end = begin + MEASURED
+    stack.wait_until(lambda: datetime.now(UTC) > end, seconds=30, what="time")
+    ended = [
+        call
+        for call in stack.simulator.calls()
+        if call["path"].split("/")[2] in HEALTHY and begin <= datetime.fromisoformat(call["end"]) < end
+    ]
+    return len(ended)
+
+
+def wait_for_calls_of_the_sick(stack: Stack, *, count: int) -> None:
+    """Its cards are asked about as ever."""
+    since = datetime.now(UTC)
+    stack.make_all_due()
+    stack.wait_until(
+        lambda: sum(call["path"].startswith(f"/c/{SICK}") for call in stack.calls_since(since)) > count,
+        seconds=30,
+        what=f"{SICK} is called",
+    )
+
+
+def is_open(stack: Stack) -> bool:
+    ((gateway_id,),) = stack.rows(f"SELECT id FROM carriers_gateway WHERE base_url LIKE '%/{SICK}'")
+    return bool(stack.redis.hexists(gateway_keys.breaker(gateway_id), "opened_at"))
+
+
+def switch(stack: Stack, fault: Mapping[str, object], *, share: int) -> None:
+    stack.simulator.fault(path=f"/c/{SICK}", share=share, **fault)
+
+
+@pytest.fixture
+def stack(make_stack: MakeStack) -> Stack:
+    made = make_stack(12_000, POLLING_SEED_RAMP_SECONDS="0")
+    made.rows("UPDATE carriers_gateway SET batch_size = 1, timeout_seconds = 3 RETURNING id")
+    made.rows(f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS} RETURNING id")
+    made.manage("init_polling")
+    made.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
+    made.start_engine(with_background=True)
+    made.wait_until(made.simulator.calls, seconds=60, what="a call")
+    return made
+
+
+def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(stack: Stack) -> None:
+    before = healthy_calls(stack)
+    shares = {}
+
+    for fault in ({"kind": "error"}, HANGS):
+        wait_for_calls_of_the_sick(stack, count=200)
+        switch(stack, fault, share=1)
+        opened_after = stack.wait_until(
+            lambda: is_open(stack), seconds=10, what=f"{fault}: the breaker opens"
+        )
+        shares[str(fault["kind"])] = healthy_calls(stack) / before
+        switch(stack, fault, share=0)
+        closed_after = stack.wait_until(
+            lambda: not is_open(stack), seconds=30, what=f"{fault}: the breaker closes"
+        )
+        print(f"\n{fault}: opened after {opened_after:.1f} s, closed after {closed_after:.1f} s")
+    switch(stack, CRAWLS, share=1)
+    shares["slow"] = healthy_calls(stack) / before
+    assert not is_open(stack)
+    switch(stack, CRAWLS, share=0)
+
+    print(f"calls of the healthy gateways before: {before}; share that is kept: {shares}")
+    assert {kind: share >= 0.95 for kind, share in shares.items()} == dict.fromkeys(shares, True)
+    wait_for_calls_of_the_sick(stack, count=200)
+    assert law_holds(stack)
