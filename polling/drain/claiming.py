@@ -61,10 +61,11 @@ class Claimer:
         taken = self._intake.claim(count, Which.ANY, directory)
         return self._distribute(taken, directory, waiting, share, is_all=taken.claimed < count)
 
-    def look_behind(self, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
-        """Claim as many as are loaded at once, for cards of other gateways than those which have calls enough."""
+    def look_behind(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
+        """Claim for `calls` calls though as many wait: cards of other gateways than theirs may be due, too."""
         directory = self._intake.directory()
-        taken = self._intake.claim(settings.POLLING.batch_cards, Which.ANY, directory)
+        count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
+        taken = self._intake.claim(count, Which.ANY, directory)
         return self._distribute(taken, directory, waiting, share, is_all=True)
 
     def claim_triggered(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:

@@ -152,7 +152,9 @@ class GatewayStream(Stream):
         if self._is_stuck and len({*self._running, *waiting}) < self._claimer.open_gateways:
             # Slow gateways have all seats: cards of others may stand behind theirs.
             self._is_stuck = False
-            return await in_thread(self._claimer.look_behind, waiting=waiting, share=self._share)
+            return await in_thread(
+                self._claimer.look_behind, seats * CALLS_A_SEAT, waiting=waiting, share=self._share
+            )
         if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
             return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting, share=self._share)
         return None
@@ -180,6 +182,9 @@ class GatewayStream(Stream):
 
     def _begin_at(self, gateway_id: int) -> bool:
         """Take a seat at the gateway, unless it uses its share of the type's seats already."""
+        if self._asker.call_seconds(gateway_id) > self.means.lifetime.seconds_left:
+            # The drain would wait for it in the end, with the seats of the quick ones idle.
+            return False
         if self._running[gateway_id] >= self._share:
             self._is_sharing = True
             return False
@@ -219,8 +224,9 @@ class GatewayStream(Stream):
 
     def _keep_or_repeat(self, answered: Answered) -> None:
         call = answered.call
-        self.means.gates.tell(call.gateway.pk, answered.tally)
-        if answered.has_failed and self._asker.is_well(call.gateway):
+        is_well = self._asker.is_well(call.gateway)
+        self.means.gates.tell(call.gateway.pk, answered.tally(is_gateway_well=is_well))
+        if answered.has_failed and is_well:
             # The gateway answers others, so a card may be the reason: ask again in halves, to find out which.
             if self.means.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
                 self._waiting.repeat(call.halves())

@@ -39,6 +39,11 @@ class Lifetime:
         return time.monotonic() >= self._ends_at
 
     @property
+    def seconds_left(self) -> float:
+        """Until the time is up."""
+        return self._ends_at - time.monotonic()
+
+    @property
     def may_claim(self) -> bool:
         """Whether more cards may be claimed."""
         return self.may_call and time.monotonic() - self._busy_at < LINGER_SECONDS

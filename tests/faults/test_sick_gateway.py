@@ -7,6 +7,7 @@ import pytest
 
 from carriers import keys as gateway_keys
 from carriers.simulator.fleet import CARRIERS
+from polling.due import AWAY_SECONDS
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import law_holds
 
@@ -34,7 +35,9 @@ def healthy_calls(stack: Stack) -> int:
 
 
 def wait_for_calls_of_the_sick(stack: Stack, *, count: int) -> None:
-    """Its cards are asked about as ever."""
+    """Its cards are planned as ever, and asked about when they are due."""
+    away = f"SELECT FROM polling_classcensus WHERE carddata_interval = {int(AWAY_SECONDS)}"
+    stack.wait_until(lambda: not stack.rows(away), seconds=30, what=f"{SICK}'s cards are planned again")
     since = datetime.now(UTC)
     stack.make_all_due()
     stack.wait_until(
@@ -81,6 +84,7 @@ def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(sta
             lambda: not is_open(stack), seconds=30, what=f"{fault}: the breaker closes"
         )
         print(f"\n{fault}: opened after {opened_after:.1f} s, closed after {closed_after:.1f} s")
+    wait_for_calls_of_the_sick(stack, count=200)
     switch(stack, CRAWLS, share=1)
     shares["slow"] = healthy_calls(stack) / before
     assert not is_open(stack)
