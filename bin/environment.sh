@@ -30,6 +30,14 @@ install_with_pip() {
     "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements.txt"
 }
 
+# Settings for what talks to no server of an operator, or starts its own.
+without_servers() {
+    unset SIMWATCH_ENV_FILE CELERY_BROKER_URL DJANGO_SETTINGS_MODULE
+    export SIMWATCH_MODE=local SECRET_KEY=local-check
+    export ENCRYPTION_KEYS=check:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+    export DATABASE_URL=postgresql://nobody@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0
+}
+
 is_installed() {
     [ -x "$python" ] && cmp -s "$root/uv.lock" "$stamp"
 }

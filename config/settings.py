@@ -179,6 +179,8 @@ POLLING = PollingSettings(
         for name, default in asdict(PollingSettings()).items()
     }
 )
+# Who starts real processes for the benchmark: a dotted path, because no app imports `config`.
+LOCAL_STACK = "config.local.stack.Stack"
 
 LOGGING_CONFIG = None
 LOGGING = logging_config(as_json=not IS_LOCAL, level=env.str("LOG_LEVEL", default="INFO"))

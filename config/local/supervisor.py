@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,6 +85,14 @@ class Supervisor:
             elif now >= self._retry_at[name]:
                 del self._retry_at[name]
                 self.start(service)
+
+    def end(self, names: Collection[str]) -> None:
+        """End these services and leave them ended; those that do not run are passed over."""
+        ended = [self._running.pop(name) for name in names if name in self._running]
+        for service, _ in ended:
+            self._retry_at.pop(service.name, None)
+            (self._pids / service.name).unlink(missing_ok=True)
+        _end(ended, GRACE_SECONDS)
 
     def stop(self) -> None:
         """End everything, in under ten seconds: those who use the servers, then the servers."""

@@ -10,7 +10,8 @@ import pytest
 from carriers.clients.signing import Signer
 from carriers.simulator.admission import Admission
 from carriers.simulator.fleet import CARRIERS, counter_mb, cycle_of, verified_at
-from tests.gateway import SECRET, RunningSimulator, running_simulator
+from carriers.simulator.remote import RunningSimulator
+from tests.gateway import SECRET, running_simulator
 
 CARD = "89860000000000000001"
 SIGNER = Signer("demo", SECRET.encode())

@@ -2,38 +2,25 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-from redis import Redis
 
-from config.local import processes
-from config.local.environment import fresh_variables
-from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
-from config.local.supervisor import Service, Supervisor
+from config.local.stack import Servers
+from config.local.stack import Stack as LocalStack
 from polling.store import keys
 from polling.store.schedule import Schedule
-from tests.gateway import RunningSimulator
 
 DATABASE = "faults"
 REDIS_DATABASE = 4
 
 
-def at_database(url: str, name: str | int) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
-class Stack:
-    """Simulator, workers and beat, watched by the supervisor that `bin/up` uses.
+class Stack(LocalStack):
+    """The local stack with a fleet, and with ways to harm it.
 
     `own_servers`: also PostgreSQL and Valkey, so that they can be killed. `fleet_of`: the fleet is the demo's of
     that moment, made from `seed`, with all that was read before; else nobody has read its cards yet, and without
@@ -51,33 +38,19 @@ class Stack:
         real_names: bool = False,
         **settings: str,
     ) -> None:
-        self.folder = folder
-        self.supervisor = Supervisor(folder, say=lambda _: None)
-        url, redis_url = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
-        if own_servers:
-            url, redis_url = self._start_servers()
-        with psycopg.connect(url, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-            admin.execute(f"CREATE DATABASE {DATABASE}")
-        self.variables = {
-            **fresh_variables(),
-            "SIMWATCH_MODE": "local",
-            "DATABASE_URL": at_database(url, DATABASE),
-            "REDIS_URL": at_database(redis_url, REDIS_DATABASE),
-            "CELERY_BROKER_URL": at_database(redis_url, REDIS_DATABASE + 1),
-            "LOG_LEVEL": "INFO",
+        given = Servers(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+        super().__init__(
+            folder,
+            servers=None if own_servers else given,
+            database=DATABASE,
+            redis_database=REDIS_DATABASE,
+            is_durable=False,
             **settings,
-        }
-        self.redis = Redis.from_url(self.variables["REDIS_URL"], decode_responses=True)
-        for number in (REDIS_DATABASE, REDIS_DATABASE + 1):
-            with Redis.from_url(at_database(redis_url, number)) as empty:
-                empty.flushdb()
-        self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
-        self.supervisor.start(processes.simulator(self.variables))
+        )
         if fleet_of:
             self._make_fleet(cards, fleet_of, seed)
         else:
-            self._run("-m", "config.local.prepare", str(cards))
+            self.run("-m", "config.local.prepare", str(cards))
             if not real_names:
                 self.rows("UPDATE polling_pollingconfig SET realname_check_interval = NULL RETURNING id")
             self._forget_readings()
@@ -93,32 +66,6 @@ class Stack:
             self.rows(f"DELETE FROM {table} RETURNING card_id")
         self.redis.flushdb()
         self.manage("init_polling")
-
-    def _start_servers(self) -> tuple[str, str]:
-        folder = make_folder(self.folder / "servers")
-        self.postgres = PostgresServer(folder, port=free_port(), password="p", is_durable=False)
-        self.valkey = ValkeyServer(folder, port=free_port(), password="v")
-        for name, server in (("postgresql", self.postgres), ("valkey", self.valkey)):
-            self.supervisor.start(Service(name, server.command, is_server=True))
-            server.wait_until_ready()
-        return self.postgres.url(), self.valkey.url(0)
-
-    def _run(self, *arguments: str) -> str:
-        environment = {**os.environ, **self.variables}
-        done = subprocess.run(
-            (sys.executable, *arguments), env=environment, check=True, capture_output=True, text=True
-        )
-        return done.stdout
-
-    def manage(self, *arguments: str) -> str:
-        """Run a command; returns what it prints."""
-        return self._run("manage.py", *arguments)
-
-    def start_engine(self, *, with_background: bool = False) -> None:
-        for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
-            self.supervisor.start(make(self.variables))
-        if with_background:
-            self.supervisor.start(processes.background_worker(self.variables))
 
     def check_every(self, seconds: int) -> None:
         """All cards that want the data usage check get it this often."""
@@ -157,33 +104,6 @@ class Stack:
     def calls_since(self, moment: datetime) -> list[dict[str, Any]]:
         """What the gateway was asked after `moment`, and answered."""
         return [call for call in self.simulator.calls() if datetime.fromisoformat(call["start"]) > moment]
-
-    def pid(self, name: str) -> int:
-        return int((self.folder / "pids" / name).read_text())
-
-    def wait_until(self, is_so: Callable[[], object], *, seconds: float, what: str) -> float:
-        """Restart what dies meanwhile, as `bin/up` does; returns how long it took."""
-        started = time.monotonic()
-        while not is_so():
-            if time.monotonic() - started > seconds:
-                pytest.fail(f"not within {seconds} s: {what}\n{self.logs()}")
-            self.supervisor.check()
-            time.sleep(0.1)
-        return time.monotonic() - started
-
-    def logs(self) -> str:
-        return "\n".join(
-            f"--- {log.name}\n{log.read_text()[-2000:]}" for log in (self.folder / "logs").iterdir()
-        )
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.variables["DATABASE_URL"], autocommit=True) as database:
-            return list(database.execute(query.encode()).fetchall())
-
-    def close(self) -> None:
-        self.supervisor.stop()
-        self.redis.close()
-        remove_folder(self.folder / "servers")
 
 
 def _signal(processes: list[int], number: signal.Signals) -> None:

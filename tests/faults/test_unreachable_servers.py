@@ -4,7 +4,8 @@ import pytest
 
 from config.local import processes
 from config.local.servers import free_port
-from tests.faults.conftest import MakeStack, at_database
+from config.local.stack import at_database
+from tests.faults.conftest import MakeStack
 
 pytestmark = pytest.mark.faults
 

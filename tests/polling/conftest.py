@@ -6,8 +6,9 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
+from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
-from tests.gateway import RunningSimulator, running_simulator
+from tests.gateway import running_simulator
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from random import Random
 from redis import Redis
 
 from carriers.models import Gateway
+from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Seeding
 from tests.factories import GatewayFactory
-from tests.gateway import RunningSimulator
 
 TYPE = "carddata"
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CardUsage, CheckState, Subscription
+from carriers.simulator.remote import RunningSimulator
 from polling import pausing
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
@@ -25,7 +26,6 @@ from tests.factories import (
     SubscriptionFactory,
     UserFactory,
 )
-from tests.gateway import RunningSimulator
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]

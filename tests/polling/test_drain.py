@@ -13,6 +13,7 @@ from redis import Redis
 from cards.demo.carriers import ensure_carriers
 from cards.demo.fleet import generate
 from cards.models import Card, CardUsage, CheckState, UsageRecord
+from carriers.simulator.remote import RunningSimulator
 from polling import limits
 from polling.checks import data_usage
 from polling.drain.outlet import Outlet
@@ -21,7 +22,7 @@ from polling.models import ConcurrencyLimit
 from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
-from tests.gateway import SECRET, RunningSimulator
+from tests.gateway import SECRET
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]

@@ -11,6 +11,7 @@ from django.db import connection
 from redis import Redis
 
 from cards.models import CheckState
+from carriers.simulator.remote import RunningSimulator
 from polling import limits
 from polling.drain import lifetime
 from polling.drain.outlet import Outlet
@@ -19,7 +20,6 @@ from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.schedule import Schedule, Which
 from tests.factories import CardFactory, GatewayFactory
-from tests.gateway import RunningSimulator
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]

@@ -15,6 +15,7 @@ from redis import Redis
 
 from cards.models import CheckState
 from carriers import keys as gateway_keys
+from carriers.simulator.remote import RunningSimulator
 from polling import limits
 from polling.conf import PollingSettings
 from polling.drain import directory
@@ -24,7 +25,6 @@ from polling.models import ConcurrencyLimit, PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
-from tests.gateway import RunningSimulator
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]

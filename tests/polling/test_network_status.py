@@ -8,10 +8,11 @@ from redis import Redis
 
 from cards.models import Card, CardEvent
 from carriers.clients.signing import Signer
+from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.store import keys
 from tests.factories import CardFactory
-from tests.gateway import SECRET, RunningSimulator
+from tests.gateway import SECRET
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]

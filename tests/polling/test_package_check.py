@@ -14,6 +14,7 @@ from redis import Redis
 from cards import quota_states, subscriptions, suspension
 from cards.models import Card, CardUsage, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
+from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Seeding
@@ -28,7 +29,6 @@ from tests.factories import (
     PlanFactory,
     SubscriptionFactory,
 )
-from tests.gateway import RunningSimulator
 from tests.polling.draining import drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]

@@ -9,6 +9,7 @@ from redis import Redis
 
 from cards.models import Card, CardEvent, CheckState
 from carriers.simulator.fleet import verified_at
+from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.models import PollingConfig
 from polling.receivers import replan
@@ -16,7 +17,6 @@ from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory
-from tests.gateway import RunningSimulator
 from tests.polling.draining import drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_for_all_checks")]

@@ -1,0 +1,124 @@
+"""Records one card's reading through the ORM, row by row: the same results as the data-usage check's."""
+
+from dataclasses import astuple
+from datetime import datetime
+
+from django.db import transaction
+
+from cards.consumption import Account, Growth, counted, in_charge
+from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
+from cards.models import (
+    Card,
+    CardEvent,
+    CardUsage,
+    CheckState,
+    CheckType,
+    PlanCycle,
+    Subscription,
+    UsageRecord,
+)
+from carriers.clients.base import UsageReading
+from carriers.cycles import BillingCalendar
+from carriers.models import Carrier, Counter
+
+METER = (
+    "cycle_start",
+    "used_mb",
+    "raw_mb",
+    "measured_at",
+    "last_month_total_mb",
+    "suspect_raw_mb",
+    "suspect_since",
+)
+
+
+def record(card: Card, reading: UsageReading, *, now: datetime) -> None:
+    """Meter the reading, and write what came of it, in one transaction."""
+    tariff = _tariff(card.carrier)
+    with transaction.atomic():
+        _note_check(card, now)
+        _note_network(card, reading, now)
+        row = CardUsage.objects.filter(card=card).first() or CardUsage(card=card)
+        before = None if row.pk is None else Meter(*(getattr(row, name) for name in METER))
+        step = advance(before, Reading(reading.used_mb, reading.measured_at), tariff)
+        if step.meter != before:
+            _write_meter(row, step.meter)
+        if is_news(before, step.meter):
+            UsageRecord.objects.create(
+                card_id=card.pk,
+                recorded_at=now,
+                measured_at=reading.measured_at,
+                raw_mb=reading.used_mb,
+                used_mb=step.meter.used_mb,
+                delta_mb=step.delta_mb,
+            )
+        if before is None or step.delta_mb:
+            _count(card, _growth(card, before, step, tariff))
+
+
+def _note_check(card: Card, now: datetime) -> None:
+    state, is_new = CheckState.objects.select_for_update().get_or_create(
+        card=card, type=CheckType.DATA_USAGE, defaults={"checked_at": now}
+    )
+    if not is_new:
+        state.checked_at, state.failures, state.error, state.failing_since = now, 0, "", None
+        state.save(update_fields=["checked_at", "failures", "error", "failing_since"])
+
+
+def _note_network(card: Card, reading: UsageReading, now: datetime) -> None:
+    network = reading.network
+    if network is None or network.value == card.network_status:
+        return
+    CardEvent.objects.create(
+        card=card,
+        at=now,
+        kind=CardEvent.Kind.NETWORK,
+        before=card.network_status,
+        after=network.value,
+        cause="data usage check",
+    )
+    card.network_status, card.network_checked_at = network.value, now
+    card.save(update_fields=["network_status", "network_checked_at"])
+
+
+def _write_meter(row: CardUsage, meter: Meter) -> None:
+    for name, value in zip(METER, astuple(meter), strict=True):
+        setattr(row, name, value)
+    row.save(update_fields=None if row.pk is None else METER)
+
+
+def _growth(card: Card, before: Meter | None, step: Step, tariff: Tariff) -> Growth:
+    if before is None:
+        since = tariff.calendar.start_of(step.meter.cycle_start)
+        return Growth(card.pk, step.meter.used_mb, step.meter.measured_at, since)
+    return Growth(card.pk, step.delta_mb, step.meter.measured_at)
+
+
+def _count(card: Card, growth: Growth) -> None:
+    """Count the growth on the subscription in force."""
+    in_force = Subscription.objects.of_card(card).in_force_at(growth.measured_at)
+    rows = {row.pk: row for row in in_force.select_for_update().order_by("pk")}
+    chosen = in_charge([_account(row, card.carrier) for row in rows.values()], growth.measured_at)
+    if not chosen:
+        return
+    for account in counted(chosen, growth):
+        row = rows[account.id]
+        if (row.used_mb, row.period_start) != (account.used_mb, account.period_start):
+            row.used_mb, row.period_start = account.used_mb, account.period_start
+            row.save(update_fields=["used_mb", "period_start"])
+
+
+def _account(row: Subscription, carrier: Carrier) -> Account:
+    # The carrier is the card's: in the fleet that is measured, a device's plan has the calendar of its cards' carrier.
+    return Account(
+        row.pk, row.card_id is not None, row.kind == Subscription.Kind.MAIN, row.allowance_mb, row.used_mb,
+        row.period_start, row.starts_at, row.ends_at, PlanCycle(row.cycle), _calendar(carrier), row.quota_version,
+    )  # fmt: skip
+
+
+def _tariff(carrier: Carrier) -> Tariff:
+    return Tariff(_calendar(carrier), is_lifetime=carrier.counter == Counter.LIFETIME)
+
+
+def _calendar(carrier: Carrier) -> BillingCalendar:
+    return BillingCalendar(carrier.time_zone, carrier.billing_day)

@@ -1,0 +1,53 @@
+"""How much is measured, and for how long."""
+
+from dataclasses import dataclass
+from typing import Final
+
+MILLION: Final = 1_000_000
+BACKLOG: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Extent:
+    """`..._seconds` are lengths of measurements, without what it takes to get there. 0 leaves one out."""
+
+    cards: int
+    speed_seconds: float
+    baseline_seconds: float
+    bound_warm_up_seconds: float
+    bound_seconds: float
+    package_seconds: float
+    triggers: int
+    small_cards: int
+    small_seconds: float
+    lateness_seconds: float
+    limit_seconds: float
+    claims: int = 200
+
+
+FULL: Final = Extent(
+    cards=MILLION,
+    speed_seconds=20,
+    baseline_seconds=20,
+    bound_warm_up_seconds=5,
+    bound_seconds=20,
+    package_seconds=15,
+    triggers=200,
+    small_cards=10_000,
+    small_seconds=15,
+    lateness_seconds=75,
+    limit_seconds=900,
+)
+QUICK: Final = Extent(
+    cards=50_000,
+    speed_seconds=6,
+    baseline_seconds=6,
+    bound_warm_up_seconds=3,
+    bound_seconds=6,
+    package_seconds=4,
+    triggers=0,
+    small_cards=0,
+    small_seconds=0,
+    lateness_seconds=0,
+    limit_seconds=120,
+)

@@ -1,0 +1,56 @@
+"""What a run finds, and what it is to find: the table of targets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class Target:
+    """One line of the table. `must` and `aim` are bounds from below, or from above when less `is_better_when_less`."""
+
+    key: str
+    title: str
+    must: float
+    aim: float
+    digits: int
+    is_better_when_less: bool = False
+
+    def meets(self, figure: float, bound: float) -> bool:
+        """Whether `figure` is on the right side of `bound`."""
+        return figure <= bound if self.is_better_when_less else figure >= bound
+
+
+TARGETS: Final = (
+    Target("baseline_ratio", "times faster than a task a card", 10, 20, 1),
+    Target("gateway_bound_share", "share of N / L reached", 0.90, 0.97, 3),
+    Target("checks_per_second", "data-usage checks/s, latency 0", 4000, 7000, 0),
+    Target("package_checks_per_second", "package checks/s", 15_000, 40_000, 0),
+    Target("seed_million_seconds", "initialise a million cards, s", 20, 10, 1, is_better_when_less=True),
+    Target("claim_200_ms", "claim of 200 from a million, ms", 5, 2, 2, is_better_when_less=True),
+    Target("first_check_seconds", "first check after workers are up, s", 1, 0.3, 2, is_better_when_less=True),
+    Target("manual_p99_seconds", "manual trigger to result, p99, s", 3, 1, 2, is_better_when_less=True),
+    Target("worker_rss_mb", "largest worker process, MB", 200, 150, 0, is_better_when_less=True),
+)
+
+
+@dataclass
+class Findings:
+    """Filled in by the measures, one after the other."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    not_measured: dict[str, str] = field(default_factory=dict)
+    cpu_seconds_per_1000: Mapping[str, float] | None = None
+    lateness: Mapping[str, float] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def found(self, key: str, figure: float | None, *, otherwise: str) -> None:
+        """Note a figure, or why there is none."""
+        if figure is None:
+            self.not_measured[key] = otherwise
+        else:
+            self.figures[key] = figure
+
+    def leave_out(self, key: str, why: str) -> None:
+        """There is no honest figure."""
+        self.not_measured[key] = why

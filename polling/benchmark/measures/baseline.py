@@ -1,0 +1,49 @@
+"""How many cards' usage a task a card reads a second, on the same fleet; see `polling.benchmark.baseline.app`."""
+
+from redis import Redis
+
+from cards.models import CheckType
+from polling.benchmark.baseline.app import QUEUE
+from polling.benchmark.rates import per_thousand, smaller, steady_rate
+from polling.benchmark.run import Run, asked
+
+NAME = "baseline"
+# More than it can read in that time.
+MESSAGES_A_SECOND = 1200
+APP = "polling.benchmark.baseline.app"
+START_SECONDS = 30
+
+
+def measure(run: Run) -> None:
+    """The engine is off."""
+    run.new_calls()
+    seconds = run.extent.baseline_seconds
+    sent = int(
+        run.stack.run("-m", "polling.benchmark.baseline.feeding", str(int(MESSAGES_A_SECOND * seconds)))
+    )
+    begun = run.now()
+    with Redis.from_url(run.stack.variables["CELERY_BROKER_URL"]) as broker:
+        run.stack.start(
+            NAME, "-m", "celery", f"--app={APP}", "--quiet", "--skip-checks", "worker", f"--queues={QUEUE}",
+            "--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=WARNING",
+        )  # fmt: skip
+        run.stack.wait_until(
+            lambda: broker.llen(QUEUE) < sent, seconds=START_SECONDS, what="the baseline works"
+        )
+        before = run.cpu(NAME)
+        run.wait(seconds)
+        after, ended = run.cpu(NAME), run.now()
+        left = broker.llen(QUEUE)
+        run.stack.stop(NAME)
+        broker.delete(QUEUE)
+    calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
+    rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
+    done = sum(amount for moment, amount in rows if moment < ended)
+    run.findings.details["baseline"] = {
+        "checks_per_second": rate,
+        "cpu_seconds_per_1000": per_thousand(before, after, max(1, done)),
+        "messages_left": left,
+    }
+    engine = run.findings.figures.get("checks_per_second")
+    ratio = engine / rate if engine and rate else None
+    run.findings.found("baseline_ratio", ratio, otherwise="too few cards were read")

@@ -1,0 +1,35 @@
+"""How many cards' usage the engine asks and records a second when all are due, and how soon it begins."""
+
+from datetime import datetime
+
+from cards.models import CheckType
+from polling.benchmark.rates import per_thousand, smaller, steady_rate
+from polling.benchmark.run import Run, asked, ready_at
+
+FIRST_SECONDS = 30
+TOO_FEW = "the cards were read before there was a steady state"
+
+
+def measure(run: Run) -> None:
+    """The engine is off before. What counts is what both the gateways' log and the rows show."""
+    run.new_calls()
+    begun = run.now()
+    run.engine_on()
+    before = run.cpu()
+    run.wait(run.extent.speed_seconds)
+    after = run.cpu()
+    ended = run.now()
+    run.engine_off()
+    calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
+    rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
+    run.findings.found("checks_per_second", rate, otherwise=TOO_FEW)
+    if calls:
+        first = min(datetime.fromisoformat(call["start"]) for call in calls)
+        ready = max(moment for moment in map(ready_at, _logs(run)) if moment)
+        run.findings.found("first_check_seconds", max(0.0, (first - ready).total_seconds()), otherwise="")
+        done = sum(amount for moment, amount in rows if moment < ended)
+        run.findings.cpu_seconds_per_1000 = per_thousand(before, after, max(1, done))
+
+
+def _logs(run: Run) -> list[str]:
+    return [run.stack.log(name) for name in ("worker-checks", "worker-ticks")]
