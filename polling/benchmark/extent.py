@@ -39,12 +39,12 @@ FULL: Final = Extent(
     limit_seconds=900,
 )
 QUICK: Final = Extent(
-    cards=50_000,
-    speed_seconds=6,
-    baseline_seconds=6,
+    cards=40_000,
+    speed_seconds=5,
+    baseline_seconds=5,
     bound_warm_up_seconds=3,
-    bound_seconds=6,
-    package_seconds=4,
+    bound_seconds=5,
+    package_seconds=3,
     triggers=0,
     small_cards=0,
     small_seconds=0,

@@ -42,6 +42,7 @@ class Findings:
     not_measured: dict[str, str] = field(default_factory=dict)
     cpu_seconds_per_1000: Mapping[str, float] | None = None
     lateness: Mapping[str, float] | None = None
+    baseline_checks_per_second: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     def found(self, key: str, figure: float | None, *, otherwise: str) -> None:

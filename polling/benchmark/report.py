@@ -1,6 +1,6 @@
 """The report of a run: one object for programs, a table for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -50,7 +50,13 @@ def table(found: Mapping[str, Any]) -> RenderableType:
             "-" if figure is None else _number(figure, target),
             _verdict(target, figure) if figure is not None else found["not_measured"].get(target.key, ""),
         )
-    return Group(lines, *(Text(f"{name}: {_told(found[name])}") for name in BESIDE if name != "not_measured"))
+    return Group(lines, *(Text(line) for line in _beside(found)))
+
+
+def _beside(found: Mapping[str, Any]) -> Iterator[str]:
+    for name in BESIDE:
+        if name != "not_measured":
+            yield f"{name}: {_told(found[name])}"
 
 
 def _verdict(target: Target, figure: float) -> str:
@@ -66,7 +72,10 @@ def _number(figure: float, target: Target) -> str:
 
 def _told(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_told(part)}" for name, part in value.items())
+        return ", ".join(
+            f"{name} ({_told(part)})" if isinstance(part, Mapping) else f"{name} {_told(part)}"
+            for name, part in value.items()
+        )
     return "-" if value is None else str(value)
 
 

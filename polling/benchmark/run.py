@@ -34,8 +34,7 @@ class Run:
 
     def make_fleet(self, cards: int) -> None:
         """Make the tables and the cards. They are not planned yet."""
-        self.stack.manage("migrate", "--verbosity=0")
-        self.stack.manage("generate_cards", f"--count={cards}", f"--seed={self.seed}")
+        self.stack.run("-m", "polling.benchmark.preparing", str(cards), str(self.seed))
 
     def plan(self) -> float:
         """Plan every card; returns the seconds that `init_polling` took."""

@@ -19,7 +19,6 @@ from cards.models import (
 )
 from carriers.clients.base import UsageReading
 from carriers.cycles import BillingCalendar
-from carriers.models import Carrier, Counter
 
 METER = (
     "cycle_start",
@@ -32,13 +31,12 @@ METER = (
 )
 
 
-def record(card: Card, reading: UsageReading, *, now: datetime) -> None:
-    """Meter the reading, and write what came of it, in one transaction."""
-    tariff = _tariff(card.carrier)
+def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) -> None:
+    """Meter the reading, and write what came of it, in one transaction. `card` comes with its meter, if it has one."""
     with transaction.atomic():
         _note_check(card, now)
         _note_network(card, reading, now)
-        row = CardUsage.objects.filter(card=card).first() or CardUsage(card=card)
+        row = getattr(card, "usage", None) or CardUsage(card=card)
         before = None if row.pk is None else Meter(*(getattr(row, name) for name in METER))
         step = advance(before, Reading(reading.used_mb, reading.measured_at), tariff)
         if step.meter != before:
@@ -53,16 +51,14 @@ def record(card: Card, reading: UsageReading, *, now: datetime) -> None:
                 delta_mb=step.delta_mb,
             )
         if before is None or step.delta_mb:
-            _count(card, _growth(card, before, step, tariff))
+            _count(card, _growth(card, before, step, tariff), tariff.calendar)
 
 
 def _note_check(card: Card, now: datetime) -> None:
-    state, is_new = CheckState.objects.select_for_update().get_or_create(
-        card=card, type=CheckType.DATA_USAGE, defaults={"checked_at": now}
-    )
-    if not is_new:
-        state.checked_at, state.failures, state.error, state.failing_since = now, 0, "", None
-        state.save(update_fields=["checked_at", "failures", "error", "failing_since"])
+    good = {"checked_at": now, "failures": 0, "error": "", "failing_since": None}
+    states = CheckState.objects.filter(card_id=card.pk, type=CheckType.DATA_USAGE)
+    if not states.update(**good):
+        CheckState.objects.create(card=card, type=CheckType.DATA_USAGE, **good)
 
 
 def _note_network(card: Card, reading: UsageReading, now: datetime) -> None:
@@ -94,11 +90,11 @@ def _growth(card: Card, before: Meter | None, step: Step, tariff: Tariff) -> Gro
     return Growth(card.pk, step.delta_mb, step.meter.measured_at)
 
 
-def _count(card: Card, growth: Growth) -> None:
+def _count(card: Card, growth: Growth, calendar: BillingCalendar) -> None:
     """Count the growth on the subscription in force."""
     in_force = Subscription.objects.of_card(card).in_force_at(growth.measured_at)
     rows = {row.pk: row for row in in_force.select_for_update().order_by("pk")}
-    chosen = in_charge([_account(row, card.carrier) for row in rows.values()], growth.measured_at)
+    chosen = in_charge([_account(row, calendar) for row in rows.values()], growth.measured_at)
     if not chosen:
         return
     for account in counted(chosen, growth):
@@ -108,17 +104,9 @@ def _count(card: Card, growth: Growth) -> None:
             row.save(update_fields=["used_mb", "period_start"])
 
 
-def _account(row: Subscription, carrier: Carrier) -> Account:
-    # The carrier is the card's: in the fleet that is measured, a device's plan has the calendar of its cards' carrier.
+def _account(row: Subscription, calendar: BillingCalendar) -> Account:
+    # In the fleet that is measured, a device's plan goes by the calendar of its cards' carrier.
     return Account(
         row.pk, row.card_id is not None, row.kind == Subscription.Kind.MAIN, row.allowance_mb, row.used_mb,
-        row.period_start, row.starts_at, row.ends_at, PlanCycle(row.cycle), _calendar(carrier), row.quota_version,
+        row.period_start, row.starts_at, row.ends_at, PlanCycle(row.cycle), calendar, row.quota_version,
     )  # fmt: skip
-
-
-def _tariff(carrier: Carrier) -> Tariff:
-    return Tariff(_calendar(carrier), is_lifetime=carrier.counter == Counter.LIFETIME)
-
-
-def _calendar(carrier: Carrier) -> BillingCalendar:
-    return BillingCalendar(carrier.time_zone, carrier.billing_day)

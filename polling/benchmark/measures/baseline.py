@@ -8,14 +8,14 @@ from polling.benchmark.rates import per_thousand, smaller, steady_rate
 from polling.benchmark.run import Run, asked
 
 NAME = "baseline"
-# More than it can read in that time.
-MESSAGES_A_SECOND = 1200
+# About what it can read in that time; whether some are left is told.
+MESSAGES_A_SECOND = 700
 APP = "polling.benchmark.baseline.app"
 START_SECONDS = 30
 
 
 def measure(run: Run) -> None:
-    """The engine is off."""
+    """The engine has not been started yet, so the machine is this one's alone."""
     run.new_calls()
     seconds = run.extent.baseline_seconds
     sent = int(
@@ -39,11 +39,9 @@ def measure(run: Run) -> None:
     calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
     rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
     done = sum(amount for moment, amount in rows if moment < ended)
+    run.findings.baseline_checks_per_second = rate
     run.findings.details["baseline"] = {
         "checks_per_second": rate,
         "cpu_seconds_per_1000": per_thousand(before, after, max(1, done)),
         "messages_left": left,
     }
-    engine = run.findings.figures.get("checks_per_second")
-    ratio = engine / rate if engine and rate else None
-    run.findings.found("baseline_ratio", ratio, otherwise="too few cards were read")

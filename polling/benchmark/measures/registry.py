@@ -1,13 +1,29 @@
-"""The measures, in the order in which they are made: each says what it leaves behind."""
+"""The measures, in the order in which they are made: they share a stack, and cards that are due become fewer."""
 
 from collections.abc import Callable
 from typing import Final
 
-from polling.benchmark.measures import baseline, planning, speed
+from polling.benchmark.measures import (
+    baseline,
+    claiming,
+    gateway_bound,
+    manual,
+    memory,
+    package,
+    planning,
+    small_fleet,
+    speed,
+)
 from polling.benchmark.run import Run
 
 MEASURES: Final[dict[str, Callable[[Run], None]]] = {
     "Planning every card": planning.measure,
-    "Checking with the engine": speed.measure,
+    "Claiming": claiming.measure,
     "Checking with a task a card": baseline.measure,
+    "Checking with the engine": speed.measure,
+    "Checking at the gateways' limit": gateway_bound.measure,
+    "Checking plans": package.measure,
+    "Checking what was asked for": manual.measure,
+    "Looking at memory": memory.measure,
+    "Checking ten thousand cards": small_fleet.measure,
 }

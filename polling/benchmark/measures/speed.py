@@ -11,7 +11,7 @@ TOO_FEW = "the cards were read before there was a steady state"
 
 
 def measure(run: Run) -> None:
-    """The engine is off before. What counts is what both the gateways' log and the rows show."""
+    """The engine is started by this. What counts is what both the gateways' log and the rows show."""
     run.new_calls()
     begun = run.now()
     run.engine_on()
@@ -19,10 +19,13 @@ def measure(run: Run) -> None:
     run.wait(run.extent.speed_seconds)
     after = run.cpu()
     ended = run.now()
-    run.engine_off()
+    run.allow()
     calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
     rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
     run.findings.found("checks_per_second", rate, otherwise=TOO_FEW)
+    baseline = run.findings.baseline_checks_per_second
+    ratio = rate / baseline if rate and baseline else None
+    run.findings.found("baseline_ratio", ratio, otherwise=TOO_FEW)
     if calls:
         first = min(datetime.fromisoformat(call["start"]) for call in calls)
         ready = max(moment for moment in map(ready_at, _logs(run)) if moment)

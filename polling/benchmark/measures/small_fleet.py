@@ -1,0 +1,65 @@
+"""The same with ten thousand cards: what a check costs there, and how late the cards are when they can be in time."""
+
+from cards.models import CheckType
+from polling.benchmark.rates import per_thousand
+from polling.benchmark.run import Run, asked
+from polling.models import TaskType
+from polling.store import keys
+from polling.store.schedule import Schedule
+
+INTERVAL_SECONDS = 30
+AGES = f"""
+    SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY share), percentile_cont(0.95) WITHIN GROUP (ORDER BY share),
+           max(share)
+    FROM (SELECT extract(epoch FROM now() - checked_at) / {INTERVAL_SECONDS} AS share
+          FROM cards_checkstate WHERE type = '{CheckType.DATA_USAGE.value}' AND card_id = ANY('{{%s}}')) AS aged
+"""
+
+
+def measure(run: Run) -> None:
+    """A new fleet. Its cards are made due again and again; then each is promised a check every half minute."""
+    if not run.extent.small_cards:
+        return
+    run.engine_off()
+    run.stack.empty()
+    run.make_fleet(run.extent.small_cards)
+    run.plan()
+    run.allow(TaskType.DATA_USAGE)
+    run.engine_on()
+    _measure_cost(run)
+    _measure_lateness(run)
+
+
+def _measure_cost(run: Run) -> None:
+    schedule, scheduled = Schedule(run.stack.redis, TaskType.DATA_USAGE), _scheduled(run)
+    run.new_calls()
+    before, begun = run.cpu(), run.now()
+    while (run.now() - begun).total_seconds() < run.extent.small_seconds:
+        schedule.hasten([(card_id, 0.0) for card_id in scheduled])
+        run.wait(1)
+    after = run.cpu()
+    done = sum(amount for _, amount in asked(run.new_calls()))
+    run.findings.details["cpu_seconds_per_1000_of_10000"] = per_thousand(before, after, max(1, done))
+
+
+def _measure_lateness(run: Run) -> None:
+    """The age of each card's last good answer, as a share of the promised interval, by the rows."""
+    run.stack.rows(
+        f"UPDATE polling_pollingconfig SET carddata_check_interval = {INTERVAL_SECONDS} "
+        "WHERE carddata_check_interval > 0 RETURNING id"
+    )
+    run.plan()
+    run.allow(TaskType.DATA_USAGE)
+    run.wait(run.extent.lateness_seconds)
+    cards, half, most, latest = run.stack.rows(AGES % ",".join(map(str, _scheduled(run))))[0]
+    run.findings.lateness = {
+        "cards": cards,
+        "interval_seconds": INTERVAL_SECONDS,
+        "p50": float(half),
+        "p95": float(most),
+        "max": float(latest),
+    }
+
+
+def _scheduled(run: Run) -> list[int]:
+    return [int(str(card)) for card in run.stack.redis.zrange(keys.queue(TaskType.DATA_USAGE), 0, -1)]
