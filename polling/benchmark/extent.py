@@ -35,7 +35,7 @@ FULL: Final = Extent(
     triggers=200,
     small_cards=10_000,
     small_seconds=15,
-    lateness_seconds=75,
+    lateness_seconds=60,
     limit_seconds=900,
 )
 QUICK: Final = Extent(

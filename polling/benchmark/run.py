@@ -30,7 +30,7 @@ class Run:
     seed: int
     findings: Findings = field(default_factory=Findings)
     _next_call: int = 0
-    _is_engine_on: bool = False
+    _engine_begun_at: datetime | None = None
 
     def make_fleet(self, cards: int) -> None:
         """Make the tables and the cards. They are not planned yet."""
@@ -54,18 +54,22 @@ class Run:
 
     def engine_on(self) -> None:
         """Start the engine, unless it runs, and wait until its workers answer."""
-        if not self._is_engine_on:
+        if self._engine_begun_at is None:
+            self._engine_begun_at = datetime.now(UTC)
             self.stack.start_engine(with_background=True)
-            self._is_engine_on = True
-        self.stack.wait_until(self._are_workers_ready, seconds=READY_SECONDS, what="the workers are ready")
+        self.stack.wait_until(self.workers_ready_at, seconds=READY_SECONDS, what="the workers are ready")
 
     def engine_off(self) -> None:
         """End the engine, if it runs."""
         self.stack.stop_engine()
-        self._is_engine_on = False
+        self._engine_begun_at = None
 
-    def _are_workers_ready(self) -> bool:
-        return all(ready_at(self.stack.log(name)) for name in ("worker-checks", "worker-ticks"))
+    def workers_ready_at(self) -> datetime | None:
+        """When the last of the workers said that it is ready; None: not all of them have."""
+        begun_at = self._engine_begun_at
+        ready = [ready_at(self.stack.log(name)) for name in ("worker-checks", "worker-ticks")]
+        moments = [moment for moment in ready if moment and begun_at and moment > begun_at]
+        return max(moments) if len(moments) == len(ready) else None
 
     def wait(self, seconds: float) -> None:
         """Let time pass; what dies meanwhile is started again."""
@@ -117,8 +121,8 @@ def asked(calls: list[dict[str, Any]]) -> Done:
 
 
 def ready_at(log: str) -> datetime | None:
-    """When a Celery worker said that it is ready; None: not yet."""
-    for line in log.splitlines():
+    """When a Celery worker last said that it is ready; None: not yet."""
+    for line in reversed(log.splitlines()):
         if line.rstrip().endswith(" ready.") or " ready. " in line:
             return datetime.fromisoformat(line.split()[0]).astimezone(UTC)
     return None

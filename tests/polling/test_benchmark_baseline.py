@@ -25,9 +25,7 @@ def test_it_writes_what_the_engine_would_write(
     drain(redis, outlet)
     state, usage, counted = CheckState.objects.get(), CardUsage.objects.get(), Subscription.objects.get()
     half = (usage.raw_mb / 2).quantize(Decimal("0.001"))
-    CardUsage.objects.update(
-        used_mb=half, raw_mb=half, measured_at=usage.measured_at - timedelta(minutes=1)
-    )
+    CardUsage.objects.update(used_mb=half, raw_mb=half, measured_at=usage.measured_at - timedelta(minutes=1))
     CheckState.objects.update(error="busy", failures=3, failing_since=usage.measured_at)
 
     check_card(card.pk)

@@ -4,7 +4,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from polling.benchmark.baseline.app import QUEUE
-from polling.benchmark.rates import per_thousand, smaller, steady_rate
+from polling.benchmark.rates import Window, per_thousand, smaller, steady_rate
 from polling.benchmark.run import Run, asked
 
 NAME = "baseline"
@@ -12,6 +12,8 @@ NAME = "baseline"
 MESSAGES_A_SECOND = 700
 APP = "polling.benchmark.baseline.app"
 START_SECONDS = 30
+# Connections are made, and what is read once is read.
+WARM_UP_SECONDS = 2
 
 
 def measure(run: Run) -> None:
@@ -30,18 +32,18 @@ def measure(run: Run) -> None:
         run.stack.wait_until(
             lambda: broker.llen(QUEUE) < sent, seconds=START_SECONDS, what="the baseline works"
         )
-        before = run.cpu(NAME)
+        run.wait(WARM_UP_SECONDS)
+        before, counted_from = run.cpu(NAME), run.now()
         run.wait(seconds)
-        after, ended = run.cpu(NAME), run.now()
+        after, counted = run.cpu(NAME), Window(counted_from, run.now())
         left = broker.llen(QUEUE)
         run.stack.stop(NAME)
         broker.delete(QUEUE)
     calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
     rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
-    done = sum(amount for moment, amount in rows if moment < ended)
     run.findings.baseline_checks_per_second = rate
     run.findings.details["baseline"] = {
         "checks_per_second": rate,
-        "cpu_seconds_per_1000": per_thousand(before, after, max(1, done)),
+        "cpu_seconds_per_1000": per_thousand(before, after, max(1, counted.amount(rows))),
         "messages_left": left,
     }

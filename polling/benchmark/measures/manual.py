@@ -1,6 +1,7 @@
 """How long somebody waits for a check that he has asked for, while a hundred thousand cards are due."""
 
 import time
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from random import Random
 
@@ -41,6 +42,7 @@ def measure(run: Run) -> None:
         return
     waits = _waits(run, asked_for)
     run.findings.details["manual"] = {
+        "without_result": _without_result(run, asked_for),
         "triggers": len(waits),
         "p50_seconds": percentile(waits, 0.5),
         "most_seconds": max(waits),
@@ -61,20 +63,27 @@ def _ask(run: Run) -> dict[int, datetime]:
     return asked_for
 
 
-def _waits(run: Run, asked_for: dict[int, datetime]) -> list[float]:
+def _waits(run: Run, asked_for: Mapping[int, datetime]) -> list[float]:
     """Seconds from asking to the result; one that has none yet has waited until now."""
-    listed = ", ".join(map(str, asked_for))
-    checked = dict(
-        run.stack.rows(
-            "SELECT card_id, checked_at FROM cards_checkstate "
-            f"WHERE type = '{CheckType.DATA_USAGE.value}' AND card_id IN ({listed})"
-        )
-    )
-    now = run.now()
+    checked, now = _checked_at(run, asked_for), run.now()
     return [
         ((checked[card_id] if checked[card_id] > asked_at else now) - asked_at) / timedelta(seconds=1)
         for card_id, asked_at in asked_for.items()
     ]
+
+
+def _without_result(run: Run, asked_for: Mapping[int, datetime]) -> int:
+    checked = _checked_at(run, asked_for)
+    return sum(checked[card_id] <= asked_at for card_id, asked_at in asked_for.items())
+
+
+def _checked_at(run: Run, cards: Collection[int]) -> dict[int, datetime]:
+    return dict(
+        run.stack.rows(
+            "SELECT card_id, checked_at FROM cards_checkstate "
+            f"WHERE type = '{CheckType.DATA_USAGE.value}' AND card_id IN ({', '.join(map(str, cards))})"
+        )
+    )
 
 
 def _due(run: Run) -> int:

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from cards.models import CheckType
-from polling.benchmark.rates import per_thousand, smaller, steady_rate
-from polling.benchmark.run import Run, asked, ready_at
+from polling.benchmark.rates import Window, per_thousand, smaller, steady_rate
+from polling.benchmark.run import Run, asked
 
 FIRST_SECONDS = 30
 TOO_FEW = "the cards were read before there was a steady state"
@@ -15,10 +15,9 @@ def measure(run: Run) -> None:
     run.new_calls()
     begun = run.now()
     run.engine_on()
-    before = run.cpu()
+    before, counted_from = run.cpu(), run.now()
     run.wait(run.extent.speed_seconds)
-    after = run.cpu()
-    ended = run.now()
+    after, counted = run.cpu(), Window(counted_from, run.now())
     run.allow()
     calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
     rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
@@ -26,13 +25,8 @@ def measure(run: Run) -> None:
     baseline = run.findings.baseline_checks_per_second
     ratio = rate / baseline if rate and baseline else None
     run.findings.found("baseline_ratio", ratio, otherwise=TOO_FEW)
-    if calls:
+    run.findings.cpu_seconds_per_1000 = per_thousand(before, after, max(1, counted.amount(rows)))
+    ready = run.workers_ready_at()
+    if calls and ready:
         first = min(datetime.fromisoformat(call["start"]) for call in calls)
-        ready = max(moment for moment in map(ready_at, _logs(run)) if moment)
         run.findings.found("first_check_seconds", max(0.0, (first - ready).total_seconds()), otherwise="")
-        done = sum(amount for moment, amount in rows if moment < ended)
-        run.findings.cpu_seconds_per_1000 = per_thousand(before, after, max(1, done))
-
-
-def _logs(run: Run) -> list[str]:
-    return [run.stack.log(name) for name in ("worker-checks", "worker-ticks")]

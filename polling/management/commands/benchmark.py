@@ -60,15 +60,17 @@ class Command(BaseCommand):
 
 
 def _measured(extent: Extent, seed: int) -> dict[str, Any]:
+    whole = time.monotonic()
     about, durations = {"machine": machine(), "seed": seed}, {}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("Starting the servers", total=None)
 
         def begin(title: str) -> None:
             progress.update(bar, description=title)
+            if not progress.console.is_terminal:
+                progress.console.print(f"{time.monotonic() - whole:5.0f} s  {title}")
 
-        whole = time.monotonic()
         with private_stack() as stack:
             run = Run(stack, extent, seed)
             begin(f"Making {extent.cards:,} cards")
