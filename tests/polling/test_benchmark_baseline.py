@@ -23,10 +23,11 @@ def test_it_writes_what_the_engine_would_write(
     card = CardFactory.create()
     SubscriptionFactory.create(card=card)
     drain(redis, outlet)
-    state, usage, counted = CheckState.objects.get(), CardUsage.objects.get(), Subscription.objects.get()
+    states = CheckState.objects.filter(card=card, type=TYPE)
+    state, usage, counted = states.get(), CardUsage.objects.get(), Subscription.objects.get()
     half = (usage.raw_mb / 2).quantize(Decimal("0.001"))
     CardUsage.objects.update(used_mb=half, raw_mb=half, measured_at=usage.measured_at - timedelta(minutes=1))
-    CheckState.objects.update(error="busy", failures=3, failing_since=usage.measured_at)
+    states.update(error="busy", failures=3, failing_since=usage.measured_at)
 
     check_card(card.pk)
 
@@ -37,7 +38,7 @@ def test_it_writes_what_the_engine_would_write(
         after.raw_mb, after.used_mb, after.used_mb - half,
     )  # fmt: skip
     assert Subscription.objects.get().used_mb - counted.used_mb == after.used_mb - half
-    checked = CheckState.objects.get(card=card, type=TYPE)
+    checked = states.get()
     assert checked.checked_at is not None
     assert state.checked_at is not None
     assert checked.checked_at > state.checked_at

@@ -1,6 +1,7 @@
 """What the benchmark makes of what it reads. Pure."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_rate_leaves_out_the_first_and_the_last_tenth_of_the_work() -> None:
     steady = [(at(10 + second), 10) for second in range(9)]
 
     assert steady_rate(slow_start + steady) == pytest.approx(80 / 17)
-    assert steady_rate([*slow_start, *steady, (at(900), 5)]) == pytest.approx(90 / 18)
+    assert steady_rate([*slow_start, *steady, (at(900), 5)]) == pytest.approx(80 / 8)
 
 
 @pytest.mark.parametrize("done", [[], [(NOON, 500)]])
@@ -124,7 +125,7 @@ def test_the_table_says_what_was_met_missed_and_left_out() -> None:
 
     findings = Findings(figures={"baseline_ratio": 25.0, "checks_per_second": 5000.0, "claim_200_ms": 9.0})
     findings.leave_out("worker_rss_mb", "there is no process")
-    console = Console(width=140, record=True, quiet=True)
+    console = Console(width=140, record=True, file=StringIO())
 
     console.print(table(report(findings, **ABOUT)))
 
