@@ -14,8 +14,9 @@ import pytest
 from carriers.clients.base import CardError, GatewayAddress, GatewayError, UsageReading
 from carriers.clients.json_contract import JsonClient
 from carriers.simulator.faults import FaultKind
+from carriers.simulator.remote import RunningSimulator
 from common.http.outgoing import Outgoing
-from tests.gateway import SECRET, RunningSimulator, running_simulator
+from tests.gateway import SECRET, running_simulator
 
 CREDENTIALS = json.dumps({"app_id": "demo", "secret": SECRET})
 CARD = "89860000000000000001"

@@ -15,7 +15,8 @@ from carriers.clients.signing import Signer
 from carriers.simulator.faults import Fault, FaultKind
 from carriers.simulator.http import Answer, RawAnswer
 from carriers.simulator.kinds import KINDS
-from tests.gateway import SECRET, RunningSimulator, running_simulator
+from carriers.simulator.remote import RunningSimulator
+from tests.gateway import SECRET, running_simulator
 
 SIGNER = Signer("demo", SECRET.encode())
 CARD = "89860000000000000001"

@@ -13,13 +13,13 @@ from cards.models import CheckState
 from carriers import keys as gateway_keys
 from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
+from carriers.simulator.remote import RunningSimulator
 from polling import limits
 from polling.conf import PollingSettings
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.store import keys
 from tests.factories import CardFactory
-from tests.gateway import RunningSimulator
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
