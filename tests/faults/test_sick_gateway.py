@@ -13,8 +13,8 @@ from tests.faults.judge import law_holds
 
 pytestmark = pytest.mark.faults
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
-LATENCY_MS = 200
-SEATS = 48
+LATENCY_MS = 400
+SEATS = 90
 MEASURED = timedelta(seconds=10)
 # Slower than any call may be, so every one of them fails; and slow, but within its deadline.
 HANGS, CRAWLS = {"kind": "timeout"}, {"kind": "latency", "milliseconds": 2500}
