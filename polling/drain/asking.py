@@ -93,6 +93,10 @@ class Asker:
         """How long a call to the gateway takes, as the last one did; a second before the first."""
         return self._last_ms.get(gateway_id, 1000) / 1000
 
+    def outlasts(self, gateway_id: int, seconds: float) -> bool:
+        """Whether a call to the gateway takes longer, as far as is known."""
+        return self._last_ms.get(gateway_id, 0) > seconds * 1000
+
     def is_well(self, gateway: Gateway) -> bool:
         """Whether the gateway has answered in this drain, and not failed again and again since."""
         return self._failed_since_answer.get(gateway.pk, TROUBLE_AFTER + 1) <= TROUBLE_AFTER

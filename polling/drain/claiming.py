@@ -18,6 +18,7 @@ from polling.drain.gates import Gates, Room
 from polling.drain.intake import Intake, Taken
 from polling.store.schedule import Settlement, Which
 
+ShareOf = Callable[[int], int]
 # A local queue of this many calls a seat: the next call never waits for Redis or PostgreSQL.
 CALLS_A_SEAT = 2
 
@@ -51,37 +52,44 @@ class Claimer:
         self._served_at: dict[int, float] = {}
         self.open_gateways = 0
 
-    def claim(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
+    def claim(self, calls: int, *, waiting: Mapping[int, int], share_of: ShareOf) -> TakenByGateway:
         """Claim what is triggered and due, for `calls` calls; `waiting` calls there are already, per gateway.
 
-        `share` is how many seats of the check type one gateway may use.
+        `share_of` is how many seats of the check type a gateway may use.
         """
         directory = self._intake.directory()
         count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
         taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, waiting, share, is_all=taken.claimed < count)
+        return self._distribute(taken, directory, waiting, share_of, is_all=taken.claimed < count)
 
-    def look_behind(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
+    def look_behind(self, calls: int, *, waiting: Mapping[int, int], share_of: ShareOf) -> TakenByGateway:
         """Claim for `calls` calls though as many wait: cards of other gateways than theirs may be due, too."""
         directory = self._intake.directory()
         count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
         taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, waiting, share, is_all=True)
+        return self._distribute(taken, directory, waiting, share_of, is_all=True)
 
-    def claim_triggered(self, calls: int, *, waiting: Mapping[int, int], share: int) -> TakenByGateway:
+    def claim_triggered(self, calls: int, *, share_of: ShareOf) -> TakenByGateway:
         """Claim what is triggered only."""
         directory = self._intake.directory()
         taken = self._intake.claim(calls * directory.smallest_batch, Which.TRIGGERED, directory)
-        return self._distribute(taken, directory, waiting, share, is_all=True)
+        # They go before those that wait already, so there is room for them.
+        return self._distribute(taken, directory, {}, share_of, is_all=True)
 
     def claim_suspect(self) -> TakenByGateway | None:
         """Claim one card that is to be asked about alone; None when there is none."""
         directory = self._intake.directory()
         taken = self._intake.claim(1, Which.SUSPECT, directory)
-        return self._distribute(taken, directory, {}, 1, is_all=False) if taken.touched else None
+        return self._distribute(taken, directory, {}, lambda _: 1, is_all=False) if taken.touched else None
 
     def _distribute(
-        self, taken: Taken, directory: Directory, waiting: Mapping[int, int], share: int, *, is_all: bool
+        self,
+        taken: Taken,
+        directory: Directory,
+        waiting: Mapping[int, int],
+        share_of: ShareOf,
+        *,
+        is_all: bool,
     ) -> TakenByGateway:
         settlements = list(taken.settlements)
         by_gateway: dict[int, list[PolledCard]] = defaultdict(list)
@@ -97,7 +105,7 @@ class Claimer:
         kept = []
         for gateway_id, cards in by_gateway.items():
             gateway = directory.gateways[gateway_id]
-            fits, deferred = self._fitting(gateway, cards, waiting.get(gateway_id, 0), share)
+            fits, deferred = self._fitting(gateway, cards, waiting.get(gateway_id, 0), share_of(gateway_id))
             settlements += deferred
             if fits:
                 kept.append((gateway, fits))
@@ -110,8 +118,9 @@ class Claimer:
         """The cards that may wait for a call, and the others deferred."""
         if rest := self._gates.rest_of(gateway.pk):
             return [], [settling.while_resting(card, rest, self._chance) for card in cards]
-        room = self._gates.reserve(gateway, waiting + -(-len(cards) // gateway.batch_size))
-        calls = min(room.calls, min(room.seats, share) * CALLS_A_SEAT) - waiting
+        lined_up = waiting + -(-len(cards) // gateway.batch_size)
+        room = self._gates.reserve(gateway, seats=min(lined_up, share), turns=lined_up)
+        calls = min(room.turns, min(room.seats, share) * CALLS_A_SEAT) - waiting
         fits = max(0, calls * gateway.batch_size)
         return cards[:fits], self._deferred(gateway, cards[fits:], room)
 

@@ -19,9 +19,9 @@ from polling.drain.pacing import Pace
 
 @dataclass(frozen=True)
 class Room:
-    """So many calls may wait for a gateway, on so many seats; the next ones are `wait` away, and `apart` (seconds)."""
+    """What there is at a gateway; the next turns are `wait` away, and `apart` (seconds)."""
 
-    calls: int
+    turns: int
     seats: int
     wait: float
     apart: float
@@ -112,17 +112,17 @@ class Gates:
                 before.answered + tally.answered, before.failed + tally.failed, max(before.hold, tally.hold)
             )
 
-    def reserve(self, gateway: Gateway, calls: int) -> Room:
-        """Have seats and turns for `calls` calls, as far as the gateway's limits let. Blocks."""
-        seats = self._seats.reserve(gateway.pk, calls)
+    def reserve(self, gateway: Gateway, *, seats: int, turns: int) -> Room:
+        """Have so many seats and turns at the gateway, as far as its limits let. Blocks."""
+        held = self._seats.reserve(gateway.pk, seats)
         if gateway.calls_per_second is None:
             self._per_second.pop(gateway.pk, None)
             self._paces.pop(gateway.pk, None)
-            return Room(calls, seats, 0.0, 0.0)
+            return Room(turns, held, 0.0, 0.0)
         self._per_second[gateway.pk] = gateway.calls_per_second
         pace = self._paces.setdefault(gateway.pk, Pace(rate_of(self._redis, gateway.pk)))
-        turns = pace.reserve(calls, per_second=gateway.calls_per_second)
-        return Room(turns.count, seats, turns.next_free, turns.apart)
+        reserved = pace.reserve(turns, per_second=gateway.calls_per_second)
+        return Room(reserved.count, held, reserved.next_free, reserved.apart)
 
     def begin(self, gateway_id: int) -> bool:
         """Use an idle seat of the gateway, in its turn; False when there is none. `end` must follow."""
@@ -150,10 +150,10 @@ class Gates:
         """Whether there is a seat, in use or idle."""
         return self._seats.has_any(gateway_id)
 
-    def review(self, calls: Mapping[int, int], waiting: Mapping[int, int]) -> None:
-        """Hold seats for `calls` that wait or run, and turns for those `waiting`; look how gateways do. Blocks."""
-        self.look({*calls, *self._rests})
-        self._seats.review(calls)
+    def review(self, seats: Mapping[int, int], waiting: Mapping[int, int]) -> None:
+        """Hold so many seats, and turns for the calls that wait; look how the gateways do. Blocks."""
+        self.look({*seats, *self._rests})
+        self._seats.review(seats)
         for gateway_id, pace in list(self._paces.items()):
             if gateway_id in waiting:
                 pace.reserve(waiting[gateway_id], per_second=self._per_second[gateway_id])

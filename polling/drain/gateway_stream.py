@@ -53,7 +53,8 @@ class GatewayStream(Stream):
         self._triggered, self._begun, self._pace_of_look = 0, 0, 0
         self._is_stuck = False
         self._running: Counter[int] = Counter()
-        self._demand, self._share, self._is_sharing = Demand(), sys.maxsize, False
+        self._demand, self._is_sharing = Demand(), False
+        self._share = self._demand.share_of(sys.maxsize)
         self._at_next_turn: asyncio.TimerHandle | None = None
 
     async def check_suspects(self) -> None:
@@ -92,9 +93,12 @@ class GatewayStream(Stream):
         """See the base class."""
         return bool(self._calls)
 
-    def calls_by_gateway(self) -> Counter[int]:
-        """See the base class."""
-        return self._running + self.waiting_by_gateway()
+    def seats_by_gateway(self) -> Counter[int]:
+        """See the base class. What waits beyond the share could not run: those seats are for other drains."""
+        calls = self._running + self.waiting_by_gateway()
+        return Counter(
+            {one: max(self._running[one], min(count, self._share_of(one))) for one, count in calls.items()}
+        )
 
     def waiting_by_gateway(self) -> Counter[int]:
         """See the base class."""
@@ -112,7 +116,7 @@ class GatewayStream(Stream):
         """See the base class."""
         self._triggered = outlook.triggered
         self._is_stuck = outlook.due > 0 and self._pace_of_look * SLOW_LOOKS < len(self._calls)
-        self._demand.sample(self.calls_by_gateway())
+        self._demand.sample(self._running + self.waiting_by_gateway())
         self._share = self._demand.share_of(len(self.seats))
         self._ask()
         if outlook.cards:
@@ -147,21 +151,26 @@ class GatewayStream(Stream):
         in_thread = self.means.outlet.in_thread
         if calls < seats:
             return await in_thread(
-                self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting, share=self._share
+                self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting, share_of=self._share_of
             )
         if self._is_stuck and len({*self._running, *waiting}) < self._claimer.open_gateways:
             # Slow gateways have all seats: cards of others may stand behind theirs.
             self._is_stuck = False
             return await in_thread(
-                self._claimer.look_behind, seats * CALLS_A_SEAT, waiting=waiting, share=self._share
+                self._claimer.look_behind, seats * CALLS_A_SEAT, waiting=waiting, share_of=self._share_of
             )
         if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
-            return await in_thread(self._claimer.claim_triggered, seats, waiting=waiting, share=self._share)
+            return await in_thread(self._claimer.claim_triggered, seats, share_of=self._share_of)
         return None
 
     def _lined_up(self) -> int:
         """The calls that wait; what waits beyond its gateway's share keeps nobody else from being claimed."""
-        return sum(min(count, self._share) for count in self._waiting.calls_by_gateway().values())
+        waiting = self._waiting.calls_by_gateway()
+        return sum(min(count, self._share_of(gateway_id)) for gateway_id, count in waiting.items())
+
+    def _share_of(self, gateway_id: int) -> int:
+        """The most seats that calls to the gateway may use."""
+        return min(len(self.seats), self._share.of(self._asker.call_seconds(gateway_id)))
 
     def _line_up(self, taken: TakenByGateway, *, in_front: bool) -> None:
         self._settlements += taken.settlements
@@ -182,10 +191,10 @@ class GatewayStream(Stream):
 
     def _begin_at(self, gateway_id: int) -> bool:
         """Take a seat at the gateway, unless it uses its share of the type's seats already."""
-        if self._asker.call_seconds(gateway_id) > self.means.lifetime.seconds_left:
+        if self._asker.outlasts(gateway_id, self.means.lifetime.seconds_left):
             # The drain would wait for it in the end, with the seats of the quick ones idle.
             return False
-        if self._running[gateway_id] >= self._share:
+        if self._running[gateway_id] >= self._share_of(gateway_id):
             self._is_sharing = True
             return False
         return self.means.gates.begin(gateway_id)

@@ -62,7 +62,7 @@ class LocalStream(Stream):
     def cut_calls(self) -> None:
         """There are none."""
 
-    def calls_by_gateway(self) -> Counter[int]:
+    def seats_by_gateway(self) -> Counter[int]:
         """None."""
         return Counter()
 

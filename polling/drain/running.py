@@ -33,6 +33,9 @@ from polling.drain.stream import LOOK_SECONDS, Means, Stream
 from polling.limits import seats_of
 from polling.store.schedule import NoScheduleError, Outlook, Schedule
 
+# Of its time: drains that began together must not all end together, with their seats idle.
+SHORTEST = 0.7
+
 log = structlog.get_logger(__name__)
 
 
@@ -57,7 +60,8 @@ class Drain:
     def run(self) -> int:
         """Returns the number of cards that were claimed."""
         hands = {check: Hand(Schedule(self.redis, check.type)) for check in CHECKS.values()}
-        lifetime = Lifetime(seconds=settings.POLLING.drain_seconds, should_stop=self.should_stop)
+        seconds = settings.POLLING.drain_seconds * self.chance.uniform(SHORTEST, 1)
+        lifetime = Lifetime(seconds=seconds, should_stop=self.should_stop)
         # Claims and seats outlive the loop: whatever happens in it, they are given back.
         with ExitStack() as held:
             gates = held.enter_context(Gates(self.redis))
@@ -137,9 +141,9 @@ class Round:
 
     async def _look(self) -> None:
         lifetime, in_thread, gates = self.means.lifetime, self.means.outlet.in_thread, self.means.gates
-        calls = sum((stream.calls_by_gateway() for stream in self.streams), Counter[int]())
+        seats = sum((stream.seats_by_gateway() for stream in self.streams), Counter[int]())
         waiting = sum((stream.waiting_by_gateway() for stream in self.streams), Counter[int]())
-        await in_thread(gates.review, calls, waiting)
+        await in_thread(gates.review, seats, waiting)
         await self.probes.look()
         if self.probes.are_running:
             lifetime.busy()
@@ -148,7 +152,7 @@ class Round:
                 stream.cut_calls()
                 self.probes.cut()
             outlook = await in_thread(self._review_seats, stream, stream.take_pace())
-            for gateway_id in calls:
+            for gateway_id in seats:
                 if gates.rest_of(gateway_id) or not gates.has_seat(gateway_id):
                     stream.defer(gateway_id)
             stream.take_notice(outlook)

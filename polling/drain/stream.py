@@ -72,12 +72,12 @@ class Stream(ABC):
         """End the calls that run; their cards are given back."""
 
     @abstractmethod
-    def calls_by_gateway(self) -> Counter[int]:
-        """How many calls wait or run, per gateway."""
+    def seats_by_gateway(self) -> Counter[int]:
+        """How many seats calls use or wait for, per gateway."""
 
     @abstractmethod
     def waiting_by_gateway(self) -> Counter[int]:
-        """How many of them wait."""
+        """How many calls wait."""
 
     @abstractmethod
     def defer(self, gateway_id: int) -> None:

@@ -237,7 +237,7 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
 def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=5)
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=7)
     gateway(simulator, batch_size=10, max_concurrency=1)
     CardFactory.create_batch(1500)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=200)

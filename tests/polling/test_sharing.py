@@ -23,17 +23,23 @@ from polling.drain.sharing import Demand, fair_share
 def test_the_modest_get_what_they_demand_and_the_others_as_much_as_each_other(
     seats: int, demands: list[float], share: int
 ) -> None:
-    assert fair_share(seats, demands) == share
+    assert fair_share(seats, demands).quick == share
+
+
+def test_the_slow_get_no_seat_that_does_not_come_out_even_but_one_at_least() -> None:
+    assert [fair_share(23, [99, 99, 99]).of(seconds) for seconds in (0.2, 2.5)] == [8, 7]
+    assert fair_share(2, [99, 99, 99]).of(2.5) == 1
+    assert fair_share(23, [99]).of(2.5) == 23
 
 
 def test_demand_is_what_it_was_over_the_last_second_or_so() -> None:
     demand = Demand()
     demand.sample({1: 100, 2: 20})
-    assert demand.share_of(50) == 30
+    assert demand.share_of(50).quick == 30
 
     demand.sample({1: 100})
-    assert demand.share_of(50) == 34
+    assert demand.share_of(50).quick == 34
     for _ in range(50):
         demand.sample(Counter({1: 100}))
 
-    assert demand.share_of(50) == 50
+    assert demand.share_of(50).quick == 50
