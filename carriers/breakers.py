@@ -1,6 +1,6 @@
 """Circuit breakers: a gateway in trouble is left alone, until a probe has shown that it answers again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, cast
@@ -81,6 +81,10 @@ class Breakers:
             for one, left, is_open in rests
             if left or is_open
         }
+
+    def rests(self, gateways: Iterable[int]) -> dict[int, Rest]:
+        """Those of `gateways` that must be left alone."""
+        return self.report(dict.fromkeys(gateways, Tally()))
 
     def take_probe(self, gateway_id: int) -> bool:
         """Whether the caller is to make the one call that asks whether the gateway does again."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
+from carriers.breakers import Breakers
 from carriers.models import Gateway
 from polling import fleet
 from polling.card_class import CardClass
@@ -38,13 +39,15 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
     ((_, (card_class, _)),) = rows
     directory = Directory.read()
     gateway = directory.gateway_of(card.gateway_id, card.carrier_id)
+    rests = Breakers(redis).rests([gateway.pk]) if redis and gateway else {}
+    is_resting = any(rest.is_open for rest in rests.values())
     states = {state.type: state for state in CheckState.objects.filter(card=card)}
     return [
         Explanation(
             check_type,
             decide(card_class, check_type, directory.configs),
             Schedule(redis, check_type).place_of(card.pk) if redis else None,
-            _opens_in(check, card_class, gateway, directory),
+            _opens_in(check, card_class, gateway, directory, is_resting=is_resting),
             states.get(check_type.value),
         )
         for check_type, check in CHECKS.items()
@@ -52,11 +55,12 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
 
 
 def _opens_in(
-    check: Check, card: CardClass, gateway: Gateway | None, directory: Directory
+    check: Check, card: CardClass, gateway: Gateway | None, directory: Directory, *, is_resting: bool
 ) -> timedelta | None:
     waits = [directory.paused_for(check.type, card.carrier_id)]
     if isinstance(check, GatewayCheck):
-        waits.append(directory.opens_in(gateway))
+        # Of an open breaker nobody knows how long it stays so.
+        waits.append(timedelta() if is_resting else directory.opens_in(gateway))
     known = [wait for wait in waits if wait is not None]
     # Zero is not known, whatever else is.
     return min(known) if timedelta() in known else max(known, default=None)

@@ -8,7 +8,7 @@ from typing import Self
 from redis import Redis
 
 from cards.models import CheckType
-from carriers.breakers import Breakers, Tally
+from carriers.breakers import Breakers
 from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.drain.directory import Directory
@@ -30,7 +30,7 @@ class Rules:
     def in_force(cls, redis: Redis) -> Self:
         """As they are now. Closed is a gateway that is disabled, paused, or whose breaker is open."""
         directory = Directory.read()
-        rests = Breakers(redis).report(dict.fromkeys(directory.gateways, Tally()))
+        rests = Breakers(redis).rests(directory.gateways)
         closed = {
             gateway_id
             for gateway_id, gateway in directory.gateways.items()

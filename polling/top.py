@@ -10,10 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from carriers.breakers import Breakers, Rest
 from carriers.models import Gateway
 from polling import monitoring
 from polling.doctor import gateways as gateway_judgements
-from polling.doctor.finding import Finding
 from polling.drain.directory import Directory
 from polling.monitoring import InitProgress, LatenessState, LimitState, QueueState, TaskState
 
@@ -26,12 +26,12 @@ FAILED_SHARE = (0.01, 0.1)
 
 @dataclass(frozen=True)
 class GatewayRow:
-    """One gateway: its seats, and why it is closed (None: it is open)."""
+    """One gateway: its seats, and why it is closed or left alone (empty: it is open)."""
 
     name: str
     taken: int
     limit: int | None
-    closed: Finding | None
+    closed: str
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,14 @@ class Picture:
 def take(redis: Redis) -> Picture:
     """Look at it."""
     at, directory = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), Directory.read()
+    rests = Breakers(redis).rests(directory.gateways)
     return Picture(
         at=at,
         queues=monitoring.queues(redis),
         tasks=monitoring.tasks(redis, window_seconds=WINDOW_SECONDS),
         lateness=monitoring.lateness(redis),
         limits=monitoring.limits(redis),
-        gateways=[_row(redis, gateway, directory) for gateway in directory.gateways.values()],
+        gateways=[_row(redis, one, directory, rests.get(one.pk)) for one in directory.gateways.values()],
         progress=monitoring.init_progress(redis),
         claim_age=monitoring.last_claim_age(redis),
     )
@@ -68,10 +69,11 @@ def draw(picture: Picture) -> RenderableType:
     return Group(_head(picture), "", _checks(picture), "", _seats(picture))
 
 
-def _row(redis: Redis, gateway: Gateway, directory: Directory) -> GatewayRow:
+def _row(redis: Redis, gateway: Gateway, directory: Directory, rest: Rest | None) -> GatewayRow:
     occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
     closed = gateway_judgements.closed(gateway, directory)
-    return GatewayRow(gateway.name, len(occupancy.members), occupancy.limit, closed)
+    says = closed.says if closed else gateway_judgements.resting(rest)
+    return GatewayRow(gateway.name, len(occupancy.members), occupancy.limit, says)
 
 
 def _head(picture: Picture) -> Text:
@@ -121,7 +123,7 @@ def _seats(picture: Picture) -> Table:
     for limit in picture.limits:
         _add_seats(table, limit.task_type, limit.current, limit.max_concurrency, "")
     for gateway in picture.gateways:
-        says = gateway.closed.says if gateway.closed else "open" if gateway.limit else ""
+        says = gateway.closed or ("open" if gateway.limit else "")
         _add_seats(table, f"at {gateway.name}", gateway.taken, gateway.limit, says)
     return table
 

@@ -43,7 +43,7 @@ def _closed(opens_in: timedelta | None) -> str:
     if opens_in is None:
         return ""
     if not opens_in:
-        return _("; there is no gateway that may be called")
+        return _("; there is no gateway that may be called now")
     return _("; paused for another %s") % timeuntil(timezone.now() + opens_in)
 
 

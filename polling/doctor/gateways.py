@@ -8,6 +8,7 @@ from django.conf import settings
 from redis import Redis
 
 from cards.models import Card
+from carriers.breakers import Breakers, Rest
 from carriers.limits import seats_of
 from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
@@ -28,8 +29,9 @@ def look(redis: Redis) -> Iterator[Finding]:
             and _has_seat(redis, gateway, held)
         }
         errors = asyncio.run(_ask(calls))
+    rests = Breakers(redis).rests(gateway.pk for gateway in gateways)
     for gateway in gateways:
-        yield closed(gateway, directory) or answer(gateway.name, errors.get(gateway))
+        yield closed(gateway, directory) or answer(gateway.name, errors.get(gateway), rests.get(gateway.pk))
     for carrier in Carrier.objects.exclude(pk__in=[one.carrier_id for one in gateways if one.is_default]):
         if Card.objects.present().filter(carrier=carrier, gateway=None).exists():
             yield trouble(
@@ -54,18 +56,32 @@ def closed(gateway: Gateway, directory: Directory) -> Finding | None:
     return None
 
 
-def answer(name: str, error: str | None) -> Finding:
+def answer(name: str, error: str | None, rest: Rest | None) -> Finding:
     """`error`: what was wrong with the call; empty: nothing; None: there was none. Pure."""
     subject = f"gateway {name}"
+    if error:
+        waits = resting(rest) or "its cards are asked about again every 30 to 60 s"
+        return trouble(
+            subject,
+            f"{error}: {waits}",
+            "see its base URL and credentials in the admin, and ask the carrier; to wait quietly, add a pause",
+        )
+    if rest:
+        return note(
+            subject, resting(rest), "wait: when a probe is answered its cards come back within a minute"
+        )
     if error is None:
         return ok(subject, "open; not asked, because it has no card or no free seat")
-    if not error:
-        return ok(subject, "answers")
-    return trouble(
-        subject,
-        f"{error}: its cards are asked about again every 30 to 60 s",
-        "see its base URL and credentials in the admin, and ask the carrier; to wait quietly, add a pause",
-    )
+    return ok(subject, "answers")
+
+
+def resting(rest: Rest | None) -> str:
+    """Why a gateway is left alone, in words; empty when it is not."""
+    if rest is None:
+        return ""
+    if rest.is_open:
+        return f"its breaker is open: its cards wait, the next probe is in {rest.left.total_seconds():.0f} s"
+    return f"it asked to be left alone for another {rest.left.total_seconds():.0f} s"
 
 
 def _has_seat(redis: Redis, gateway: Gateway, held: ExitStack) -> bool:

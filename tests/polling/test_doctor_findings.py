@@ -1,12 +1,14 @@
 """What the doctor concludes from what it sees. That it sees it is shown by tests/faults/test_doctor.py."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from carriers.breakers import Rest
 from polling import defaults, limits
-from polling.doctor import planning, processes, results, servers
+from polling.doctor import gateways, planning, processes, results, servers
 from polling.doctor.finding import Finding, Verdict
 from polling.doctor.gates import seats
 from polling.doctor.processes import Crew
@@ -17,6 +19,7 @@ from polling.store.histogram import BUCKETS
 from polling.store.stats import Counted
 
 EVERYBODY = {"ticks": ["t@a"], "checks": ["c@a", "c@b"], "background": ["b@a"]}
+OPEN, HELD = Rest(timedelta(seconds=12), is_open=True), Rest(timedelta(seconds=40), is_open=False)
 PROGRESS = InitProgress("running", 100, 40, 40, None, None, "")
 QUEUE: dict[str, Any] = {
     "task_type": "carddata", "queue_length": 90, "due": 0, "manual": 0, "in_flight": 0, "parked": 0, "suspects": 0,
@@ -131,6 +134,30 @@ def test_servers_at_their_limits() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "rest", "verdict", "says"),
+    [
+        ("", None, Verdict.OK, "answers"),
+        (None, None, Verdict.OK, "open; not asked, because it has no card or no free seat"),
+        ("status 500", None, Verdict.TROUBLE, "status 500: its cards are asked about again every 30 to 60 s"),
+        (
+            "status 500",
+            OPEN,
+            Verdict.TROUBLE,
+            "status 500: its breaker is open: its cards wait, the next probe is in 12 s",
+        ),
+        ("", OPEN, Verdict.NOTE, "its breaker is open: its cards wait, the next probe is in 12 s"),
+        ("", HELD, Verdict.NOTE, "it asked to be left alone for another 40 s"),
+    ],
+)
+def test_a_gateway_is_judged_by_its_answer_and_its_breaker(
+    error: str | None, rest: Rest | None, verdict: Verdict, says: str
+) -> None:
+    found = gateways.answer("Northwind", error, rest)
+
+    assert (found.verdict, found.subject, found.says) == (verdict, "gateway Northwind", says)
+
+
 def test_it_walks_to_the_end_also_without_cards_or_gateways(redis: Redis) -> None:
     defaults.make_missing()
     limits.publish(redis)

@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
 from cards.models import Card, CheckType
+from carriers.breakers import Breakers, Tally
 from polling import defaults
 from polling.admin import explanation
 from polling.explaining import explain
@@ -21,6 +22,7 @@ from polling.store.schedule import Schedule
 from tests.factories import CardFactory, DeviceFactory, GatewayFactory, PauseFactory, SubscriptionFactory
 from tests.polling.draining import TYPE
 
+NO_GATEWAY = "no gateway that may be called"
 pytestmark = pytest.mark.django_db
 
 
@@ -115,18 +117,20 @@ def test_without_redis_the_page_opens_all_the_same(
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("pause", "paused for another"), ("disabled", "no gateway that may be called"), ("open", None)],
+    [("pause", "paused for another"), ("disabled", NO_GATEWAY), ("sick", NO_GATEWAY), ("open", None)],
 )
 def test_the_panel_says_what_keeps_a_card_from_being_checked(
     redis: Redis, client: Client, what: str, words: str | None
 ) -> None:
     client.force_login(User.objects.create_superuser("root", password="x"))
     card = CardFactory.create()
-    GatewayFactory.create(carrier=card.carrier, is_enabled=what != "disabled")
+    gateway = GatewayFactory.create(carrier=card.carrier, is_enabled=what != "disabled")
+    if what == "sick":
+        Breakers(redis).report({gateway.pk: Tally(failed=20)})
     if what == "pause":
         PauseFactory.create(task_type="", carrier=card.carrier)
 
     page = client.get(reverse("admin:cards_card_change", args=[card.pk])).content.decode()
 
-    for text in ("paused for another", "no gateway that may be called"):
+    for text in ("paused for another", NO_GATEWAY):
         assert (text in page) == (text == words)
