@@ -134,6 +134,12 @@ class Claimer:
             turn += step
             wait = timedelta(seconds=turn - now)
             portion = cards[start : start + gateway.batch_size]
-            settlements += [settling.while_busy(card, wait, self._chance) for card in portion]
+            # Of those that were triggered, a call's worth stays in front; more would only be claimed again in vain.
+            settlements += [
+                settling.given_back(card.claim)
+                if card.claim.is_triggered and start == 0
+                else settling.while_busy(card, wait, self._chance)
+                for card in portion
+            ]
         self._served_at[gateway.pk] = min(turn, now + due.LONGEST_BUSY.total_seconds())
         return settlements

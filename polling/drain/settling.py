@@ -73,8 +73,8 @@ def unwanted(claim: Claim) -> Settlement:
 
 
 def given_back(claim: Claim) -> Settlement:
-    """The card was not asked: it goes back to where it was."""
-    return Settlement(claim, -claim.overdue)
+    """The card was not asked: it goes back to where it was, in front of what is due when it was triggered."""
+    return Settlement(claim, -claim.overdue, Counts.AGAIN if claim.is_triggered else Counts.NOTHING)
 
 
 def hasten(redis: Redis, outcomes: Sequence[Outcome], chance: Random) -> None:

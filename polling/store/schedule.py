@@ -38,6 +38,8 @@ class Counts(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     NOTHING = "nothing"
+    # Nothing; and the card, which was triggered, is triggered as before.
+    AGAIN = "again"
 
 
 class Which(StrEnum):
@@ -59,12 +61,13 @@ class PlanMode(StrEnum):
 class Claim:
     """The right to check a card until the claim ends. Tokens grow: a later claim has a larger one.
 
-    `overdue` is how long the card had been due.
+    `overdue` is how long the card had been due; `is_triggered`: it was wanted at once.
     """
 
     card_id: int
     token: int
     overdue: timedelta = timedelta()
+    is_triggered: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,19 +153,20 @@ class Schedule:
         count = min(count, PORTION_CARDS)
         arguments = (count, ttl.total_seconds(), holder, which.value, SUSPECT_AFTER, PARK_AFTER)
         try:
-            flat = cast("list[str]", self._run("claim", used, arguments))
+            flat = cast("list[Any]", self._run("claim", used, arguments))
         except ResponseError as error:
             if str(error).startswith("EPOCH"):
                 raise NoScheduleError from None
             raise
         taken = Claimed([], [], [])
-        for card_id, what, more in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+        for card_id, what, more, triggered in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
             if what == "parked":
                 taken.parked.append(int(card_id))
             elif what == "park":
                 taken.to_park.append(Lost(int(card_id), more))
             else:
-                taken.claims.append(Claim(int(card_id), int(what), timedelta(seconds=float(more))))
+                overdue = timedelta(seconds=float(more))
+                taken.claims.append(Claim(int(card_id), int(what), overdue, bool(triggered)))
         return taken
 
     def look(self) -> Outlook:

@@ -58,7 +58,9 @@ class Model:
         self.suspects.discard(suspect)
         return self._take(suspect, now, ttl, alone=True) if suspect in self.queue else []
 
-    def settle(self, card: int, token: int, delay: float | None, now: float, *, was_asked: bool) -> bool:
+    def settle(
+        self, card: int, token: int, delay: float | None, now: float, *, was_asked: bool, again: bool = False
+    ) -> bool:
         if card not in self.claims or self.claims[card].token != token:
             return False
         held = self.claims.pop(card)
@@ -66,6 +68,8 @@ class Model:
             self.queue.pop(card, None)
         elif card in self.queue:
             self.queue[card] = min(now + delay, held.due)
+        if again:
+            self.manual.insert(0, card)
         if was_asked or delay is None:
             self.lost.pop(card, None)
             self.suspects.discard(card)

@@ -15,6 +15,7 @@ from redis import Redis
 
 from cards.models import CheckState
 from carriers import keys as gateway_keys
+from carriers.limits import seats_of
 from carriers.simulator.remote import RunningSimulator
 from polling import limits
 from polling.conf import PollingSettings
@@ -247,6 +248,27 @@ def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
     asked = sum(len(call["cards"]) for call in simulator.calls())
     assert asked >= 100
     assert claimed < 2 * 1500
+
+
+def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_front(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=2)
+    busy = gateway(simulator, batch_size=1, max_concurrency=1)
+    CardFactory.create_batch(30)
+    last = CardFactory.create()
+    Seeding(redis, Random(1)).run()
+    with seats_of(redis, busy.pk).hold() as taken_by_others:
+        taken_by_others.grow_to(1)
+        redis.rpush(keys.manual(TYPE), last.pk)
+
+        Drain(redis, outlet, Random(1)).run()
+
+    assert simulator.calls() == []
+    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(last.pk)]
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    Drain(redis, outlet, Random(1)).run()
+    assert simulator.calls()[0]["cards"] == [last.iccid]
 
 
 def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_these_cards_too(

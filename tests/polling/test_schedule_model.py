@@ -3,6 +3,8 @@
 import os
 import random
 import time
+from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 from math import inf
 from typing import cast
@@ -76,11 +78,13 @@ class Walk:
         which = self.chance.choice([Which.ANY, Which.ANY, Which.TRIGGERED])
         taken = self.schedule.claim(count, ttl=timedelta(seconds=TTL), which=which)
         alive = {card for card in CARDS if self.model.is_alive(card, now)}
+        before = Counter(self.model.manual)
         granted = self.model.claim(count, now, TTL, only_triggered=which is Which.TRIGGERED)
+        triggered = before - Counter(self.model.manual)
         assert not alive & {claim.card_id for claim in taken.claims}, (
             "a card with a live claim was handed out"
         )
-        self.take(taken, granted)
+        self.take(taken, granted, triggered=triggered)
 
     def claim_alone(self) -> None:
         before, now = self.suspects(), self.now()
@@ -88,12 +92,15 @@ class Walk:
         gone = before - self.suspects()
         self.take(taken, self.model.claim_alone(gone.pop() if gone else None, now, TTL))
 
-    def take(self, taken: Claimed, granted: list[tuple[int, str]]) -> None:
+    def take(
+        self, taken: Claimed, granted: list[tuple[int, str]], *, triggered: Collection[int] = ()
+    ) -> None:
         assert [claim.card_id for claim in taken.claims] == [
             card for card, what in granted if what == "claim"
         ]
         assert [lost.card_id for lost in taken.to_park] == [card for card, what in granted if what == "park"]
         assert taken.parked == [card for card, what in granted if what == "parked"]
+        assert all(claim.is_triggered == (claim.card_id in triggered) for claim in taken.claims)
         for claim in taken.claims:
             assert claim.token > self.last_token
             self.last_token = self.model.claims[claim.card_id].token = claim.token
@@ -117,14 +124,17 @@ class Walk:
 
     def defer(self) -> None:
         if self.in_hand:
-            self._end(self.in_hand.pop(), self.delay(), Counts.NOTHING)
+            self._end(self.in_hand.pop(), self.delay(), self.chance.choice([Counts.NOTHING, Counts.AGAIN]))
 
     def _end(self, claim: Claim, delay: float | None, counts: Counts) -> None:
         now = self.now()
         after = None if delay is None else timedelta(seconds=delay)
         accepted = self.schedule.settle([Settlement(claim, after, counts)])
-        was_asked = counts is not Counts.NOTHING
-        assert accepted == self.model.settle(claim.card_id, claim.token, delay, now, was_asked=was_asked)
+        was_asked = counts in {Counts.SUCCESS, Counts.FAILED}
+        again = counts is Counts.AGAIN
+        assert accepted == self.model.settle(
+            claim.card_id, claim.token, delay, now, was_asked=was_asked, again=again
+        )
         if accepted and delay is None:
             self.wanted.discard(claim.card_id)
 

@@ -10,7 +10,7 @@
 -- KEYS[11] counters: hash, here claimed and lost
 -- ARGV    count, claim_seconds, holder, which (any | manual: what was triggered only | alone: one suspect only),
 --         suspect_after, park_after
--- Returns {card, token, seconds overdue, card, ...}; instead of a token `park` (park it: too many lost claims; the
+-- Returns {card, token, seconds overdue, 1 when it was triggered, card, ...}; instead of a token `park` (park it: too many lost claims; the
 -- last one's holder follows) or `parked` (it is); error EPOCH when there is no schedule.
 local epoch = redis.call('GET', KEYS[3])
 if not epoch then
@@ -24,11 +24,11 @@ local suspect_after, park_after = tonumber(ARGV[5]), tonumber(ARGV[6])
 local base = tonumber(string.match(epoch, '%d+$')) * 4294967296
 local granted, seen, claimed, ran_out = {}, {}, 0, 0
 
-local function grant(card, what, more)
-  granted[#granted + 1], granted[#granted + 2], granted[#granted + 3] = card, what, more
+local function grant(card, what, more, triggered)
+  for _, value in ipairs({card, what, more, triggered and 1 or 0}) do granted[#granted + 1] = value end
 end
 
-local function take(card)
+local function take(card, triggered)
   -- Triggered and due, or triggered twice: once is enough.
   if seen[card] then return end
   seen[card] = true
@@ -60,7 +60,7 @@ local function take(card)
   redis.call('ZADD', KEYS[1], 'XX', claim_end, card)
   redis.call('SREM', KEYS[8], card)
   claimed = claimed + 1
-  grant(card, token, string.format('%.3f', due and math.max(0, now - due) or 0))
+  grant(card, token, string.format('%.3f', due and math.max(0, now - due) or 0), triggered)
 end
 
 local function take_suspect()
@@ -79,7 +79,7 @@ local function take_triggered_and_due()
     if count == 1 then share = tonumber(redis.call('GET', KEYS[4]) or '0') % 2 end
   end
   local triggered = share > 0 and redis.call('LPOP', KEYS[9], share) or {}
-  for _, card in ipairs(triggered) do take(card) end
+  for _, card in ipairs(triggered) do take(card, true) end
   for i = 1, math.min(#due, count - #triggered) do take(due[i]) end
 end
 

@@ -4,8 +4,9 @@
 -- ARGV[1] beginning of the name of the minute's bucket; ARGV[2] seconds that a bucket is kept
 -- ARGV[3] number of bounds of the two histograms, followed by the bounds of durations (ms, ascending), and
 --         those of lateness (s, ascending)
--- ARGV    then per card: card, token, delay (s, or remove), counts (success | failed | nothing), ms, seconds late
+-- ARGV    then per card: card, token, delay (s, or remove), counts (success | failed | nothing | again), ms, seconds late
 --         nothing: the card was not asked; its lost claims, and that it is wanted once more, are remembered
+--         again: the same, and it is triggered as before
 -- Returns the number of cards whose claim was still theirs.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -44,6 +45,10 @@ local function settle(card, claim, delay, counts, ms, late)
     local due = math.min(now + tonumber(delay), planned or math.huge)
     -- XX: a card that was removed while it was being checked must not come back.
     redis.call('ZADD', KEYS[1], 'XX', due, card)
+  end
+  if counts == 'again' then
+    redis.call('LPUSH', KEYS[6], card)
+    counts = 'nothing'
   end
   if counts == 'nothing' then uncounted = uncounted + 1 end
   if counts == 'nothing' and delay ~= 'remove' then return end
