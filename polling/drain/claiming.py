@@ -119,7 +119,9 @@ class Claimer:
         if rest := self._gates.rest_of(gateway.pk):
             return [], [settling.while_resting(card, rest, self._chance) for card in cards]
         lined_up = waiting + -(-len(cards) // gateway.batch_size)
-        room = self._gates.reserve(gateway, seats=min(lined_up, share), turns=lined_up)
+        room = self._gates.reserve(
+            gateway, seats=min(lined_up, share), turns=min(lined_up, share * CALLS_A_SEAT)
+        )
         calls = min(room.turns, min(room.seats, share) * CALLS_A_SEAT) - waiting
         fits = max(0, calls * gateway.batch_size)
         return cards[:fits], self._deferred(gateway, cards[fits:], room)

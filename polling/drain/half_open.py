@@ -5,7 +5,9 @@ import asyncio
 import structlog
 from django.db import close_old_connections
 
+from cards.models import CheckType
 from carriers.models import Gateway
+from polling.drain.directory import Directory
 from polling.drain.stream import Means
 from polling.probing import sample_of, trouble_of
 
@@ -48,17 +50,25 @@ class Probes:
         in_thread = self._means.outlet.in_thread
         has_answered = False
         try:
-            gateway, iccid = await in_thread(_sample, gateway_id)
-            trouble = await trouble_of(gateway, iccid, self._means.outgoing) if gateway and iccid else ""
-            has_answered = not trouble
-            log.info("gateway_probed", gateway=gateway and gateway.name, trouble=trouble)
+            probe = await in_thread(_prepare, gateway_id)
+            if probe:
+                gateway, iccid = probe
+                trouble = await trouble_of(gateway, iccid, self._means.outgoing) if iccid else ""
+                has_answered = not trouble
+                log.info("gateway_probed", gateway=gateway.name, trouble=trouble)
         except Exception:
             log.exception("gateway_probe_broke", gateway_id=gateway_id)
         finally:
             await in_thread(self._means.gates.end_probe, gateway_id, has_answered=has_answered)
 
 
-def _sample(gateway_id: int) -> tuple[Gateway | None, str | None]:
+def _prepare(gateway_id: int) -> tuple[Gateway, str | None] | None:
+    """Whom to ask about which card, if it has any; None while it must not be called for other reasons."""
     close_old_connections()
-    gateway = Gateway.objects.filter(pk=gateway_id).first()
-    return gateway, sample_of(gateway) if gateway else None
+    directory = Directory.read()
+    gateway = directory.gateways.get(gateway_id)
+    if gateway is None or directory.opens_in(gateway) is not None:
+        return None
+    if directory.paused_for(CheckType.DATA_USAGE, gateway.carrier_id) is not None:
+        return None
+    return gateway, sample_of(gateway)

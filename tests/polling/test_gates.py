@@ -19,7 +19,7 @@ from polling.conf import PollingSettings
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.store import keys
-from tests.factories import CardFactory
+from tests.factories import CardFactory, PauseFactory
 from tests.polling.draining import TYPE, drain, gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
@@ -107,6 +107,22 @@ def test_a_gateway_that_fails_its_probe_rests_again(
     assert len(simulator.calls()) == 1
     assert is_open(redis, sick)
     assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 10
+
+
+@pytest.mark.parametrize("what", ["disabled", "paused"])
+def test_a_gateway_that_must_not_be_called_is_not_probed_either(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, what: str
+) -> None:
+    sick = gateway(simulator, is_enabled=what != "disabled")
+    CardFactory.create()
+    if what == "paused":
+        PauseFactory.create(task_type="", carrier=sick.carrier)
+    break_off(redis, sick, rests_on=False)
+
+    drain(redis, outlet)
+
+    assert simulator.calls() == []
+    assert is_open(redis, sick)
 
 
 def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
