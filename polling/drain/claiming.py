@@ -102,15 +102,16 @@ class Claimer:
                 by_gateway[gateway.pk].append(card)
         self._gates.look(by_gateway)
         self.open_gateways = sum(directory.opens_in(one) is None for one in directory.gateways.values())
-        kept = []
+        kept, has_room = [], False
         for gateway_id, cards in by_gateway.items():
             gateway = directory.gateways[gateway_id]
             fits, deferred = self._fitting(gateway, cards, waiting.get(gateway_id, 0), share_of(gateway_id))
             settlements += deferred
             if fits:
                 kept.append((gateway, fits))
-        # When none fits, more would only be deferred as well: wait until a call has ended.
-        return TakenByGateway(kept, settlements, is_all or (bool(taken.cards) and not kept))
+            has_room = has_room or not deferred
+        # More for gateways that are full would only be deferred as well: wait until a call has ended.
+        return TakenByGateway(kept, settlements, is_all or (bool(taken.cards) and not has_room))
 
     def _fitting(
         self, gateway: Gateway, cards: list[PolledCard], waiting: int, share: int

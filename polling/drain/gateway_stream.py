@@ -15,7 +15,7 @@ from polling.drain.claiming import CALLS_A_SEAT, Claimer, TakenByGateway
 from polling.drain.intake import Intake
 from polling.drain.recording import record
 from polling.drain.settling import Hand
-from polling.drain.sharing import Demand
+from polling.drain.sharing import Sharing
 from polling.drain.stream import LOOK_SECONDS, Means, Stream, either
 from polling.drain.waiting import Waiting
 from polling.store.schedule import Outlook, Settlement
@@ -52,9 +52,7 @@ class GatewayStream(Stream):
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun, self._pace_of_look = 0, 0, 0
         self._is_stuck = False
-        self._running: Counter[int] = Counter()
-        self._demand, self._is_sharing = Demand(), False
-        self._share = self._demand.share_of(sys.maxsize)
+        self._sharing = Sharing(self._asker.call_seconds)
         self._at_next_turn: asyncio.TimerHandle | None = None
 
     async def check_suspects(self) -> None:
@@ -94,11 +92,8 @@ class GatewayStream(Stream):
         return bool(self._calls)
 
     def seats_by_gateway(self) -> Counter[int]:
-        """See the base class. What waits beyond the share could not run: those seats are for other drains."""
-        calls = self._running + self.waiting_by_gateway()
-        return Counter(
-            {one: max(self._running[one], min(count, self._share_of(one))) for one, count in calls.items()}
-        )
+        """See the base class."""
+        return self._sharing.seats(self.waiting_by_gateway())
 
     def waiting_by_gateway(self) -> Counter[int]:
         """See the base class."""
@@ -108,16 +103,14 @@ class GatewayStream(Stream):
         """See the base class."""
         begun, self._begun = self._begun, 0
         self._pace_of_look = begun
-        is_sharing, self._is_sharing = self._is_sharing, False
         # Seats that are kept free for other gateways are in use.
-        return max(begun + len(self._calls), len(self.seats) * is_sharing)
+        return max(begun + len(self._calls), len(self.seats) * self._sharing.take_withheld())
 
     def take_notice(self, outlook: Outlook) -> None:
         """See the base class."""
         self._triggered = outlook.triggered
         self._is_stuck = outlook.due > 0 and self._pace_of_look * SLOW_LOOKS < len(self._calls)
-        self._demand.sample(self._running + self.waiting_by_gateway())
-        self._share = self._demand.share_of(len(self.seats))
+        self._sharing.look(self.waiting_by_gateway(), len(self.seats))
         self._ask()
         if outlook.cards:
             self._has_room.set()
@@ -147,30 +140,28 @@ class GatewayStream(Stream):
         self._is_claiming = False
 
     async def _claim(self) -> TakenByGateway | None:
-        seats, waiting, calls = len(self.seats), self.waiting_by_gateway(), self._lined_up()
+        seats, waiting = len(self.seats), self.waiting_by_gateway()
+        calls = self._sharing.lined_up(waiting)
         in_thread = self.means.outlet.in_thread
         if calls < seats:
             return await in_thread(
-                self._claimer.claim, seats * CALLS_A_SEAT - calls, waiting=waiting, share_of=self._share_of
+                self._claimer.claim,
+                seats * CALLS_A_SEAT - calls,
+                waiting=waiting,
+                share_of=self._sharing.share_of,
             )
-        if self._is_stuck and len({*self._running, *waiting}) < self._claimer.open_gateways:
+        if self._is_stuck and len({*self._sharing.running, *waiting}) < self._claimer.open_gateways:
             # Slow gateways have all seats: cards of others may stand behind theirs.
             self._is_stuck = False
             return await in_thread(
-                self._claimer.look_behind, seats * CALLS_A_SEAT, waiting=waiting, share_of=self._share_of
+                self._claimer.look_behind,
+                seats * CALLS_A_SEAT,
+                waiting=waiting,
+                share_of=self._sharing.share_of,
             )
         if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
-            return await in_thread(self._claimer.claim_triggered, seats, share_of=self._share_of)
+            return await in_thread(self._claimer.claim_triggered, seats, share_of=self._sharing.share_of)
         return None
-
-    def _lined_up(self) -> int:
-        """The calls that wait; what waits beyond its gateway's share keeps nobody else from being claimed."""
-        waiting = self._waiting.calls_by_gateway()
-        return sum(min(count, self._share_of(gateway_id)) for gateway_id, count in waiting.items())
-
-    def _share_of(self, gateway_id: int) -> int:
-        """The most seats that calls to the gateway may use."""
-        return min(len(self.seats), self._share.of(self._asker.call_seconds(gateway_id)))
 
     def _line_up(self, taken: TakenByGateway, *, in_front: bool) -> None:
         self._settlements += taken.settlements
@@ -194,10 +185,7 @@ class GatewayStream(Stream):
         if self._asker.outlasts(gateway_id, self.means.lifetime.seconds_left):
             # The drain would wait for it in the end, with the seats of the quick ones idle.
             return False
-        if self._running[gateway_id] >= self._share_of(gateway_id):
-            self._is_sharing = True
-            return False
-        return self.means.gates.begin(gateway_id)
+        return self._sharing.may_begin(gateway_id) and self.means.gates.begin(gateway_id)
 
     def _wait_for_turn(self) -> None:
         """Nothing may begin now; look again when the next turn at a gateway comes."""
@@ -213,7 +201,7 @@ class GatewayStream(Stream):
 
     def _begin(self, call: Call) -> None:
         self._begun += 1
-        self._running[call.gateway.pk] += 1
+        self._sharing.begin(call.gateway.pk)
         task = asyncio.create_task(self._call(call))
         self._calls[task] = call
         task.add_done_callback(self._end)
@@ -221,11 +209,11 @@ class GatewayStream(Stream):
     def _end(self, task: asyncio.Task[None]) -> None:
         """A call has come to its end, or was cut off."""
         call = self._calls.pop(task)
-        self._running -= Counter((call.gateway.pk,))
+        self._sharing.end(call.gateway.pk)
         self.seats.end()
         self.means.gates.end(call.gateway.pk)
         self._ask()
-        if self._lined_up() < len(self.seats):
+        if self._sharing.lined_up(self._waiting.calls_by_gateway()) < len(self.seats):
             self._has_room.set()
 
     async def _call(self, call: Call) -> None:

@@ -1,7 +1,9 @@
 """How the gateways share the seats of a check type: one that is slow must not have them all."""
 
 import math
-from collections.abc import Collection, Mapping
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 # Of a look's sample, five looks a second: demand is what it was over the last second or so.
@@ -58,3 +60,58 @@ class Demand:
     def share_of(self, seats: int) -> Share:
         """The most of `seats` that one gateway may use now."""
         return fair_share(seats, self._seats.values())
+
+
+class Sharing:
+    """Which gateways' calls use the seats of one stream, and how many each may use."""
+
+    def __init__(self, call_seconds: Callable[[int], float]) -> None:
+        """`call_seconds` is how long a call to a gateway takes. All seats are anybody's until the first look."""
+        self.running: Counter[int] = Counter()
+        self._call_seconds = call_seconds
+        self._demand = Demand()
+        self._seats = sys.maxsize
+        self._share = self._demand.share_of(self._seats)
+        self._has_withheld = False
+
+    def look(self, waiting: Counter[int], seats: int) -> None:
+        """Share `seats` by what runs and waits now, and did over the last second."""
+        self._seats = seats
+        self._demand.sample(self.running + waiting)
+        self._share = self._demand.share_of(seats)
+
+    def share_of(self, gateway_id: int) -> int:
+        """The most seats that calls to the gateway may use."""
+        return min(self._seats, self._share.of(self._call_seconds(gateway_id)))
+
+    def may_begin(self, gateway_id: int) -> bool:
+        """Whether one more call to the gateway leaves the others their seats."""
+        has_room = self.running[gateway_id] < self.share_of(gateway_id)
+        self._has_withheld = self._has_withheld or not has_room
+        return has_room
+
+    def begin(self, gateway_id: int) -> None:
+        """A call begins."""
+        self.running[gateway_id] += 1
+
+    def end(self, gateway_id: int) -> None:
+        """A call has ended."""
+        self.running -= Counter((gateway_id,))
+
+    def seats(self, waiting: Counter[int]) -> Counter[int]:
+        """How many seats at each gateway calls use or wait for: what waits beyond its share could not run."""
+        return Counter(
+            {
+                gateway_id: max(self.running[gateway_id], min(calls, self.share_of(gateway_id)))
+                for gateway_id, calls in (self.running + waiting).items()
+            }
+        )
+
+    def lined_up(self, waiting: Mapping[int, int]) -> int:
+        """The calls that wait; those beyond their gateway's share keep nobody else from being claimed."""
+        return sum(min(calls, self.share_of(gateway_id)) for gateway_id, calls in waiting.items())
+
+    def take_withheld(self) -> bool:
+        """Whether since this was last asked a seat was kept free for others."""
+        has_withheld, self._has_withheld = self._has_withheld, False
+        return has_withheld
