@@ -90,9 +90,10 @@ class Breakers:
         """Whether the caller is to make the one call that asks whether the gateway does again."""
         return bool(self._run("take_probe", [keys.breaker(gateway_id)], [_ms(PROBE_LEASE), _ms(KEPT)]))
 
-    def end_probe(self, gateway_id: int, *, has_answered: bool) -> None:
-        """Say what came of it: an answer closes the breaker, else it rests again."""
-        self._run("end_probe", [keys.breaker(gateway_id)], [int(has_answered), _ms(REST)])
+    def end_probe(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
+        """Say what came of it: an answer closes the breaker, else it rests again, for `rest` or the usual time."""
+        length = min(max(rest, REST), LONGEST_REST)
+        self._run("end_probe", [keys.breaker(gateway_id)], [int(has_answered), _ms(length)])
 
     def _run(self, script: str, used: list[str], arguments: list[int]) -> object:
         return scripts.load(self._redis, __file__, script)(keys=used, args=arguments)

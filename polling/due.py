@@ -49,6 +49,11 @@ def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:
     return min(max(soonest, wait * chance.uniform(1 - JITTER, 1 + JITTER)), LONGEST_BUSY)
 
 
+def in_turn(wait: timedelta, chance: Random) -> timedelta:
+    """A moment after `wait`, when the gateway's pace has room again; bounded."""
+    return min(wait, LONGEST_BUSY) * chance.uniform(1, 1 + JITTER)
+
+
 def when_planned(age: float | None, interval: float, *, ramp: float, chance: Callable[[], float]) -> float:
     """The delay of a card that enters the schedule, all in seconds; `age` is that of its last good answer.
 

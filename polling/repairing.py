@@ -63,14 +63,19 @@ class Repair:
         if not Epoch(self.redis).renew(epoch):
             return None
 
-        def may_go_on() -> bool:
+        def is_ours() -> bool:
             owner.renew()
-            return Epoch(self.redis).is_still(epoch) and planner.rules.hold(self.redis)
+            return Epoch(self.redis).is_still(epoch)
 
-        missing = self._add_missing(planner, may_go_on)
-        strangers = None if missing is None else self._remove_strangers(planner, may_go_on)
+        # What is missing is planned by all rules; who is a stranger, gateways have no say in.
+        missing = self._add_missing(planner, lambda: is_ours() and planner.rules.hold(self.redis))
+        strangers = (
+            None
+            if missing is None
+            else self._remove_strangers(planner, lambda: is_ours() and not planner.is_behind())
+        )
         if missing is None or strangers is None:
-            log.info("repair_given_up", why="the configs have changed, or the schedule was dropped")
+            log.info("repair_given_up", why="the rules have changed, or the schedule was dropped")
             return None
         census.refresh(planner.rules)
         census.publish(self.redis)

@@ -76,7 +76,7 @@ class Replanning:
             found = {name: getattr(row, name) for name in intervals}
             if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
                 census.outdate_all(ClassCensus.objects.filter(pk=row.pk))
-        if planner.is_behind():
+        if not planner.rules.hold(self.redis):
             # Cards that came meanwhile were planned by the new ones, and perhaps by us after that.
             census.outdate_all(ClassCensus.objects.all())
         census.publish(self.redis)

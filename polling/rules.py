@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from typing import Self
 
 from redis import Redis
@@ -39,14 +40,15 @@ class Rules:
         is_open = {gateway_id for gateway_id, rest in rests.items() if rest.is_open}
         return cls(directory.configs, frozenset(closed | is_open), directory.default_gateways)
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for rules that decide the same."""
+        gateways = f"{sorted(self.closed)} {sorted(self.default_gateways.items())}"
+        return sha256((fingerprint(self.configs) + gateways).encode()).hexdigest()
+
     def hold(self, redis: Redis) -> bool:
         """Whether they still are in force."""
-        now = type(self).in_force(redis)
-        return (fingerprint(self.configs), self.closed, self.default_gateways) == (
-            fingerprint(now.configs),
-            now.closed,
-            now.default_gateways,
-        )
+        return type(self).in_force(redis).fingerprint == self.fingerprint
 
     def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
         """How often the schedule has these cards checked; None: not at all.

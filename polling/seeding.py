@@ -12,7 +12,6 @@ from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, limits, walking
 from polling.checks.registry import CHECKS
 from polling.fleet import estimated_cards
-from polling.matching import fingerprint
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress, Walked
@@ -85,11 +84,11 @@ class Seeding:
         """Walk on from where the progress says; None: the configs have changed meanwhile."""
         progress = SeedProgress(self.redis)
         planner = walking.planner(self.redis, self.chance)
-        configs = fingerprint(planner.rules.configs)
-        walked = progress.unfinished(number) or Walked(configs)
-        if walked.configs != configs:
-            walked = Walked(configs, PlanMode.MOVE)
-        # Written before anything is planned: who goes on must know by which configs that was.
+        rules = planner.rules.fingerprint
+        walked = progress.unfinished(number) or Walked(rules)
+        if walked.rules != rules:
+            walked = Walked(rules, PlanMode.MOVE)
+        # Written before anything is planned: who goes on must know by which rules that was.
         progress.report(walked, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)

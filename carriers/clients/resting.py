@@ -13,7 +13,7 @@ def rest_asked_for(header: str, *, now: datetime) -> timedelta:
         return timedelta(seconds=min(int(header[:9]), LONGEST_SECONDS))
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return timedelta()
     # "-0000" makes a time without a zone; HTTP knows no other than GMT.
     left = until.replace(tzinfo=until.tzinfo or UTC) - now

@@ -97,7 +97,7 @@ def _place(request: Request) -> _Place | None:
 
 
 def _salt(request: Request) -> str:
-    named = sorted(item for item in request.query_params.items() if item[0] not in _OF_THE_PAGE)
+    named = sorted(item for item in request.query_params.lists() if item[0] not in _OF_THE_PAGE)
     return f"cursor {request.path} {named}"
 
 

@@ -8,7 +8,7 @@ from redis import Redis
 from common.redis import scripts
 
 # So far ahead may turns be reserved; those of a process that dies are lost to the others.
-HORIZON_SECONDS = 1.0
+HORIZON_SECONDS = 0.4
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from random import Random
 
 from django.conf import settings
 from redis import Redis
@@ -20,16 +21,18 @@ from polling.probing import sample_of, trouble_of
 def look(redis: Redis) -> Iterator[Finding]:
     """Every gateway; those that are open are called once each, beside each other, on seats like every call."""
     gateways, directory = list(Gateway.objects.select_related("carrier")), Directory.read()
-    with ExitStack() as held:
+    rests = Breakers(redis).rests(gateway.pk for gateway in gateways)
+    held = {gateway_id for gateway_id, rest in rests.items() if not rest.is_open}
+    with ExitStack() as seats:
         calls = {
             gateway: iccid
             for gateway in gateways
             if closed(gateway, directory) is None
-            and (iccid := sample_of(gateway))
-            and _has_seat(redis, gateway, held)
+            and gateway.pk not in held
+            and (iccid := sample_of(gateway, Random()))
+            and _has_seat(redis, gateway, seats)
         }
         errors = asyncio.run(_ask(calls))
-    rests = Breakers(redis).rests(gateway.pk for gateway in gateways)
     for gateway in gateways:
         yield closed(gateway, directory) or answer(gateway.name, errors.get(gateway), rests.get(gateway.pk))
     for carrier in Carrier.objects.exclude(pk__in=[one.carrier_id for one in gateways if one.is_default]):

@@ -55,7 +55,7 @@ class Answered:
     def tally(self, *, is_gateway_well: bool) -> Tally:
         """What the gateway's breaker is told."""
         # One card that its gateway cannot answer for is asked about again and again: that says nothing of the others.
-        is_telling = self.has_failed and not (self.call.is_repeat and is_gateway_well)
+        is_telling = not self.results and not (self.call.is_repeat and is_gateway_well)
         return Tally(answered=int(bool(self.results)), failed=int(is_telling), hold=self.rest)
 
     def blamed_on_the_card(self) -> "Answered":

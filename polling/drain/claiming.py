@@ -101,7 +101,10 @@ class Claimer:
             else:
                 by_gateway[gateway.pk].append(card)
         self._gates.look(by_gateway)
-        self.open_gateways = sum(directory.opens_in(one) is None for one in directory.gateways.values())
+        self.open_gateways = sum(
+            directory.opens_in(one) is None and self._gates.rest_of(one.pk) is None
+            for one in directory.gateways.values()
+        )
         kept, has_room = [], False
         for gateway_id, cards in by_gateway.items():
             gateway = directory.gateways[gateway_id]
@@ -132,6 +135,8 @@ class Claimer:
         now = time.monotonic()
         step = max(room.apart, self._call_seconds(gateway.pk) / max(1, room.seats))
         turn = max(now + room.wait, self._served_at.get(gateway.pk, now))
+        # A pace is known to the moment; when a call ends is not.
+        defer = settling.in_turn if room.apart else settling.while_busy
         settlements = []
         for start in range(0, len(cards), gateway.batch_size):
             turn += step
@@ -141,7 +146,7 @@ class Claimer:
             settlements += [
                 settling.given_back(card.claim)
                 if card.claim.is_triggered and start == 0
-                else settling.while_busy(card, wait, self._chance)
+                else defer(card, wait, self._chance)
                 for card in portion
             ]
         self._served_at[gateway.pk] = min(turn, now + due.LONGEST_BUSY.total_seconds())

@@ -39,7 +39,6 @@ class Gates:
         self._breakers = Breakers(redis)
         self._seats = GatewaySeats(redis)
         self._paces: dict[int, Pace] = {}
-        self._per_second: dict[int, int] = {}
         # Gateway -> what is left, and until when that was (monotonic clock).
         self._rests: dict[int, tuple[Rest, float]] = {}
         self._tallies: dict[int, Tally] = {}
@@ -98,10 +97,10 @@ class Gates:
         self._seats.end(gateway_id)
         return False
 
-    def end_probe(self, gateway_id: int, *, has_answered: bool) -> None:
-        """Say what came of a probe. Blocks."""
+    def end_probe(self, gateway_id: int, *, has_answered: bool, rest: timedelta) -> None:
+        """Say what came of a probe, and for how long the gateway asked to be left alone. Blocks."""
         self._seats.end(gateway_id)
-        self._breakers.end_probe(gateway_id, has_answered=has_answered)
+        self._breakers.end_probe(gateway_id, has_answered=has_answered, rest=rest)
         self.look([gateway_id])
 
     def tell(self, gateway_id: int, tally: Tally) -> None:
@@ -116,26 +115,26 @@ class Gates:
         """Have so many seats and turns at the gateway, as far as its limits let. Blocks."""
         held = self._seats.reserve(gateway.pk, seats)
         if gateway.calls_per_second is None:
-            self._per_second.pop(gateway.pk, None)
             self._paces.pop(gateway.pk, None)
             return Room(turns, held, 0.0, 0.0)
-        self._per_second[gateway.pk] = gateway.calls_per_second
-        pace = self._paces.setdefault(gateway.pk, Pace(rate_of(self._redis, gateway.pk)))
-        reserved = pace.reserve(turns, per_second=gateway.calls_per_second)
+        pace = self._paces.get(gateway.pk)
+        if pace is None or pace.per_second != gateway.calls_per_second:
+            rate = rate_of(self._redis, gateway.pk)
+            pace = self._paces[gateway.pk] = Pace(rate, per_second=gateway.calls_per_second)
+        reserved = pace.reserve(turns)
         return Room(reserved.count, held, reserved.next_free, reserved.apart)
 
     def begin(self, gateway_id: int) -> bool:
         """Use an idle seat of the gateway, in its turn; False when there is none. `end` must follow."""
         if self.rest_of(gateway_id):
             return False
-        pace = self._paces.get(gateway_id)
-        if pace and pace.due_in() != 0:
-            return False
         if not self._seats.begin(gateway_id):
             return False
-        if pace:
-            pace.use()
-        return True
+        pace = self._paces.get(gateway_id)
+        if pace is None or pace.take():
+            return True
+        self._seats.end(gateway_id)
+        return False
 
     def end(self, gateway_id: int) -> None:
         """The seat is idle again."""
@@ -144,7 +143,8 @@ class Gates:
     def turn_in(self, gateways: Collection[int]) -> float | None:
         """Seconds until the next turn at any of these gateways; None: none is to come."""
         waits = [self._paces[one].due_in() for one in gateways if one in self._paces]
-        return min((wait for wait in waits if wait is not None), default=None)
+        # A turn that is due now waits for a seat: the end of a call brings that.
+        return min((wait for wait in waits if wait), default=None)
 
     def has_seat(self, gateway_id: int) -> bool:
         """Whether there is a seat, in use or idle."""
@@ -156,4 +156,4 @@ class Gates:
         self._seats.review(seats)
         for gateway_id, pace in list(self._paces.items()):
             if gateway_id in waiting:
-                pace.reserve(waiting[gateway_id], per_second=self._per_second[gateway_id])
+                pace.reserve(waiting[gateway_id])

@@ -63,8 +63,9 @@ class GatewayStream(Stream):
                 return
             self._line_up(taken, in_front=False)
             self._ask()
-            while self._calls:
-                await asyncio.wait(self._calls)
+            while self._calls or (self._waiting.calls() and self.means.lifetime.may_call):
+                # One that waits for its turn is asked alone, too.
+                await asyncio.wait(self._calls or [asyncio.ensure_future(asyncio.sleep(LOOK_SECONDS))])
             await self._record_and_settle()
 
     async def flow(self) -> None:

@@ -1,17 +1,32 @@
 """Open breakers are probed: one call, by one drain of all, tells whether the gateway answers again."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
 
 import structlog
 from django.db import close_old_connections
+from redis.exceptions import RedisError
 
 from cards.models import CheckType
+from carriers.clients.base import GatewayBusyError, GatewayError
 from carriers.models import Gateway
 from polling.drain.directory import Directory
 from polling.drain.stream import Means
-from polling.probing import sample_of, trouble_of
+from polling.probing import ask, sample_of
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One call to a gateway about one of its cards; None: it has none, so nobody needs an answer."""
+
+    gateway: Gateway
+    iccid: str | None
+    check_type: CheckType
 
 
 class Probes:
@@ -37,7 +52,7 @@ class Probes:
                 task.add_done_callback(self._running.discard)
 
     def cut(self) -> None:
-        """End those that run; another drain makes them when their lease is over."""
+        """End those that run: their gateways rest again."""
         for task in self._running:
             task.cancel()
 
@@ -48,27 +63,36 @@ class Probes:
 
     async def _probe(self, gateway_id: int) -> None:
         in_thread = self._means.outlet.in_thread
-        has_answered = False
+        has_answered, rest = False, timedelta()
         try:
-            probe = await in_thread(_prepare, gateway_id)
+            probe = await in_thread(_prepare, gateway_id, self._means.chance)
             if probe:
-                gateway, iccid = probe
-                trouble = await trouble_of(gateway, iccid, self._means.outgoing) if iccid else ""
-                has_answered = not trouble
-                log.info("gateway_probed", gateway=gateway.name, trouble=trouble)
+                await self._ask(probe)
+                has_answered = True
+        except GatewayError as error:
+            rest = error.rest if isinstance(error, GatewayBusyError) else rest
+            log.info("gateway_probed", gateway_id=gateway_id, trouble=str(error))
         except Exception:
             log.exception("gateway_probe_broke", gateway_id=gateway_id)
         finally:
-            await in_thread(self._means.gates.end_probe, gateway_id, has_answered=has_answered)
+            end = self._means.gates.end_probe
+            with suppress(RedisError):
+                await in_thread(end, gateway_id, has_answered=has_answered, rest=rest)
+
+    async def _ask(self, probe: Probe) -> None:
+        if probe.iccid:
+            await ask(probe.gateway, probe.iccid, self._means.outgoing, probe.check_type)
+            log.info("gateway_probed", gateway_id=probe.gateway.pk, trouble="")
 
 
-def _prepare(gateway_id: int) -> tuple[Gateway, str | None] | None:
-    """Whom to ask about which card, if it has any; None while it must not be called for other reasons."""
+def _prepare(gateway_id: int, chance: Random) -> Probe | None:
+    """Whom to ask what; None while it must not be called for other reasons than its breaker."""
     close_old_connections()
     directory = Directory.read()
     gateway = directory.gateways.get(gateway_id)
     if gateway is None or directory.opens_in(gateway) is not None:
         return None
-    if directory.paused_for(CheckType.DATA_USAGE, gateway.carrier_id) is not None:
-        return None
-    return gateway, sample_of(gateway)
+    for check_type in (CheckType.DATA_USAGE, CheckType.REAL_NAME):
+        if directory.paused_for(check_type, gateway.carrier_id) is None:
+            return Probe(gateway, sample_of(gateway, chance), check_type)
+    return None

@@ -125,6 +125,7 @@ class Round:
             await self.probes.end()
         finally:
             self.probes.cut()
+            await self.probes.end()
             for stream in self.streams:
                 await stream.close()
         for error in ended:

@@ -10,7 +10,7 @@ from typing import Self
 from redis import Redis
 
 from cards.models import CheckType
-from carriers.breakers import LONGEST_HOLD, Rest
+from carriers.breakers import LONGEST_HOLD, LONGEST_REST, Rest
 from polling import due
 from polling.checks.base import Outcome, PolledCard, Recorded
 from polling.drain.asking import Answered
@@ -26,7 +26,7 @@ def after(answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Ran
     recorded = [after_outcome(outcome, durations[outcome.card.claim], chance) for outcome in outcomes]
     without_answer = [one for one in answered if not one.results]
     return recorded + [
-        while_resting(card, Rest(one.rest, is_open=one.rest > LONGEST_HOLD), chance)
+        while_resting(card, Rest(min(one.rest, LONGEST_REST), is_open=one.rest > LONGEST_HOLD), chance)
         if one.rest
         else after_trouble(card, one.duration_ms, chance)
         for one in without_answer
@@ -65,6 +65,11 @@ def while_resting(card: PolledCard, rest: Rest, chance: Random) -> Settlement:
 def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
     """The gateway takes no more calls at once; after `wait` it will have served those who came before."""
     return Settlement(card.claim, due.while_gateway_is_busy(wait, chance))
+
+
+def in_turn(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
+    """The gateway takes no more calls a second; after `wait` it is this card's turn."""
+    return Settlement(card.claim, due.in_turn(wait, chance))
 
 
 def unwanted(claim: Claim) -> Settlement:

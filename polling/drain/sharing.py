@@ -33,7 +33,7 @@ def fair_share(seats: int, demands: Collection[float]) -> Share:
     for demand in sorted(demands):
         level = left / others
         if demand >= level:
-            return Share(math.ceil(level), max(1, math.floor(level)))
+            return Share(max(1, math.ceil(level)), max(1, math.floor(level))) if seats else Share(0, 0)
         # Whole seats: a gateway that is asked now and then finds one free.
         left, others = max(0.0, left - math.ceil(demand)), others - 1
     return Share(seats, seats)

@@ -19,9 +19,9 @@ Fields = dict[
 
 @dataclass(frozen=True)
 class Walked:
-    """All cards up to `cursor`, `done` of them, are planned in `mode` by the configs with this fingerprint."""
+    """All cards up to `cursor`, `done` of them, are planned in `mode` by the rules with this fingerprint."""
 
-    configs: str
+    rules: str
     mode: PlanMode = PlanMode.NEW_ONLY
     cursor: int = 0
     done: int = 0
@@ -31,7 +31,7 @@ class SeedProgress:
     """A hash that operators read.
 
     Sample: `status running, total 1000000, done 240000, percent 24, started_at 2026-01-31T08:00:00+00:00,
-    error, epoch 7, was_empty 1, cursor 240963, mode NX, configs 3f1c...`.
+    error, epoch 7, was_empty 1, cursor 240963, mode NX, rules 3f1c...`.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -67,7 +67,7 @@ class SeedProgress:
             percent=min(100, walked.done * 100 // total) if total else 100,
             cursor=walked.cursor,
             mode=walked.mode.value,
-            configs=walked.configs,
+            rules=walked.rules,
         )
 
     def fail(self, error: str, *, epoch: int) -> None:
@@ -84,7 +84,7 @@ class SeedProgress:
         if fields.get("epoch") != str(epoch) or "cursor" not in fields:
             return None
         cursor, done = int(fields["cursor"]), int(fields["done"])
-        return Walked(fields["configs"], PlanMode(fields["mode"]), cursor, done)
+        return Walked(fields.get("rules", ""), PlanMode(fields["mode"]), cursor, done)
 
     def was_empty(self) -> bool:
         """Whether the walk began with nothing scheduled, so that all that stands there is its own."""

@@ -24,6 +24,9 @@ NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
         ("Sun, 22 Nov 2026 07:00:00 GMT", 0),
         ("Sun, 22 Nov 9999 07:00:00 GMT", 86_400),
         ("Sun, 99 Nov 2026 07:00:00 GMT", 0),
+        ("Sun, 22 Nov 99999999999999999999 07:00:00 GMT", 0),
+        ("Sun, 22 Nov 2026 99999999999999999999:00:00 GMT", 0),
+        ("Sun, 22 Nov 2026 07:00:00 +99999999999999999999", 0),
     ],
 )
 def test_seconds_and_dates_are_understood_and_all_else_is_no_rest(header: str, seconds: int) -> None:

@@ -46,7 +46,7 @@ def test_turns_that_nobody_took_are_no_credit(rate: Rate) -> None:
 
 
 def test_a_rate_of_one_a_second_has_a_turn_each_second(rate: Rate) -> None:
-    assert rate.reserve(5, per_second=1).count == 2
+    assert rate.reserve(5, per_second=1).count == 1
     assert rate.reserve(5, per_second=1).count == 0
 
 

@@ -125,6 +125,49 @@ def test_a_gateway_that_must_not_be_called_is_not_probed_either(
     assert is_open(redis, sick)
 
 
+def test_a_gateway_that_asks_for_rest_gets_it(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    busy = gateway(simulator)
+    card = CardFactory.create()
+    simulator.fault(path="/c/", kind="retry_after", milliseconds=30_000)
+
+    drain(redis, outlet)
+
+    assert len(simulator.calls()) == 1
+    assert Breakers(redis).report({busy.pk: Tally()})[busy.pk].left.total_seconds() > 25
+    assert due_in(redis, card.pk) > 20
+    assert redis.hget(keys.stats(TYPE), "failed") is None
+    assert not CheckState.objects.exists()
+
+
+def test_a_gateway_that_asks_for_rest_again_and_again_is_left_to_a_probe(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    busy = gateway(simulator, batch_size=1)
+    cards = [CardFactory.create() for _ in range(40)]
+    simulator.fault(path="/c/", kind="retry_after", milliseconds=1)
+
+    drain(redis, outlet)
+    drain(redis, outlet)
+
+    assert is_open(redis, busy)
+    assert redis.zcard(keys.queue(TYPE)) == len(cards)
+
+
+def test_a_probe_that_is_told_to_wait_longer_waits(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    CardFactory.create()
+    break_off(redis, sick, rests_on=False)
+    simulator.fault(path="/c/", kind="retry_after", milliseconds=600_000 // 10)
+
+    drain(redis, outlet)
+
+    assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 50
+
+
 def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Settings
 ) -> None:

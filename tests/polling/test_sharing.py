@@ -18,6 +18,8 @@ from polling.drain.sharing import Demand, fair_share
         (50, [1, 2, 300, 300], 24),
         (3, [9, 9, 9, 9, 9], 1),
         (0, [9], 0),
+        (5, [0.1] * 10, 1),
+        (3, [0.3, 0.3, 0.3, 2], 1),
     ],
 )
 def test_the_modest_get_what_they_demand_and_the_others_as_much_as_each_other(

@@ -10,8 +10,8 @@
 -- KEYS[11] counters: hash, here claimed and lost
 -- ARGV    count, claim_seconds, holder, which (any | manual: what was triggered only | alone: one suspect only),
 --         suspect_after, park_after
--- Returns {card, token, seconds overdue, 1 when it was triggered, card, ...}; instead of a token `park` (park it: too many lost claims; the
--- last one's holder follows) or `parked` (it is); error EPOCH when there is no schedule.
+-- Returns {card, token, seconds overdue, 1 when it was triggered, card, ...}; instead of a token `park` (park it: too
+-- many lost claims; the last one's holder follows) or `parked` (it is); error EPOCH when there is no schedule.
 local epoch = redis.call('GET', KEYS[3])
 if not epoch then
   return redis.error_reply('EPOCH there is no schedule; it is made by init_polling or by the next wake-up')
