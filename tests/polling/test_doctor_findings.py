@@ -133,7 +133,6 @@ def test_servers_at_their_limits() -> None:
     assert servers.memory(95 * 10**7, 10**9, "noeviction").verdict is Verdict.TROUBLE
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("error", "rest", "verdict", "says"),
     [
@@ -158,6 +157,7 @@ def test_a_gateway_is_judged_by_its_answer_and_its_breaker(
     assert (found.verdict, found.subject, found.says) == (verdict, "gateway Northwind", says)
 
 
+@pytest.mark.django_db
 def test_it_walks_to_the_end_also_without_cards_or_gateways(redis: Redis) -> None:
     defaults.make_missing()
     limits.publish(redis)
