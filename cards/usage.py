@@ -1,14 +1,18 @@
 """Stores what metering made of a batch of readings."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db import connection
 
 from cards.metering import Meter
 from cards.models import CardUsage
+
+# The columns of a meter, in its order.
+METER_FIELDS: Final = tuple(field.name for field in fields(Meter))
 
 
 @dataclass(frozen=True)
@@ -24,17 +28,8 @@ class UsageLine:
 
 def meters_of(cards: Collection[int]) -> dict[int, Meter]:
     """The meters of `cards` that have one."""
-    rows = CardUsage.objects.filter(card_id__in=cards).values_list(
-        "card_id",
-        "cycle_start",
-        "used_mb",
-        "raw_mb",
-        "measured_at",
-        "last_month_total_mb",
-        "suspect_raw_mb",
-        "suspect_since",
-    )
-    return {card_id: Meter(*fields) for card_id, *fields in rows}
+    rows = CardUsage.objects.filter(card_id__in=cards).values_list("card_id", *METER_FIELDS)
+    return {card_id: Meter(*values) for card_id, *values in rows}
 
 
 def store_meters(meters: Mapping[int, Meter]) -> None:

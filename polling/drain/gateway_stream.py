@@ -63,7 +63,7 @@ class GatewayStream(Stream):
                 return
             self._line_up(taken, in_front=False)
             self._ask()
-            while self._calls or (self._waiting.calls() and self.means.lifetime.may_call):
+            while self._calls or (self._waiting.calls() and self._may_ask and len(self.seats)):
                 # One that waits for its turn is asked alone, too.
                 await asyncio.wait(self._calls or [asyncio.ensure_future(asyncio.sleep(LOOK_SECONDS))])
             await self._record_and_settle()

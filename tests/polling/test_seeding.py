@@ -10,9 +10,11 @@ from pytest_django import Settings
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
+from carriers.models import Gateway
 from common.redis.ownership import owned
 from polling import census, defaults, seeding, wake_ups
 from polling.conf import PollingSettings
+from polling.due import AWAY_SECONDS
 from polling.models import ClassCensus, ConcurrencyLimit, PollingConfig
 from polling.replanning import Replanning
 from polling.rules import Rules
@@ -21,7 +23,7 @@ from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress, Walked
 from polling.store.schedule import NoScheduleError, Schedule
-from tests.factories import CardFactory
+from tests.factories import CardFactory, GatewayFactory
 
 pytestmark = pytest.mark.django_db
 QUEUE = keys.queue("carddata")
@@ -260,6 +262,24 @@ def test_a_walk_goes_on_where_the_last_one_died(redis: Redis, settings: Settings
     kept = {place for place in before if place[0] != str(cards[0].pk)}
     assert set(redis.zrange(QUEUE, 0, -1, withscores=True)) >= kept
     assert ClassCensus.objects.get().cards == 6
+
+
+def test_a_walk_that_died_while_a_gateway_was_closed_starts_over_when_it_is_open(
+    redis: Redis, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    defaults.make_missing()
+    cards = CardFactory.create_batch(6)
+    gateway = GatewayFactory.create(carrier=cards[0].carrier, is_enabled=False)
+    with pytest.raises(Died):
+        Seeding(redis, Random(1), die).run()
+    assert due_in(redis, cards[0]) >= AWAY_SECONDS - 1
+
+    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
+    Seeding(redis, Random(1)).run()
+
+    assert all(due_in(redis, card) < 100 for card in cards)
+    assert census.outdated(Rules.in_force(redis)) == []
 
 
 @pytest.mark.parametrize("when", ["during the walk", "while nobody walks"])

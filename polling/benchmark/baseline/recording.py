@@ -17,18 +17,9 @@ from cards.models import (
     Subscription,
     UsageRecord,
 )
+from cards.usage import METER_FIELDS
 from carriers.clients.base import UsageReading
 from carriers.cycles import BillingCalendar
-
-METER = (
-    "cycle_start",
-    "used_mb",
-    "raw_mb",
-    "measured_at",
-    "last_month_total_mb",
-    "suspect_raw_mb",
-    "suspect_since",
-)
 
 
 def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) -> None:
@@ -37,7 +28,7 @@ def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) 
         _note_check(card, now)
         _note_network(card, reading, now)
         row = getattr(card, "usage", None) or CardUsage(card=card)
-        before = None if row.pk is None else Meter(*(getattr(row, name) for name in METER))
+        before = None if row.pk is None else Meter(*(getattr(row, name) for name in METER_FIELDS))
         step = advance(before, Reading(reading.used_mb, reading.measured_at), tariff)
         if step.meter != before:
             _write_meter(row, step.meter)
@@ -78,9 +69,9 @@ def _note_network(card: Card, reading: UsageReading, now: datetime) -> None:
 
 
 def _write_meter(row: CardUsage, meter: Meter) -> None:
-    for name, value in zip(METER, astuple(meter), strict=True):
+    for name, value in zip(METER_FIELDS, astuple(meter), strict=True):
         setattr(row, name, value)
-    row.save(update_fields=None if row.pk is None else METER)
+    row.save(update_fields=None if row.pk is None else METER_FIELDS)
 
 
 def _growth(card: Card, before: Meter | None, step: Step, tariff: Tariff) -> Growth:
