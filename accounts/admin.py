@@ -5,18 +5,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from accounts import agent_tree
 from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from accounts.models import Agent, ApiToken, User
 from accounts.scoping import sees_everything
+from accounts.signing_in import SignInForm
+from audit.recorded_admin import RecordedAdmin
+
+admin.site.login_form = SignInForm
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
+class UserAdmin(RecordedAdmin[User], DjangoUserAdmin[User]):
     """Django's own, with the agent and the user's preferences."""
 
     fieldsets = (
@@ -31,6 +36,11 @@ class UserAdmin(DjangoUserAdmin[User]):
         """Staff's."""
         users = super().get_queryset(request)
         return users if sees_everything(request.user) else users.none()
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's page; the new password and its operation are one transaction."""
+        with transaction.atomic():
+            return super().user_change_password(request, *args, **kwargs)
 
 
 class AgentForm(forms.ModelForm[Agent]):
@@ -80,7 +90,7 @@ class AgentAdmin(DeletedWhenUnused[Agent], ScopedAdmin[Agent]):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
+class ApiTokenAdmin(RecordedAdmin[ApiToken]):
     """Tokens can be watched, renamed and revoked here; `create_api_token` makes them."""
 
     list_display = ("name", "user", "prefix", "scope", "expires_at", "last_used_at", "revoked_at")

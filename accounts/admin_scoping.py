@@ -8,8 +8,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
 from accounts.scoping import sees_everything
+from audit.recorded_admin import RecordedAdmin
 from common.admin import LargeTableAdmin, ReadOnlyAdmin
 from common.errors import DomainError
+from common.references import is_used
 
 Row = TypeVar("Row", bound=Model)
 
@@ -22,8 +24,8 @@ class NumbersOnlyAutocomplete(AutocompleteSelect):
         return super().optgroups(name, [one for one in value if str(one).isdecimal()], attrs)
 
 
-class ScopedAdmin(LargeTableAdmin[Row]):
-    """Rows that the user may see, the newest first."""
+class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
+    """Rows that the user may see, the newest first; what is done to them is recorded."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
@@ -67,11 +69,4 @@ class DeletedWhenUnused(admin.ModelAdmin[Row]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Of a row that is used: nobody."""
-        return obj is not None and super().has_delete_permission(request, obj) and not _is_used(obj)
-
-
-def _is_used(obj: Model) -> bool:
-    return any(
-        relation.related_model._default_manager.filter(**{relation.field.name: obj.pk}).exists()
-        for relation in obj._meta.related_objects
-    )
+        return obj is not None and super().has_delete_permission(request, obj) and not is_used(obj)

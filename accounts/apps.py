@@ -15,4 +15,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Permissions exist only after a migration has run."""
+        from accounts import system_checks  # noqa: F401 (importing registers it)
+
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

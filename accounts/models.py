@@ -1,13 +1,14 @@
 """Users, agents and tokens: who may see what."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from zoneinfo import available_timezones
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts import agent_tree
@@ -72,6 +73,17 @@ class Agent(models.Model):
             super().save(*args, **kwargs)
 
 
+class Users(UserManager["User"]):
+    """Users: the administrators' business."""
+
+    use_in_migrations = False
+
+    def visible_to(self, user: Any) -> "models.QuerySet[User]":
+        """All of them, for administrators."""
+        is_administrator = isinstance(user, User) and user.is_active and user.role is Role.ADMINISTRATOR
+        return self.all() if is_administrator else self.none()
+
+
 class User(AbstractUser):
     """A person or a program that signs in."""
 
@@ -83,16 +95,18 @@ class User(AbstractUser):
     )
     language = models.CharField(_("language"), max_length=16, default="en")
 
+    objects: ClassVar[Users] = Users()
+
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
 
-    @property
+    @cached_property
     def role(self) -> Role | None:
         """The strongest role the user has; None means that nothing is allowed."""
         if self.is_superuser:
             return Role.ADMINISTRATOR
-        names = set(self.groups.values_list("name", flat=True))
+        names = {group.name for group in self.groups.all()}
         return next((role for role in Role if role.value in names), None)
 
 

@@ -19,7 +19,7 @@ class Role(StrEnum):
         return (cls.ADMINISTRATOR, cls.OPERATOR, cls.VIEWER)
 
 
-OWN_APPS = ("accounts", "carriers", "cards", "polling")
+OWN_APPS = ("audit", "accounts", "carriers", "cards", "polling")
 # Users and secrets are the administrator's.
 KEPT_FROM_OPERATORS = ("user", "apitoken")
 
@@ -28,9 +28,19 @@ def grant_permissions(**_: Any) -> None:
     """Give the groups their permissions; runs after each migration, when the permissions exist."""
     from django.contrib.auth.models import Group
 
-    for role in Role.of_staff():
+    for role in Role:
         group, _created = Group.objects.get_or_create(name=role.value)
-        group.permissions.set(_permissions_of(role))
+        if role in Role.of_staff():
+            group.permissions.set(_permissions_of(role))
+
+
+def give(user: Any, role: Role | str | None) -> None:
+    """Make `role` the only one of the four that the user has; None: none."""
+    from django.contrib.auth.models import Group
+
+    user.groups.remove(*Group.objects.filter(name__in=list(Role)))
+    if role is not None:
+        user.groups.add(Group.objects.get(name=role))
 
 
 def _permissions_of(role: Role) -> Iterator[Any]:

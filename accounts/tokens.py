@@ -35,5 +35,12 @@ def find(text: str, *, now: datetime) -> ApiToken | None:
     return token
 
 
+def revoke(token: ApiToken, *, now: datetime) -> bool:
+    """The token opens nothing from now on; False when it was revoked before."""
+    won = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now)
+    token.refresh_from_db(fields=["revoked_at"])
+    return bool(won)
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

@@ -5,6 +5,9 @@ root=$(CDPATH="" cd -- "$(dirname -- "$0")/.." && pwd -P)
 python="$root/.venv/bin/python"
 stamp="$root/.venv/.installed-lock"
 
+# Many processes start here; where nothing is kept of what was compiled, each compiles everything again.
+unset PYTHONDONTWRITEBYTECODE
+
 fail() {
     printf 'simwatch: %s\n' "$*" >&2
     exit 1
@@ -21,7 +24,7 @@ find_python() {
 
 install_with_uv() {
     uv venv --quiet --allow-existing --python "$1" "$root/.venv" &&
-        (cd "$root" && uv sync --quiet --frozen --no-install-project)
+        (cd "$root" && uv sync --quiet --frozen --no-install-project --compile-bytecode)
 }
 
 install_with_pip() {

@@ -7,8 +7,9 @@ from datetime import datetime
 from django.db import connection
 
 from cards.consumption import Account
-from cards.models import PlanCycle
+from cards.models import PlanCycle, Subscription
 from carriers.cycles import BillingCalendar
+from common.arrays import array
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
@@ -29,7 +30,7 @@ def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]
             WHERE shared.starts_at <= moment AND (shared.ends_at IS NULL OR shared.ends_at > moment)
             ORDER BY card_id, id
             """,
-            {"cards": [card for card, _ in moments], "moments": [moment for _, moment in moments]},
+            {"cards": array(card for card, _ in moments), "moments": array(moment for _, moment in moments)},
         )
         found: dict[int, list[int]] = defaultdict(list)
         for card_id, account_id in cursor.fetchall():
@@ -45,20 +46,22 @@ def lock(ids: Collection[int]) -> dict[int, Account]:
             SELECT account.id, account.device_id IS NULL, account.kind = 'main',
                    coalesce(account.virtual_quota_mb, account.quota_mb), account.used_mb, account.period_start,
                    account.starts_at, account.ends_at, account.cycle, carrier.time_zone, carrier.billing_day,
-                   account.quota_version
+                   account.quota_version, CASE WHEN account.judged_at IS NOT NULL THEN account.state END
             FROM cards_subscription AS account
             JOIN carriers_carrier AS carrier ON carrier.id = account.carrier_id
-            WHERE account.id = ANY(%s)
+            WHERE account.id = ANY(%s::bigint[])
             ORDER BY account.id FOR NO KEY UPDATE OF account
             """,
-            [list(ids)],
+            [array(ids)],
         )
         return {
             pk: Account(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
                 PlanCycle(cycle), BillingCalendar(time_zone, billing_day), version,
+                Subscription.State(state) if state else None,
             )
             for (
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle, time_zone, billing_day, version,
+                state,
             ) in cursor.fetchall()
         }  # fmt: skip

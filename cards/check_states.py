@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
 from cards.models import CheckType
+from common.arrays import array
 
 
 @dataclass(frozen=True)
@@ -32,29 +34,53 @@ def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
 
 
 def write(check_type: CheckType, results: Sequence[CheckResult], *, now: datetime) -> None:
-    """Write the results of cards that `lock_newer` returned, in one statement."""
+    """Write the results of cards that `lock_newer` returned."""
+    _write_answers(check_type, [result for result in results if not result.error], now)
+    _write_errors(check_type, [result for result in results if result.error], now)
+
+
+def _write_answers(check_type: CheckType, results: Sequence[CheckResult], now: datetime) -> None:
+    if not results:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE cards_checkstate AS state SET
-                token = result.token,
-                error = result.error,
-                checked_at = CASE WHEN result.error = '' THEN %(now)s ELSE state.checked_at END,
-                failures = CASE WHEN result.error = '' THEN 0 ELSE state.failures + 1 END,
-                failing_since = CASE WHEN result.error = '' THEN NULL
-                                     ELSE coalesce(state.failing_since, %(now)s) END
+            UPDATE cards_checkstate AS state
+            SET token = result.token, error = '', checked_at = %(now)s, failures = 0, failing_since = NULL
+            FROM unnest(%(cards)s::bigint[], %(tokens)s::bigint[]) AS result(card_id, token)
+            WHERE state.card_id = result.card_id AND state.type = %(type)s
+            """,
+            _parameters(check_type, results, now),
+        )
+
+
+def _write_errors(check_type: CheckType, results: Sequence[CheckResult], now: datetime) -> None:
+    if not results:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE cards_checkstate AS state
+            SET token = result.token, error = result.error, failures = state.failures + 1,
+                failing_since = coalesce(state.failing_since, %(now)s)
             FROM unnest(%(cards)s::bigint[], %(tokens)s::bigint[], %(errors)s::text[])
                 AS result(card_id, token, error)
             WHERE state.card_id = result.card_id AND state.type = %(type)s
             """,
             {
-                "now": now,
-                "cards": [result.card_id for result in results],
-                "tokens": [result.token for result in results],
+                **_parameters(check_type, results, now),
                 "errors": [result.error for result in results],
-                "type": check_type.value,
             },
         )
+
+
+def _parameters(check_type: CheckType, results: Sequence[CheckResult], now: datetime) -> dict[str, Any]:
+    return {
+        "now": now,
+        "cards": array(result.card_id for result in results),
+        "tokens": array(result.token for result in results),
+        "type": check_type.value,
+    }
 
 
 def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
@@ -63,10 +89,10 @@ def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
         cursor.execute(
             """
             SELECT card_id, token FROM cards_checkstate
-            WHERE card_id = ANY(%s) AND type = %s
+            WHERE card_id = ANY(%s::bigint[]) AND type = %s
             ORDER BY card_id FOR NO KEY UPDATE
             """,
-            [list(cards), check_type.value],
+            [array(cards), check_type.value],
         )
         return dict(cursor.fetchall())
 

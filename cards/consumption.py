@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from cards.models import PlanCycle
+from cards.models import PlanCycle, Subscription
 from cards.periods import end_of, period_of
 from carriers.cycles import BillingCalendar
 
@@ -19,7 +19,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Account:
-    """A subscription, as far as counting needs it."""
+    """A subscription, as far as counting and judging need it. `judged` is its state as last stored; None: never."""
 
     id: int
     is_own: bool
@@ -32,6 +32,7 @@ class Account:
     cycle: PlanCycle
     calendar: BillingCalendar
     quota_version: int
+    judged: Subscription.State | None = None
 
     @property
     def runs_out_at(self) -> datetime:

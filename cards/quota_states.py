@@ -40,13 +40,15 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
     """Write the states that changed, of rows that `judge` has locked. The others rest: that they were judged again is in
     the check states.
     """
-    states = {judgement.main.id: judgement.state.value for judgement in judgements}
+    states = {one.main.id: one.state.value for one in judgements if one.state is not one.main.judged}
+    if not states:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE cards_subscription AS main SET state = judged.state, judged_at = %s
             FROM unnest(%s::bigint[], %s::text[]) AS judged(id, state)
-            WHERE main.id = judged.id AND (main.state <> judged.state OR main.judged_at IS NULL)
+            WHERE main.id = judged.id
             """,
             [now, list(states), list(states.values())],
         )

@@ -6,6 +6,7 @@ from django.db import connection
 
 from cards import accounts
 from cards.consumption import Account, Growth, counted, in_charge
+from common.arrays import array
 
 
 def count(growths: Sequence[Growth]) -> None:
@@ -44,8 +45,8 @@ def _write(changed: Sequence[Account]) -> None:
             WHERE account.id = new.id
             """,
             [
-                [account.id for account in changed],
-                [account.used_mb for account in changed],
-                [account.period_start for account in changed],
+                array(account.id for account in changed),
+                array(account.used_mb for account in changed),
+                array(account.period_start for account in changed),
             ],
         )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -10,6 +11,7 @@ from django.db import connection
 from cards.models import Card, ServiceOrder
 from cards.quota import State
 from cards.quota_states import Judgement
+from common.arrays import array
 
 log = structlog.get_logger(__name__)
 
@@ -44,26 +46,28 @@ def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE cards_serviceorder AS proposal
-            SET status = 'cancelled', ended_at = %(now)s, error = 'no longer over this quota in this period'
-            FROM unnest(%(cards)s::bigint[], %(mains)s::bigint[], %(over)s::boolean[], %(cycles)s::date[],
-                        %(versions)s::int[])
-                AS judged(card_id, main_id, is_over, cycle_start, quota_version)
-            WHERE proposal.card_id = judged.card_id AND proposal.status = 'proposed'
-              AND proposal.action = 'suspend' AND proposal.reason = 'quota'
-              AND NOT (judged.is_over AND proposal.subscription_id = judged.main_id
-                       AND proposal.cycle_start = judged.cycle_start
-                       AND proposal.quota_version = judged.quota_version)
+            SELECT id, card_id, subscription_id, cycle_start, quota_version FROM cards_serviceorder
+            WHERE card_id = ANY(%s::bigint[]) AND status = 'proposed' AND action = 'suspend' AND reason = 'quota'
             """,
-            {
-                "now": now,
-                "cards": list(judgements),
-                "mains": [judged.main.id for judged in judgements.values()],
-                "over": [judged.state is State.OVER for judged in judgements.values()],
-                "cycles": [judged.main.period_start for judged in judgements.values()],
-                "versions": [judged.main.quota_version for judged in judgements.values()],
-            },
+            [array(judgements)],
         )
+        outdated = [
+            order_id
+            for order_id, card_id, *intent in cursor.fetchall()
+            if intent != _intent_of(judgements[card_id])
+        ]
+    if outdated:
+        ServiceOrder.objects.filter(pk__in=outdated, status=ServiceOrder.Status.PROPOSED).update(
+            status=ServiceOrder.Status.CANCELLED,
+            ended_at=now,
+            error="no longer over this quota in this period",
+        )
+
+
+def _intent_of(judged: Judgement) -> list[Any] | None:
+    """What an order to suspend is for: subscription, period and version of its quota; None: there must be none."""
+    main = judged.main
+    return [main.id, main.period_start, main.quota_version] if judged.state is State.OVER else None
 
 
 def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:

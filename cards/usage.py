@@ -9,7 +9,7 @@ from typing import Final
 from django.db import connection
 
 from cards.metering import Meter
-from cards.models import CardUsage
+from common.arrays import array
 
 # The columns of a meter, in its order.
 METER_FIELDS: Final = tuple(field.name for field in fields(Meter))
@@ -28,8 +28,12 @@ class UsageLine:
 
 def meters_of(cards: Collection[int]) -> dict[int, Meter]:
     """The meters of `cards` that have one."""
-    rows = CardUsage.objects.filter(card_id__in=cards).values_list("card_id", *METER_FIELDS)
-    return {card_id: Meter(*values) for card_id, *values in rows}
+    columns = ", ".join(("card_id", *METER_FIELDS))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM cards_cardusage WHERE card_id = ANY(%s::bigint[])", [array(cards)]
+        )
+        return {card_id: Meter(*values) for card_id, *values in cursor.fetchall()}
 
 
 def store_meters(meters: Mapping[int, Meter]) -> None:
@@ -55,14 +59,14 @@ def store_meters(meters: Mapping[int, Meter]) -> None:
                 suspect_since = EXCLUDED.suspect_since
             """,
             [
-                cards,
-                [meter.cycle_start for meter in ordered],
-                [meter.used_mb for meter in ordered],
-                [meter.raw_mb for meter in ordered],
-                [meter.measured_at for meter in ordered],
-                [meter.last_month_total_mb for meter in ordered],
-                [meter.suspect_raw_mb for meter in ordered],
-                [meter.suspect_since for meter in ordered],
+                array(cards),
+                array(meter.cycle_start for meter in ordered),
+                array(meter.used_mb for meter in ordered),
+                array(meter.raw_mb for meter in ordered),
+                array(meter.measured_at for meter in ordered),
+                array(meter.last_month_total_mb for meter in ordered),
+                array(meter.suspect_raw_mb for meter in ordered),
+                array(meter.suspect_since for meter in ordered),
             ],
         )
 

@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from carriers import limits
-from carriers.clients.base import CredentialsError, GatewayAddress
-from carriers.clients.registry import ADAPTERS
-from carriers.models import MAX_TIMEOUT_SECONDS, Carrier, Gateway
+from carriers.credentials import why_unusable
+from carriers.models import Carrier, Gateway
 from common.fields import Sealed
 from common.outages import Server, server_of
 from common.redis.client import for_web
@@ -57,11 +56,9 @@ class GatewayForm(forms.ModelForm[Gateway]):
         cleaned = super().clean() or {}
         typed = self.cleaned_data.get("credentials")
         if isinstance(typed, str) and {"base_url", "adapter"} <= cleaned.keys():
-            address = GatewayAddress(cleaned["base_url"], typed, MAX_TIMEOUT_SECONDS)
-            try:
-                ADAPTERS[cleaned["adapter"]].check(address)
-            except CredentialsError as error:
-                raise forms.ValidationError({"credentials": str(error)}) from None
+            wrong = why_unusable(cleaned["adapter"], base_url=cleaned["base_url"], credentials=typed)
+            if wrong:
+                raise forms.ValidationError({"credentials": wrong})
         return cleaned
 
 

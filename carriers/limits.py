@@ -1,11 +1,19 @@
 """How many calls a gateway takes, at once and a second: rows that operators change, seats in Redis that workers take."""
 
+from functools import partial
+
+import structlog
+from django.db import transaction
 from redis import Redis
 
 from carriers import keys
 from carriers.models import Gateway
+from common.outages import Server, server_of
+from common.redis.client import for_web
 from common.redis.leases import SeatKeys, SeatPool
 from common.redis.rates import Rate
+
+log = structlog.get_logger(__name__)
 
 
 def seats_of(redis: Redis, gateway_id: int) -> SeatPool:
@@ -21,6 +29,20 @@ def rate_of(redis: Redis, gateway_id: int) -> Rate:
 def publish_one(redis: Redis, gateway: Gateway) -> None:
     """Write the limit of one gateway to Redis; it is in force for the next call."""
     seats_of(redis, gateway.pk).set_limit(gateway.max_concurrency)
+
+
+def publish_on_commit(gateway: Gateway) -> None:
+    """Have its limit in force once the transaction is committed; without Redis, ten seconds after its return."""
+    transaction.on_commit(partial(_publish_now, gateway))
+
+
+def _publish_now(gateway: Gateway) -> None:
+    try:
+        publish_one(for_web(), gateway)
+    except Exception as error:
+        if server_of(error) is not Server.REDIS:
+            raise
+        log.warning("gateway_limit_not_published", gateway=gateway.pk)
 
 
 def publish(redis: Redis) -> None:

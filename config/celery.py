@@ -72,6 +72,11 @@ app.conf.update(
             "schedule": timedelta(seconds=2),
             "options": {"queue": "ticks", "expires": 5},
         },
+        "watch-triggers": {
+            "task": "polling.watch_triggers",
+            "schedule": timedelta(seconds=10),
+            "options": {"queue": "ticks", "expires": 10},
+        },
         "watch-lateness": {
             "task": "polling.watch_lateness",
             "schedule": timedelta(seconds=20),

@@ -1,6 +1,6 @@
 """Reads settings from the environment. What cannot be read is told by name, never by value: it may be a secret."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,11 @@ def read(name: str, parse: Callable[[str], Value], default: Value, *, must: str)
 def whole_number(name: str, default: int) -> int:
     """A setting such as `60`."""
     return read(name, int, default, must="a whole number")
+
+
+def whole_numbers(prefix: str, defaults: Mapping[str, int]) -> dict[str, int]:
+    """Settings such as `PREFIX_NAME`, by their names."""
+    return {name: whole_number(f"{prefix}_{name.upper()}", default) for name, default in defaults.items()}
 
 
 def switch(name: str, *, default: bool) -> bool:

@@ -8,11 +8,12 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.conf import AccountsSettings
 from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
 from config.broker import next_database
-from config.reading import env, folder, networks, postgresql, read, switch, whole_number, words
+from config.reading import env, folder, networks, postgresql, read, switch, whole_numbers, words
 from config.safety import Exposure, first_problem
 from polling.conf import PollingSettings
 
@@ -70,7 +71,10 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_celery_beat",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "common",
+    "audit",
     "accounts",
     "carriers",
     "cards",
@@ -78,6 +82,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
+    "audit.middleware.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -163,22 +168,40 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.DenyAll"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.RequestRate"],
+    "DEFAULT_PARSER_CLASSES": ["common.api.parsing.ObjectParser"],
+    "DEFAULT_SCHEMA_CLASS": "common.api.schema.Schema",
+    # OPTIONS would tell of fields what the schema tells; it is refused like every method that is not listed.
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "common.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_000_000
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Simwatch",
+    "DESCRIPTION": "Keeps a fleet of IoT SIM cards under continuous watch. See docs/api.md.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["accounts.api.permissions.MayRead"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["config.schema.once"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # Not Spectacular's own: it takes the empty choice, which means "any", out of its enumeration.
+    "POSTPROCESSING_HOOKS": ["config.schema.without_marks"],
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 LOG_DIR = folder("LOG_DIR")
 COMMON = CommonSettings(
     gateway_networks=networks("GATEWAY_ALLOWED_NETWORKS"),
+    trusted_proxies=networks("TRUSTED_PROXIES"),
     log_folder=LOG_DIR,
     watched_folders=(BASE_DIR, BASE_DIR / ".run" / "servers", *([LOG_DIR] if LOG_DIR else [])),
 )
-POLLING = PollingSettings(
-    **{
-        name: whole_number(f"POLLING_{name.upper()}", default)
-        for name, default in asdict(PollingSettings()).items()
-    }
-)
+ACCOUNTS = AccountsSettings(**whole_numbers("ACCOUNTS", asdict(AccountsSettings())))
+POLLING = PollingSettings(**whole_numbers("POLLING", asdict(PollingSettings())))
 # Who starts real processes for the benchmark: a dotted path, because no app imports `config`.
 LOCAL_STACK = "config.local.stack.Stack"
 

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from config import api, health
 from config.metrics import MetricsView
@@ -21,6 +22,8 @@ urlpatterns = [
     # The same views twice: for programs, and under the prefix of the operators' run-book.
     path("api/v1/", include((api.urlpatterns, "api"), namespace="v1")),
     path("api/admin/", include((api.urlpatterns, "api"), namespace="run-book")),
+    path("api/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

@@ -1,10 +1,12 @@
 """Counts the cards of each class, and remembers how often the schedule has each class checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, cast
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from redis import Redis
 
 from cards.models import CheckType
@@ -42,6 +44,11 @@ def note(cards: Sequence[int], rules: Rules) -> None:
     # All of them: one that was known may have been deleted while we looked.
     rows = [_row(group, 0, rules) for group in sorted(groups, key=repr)]
     ClassCensus.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def rows_of(classes: Collection[CardClass]) -> QuerySet[ClassCensus]:
+    """What is known of these classes, at whichever gateway."""
+    return ClassCensus.objects.filter(reduce(or_, (Q(**one._asdict()) for one in classes), Q(pk=None)))
 
 
 def outdate(rows: QuerySet[ClassCensus], check_type: CheckType) -> None:

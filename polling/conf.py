@@ -12,3 +12,7 @@ class PollingSettings:
     batch_cards: int = 500
     seed_chunk_cards: int = 20_000
     seed_ramp_seconds: int = 60
+    # Calls a user and local day, by role.
+    manual_calls_administrator: int = 100
+    manual_calls_operator: int = 100
+    manual_calls_agent: int = 100

@@ -8,7 +8,7 @@ from cards.models import CheckType
 from carriers.models import Gateway
 from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.fleet import Group
 from polling.matching import interval_for
 from polling.models import PollingConfig

@@ -13,7 +13,7 @@ from polling import census, fleet
 from polling.card_class import CardClass
 from polling.checks.registry import CHECKS
 from polling.demand import Demand, demand
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.fleet import Group
 from polling.matching import Decision, decide, matches
 from polling.models import PollingConfig

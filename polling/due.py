@@ -1,10 +1,14 @@
-"""When a card is due next. Pure: chance comes in as an argument."""
+"""When a card is due next. Pure: chance and the moment come in as arguments."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
 JITTER = 0.1
+# Cards whose ids differ in the last bits only: their rows share a few pages, and mostly they have one gateway.
+NEIGHBOURS = 32
+# Multiples of it, taken modulo 2^64, lie evenly between their neighbours: Knuth, TAOCP vol. 3, 6.4 (Fibonacci hashing).
+_GOLDEN = 0x9E3779B97F4A7C15
+_WHOLE = 1 << 64
 FIRST_BACK_OFF = timedelta(seconds=60)
 # 2^20 minutes are longer than any interval.
 MAX_DOUBLINGS = 20
@@ -17,9 +21,24 @@ WHILE_CLOSED = timedelta(days=7, seconds=1)
 AWAY_SECONDS = WHILE_CLOSED.total_seconds()
 
 
-def after_answer(interval: timedelta, chance: Random) -> timedelta:
-    """The interval, up to a tenth shorter or longer, so that the fleet does not fall due at once."""
-    return interval * chance.uniform(1 - JITTER, 1 + JITTER)
+def phase(card_id: int) -> float:
+    """Where a card comes when cards are spread: from 0 to below 1, even over the fleet, and the same for neighbours.
+
+    What falls due together is read from the same pages, and asked in full calls: see ADR 20.
+    """
+    return card_id // NEIGHBOURS * _GOLDEN % _WHOLE / _WHOLE
+
+
+def after_answer(interval: timedelta, card_id: int, now: float) -> timedelta:
+    """The interval, up to a tenth shorter or longer, so that the fleet does not fall due at once.
+
+    Neighbours that were answered about at nearly the same moment (`now`, in unix seconds) fall due at the same one:
+    the next that is theirs, of moments a fifth of an interval apart.
+    """
+    between = 2 * JITTER * interval.total_seconds()
+    soonest = interval * (1 - JITTER)
+    wait = (phase(card_id) * between - now - soonest.total_seconds()) % between
+    return soonest + timedelta(seconds=wait)
 
 
 def after_card_error(interval: timedelta, failures: int, chance: Random) -> timedelta:
@@ -54,14 +73,14 @@ def in_turn(wait: timedelta, chance: Random) -> timedelta:
     return min(wait, LONGEST_BUSY) * chance.uniform(1, 1 + JITTER)
 
 
-def when_planned(age: float | None, interval: float, *, ramp: float, chance: Callable[[], float]) -> float:
+def when_planned(card_id: int, age: float | None, interval: float, *, ramp: float) -> float:
     """The delay of a card that enters the schedule, all in seconds; `age` is that of its last good answer.
 
-    Overdue and never-checked cards come over the ramp; `chance` is between 0 and 1.
+    Overdue and never-checked cards come over the ramp, neighbours together.
     """
     # Called a million times in a row, so it takes plain numbers.
     if interval == AWAY_SECONDS:
-        return interval * (1 + chance())
+        return interval * (1 + phase(card_id))
     if age is None or age >= interval:
-        return ramp * chance()
+        return ramp * phase(card_id)
     return interval - age if age > 0 else interval

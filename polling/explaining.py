@@ -12,7 +12,7 @@ from polling import fleet
 from polling.card_class import CardClass
 from polling.checks.base import Check, GatewayCheck
 from polling.checks.registry import CHECKS
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.matching import Decision, decide
 from polling.store.schedule import Place, Schedule
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from django.db import connection
 from redis import Redis
@@ -24,8 +24,8 @@ from polling.store.progress import Fields
 
 # Upper bounds of age / interval in percent; one more bucket holds what is above the last.
 BOUNDS_PERCENT = (10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
-# Measuring reads every card: it takes a twentieth of the time at most.
-REST = 20
+# Measuring reads every card: it takes a fortieth of the time at most.
+REST = 40
 LONGEST = timedelta(minutes=5)
 # What is older than so many rests is not known any more: it must not look well while everything stands still.
 STALE_AFTER_RESTS, STALE_AFTER = 3, timedelta(minutes=5)
@@ -45,14 +45,20 @@ class Lateness:
     max: float | None
 
 
-def measure(check_type: CheckType, configs: Sequence[PollingConfig]) -> Lateness:
-    """Read it from the rows of all cards: seconds at a million of them."""
-    intervals = _intervals(check_type, configs)
-    if not intervals:
-        return Lateness(0, 0, None, None, None)
+def measure(configs: Sequence[PollingConfig]) -> dict[CheckType, Lateness]:
+    """Read it from the rows of all cards, for every check type: seconds at a million cards."""
+    promised = _promised(configs)
+    buckets = _buckets(promised) if promised else []
+    return {
+        check_type: _lateness([row for of_type, *row in buckets if of_type == check_type.value])
+        for check_type in CHECKS
+    }
+
+
+def _lateness(buckets: Sequence[Sequence[Any]]) -> Lateness:
     counts, never = [0] * (len(BOUNDS_PERCENT) + 1), 0
     latest: float | None = None
-    for bucket, cards, most in _buckets(check_type, intervals):
+    for bucket, cards, most in buckets:
         if bucket is None:
             never = cards
         else:
@@ -77,12 +83,12 @@ def publish(redis: Redis) -> None:
         return
     begun = time.monotonic()
     configs = tuple(PollingConfig.objects.in_force())
-    measured = {check_type: asdict(measure(check_type, configs)) for check_type in CHECKS}
+    measured = measure(configs)
     rest = timedelta(seconds=(time.monotonic() - begun) * REST + 1)
-    for check_type, fields in measured.items():
+    for check_type, found in measured.items():
         pipeline = redis.pipeline()
         pipeline.delete(keys.lateness(check_type))
-        known = {name: value for name, value in fields.items() if value is not None}
+        known = {name: value for name, value in asdict(found).items() if value is not None}
         pipeline.hset(keys.lateness(check_type), mapping=cast(Fields, known))
         pipeline.expire(keys.lateness(check_type), STALE_AFTER + rest * STALE_AFTER_RESTS)
         pipeline.execute()
@@ -98,38 +104,47 @@ def read(redis: Redis, check_type: CheckType) -> Lateness | None:
     return Lateness(int(found["cards"]), int(found["never"]), p50, p95, latest)
 
 
-def _intervals(check_type: CheckType, configs: Sequence[PollingConfig]) -> Mapping[CardClass, int]:
-    found = {}
-    for group in census.counted():
-        interval = interval_for(group.card_class, check_type, configs)
-        if interval:
-            found[group.card_class] = int(interval.total_seconds())
-    return found
+def _promised(configs: Sequence[PollingConfig]) -> Mapping[CardClass, Sequence[int | None]]:
+    """Class -> seconds between its checks, in the order of `CHECKS`; of those that want any."""
+    promised = {
+        group.card_class: [
+            int(interval.total_seconds()) if interval else None
+            for interval in (interval_for(group.card_class, check_type, configs) for check_type in CHECKS)
+        ]
+        for group in census.counted()
+    }
+    return {card_class: seconds for card_class, seconds in promised.items() if any(seconds)}
 
 
-def _buckets(
-    check_type: CheckType, intervals: Mapping[CardClass, int]
-) -> list[tuple[int | None, int, float]]:
-    row = f"({', '.join(['%s'] * (len(CLASS_FIELDS) + 1))})"
+def _buckets(promised: Mapping[CardClass, Sequence[int | None]]) -> list[tuple[Any, ...]]:
+    """Check type, bucket (None: no answer yet), cards, the latest of them."""
+    types = [check_type.value for check_type in CHECKS]
+    row = f"({', '.join(['%s'] * len(CLASS_FIELDS) + ['%s::float8'] * len(types))})"
     fields = ", ".join(CLASS_FIELDS)
     same = " AND ".join(f"card.{field} = class.{field}" for field in CLASS_FIELDS)
+    newest = ", ".join(f"max(checked_at) FILTER (WHERE type = '{one}') AS {one}" for one in types)
+    promises = ", ".join(f"('{one}', class.{one}, answer.{one})" for one in types)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH class ({fields}, seconds) AS (VALUES {", ".join([row] * len(intervals))}),
+            WITH class ({fields}, {", ".join(types)}) AS (VALUES {", ".join([row] * len(promised))}),
             card (id, {fields}) AS (
                 SELECT card.id, {CLASS_COLUMNS} FROM cards_card AS card WHERE card.deleted_at IS NULL
+                -- Else whether a card is subscribed is looked up twice.
+                OFFSET 0
             ),
             aged AS (
-                SELECT 100 * date_part('epoch', statement_timestamp() - state.checked_at) / class.seconds AS percent
+                SELECT promise.type, date_part('epoch', statement_timestamp() - promise.answered_at)
+                                     / promise.seconds * 100 AS percent
                 FROM card JOIN class ON {same}
-                LEFT JOIN cards_checkstate AS state ON state.card_id = card.id AND state.type = %s
+                CROSS JOIN LATERAL (SELECT {newest} FROM cards_checkstate WHERE card_id = card.id) AS answer
+                CROSS JOIN LATERAL (VALUES {promises}) AS promise (type, seconds, answered_at)
+                WHERE promise.seconds IS NOT NULL
             )
-            SELECT width_bucket(percent, %s::float8[]), count(*), max(percent) FROM aged GROUP BY 1
+            SELECT type, width_bucket(percent, %s::float8[]), count(*), max(percent) FROM aged GROUP BY 1, 2
             """,
             [
-                *(value for card, seconds in intervals.items() for value in (*card, seconds)),
-                check_type.value,
+                *(value for card, seconds in promised.items() for value in (*card, *seconds)),
                 list(map(float, BOUNDS_PERCENT)),
             ],
         )

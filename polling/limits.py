@@ -1,11 +1,17 @@
 """Concurrency limits: rows that operators change, seats in Redis that workers take."""
 
+import structlog
+from django.db import transaction
 from redis import Redis
 
 from carriers import limits as gateway_limits
+from common.outages import Server, server_of
+from common.redis.client import for_web
 from common.redis.leases import SeatKeys, SeatPool
 from polling.models import ConcurrencyLimit, TaskType
 from polling.store import keys
+
+log = structlog.get_logger(__name__)
 
 
 def seats_of(redis: Redis, task_type: str) -> SeatPool:
@@ -19,3 +25,17 @@ def publish(redis: Redis) -> None:
     for task_type in TaskType.values:
         seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
     gateway_limits.publish(redis)
+
+
+def publish_on_commit() -> None:
+    """Have the limits in force as soon as the transaction is committed; without Redis, ten seconds after its return."""
+    transaction.on_commit(_publish_now)
+
+
+def _publish_now() -> None:
+    try:
+        publish(for_web())
+    except Exception as error:
+        if server_of(error) is not Server.REDIS:
+            raise
+        log.warning("limits_not_published")

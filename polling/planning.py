@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from random import Random
 
 from redis import Redis
 
@@ -46,7 +45,6 @@ class Planner:
 
     redis: Redis
     rules: Rules
-    chance: Random
     ramp: timedelta
     decided: dict[CheckType, Intervals] = field(default_factory=dict)
 
@@ -64,13 +62,13 @@ class Planner:
         """Decide; nothing is changed yet."""
         plan, intervals = Plan(check_type), self.intervals(check_type)
         ages = fleet.ages(check_type, [card_id for card_id, _ in rows])
-        ramp, chance = self.ramp.total_seconds(), self.chance.random
+        ramp = self.ramp.total_seconds()
         for card_id, group in rows:
             interval = intervals[group]
             if interval is None:
                 plan.unwanted.append(card_id)
             else:
-                delay = when_planned(ages.get(card_id), interval, ramp=ramp, chance=chance)
+                delay = when_planned(card_id, ages.get(card_id), interval, ramp=ramp)
                 plan.due.append((card_id, delay))
         return plan
 

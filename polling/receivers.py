@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from random import Random
 from typing import Any
 
 import structlog
@@ -16,6 +15,7 @@ from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import census, recounting
 from polling.checks.registry import CHECKS
+from polling.due import phase
 from polling.planning import Planner
 from polling.rules import Rules
 from polling.store.schedule import Schedule
@@ -31,21 +31,21 @@ log = structlog.get_logger(__name__)
 def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
     """Plan them anew. Without Redis the change stands, and the next walk plans them."""
     try:
-        replan(for_web(), card_ids, chance=Random())
+        replan(for_web(), card_ids)
     except Exception as error:
         if server_of(error) is not Server.REDIS:
             raise
         log.warning("cards_not_replanned", cards=len(card_ids))
 
 
-def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
+def replan(redis: Redis, card_ids: Sequence[int]) -> None:
     """Plan those that want checks, take the others out of the schedule; parked ones stay parked."""
     recounting.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / CROWD)
     planner: Planner | None = None
     # Rules that change meanwhile are taken in: their own replanning may have passed these cards already.
     while planner is None or not planner.rules.hold(redis):
-        planner = Planner(redis, Rules.in_force(redis), chance, ramp)
+        planner = Planner(redis, Rules.in_force(redis), ramp)
         for start in range(0, len(card_ids), CHUNK):
             cards = card_ids[start : start + CHUNK]
             # Noted first: whoever finds a reason to plan the class anew must know it.
@@ -55,4 +55,4 @@ def replan(redis: Redis, card_ids: Sequence[int], *, chance: Random) -> None:
             planner.move(CHECKS, cards)
             # What changed may be the quota: whether it is used up is judged at once.
             spread = ramp.total_seconds()
-            Schedule(redis, CheckType.PACKAGE).hasten([(card, spread * chance.random()) for card in cards])
+            Schedule(redis, CheckType.PACKAGE).hasten([(card, spread * phase(card)) for card in cards])

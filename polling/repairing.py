@@ -6,7 +6,6 @@ In quiet times it finds nothing. What it finds was lost in an outage, or changed
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from random import Random
 
 import structlog
 from django.utils import timezone
@@ -39,7 +38,6 @@ class Repair:
     """Holds every row against the schedule, and every entry of the schedule against its row."""
 
     redis: Redis
-    chance: Random
 
     def run(self) -> Mapping[CheckType, Repaired] | None:
         """Returns what was repaired.
@@ -57,7 +55,7 @@ class Repair:
                 return None
 
     def _repair(self, owner: Owner) -> Mapping[CheckType, Repaired] | None:
-        planner = walking.planner(self.redis, self.chance)
+        planner = walking.planner(self.redis)
         epoch = walking.next_epoch()
         # A new epoch from time to time: the lower half of a token counts the claims of one, and has 32 bits.
         if not Epoch(self.redis).renew(epoch):

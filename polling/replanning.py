@@ -6,7 +6,6 @@ looks finds what is outdated, also after a crash, and also a change that was mad
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
 import structlog
 from redis import Redis
@@ -40,7 +39,6 @@ class Replanning:
     """
 
     redis: Redis
-    chance: Random
     wait: Callable[[], object] = lambda: None
 
     def run(self) -> int:
@@ -57,7 +55,7 @@ class Replanning:
             return looked_at
 
     def _plan(self, owner: Owner) -> int:
-        planner = walking.planner(self.redis, self.chance)
+        planner = walking.planner(self.redis)
         outdated = census.outdated(planner.rules)
         looked_at = 0
         for check_type in CHECKS:

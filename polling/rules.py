@@ -12,7 +12,7 @@ from cards.models import CheckType
 from carriers.breakers import Breakers
 from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.due import WHILE_CLOSED
 from polling.fleet import Group
 from polling.matching import fingerprint, interval_for

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from random import Random
 
 import structlog
 from django.utils import timezone
@@ -12,6 +11,7 @@ from common.redis.ownership import Owner, OwnershipLostError, owned
 from polling import census, limits, walking
 from polling.checks.registry import CHECKS
 from polling.fleet import estimated_cards
+from polling.manual import restoring
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.progress import SeedProgress, Walked
@@ -32,7 +32,6 @@ class Seeding:
     """
 
     redis: Redis
-    chance: Random
     tell: Callable[[int], None] = lambda _: None
 
     def run(self, *, only_if_needed: bool = False) -> int | None:
@@ -83,7 +82,7 @@ class Seeding:
     def _walk(self, number: int, owner: Owner) -> int | None:
         """Walk on from where the progress says; None: the configs have changed meanwhile."""
         progress = SeedProgress(self.redis)
-        planner = walking.planner(self.redis, self.chance)
+        planner = walking.planner(self.redis)
         rules = planner.rules.fingerprint
         walked = progress.unfinished(number) or Walked(rules)
         if walked.rules != rules:
@@ -92,6 +91,7 @@ class Seeding:
         progress.report(walked, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
+        restoring.restore(self.redis, before=timezone.now())
         for step in walking.steps(planner, CHECKS, mode=walked.mode, after=walked.cursor):
             owner.renew()
             walked = replace(walked, cursor=step.last, done=walked.done + step.cards)

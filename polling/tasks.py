@@ -6,12 +6,14 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready
+from django.utils import timezone
 
 from common.redis.client import for_worker
 from polling import lateness, limits, recounting, replanning, statistics, wake_ups
+from polling.directory import DIRECTORY_SECONDS
 from polling.drain import outlet, stopping
-from polling.drain.directory import DIRECTORY_SECONDS
 from polling.drain.running import Drain
+from polling.manual import restoring
 from polling.repairing import Repair
 from polling.replanning import Replanning
 from polling.seeding import Seeding
@@ -37,13 +39,13 @@ def seed() -> None:
     """Plan all cards, unless that has been done meanwhile."""
     redis = for_worker()
     # What has just been planned is checked at once, not with the next tick.
-    Seeding(redis, Random(), lambda _: wake_ups.send_one(redis, drain.delay)).run(only_if_needed=True)
+    Seeding(redis, lambda _: wake_ups.send_one(redis, drain.delay)).run(only_if_needed=True)
 
 
 @shared_task(name="polling.repair", queue="background", expires=600, time_limit=3600)
 def repair() -> None:
     """Find what is missing in the schedule, and what has no business there."""
-    Repair(for_worker(), Random()).run()
+    Repair(for_worker()).run()
 
 
 @shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
@@ -56,13 +58,25 @@ def watch_configs() -> None:
 @shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
 def replan() -> None:
     """Plan the cards that changed configs concern, unless somebody does."""
-    Replanning(for_worker(), Random(), wait=lambda: time.sleep(2 * DIRECTORY_SECONDS)).run()
+    Replanning(for_worker(), wait=lambda: time.sleep(2 * DIRECTORY_SECONDS)).run()
 
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)
 def recount() -> None:
     """Count the classes of cards, unless somebody does."""
     recounting.recount(for_worker())
+
+
+@shared_task(name="polling.watch_triggers", queue="ticks", expires=10, time_limit=10)
+def watch_triggers() -> None:
+    """Have those hinted at again that wait for long."""
+    restoring.watch(now=timezone.now(), send=restore_triggers.delay)
+
+
+@shared_task(name="polling.restore_triggers", queue="background", expires=10, time_limit=60)
+def restore_triggers() -> None:
+    """Hint at cards that were asked for and that Redis does not know of."""
+    restoring.restore(for_worker(), before=timezone.now() - restoring.SETTLED_AFTER)
 
 
 @shared_task(name="polling.watch_lateness", queue="ticks", expires=10, time_limit=10)

@@ -13,8 +13,8 @@ from rich.text import Text
 from carriers.breakers import Breakers, Rest
 from carriers.models import Gateway
 from polling import monitoring
+from polling.directory import Directory
 from polling.doctor import gateways as gateway_judgements
-from polling.drain.directory import Directory
 from polling.monitoring import InitProgress, LatenessState, LimitState, QueueState, TaskState
 
 WINDOW_SECONDS: Final = 60

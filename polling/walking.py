@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from random import Random
 
 from django.conf import settings
 from django.db import connection
@@ -29,10 +28,10 @@ class Step:
     added: dict[CheckType, int]
 
 
-def planner(redis: Redis, chance: Random) -> Planner:
+def planner(redis: Redis) -> Planner:
     """A planner by the rules that are in force now."""
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds)
-    return Planner(redis, Rules.in_force(redis), chance, ramp)
+    return Planner(redis, Rules.in_force(redis), ramp)
 
 
 def steps(

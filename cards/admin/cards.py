@@ -1,10 +1,12 @@
 """Cards in the admin. Every change goes through `cards.lifecycle`; what the system itself writes is read-only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.validators import RegexValidator
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -12,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_scoping import ScopedAdmin
+from audit.models import Action
+from audit.recording import record
 from cards import lifecycle
 from cards.admin import links, panels
 from cards.lifecycle import NewCard
@@ -136,7 +140,7 @@ class CardAdmin(ScopedAdmin[Card]):
         "real_name_status", "network_status", "network_checked_at", "suspended_by", "more",
     )  # fmt: skip
     inlines = (CheckStateInline, CardUsageInline, SubscriptionInline)
-    actions = ("enable_polling", "disable_polling", "delete_cards")
+    actions: Sequence[Any] = ("enable_polling", "disable_polling", "delete_cards")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
         """What checks and orders find out, and the number of a card that exists."""
@@ -216,12 +220,16 @@ class CardAdmin(ScopedAdmin[Card]):
             )
             return
         try:
-            changed = len(act(cards, cause=f"admin: {request.user}", now=database.now()))
+            with transaction.atomic():
+                changed = act(cards, cause=f"admin: {request.user}", now=database.now())
+                if changed:
+                    told = {"action": request.POST["action"], "card_ids": sorted(changed)}
+                    record(request.user, Action.CHANGED, Card, after=told)
         except DomainError as error:
             messages.error(request, str(error))
             return
-        text = ngettext("%(count)d card changed.", "%(count)d cards changed.", changed)
-        messages.success(request, text % {"count": changed})
+        text = ngettext("%(count)d card changed.", "%(count)d cards changed.", len(changed))
+        messages.success(request, text % {"count": len(changed)})
 
 
 def _new(card: Card) -> NewCard:

@@ -13,11 +13,11 @@ MAX_BYTES = 50_000_000
 
 
 class CallLog:
-    """Start, end, path, cards, calls in flight at once, and the fault that hit, of each signed call."""
+    """Start, end, path, cards, calls in flight at once, the fault that hit, and whether its caller stayed for the answer."""
 
     def __init__(self) -> None:
         """Empty."""
-        self._calls: deque[tuple[datetime, datetime, str, str, int, str | None]] = deque()
+        self._calls: deque[tuple[datetime, datetime, str, str, int, str | None, bool]] = deque()
         self._bytes = 0
         self._in_flight = 0
         self._total = 0
@@ -28,13 +28,19 @@ class CallLog:
         return datetime.now(UTC), self._in_flight
 
     def end(
-        self, begun: tuple[datetime, int], path: str, iccids: Sequence[str], *, fault: str | None = None
+        self,
+        begun: tuple[datetime, int],
+        path: str,
+        iccids: Sequence[str],
+        *,
+        fault: str | None = None,
+        is_answered: bool = True,
     ) -> None:
         """The call has been answered, or its caller has gone away."""
         self._in_flight -= 1
         self._total += 1
         cards = ",".join(iccids)
-        self._calls.append((begun[0], datetime.now(UTC), path, cards, begun[1], fault))
+        self._calls.append((begun[0], datetime.now(UTC), path, cards, begun[1], fault, is_answered))
         self._bytes += len(cards)
         while len(self._calls) > MAX_CALLS or self._bytes > MAX_BYTES:
             self._bytes -= len(self._calls.popleft()[3])
@@ -52,9 +58,10 @@ class CallLog:
                     "cards": cards.split(","),
                     "in_flight": at_once,
                     "fault": fault,
+                    "is_answered": is_answered,
                 }
             )
-            for number, (start, end, path, cards, at_once, fault) in islice(
+            for number, (start, end, path, cards, at_once, fault, is_answered) in islice(
                 enumerate(self._calls, first), max(0, since - first), None
             )
         )

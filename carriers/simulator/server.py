@@ -95,7 +95,7 @@ class SimulatorServer:
 
     @asynccontextmanager
     async def _faulty(self, path: str, asked: dict[str, Any], faults: list[Fault]) -> AsyncIterator[Reply]:
-        begun = self._calls.begin()
+        begun, is_answered = self._calls.begin(), False
         try:
             for fault in faults:
                 played = KINDS[fault.kind](fault, lambda: self._answer(path, asked))
@@ -105,9 +105,10 @@ class SimulatorServer:
             else:
                 played = self._answer(path, asked)
             yield played
+            is_answered = True
         finally:
             # Of several faults, the one that the call got to.
-            self._calls.end(begun, path, _cards(asked), fault=fault.kind)
+            self._calls.end(begun, path, _cards(asked), fault=fault.kind, is_answered=is_answered)
 
     def _answer(self, path: str, asked: dict[str, Any]) -> Answer:
         code, _, rest = path.removeprefix(CARRIER_PREFIX).partition("/")

@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from common.api.strict import Parameters
+
 PAGE_SIZE = 20
 MOST = 500
 # What may differ from page to page.
@@ -27,6 +29,13 @@ class _Place:
     values: Sequence[str]
 
 
+class CursorParameters(Parameters):
+    """Which page, and how long."""
+
+    cursor = serializers.CharField(required=False, help_text="from `next` or `previous`")
+    page_size = serializers.IntegerField(min_value=1, max_value=MOST, default=PAGE_SIZE)
+
+
 class CursorPages(BasePagination):
     """`?cursor=&page_size=` with `next, previous, results`. Cursors are signed: one of other filters is refused.
 
@@ -34,8 +43,9 @@ class CursorPages(BasePagination):
     began to fail in one transaction are paged through like any others.
     """
 
-    # Fields that are never null, ascending; the last one is unique.
+    # Fields that are never null, all ascending or, with `-`, all descending; the last one is unique.
     ordering: ClassVar[tuple[str, ...]]
+    parameters = CursorParameters
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """The rows of the page that `request` asks for. Raises ValidationError."""
@@ -43,9 +53,10 @@ class CursorPages(BasePagination):
         self._request = request
         size, place = _page_size(request), _place(request)
         is_backward = place is not None and place.is_backward
+        descends = is_backward != self.ordering[0].startswith("-")
         if place:
-            queryset = queryset.filter(_beyond(self._values_of(queryset, place), is_backward=is_backward))
-        ordered = queryset.order_by(*(f"-{name}" if is_backward else name for name in self.ordering))
+            queryset = queryset.filter(_beyond(self._values_of(queryset, place), descends=descends))
+        ordered = queryset.order_by(*(f"-{name}" if descends else name for name in self._names))
         # One more than fits tells whether there is another page.
         rows = list(ordered[: size + 1])
         goes_on = len(rows) > size
@@ -63,12 +74,27 @@ class CursorPages(BasePagination):
         """The page and the ways out of it."""
         return Response({"next": self._next, "previous": self._previous, "results": data})
 
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The query parameters that are its own."""
+        return frozenset(cls.parameters().fields)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """For OpenAPI 3.1."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        properties = {"next": link, "previous": link, "results": schema}
+        return {"type": "object", "required": list(properties), "properties": properties}
+
+    @property
+    def _names(self) -> list[str]:
+        return [name.removeprefix("-") for name in self.ordering]
+
     def _values_of(self, queryset: QuerySet[Any], place: _Place) -> list[tuple[str, Any]]:
-        named = zip(self.ordering, place.values, strict=True)
+        named = zip(self._names, place.values, strict=True)
         return [(name, _field(queryset.model, name).to_python(value)) for name, value in named]
 
     def _link(self, row: Model, *, is_backward: bool) -> str:
-        values = [_field(type(row), name).value_to_string(row) for name in self.ordering]
+        values = [_field(type(row), name).value_to_string(row) for name in self._names]
         cursor = signing.dumps([is_backward, values], salt=_salt(self._request))
         return str(replace_query_param(self._request.build_absolute_uri(), "cursor", cursor))
 
@@ -101,9 +127,9 @@ def _salt(request: Request) -> str:
     return f"cursor {request.path} {named}"
 
 
-def _beyond(place: Sequence[tuple[str, Any]], *, is_backward: bool) -> Q:
+def _beyond(place: Sequence[tuple[str, Any]], *, descends: bool) -> Q:
     # The first condition follows from the second; it is there for the index.
-    sign = "lt" if is_backward else "gt"
+    sign = "lt" if descends else "gt"
     (name, value), *_ = place
     return Q(**{f"{name}__{sign}e": value}) & _strictly_beyond(place, sign)
 

@@ -4,10 +4,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
@@ -45,7 +47,9 @@ def problem(
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
     """DRF's exception handler: nothing leaves the API in another shape."""
     if isinstance(error, DomainError):
-        return problem(error.status, code=error.code, detail=str(error))
+        return _refused(error)
+    if isinstance(error, IntegrityError) and server_of(error) is None:
+        return _conflict(error)
     plain = exception_handler(error, context)
     if plain is None:
         return failure(error)
@@ -57,6 +61,23 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         if header in plain:
             response[header] = plain[header]
     return response
+
+
+def _refused(error: DomainError) -> HttpResponse:
+    response = problem(error.status, code=error.code, detail=str(error))
+    if error.retry_after is not None:
+        response["Retry-After"] = str(ceil(error.retry_after.total_seconds()))
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def _conflict(error: IntegrityError) -> HttpResponse:
+    """What validation let through and PostgreSQL refuses: somebody else was faster."""
+    log.warning("change_refused", reason=str(error).split("\n")[0])
+    return problem(
+        409, code="conflict", detail="This contradicts what is stored now; look again, and try again."
+    )
 
 
 def failure(error: BaseException) -> HttpResponse:
@@ -111,6 +132,8 @@ def _code(error: Exception) -> str:
         return "not_found"
     if isinstance(error, PermissionDenied):
         return "permission_denied"
+    if isinstance(error, exceptions.Throttled):
+        return "rate_limited"
     return str(error.get_codes()) if isinstance(error, exceptions.APIException) else "error"
 
 

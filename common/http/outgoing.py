@@ -13,6 +13,7 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    DummyCookieJar,
     ServerDisconnectedError,
     TCPConnector,
     TraceConfig,
@@ -153,6 +154,7 @@ def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool
     return ClientSession(
         connector=connector,
         trace_configs=[trace],
+        cookie_jar=DummyCookieJar(),
         # The deadline is ours: it covers the name, the connection and the last byte.
         timeout=ClientTimeout(total=None),
         auto_decompress=False,

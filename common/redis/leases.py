@@ -1,11 +1,8 @@
 """Seats: at most N calls at once, over all processes, healing by themselves when a holder dies."""
 
 import itertools
-import os
-import socket
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -13,13 +10,14 @@ from typing import cast
 
 from redis import Redis
 
-from common.redis import scripts
+from common.redis import holders, scripts
 
 # A drain takes seats for at most 15 s of work, a call's deadline is 10 s, 5 s are spare: no renewal needed.
 LEASE_SECONDS = 30
+# Whoever was called by somebody who died may be at it for as long.
+CALL_SECONDS = 10
 
 _serial = itertools.count()
-_started_at = int(time.time())
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,14 @@ class Occupancy:
 
     @property
     def holders(self) -> Counter[str]:
-        """How many seats each holder (`host:pid:start`) has."""
-        return Counter(member.rpartition("#")[0].rpartition(":")[0] for member in self.members)
+        """How many seats each holder (`host:pid:start-place`) has."""
+        return Counter(_holder(member) for member in self.members)
+
+    @property
+    def of_the_dead(self) -> frozenset[str]:
+        """The seats of processes that are known to have died."""
+        dead = {one for one in self.holders if holders.is_dead(one)}
+        return frozenset(member for member in self.members if dead and _holder(member) in dead)
 
 
 class SeatPool:
@@ -54,7 +58,7 @@ class SeatPool:
 
     No limit in Redis means closed, 0 means paused. Sample of the zset of seats::
 
-        worker-1:4242:1790000000:7#1 -> 1790000030123   (expiry, unix ms)
+        worker-1:4242:1790000000-3fa9c1d2:7#1 -> 1790000030123   (expiry, unix ms)
     """
 
     def __init__(self, redis: Redis, keys: SeatKeys) -> None:
@@ -63,6 +67,7 @@ class SeatPool:
         self._keys = keys
         self._take = scripts.load(redis, __file__, "take_seats")
         self._give_back = scripts.load(redis, __file__, "give_back_seats")
+        self._drop_expired = scripts.load(redis, __file__, "drop_expired_seats")
 
     @contextmanager
     def hold(self) -> Iterator["HeldSeats"]:
@@ -76,16 +81,26 @@ class SeatPool:
     def take(self, want: int) -> list[str]:
         """Take up to `want` seats for `LEASE_SECONDS`; returns their names, to be given back."""
         keys = self._keys
-        arguments = (f"{holder()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
+        arguments = (f"{holders.name()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
         return cast("list[str]", self._take(keys=[keys.seats, keys.limit, keys.current], args=arguments))
 
     def give_back(self, members: Sequence[str]) -> int:
         """Free seats that `take` returned; returns how many are still held by anybody."""
         return cast(int, self._give_back(keys=[self._keys.seats, self._keys.current], args=members))
 
+    def end_soon(self, members: Collection[str]) -> None:
+        """Let seats of the dead end when the other side cannot be at their calls any more, if that is sooner."""
+        seconds, _ = self._redis.time()
+        ends_at = (seconds + CALL_SECONDS) * 1000
+        self._redis.zadd(self._keys.seats, dict.fromkeys(members, ends_at), xx=True, lt=True)
+
     def sweep(self) -> int:
         """Drop expired seats; returns how many are held."""
         return self.give_back(())
+
+    def drop_expired(self) -> int:
+        """The same; returns how many were dropped."""
+        return cast(int, self._drop_expired(keys=[self._keys.seats, self._keys.current]))
 
     def set_limit(self, limit: int) -> None:
         """Write the limit; it is in force for the next seat taken."""
@@ -146,13 +161,15 @@ class HeldSeats:
             self.pool.give_back(idle)
 
     def verify(self) -> Occupancy:
-        """Look who holds seats, and forget those of ours that Redis has lost or whose lease has run out.
+        """Look who holds seats; let those of the dead end soon, and forget those of ours that Redis has lost or whose lease is over.
 
         Others may have taken them. `len` tells whether there were such.
         """
         with self._lock:
             before = frozenset(self._members)
         occupancy = self.pool.occupancy()
+        if dead := occupancy.of_the_dead:
+            self.pool.end_soon(dead)
         # Those that another thread has taken meanwhile are not in question.
         lost = before - occupancy.members
         with self._lock:
@@ -167,6 +184,5 @@ class HeldSeats:
             self.pool.give_back(members)
 
 
-def holder() -> str:
-    """Names this process for operators: `host:pid:start`."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started_at}"
+def _holder(member: str) -> str:
+    return member.rpartition("#")[0].rpartition(":")[0]

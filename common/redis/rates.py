@@ -1,4 +1,4 @@
-"""Rates: at most N turns a second, over all processes, reserved in bulk a little ahead."""
+"""Rates, over all processes: turns reserved in bulk a little ahead, and turns taken one by one, with bursts."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -41,3 +41,43 @@ class Rate:
         arguments = [round(apart * 1_000_000), want, round(HORIZON_SECONDS * 1_000_000)]
         count, first, free = cast("list[int]", self._reserve(keys=[self._key], args=arguments))
         return Turns(count, first / 1_000_000, apart, free / 1_000_000)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """So many turns in so many seconds; all of them may be taken at once."""
+
+    name: str
+    turns: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What came of asking for one: times in seconds from now. `next_in` is 0 when another may be taken at once."""
+
+    is_taken: bool
+    left: int
+    next_in: float
+    all_back_in: float
+
+
+class Quota:
+    """The generic cell rate algorithm with a burst, for one who is limited.
+
+    Sample of its string: `1790000000123456`, when the turns taken so far are paid for (unix us).
+    """
+
+    def __init__(self, redis: Redis, key: str, policy: Policy) -> None:
+        """Quotas of the same key share it."""
+        self._key = key
+        self._policy = policy
+        self._take = scripts.load(redis, __file__, "take_turn")
+
+    def take(self) -> Turn:
+        """Take a turn, if there is one."""
+        interval = round(self._policy.seconds * 1_000_000 / self._policy.turns)
+        taken, left, next_in, back_in = cast(
+            "list[int]", self._take(keys=[self._key], args=[interval, self._policy.turns])
+        )
+        return Turn(bool(taken), left, next_in / 1_000_000, back_in / 1_000_000)

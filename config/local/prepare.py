@@ -20,7 +20,7 @@ def main() -> None:
         for_worker().ping()
         print("Bringing the database up to date ...", flush=True)
         call_command("migrate", verbosity=0, interactive=False)
-        _ensure_admin(os.environ["ADMIN_PASSWORD"])
+        ensure_admin(os.environ["ADMIN_PASSWORD"])
         call_command("generate_cards", count=int(sys.argv[1]), only_if_empty=True)
         call_command("init_polling")
     except (ImproperlyConfigured, CommandError) as error:
@@ -32,7 +32,8 @@ def main() -> None:
         sys.exit(f"simwatch: {told}")
 
 
-def _ensure_admin(password: str) -> None:
+def ensure_admin(password: str) -> None:
+    """Make the superuser `admin`, unless there is one; his password is his own business then."""
     from accounts.models import User
 
     user = User.objects.filter(username="admin").first()

@@ -127,7 +127,7 @@ class PostgresServer:
             "listen_addresses": LOCALHOST,
             "unix_socket_directories": "",
             "max_connections": "100",
-            "shared_buffers": "256MB",
+            "shared_buffers": f"{_shared_buffers_mb()}MB",
             "max_wal_size": "4GB",
             "fsync": "on" if self._is_durable else "off",
             "log_min_messages": "warning",
@@ -212,6 +212,12 @@ class ValkeyServer:
                 return bool(client.ping())
             except RedisError:
                 return False
+
+
+def _shared_buffers_mb() -> int:
+    """An eighth of the memory, a gigabyte at most: what a million cards use often; it is taken when it is needed."""
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return min(1024, max(128, memory_mb // 8))
 
 
 def _server_user() -> str | None:

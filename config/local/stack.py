@@ -1,14 +1,13 @@
 """The real processes of Simwatch on a database and a Redis of their own: for fault tests and benchmarks."""
 
 import os
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from redis import Redis
@@ -35,86 +34,64 @@ class StackError(Exception):
     """Something did not happen in time, or a command failed. The text ends with what the processes logged."""
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Where a PostgreSQL and a Redis are."""
-
-    database_url: str
-    redis_url: str
-
-
-def at_database(url: str, name: str | int) -> str:
-    """The same server's other database."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
 class Stack:
-    """Simulator, workers and beat, watched by the supervisor that `bin/up` uses. End it with `close`.
+    """PostgreSQL, Valkey, simulator, workers and beat, watched by the supervisor that `bin/up` uses. End it with `close`.
 
-    Without `servers` it starts PostgreSQL and Valkey, too. Its database is made anew, and the Redis database
-    `redis_database` and the next one, for the broker, are emptied. `settings` are environment variables.
+    `settings` are environment variables.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        servers: Servers | None = None,
-        database: str = DATABASE,
-        redis_database: int = 0,
-        is_durable: bool = True,
-        **settings: str,
-    ) -> None:
-        """Logs, pid files and data go below `folder`. `is_durable=False` is for tests: see `PostgresServer`."""
+    # What its database is made as a copy of: PostgreSQL's own is empty.
+    template = "template1"
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """Logs, pid files and data go below `folder`."""
         self.folder = folder
         self.supervisor = Supervisor(folder, say=lambda _: None)
         try:
-            self._begin(servers or self._start_servers(is_durable), database, redis_database, settings)
+            self._start_servers()
+            self._begin(settings)
         except BaseException:
             self._end()
             raise
 
-    def _begin(
-        self, servers: Servers, database: str, redis_database: int, settings: Mapping[str, str]
-    ) -> None:
-        self._servers, self._database = servers, database
-        redis_url, broker_url = (
-            at_database(servers.redis_url, number) for number in (redis_database, redis_database + 1)
-        )
+    def new_postgres(self, folder: Path) -> PostgresServer:
+        """A server with its data below `folder`, not yet started."""
+        return PostgresServer(folder, port=free_port(), password=secrets.token_hex(8))
+
+    def empty(self) -> None:
+        """Make the database anew, as its template is, and empty Redis. Nobody may be using them."""
+        with psycopg.connect(self.postgres.url(), autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
+            admin.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {self.template}".encode())
+        for name in ("REDIS_URL", "CELERY_BROKER_URL"):
+            with Redis.from_url(self.variables[name]) as redis:
+                redis.flushdb()
+
+    def _start_servers(self) -> None:
+        folder = make_folder(self.folder / "servers")
+        self.postgres = self.new_postgres(folder)
+        self.valkey = ValkeyServer(folder, port=free_port(), password=secrets.token_hex(8))
+        for name, server in (("postgresql", self.postgres), ("valkey", self.valkey)):
+            self.supervisor.start(Service(name, server.command, is_server=True))
+            server.wait_until_ready()
+
+    def _begin(self, settings: Mapping[str, str]) -> None:
         self.variables: dict[str, str] = {
             **fresh_variables(),
             # What the operator's own stack has must not be read here.
             "SIMWATCH_ENV_FILE": "",
             "LOG_DIR": "",
             "SIMWATCH_MODE": "local",
-            "DATABASE_URL": at_database(servers.database_url, database),
-            "REDIS_URL": redis_url,
-            "CELERY_BROKER_URL": broker_url,
+            "DATABASE_URL": self.postgres.url(DATABASE),
+            "REDIS_URL": self.valkey.url(0),
+            "CELERY_BROKER_URL": self.valkey.url(1),
             "LOG_LEVEL": "INFO",
             **settings,
         }
-        self.redis = Redis.from_url(redis_url, decode_responses=True)
+        self.redis = Redis.from_url(self.variables["REDIS_URL"], decode_responses=True)
         self.empty()
         self.simulator = RunningSimulator(int(self.variables["SIMULATOR_PORT"]))
         self.supervisor.start(processes.simulator(self.variables))
-
-    def empty(self) -> None:
-        """Make the database anew, without tables, and empty Redis. Nobody may be using them."""
-        with psycopg.connect(self._servers.database_url, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {self._database} WITH (FORCE)".encode())
-            admin.execute(f"CREATE DATABASE {self._database}".encode())
-        for name in ("REDIS_URL", "CELERY_BROKER_URL"):
-            with Redis.from_url(self.variables[name]) as redis:
-                redis.flushdb()
-
-    def _start_servers(self, is_durable: bool) -> Servers:  # noqa: FBT001 (handed on by its only caller)
-        folder = make_folder(self.folder / "servers")
-        self.postgres = PostgresServer(folder, port=free_port(), password="p", is_durable=is_durable)  # noqa: S106
-        self.valkey = ValkeyServer(folder, port=free_port(), password="v")  # noqa: S106
-        for name, server in (("postgresql", self.postgres), ("valkey", self.valkey)):
-            self.supervisor.start(Service(name, server.command, is_server=True))
-            server.wait_until_ready()
-        return Servers(self.postgres.url(), self.valkey.url(0))
 
     def run(self, *arguments: str) -> str:
         """Run Python with `arguments` to its end; returns what it prints. Raises StackError."""

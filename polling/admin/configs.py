@@ -16,7 +16,7 @@ from accounts.admin_scoping import ScopedAdmin
 from cards.models import CheckType
 from polling import census
 from polling.demand import Demand, demand
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.dry_run import dry_run, matched_cards
 from polling.fleet import Group
 from polling.models import PollingConfig

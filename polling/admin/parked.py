@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from audit.models import Action
+from audit.recording import record
 from cards.admin.search import CardRowsAdmin
 from common.admin import BoundedPaginator
 from common.outages import Server, server_of
@@ -36,10 +39,13 @@ class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
     def release(self, request: HttpRequest, queryset: QuerySet[ParkedCheck]) -> None:
         """Put the chosen cards back into the schedule."""
         try:
+            told = {"released": sorted(queryset.values_list("card_id", "type"))}
             released = parking.release(for_web(), queryset)
         except Exception as error:
             if server_of(error) is not Server.REDIS:
                 raise
             messages.warning(request, _("Redis does not answer; nothing was released. Try again soon."))
         else:
+            with transaction.atomic():
+                record(request.user, Action.CHANGED, ParkedCheck, after=told)
             messages.success(request, _("%(count)d released; due at once.") % {"count": released})

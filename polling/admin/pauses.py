@@ -1,11 +1,10 @@
 """Pauses in the admin."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,8 +15,6 @@ from common import database
 from common.admin import OwnedAdmin
 from polling import pausing
 from polling.models import Pause
-
-LONGEST = timedelta(days=366)
 
 
 class PauseForm(forms.ModelForm[Pause]):
@@ -30,19 +27,18 @@ class PauseForm(forms.ModelForm[Pause]):
     def clean(self) -> dict[str, Any]:
         """Exactly one of three."""
         cleaned = super().clean() or {}
-        if sum(bool(cleaned.get(name)) for name in ("task_type", "carrier", "gateway")) != 1:
+        of = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
+        if wrong := pausing.why_not_of(*of):
             # At a field: the constraint is then not told beside it.
-            raise forms.ValidationError({"task_type": _("Choose one: a task type, a carrier or a gateway.")})
+            raise forms.ValidationError({"task_type": wrong})
         return cleaned
 
     def clean_until(self) -> datetime:
         """Later than it began, and within a year."""
         until: datetime = self.cleaned_data["until"]
         began = self.instance.created_at if self.instance.pk else database.now()
-        if until <= began:
-            raise forms.ValidationError(_("This moment is over before the pause begins."))
-        if until - began > LONGEST:
-            raise forms.ValidationError(_("A pause ends within a year; disable what is not to be checked."))
+        if wrong := pausing.why_not_until(until, begun=began):
+            raise forms.ValidationError(wrong)
         return until
 
 
@@ -85,13 +81,8 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
 
     def delete_model(self, request: HttpRequest, obj: Pause) -> None:
         """End it."""
-        with transaction.atomic():
-            pausing.end([obj])
-            super().delete_model(request, obj)
+        pausing.remove([obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
         """End several."""
-        # Together: who plans their cards anew must not find them in force.
-        with transaction.atomic():
-            pausing.end(queryset.select_related("gateway"))
-            super().delete_queryset(request, queryset)
+        pausing.remove(queryset.select_related("gateway"))

@@ -2,22 +2,26 @@
 
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.api.permissions import MayRead
 from cards.models import CheckState, CheckType
 from carriers.models import Gateway
+from common.api.asked import AskedView
 from common.api.pagination import CursorPages
-from polling.drain.directory import Directory
+from common.api.strict import Parameters
+from polling.directory import Directory
 
 
-class FailuresQuerySerializer(serializers.Serializer[Any]):
-    """The query of the list."""
+class FailureParameters(Parameters):
+    """Filters of the list."""
 
-    task_type = serializers.ChoiceField(choices=CheckType.choices, required=False)
+    task_type = serializers.ChoiceField(choices=CheckType.choices, source="type", required=False)
 
 
 class CheckFailureSerializer(serializers.Serializer[Any]):
@@ -54,19 +58,25 @@ class FailurePages(CursorPages):
     ordering: ClassVar[tuple[str, ...]] = ("failing_since", "id")
 
 
-class CheckFailuresView(APIView):
-    """The checks that fail, of the cards that the caller may see; `?task_type=` narrows it."""
+class CheckFailuresView(AskedView, GenericAPIView[CheckState]):
+    """The checks that fail, of the cards that the caller may see."""
 
     permission_classes = (MayRead,)
+    serializer_class = CheckFailureSerializer
+    pagination_class = FailurePages
+    parameters = FailureParameters
 
+    def get_queryset(self) -> QuerySet[CheckState]:
+        """Of the cards that the caller may see."""
+        return CheckState.objects.visible_to(self.request.user).failing().select_related("card")
+
+    def known_elsewhere(self) -> frozenset[str]:
+        """It has pages."""
+        return super().known_elsewhere() | FailurePages.names()
+
+    @extend_schema(responses=CheckFailureSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """A page of them."""
-        query = FailuresQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        failing = CheckState.objects.visible_to(request.user).failing().select_related("card")
-        if task_type := query.validated_data.get("task_type"):
-            failing = failing.filter(type=task_type)
-        pages = FailurePages()
-        rows = pages.paginate_queryset(failing, request)
+        """A page of them, those that have failed for longest first."""
+        rows = self.paginate_queryset(self.get_queryset().filter(**self.asked))
         shown = CheckFailureSerializer(rows, many=True, context={"directory": Directory.read()})
-        return pages.get_paginated_response(shown.data)
+        return self.get_paginated_response(shown.data)

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from common.api.strict import Parameters
 from polling.monitoring import TaskState
 
 MAX_WINDOW_SECONDS = 3600
@@ -69,11 +70,11 @@ class LatenessStateSerializer(serializers.Serializer[Any]):
     """How late one check type is: age of the last good answer / promised interval, 1 is as promised."""
 
     task_type = serializers.CharField()
-    cards = serializers.IntegerField(source="measured.cards", default=None)
-    never_checked = serializers.IntegerField(source="measured.never", default=None)
-    p50 = serializers.FloatField(source="measured.p50", default=None)
-    p95 = serializers.FloatField(source="measured.p95", default=None)
-    max = serializers.FloatField(source="measured.max", default=None)
+    cards = serializers.IntegerField(source="measured.cards", default=None, allow_null=True)
+    never_checked = serializers.IntegerField(source="measured.never", default=None, allow_null=True)
+    p50 = serializers.FloatField(source="measured.p50", default=None, allow_null=True)
+    p95 = serializers.FloatField(source="measured.p95", default=None, allow_null=True)
+    max = serializers.FloatField(source="measured.max", default=None, allow_null=True)
 
 
 class InitProgressSerializer(serializers.Serializer[Any]):
@@ -88,7 +89,18 @@ class InitProgressSerializer(serializers.Serializer[Any]):
     error = serializers.CharField()
 
 
-class WindowSerializer(serializers.Serializer[Any]):
+class WindowParameters(Parameters):
     """The query of the task statistics: whole minutes, in seconds."""
 
     window = serializers.IntegerField(default=300, min_value=60, max_value=MAX_WINDOW_SECONDS)
+
+
+class OverviewSerializer(serializers.Serializer[Any]):
+    """All of it."""
+
+    queues = QueueStateSerializer(many=True)
+    concurrency = LimitStateSerializer(many=True)
+    tasks = TaskStateSerializer(many=True)
+    lateness = LatenessStateSerializer(many=True)
+    init_progress = InitProgressSerializer()
+    last_claim_age_seconds = serializers.FloatField(allow_null=True, help_text="null: nobody has claimed")

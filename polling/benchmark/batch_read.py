@@ -11,7 +11,7 @@ import orjson
 from redis import Redis
 
 from cards.models import Card, CheckType
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.drain.loading import load
 from polling.store.schedule import Claim
 

@@ -27,7 +27,7 @@ class Extent:
 
 FULL: Final = Extent(
     cards=MILLION,
-    speed_seconds=20,
+    speed_seconds=60,
     baseline_seconds=20,
     bound_warm_up_seconds=5,
     bound_seconds=20,

@@ -52,7 +52,7 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
     `redis` is empty before, and holds a schedule afterwards.
     """
     chance = Random(seed)
-    planner = walking.planner(redis, chance)
+    planner = walking.planner(redis)
     used, begun = _used_bytes(redis), time.monotonic()
     first, cards, checks = 0.0, 0, 0
     for step in walking.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY):

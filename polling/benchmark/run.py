@@ -16,6 +16,7 @@ from polling.benchmark.stack import ENGINE, Stack
 from polling.defaults import LIMITS
 from polling.limits import seats_of
 from polling.models import TaskType
+from polling.store import keys
 
 READY_SECONDS = 60
 USAGE_PATH = "/v1/usage"
@@ -41,6 +42,10 @@ class Run:
         begun = time.monotonic()
         self.stack.manage("init_polling")
         return time.monotonic() - begun
+
+    def scheduled(self, task_type: TaskType) -> list[int]:
+        """The cards that stand in a check's queue, those first that are due first."""
+        return [int(str(card)) for card in self.stack.redis.zrange(keys.queue(task_type), 0, -1)]
 
     def allow(self, *task_types: TaskType, seats: Mapping[TaskType, int] = LIMITS) -> None:
         """Let only these run, with as many calls at once as `seats` says; the others are paused."""

@@ -73,12 +73,12 @@ class Stack(Protocol):
 
 
 @contextmanager
-def private_stack() -> Iterator[Stack]:
-    """A stack with servers of its own, in a folder of its own; neither is left."""
+def private_stack(**variables: str) -> Iterator[Stack]:
+    """A stack with servers of its own, in a folder of its own; neither is left. `variables` are its settings."""
     make = cast("Callable[..., Stack]", import_string(settings.LOCAL_STACK))
     with TemporaryDirectory(prefix="simwatch-benchmark-") as folder:
-        # No ramp: all cards are due as soon as they are planned.
-        stack = make(Path(folder), POLLING_SEED_RAMP_SECONDS="0")
+        # What its processes leave when they are killed goes with the folder.
+        stack = make(Path(folder), TMPDIR=folder, **variables)
         try:
             yield stack
         finally:

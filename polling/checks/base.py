@@ -18,7 +18,7 @@ from polling.store.schedule import Claim
 class PolledCard:
     """A claimed card, with what is needed to check it and to record what was found.
 
-    `gateway_id` is its own gateway; None: its carrier's default.
+    `gateway_id` is its own gateway; None: its carrier's default. `item_id` is the item of a trigger that ends with it.
     """
 
     claim: Claim
@@ -28,6 +28,7 @@ class PolledCard:
     tariff: Tariff
     interval: timedelta
     failures: int
+    item_id: int | None = None
 
 
 @dataclass(frozen=True)

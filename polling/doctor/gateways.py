@@ -13,8 +13,8 @@ from carriers.breakers import Breakers, Rest
 from carriers.limits import seats_of
 from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
+from polling.directory import Directory
 from polling.doctor.finding import Finding, note, ok, trouble
-from polling.drain.directory import Directory
 from polling.probing import sample_of, trouble_of
 
 

@@ -1,6 +1,6 @@
 """The drain: what a worker does. Begin with `gateway_stream.py`, which tells it in this order.
 
-1. claim (`intake.py` with `loading.py` and `directory.py`, then `claiming.py`): due cards, in a local queue (`waiting.py`)
+1. claim (`intake.py` with `loading.py`, the small tables of `polling/directory.py`, then `claiming.py`): due cards, in a local queue (`waiting.py`)
 2. ask (`asking.py`): their gateways, a call on every seat that is theirs (`sharing.py`), where the gates let it through
    (`gates.py`: breakers, the pace of `pacing.py`, the seats of `gateway_seats.py`)
 3. record (`recording.py`): the answers, in one transaction

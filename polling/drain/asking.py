@@ -1,5 +1,6 @@
 """Asks a gateway about cards, one call at a time; whatever goes wrong in it stays in it."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from carriers.breakers import Tally
+from carriers.breakers import LONGEST_HOLD, Tally
 from carriers.clients.base import CardError, CardErrorCode, GatewayBusyError, GatewayClient, GatewayError
 from carriers.models import Gateway
 from common.http.outgoing import Outgoing
@@ -16,6 +17,9 @@ from polling.checks.base import GatewayCheck, PolledCard, Result
 
 # So many failed calls since the last answer, and it is the gateway that is in trouble, not the cards.
 TROUBLE_AFTER = 3
+# Nobody minds waiting so long for a call in the end.
+SHORT_SECONDS = 0.5
+SLOW_MS = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +31,11 @@ class Call:
     gateway: Gateway
     cards: Sequence[PolledCard]
     is_repeat: bool = False
+
+    @property
+    def is_triggered(self) -> bool:
+        """Whether somebody waits for it."""
+        return any(card.claim.is_triggered for card in self.cards)
 
     def halves(self) -> list["Call"]:
         """The same cards in two calls; one card alone is asked again."""
@@ -51,6 +60,11 @@ class Answered:
     def has_failed(self) -> bool:
         """Whether there was no answer at all."""
         return not (self.results or self.rest)
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether its cards will not be asked about for a while: nobody need wait for them."""
+        return self.has_failed or self.rest > LONGEST_HOLD
 
     def tally(self, *, is_gateway_well: bool) -> Tally:
         """What the gateway's breaker is told."""
@@ -93,9 +107,13 @@ class Asker:
         """How long a call to the gateway takes, as the last one did; a second before the first."""
         return self._last_ms.get(gateway_id, 1000) / 1000
 
+    def is_slow(self, gateway_id: int) -> bool:
+        """Whether calls to the gateway take long, as the last one did, or nobody knows yet."""
+        return self._last_ms.get(gateway_id, sys.maxsize) > SLOW_MS
+
     def outlasts(self, gateway_id: int, seconds: float) -> bool:
-        """Whether a call to the gateway takes longer, as far as is known."""
-        return self._last_ms.get(gateway_id, 0) > seconds * 1000
+        """Whether a call to the gateway takes much longer, as far as is known."""
+        return self._last_ms.get(gateway_id, 0) > (seconds + SHORT_SECONDS) * 1000
 
     def is_well(self, gateway: Gateway) -> bool:
         """Whether the gateway has answered in this drain, and not failed again and again since."""

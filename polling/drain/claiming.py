@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
@@ -12,15 +12,27 @@ from django.conf import settings
 from carriers.models import Gateway
 from polling import due
 from polling.checks.base import PolledCard
+from polling.directory import Directory
 from polling.drain import settling
-from polling.drain.directory import Directory
 from polling.drain.gates import Gates, Room
 from polling.drain.intake import Intake, Taken
+from polling.manual import items
 from polling.store.schedule import Settlement, Which
 
 ShareOf = Callable[[int], int]
 # A local queue of this many calls a seat: the next call never waits for Redis or PostgreSQL.
 CALLS_A_SEAT = 2
+# Why nobody need wait for a card.
+CLOSED = "its gateway is disabled or paused, or there is none"
+RESTING = "its gateway does not answer, and is left alone"
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The calls that wait already, per gateway, and how many of them were triggered."""
+
+    calls: Mapping[int, int] = field(default_factory=dict)
+    triggered: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,65 +62,70 @@ class Claimer:
         self._chance = chance
         # Gateway -> when it will have served those who were deferred (monotonic clock).
         self._served_at: dict[int, float] = {}
-        self.open_gateways = 0
+        self.open_gateways: frozenset[int] = frozenset()
 
-    def claim(self, calls: int, *, waiting: Mapping[int, int], share_of: ShareOf) -> TakenByGateway:
-        """Claim what is triggered and due, for `calls` calls; `waiting` calls there are already, per gateway.
+    def claim(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
+        """Claim what is triggered and due, for `calls` calls behind those that are `ahead`.
 
         `share_of` is how many seats of the check type a gateway may use.
         """
         directory = self._intake.directory()
         count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
         taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, waiting, share_of, is_all=taken.claimed < count)
+        return self._distribute(taken, directory, ahead, share_of, is_all=taken.claimed < count)
 
-    def look_behind(self, calls: int, *, waiting: Mapping[int, int], share_of: ShareOf) -> TakenByGateway:
+    def look_behind(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
         """Claim for `calls` calls though as many wait: cards of other gateways than theirs may be due, too."""
         directory = self._intake.directory()
         count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
         taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, waiting, share_of, is_all=True)
+        return self._distribute(taken, directory, ahead, share_of, is_all=True)
 
-    def claim_triggered(self, calls: int, *, share_of: ShareOf) -> TakenByGateway:
+    def claim_triggered(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
         """Claim what is triggered only."""
         directory = self._intake.directory()
         taken = self._intake.claim(calls * directory.smallest_batch, Which.TRIGGERED, directory)
-        # They go before those that wait already, so there is room for them.
-        return self._distribute(taken, directory, {}, share_of, is_all=True)
+        return self._distribute(taken, directory, ahead, share_of, is_all=True)
 
     def claim_suspect(self) -> TakenByGateway | None:
         """Claim one card that is to be asked about alone; None when there is none."""
         directory = self._intake.directory()
         taken = self._intake.claim(1, Which.SUSPECT, directory)
-        return self._distribute(taken, directory, {}, lambda _: 1, is_all=False) if taken.touched else None
+        return (
+            self._distribute(taken, directory, Ahead(), lambda _: 1, is_all=False) if taken.touched else None
+        )
 
     def _distribute(
         self,
         taken: Taken,
         directory: Directory,
-        waiting: Mapping[int, int],
+        ahead: Ahead,
         share_of: ShareOf,
         *,
         is_all: bool,
     ) -> TakenByGateway:
         settlements = list(taken.settlements)
+        closed: list[PolledCard] = []
         by_gateway: dict[int, list[PolledCard]] = defaultdict(list)
         for card in taken.cards:
             gateway = directory.gateway_of(card.gateway_id, card.card_class.carrier_id)
             opens_in = directory.opens_in(gateway)
             if gateway is None or opens_in is not None:
+                closed.append(card)
                 settlements.append(settling.while_closed(card, opens_in or timedelta(), self._chance))
             else:
                 by_gateway[gateway.pk].append(card)
+        items.end(items.failed(closed, CLOSED))
         self._gates.look(by_gateway)
-        self.open_gateways = sum(
-            directory.opens_in(one) is None and self._gates.rest_of(one.pk) is None
+        self.open_gateways = frozenset(
+            one.pk
             for one in directory.gateways.values()
+            if directory.opens_in(one) is None and self._gates.rest_of(one.pk) is None
         )
         kept, has_room = [], False
         for gateway_id, cards in by_gateway.items():
             gateway = directory.gateways[gateway_id]
-            fits, deferred = self._fitting(gateway, cards, waiting.get(gateway_id, 0), share_of(gateway_id))
+            fits, deferred = self._fitting(gateway, cards, ahead, share_of(gateway_id))
             settlements += deferred
             if fits:
                 kept.append((gateway, fits))
@@ -117,17 +134,24 @@ class Claimer:
         return TakenByGateway(kept, settlements, is_all or (bool(taken.cards) and not has_room))
 
     def _fitting(
-        self, gateway: Gateway, cards: list[PolledCard], waiting: int, share: int
+        self, gateway: Gateway, cards: list[PolledCard], ahead: Ahead, share: int
     ) -> tuple[list[PolledCard], list[Settlement]]:
         """The cards that may wait for a call, and the others deferred."""
         if rest := self._gates.rest_of(gateway.pk):
+            if rest.is_open:
+                items.end(items.failed(cards, RESTING))
             return [], [settling.while_resting(card, rest, self._chance) for card in cards]
+        waiting = ahead.calls.get(gateway.pk, 0)
         lined_up = waiting + -(-len(cards) // gateway.batch_size)
         room = self._gates.reserve(
             gateway, seats=min(lined_up, share), turns=min(lined_up, share * CALLS_A_SEAT)
         )
-        calls = min(room.turns, min(room.seats, share) * CALLS_A_SEAT) - waiting
-        fits = max(0, calls * gateway.batch_size)
+        calls = min(room.turns, min(room.seats, share) * CALLS_A_SEAT)
+        behind_all = max(0, calls - waiting) * gateway.batch_size
+        # Triggers wait behind triggers only. They come first in `cards`, as they were claimed.
+        behind_triggers = max(0, calls - ahead.triggered.get(gateway.pk, 0)) * gateway.batch_size
+        triggered = sum(card.claim.is_triggered for card in cards)
+        fits = max(behind_all, min(triggered, behind_triggers))
         return cards[:fits], self._deferred(gateway, cards[fits:], room)
 
     def _deferred(self, gateway: Gateway, cards: Sequence[PolledCard], room: Room) -> list[Settlement]:

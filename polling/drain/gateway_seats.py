@@ -33,6 +33,10 @@ class GatewaySeats:
         """Have seats for `calls` calls, as far as the gateway's limit lets; returns how many there are."""
         seats = self._of(gateway_id)
         seats.grow_to(calls)
+        if calls and not len(seats):
+            # Perhaps the dead have them.
+            seats.verify()
+            seats.grow_to(calls)
         return len(seats)
 
     def begin(self, gateway_id: int) -> bool:
@@ -60,4 +64,7 @@ class GatewaySeats:
             seats.grow_to(wanted)
 
     def _of(self, gateway_id: int) -> HeldSeats:
-        return self._held.setdefault(gateway_id, HeldSeats(seats_of(self._redis, gateway_id)))
+        # Asked for with each call, so it is made only once.
+        if gateway_id not in self._held:
+            self._held.setdefault(gateway_id, HeldSeats(seats_of(self._redis, gateway_id)))
+        return self._held[gateway_id]

@@ -2,29 +2,31 @@
 
 import asyncio
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
 from carriers.breakers import Rest
 from common.redis.leases import HeldSeats
-from polling.checks.base import GatewayCheck, Outcome
+from polling.checks.base import GatewayCheck, Outcome, PolledCard
 from polling.drain import settling
 from polling.drain.asking import Answered, Asker, Call
-from polling.drain.claiming import CALLS_A_SEAT, Claimer, TakenByGateway
+from polling.drain.claiming import CALLS_A_SEAT, RESTING, Ahead, Claimer, TakenByGateway
 from polling.drain.intake import Intake
-from polling.drain.recording import record
+from polling.drain.recording import portion, record
 from polling.drain.settling import Hand
 from polling.drain.sharing import Sharing
 from polling.drain.stream import LOOK_SECONDS, Means, Stream, either
 from polling.drain.waiting import Waiting
+from polling.manual import items
 from polling.store.schedule import Outlook, Settlement
 
 RECORD_OUTCOMES = 200
 # Calls that take longer than so many looks are slow.
 SLOW_LOOKS = 2
-# With so many answers unrecorded, no more is asked: PostgreSQL is slower than the gateways.
-UNRECORDED_AT_MOST = 2000
+# With so many answers unrecorded, only triggers are asked about: PostgreSQL is slower than the gateways.
+UNRECORDED_AT_MOST = 1000
 
 
 class GatewayStream(Stream):
@@ -47,12 +49,13 @@ class GatewayStream(Stream):
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._answered: list[Answered] = []
         self._settlements: list[Settlement] = []
+        self._given_up: list[PolledCard] = []
         self._unrecorded = 0
         self._is_claiming, self._is_closed = True, False
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun, self._pace_of_look = 0, 0, 0
         self._is_stuck = False
-        self._sharing = Sharing(self._asker.call_seconds)
+        self._sharing = Sharing(self._asker.is_slow)
         self._at_next_turn: asyncio.TimerHandle | None = None
 
     async def check_suspects(self) -> None:
@@ -61,7 +64,7 @@ class GatewayStream(Stream):
             taken = await self.means.outlet.in_thread(self._claimer.claim_suspect)
             if taken is None:
                 return
-            self._line_up(taken, in_front=False)
+            self._line_up(taken)
             self._ask()
             while self._calls or (self._waiting.calls() and self._may_ask and len(self.seats)):
                 # One that waits for its turn is asked alone, too.
@@ -107,11 +110,14 @@ class GatewayStream(Stream):
         # Seats that are kept free for other gateways are in use.
         return max(begun + len(self._calls), len(self.seats) * self._sharing.take_withheld())
 
+    def share_seats(self) -> None:
+        """See the base class."""
+        self._sharing.look(self.waiting_by_gateway(), len(self.seats), self._claimer.open_gateways)
+
     def take_notice(self, outlook: Outlook) -> None:
         """See the base class."""
         self._triggered = outlook.triggered
         self._is_stuck = outlook.due > 0 and self._pace_of_look * SLOW_LOOKS < len(self._calls)
-        self._sharing.look(self.waiting_by_gateway(), len(self.seats))
         self._ask()
         if outlook.cards:
             self._has_room.set()
@@ -120,6 +126,8 @@ class GatewayStream(Stream):
         """See the base class."""
         rest = self.means.gates.rest_of(gateway_id) or Rest(timedelta(), is_open=False)
         cards = self._waiting.drop(gateway_id)
+        if rest.is_open:
+            self._given_up += cards
         self._settlements += [settling.while_resting(card, rest, self.means.chance) for card in cards]
 
     def cut_calls(self) -> None:
@@ -133,7 +141,7 @@ class GatewayStream(Stream):
         while self.means.lifetime.may_claim:
             taken = await self._claim()
             if taken:
-                self._line_up(taken, in_front=self._triggered > 0)
+                self._line_up(taken)
                 self._ask()
             if taken is None or taken.is_all:
                 self._has_room.clear()
@@ -143,38 +151,42 @@ class GatewayStream(Stream):
     async def _claim(self) -> TakenByGateway | None:
         seats, waiting = len(self.seats), self.waiting_by_gateway()
         calls = self._sharing.lined_up(waiting)
+        triggered = self._waiting.triggered_calls_by_gateway()
+        ahead = Ahead(waiting, triggered)
         in_thread = self.means.outlet.in_thread
         if calls < seats:
             return await in_thread(
                 self._claimer.claim,
                 seats * CALLS_A_SEAT - calls,
-                waiting=waiting,
+                ahead=ahead,
                 share_of=self._sharing.share_of,
             )
-        if self._is_stuck and len({*self._sharing.running, *waiting}) < self._claimer.open_gateways:
+        if self._is_stuck and len({*self._sharing.running, *waiting}) < len(self._claimer.open_gateways):
             # Slow gateways have all seats: cards of others may stand behind theirs.
             self._is_stuck = False
             return await in_thread(
                 self._claimer.look_behind,
                 seats * CALLS_A_SEAT,
-                waiting=waiting,
+                ahead=ahead,
                 share_of=self._sharing.share_of,
             )
-        if self._triggered and calls < seats * (CALLS_A_SEAT + 1):
-            return await in_thread(self._claimer.claim_triggered, seats, share_of=self._sharing.share_of)
+        if self._triggered and sum(triggered.values()) < seats:
+            return await in_thread(
+                self._claimer.claim_triggered, seats, ahead=ahead, share_of=self._sharing.share_of
+            )
         return None
 
-    def _line_up(self, taken: TakenByGateway, *, in_front: bool) -> None:
+    def _line_up(self, taken: TakenByGateway) -> None:
         self._settlements += taken.settlements
         for gateway, cards in taken.cards:
-            self._waiting.add(gateway, cards, in_front=in_front)
+            self._waiting.add(gateway, cards)
 
     # ---- ask
 
     def _ask(self) -> None:
         """Begin calls while there are seats: of the type first, then of a gateway."""
         while self._may_ask and self.seats.begin():
-            call = self._waiting.next(self._begin_at)
+            call = self._waiting.next(self._begin_at, only_triggered=self._unrecorded >= UNRECORDED_AT_MOST)
             if call is None:
                 self.seats.end()
                 self._wait_for_turn()
@@ -197,8 +209,9 @@ class GatewayStream(Stream):
 
     @property
     def _may_ask(self) -> bool:
-        is_open = self.means.lifetime.may_call and not self._is_closed
-        return is_open and self._unrecorded < UNRECORDED_AT_MOST
+        # Nor triggers without bound: what is answered has to be recorded before the drain can end.
+        has_room = self._unrecorded < 2 * UNRECORDED_AT_MOST
+        return self.means.lifetime.may_call and not self._is_closed and has_room
 
     def _begin(self, call: Call) -> None:
         self._begun += 1
@@ -240,7 +253,8 @@ class GatewayStream(Stream):
 
     async def _keep_recording(self) -> None:
         while not self._is_over:
-            await either(self._has_answers, LOOK_SECONDS)
+            if self._unrecorded < RECORD_OUTCOMES:
+                await either(self._has_answers, LOOK_SECONDS)
             self._has_answers.clear()
             await self._record_and_settle()
             # There may have been too many answers to ask on.
@@ -252,21 +266,28 @@ class GatewayStream(Stream):
         return not (has_more or self._calls or self._answered or self._settlements)
 
     async def _record_and_settle(self) -> None:
-        answered, self._answered = self._answered, []
+        answered, self._answered = portion(self._answered)
         without_call, self._settlements = self._settlements, []
         if answered:
             outcomes = await self.means.outlet.in_thread(self._record, answered)
             self._unrecorded -= sum(len(one.call.cards) for one in answered)
             await self.means.outlet.in_thread(self._settle, answered, outcomes)
         if without_call:
-            await self.means.outlet.in_thread(self.hand.settle, without_call)
+            await self.means.outlet.in_thread(self._settle_without_call, without_call)
 
     def _record(self, answered: Sequence[Answered]) -> list[Outcome]:
         outcomes = record(self.check, [result for one in answered for result in one.results])
+        gone = [card for one in answered if one.is_in_vain for card in one.call.cards]
+        items.end(items.failed(gone, "the gateway gave no answer"))
         return self._intake.by_configs_in_force(outcomes)
 
     # ---- settle
 
+    def _settle_without_call(self, settlements: Sequence[Settlement]) -> None:
+        given_up, self._given_up = self._given_up, []
+        items.end(items.failed(given_up, RESTING))
+        self.hand.settle(settlements)
+
     def _settle(self, answered: Sequence[Answered], outcomes: Sequence[Outcome]) -> None:
-        self.hand.settle(settling.after(answered, outcomes, self.means.chance))
-        settling.hasten(self.means.redis, outcomes, self.means.chance)
+        self.hand.settle(settling.after(answered, outcomes, self.means.chance, time.time()))
+        settling.hasten(self.means.redis, outcomes)

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from cards.models import CheckType
 from carriers.clients.base import GatewayBusyError, GatewayError
 from carriers.models import Gateway
-from polling.drain.directory import Directory
+from polling.directory import Directory
 from polling.drain.stream import Means
 from polling.probing import ask, sample_of
 

@@ -12,15 +12,17 @@ from redis import Redis
 
 from cards.models import CheckType
 from common import database
-from common.redis.leases import holder
+from common.redis import holders
+from polling import census
 from polling.checks.base import Outcome, PolledCard
+from polling.directory import DIRECTORY_SECONDS, Directory
 from polling.drain import settling
-from polling.drain.directory import DIRECTORY_SECONDS, Directory
-from polling.drain.loading import load
+from polling.drain.loading import Loaded, load
 from polling.drain.settling import Hand
+from polling.manual import items
 from polling.matching import interval_for
 from polling.parking import park
-from polling.store.schedule import Schedule, Settlement, Which
+from polling.store.schedule import Claimed, Schedule, Settlement, Which
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,26 @@ class Intake:
     def claim(self, count: int, which: Which, directory: Directory) -> Taken:
         """Claim up to `count` cards."""
         ttl = timedelta(seconds=settings.POLLING.claim_seconds)
-        claimed = self._schedule.claim(count, ttl=ttl, holder=holder(), which=which)
+        claimed = self._schedule.claim(count, ttl=ttl, holder=holders.name(), which=which)
         self._hand.take(claimed.claims)
         if claimed.to_park:
             park(self._type, self._schedule, claimed.to_park)
         loaded = load(self._type, claimed.claims, directory)
-        cards, settlements = [], [settling.unwanted(claim) for claim in loaded.unwanted]
+        if loaded.classes_off:
+            # What takes them out may be taken back before anybody has planned by it: then they would be missing.
+            census.outdate(census.rows_of(loaded.classes_off), self._type)
+        self._end_items(loaded, claimed)
+        settlements = [settling.unwanted(claim) for claim in loaded.unwanted]
+        settlements += [settling.not_asked_for(claim) for claim in loaded.not_asked_for]
+        cards, paused = [], []
         for card in loaded.cards:
             paused_for = directory.paused_for(self._type, card.card_class.carrier_id)
             if paused_for is None:
                 cards.append(card)
             else:
+                paused.append(card)
                 settlements.append(settling.while_closed(card, paused_for, self._chance))
+        items.end(items.failed(paused, "the check is paused"))
         count = len(claimed.claims)
         return Taken(cards, settlements, count, touched=count + len(claimed.to_park))
 
@@ -75,6 +85,17 @@ class Intake:
         classes = {outcome.card.card_class for outcome in outcomes}
         intervals = {card: interval_for(card, self._type, configs) for card in classes}
         return [_at(intervals[outcome.card.card_class], outcome) for outcome in outcomes]
+
+    def _end_items(self, loaded: Loaded, claimed: Claimed) -> None:
+        """Nobody waits for a card that will not be checked."""
+        gone = dict.fromkeys(
+            (claim.card_id for claim in loaded.unwanted), "the card does not want this check"
+        )
+        parked = [*claimed.parked, *(card.card_id for card in claimed.to_park)]
+        gone |= dict.fromkeys(parked, "parked: checking it has ended its worker again and again")
+        if gone:
+            found = items.queued(self._type, gone)
+            items.end([items.Ended(item_id, gone[card_id]) for card_id, item_id in found.items()])
 
     def _current_directory(self) -> Directory:
         if self._directory is None or time.monotonic() - self._read_at > DIRECTORY_SECONDS:

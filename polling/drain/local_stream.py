@@ -15,6 +15,9 @@ from polling.drain.settling import Hand
 from polling.drain.stream import LOOK_SECONDS, Means, Stream, either
 from polling.store.schedule import Outlook, Which
 
+# What is hastened comes card by card: a batch of many costs hardly more than one of a few.
+PAUSE_SECONDS = 0.8
+
 
 class LocalStream(Stream):
     """One batch after the other: several would only wait for this process's own threads."""
@@ -38,17 +41,21 @@ class LocalStream(Stream):
         while self.means.lifetime.may_claim:
             self._has_work.clear()
             count = settings.POLLING.batch_cards
-            if await self._batch(count, Which.ANY) < count:
-                await either(self._has_work, LOOK_SECONDS)
+            taken = await self._batch(count, Which.ANY)
+            if taken < count:
+                await either(self._has_work, PAUSE_SECONDS if taken else LOOK_SECONDS)
 
     def take_pace(self) -> int:
         """See the base class."""
         batches, self._batches = self._batches, 0
         return batches
 
+    def share_seats(self) -> None:
+        """There is one."""
+
     def take_notice(self, outlook: Outlook) -> None:
         """See the base class."""
-        if outlook.cards:
+        if outlook.triggered or outlook.due >= settings.POLLING.batch_cards:
             self._has_work.set()
 
     @property
@@ -93,7 +100,7 @@ class LocalStream(Stream):
             record(self.check, [Result(card, None) for card in taken.cards])
         )
         duration_ms = round((time.perf_counter() - started) * 1000)
-        chance = self.means.chance
-        ended = [settling.after_outcome(outcome, duration_ms, chance) for outcome in outcomes]
+        chance, now = self.means.chance, time.time()
+        ended = [settling.after_outcome(outcome, duration_ms, chance, now) for outcome in outcomes]
         self.hand.settle([*taken.settlements, *ended])
         return taken.touched

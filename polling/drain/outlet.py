@@ -1,6 +1,7 @@
 """What the drains of one worker process share: made when first used, kept between drains."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -18,6 +19,8 @@ from common.http.outgoing import Outgoing
 CONNECTIONS = 500
 # One claims and loads while the other records and settles.
 THREADS = 2
+# So many objects more than before, and cycles are looked for.
+GARBAGE_AFTER = 20_000
 
 Value = TypeVar("Value")
 Arguments = ParamSpec("Arguments")
@@ -73,7 +76,11 @@ class Outlet:
 
 @cache
 def of_this_process() -> Outlet:
-    """The outlet of a worker process. Call it only after the fork."""
+    """The outlet of a worker process, which is set up for drains by this. Call it only after the fork."""
+    # What was imported stays for good, and drains leave few cycles: looking for them took a twelfth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)
     return Outlet()
 
 

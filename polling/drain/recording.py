@@ -1,6 +1,7 @@
 """Records what was found: a batch in one transaction."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 from django.db import DataError, IntegrityError, close_old_connections, transaction
@@ -8,8 +9,27 @@ from django.db import DataError, IntegrityError, close_old_connections, transact
 from carriers.clients.base import CardError, CardErrorCode
 from common import database
 from polling.checks.base import Check, Outcome, Result
+from polling.drain.asking import Answered
+from polling.manual import items
+
+# So many cards a transaction: more save little, and whoever waits for the last of them waits for all.
+PORTION_CARDS: Final = 500
 
 log = structlog.get_logger(__name__)
+
+
+def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered]]:
+    """What of `answered` is recorded now, and what comes after it.
+
+    First what waits longest, so that nothing waits for ever; then what was triggered, and the others in their order.
+    """
+    in_order = [*answered[:1], *sorted(answered[1:], key=lambda one: not one.call.is_triggered)]
+    cards = count = 0
+    for one in in_order:
+        if cards >= PORTION_CARDS:
+            break
+        cards, count = cards + len(one.call.cards), count + 1
+    return in_order[:count], in_order[count:]
 
 
 def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
@@ -21,7 +41,9 @@ def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
 def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
     try:
         with transaction.atomic():
-            return check.record(results, now=database.now())
+            outcomes = check.record(results, now=database.now())
+            items.end(items.checked(results, outcomes))
+            return outcomes
     except (DataError, IntegrityError) as error:
         if len(results) > 1:
             middle = len(results) // 2

@@ -141,27 +141,43 @@ class Round:
             raise
 
     async def _look(self) -> None:
-        lifetime, in_thread, gates = self.means.lifetime, self.means.outlet.in_thread, self.means.gates
-        seats = sum((stream.seats_by_gateway() for stream in self.streams), Counter[int]())
-        waiting = sum((stream.waiting_by_gateway() for stream in self.streams), Counter[int]())
-        await in_thread(gates.review, seats, waiting)
+        lifetime = self.means.lifetime
+        if lifetime.must_cut:
+            self._cut()
+        outlooks = await self._share_out_seats()
         await self.probes.look()
         if self.probes.are_running:
             lifetime.busy()
-        for stream in self.streams:
-            if lifetime.must_cut:
-                stream.cut_calls()
-                self.probes.cut()
-            outlook = await in_thread(self._review_seats, stream, stream.take_pace())
-            for gateway_id in seats:
-                if gates.rest_of(gateway_id) or not gates.has_seat(gateway_id):
-                    stream.defer(gateway_id)
+        for stream, outlook in zip(self.streams, outlooks, strict=True):
             stream.take_notice(outlook)
             if stream.is_at_work or ((outlook.cards or len(stream.hand)) and len(stream.seats)):
                 lifetime.busy()
 
-    def _review_seats(self, stream: Stream, pace: int) -> Outlook:
+    def _cut(self) -> None:
+        self.probes.cut()
+        for stream in self.streams:
+            stream.cut_calls()
+
+    async def _share_out_seats(self) -> list[Outlook]:
+        """Seats at gateways after those of the types, and in the same look: a seat without the other is idle."""
+        in_thread, gates = self.means.outlet.in_thread, self.means.gates
+        outlooks = await in_thread(self._review_all_seats, [stream.take_pace() for stream in self.streams])
+        for stream in self.streams:
+            stream.share_seats()
+        seats = sum((stream.seats_by_gateway() for stream in self.streams), Counter[int]())
+        waiting = sum((stream.waiting_by_gateway() for stream in self.streams), Counter[int]())
+        await in_thread(gates.review, seats, waiting)
+        for gateway_id in seats:
+            if gates.rest_of(gateway_id) or not gates.has_seat(gateway_id):
+                for stream in self.streams:
+                    stream.defer(gateway_id)
+        return outlooks
+
+    def _review_all_seats(self, paces: Sequence[int]) -> list[Outlook]:
         """Blocks: for a thread."""
+        return [self._review_seats(stream, pace) for stream, pace in zip(self.streams, paces, strict=True)]
+
+    def _review_seats(self, stream: Stream, pace: int) -> Outlook:
         lifetime, seats = self.means.lifetime, stream.seats
         outlook = Schedule(self.means.redis, stream.check.type).look()
         held = len(seats)

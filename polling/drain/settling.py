@@ -20,10 +20,12 @@ from polling.store.schedule import Claim, Counts, Schedule, Settlement
 HASTEN_SECONDS = 5
 
 
-def after(answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Random) -> list[Settlement]:
+def after(
+    answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Random, now: float
+) -> list[Settlement]:
     """How the claims of `answered` calls are settled, when `outcomes` have been recorded of them."""
     durations = {card.claim: one.duration_ms for one in answered for card in one.call.cards}
-    recorded = [after_outcome(outcome, durations[outcome.card.claim], chance) for outcome in outcomes]
+    recorded = [after_outcome(outcome, durations[outcome.card.claim], chance, now) for outcome in outcomes]
     without_answer = [one for one in answered if not one.results]
     return recorded + [
         while_resting(card, Rest(min(one.rest, LONGEST_REST), is_open=one.rest > LONGEST_HOLD), chance)
@@ -34,11 +36,12 @@ def after(answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Ran
     ]
 
 
-def after_outcome(outcome: Outcome, duration_ms: int, chance: Random) -> Settlement:
-    """The gateway spoke about the card, and that has been recorded or refused."""
+def after_outcome(outcome: Outcome, duration_ms: int, chance: Random, now: float) -> Settlement:
+    """The gateway spoke about the card, and that has been recorded or refused; `now` in unix seconds."""
     card = outcome.card
     if outcome.recorded is Recorded.ANSWER:
-        return Settlement(card.claim, due.after_answer(card.interval, chance), Counts.SUCCESS, duration_ms)
+        delay = due.after_answer(card.interval, card.claim.card_id, now)
+        return Settlement(card.claim, delay, Counts.SUCCESS, duration_ms)
     if outcome.recorded is Recorded.REFUSED:
         return Settlement(card.claim, due.after_gateway_trouble(chance))
     delay = due.after_card_error(card.interval, card.failures + 1, chance)
@@ -77,18 +80,23 @@ def unwanted(claim: Claim) -> Settlement:
     return Settlement(claim, None)
 
 
+def not_asked_for(claim: Claim) -> Settlement:
+    """Nobody waits for the card, and it is not due: it goes back to where it was."""
+    return Settlement(claim, -claim.overdue)
+
+
 def given_back(claim: Claim) -> Settlement:
     """The card was not asked: it goes back to where it was, in front of what is due when it was triggered."""
     return Settlement(claim, -claim.overdue, Counts.AGAIN if claim.is_triggered else Counts.NOTHING)
 
 
-def hasten(redis: Redis, outcomes: Sequence[Outcome], chance: Random) -> None:
+def hasten(redis: Redis, outcomes: Sequence[Outcome]) -> None:
     """Make due what outcomes hasten. Whoever dies before this has it done at its own time."""
     by_type: dict[CheckType, list[tuple[int, float]]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.hastens:
-            delay = chance.uniform(0, HASTEN_SECONDS)
-            by_type[outcome.hastens].append((outcome.card.claim.card_id, delay))
+            card_id = outcome.card.claim.card_id
+            by_type[outcome.hastens].append((card_id, HASTEN_SECONDS * due.phase(card_id)))
     for check_type, cards in by_type.items():
         Schedule(redis, check_type).hasten(cards)
 

@@ -4,28 +4,16 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
-# Of a look's sample, five looks a second: demand is what it was over the last second or so.
+# Of a look's sample, five looks a second: what was wanted over the last second or so.
 NEWEST_WEIGHS = 0.2
-NEGLIGIBLE = 0.05
-SLOW_SECONDS = 1.0
+# What was wanted at most is forgotten over some seconds: by then a slow call has given its seat back.
+FORGOTTEN_A_LOOK = 0.08
+NEGLIGIBLE = 0.01
 
 
-@dataclass(frozen=True)
-class Share:
-    """The most seats that one gateway may use; whose calls are slow gets no seat that does not come out even."""
-
-    quick: int
-    slow: int
-
-    def of(self, call_seconds: float) -> int:
-        """By how long a call of the gateway takes."""
-        return self.slow if call_seconds > SLOW_SECONDS else self.quick
-
-
-def fair_share(seats: int, demands: Collection[float]) -> Share:
-    """So that each gateway gets what it demands, or as many seats as any other.
+def fair_level(seats: int, demands: Collection[float]) -> float:
+    """So many seats each gateway may use, that each gets what it demands, or as many as any other.
 
     Max-min fairness: what the modest leave over is for the others. Pure.
     """
@@ -33,56 +21,68 @@ def fair_share(seats: int, demands: Collection[float]) -> Share:
     for demand in sorted(demands):
         level = left / others
         if demand >= level:
-            return Share(max(1, math.ceil(level)), max(1, math.floor(level))) if seats else Share(0, 0)
+            return level
         # Whole seats: a gateway that is asked now and then finds one free.
         left, others = max(0.0, left - math.ceil(demand)), others - 1
-    return Share(seats, seats)
+    return float(seats)
 
 
 class Demand:
-    """How many seats each gateway would use, as an average over the last second."""
+    """Which part of the seats each gateway would use: 1 is all of them."""
 
     def __init__(self) -> None:
         """Nobody has asked for any."""
-        self._seats: dict[int, float] = {}
+        self._lately: dict[int, float] = {}
+        self._at_most: dict[int, float] = {}
 
-    def sample(self, calls: Mapping[int, int]) -> None:
-        """So many calls wait or run now, per gateway."""
-        for gateway_id in {*self._seats, *calls}:
-            now = calls.get(gateway_id, 0)
-            before = self._seats.get(gateway_id, now)
-            average = before + (now - before) * NEWEST_WEIGHS
-            if average > NEGLIGIBLE:
-                self._seats[gateway_id] = average
-            else:
-                self._seats.pop(gateway_id, None)
+    def sample(self, calls: Mapping[int, int], seats: int, gateways: Collection[int]) -> None:
+        """So many calls wait or run now, per gateway. Of `gateways` that are not known, the most is expected."""
+        for gateway_id in {*self._lately, *self._at_most, *calls, *gateways}:
+            now = min(1.0, calls.get(gateway_id, 0) / seats) if seats else 0.0
+            before = self._lately.get(gateway_id, now)
+            _keep(self._lately, gateway_id, before + (now - before) * NEWEST_WEIGHS)
+            most = self._at_most.get(gateway_id, 1.0)
+            _keep(self._at_most, gateway_id, max(now, most * (1 - FORGOTTEN_A_LOOK)))
 
-    def share_of(self, seats: int) -> Share:
-        """The most of `seats` that one gateway may use now."""
-        return fair_share(seats, self._seats.values())
+    def share_of(self, seats: int, *, is_slow: bool) -> int:
+        """The most of `seats` that one gateway may use now.
+
+        A slow one gives no seat back when others want it: it has what they leave at their most, and none that does
+        not come out even.
+        """
+        if not seats:
+            return 0
+        demands = self._at_most if is_slow else self._lately
+        level = fair_level(seats, [demand * seats for demand in demands.values()])
+        return max(1, math.floor(level) if is_slow else math.ceil(level))
+
+
+def _keep(demands: dict[int, float], gateway_id: int, demand: float) -> None:
+    # Kept at nothing, not forgotten: who is not known is expected to want the most.
+    demands[gateway_id] = demand if demand > NEGLIGIBLE else 0.0
 
 
 class Sharing:
     """Which gateways' calls use the seats of one stream, and how many each may use."""
 
-    def __init__(self, call_seconds: Callable[[int], float]) -> None:
-        """`call_seconds` is how long a call to a gateway takes. All seats are anybody's until the first look."""
+    def __init__(self, is_slow: Callable[[int], bool]) -> None:
+        """`is_slow`: whether calls to a gateway take long. All seats are anybody's until the first look."""
         self.running: Counter[int] = Counter()
-        self._call_seconds = call_seconds
+        self._is_slow = is_slow
         self._demand = Demand()
-        self._seats = sys.maxsize
-        self._share = self._demand.share_of(self._seats)
+        self._seats = self._quick = self._slow = sys.maxsize
         self._has_withheld = False
 
-    def look(self, waiting: Counter[int], seats: int) -> None:
-        """Share `seats` by what runs and waits now, and did over the last second."""
+    def look(self, waiting: Counter[int], seats: int, gateways: Collection[int]) -> None:
+        """Share `seats` among `gateways` by what runs and waits now, and did before."""
         self._seats = seats
-        self._demand.sample(self.running + waiting)
-        self._share = self._demand.share_of(seats)
+        self._demand.sample(self.running + waiting, seats, gateways)
+        self._quick = self._demand.share_of(seats, is_slow=False)
+        self._slow = self._demand.share_of(seats, is_slow=True)
 
     def share_of(self, gateway_id: int) -> int:
         """The most seats that calls to the gateway may use."""
-        return min(self._seats, self._share.of(self._call_seconds(gateway_id)))
+        return self._slow if self._is_slow(gateway_id) else self._quick
 
     def may_begin(self, gateway_id: int) -> bool:
         """Whether one more call to the gateway leaves the others their seats."""

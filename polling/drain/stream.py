@@ -55,8 +55,12 @@ class Stream(ABC):
         """How many seats were used since this was last asked."""
 
     @abstractmethod
+    def share_seats(self) -> None:
+        """There may be other seats than before: say anew how many of them each gateway may use."""
+
+    @abstractmethod
     def take_notice(self, outlook: Outlook) -> None:
-        """There may be something to claim, and other seats than before."""
+        """There may be something to claim, and seats to use."""
 
     @property
     @abstractmethod

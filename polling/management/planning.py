@@ -2,7 +2,6 @@
 
 import sys
 import time
-from random import Random
 
 from django.core.management.base import OutputWrapper
 from redis import Redis
@@ -29,7 +28,7 @@ def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bo
     try:
         with Progress(transient=True, disable=not out.isatty()) as progress:
             bar = progress.add_task("Planning the cards", total=fleet.estimated_cards())
-            seeding = Seeding(redis, Random(), lambda done: progress.update(bar, completed=done))
+            seeding = Seeding(redis, lambda done: progress.update(bar, completed=done))
             done = seeding.run(only_if_needed=only_if_needed)
             if done is None and wait:
                 done = _go_on_after_others(redis, seeding, progress, bar)

@@ -18,7 +18,9 @@ class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
 
 
 class ManualTrigger(models.Model):
-    """One request: some cards, one check. `accepted` = queued items made, `skipped` = asked for already."""
+    """One request: some cards, one check. `accepted` = queued items made, `skipped` = asked for already, not to be seen, or of
+    a kind that the check is not made of.
+    """
 
     class Kind(models.TextChoices):
         """How the cards were named."""

@@ -61,7 +61,7 @@ class PlanMode(StrEnum):
 class Claim:
     """The right to check a card until the claim ends. Tokens grow: a later claim has a larger one.
 
-    `overdue` is how long the card had been due; `is_triggered`: it was wanted at once.
+    `overdue` is how long the card had been due, negative when it was not; `is_triggered`: it was wanted at once.
     """
 
     card_id: int
@@ -74,7 +74,7 @@ class Claim:
 class Settlement:
     """The end of a claim. `delay` until the card is due again; None removes it from the schedule.
 
-    A negative delay puts the card back where it was, in front of what fell due later.
+    The negative of `overdue` puts the card back where it was, in front of what fell due later.
     """
 
     claim: Claim
@@ -141,10 +141,9 @@ class Schedule:
         self._claims = keys.claims(check_type)
         self._manual = keys.manual(check_type)
         self._parked = keys.parked(check_type)
-        self._again = keys.again(check_type)
         self._counters = keys.counters(check_type)
         self._suspects = keys.suspects(check_type)
-        self._memory = [keys.lost(check_type), self._suspects, self._again]
+        self._memory = [keys.lost(check_type), self._suspects, keys.again(check_type)]
 
     def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
         """Claim up to `count` cards: triggers first, then the longest due; raises NoScheduleError."""
@@ -227,8 +226,11 @@ class Schedule:
         )
 
     def hasten(self, due: Iterable[tuple[int, float]]) -> int:
-        """Make scheduled cards due after a delay in seconds, if that is sooner; returns how many it concerns."""
-        used = [self._queue, self._claims, self._again]
+        """Make scheduled cards due after a delay in seconds, if that is sooner; returns how many it concerns.
+
+        One that is being checked is due once more then.
+        """
+        used = [self._queue, self._claims]
         return sum(
             cast(int, self._run("hasten", used, tuple(chain.from_iterable(portion))))
             for portion in _portions(list(due))
@@ -275,7 +277,7 @@ class Schedule:
 def _settle_arguments(settlement: Settlement) -> tuple[int | float | str, ...]:
     delay = "remove" if settlement.delay is None else settlement.delay.total_seconds()
     claim = settlement.claim
-    late = claim.overdue.total_seconds()
+    late = max(0.0, claim.overdue.total_seconds())
     return (claim.card_id, claim.token, delay, settlement.counts.value, settlement.duration_ms, late)
 
 

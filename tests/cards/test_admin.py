@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from audit.models import Operation
 from cards.admin import cards as cards_admin
 from cards.models import Card, CardEvent, UsageRecord
 from tests.cards.admin_forms import act, errors, form_of, post
@@ -97,6 +98,8 @@ def test_chosen_cards_are_changed_together(
 
     assert set(Card.objects.filter(**{field: value})) == set(chosen)
     assert not other.events.exists()
+    operation = Operation.objects.get(target_type="cards.card")
+    assert operation.after == {"action": action, "card_ids": [card.pk for card in chosen]}
 
 
 def test_deleted_cards_are_gone_from_the_list_and_kept(administrator: Client) -> None:

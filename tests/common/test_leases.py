@@ -1,10 +1,13 @@
+import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
 
-from common.redis import leases
+from common.redis import holders, leases
 from common.redis.leases import SeatKeys, SeatPool
 
 KEYS = SeatKeys("seats", "limit", "current")
@@ -146,7 +149,7 @@ def test_the_occupancy_names_the_holders_and_leaves_out_the_dead(
     occupancy = pool.occupancy()
 
     assert (occupancy.limit, occupancy.free) == (5, 3)
-    assert occupancy.holders == {leases.holder(): 2}
+    assert occupancy.holders == {holders.name(): 2}
 
 
 def test_a_limit_lowered_below_what_is_taken_leaves_less_than_nothing_free(pool: SeatPool) -> None:
@@ -155,3 +158,44 @@ def test_a_limit_lowered_below_what_is_taken_leaves_less_than_nothing_free(pool:
     pool.set_limit(1)
 
     assert pool.occupancy().free == -2
+
+
+TAKE = """
+import sys, time
+from redis import Redis
+from common.redis.leases import SeatKeys, SeatPool
+redis = Redis.from_url(sys.argv[1], decode_responses=True)
+print(len(SeatPool(redis, SeatKeys("seats", "limit", "current")).take(3)), flush=True)
+time.sleep(60)
+"""
+
+
+def test_seats_of_a_process_that_died_here_end_when_its_calls_must_have_and_those_of_the_living_do_not(
+    pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "CALL_SECONDS", 2)
+    pool.set_limit(5)
+    with pool.hold() as seats:
+        seats.grow_to(1)
+        other = subprocess.Popen(
+            (sys.executable, "-c", TAKE, os.environ["REDIS_URL"]), stdout=subprocess.PIPE
+        )
+        try:
+            assert other.stdout
+            assert other.stdout.readline() == b"3\n"
+            assert seats.verify().of_the_dead == frozenset()
+        finally:
+            other.kill()
+            other.communicate()
+
+        assert len(seats.verify().of_the_dead) == 3
+        assert seats.verify().free == 1
+        time.sleep(2.1)
+
+        assert seats.verify().free == 4
+        assert len(seats) == 1
+
+
+@pytest.mark.parametrize("start", ["1790000000-00000000", "1790000000-", "1790000000"])
+def test_a_holder_of_another_place_may_live(start: str) -> None:
+    assert not holders.is_dead(f"worker-1:999999:{start}")

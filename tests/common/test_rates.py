@@ -1,9 +1,10 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
 
-from common.redis.rates import HORIZON_SECONDS, Rate
+from common.redis.rates import HORIZON_SECONDS, Policy, Quota, Rate
 
 
 @pytest.fixture
@@ -62,3 +63,35 @@ def test_whoever_wants_none_changes_nothing(rate: Rate, redis: Redis) -> None:
     assert rate.reserve(0, per_second=5).count == 0
 
     assert not redis.exists("turn")
+
+
+def test_a_quota_lets_a_burst_through_and_then_its_pace(redis: Redis) -> None:
+    quota = Quota(redis, "quota", Policy("test", turns=3, seconds=1))
+
+    taken = [quota.take() for _ in range(4)]
+
+    assert [turn.is_taken for turn in taken] == [True, True, True, False]
+    assert [turn.left for turn in taken] == [2, 1, 0, 0]
+    assert taken[0].next_in == 0
+    assert 0 < taken[3].next_in <= 1 / 3
+    assert 0.9 < taken[3].all_back_in <= 1
+    time.sleep(taken[3].next_in + 0.01)
+    assert quota.take().is_taken
+
+
+def test_a_quota_is_atomic_over_many_who_ask_at_once(redis: Redis) -> None:
+    policy = Policy("test", turns=50, seconds=3600)
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: Quota(redis, "quota", policy).take().is_taken, range(200)))
+
+    assert sum(taken) == 50
+
+
+def test_a_clock_that_is_set_back_closes_a_quota_for_no_longer_than_its_window(redis: Redis) -> None:
+    redis.set("quota", 4_000_000_000_000_000)
+
+    turn = Quota(redis, "quota", Policy("test", turns=2, seconds=10)).take()
+
+    assert not turn.is_taken
+    assert turn.next_in <= 5

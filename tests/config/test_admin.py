@@ -10,11 +10,12 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
+from audit.models import Operation
 from cards.models import CheckState
 from carriers import keys as gateway_keys
 from carriers.models import Gateway
 from common.fields import Sealed
-from common.redis.leases import holder
+from common.redis import holders
 from polling import limits
 from polling.admin import parked as polling_admin
 from polling.defaults import make_missing
@@ -25,7 +26,7 @@ from tests.factories import AgentFactory, CardFactory, GatewayFactory, UserFacto
 from tests.gateway import SECRET
 
 pytestmark = pytest.mark.django_db
-OURS = ("accounts", "carriers", "cards", "polling")
+OURS = ("audit", "accounts", "carriers", "cards", "polling")
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
 
 
@@ -46,7 +47,7 @@ def test_every_list_and_form_opens(administrator: Client, model: type, page: str
 
     is_closed = page == "add" and model.__name__ in {
         "ApiToken", "CheckState", "CardUsage", "UsageRecord", "ParkedCheck", "MinuteStat", "CardEvent",
-        "ServiceOrder", "ClassCensus", "ManualTrigger", "ManualItem",
+        "ServiceOrder", "ClassCensus", "ManualTrigger", "ManualItem", "Operation",
     }  # fmt: skip
 
     assert answer.status_code == (403 if is_closed else 200)
@@ -156,6 +157,7 @@ def test_parked_cards_are_listed_and_released_by_an_operator(client: Client, red
 
     page = client.get(url).content.decode()
     client.post(url, {"action": "release", "_selected_action": [parked.pk]})
+    assert Operation.objects.get().after == {"released": [[parked.card_id, parked.type]]}
 
     assert "worker-1:42:1" in page
     assert fine.card.iccid not in page
@@ -184,7 +186,7 @@ def test_a_limit_shows_who_holds_its_seats(administrator: Client, redis: Redis) 
 
     page = administrator.get(reverse("admin:polling_concurrencylimit_changelist")).content.decode()
 
-    assert f"{holder()} (3)" in page
+    assert f"{holders.name()} (3)" in page
 
 
 def test_without_redis_the_limits_can_still_be_seen_and_changed(

@@ -34,7 +34,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-OURS = ("accounts", "carriers", "cards", "polling")
+OURS = ("audit", "accounts", "carriers", "cards", "polling")
 ADMINS = {model: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("config", "polling", "cards", "carriers", "accounts", "common")
+PACKAGES = ("config", "polling", "cards", "carriers", "accounts", "audit", "common")
 IMPORT_ALL = """
 import asyncio, importlib, json, os, sys, threading
 made = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-APPS = ("accounts", "cards", "carriers", "common", "config", "polling")
+APPS = ("accounts", "audit", "cards", "carriers", "common", "config", "polling")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 

@@ -13,7 +13,7 @@ from tests.e2e import fleet, judge, months
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import law_holds
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.processes
 
 CHECK_TYPES = ("carddata", "realname", "package")
 CARDS = 5_000

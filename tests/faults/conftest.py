@@ -2,70 +2,50 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from redis.exceptions import RedisError
 
-from config.local.stack import Servers
+from config.local.servers import PostgresServer
 from config.local.stack import Stack as LocalStack
 from polling.store import keys
 from polling.store.schedule import Schedule
-
-DATABASE = "faults"
-REDIS_DATABASE = 4
+from tests import model
 
 
 class Stack(LocalStack):
     """The local stack with a fleet, and with ways to harm it.
 
-    `own_servers`: also PostgreSQL and Valkey, so that they can be killed. `fleet_of`: the fleet is the demo's of
-    that moment, made from `seed`, with all that was read before; else nobody has read its cards yet, and without
+    `fleet_of`: the fleet is the demo's of that moment, made from `seed`, with all that was read before; else nobody has read its cards yet, and without
     `real_names` their gateways are asked about their usage alone: what counts calls counts those.
     """
+
+    template = model.DATABASE
 
     def __init__(
         self,
         folder: Path,
         cards: int,
         *,
-        own_servers: bool = False,
         fleet_of: datetime | None = None,
         seed: int = 1,
         real_names: bool = False,
         **settings: str,
     ) -> None:
-        given = Servers(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
-        super().__init__(
-            folder,
-            servers=None if own_servers else given,
-            database=DATABASE,
-            redis_database=REDIS_DATABASE,
-            is_durable=False,
-            **settings,
-        )
-        if fleet_of:
-            self._make_fleet(cards, fleet_of, seed)
-        else:
-            self.run("-m", "config.local.prepare", str(cards))
-            if not real_names:
-                self.rows("UPDATE polling_pollingconfig SET realname_check_interval = NULL RETURNING id")
-            self._forget_readings()
+        super().__init__(folder, **settings)
+        of = [f"--now={fleet_of.isoformat()}"] if fleet_of else ["--unread"]
+        checks = [] if fleet_of or real_names else ["--without-real-names"]
+        self.run("-m", "tests.faults.fleet", f"--cards={cards}", f"--seed={seed}", *of, *checks)
 
-    def _make_fleet(self, cards: int, moment: datetime, seed: int) -> None:
-        self.manage("migrate", "--verbosity=0")
-        self.manage("generate_cards", f"--count={cards}", f"--seed={seed}", f"--now={moment.isoformat()}")
-        self.manage("init_polling")
-
-    def _forget_readings(self) -> None:
-        """A fleet that nobody has read yet: what is read is read here."""
-        for table in ("cards_checkstate", "cards_cardusage"):
-            self.rows(f"DELETE FROM {table} RETURNING card_id")
-        self.redis.flushdb()
-        self.manage("init_polling")
+    def new_postgres(self, folder: Path) -> PostgresServer:
+        return model.copy(folder)
 
     def check_every(self, seconds: int) -> None:
         """All cards that want the data usage check get it this often."""
@@ -79,6 +59,11 @@ class Stack(LocalStack):
         """The cards that stand in a check's queue."""
         return {int(str(card)) for card in self.redis.zrange(keys.queue(check_type), 0, -1)}
 
+    def let_pass(self, seconds: float) -> None:
+        """Time; what dies meanwhile is started again."""
+        ends = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= ends, seconds=seconds + 5, what="time passes")
+
     def make_all_due(self, check_type: str = "carddata") -> None:
         """Whatever is scheduled is due now; what is being asked about is asked about once more."""
         Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
@@ -88,6 +73,13 @@ class Stack(LocalStack):
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)
+
+    def answers(self, name: str) -> bool:
+        """Whether PostgreSQL or Valkey does."""
+        try:
+            return bool(self.rows("SELECT 1") if name == "postgresql" else self.redis.ping())
+        except (RedisError, psycopg.OperationalError):
+            return False
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:

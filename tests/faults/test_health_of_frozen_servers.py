@@ -78,7 +78,7 @@ class Web:
 
 
 def test_frozen_and_killed_servers_are_told_in_time(make_stack: MakeStack) -> None:
-    stack = make_stack(10, own_servers=True)
+    stack = make_stack(10)
     web = Web(stack)
     assert {status for status, _ in web.answers_in_time(web.bearer)} == {200}
 

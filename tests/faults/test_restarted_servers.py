@@ -5,7 +5,6 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from redis.exceptions import RedisError
 
@@ -22,7 +21,7 @@ RESUMES_WITHIN = 10
 
 def watched_fleet(make_stack: MakeStack) -> Stack:
     """Every card is asked about twice a minute, so that there is always something to interrupt."""
-    stack = make_stack(CARDS, own_servers=True, POLLING_SEED_RAMP_SECONDS="30")
+    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="30")
     stack.check_every(30)
     stack.start_engine(with_background=True)
     stack.wait_until(
@@ -51,15 +50,8 @@ def outage(stack: Stack, name: str, number: signal.Signals, *, seconds: float) -
     """End a server, leave it away for a while; returns when it answers again."""
     stack.kill(name, number)
     time.sleep(seconds)
-    stack.wait_until(lambda: answers(stack, name), seconds=20, what=f"{name} answers")
+    stack.wait_until(lambda: stack.answers(name), seconds=20, what=f"{name} answers")
     return datetime.now(UTC)
-
-
-def answers(stack: Stack, name: str) -> bool:
-    try:
-        return bool(stack.rows("SELECT 1") if name == "postgresql" else stack.redis.ping())
-    except (RedisError, psycopg.OperationalError):
-        return False
 
 
 def test_redis_restarted_and_killed_and_postgresql_restarted(make_stack: MakeStack) -> None:

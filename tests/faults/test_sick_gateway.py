@@ -13,25 +13,28 @@ from tests.faults.judge import law_holds
 
 pytestmark = pytest.mark.faults
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
-LATENCY_MS = 400
+LATENCY_MS = 600
 SEATS = 90
 MEASURED = timedelta(seconds=10)
 # Slower than any call may be, so every one of them fails; and slow, but within its deadline.
-HANGS, CRAWLS = {"kind": "timeout"}, {"kind": "latency", "milliseconds": 2500}
+HANGS, DRIPS, CRAWLS = {"kind": "timeout"}, {"kind": "drip"}, {"kind": "latency", "milliseconds": 2000}
 
 
-def healthy_calls(stack: Stack) -> int:
-    """Calls that healthy gateways answer in `MEASURED`, all cards of all gateways being due."""
+def healthy_seats(stack: Stack) -> float:
+    """How many calls of healthy gateways ran at once on average over `MEASURED`, all cards of all gateways being due.
+
+    Not how many were answered: that is also a matter of what else the machine does meanwhile.
+    """
     stack.make_all_due()
     begin = datetime.now(UTC) + timedelta(seconds=2)
     end = begin + MEASURED
     stack.wait_until(lambda: datetime.now(UTC) > end, seconds=30, what="time")
-    ended = [
-        call
-        for call in stack.simulator.calls()
-        if call["path"].split("/")[2] in HEALTHY and begin <= datetime.fromisoformat(call["end"]) < end
-    ]
-    return len(ended)
+    busy = timedelta()
+    for call in stack.simulator.calls():
+        if call["path"].split("/")[2] in HEALTHY:
+            started, ended = (datetime.fromisoformat(call[name]) for name in ("start", "end"))
+            busy += max(timedelta(), min(ended, end) - max(started, begin))
+    return busy / MEASURED
 
 
 def wait_for_calls_of_the_sick(stack: Stack, *, count: int) -> None:
@@ -42,7 +45,8 @@ def wait_for_calls_of_the_sick(stack: Stack, *, count: int) -> None:
     stack.make_all_due()
     stack.wait_until(
         lambda: sum(call["path"].startswith(f"/c/{SICK}") for call in stack.calls_since(since)) > count,
-        seconds=30,
+        # Behind what the others still owe.
+        seconds=90,
         what=f"{SICK} is called",
     )
 
@@ -69,16 +73,16 @@ def stack(make_stack: MakeStack) -> Stack:
 
 
 def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(stack: Stack) -> None:
-    before = healthy_calls(stack)
+    before = healthy_seats(stack)
     shares = {}
 
-    for fault in ({"kind": "error"}, HANGS):
+    for fault in ({"kind": "error"}, HANGS, DRIPS):
         wait_for_calls_of_the_sick(stack, count=200)
         switch(stack, fault, share=1)
         opened_after = stack.wait_until(
             lambda: is_open(stack), seconds=10, what=f"{fault}: the breaker opens"
         )
-        shares[str(fault["kind"])] = healthy_calls(stack) / before
+        shares[str(fault["kind"])] = healthy_seats(stack) / before
         switch(stack, fault, share=0)
         closed_after = stack.wait_until(
             lambda: not is_open(stack), seconds=30, what=f"{fault}: the breaker closes"
@@ -86,11 +90,11 @@ def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(sta
         print(f"\n{fault}: opened after {opened_after:.1f} s, closed after {closed_after:.1f} s")
     wait_for_calls_of_the_sick(stack, count=200)
     switch(stack, CRAWLS, share=1)
-    shares["slow"] = healthy_calls(stack) / before
+    shares["slow"] = healthy_seats(stack) / before
     assert not is_open(stack)
     switch(stack, CRAWLS, share=0)
 
-    print(f"calls of the healthy gateways before: {before}; share that is kept: {shares}")
+    print(f"seats of the healthy gateways before: {before:.1f}; share that is kept: {shares}")
     # Other programs use the machine, too: what is really kept is what is printed.
     assert {kind: share > 0.7 for kind, share in shares.items()} == dict.fromkeys(shares, True)
     wait_for_calls_of_the_sick(stack, count=200)

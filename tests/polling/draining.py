@@ -16,7 +16,7 @@ TYPE = "carddata"
 
 def drain(redis: Redis, outlet: Outlet) -> int:
     """Plan what is not planned, then drain until nothing is due; returns the number of claims."""
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     return Drain(redis, outlet, Random(1)).run()
 
 

@@ -56,7 +56,9 @@ class Model:
         if suspect is None:
             return []
         self.suspects.discard(suspect)
-        return self._take(suspect, now, ttl, alone=True) if suspect in self.queue else []
+        return (
+            self._take(suspect, now, ttl, alone=True) if suspect in self.queue or suspect in self.lost else []
+        )
 
     def settle(
         self, card: int, token: int, delay: float | None, now: float, *, was_asked: bool, again: bool = False
@@ -84,13 +86,13 @@ class Model:
         if self.is_alive(card, now):
             self.queue.setdefault(card, self.claims[card].ends_at)
             if move:
-                self.claims[card].due = now + delay
+                self.claims[card].due = min(self.claims[card].due, now + delay)
         elif move or card not in self.queue:
             self.queue[card] = now + delay
 
     def hasten(self, card: int, delay: float, now: float) -> None:
         if self.is_alive(card, now):
-            self.again.add(card)
+            self.claims[card].due = min(self.claims[card].due, now + delay)
         elif card in self.queue:
             self.queue[card] = min(self.queue[card], now + delay)
 

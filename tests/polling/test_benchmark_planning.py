@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from io import StringIO
-from random import Random
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -30,7 +29,7 @@ def test_it_plans_all_checks_beside_the_schedule_and_leaves_nothing(redis: Redis
     defaults.make_missing()
     for card in CardFactory.create_batch(4, real_name_status="verified"):
         SubscriptionFactory.create(card=card)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     before = redis.zrange(keys.queue("carddata"), 0, -1, withscores=True)
     # What an earlier run left that was killed.
     beside.zadd(keys.queue("carddata"), {"1": 1})

@@ -1,4 +1,4 @@
-"""What the doctor concludes from what it sees. That it sees it is shown by tests/faults/test_doctor.py."""
+"""What the doctor concludes from what it sees. That it sees it is shown by tests/e2e/test_doctor.py."""
 
 from datetime import timedelta
 from typing import Any

@@ -18,7 +18,8 @@ from polling import limits
 from polling.checks import data_usage
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
-from polling.models import ConcurrencyLimit
+from polling.models import ConcurrencyLimit, PollingConfig
+from polling.replanning import Replanning
 from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
@@ -146,7 +147,7 @@ def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
 ) -> None:
     gateway(simulator)
     kept, disabled, deleted = CardFactory.create(), CardFactory.create(), CardFactory.create()
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     Card.objects.filter(pk=disabled.pk).update(enable_polling=False)
     Card.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
 
@@ -154,6 +155,22 @@ def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
 
     assert [call["cards"] for call in simulator.calls()] == [[kept.iccid]]
     assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(kept.pk)]
+
+
+def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    Seeding(redis).run()
+    PollingConfig.objects.update(is_enabled=False)
+    Drain(redis, outlet, Random(1)).run()
+    assert redis.zscore(keys.queue(TYPE), str(card.pk)) is None
+
+    PollingConfig.objects.update(is_enabled=True)
+    Replanning(redis).run()
+
+    assert redis.zscore(keys.queue(TYPE), str(card.pk)) is not None
 
 
 def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_there_are_seats(

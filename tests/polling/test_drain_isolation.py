@@ -73,7 +73,7 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     gateway(simulator)
     card = CardFactory.create()
     simulator.fault(path="/c/", kind="latency", milliseconds=9000)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     started = time.monotonic()
     asked: list[str | bytes] = []
 
@@ -100,7 +100,7 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
 ) -> None:
     gateway(simulator)
     poison, neighbour = CardFactory.create(), CardFactory.create()
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     schedule, short = Schedule(redis, TYPE), timedelta(milliseconds=20)
     redis.hset(keys.lost(TYPE), str(poison.pk), 4)
     redis.sadd(keys.suspects(TYPE), poison.pk)

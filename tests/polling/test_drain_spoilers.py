@@ -136,7 +136,7 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
     GatewayFactory.create(batch_size=50)
     suspect = CardFactory.create()
     CardFactory.create_batch(5)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)
 
@@ -152,7 +152,7 @@ def test_a_suspect_is_asked_about_also_when_nothing_is_due(
 ) -> None:
     GatewayFactory.create()
     suspect = CardFactory.create()
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     redis.zadd(keys.queue(TYPE), {str(suspect.pk): redis.time()[0] + 60})
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)

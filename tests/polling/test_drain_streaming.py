@@ -17,9 +17,8 @@ from cards.models import CheckState
 from carriers import keys as gateway_keys
 from carriers.limits import seats_of
 from carriers.simulator.remote import RunningSimulator
-from polling import limits
+from polling import directory, limits
 from polling.conf import PollingSettings
-from polling.drain import directory
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.models import ConcurrencyLimit, PollingConfig
@@ -27,6 +26,7 @@ from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE, drain, gateway
+from tests.polling.triggering import ask_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
@@ -134,10 +134,15 @@ def test_a_trigger_overtakes_a_full_local_queue(
     CardFactory.create_batch(12)
     wanted = CardFactory.create()
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=400)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     redis.zadd(keys.queue(TYPE), {str(wanted.pk): time.time() + 3600})
 
-    while_draining(redis, outlet, lambda: redis.rpush(keys.manual(TYPE), wanted.pk), after=1.2)
+    def ask() -> None:
+        ask_for(wanted)
+        # That of the timer's thread.
+        connection.close()
+
+    while_draining(redis, outlet, ask, after=1.2)
 
     order = [call["cards"][0] for call in simulator.calls()]
     assert order.index(wanted.iccid) < 8
@@ -151,7 +156,7 @@ def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=2)
     CardFactory.create_batch(50)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=700)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     ended_at: list[float] = []
     sent_at: list[float] = []
 
@@ -192,7 +197,7 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
 ) -> None:
     GatewayFactory.create()
     CardFactory.create_batch(50)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     sent: list[int] = []
 
     def away() -> None:
@@ -219,7 +224,7 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
         )
     ]
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=50)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     now = redis.time()[0]
     chance = Random(3)
     redis.zadd(keys.queue(TYPE), {str(card): now + 0.2 + chance.uniform(0, 4) for card in cards})
@@ -257,10 +262,10 @@ def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_
     busy = gateway(simulator, batch_size=1, max_concurrency=1)
     CardFactory.create_batch(30)
     last = CardFactory.create()
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     with seats_of(redis, busy.pk).hold() as taken_by_others:
         taken_by_others.grow_to(1)
-        redis.rpush(keys.manual(TYPE), last.pk)
+        ask_for(last)
 
         Drain(redis, outlet, Random(1)).run()
 

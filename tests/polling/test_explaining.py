@@ -1,7 +1,6 @@
 """One card, explained: which config decides, and when the check is due."""
 
 from datetime import timedelta
-from random import Random
 
 import pytest
 from django.test import Client
@@ -81,7 +80,7 @@ def test_where_the_card_is_in_the_schedule(redis: Redis) -> None:
         return found.due_in is not None, found.is_claimed, found.is_parked
 
     assert place() == (False, False, False)
-    replan(redis, [card.pk], chance=Random(1))
+    replan(redis, [card.pk])
     assert place() == (True, False, False)
     redis.set("polling:epoch", "1")
     schedule.claim(1, ttl=timedelta(seconds=60))
@@ -97,7 +96,7 @@ def page(client: Client, card: Card) -> str:
 
 def test_the_cards_page_says_it(client: Client, redis: Redis) -> None:
     card = CardFactory.create()
-    replan(redis, [card.pk], chance=Random(1))
+    replan(redis, [card.pk])
 
     shown = page(client, card)
 

@@ -127,7 +127,7 @@ def test_the_queues_hold_what_sql_says_of_each_card(redis: Redis, seed: int) -> 
             ends_at = datetime(2026, 2, 1, tzinfo=UTC) if is_ended else None
             SubscriptionFactory.create(card=card, kind=kind, ends_at=ends_at)
 
-    planner = walking.planner(redis, chance)
+    planner = walking.planner(redis)
     list(walking.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY))
     census.take(planner.rules)
     census.publish(redis)

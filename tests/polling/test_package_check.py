@@ -223,7 +223,7 @@ def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_de
     inside = CardFactory.create_batch(2, device=device)
     for fields in ({"status": 2}, {"enable_polling": False}, {"deleted_at": timezone.now()}):
         CardFactory.create(device=device, **fields)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     redis.zadd(keys.queue(TYPE), {str(inside[1].pk): redis.time()[0] + 900})
 
     Drain(redis, outlet, Random(1)).run()
@@ -267,7 +267,7 @@ def test_a_card_whose_plan_ends_leaves_the_schedule_and_one_that_gets_a_plan_is_
     redis: Redis, outlet: Outlet
 ) -> None:
     ending, card = subscription("10"), CardFactory.create()
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(ending.card_id)]
 
     subscriptions.end([ending.pk], now=timezone.now())

@@ -35,7 +35,7 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
     settings.POLLING = PollingSettings(seed_chunk_cards=20)
     defaults.make_missing()
     cards = [card.pk for card in CardFactory.create_batch(100)]
-    Seeding(redis, Random(seed)).run()
+    Seeding(redis).run()
     chance = Random(seed)
 
     def change_cards() -> None:
@@ -65,9 +65,9 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
         change_cards,
         change_cards,
         change_configs,
-        lambda: Replanning(redis, Random(seed)).run(),
-        lambda: Seeding(redis, Random(seed)).run(),
-        lambda: Repair(redis, Random(seed)).run(),
+        lambda: Replanning(redis).run(),
+        lambda: Seeding(redis).run(),
+        lambda: Repair(redis).run(),
         lambda: recounting.recount(redis),
     ]
     with ThreadPoolExecutor(len(work)) as pool:
@@ -75,14 +75,14 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
     assert min(times) > 1, times
 
     # It is quiet again: what is outdated is planned anew, as the next tick does it.
-    Replanning(redis, Random(seed)).run()
+    Replanning(redis).run()
     redis.delete(keys.CENSUS_RESTS)
     recounting.recount(redis)
 
     wanted = wanting()
     assert wanted <= scheduled(redis)
     # A stranger may be left: the next drain that claims it, or the next repair, removes it.
-    repaired = (Repair(redis, Random(seed)).run() or {})[CheckType(TYPE)]
+    repaired = (Repair(redis).run() or {})[CheckType(TYPE)]
     assert repaired.missing == 0
     assert scheduled(redis) == wanted
     assert int(redis.hget(keys.WANTED, TYPE) or 0) == len(wanted)

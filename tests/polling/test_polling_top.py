@@ -12,7 +12,6 @@ import termios
 import time
 from datetime import timedelta
 from io import StringIO
-from random import Random
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -34,7 +33,7 @@ def test_a_picture_shows_queues_rates_lateness_seats_and_gateways(redis: Redis) 
     GatewayFactory.create(name="Northwind")
     GatewayFactory.create(name="Bluepeak", is_default=False, is_enabled=False)
     CardFactory.create_batch(3, category="industry")
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     schedule = Schedule(redis, "carddata")
     for card in redis.zrange(keys.queue("carddata"), 0, 1):
         redis.zadd(keys.queue("carddata"), {str(card): redis.time()[0] - 30})

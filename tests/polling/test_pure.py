@@ -1,7 +1,9 @@
 """What polling decides without a server."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -72,9 +74,48 @@ def test_every_registered_check_is_registered_under_its_own_type() -> None:
     assert all(check.type is check_type for check_type, check in CHECKS.items())
 
 
-@given(seed=st.integers())
-def test_an_answered_card_is_due_after_its_interval_give_or_take_a_tenth(seed: int) -> None:
-    assert HALF_HOUR * 0.9 <= due.after_answer(HALF_HOUR, Random(seed)) <= HALF_HOUR * 1.1
+@given(card=st.integers(1, 2**62), now=st.floats(0, 2**32), seconds=st.sampled_from([30, 1800, 31 * 86_400]))
+def test_an_answered_card_is_due_after_its_interval_give_or_take_a_tenth(
+    card: int, now: float, seconds: int
+) -> None:
+    interval = timedelta(seconds=seconds)
+
+    assert interval * 0.9 <= due.after_answer(interval, card, now) <= interval * 1.1
+
+
+def test_who_is_answered_about_in_time_keeps_to_its_interval_and_who_is_late_takes_the_next_moment() -> None:
+    interval = timedelta(seconds=30)
+    due_at = 1000 + due.after_answer(interval, 7, 1000).total_seconds()
+
+    assert 2.9 + due.after_answer(interval, 7, due_at + 2.9).total_seconds() == pytest.approx(30, abs=0.001)
+    assert 3.1 + due.after_answer(interval, 7, due_at + 3.1).total_seconds() == pytest.approx(36, abs=0.001)
+
+
+def test_neighbours_that_were_answered_about_one_after_the_other_fall_due_at_the_same_moment() -> None:
+    now = 1_700_000_000.0
+    moments = [
+        later + due.after_answer(HALF_HOUR, 3200 + card, now + later).total_seconds()
+        for card in range(due.NEIGHBOURS)
+        for later in (0, 0.3, 2)
+    ]
+
+    assert max(moments) - min(moments) < 0.001
+
+
+def test_others_fall_due_evenly_over_a_fifth_of_the_interval() -> None:
+    blocks = [due.after_answer(HALF_HOUR, card, 0).total_seconds() for card in range(1, 6400, due.NEIGHBOURS)]
+
+    assert len(set(blocks)) == 200
+    in_order = sorted(blocks)
+    # Of 200, two that follow each other are 1.8 s apart on average.
+    assert max(later - sooner for sooner, later in itertools.pairwise(in_order)) < 4
+    assert 0.99 < fmean(blocks) / 1800 < 1.01
+
+
+@given(card=st.integers(1, 2**62))
+def test_a_phase_is_from_0_to_below_1_and_that_of_the_neighbours(card: int) -> None:
+    assert 0 <= due.phase(card) < 1
+    assert due.phase(card) == due.phase(card // due.NEIGHBOURS * due.NEIGHBOURS)
 
 
 @given(seed=st.integers(), failures=st.integers(1, 10**6))
@@ -91,12 +132,12 @@ def test_back_off_doubles() -> None:
     assert delays[2] == delays[0] * 4
 
 
-@given(share=st.floats(0, 1), age=st.none() | st.floats(-(10**6), 10**6))
-def test_a_planned_card_is_due_after_its_interval_or_within_the_ramp(share: float, age: float | None) -> None:
-    delay = due.when_planned(age, 1800, ramp=60, chance=lambda: share)
+@given(card=st.integers(1, 2**62), age=st.none() | st.floats(-(10**6), 10**6))
+def test_a_planned_card_is_due_after_its_interval_or_within_the_ramp(card: int, age: float | None) -> None:
+    delay = due.when_planned(card, age, 1800, ramp=60)
 
     if age is None or age >= 1800:
-        assert delay == 60 * share
+        assert delay == 60 * due.phase(card)
     else:
         # One "checked" in the future, by a clock that was wrong, waits an interval and no longer.
         assert delay == min(1800 - age, 1800)

@@ -1,7 +1,6 @@
 """Real names: asked in batches, and a change has the card planned anew at once."""
 
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import cast
 
 import pytest
@@ -87,12 +86,12 @@ def test_a_change_by_another_check_while_it_is_asked_about_counts_for_the_next_t
     gateway(simulator)
     _, (card, *_) = fleet(4, network_status="stopped", real_name_status="unverified")
     schedule = Schedule(redis, TYPE)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     claims = {claim.card_id: claim for claim in schedule.claim(10, ttl=timedelta(seconds=60)).claims}
 
     # The data usage check has found that it is online: no longer every six hours, but each minute.
     Card.objects.filter(pk=card.pk).update(network_status="online")
-    replan(redis, [card.pk], chance=Random(1))
+    replan(redis, [card.pk])
     schedule.settle([Settlement(claims[card.pk], timedelta(hours=6), Counts.SUCCESS, 1)])
 
     # Nobody knew its holder yet, so that is at once; had the note been lost, in six hours.

@@ -1,7 +1,6 @@
 """A card that changes has its new place in the schedule at once, without a walk."""
 
 from datetime import timedelta
-from random import Random
 from typing import cast
 
 import pytest
@@ -12,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from cards import lifecycle
 from cards.lifecycle import NewCard
 from cards.models import Card, CheckState
-from polling import receivers
+from polling import due, receivers
 from polling.models import PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
@@ -31,7 +30,7 @@ def seeded(redis: Redis) -> None:
     PollingConfig.objects.create(
         name="Industry", priority=0, card_category="industry", carddata_check_interval=0
     )
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
 
 
 def scheduled(redis: Redis) -> dict[int, float]:
@@ -57,7 +56,7 @@ def test_new_cards_are_due_at_once(redis: Redis) -> None:
 def test_a_card_that_wants_no_check_any_more_is_out_of_the_schedule(redis: Redis) -> None:
     cards = [CardFactory.create() for _ in range(4)]
     ids = [card.pk for card in cards]
-    receivers.replan(redis, ids, chance=Random(1))
+    receivers.replan(redis, ids)
     assert sorted(scheduled(redis)) == ids
 
     lifecycle.change(ids[:1], enable_polling=False, now=timezone.now(), cause="test")
@@ -103,7 +102,7 @@ def test_a_parked_card_is_not_planned_by_a_change_and_not_lost_by_one(redis: Red
 
 def test_a_card_that_is_being_checked_keeps_its_claim(redis: Redis) -> None:
     card = CardFactory.create()
-    receivers.replan(redis, [card.pk], chance=Random(1))
+    receivers.replan(redis, [card.pk])
     [claim] = Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=60)).claims
 
     lifecycle.change([card.pk], agent_id=AgentFactory.create().pk, now=timezone.now(), cause="test")
@@ -127,15 +126,16 @@ def test_without_redis_the_change_stands_and_is_told(
 
     assert "cards_not_replanned" in caplog.text
     monkeypatch.undo()
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     assert list(scheduled(redis)) == [card.pk]
 
 
 def test_a_crowd_comes_over_a_ramp(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [CardFactory.create().pk for _ in range(20)]
     monkeypatch.setattr(receivers, "CROWD", 20)
+    monkeypatch.setattr(due, "NEIGHBOURS", 1)
 
-    receivers.replan(redis, cards, chance=Random(1))
+    receivers.replan(redis, cards)
 
     delays = scheduled(redis).values()
     assert min(delays) < 15

@@ -1,7 +1,6 @@
 """The hourly repair finds nothing in quiet times, and everything that is wrong."""
 
 from concurrent.futures import ThreadPoolExecutor
-from random import Random
 from threading import Event
 from typing import Any
 
@@ -36,13 +35,13 @@ def cards(redis: Redis, settings: Settings) -> list[Card]:
     defaults.make_missing()
     PollingConfig.objects.update(realname_check_interval=None)
     made = CardFactory.create_batch(5)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     return made
 
 
 def repair(redis: Redis) -> tuple[int, int]:
     """How many were missing, and how many strangers."""
-    found = Repair(redis, Random(1)).run()
+    found = Repair(redis).run()
     assert found is not None
     of_type = found[CheckType(TYPE)]
     return of_type.missing, of_type.strangers
@@ -126,9 +125,9 @@ def test_nothing_is_repaired_beside_a_walk_or_without_a_whole_schedule(
     redis: Redis, cards: list[Card]
 ) -> None:
     with owned(redis, keys.SEEDER, seconds=30):
-        assert Repair(redis, Random(1)).run() is None
+        assert Repair(redis).run() is None
     Epoch(redis).withdraw()
-    assert Repair(redis, Random(1)).run() is None
+    assert Repair(redis).run() is None
     assert redis.get(keys.EPOCH) is None
 
 
@@ -254,13 +253,13 @@ def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=0)
-    Replanning(redis, Random(1)).run()
+    Replanning(redis).run()
     read = fleet.rows_of
 
     def change_meanwhile(ids: list[int]) -> list[fleet.Row]:
         monkeypatch.undo()
         PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=900)
-        Replanning(redis, Random(1)).run()
+        Replanning(redis).run()
         assert redis.zcard(QUEUE) == 5
         return read(ids)
 
@@ -268,9 +267,9 @@ def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
     # The repair sees strangers, and does not see that the new config has planned them behind its back.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
 
-    assert Repair(redis, Random(1)).run() is None
+    assert Repair(redis).run() is None
 
-    Replanning(redis, Random(1)).run()
+    Replanning(redis).run()
     assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards}
 
 
@@ -283,7 +282,7 @@ def test_a_schedule_that_is_lost_while_the_repair_begins_does_not_become_whole(
 
     monkeypatch.setattr(walking, "next_epoch", flush_meanwhile)
 
-    assert Repair(redis, Random(1)).run() is None
+    assert Repair(redis).run() is None
 
     assert not Epoch(redis).is_complete()
 
@@ -307,11 +306,11 @@ def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
 
     monkeypatch.setattr(fleet, "rows_of", drop_meanwhile)
 
-    assert Repair(redis, Random(1)).run() is None
+    assert Repair(redis).run() is None
 
     # Nobody is in the way of the walk that makes a new one.
     assert redis.get(keys.SEEDER) is None
-    assert Seeding(redis, Random(1)).run(only_if_needed=True) == 5
+    assert Seeding(redis).run(only_if_needed=True) == 5
 
 
 def test_an_epoch_that_was_drawn_long_ago_does_not_turn_tokens_back(redis: Redis, cards: list[Card]) -> None:

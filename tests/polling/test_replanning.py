@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from random import Random
 from typing import Any, cast
 
 import pytest
@@ -44,7 +43,7 @@ def read_just_now(config: PollingConfig, redis: Redis) -> list[Card]:
     CheckState.objects.bulk_create(
         CheckState(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=1)) for card in cards
     )
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     return cards
 
 
@@ -62,7 +61,7 @@ def is_outdated(redis: Redis) -> bool:
 
 
 def replan(redis: Redis) -> int:
-    return Replanning(redis, Random(1)).run()
+    return Replanning(redis).run()
 
 
 def test_nothing_is_outdated_after_a_walk(redis: Redis, read_just_now: list[Card]) -> None:
@@ -247,7 +246,7 @@ def own_gateway(redis: Redis, read_just_now: list[Card]) -> Gateway:
     """A gateway of the first card alone."""
     made: Gateway = GatewayFactory.create(carrier=read_just_now[0].carrier, is_default=False)
     Card.objects.filter(pk=read_just_now[0].pk).update(gateway=made)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
     return made
 
 
@@ -319,7 +318,7 @@ def test_drains_have_read_the_configs_before_anything_is_moved(
         # What changes until then is taken in at once.
         PollingConfig.objects.update(carddata_check_interval=900)
 
-    assert Replanning(redis, Random(1), wait=wait).run() == 4
+    assert Replanning(redis, wait=wait).run() == 4
 
     assert [seconds > 20_000 for seconds in before] == [True]
     assert all(830 <= seconds <= 841 for seconds in due_in(redis).values())

@@ -1,6 +1,5 @@
 from datetime import timedelta
 from io import StringIO
-from random import Random
 from typing import cast
 
 import pytest
@@ -30,7 +29,7 @@ QUEUE = keys.queue("carddata")
 
 
 def walk(redis: Redis) -> int | None:
-    return Seeding(redis, Random(1)).run()
+    return Seeding(redis).run()
 
 
 def due_in(redis: Redis, card: Card) -> float:
@@ -144,7 +143,7 @@ def test_a_walk_that_was_sent_twice_runs_once(redis: Redis) -> None:
     walk(redis)
     epoch = redis.get(keys.EPOCH)
 
-    assert Seeding(redis, Random(1)).run(only_if_needed=True) is None
+    assert Seeding(redis).run(only_if_needed=True) is None
     assert redis.get(keys.EPOCH) == epoch
 
 
@@ -167,7 +166,7 @@ def test_a_walker_that_has_lost_its_right_stops_and_completes_nothing(
     def steal(_: int) -> None:
         redis.set(keys.SEEDER, "somebody else")
 
-    assert Seeding(redis, Random(1), steal).run() is None
+    assert Seeding(redis, steal).run() is None
 
     assert redis.zcard(QUEUE) == 4
     assert not Epoch(redis).is_complete()
@@ -194,7 +193,7 @@ def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(
     with pytest.raises(NoScheduleError):
         Schedule(redis, "carddata").claim(1, ttl=timedelta(seconds=60))
     assert sent == ["seed"]
-    Seeding(redis, Random(1)).run(only_if_needed=True)
+    Seeding(redis).run(only_if_needed=True)
     assert int(cast(str, redis.get(keys.EPOCH))) == epoch + 1
 
 
@@ -248,13 +247,13 @@ def test_a_walk_goes_on_where_the_last_one_died(redis: Redis, settings: Settings
     cards = CardFactory.create_batch(6)
     told: list[int] = []
     with pytest.raises(Died):
-        Seeding(redis, Random(1), die).run()
+        Seeding(redis, die).run()
     before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), redis.get(keys.EPOCH)
     assert not Epoch(redis).is_complete()
     # Had it begun anew, the first one would be planned again.
     redis.zrem(QUEUE, str(cards[0].pk))
 
-    assert Seeding(redis, Random(1), told.append).run(only_if_needed=True) == 6
+    assert Seeding(redis, told.append).run(only_if_needed=True) == 6
 
     assert told == [4, 6]
     assert epoch == "seeding:" + cast(str, redis.get(keys.EPOCH))
@@ -272,11 +271,11 @@ def test_a_walk_that_died_while_a_gateway_was_closed_starts_over_when_it_is_open
     cards = CardFactory.create_batch(6)
     gateway = GatewayFactory.create(carrier=cards[0].carrier, is_enabled=False)
     with pytest.raises(Died):
-        Seeding(redis, Random(1), die).run()
+        Seeding(redis, die).run()
     assert due_in(redis, cards[0]) >= AWAY_SECONDS - 1
 
     Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
 
     assert all(due_in(redis, card) < 100 for card in cards)
     assert census.outdated(Rules.in_force(redis)) == []
@@ -302,11 +301,11 @@ def test_a_walk_starts_over_when_the_configs_change(redis: Redis, settings: Sett
 
     if when == "while nobody walks":
         with pytest.raises(Died):
-            Seeding(redis, Random(1), change).run()
+            Seeding(redis, change).run()
         PollingConfig.objects.filter(name="Industry").update(carddata_check_interval=900)
-        Seeding(redis, Random(1), told.append).run()
+        Seeding(redis, told.append).run()
     else:
-        assert Seeding(redis, Random(1), change).run() == 6
+        assert Seeding(redis, change).run() == 6
 
     assert told[:3] == [2, 4, 6]
     assert told[-3:] == [2, 4, 6]
@@ -325,7 +324,7 @@ def test_a_walk_that_failed_says_so_and_is_continued(redis: Redis, settings: Set
         raise OSError("the connection string is secret")
 
     with pytest.raises(OSError, match="secret"):
-        Seeding(redis, Random(1), fail).run()
+        Seeding(redis, fail).run()
     progress = SeedProgress(redis).read()
     assert (progress["status"], progress["done"], progress["error"]) == ("failed", "2", "OSError")
     assert redis.get(keys.SEEDER) is None
@@ -340,7 +339,7 @@ def test_a_walk_whose_progress_was_deleted_begins_anew(redis: Redis, settings: S
     defaults.make_missing()
     CardFactory.create_batch(4)
     with pytest.raises(Died):
-        Seeding(redis, Random(1), die).run()
+        Seeding(redis, die).run()
     redis.delete(keys.PROGRESS)
 
     assert walk(redis) == 4
@@ -359,7 +358,7 @@ def test_cards_are_handed_out_while_the_walk_goes_on(redis: Redis, settings: Set
         claims = Schedule(redis, "carddata").claim(10, ttl=timedelta(seconds=60)).claims
         claimed.append(len(claims))
 
-    Seeding(redis, Random(1), claim).run()
+    Seeding(redis, claim).run()
 
     assert sum(claimed) == 6
     assert claimed[0] >= 2
@@ -415,10 +414,10 @@ def test_a_walk_whose_schedule_is_dropped_meanwhile_is_in_vain_and_the_next_one_
         if done == 4:
             seeding.drop(redis)
 
-    assert Seeding(redis, Random(1), drop).run() is None
+    assert Seeding(redis, drop).run() is None
     assert redis.get(keys.EPOCH) is None
 
-    assert Seeding(redis, Random(1)).run(only_if_needed=True) == 6
+    assert Seeding(redis).run(only_if_needed=True) == 6
     assert redis.zcard(QUEUE) == 6
 
 
@@ -438,7 +437,7 @@ def test_a_walk_over_a_schedule_that_exists_leaves_what_is_outdated_to_the_repla
 
     walk(redis)
     assert due_in(redis, card) > 2000
-    Replanning(redis, Random(1)).run()
+    Replanning(redis).run()
 
     assert due_in(redis, card) <= 1800 if how == "a pause ended early" else due_in(redis, card) <= 300
 
@@ -509,7 +508,7 @@ def test_a_tick_during_a_walk_leaves_its_epoch_alone(redis: Redis, settings: Set
     def tick(done: int) -> None:
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
 
-    assert Seeding(redis, Random(1), tick).run(only_if_needed=True) == 4
+    assert Seeding(redis, tick).run(only_if_needed=True) == 4
     assert Epoch(redis).is_complete()
 
 
@@ -523,7 +522,7 @@ def test_a_fleet_that_wants_nothing_any_more_is_not_taken_for_a_lost_queue(redis
 
     for _ in range(3):
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
-        Seeding(redis, Random(1)).run(only_if_needed=True)
+        Seeding(redis).run(only_if_needed=True)
 
     assert sent == ["seed"]
     assert redis.hget(keys.WANTED, "carddata") == "0"
@@ -540,7 +539,7 @@ def test_what_an_older_state_of_redis_has_planned_is_planned_anew(redis: Redis, 
 
     if with_tick:
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
-    Seeding(redis, Random(1)).run(only_if_needed=True)
+    Seeding(redis).run(only_if_needed=True)
 
     assert due_in(redis, card) <= 1800
 

@@ -1,8 +1,9 @@
 from collections import Counter
+from math import ceil
 
 import pytest
 
-from polling.drain.sharing import Demand, fair_share
+from polling.drain.sharing import Demand, fair_level
 
 
 @pytest.mark.parametrize(
@@ -25,23 +26,46 @@ from polling.drain.sharing import Demand, fair_share
 def test_the_modest_get_what_they_demand_and_the_others_as_much_as_each_other(
     seats: int, demands: list[float], share: int
 ) -> None:
-    assert fair_share(seats, demands).quick == share
+    assert min(seats, max(1, ceil(fair_level(seats, demands)))) == share
+
+
+def demand_of(*looks: dict[int, int], seats: int = 50, gateways: tuple[int, ...] = ()) -> Demand:
+    demand = Demand()
+    for calls in looks:
+        demand.sample(Counter(calls), seats, gateways)
+    return demand
 
 
 def test_the_slow_get_no_seat_that_does_not_come_out_even_but_one_at_least() -> None:
-    assert [fair_share(23, [99, 99, 99]).of(seconds) for seconds in (0.2, 2.5)] == [8, 7]
-    assert fair_share(2, [99, 99, 99]).of(2.5) == 1
-    assert fair_share(23, [99]).of(2.5) == 23
+    three = demand_of({1: 99, 2: 99, 3: 99}, seats=23)
+    assert [three.share_of(23, is_slow=is_slow) for is_slow in (False, True)] == [8, 7]
+    assert three.share_of(2, is_slow=True) == 1
+    assert demand_of({1: 99}, seats=23).share_of(23, is_slow=True) == 23
 
 
 def test_demand_is_what_it_was_over_the_last_second_or_so() -> None:
-    demand = Demand()
-    demand.sample({1: 100, 2: 20})
-    assert demand.share_of(50).quick == 30
+    before = {1: 100, 2: 20}
+    assert demand_of(before).share_of(50, is_slow=False) == 30
+    assert demand_of(before, {1: 100}).share_of(50, is_slow=False) == 34
+    assert demand_of(before, *[{1: 100}] * 50).share_of(50, is_slow=False) == 50
 
-    demand.sample({1: 100})
-    assert demand.share_of(50).quick == 34
-    for _ in range(50):
-        demand.sample(Counter({1: 100}))
 
-    assert demand.share_of(50).quick == 50
+def test_the_slow_get_what_the_others_leave_when_they_want_most() -> None:
+    before, now = {1: 100, 2: 20}, {1: 100}
+    assert demand_of(*[before] * 80, *[now] * 5).share_of(50, is_slow=True) == 36
+    assert demand_of(*[before] * 80, now, before).share_of(50, is_slow=True) == 30
+    assert demand_of(before, *[now] * 80).share_of(50, is_slow=True) == 50
+
+
+def test_of_a_gateway_that_nobody_knows_yet_the_most_is_expected() -> None:
+    known, unknown = {1: 100}, (1, 2)
+    assert demand_of(known, gateways=unknown).share_of(50, is_slow=True) == 25
+    assert demand_of(*[known] * 80, gateways=unknown).share_of(50, is_slow=True) == 50
+
+
+def test_more_seats_are_shared_as_the_few_before_them_were() -> None:
+    demand = demand_of({1: 2, 2: 2, 3: 2}, seats=1)
+
+    demand.sample({1: 3, 2: 3, 3: 3}, 90, ())
+
+    assert demand.share_of(90, is_slow=True) == 30

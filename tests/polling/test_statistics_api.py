@@ -1,7 +1,6 @@
 import json
 import re
 from datetime import timedelta
-from random import Random
 from typing import Any
 
 import pytest
@@ -106,7 +105,7 @@ def test_the_progress_of_the_planning_is_told_before_and_after(
 
     make_missing()
     CardFactory.create_batch(3)
-    Seeding(redis, Random(1)).run()
+    Seeding(redis).run()
 
     progress = get(client, "polling-stats/init-progress", headers).json()
     assert progress.pop("started_at") <= progress.pop("finished_at")

@@ -5,10 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import ApiToken, User
+from audit.models import Action
+from audit.recording import record
+from audit.snapshots import snapshot
 
 MAX_DAYS = 3650
 
@@ -33,7 +37,9 @@ class Command(BaseCommand):
         if not 0 <= options["days"] <= MAX_DAYS:
             raise CommandError(f"--days must be 0 (never expires) to {MAX_DAYS}")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
-        _, text = tokens.issue(
-            user, name=options["name"], scope=ApiToken.Scope(options["scope"]), expires_at=expires_at
-        )
+        with transaction.atomic():
+            token, text = tokens.issue(
+                user, name=options["name"], scope=ApiToken.Scope(options["scope"]), expires_at=expires_at
+            )
+            record("create_api_token", Action.CREATED, token, after=snapshot(token))
         self.stdout.write(text)

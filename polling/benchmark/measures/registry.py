@@ -11,6 +11,7 @@ from polling.benchmark.measures import (
     memory,
     package,
     planning,
+    rounds,
     small_fleet,
     speed,
 )
@@ -25,5 +26,6 @@ MEASURES: Final[dict[str, Callable[[Run], None]]] = {
     "Checking plans": package.measure,
     "Checking what was asked for": manual.measure,
     "Looking at memory": memory.measure,
-    "Checking ten thousand cards": small_fleet.measure,
+    "Checking ten thousand of all": rounds.measure,
+    "Checking a fleet of ten thousand": small_fleet.measure,
 }

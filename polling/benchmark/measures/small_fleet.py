@@ -3,11 +3,9 @@
 from statistics import median
 
 from cards.models import CheckType
-from polling.benchmark.rates import per_thousand
-from polling.benchmark.run import Run, asked
+from polling.benchmark.measures.rounds import cost
+from polling.benchmark.run import Run
 from polling.models import TaskType
-from polling.store import keys
-from polling.store.schedule import Schedule
 
 INTERVAL_SECONDS = 30
 LOOKS = 10
@@ -29,20 +27,9 @@ def measure(run: Run) -> None:
     run.plan()
     run.allow(TaskType.DATA_USAGE)
     run.engine_on()
-    _measure_cost(run)
+    found = cost(run, run.scheduled(TaskType.DATA_USAGE))
+    run.findings.details["cpu_seconds_per_1000_in_rounds_of_small_fleet"] = found
     _measure_lateness(run)
-
-
-def _measure_cost(run: Run) -> None:
-    schedule, scheduled = Schedule(run.stack.redis, TaskType.DATA_USAGE), _scheduled(run)
-    run.new_calls()
-    before, begun = run.cpu(), run.now()
-    while (run.now() - begun).total_seconds() < run.extent.small_seconds:
-        schedule.hasten([(card_id, 0.0) for card_id in scheduled])
-        run.wait(1)
-    after = run.cpu()
-    done = sum(amount for _, amount in asked(run.new_calls()))
-    run.findings.details["cpu_seconds_per_1000_of_10000"] = per_thousand(before, after, max(1, done))
 
 
 def _measure_lateness(run: Run) -> None:
@@ -54,7 +41,7 @@ def _measure_lateness(run: Run) -> None:
     run.plan()
     run.allow(TaskType.DATA_USAGE)
     run.wait(run.extent.lateness_seconds)
-    ages = AGES % ",".join(map(str, _scheduled(run)))
+    ages = AGES % ",".join(map(str, run.scheduled(TaskType.DATA_USAGE)))
     looks = []
     # Cards that were read together are of one age: a whole interval is looked at.
     for _ in range(LOOKS):
@@ -68,7 +55,3 @@ def _measure_lateness(run: Run) -> None:
         "p95": float(median(most)),
         "max": float(max(latest)),
     }
-
-
-def _scheduled(run: Run) -> list[int]:
-    return [int(str(card)) for card in run.stack.redis.zrange(keys.queue(TaskType.DATA_USAGE), 0, -1)]

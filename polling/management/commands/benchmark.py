@@ -71,7 +71,8 @@ def _measured(extent: Extent, seed: int) -> dict[str, Any]:
             if not progress.console.is_terminal:
                 progress.console.print(f"{time.monotonic() - whole:5.0f} s  {title}")
 
-        with private_stack() as stack:
+        # No ramp: all cards are due as soon as they are planned.
+        with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
             run = Run(stack, extent, seed)
             begin(f"Making {extent.cards:,} cards")
             run.make_fleet(extent.cards)

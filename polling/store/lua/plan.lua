@@ -24,8 +24,10 @@ for i, card in ipairs(cards) do
   elseif ends_at > now then
     added = added + redis.call('ZADD', KEYS[1], 'NX', ends_at, card)
     if ARGV[1] == 'SET' then
-      local claim = string.match(claims[i], '^[^|]*|[^|]*|[^|]*')
-      redis.call('HSET', KEYS[2], card, claim .. '|' .. math.floor(now + given[2 * i]))
+      -- The sooner of two notes: somebody may have hastened it.
+      local claim, noted = string.match(claims[i], '^([^|]*|[^|]*|[^|]*)|?(.*)$')
+      local due = math.min(math.floor(now + given[2 * i]), tonumber(noted) or math.huge)
+      redis.call('HSET', KEYS[2], card, claim .. '|' .. string.format('%.3f', due))
     end
   else
     -- Rounded down: to write and to read the fraction costs as much as to insert the card.

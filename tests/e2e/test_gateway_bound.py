@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.conftest import MakeStack, Stack
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.processes
 LIMIT = 200
 LATENCY_MS = 200
 CEILING = LIMIT * 1000 / LATENCY_MS

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Handed down to whatever the run starts.
 MARK = "SIMWATCH_TEST_MARK"

@@ -1,0 +1,107 @@
+"""`/api-tokens`: keys for programs. Administrators only; the text of a token is shown once."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import tokens
+from accounts.api.keys_of_rows import VisibleKey
+from accounts.api.permissions import MayAdminister
+from accounts.api.scoped import Listed, Shown
+from accounts.models import ApiToken, User
+from audit.models import Action
+from audit.recording import record
+from audit.snapshots import snapshot
+from common.api.idempotency import idempotent
+from common.api.strict import Parameters, StrictModelSerializer
+
+
+class ApiTokenSerializer(StrictModelSerializer[ApiToken]):
+    """A token, without its text."""
+
+    user_id = VisibleKey(User, source="user")
+    user = serializers.CharField(source="user.username", read_only=True)
+
+    class Meta:
+        model = ApiToken
+        fields = (
+            "id",
+            "user_id",
+            "user",
+            "name",
+            "prefix",
+            "scope",
+            "expires_at",
+            "last_used_at",
+            "revoked_at",
+        )
+        read_only_fields = ("prefix", "last_used_at", "revoked_at")
+
+    def validate_expires_at(self, moment: datetime | None) -> datetime | None:
+        """Not over yet."""
+        if moment is not None and moment <= timezone.now():
+            raise ValidationError(ErrorDetail("This moment is over.", code="invalid"))
+        return moment
+
+
+class NewApiTokenSerializer(ApiTokenSerializer):
+    """The same, with the text that cannot be had again."""
+
+    token = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = ApiToken
+        fields = (*ApiTokenSerializer.Meta.fields, "token")
+
+
+class ApiTokenParameters(Parameters):
+    """Filters of the list."""
+
+    user_id = serializers.IntegerField(required=False)
+
+
+class ApiTokenViewSet(Listed[ApiToken], Shown[ApiToken]):
+    """Tokens, the newest first. They are revoked, not deleted: whose they were stays known."""
+
+    subject = "api_token"
+    model = ApiToken
+    permission_classes = (MayAdminister,)
+    serializer_class = ApiTokenSerializer
+    parameters = ApiTokenParameters
+
+    def get_queryset(self) -> QuerySet[ApiToken]:
+        """With their users."""
+        return super().get_queryset().select_related("user").order_by("-id")
+
+    @extend_schema(responses={201: NewApiTokenSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Make a token. Its text is in the answer, and nowhere else."""
+        sent = self.get_serializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        fields: dict[str, Any] = sent.validated_data
+        token, text = tokens.issue(
+            fields["user"],
+            name=fields["name"],
+            scope=ApiToken.Scope(fields.get("scope", ApiToken.Scope.READ)),
+            expires_at=fields.get("expires_at"),
+        )
+        record(request.user, Action.CREATED, token, after=snapshot(token))
+        return Response({**self.get_serializer(token).data, "token": text}, status=201)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Revoke the token: it opens nothing from now on."""
+        with transaction.atomic():
+            token = self.locked_object()
+            before = snapshot(token)
+            if tokens.revoke(token, now=timezone.now()):
+                record(request.user, Action.REVOKED, token, before=before, after=snapshot(token))
+        return Response(status=204)

@@ -1,0 +1,69 @@
+"""How many requests a user may make. Source of the headers: draft-ietf-httpapi-ratelimit-headers."""
+
+from math import ceil
+from typing import Any, Final
+
+from django.conf import settings
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from accounts import keys
+from common.errors import DomainError
+from common.outages import Server, server_of
+from common.redis.client import for_web
+from common.redis.rates import Policy, Quota, Turn
+
+MINUTE: Final = 60
+
+
+class RequestRate(BaseThrottle):
+    """Reads and writes are counted apart. Without Redis reads are let through and writes are refused."""
+
+    is_open_without_redis = False
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Take a turn, and tell in headers what is left. Raises DomainError for a write without Redis."""
+        policy = _policy(request)
+        try:
+            turn = Quota(for_web(), keys.requests(policy.name, request.user.pk), policy).take()
+        except Exception as error:
+            if server_of(error) is not Server.REDIS:
+                raise
+            return self._without_redis(request)
+        self._next_in = turn.next_in
+        view.headers.update(_headers(policy, turn))
+        return turn.is_taken
+
+    def wait(self) -> float:
+        """Whole seconds until the next turn."""
+        return ceil(self._next_in)
+
+    def _without_redis(self, request: Request) -> bool:
+        if self.is_open_without_redis or request.method in SAFE_METHODS:
+            return True
+        raise DomainError(
+            "Writing is closed while Redis, which counts requests, does not answer; try again soon.",
+            code="rate_limit_unavailable",
+            status=503,
+        )
+
+
+class OpenRequestRate(RequestRate):
+    """For writes that PostgreSQL limits itself: they are let through without Redis, too."""
+
+    is_open_without_redis = True
+
+
+def _policy(request: Request) -> Policy:
+    conf = settings.ACCOUNTS
+    if request.method in SAFE_METHODS:
+        return Policy("reads", conf.reads_per_minute, MINUTE)
+    return Policy("writes", conf.writes_per_minute, MINUTE)
+
+
+def _headers(policy: Policy, turn: Turn) -> dict[str, str]:
+    return {
+        "RateLimit-Policy": f'"{policy.name}";q={policy.turns};w={policy.seconds}',
+        "RateLimit": f'"{policy.name}";r={turn.left};t={ceil(turn.all_back_in)}',
+    }

@@ -1,0 +1,20 @@
+"""Operations in the admin: for reading."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from audit.models import Operation
+from common.admin import ReadOnlyAdmin
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnlyAdmin[Operation]):
+    """Who did what, the newest first."""
+
+    list_display = ("at", "actor_name", "action", "target_type", "target_id", "client_ip")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
+        """Only what the user may see."""
+        return Operation.objects.visible_to(request.user).order_by(*self.ordering)

@@ -1,0 +1,75 @@
+"""Pages of short lists, by number. Long ones have cursors: see `pagination`."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+
+from common.api.pagination import MOST, PAGE_SIZE
+from common.api.strict import Parameters
+
+FIRST = 1
+# Nobody turns so many; the offset stays a number that PostgreSQL knows.
+LAST = 1_000_000
+
+
+class PageParameters(Parameters):
+    """Which page, and how long."""
+
+    page = serializers.IntegerField(min_value=FIRST, max_value=LAST, default=FIRST)
+    page_size = serializers.IntegerField(min_value=1, max_value=MOST, default=PAGE_SIZE)
+
+
+class NumberedPages(BasePagination):
+    """`?page=&page_size=` with `count, next, previous, results`. A page beyond the last one is empty."""
+
+    parameters = PageParameters
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The rows of the page that `request` asks for. Raises ValidationError."""
+        named = {name: request.query_params[name] for name in self.names() if name in request.query_params}
+        asked = self.parameters(data=named)
+        asked.is_valid(raise_exception=True)
+        self._request, self._page = request, asked.validated_data["page"]
+        size = asked.validated_data["page_size"]
+        self._count = self.count_of(queryset)
+        self._pages = -(-self._count // size)
+        if self._page > self._pages:
+            return []
+        return list(queryset[(self._page - 1) * size : self._page * size])
+
+    def count_of(self, queryset: Any) -> int:
+        """How many there are."""
+        return int(queryset.order_by().count())
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """The page and the ways out of it."""
+        previous = min(self._page - 1, self._pages)
+        return Response(
+            {
+                "count": self._count,
+                "next": self._link(self._page + 1) if self._page < self._pages else None,
+                "previous": self._link(previous) if previous >= FIRST else None,
+                "results": data,
+            }
+        )
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The query parameters that are its own."""
+        return frozenset(cls.parameters().fields)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """For OpenAPI 3.1."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        properties = {"count": {"type": "integer"}, "next": link, "previous": link, "results": schema}
+        return {"type": "object", "required": list(properties), "properties": properties}
+
+    def _link(self, page: int) -> str:
+        address = self._request.build_absolute_uri()
+        if page == FIRST:
+            return str(remove_query_param(address, "page"))
+        return str(replace_query_param(address, "page", str(page)))

@@ -1,0 +1,50 @@
+"""Bodies of requests: one JSON object, of a bounded size."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+import orjson
+from django.conf import settings
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
+
+
+class BodyTooLargeError(APIException):
+    """More than a request may bring."""
+
+    status_code = 413
+    default_detail = "The body is too large."
+    default_code = "body_too_large"
+
+
+class ObjectParser(BaseParser):
+    """Strict JSON: UTF-8, no NaN, no half characters; an object, because every body has named fields."""
+
+    media_type = "application/json"
+    # What the browsable API shows a body with.
+    renderer_class = JSONRenderer
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The object. Raises BodyTooLargeError and ParseError."""
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(most + 1)
+        if len(body) > most:
+            raise BodyTooLargeError
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise ParseError("The body is not JSON.") from None
+        if not isinstance(found, dict):
+            raise ParseError("The body must be a JSON object.")
+        try:
+            # What can be read deeper than it can be written would fail later.
+            orjson.dumps(found)
+        except TypeError:
+            raise ParseError("The body is nested too deeply, or has a number beyond 64 bits.") from None
+        return found

@@ -1,0 +1,8 @@
+-- Drop the seats whose lease is over, and no others.
+-- KEYS[1] seats, KEYS[2] current (see take_seats)
+-- Returns how many were dropped.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local dropped = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('SET', KEYS[2], redis.call('ZCARD', KEYS[1]))
+return dropped

@@ -1,0 +1,56 @@
+"""Among the actions on cards: have them checked now."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from cards.admin.cards import CardAdmin
+from cards.models import Card, CheckType
+from common import database
+from common.errors import DomainError
+from polling.manual.choosing import MOST_CARDS, Wanted
+from polling.manual.triggering import trigger
+from polling.models import ManualTrigger
+
+Action = Callable[[Any, HttpRequest, QuerySet[Card]], None]
+
+
+def _action(check_type: CheckType, description: Any) -> Action:
+    @admin.action(description=description, permissions=["change"])
+    def ask(site: Any, request: HttpRequest, queryset: QuerySet[Card]) -> None:
+        cards = list(queryset.order_by().values_list("pk", flat=True)[: MOST_CARDS + 1])
+        if len(cards) > MOST_CARDS:
+            messages.error(
+                request, _("At most %(most)d cards at a time; nothing was asked for.") % {"most": MOST_CARDS}
+            )
+            return
+        wanted = Wanted(ManualTrigger.Kind.BATCH, card_ids=cards)
+        try:
+            row = trigger(cast(User, request.user), check_type, wanted, now=database.now())
+        except DomainError as error:
+            messages.error(request, str(error))
+            return
+        text = ngettext(
+            "%(accepted)d card will be checked now, %(skipped)d skipped; see manual trigger %(id)d.",
+            "%(accepted)d cards will be checked now, %(skipped)d skipped; see manual trigger %(id)d.",
+            row.accepted,
+        )
+        messages.success(request, text % {"accepted": row.accepted, "skipped": row.skipped, "id": row.pk})
+
+    ask.__name__ = f"check_{check_type.value}_now"
+    return ask
+
+
+ACTIONS = (
+    _action(CheckType.REAL_NAME, _("Check now: real-name verification")),
+    _action(CheckType.DATA_USAGE, _("Check now: data usage")),
+    _action(CheckType.PACKAGE, _("Check now: package")),
+)
+# Cards know nothing of polling.
+CardAdmin.actions = (*CardAdmin.actions, *ACTIONS)

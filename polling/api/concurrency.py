@@ -1,0 +1,165 @@
+"""`/polling-concurrency`: how many calls of a type may run at once, and who makes them now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import MayOperate
+from audit.models import Action
+from audit.recording import record
+from audit.snapshots import snapshot
+from common.api.asked import AskedView
+from common.api.etags import etag_of, require_match
+from common.api.strict import StrictSerializer
+from common.errors import DomainError
+from common.outages import Server, server_of
+from common.redis.client import for_web
+from polling import limits, monitoring
+from polling.api.serializers import HolderSerializer
+from polling.models import ConcurrencyLimit, TaskType
+from polling.monitoring import LimitState
+
+MOST = 2_147_483_647
+TYPE_IN_PATH = OpenApiParameter("task_type", enum=TaskType.values, location=OpenApiParameter.PATH)
+
+
+@dataclass(frozen=True)
+class Concurrency:
+    """A limit as the row has it, and who holds its seats. `state` None: Redis does not answer."""
+
+    task_type: str
+    max_concurrency: int
+    state: LimitState | None
+
+
+class ConcurrencySerializer(StrictSerializer):
+    """A concurrency limit; 0 pauses it. What Redis would know is null while it does not answer."""
+
+    task_type = serializers.ChoiceField(choices=TaskType.choices, read_only=True)
+    max_concurrency = serializers.IntegerField(min_value=0, max_value=MOST)
+    current = serializers.IntegerField(
+        source="state.current", default=None, allow_null=True, read_only=True, help_text="seats taken"
+    )
+    usage_percent = serializers.SerializerMethodField(help_text="null without seats")
+    holders = HolderSerializer(
+        source="state.holders", many=True, default=None, allow_null=True, read_only=True
+    )
+
+    def get_usage_percent(self, one: Concurrency) -> float | None:
+        """Of the row's limit: Redis may not have it yet."""
+        if one.state is None or not one.max_concurrency:
+            return None
+        return round(100 * one.state.current / one.max_concurrency, 1)
+
+
+class TaskTypeSerializer(StrictSerializer):
+    """One of the limits."""
+
+    task_type = serializers.ChoiceField(choices=TaskType.choices)
+
+
+class DroppedSerializer(TaskTypeSerializer):
+    """What a reset has done."""
+
+    dropped = serializers.IntegerField(help_text="seats whose lease was over")
+
+
+class ConcurrencyListView(AskedView):
+    """All limits."""
+
+    permission_classes = (MayOperate,)
+
+    @extend_schema(operation_id="polling_concurrency_list", responses=ConcurrencySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The limits of all types of task."""
+        rows = dict(
+            ConcurrencyLimit.objects.visible_to(request.user).values_list("task_type", "max_concurrency")
+        )
+        states = _states()
+        found = [Concurrency(one, rows.get(one, 0), states.get(one)) for one in TaskType.values]
+        return Response(ConcurrencySerializer(found, many=True).data)
+
+
+@extend_schema(parameters=[TYPE_IN_PATH])
+class ConcurrencyView(AskedView):
+    """One limit."""
+
+    permission_classes = (MayOperate,)
+    heeds_versions = True
+
+    @extend_schema(operation_id="polling_concurrency_retrieve", responses=ConcurrencySerializer)
+    def get(self, request: Request, task_type: str) -> Response:
+        """The limit; its ETag is for `If-Match`."""
+        rows = ConcurrencyLimit.objects.visible_to(request.user)
+        return _answer(rows.filter(task_type=_known(task_type)).first() or _closed(task_type))
+
+    @extend_schema(request=ConcurrencySerializer, responses=ConcurrencySerializer)
+    def put(self, request: Request, task_type: str) -> Response:
+        """Change the limit. It is in force for the next call that is made."""
+        sent = ConcurrencySerializer(data=request.data, partial=True)
+        _known(task_type)
+        sent.is_valid(raise_exception=True)
+        with transaction.atomic():
+            rows = ConcurrencyLimit.objects.visible_to(request.user)
+            rows.get_or_create(task_type=task_type, defaults={"max_concurrency": 0})
+            row = rows.select_for_update(no_key=True).get(task_type=task_type)
+            require_match(request, _held(row))
+            before = snapshot(row)
+            row.max_concurrency = sent.validated_data.get("max_concurrency", row.max_concurrency)
+            row.save()
+            record(request.user, Action.CHANGED, row, before=before, after=snapshot(row))
+            limits.publish_on_commit()
+        return _answer(row)
+
+
+class ConcurrencyResetView(AskedView):
+    """Takes back the seats of the dead."""
+
+    permission_classes = (MayOperate,)
+
+    @extend_schema(request=TaskTypeSerializer, responses=DroppedSerializer)
+    def post(self, request: Request) -> Response:
+        """Drop the seats whose lease is over. Those that are held stay: they run out by themselves."""
+        sent = TaskTypeSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        task_type = sent.validated_data["task_type"]
+        found = {"task_type": task_type, "dropped": limits.seats_of(for_web(), task_type).drop_expired()}
+        with transaction.atomic():
+            record(request.user, Action.RESET, ConcurrencyLimit, after=found)
+        return Response(DroppedSerializer(found).data)
+
+
+def _known(task_type: str) -> str:
+    if task_type not in TaskType.values:
+        raise DomainError("There is no such type of task.", code="polling_concurrency_not_found", status=404)
+    return task_type
+
+
+def _closed(task_type: str) -> ConcurrencyLimit:
+    """A type without a row."""
+    return ConcurrencyLimit(task_type=task_type, max_concurrency=0)
+
+
+def _held(row: ConcurrencyLimit) -> Mapping[str, Any]:
+    return {"task_type": row.task_type, "max_concurrency": row.max_concurrency}
+
+
+def _answer(row: ConcurrencyLimit) -> Response:
+    found = Concurrency(row.task_type, row.max_concurrency, _states().get(row.task_type))
+    return Response(ConcurrencySerializer(found).data, headers={"ETag": etag_of(_held(row))})
+
+
+def _states() -> Mapping[str, LimitState]:
+    """Type -> who holds its seats; empty while Redis does not answer."""
+    try:
+        return {state.task_type: state for state in monitoring.limits(for_web())}
+    except Exception as error:
+        if server_of(error) is not Server.REDIS:
+            raise
+        return {}

@@ -1,0 +1,55 @@
+"""A polling config as programs read and write it."""
+
+from collections.abc import Mapping
+
+from django.utils.functional import cached_property
+from rest_framework import serializers
+
+from accounts.api.keys_of_rows import VisibleKey
+from carriers.models import Carrier
+from common.api.strict import StrictModelSerializer
+from polling import census
+from polling.api.wire import ConditionField, StatusField
+from polling.dry_run import matched_cards
+from polling.fleet import Group
+from polling.models import PollingConfig
+
+
+class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
+    """A polling config. `status` is 1 (enabled) or 0; an empty condition or category, and no carrier, means any.
+
+    An interval is in seconds: null says nothing about the check, 0 turns it off, else at least 30.
+    """
+
+    status = StatusField(source="is_enabled", required=False)
+    card_condition = ConditionField(PollingConfig.CardCondition, required=False)
+    card_category = ConditionField(PollingConfig.CardCategory, required=False)
+    carrier_id = VisibleKey(Carrier, source="carrier", allow_null=True, required=False)
+    matched_cards = serializers.SerializerMethodField(
+        help_text="cards that meet the conditions, by the census; priorities say which config decides for them"
+    )
+
+    class Meta:
+        model = PollingConfig
+        fields = (
+            "id",
+            "name",
+            "priority",
+            "status",
+            "card_condition",
+            "card_category",
+            "carrier_id",
+            "realname_check_interval",
+            "carddata_check_interval",
+            "package_check_interval",
+            "description",
+            "matched_cards",
+        )
+
+    def get_matched_cards(self, config: PollingConfig) -> int:
+        """Counted once for a page."""
+        return matched_cards(config, self._counted)
+
+    @cached_property
+    def _counted(self) -> Mapping[Group, int]:
+        return census.counted()

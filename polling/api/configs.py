@@ -1,0 +1,40 @@
+"""`/polling-configs`: which cards are checked how often, and what a draft would change."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import MayOperate
+from accounts.api.scoped import Managed
+from common.api.strict import Parameters
+from polling.api.config_fields import PollingConfigSerializer
+from polling.api.drafts import DraftSerializer, DryRunSerializer, draft_of
+from polling.api.wire import StatusField
+from polling.dry_run import dry_run
+from polling.models import PollingConfig
+
+
+class PollingConfigParameters(Parameters):
+    """Filters of the list."""
+
+    status = StatusField(source="is_enabled", required=False)
+    carrier_id = serializers.IntegerField(required=False)
+
+
+class PollingConfigViewSet(Managed[PollingConfig]):
+    """Polling configs, the one that decides first in front. Changes are planned within seconds."""
+
+    subject = "polling_config"
+    model = PollingConfig
+    permission_classes = (MayOperate,)
+    serializer_class = PollingConfigSerializer
+    parameters = PollingConfigParameters
+
+    @extend_schema(request=DraftSerializer, responses=DryRunSerializer)
+    @action(detail=False, methods=["post"], url_path="dry-run")
+    def dry_run(self, request: Request) -> Response:
+        """What a config would match, move and cost, if it were saved. Nothing is."""
+        draft = draft_of(request.data, self.get_serializer_context())
+        return Response(DryRunSerializer(dry_run(draft)).data)

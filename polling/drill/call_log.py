@@ -1,0 +1,71 @@
+"""What a gateway's own log tells: how long each card was left alone, and whether one was asked about twice at once.
+
+Pure. A call is a line of `/_sim/calls`; its moments are ISO 8601.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Call = Mapping[str, Any]
+# Of the faults, this one lets the answer through.
+SLOW = "latency"
+
+
+def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
+    """The longest time between two answers about any of `cards`, in seconds; none at all is the whole time."""
+    last = dict.fromkeys(cards, begin)
+    longest = 0.0
+    for call in sorted(calls, key=lambda call: call["end"]):
+        ended = datetime.fromisoformat(call["end"])
+        for card in call["cards"]:
+            if card in last and _is_answered(call):
+                longest = max(longest, (ended - last[card]).total_seconds())
+                last[card] = ended
+    return max([longest, *((end - moment).total_seconds() for moment in last.values())])
+
+
+def asked_twice_at_once(calls: Iterable[Call]) -> int:
+    """How often a call about a card began while another one about it was under way."""
+    ends: dict[tuple[str, str], datetime] = defaultdict(lambda: datetime.min.replace(tzinfo=UTC))
+    twice = 0
+    for call in sorted(calls, key=lambda call: call["start"]):
+        begun, ended = (datetime.fromisoformat(call[name]) for name in ("start", "end"))
+        for card in call["cards"]:
+            what = (call["path"], card)
+            twice += begun < ends[what]
+            ends[what] = max(ended, ends[what])
+    return twice
+
+
+def answers(calls: Iterable[Call], cards: Collection[str]) -> int:
+    """How many answers there were about any of `cards`."""
+    return sum(card in cards for call in calls if _is_answered(call) for card in call["cards"])
+
+
+def most_at_once(calls: Iterable[Call]) -> int:
+    """The most calls that all gateways together had at once."""
+    return max((call["in_flight"] for call in calls), default=0)
+
+
+def most_at_one_gateway(calls: Iterable[Call]) -> int:
+    """The most calls that any one gateway had at once."""
+    now, most = Counter[str](), 0
+    # Who ends at the moment in which another begins makes room for it.
+    moments = sorted(
+        (call[name], step, _gateway(call)) for call in calls for name, step in (("start", 1), ("end", -1))
+    )
+    for _, step, gateway in moments:
+        now[gateway] += step
+        most = max(most, now[gateway])
+    return most
+
+
+def _gateway(call: Call) -> str:
+    return str(call["path"]).split("/")[2]
+
+
+def _is_answered(call: Call) -> bool:
+    # A caller that was killed did not stay for it.
+    return call["is_answered"] and call["fault"] in (None, SLOW)

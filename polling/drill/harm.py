@@ -1,0 +1,87 @@
+"""What is done to a running engine: its processes are killed, its servers restarted, a gateway falls sick."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from carriers.simulator.fleet import CARRIERS
+from polling.benchmark.proc import children_of
+from polling.benchmark.stack import Stack
+
+SICK: Final = CARRIERS[0].code
+
+
+@dataclass(frozen=True)
+class Blow:
+    """One act against a stack; `strike` says whether it struck: who is dead already cannot be killed.
+
+    `heal` undoes it, if it does not heal by itself: what was killed is started again.
+    """
+
+    what: str
+    strike: Callable[[Stack, Random], bool]
+    heal: Callable[[Stack], object] = lambda _: None
+
+
+def kill(service: str) -> Blow:
+    """Kill -9 of a service with all that it has started."""
+    return Blow(f"kill -9 of {service}", lambda stack, _: _signal_group(stack, service, signal.SIGKILL))
+
+
+def kill_child(service: str) -> Blow:
+    """Kill -9 of one of a worker's processes: its worker goes on, and starts another."""
+
+    def strike(stack: Stack, chance: Random) -> bool:
+        with suppress(ProcessLookupError, FileNotFoundError):
+            if children := sorted(children_of(stack.pid(service))):
+                os.kill(chance.choice(children), signal.SIGKILL)
+                return True
+        return False
+
+    return Blow(f"kill -9 of a child of {service}", strike)
+
+
+def end(service: str) -> Blow:
+    """SIGTERM, as a deployment sends it."""
+    return Blow(f"SIGTERM to {service}", lambda stack, _: _signal_group(stack, service, signal.SIGTERM))
+
+
+def sicken(kind: str, *, milliseconds: int = 0) -> Blow:
+    """Every call to one gateway meets a fault, until it is healed."""
+    fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
+
+    def strike(stack: Stack, _: Random) -> bool:
+        stack.simulator.fault(**fault, share=1)
+        return True
+
+    return Blow(f"gateway of {SICK}: {kind}", strike, lambda stack: stack.simulator.fault(**fault, share=0))
+
+
+KILLS: Final[Sequence[Blow]] = (
+    kill("worker-checks"),
+    kill_child("worker-checks"),
+    kill_child("worker-checks"),
+    end("worker-checks"),
+    kill("worker-ticks"),
+    kill("worker-background"),
+    kill("beat"),
+)
+OUTAGES: Final[Sequence[Blow]] = (kill("valkey"), end("valkey"), kill("postgresql"), end("postgresql"))
+SICKNESSES: Final[Sequence[Blow]] = (
+    *(sicken(kind) for kind in ("error", "timeout", "garbage", "truncate", "huge", "reset", "wrong_card")),
+    sicken("drip"),
+    sicken("retry_after"),
+    sicken("latency", milliseconds=3000),
+)
+
+
+def _signal_group(stack: Stack, service: str, number: signal.Signals) -> bool:
+    # It may have ended by itself, or not be started again yet.
+    with suppress(ProcessLookupError, FileNotFoundError):
+        os.killpg(stack.pid(service), number)
+        return True
+    return False

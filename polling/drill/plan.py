@@ -1,0 +1,45 @@
+"""How large a drill is, and how long. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from polling.models import TaskType
+
+TYPE: Final = TaskType.DATA_USAGE
+# When a claim of a dead worker has run out: until somebody claims the card again, and the call itself.
+AFTER_LOST_CLAIM_SECONDS: Final = 30
+SHORTEST_INTERVAL: Final = 30
+# The interval has a jitter of a tenth.
+JITTER: Final = 1.1
+LATENCY_MS: Final = 200
+# Calls at once, of the type and of each gateway; small calls, so that many are under way when a blow falls.
+LIMIT: Final = 12
+GATEWAY_LIMIT: Final = 6
+BATCH_SIZE: Final = 20
+# Seats of the dead are free again when none of their calls can run any more, which takes ten seconds; then a little more.
+REST_SECONDS: Final = 15
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`seconds` of harm, a blow `every` so many; each card is promised to be read so that `rate` are read a second."""
+
+    cards: int
+    rate: float
+    seconds: float
+    every: float
+    seed: int
+    claim_seconds: float = 60
+
+    def interval(self, wanting: int) -> int:
+        """Seconds between two checks of a card, when so many want them."""
+        return max(SHORTEST_INTERVAL, round(wanting / self.rate))
+
+    @property
+    def longest_seconds(self) -> float:
+        """The harm, or until a card that was forgotten would be missed; without what comes before and after."""
+        return max(self.seconds, self.longest_gap(self.interval(self.cards)))
+
+    def longest_gap(self, interval: int) -> float:
+        """A card is read within its interval, and if that claim is lost, within the time that such a one takes."""
+        return interval * JITTER + self.claim_seconds + AFTER_LOST_CLAIM_SECONDS

@@ -1,0 +1,24 @@
+"""The drills that there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from polling.drill.harm import KILLS, OUTAGES, SICK, SICKNESSES, Blow
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What is done to the engine, and a blow every so many seconds. `sick`: a carrier whose gateway it is done to."""
+
+    about: str
+    blows: Sequence[Blow]
+    every: float
+    sick: str = ""
+
+
+DRILLS: Final[dict[str, Drill]] = {
+    "kills": Drill("workers, their children and beat are killed", KILLS, 5),
+    "outages": Drill("PostgreSQL and Redis are killed and restarted", OUTAGES, 30),
+    "gateways": Drill("one gateway has one fault after the other", SICKNESSES, 30, sick=SICK),
+}

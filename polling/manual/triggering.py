@@ -1,0 +1,91 @@
+"""Has cards checked at once, because somebody asked for it: rows first, then hints in Redis."""
+
+from datetime import datetime
+
+import structlog
+from django.db import connection, transaction
+
+from accounts.models import User
+from audit.models import Action
+from audit.recording import record
+from audit.snapshots import snapshot
+from cards.models import CheckType
+from common.arrays import array
+from common.errors import DomainError
+from common.outages import Server, server_of
+from common.redis.client import for_web
+from polling.manual import allowance
+from polling.manual.choosing import Wanted, choose
+from polling.models import ManualItem, ManualTrigger
+from polling.store.manual_queue import ManualQueue
+
+log = structlog.get_logger(__name__)
+
+
+def trigger(user: User, check_type: CheckType, wanted: Wanted, *, now: datetime) -> ManualTrigger:
+    """Store what is wanted, and hint at it when the transaction is committed. Raises DomainError.
+
+    Cards that wait already for the check are skipped: they are checked once for both.
+    """
+    with transaction.atomic():
+        allowance.take_call(user, now=now)
+        chosen = choose(user, check_type, wanted)
+        allowance.require_room(check_type, len(chosen.cards))
+        row = ManualTrigger.objects.create(
+            requester=user,
+            task_type=check_type,
+            kind=wanted.kind,
+            condition=wanted.condition.given(),
+            created_at=now,
+        )
+        queued = _queue(row, chosen.cards)
+        row.accepted, row.skipped = len(queued), chosen.left_out + len(chosen.cards) - len(queued)
+        if not queued:
+            row.status, row.ended_at = ManualTrigger.Status.FINISHED, now
+        row.save(update_fields=["accepted", "skipped", "status", "ended_at"])
+        record(user, Action.TRIGGERED, row, after=snapshot(row))
+        transaction.on_commit(lambda: _hint(check_type, queued, is_single=wanted.kind == "single"))
+    return row
+
+
+def cancel(user: User, row: ManualTrigger, *, now: datetime) -> int:
+    """Have the cards that wait not checked; returns how many. Of those that are being checked the result is not told.
+
+    Raises DomainError when it has ended.
+    """
+    with transaction.atomic():
+        # The trigger before its items, as whoever ends items does.
+        won = ManualTrigger.objects.filter(pk=row.pk, ended_at=None).update(
+            status=ManualTrigger.Status.CANCELLED, ended_at=now
+        )
+        if not won:
+            raise DomainError("This trigger has ended.", code="manual_trigger_ended", status=409)
+        cancelled = ManualItem.objects.filter(trigger=row, status=ManualItem.Status.QUEUED).update(
+            status=ManualItem.Status.CANCELLED
+        )
+        record(user, Action.CANCELLED, row, after={"cancelled": cancelled})
+    return cancelled
+
+
+def _queue(row: ManualTrigger, cards: list[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO polling_manualitem (trigger_id, card_id, task_type, status, result)
+            SELECT %s, card_id, %s, 'queued', '' FROM unnest(%s::bigint[]) AS card_id ORDER BY card_id
+            ON CONFLICT (card_id, task_type) WHERE status = 'queued' DO NOTHING
+            RETURNING card_id
+            """,
+            [row.pk, row.task_type, array(cards)],
+        )
+        return [card_id for (card_id,) in cursor.fetchall()]
+
+
+def _hint(check_type: CheckType, cards: list[int], *, is_single: bool) -> None:
+    """Without Redis the rows stand, and are hinted at when it is back."""
+    try:
+        ManualQueue(for_web(), check_type).push(cards, in_front=is_single)
+    except Exception as error:
+        if server_of(error) is not Server.REDIS:
+            raise
+        log.warning("trigger_not_hinted", check=check_type, cards=len(cards))

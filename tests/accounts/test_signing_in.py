@@ -1,0 +1,72 @@
+"""The page where people sign in, and how often one may try."""
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from accounts.conf import AccountsSettings
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+URL = "/admin/login/"
+
+
+@pytest.fixture
+def ada() -> dict[str, str]:
+    user = UserFactory.create(username="ada", is_staff=True)
+    user.set_password("right")
+    user.save()
+    return {"username": "ada", "password": "right"}
+
+
+def is_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def sign_in(client: Client, fields: dict[str, str], *, address: str = "192.0.2.7") -> bool:
+    client.logout()
+    client.post(URL, fields, REMOTE_ADDR=address)
+    return is_in(client)
+
+
+def test_a_name_has_so_many_attempts_from_anywhere(
+    client: Client, redis: Redis, ada: dict[str, str], settings: Settings
+) -> None:
+    settings.ACCOUNTS = AccountsSettings(sign_ins_per_name=2)
+    assert sign_in(client, ada)
+    assert not sign_in(client, {**ada, "username": " ADA"}, address="192.0.2.8")
+
+    assert not sign_in(client, ada, address="192.0.2.9")
+
+    page = client.post(URL, ada, REMOTE_ADDR="192.0.2.9").content.decode()
+    assert "Too many attempts" in page
+
+
+def test_an_address_has_so_many_attempts_for_all_names(
+    client: Client, redis: Redis, ada: dict[str, str], settings: Settings
+) -> None:
+    settings.ACCOUNTS = AccountsSettings(sign_ins_per_address=2)
+    sign_in(client, {"username": "x", "password": "1"})
+    sign_in(client, {"username": "y", "password": "1"})
+
+    assert not sign_in(client, ada)
+    assert sign_in(client, ada, address="192.0.2.8")
+
+
+def test_what_was_typed_is_not_to_be_read_in_redis(client: Client, redis: Redis, ada: dict[str, str]) -> None:
+    sign_in(client, ada)
+
+    assert not any("ada" in key or "192.0.2" in key for key in redis.scan_iter())
+
+
+def test_without_redis_people_can_still_sign_in(
+    client: Client, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr("accounts.signing_in.for_web", away)
+
+    assert sign_in(client, ada)

@@ -1,0 +1,268 @@
+"""What every path of the API has in common, shown with polling configs."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from accounts.conf import AccountsSettings
+from accounts.models import ApiToken
+from audit.models import Operation
+from carriers.models import Carrier
+from common.models import StoredAnswer
+from polling.models import PollingConfig
+from tests.api.calling import Caller, code_of, fields_refused
+
+BODY = {"name": "Night", "priority": 5}
+
+
+@pytest.fixture
+def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr("accounts.api.throttling.for_web", away)
+
+
+def test_a_repeated_post_gets_the_first_answer_and_is_carried_out_once(operator: Caller) -> None:
+    first = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+    second = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    assert first["ETag"] == second["ETag"]
+    assert (first.get("Idempotency-Replayed"), second["Idempotency-Replayed"]) == (None, "true")
+    assert PollingConfig.objects.count() == Operation.objects.count() == 1
+
+
+def test_a_key_is_good_for_one_request_of_one_user(operator: Caller) -> None:
+    operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+
+    other_body = operator.post("polling-configs", {**BODY, "priority": 6}, Idempotency_Key="a-1")
+    other_user = Caller.of("operator").post("polling-configs", {**BODY, "name": "Day"}, Idempotency_Key="a-1")
+
+    assert code_of(other_body) == (422, "idempotency_key_reused")
+    assert other_user.status_code == 201
+    assert set(PollingConfig.objects.values_list("name", "priority")) == {("Night", 5), ("Day", 5)}
+
+
+def test_what_was_refused_may_be_tried_again_with_its_key(operator: Caller) -> None:
+    refused = operator.post("polling-configs", {"name": "Night"}, Idempotency_Key="a-1")
+    again = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+
+    assert fields_refused(refused) == {"priority": "required"}
+    assert again.status_code == 201
+
+
+def test_a_key_is_forgotten_after_a_day(operator: Caller) -> None:
+    operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+    StoredAnswer.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    again = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+    operator.post("polling-configs", {**BODY, "name": "Day"}, Idempotency_Key="a-2")
+
+    assert fields_refused(again) == {"name": "unique"}
+    assert [stored.key for stored in StoredAnswer.objects.all()] == ["a-2"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "é"])
+def test_a_key_that_is_none_is_refused_by_name(operator: Caller, key: str) -> None:
+    answer = operator.post("polling-configs", BODY, Idempotency_Key=key)
+
+    assert fields_refused(answer) == {"Idempotency-Key": "invalid"}
+    assert not PollingConfig.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_is_in_use_is_not_waited_for(redis: Redis) -> None:
+    operator = Caller.of("operator")
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"once {operator.user.pk} a-1"]
+            )
+            taken.set()
+            done.wait(10)
+        connections.close_all()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert taken.wait(10)
+        answer = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
+    finally:
+        done.set()
+        holder.join()
+
+    assert code_of(answer) == (409, "idempotency_key_in_use")
+
+
+def test_stored_answers_are_not_to_be_read_in_the_database(operator: Caller) -> None:
+    operator.post("polling-configs", {**BODY, "description": "canary"}, Idempotency_Key="a-1")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT answer || fingerprint FROM common_storedanswer")
+        (stored,) = cursor.fetchone()
+    assert "canary" not in stored
+
+
+def test_requests_are_counted_and_the_answer_says_what_is_left(operator: Caller, settings: Settings) -> None:
+    settings.ACCOUNTS = AccountsSettings(reads_per_minute=2, writes_per_minute=1)
+
+    first, second, third = (operator.get("polling-configs") for _ in range(3))
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first["RateLimit-Policy"] == '"reads";q=2;w=60'
+    assert first["RateLimit"].startswith('"reads";r=1;t=')
+    assert code_of(third) == (429, "rate_limited")
+    assert third["RateLimit"].startswith('"reads";r=0;t=')
+    assert 1 <= int(third["Retry-After"]) <= 30
+    # Writes, and other users, have turns of their own.
+    assert operator.post("polling-configs", BODY).status_code == 201
+    assert Caller.of("operator").get("polling-configs").status_code == 200
+
+
+def test_a_write_beyond_the_limit_changes_nothing(operator: Caller, settings: Settings) -> None:
+    settings.ACCOUNTS = AccountsSettings(writes_per_minute=1)
+    operator.post("polling-configs", BODY)
+
+    refused = operator.post("polling-configs", {**BODY, "name": "Day"})
+
+    assert code_of(refused) == (429, "rate_limited")
+    assert [config.name for config in PollingConfig.objects.all()] == ["Night"]
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_without_redis_reads_are_let_through_and_writes_refused(operator: Caller) -> None:
+    read = operator.get("polling-configs")
+    written = operator.post("polling-configs", BODY)
+
+    assert (read.status_code, "RateLimit" in read) == (200, False)
+    assert code_of(written) == (503, "rate_limit_unavailable")
+    assert written["Retry-After"] == "5"
+    assert not PollingConfig.objects.exists()
+
+
+def test_a_token_that_may_only_read_writes_nothing(operator: Caller) -> None:
+    reader = Caller(operator.user, scope=ApiToken.Scope.READ)
+
+    assert reader.get("polling-configs").status_code == 200
+    assert code_of(reader.post("polling-configs", BODY)) == (403, "token_only_reads")
+    assert not PollingConfig.objects.exists()
+
+
+@pytest.mark.parametrize(("body", "code"), [
+    (b"{", "parse_error"),
+    (b"[]", "parse_error"),
+    (b'"x"', "parse_error"),
+    (b"[" * 100_000, "parse_error"),
+    (b'{"name": NaN}', "parse_error"),
+    (b'{"name": "\\ud800"}', "parse_error"),
+    (b"\xff\xfe", "parse_error"),
+    (b'{"priority": 1' + b"0" * 400 + b"}", "parse_error"),
+])  # fmt: skip
+def test_a_body_that_is_no_object_is_refused(operator: Caller, body: bytes, code: str) -> None:
+    assert code_of(operator.post("polling-configs", body)) == (400, code)
+
+
+def test_a_body_is_bounded_and_json(operator: Caller) -> None:
+    large = b'{"description": "' + b"x" * 2_000_000 + b'"}'
+
+    assert code_of(operator.post("polling-configs", large)) == (413, "body_too_large")
+    form = operator.post("polling-configs", b"name=x", Content_Type="application/x-www-form-urlencoded")
+    assert code_of(form) == (415, "unsupported_media_type")
+    assert not PollingConfig.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["post", "options", "trace", "propfind"])
+def test_a_method_that_is_not_listed_is_a_problem(operator: Caller, method: str) -> None:
+    config = PollingConfig.objects.create(name="Day", priority=1)
+
+    answer = operator.send(method, f"polling-configs/{config.pk}")
+
+    assert code_of(answer) == (405, "method_not_allowed")
+    assert {"GET", "PUT", "PATCH", "DELETE"} <= set(answer["Allow"].split(", "))
+
+
+@pytest.mark.parametrize("pk", ["0", "999", "9" * 18, "9" * 30, "-1", "x", "1.5", "%00"])
+def test_an_id_that_nobody_has_is_not_there(operator: Caller, pk: str) -> None:
+    assert operator.get(f"polling-configs/{pk}").status_code == 404
+
+
+@pytest.mark.parametrize(("query", "field"), [
+    ({"page": 0}, "page"), ({"page": "x"}, "page"), ({"page": 10**30}, "page"), ({"page": "\x00"}, "page"),
+    ({"page_size": 501}, "page_size"), ({"page_size": 0}, "page_size"), ({"cursor": "x"}, "cursor"),
+    ({"status": ""}, "status"), ({"carrier_id": 1.5}, "carrier_id"), ({"x\x00": 1}, "x\x00"),
+])  # fmt: skip
+def test_a_query_that_makes_no_sense_is_refused_by_name(
+    operator: Caller, query: dict[str, Any], field: str
+) -> None:
+    assert list(fields_refused(operator.get("polling-configs", **query))) == [field]
+
+
+def test_pages_lead_to_each_other(operator: Caller) -> None:
+    for number in range(5):
+        PollingConfig.objects.create(name=f"{number}", priority=number)
+
+    first = operator.get("polling-configs", page_size=2).json()
+    second = operator.get("polling-configs", page_size=2, page=2).json()
+    beyond = operator.get("polling-configs", page_size=2, page=9).json()
+
+    assert [one["name"] for one in first["results"]] == ["0", "1"]
+    assert (first["count"], first["previous"]) == (5, None)
+    assert first["next"].endswith("/api/v1/polling-configs?page=2&page_size=2")
+    assert [one["name"] for one in second["results"]] == ["2", "3"]
+    assert second["previous"].endswith("/api/v1/polling-configs?page_size=2")
+    assert (beyond["results"], beyond["next"]) == ([], None)
+    assert beyond["previous"].endswith("page=3&page_size=2")
+
+
+def test_a_session_writes_with_a_csrf_token_only(operator: Caller) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(operator.user)
+
+    answer = client.post("/api/v1/polling-configs", BODY, content_type="application/json")
+
+    assert code_of(answer) == (403, "permission_denied")
+    assert not PollingConfig.objects.exists()
+
+
+def test_people_who_are_signed_in_can_browse(operator: Caller) -> None:
+    PollingConfig.objects.create(name="Day", priority=1)
+    client = Client()
+    client.force_login(operator.user)
+
+    for path in (
+        "polling-configs",
+        f"polling-configs/{PollingConfig.objects.get().pk}",
+        "polling-stats/queues",
+    ):
+        page = client.get(f"/api/v1/{path}", headers={"Accept": "text/html"})
+        assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_what_somebody_else_made_meanwhile_is_a_conflict(
+    operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polling.api.config_fields import PollingConfigSerializer
+
+    PollingConfig.objects.create(name="Night", priority=1)
+    # As if the other one were made after the look, and before the write.
+    monkeypatch.setattr(
+        PollingConfigSerializer.Meta, "extra_kwargs", {"name": {"validators": []}}, raising=False
+    )
+
+    answer = operator.post("polling-configs", BODY)
+
+    assert code_of(answer) == (409, "conflict")
+    assert not Operation.objects.exists()
+    assert not Carrier.objects.exists()

@@ -1,0 +1,109 @@
+"""Schemathesis over the whole schema on a live server: no failure of ours, and nothing that is not documented."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, given, seed, strategies
+from hypothesis import settings as hypothesis_settings
+from pytest_django import Settings
+from redis import Redis
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from accounts import tokens
+from accounts.conf import AccountsSettings
+from accounts.models import ApiToken
+from polling.defaults import make_missing
+from tests.factories import (
+    AgentFactory,
+    CardFactory,
+    CarrierFactory,
+    CheckStateFactory,
+    GatewayFactory,
+    PauseFactory,
+    UserFactory,
+)
+
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+)
+EXAMPLES = 10
+# An id that no sequence of the suite comes to.
+ROW = 10**12
+
+
+def _token(role: str) -> str:
+    user = UserFactory.create(role=role, pk=10**15, agent=AgentFactory.create() if role == "agent" else None)
+    token, text = tokens.issue(user, name="test", scope=ApiToken.Scope.WRITE)
+    # Where chance does not find and revoke it.
+    ApiToken.objects.filter(pk=token.pk).update(id=10**15)
+    return text
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("role", ["administrator", "agent"])
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_whatever_is_sent_the_answer_is_documented(
+    mode: GenerationMode, role: str, live_server: Any, redis: Redis, limits: Settings
+) -> None:
+    make_missing()
+    CheckStateFactory.create(
+        card=CardFactory.create(carrier=CarrierFactory.create(code="cards")), failing_since=timezone.now()
+    )
+    GatewayFactory.create(pk=ROW, carrier=CarrierFactory.create(pk=ROW))
+    PauseFactory.create(pk=ROW, owner=UserFactory.create(pk=ROW, username="somebody"))
+    ApiToken.objects.create(pk=ROW, user_id=ROW, name="x", prefix="0" * 12, digest="0" * 64)
+    headers = {"Authorization": f"Bearer {_token(role)}"}
+    described = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    schema = schemathesis.openapi.from_dict(described)
+    seen: set[int] = set()
+    wrong: list[str] = []
+
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
+        operation = found.ok()
+
+        @seed(1)
+        @hypothesis_settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode), is_there=strategies.booleans())
+        def ask(case: Any, is_there: bool) -> None:
+            if is_there and "id" in case.path_parameters:
+                case.path_parameters["id"] = ROW
+            response = case.call(base_url=live_server.url, headers=headers)
+            seen.add(response.status_code)
+            case.validate_response(response, checks=CHECKS)
+
+        try:
+            ask()
+        except FailureGroup as group:
+            wrong.append(f"{operation.label}: {group}")
+
+    assert not wrong, "\n\n".join(wrong)
+    assert {400, 404} <= seen if role == "administrator" else {403} <= seen
+    assert 200 in seen or mode is GenerationMode.NEGATIVE
+    assert 401 not in seen
+    assert 500 not in seen
+
+
+@pytest.fixture
+def limits(settings: Settings) -> Settings:
+    settings.ACCOUNTS = AccountsSettings(reads_per_minute=1_000_000, writes_per_minute=1_000_000)
+    return settings

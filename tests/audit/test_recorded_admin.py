@@ -1,0 +1,117 @@
+"""What people do in the admin is recorded."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from audit.models import Operation
+from cards.models import Card
+from carriers.models import Carrier
+from tests.factories import CardFactory, CarrierFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def administrator(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client
+
+
+def address(model: Any, page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def recorded() -> list[tuple[str, str, str, Any, Any]]:
+    operations = Operation.objects.order_by("id")
+    return [(one.actor_name, one.action, one.target_type, one.before, one.after) for one in operations]
+
+
+def form_of(client: Client, url: str, **changes: Any) -> dict[str, Any]:
+    initial = client.get(url).context["adminform"].form.initial
+    return {name: value for name, value in initial.items() if value is not None} | changes
+
+
+def test_a_row_that_is_added_changed_and_deleted(administrator: Client) -> None:
+    fields = {"code": "sun", "name": "Sun", "time_zone": "UTC", "billing_day": 1, "counter": "per_cycle"}
+    administrator.post(address(Carrier, "add"), fields)
+    carrier = Carrier.objects.get()
+    administrator.post(address(Carrier, "change", carrier.pk), {**fields, "billing_day": 5})
+    administrator.post(address(Carrier, "delete", carrier.pk), {"post": "yes"})
+
+    assert recorded() == [
+        ("root", "created", "carriers.carrier", None, {"id": carrier.pk, **fields}),
+        ("root", "changed", "carriers.carrier", {"billing_day": 1}, {"billing_day": 5}),
+        ("root", "deleted", "carriers.carrier", {"id": carrier.pk, **fields, "billing_day": 5}, None),
+    ]
+
+
+def test_a_form_that_is_refused_records_nothing(administrator: Client) -> None:
+    carrier = CarrierFactory.create()
+
+    url = address(Carrier, "change", carrier.pk)
+    administrator.post(url, form_of(administrator, url, billing_day=29))
+
+    assert recorded() == []
+
+
+def test_rows_that_are_deleted_together(administrator: Client) -> None:
+    users = UserFactory.create_batch(2)
+
+    chosen = {"action": "delete_selected", "_selected_action": [user.pk for user in users], "post": "yes"}
+    administrator.post(address(User, "changelist"), chosen)
+
+    assert not User.objects.filter(pk__in=[user.pk for user in users]).exists()
+    assert {(one[1], one[3]["username"]) for one in recorded()} == {
+        ("deleted", user.username) for user in users
+    }
+
+
+def test_a_password_is_recorded_as_changed_and_not_as_what(administrator: Client) -> None:
+    user = UserFactory.create()
+    user.set_password("old canary")
+    user.save()
+
+    administrator.post(
+        reverse("admin:auth_user_password_change", args=[user.pk]),
+        {"password1": "new canary 77", "password2": "new canary 77", "usable_password": "true"},
+    )
+
+    user.refresh_from_db()
+    assert user.check_password("new canary 77")
+    assert recorded() == [
+        ("root", "changed", "accounts.user", {"password": "(secret)"}, {"password": "(secret)"})
+    ]
+
+
+def test_a_role_that_is_given_is_recorded(administrator: Client) -> None:
+    user = UserFactory.create(role="viewer")
+    operator = Group.objects.get(name="operator")
+    url = address(User, "change", user.pk)
+
+    fields = form_of(
+        administrator, url, groups=[operator.pk], date_joined_0="2026-01-01", date_joined_1="00:00:00"
+    )
+    administrator.post(url, {name: value for name, value in fields.items() if value is not False})
+
+    [(_, action, _, before, after)] = recorded()
+    assert (action, before["groups"], after["groups"]) == ("changed", ["viewer"], ["operator"])
+
+
+def test_a_card_that_is_changed_through_its_lifecycle(administrator: Client) -> None:
+    card = CardFactory.create()
+    inlines = {
+        f"{prefix}-{part}": 0
+        for prefix in ("check_states", "usage", "subscription_set")
+        for part in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    url = address(Card, "change", card.pk)
+
+    administrator.post(url, {**form_of(administrator, url), **inlines, "status": 4})
+
+    [(_, action, target, before, after)] = recorded()
+    assert (action, target, before["status"], after["status"]) == ("changed", "cards.card", 3, 4)

@@ -1,0 +1,151 @@
+import json
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.transaction import TransactionManagementError
+
+from accounts.models import ApiToken, User
+from audit import origins
+from audit.models import Action, Operation
+from audit.origins import Origin
+from audit.recording import record
+from audit.snapshots import snapshot
+from carriers.models import Gateway
+from common import request_ids
+from tests.factories import CarrierFactory, GatewayFactory, UserFactory
+from tests.gateway import SECRET
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_operation_tells_who_did_what_from_where_and_what_differs() -> None:
+    carrier, user = CarrierFactory.create(), UserFactory.create(username="ada")
+    before = snapshot(carrier)
+    carrier.name = "Renamed"
+    request_ids.bind("abc-1")
+
+    with origins.of(Origin("192.0.2.7", "192.0.2.1")):
+        record(user, Action.CHANGED, carrier, before=before, after=snapshot(carrier))
+
+    operation = Operation.objects.get()
+    assert (operation.actor, operation.actor_name, operation.action) == (user, "ada", "changed")
+    assert (operation.target_type, operation.target_id) == ("carriers.carrier", str(carrier.pk))
+    assert (operation.before, operation.after) == ({"name": "Northwind Mobile"}, {"name": "Renamed"})
+    assert (operation.client_ip, operation.server_ip, operation.request_id) == (
+        "192.0.2.7", "192.0.2.1", "abc-1",
+    )  # fmt: skip
+
+
+def test_a_part_of_the_system_is_named_and_is_nobody() -> None:
+    record("create_api_token", Action.CREATED, CarrierFactory.create(), after={"name": "x"})
+
+    operation = Operation.objects.get()
+    assert (operation.actor, operation.actor_name, operation.client_ip) == (None, "create_api_token", None)
+
+
+def test_what_was_done_to_several_rows_names_none_of_them() -> None:
+    record(UserFactory.create(), Action.DELETED, Gateway, after={"gateways": [1, 2]})
+
+    operation = Operation.objects.get()
+    assert (operation.target_type, operation.target_id, operation.after) == (
+        "carriers.gateway", "", {"gateways": [1, 2]},
+    )  # fmt: skip
+
+
+def test_a_change_that_changes_nothing_is_not_recorded() -> None:
+    carrier = CarrierFactory.create()
+
+    found = record(
+        UserFactory.create(), Action.CHANGED, carrier, before=snapshot(carrier), after=snapshot(carrier)
+    )
+
+    assert found is None
+    assert not Operation.objects.exists()
+
+
+def test_a_changed_secret_is_recorded_without_either_of_them() -> None:
+    gateway = Gateway.objects.get(pk=GatewayFactory.create().pk)
+    before = snapshot(gateway)
+    gateway.credentials = '{"app_id": "demo", "secret": "canary"}'
+
+    record(UserFactory.create(), Action.CHANGED, gateway, before=before, after=snapshot(gateway))
+
+    operation = Operation.objects.get()
+    assert (operation.before, operation.after) == ({"credentials": "(secret)"}, {"credentials": "(secret)"})
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"secret": "canary"},
+        {"webhook": {"app_secret": "canary"}},
+        {"rows": [{"access_token": "canary"}, {"PASSWORD": "canary"}]},
+        {"credentials": {"app_id": "canary"}},
+    ],
+)
+def test_what_is_called_a_secret_is_hidden_wherever_it_stands(after: dict[str, Any]) -> None:
+    record(UserFactory.create(), Action.CREATED, CarrierFactory.create(), after=after)
+
+    assert "canary" not in json.dumps(Operation.objects.get().after)
+
+
+def test_the_snapshots_of_whatever_has_secrets_hide_them() -> None:
+    user = UserFactory.create()
+    user.set_password("canary-password")
+    token = ApiToken(user=user, digest="c" * 64)
+
+    for row, secret in ((user, user.password), (token, token.digest), (GatewayFactory.create(), SECRET)):
+        record(user, Action.CREATED, row, after=snapshot(row))
+        assert secret not in json.dumps(Operation.objects.latest("id").after)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_of_a_transaction_nothing_can_be_recorded() -> None:
+    with pytest.raises(TransactionManagementError):
+        record("nobody", Action.CREATED, User, after={})
+
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_operation SET actor_name = 'somebody else'",
+        "DELETE FROM audit_operation",
+        "TRUNCATE audit_operation",
+    ],
+)
+@pytest.mark.parametrize("role", ["origin", "replica"])
+def test_postgresql_refuses_to_change_what_was_recorded(change: str, role: str) -> None:
+    record("test", Action.CREATED, CarrierFactory.create(), after={})
+    with connection.cursor() as cursor:
+        # Off in the suite only, which empties tables; the migration has it on.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE audit_operation ENABLE ALWAYS TRIGGER operation_table_stays")
+        cursor.execute(f"SET LOCAL session_replication_role = {role}")
+
+        with pytest.raises(IntegrityError, match="only ever added"), transaction.atomic():
+            cursor.execute(change)
+
+    assert Operation.objects.get().actor_name == "test"
+
+
+@pytest.mark.parametrize(
+    ("role", "seen"),
+    [
+        ("administrator", {"carriers.carrier", "accounts.user"}),
+        ("operator", {"carriers.carrier"}),
+        ("viewer", {"carriers.carrier"}),
+        ("agent", set()),
+        (None, set()),
+    ],
+)
+def test_staff_sees_operations_and_administrators_those_on_users(role: str | None, seen: set[str]) -> None:
+    user = UserFactory.create(role=role)
+    record("test", Action.CREATED, CarrierFactory.create(), after={})
+    record("test", Action.CREATED, user, after={})
+
+    assert set(Operation.objects.visible_to(user).values_list("target_type", flat=True)) == seen
+    user.is_active = False
+    assert not Operation.objects.visible_to(user).exists()

@@ -1,0 +1,35 @@
+from ipaddress import ip_network
+
+import pytest
+
+from common.addresses import client_behind, towards
+
+PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.7", [], "192.0.2.7"),
+        # Nobody vouches for what a stranger writes.
+        ("192.0.2.7", ["198.51.100.1"], "192.0.2.7"),
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.5", "198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.5", "198.51.100.1", " 10.0.0.2"], "198.51.100.1"),
+        ("10.0.0.1", ["nonsense"], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
+        ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("fe80::1%eth0", [], "fe80::1"),
+        ("", ["198.51.100.1"], None),
+    ],
+)
+def test_the_client_is_whoever_the_last_trusted_proxy_asks_for(
+    peer: str, forwarded: list[str], client: str | None
+) -> None:
+    assert client_behind(peer, forwarded, trusted=PROXIES) == client
+
+
+def test_the_address_that_faces_a_client() -> None:
+    assert towards("127.0.0.1") == "127.0.0.1"
+    assert towards("nonsense") is None

@@ -1,0 +1,42 @@
+"""Makes the fleet of a fault test in one process: `python -m tests.faults.fleet --cards N --seed S ...`."""
+
+import os
+from argparse import ArgumentParser
+
+import django
+from django.core.management import call_command
+
+
+def main() -> None:
+    arguments = ArgumentParser()
+    arguments.add_argument("--cards", required=True)
+    arguments.add_argument("--seed", required=True)
+    arguments.add_argument("--now", help="the moment that the fleet is of")
+    arguments.add_argument("--unread", action="store_true", help="nobody has read its cards yet")
+    arguments.add_argument("--without-real-names", action="store_true", help="nobody asks about them")
+    given = arguments.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    moment = [f"--now={given.now}"] if given.now else []
+    call_command("generate_cards", f"--count={given.cards}", f"--seed={given.seed}", *moment)
+    prepare(is_unread=given.unread, has_real_names=not given.without_real_names)
+    call_command("init_polling")
+
+
+def prepare(*, is_unread: bool, has_real_names: bool) -> None:
+    from cards.models import CardUsage, CheckState
+    from config.local.prepare import ensure_admin
+    from polling import defaults
+    from polling.models import PollingConfig
+
+    ensure_admin(os.environ["ADMIN_PASSWORD"])
+    defaults.make_missing()
+    if not has_real_names:
+        PollingConfig.objects.update(realname_check_interval=None)
+    if is_unread:
+        CheckState.objects.all().delete()
+        CardUsage.objects.all().delete()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""A gateway with a third of the fleet is dead: once its breaker is open and its cards are away, none is claimed."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+
+from carriers.simulator.fleet import CARRIERS
+from polling.store import keys
+from polling.store.schedule import Schedule
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import TYPE, law_holds
+from tests.faults.test_sick_gateway import is_open
+
+pytestmark = pytest.mark.faults
+DEAD = CARRIERS[0]
+# The fleet; a third of it is the dead gateway's.
+CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "15_000"))
+# So many healthy ones are made due again when the others are away.
+AGAIN = 10_000
+PROBE_SECONDS = 15
+
+
+def due_of_the_dead(stack: Stack) -> dict[int, float]:
+    """When its cards are due, and so whether anybody has claimed one: a claim moves it."""
+    queue = stack.redis.zrange(keys.queue(TYPE), 0, -1, withscores=True)
+    due = dict(cast("list[tuple[str, float]]", queue))
+    cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")
+    return {card: due[str(card)] for (card,) in cards if str(card) in due}
+
+
+def read_since(stack: Stack, moment: datetime) -> set[int]:
+    """Cards that have a good answer from after then."""
+    query = (
+        f"SELECT card_id FROM cards_checkstate WHERE type = '{TYPE}' AND checked_at > '{moment.isoformat()}'"
+    )
+    return {card for (card,) in stack.rows(query)}
+
+
+def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make_stack: MakeStack) -> None:
+    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="0")
+    stack.simulator.fault(path=f"/c/{DEAD.code}", kind="error", share=1)
+    started = datetime.now(UTC)
+    stack.start_engine(with_background=True)
+    stack.wait_until(lambda: is_open(stack), seconds=60, what="the breaker opens")
+    # Who was in flight when it opened comes back after a minute at most, finds it closed, and waits half an interval.
+    later = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
+    away_after = stack.wait_until(
+        lambda: min(due_of_the_dead(stack).values()) > later,
+        seconds=100 + CARDS / 5000,
+        what="its cards are planned away",
+    )
+    dead = due_of_the_dead(stack)
+    healthy = set(sorted(stack.scheduled() - dead.keys())[:AGAIN])
+
+    stack.wait_until(
+        lambda: healthy <= read_since(stack, started) and not stack.redis.hlen(keys.claims(TYPE)),
+        seconds=90 + CARDS / 1000,
+        what="the healthy ones are read for the first time",
+    )
+    begun = datetime.now(UTC)
+    Schedule(stack.redis, TYPE).hasten([(card, 0.0) for card in healthy])
+    stack.wait_until(
+        lambda: healthy <= read_since(stack, begun),
+        seconds=90 + CARDS / 1000,
+        what="the healthy ones are read",
+    )
+
+    assert due_of_the_dead(stack) == dead
+    took = (datetime.now(UTC) - begun).total_seconds()
+    probes = [call for call in stack.calls_since(begun) if call["path"].startswith(f"/c/{DEAD.code}")]
+    print(
+        f"\n{len(dead)} cards away {away_after:.1f} s after the breaker opened; {len(healthy)} read in {took:.0f} s"
+    )
+    assert len(probes) <= 1 + took / PROBE_SECONDS
+    assert all(len(call["cards"]) == 1 for call in probes)
+    assert law_holds(stack)

@@ -1,0 +1,59 @@
+"""Everything has been down for an hour: what is owed is one check a card, and no gateway is overrun."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from polling.drill.call_log import most_at_one_gateway
+from polling.limits import seats_of
+from polling.store import keys
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import TYPE, asked_since, law_holds
+
+pytestmark = pytest.mark.faults
+CARDS, SEATS, GATEWAY_SEATS = 400, 6, 3
+HOUR = 3600
+INTERVAL = 60
+
+
+def an_hour_passes(stack: Stack) -> None:
+    """As far as the schedule is concerned: everything was due an hour ago."""
+    for card in stack.scheduled():
+        stack.redis.zincrby(keys.queue(TYPE), -HOUR, str(card))
+
+
+def test_each_card_is_asked_about_once_and_no_gateway_has_more_calls_than_its_limit(
+    make_stack: MakeStack,
+) -> None:
+    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="0")
+    stack.check_every(INTERVAL)
+    stack.rows(f"UPDATE carriers_gateway SET batch_size = 5, max_concurrency = {GATEWAY_SEATS} RETURNING id")
+    stack.rows(f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS} RETURNING id")
+    stack.manage("init_polling")
+    stack.simulator.fault(path="/c/", kind="latency", milliseconds=300)
+    owed = stack.scheduled()
+    an_hour_passes(stack)
+    assert stack.redis.zcount(keys.queue(TYPE), "-inf", stack.redis.time()[0] - HOUR + INTERVAL) == len(owed)
+
+    begun = datetime.now(UTC)
+    stack.start_engine()
+    stack.wait_until(
+        lambda: len(asked_since(stack, begun)) == len(owed), seconds=60, what="every card is asked about"
+    )
+    stack.let_pass(5)
+
+    calls = stack.calls_since(begun)
+    # Until the shortest interval has passed since the first of them, no card is due a second time.
+    took = (datetime.now(UTC) - begun).total_seconds()
+    assert took < INTERVAL * 0.9
+    asked = Counter(iccid for call in calls for iccid in call["cards"])
+    assert set(asked.values()) == {1}
+    most = most_at_one_gateway(calls)
+    print(
+        f"\n{len(owed)} cards owed, {sum(asked.values())} asked about in {took:.0f} s; most at once at a gateway: {most}"
+    )
+    assert most <= GATEWAY_SEATS
+    assert max(call["in_flight"] for call in calls) <= SEATS
+    assert seats_of(stack.redis, TYPE).occupancy().limit == SEATS
+    assert law_holds(stack)

@@ -1,0 +1,90 @@
+"""The drill in short, through the command that an operator types; and what a task a card loses to kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from polling.benchmark.baseline.app import QUEUE
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import TYPE
+
+pytestmark = pytest.mark.faults
+ROOT = Path(__file__).resolve().parent.parent.parent
+CARDS, KILLS = 600, 3
+
+
+def test_every_promise_is_kept_under_kills(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (
+            sys.executable, "manage.py", "drill", "kills", "--seconds=45", "--every=4", "--cards=1200", "--rate=40",
+            f"--seed={datetime.now(UTC).microsecond}", "--json",
+        ),
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path), "POLLING_CLAIM_SECONDS": "26"},
+        check=False, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["passed"]
+    assert len(found["findings"]) >= 14
+    assert sum(found["blows"].values()) >= 4
+
+
+def read_since(stack: Stack, moment: datetime) -> int:
+    query = (
+        f"SELECT count(*) FROM cards_checkstate WHERE type = '{TYPE}' AND checked_at > '{moment.isoformat()}'"
+    )
+    return int(stack.rows(query)[0][0])
+
+
+def kill_again_and_again(stack: Stack, name: str, begun: datetime) -> None:
+    for _ in range(KILLS):
+        stack.wait_until(
+            partial(reads_more, stack, begun, read_since(stack, begun)), seconds=40, what="it works"
+        )
+        with suppress(ProcessLookupError):
+            os.killpg(stack.pid(name), signal.SIGKILL)
+
+
+def reads_more(stack: Stack, begun: datetime, than: int) -> bool:
+    return read_since(stack, begun) > than
+
+
+def lost_by_the_baseline(stack: Stack) -> int:
+    """Messages that were sent, and whose cards nobody reads: the broker has forgotten them, or keeps them for an hour."""
+    begun = datetime.now(UTC)
+    sent = int(stack.run("-m", "polling.benchmark.baseline.feeding", str(CARDS)))
+    stack.start(
+        "baseline", "-m", "celery", "--app=polling.benchmark.baseline.app", "--quiet", "--skip-checks", "worker",
+        f"--queues={QUEUE}", "--without-mingle", "--without-gossip", "--without-heartbeat",
+    )  # fmt: skip
+    kill_again_and_again(stack, "baseline", begun)
+    with Redis.from_url(stack.variables["CELERY_BROKER_URL"]) as broker:
+        stack.wait_until(lambda: not broker.llen(QUEUE), seconds=60, what="no message is left")
+    found = -1
+    while found != (found := read_since(stack, begun)):
+        stack.let_pass(3)
+    stack.stop("baseline")
+    return sent - found
+
+
+def test_a_task_a_card_loses_cards_to_kills(make_stack: MakeStack) -> None:
+    stack = make_stack(CARDS, fleet_of=datetime.now(UTC))
+    stack.simulator.fault(path="/c/", kind="latency", milliseconds=100)
+
+    lost = lost_by_the_baseline(stack)
+
+    print(
+        f"\n{KILLS} kills cost a task a card {lost} of {CARDS} cards; the drill above says what they cost the engine"
+    )
+    assert lost > 0

@@ -1,0 +1,109 @@
+"""The judges of a drill see what they are there for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from polling.drill import call_log
+from polling.drill.findings import Findings
+from polling.drill.plan import Plan
+from polling.drill.registry import DRILLS
+from polling.drill.report import report
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def call(
+    start: float,
+    end: float,
+    *cards: str,
+    fault: str | None = None,
+    in_flight: int = 1,
+    is_answered: bool = True,
+    gateway: str = "northwind",
+) -> dict[str, Any]:
+    begun, ended = (BEGIN + timedelta(seconds=moment) for moment in (start, end))
+    return {
+        "start": begun.isoformat(), "end": ended.isoformat(), "path": f"/c/{gateway}/v1/usage",
+        "cards": list(cards), "in_flight": in_flight, "fault": fault, "is_answered": is_answered,
+    }  # fmt: skip
+
+
+def gap(*calls: dict[str, Any], cards: str = "ab", end: float = 100) -> float:
+    return call_log.longest_gap(calls, set(cards), begin=BEGIN, end=BEGIN + timedelta(seconds=end))
+
+
+def test_the_longest_gap_is_between_answers_before_the_first_or_after_the_last() -> None:
+    assert gap(call(9, 10, "a", "b"), call(59, 60, "a", "b"), end=70) == 50
+    assert gap(call(59, 60, "a", "b"), call(9, 10, "a", "b"), end=200) == 140
+    assert gap(call(39, 40, "a", "b"), call(49, 50, "a", "b"), end=60) == 40
+
+
+def test_a_card_that_is_never_answered_for_is_seen_and_a_call_that_met_a_fault_is_no_answer() -> None:
+    assert gap(call(9, 10, "a")) == 100
+    assert gap(call(9, 10, "a", "b"), call(49, 50, "a", "b", fault="error")) == 90
+    assert gap(call(9, 10, "a", "b"), call(49, 50, "a", "b", fault="latency")) == 50
+    assert gap(call(9, 10, "a", "b"), call(49, 50, "a", "b", fault="latency", is_answered=False)) == 90
+    assert gap(call(9, 10, "a", "b", "c"), call(49, 50, "a", "b")) == 50
+
+
+def test_calls_about_a_card_that_overlap_are_counted() -> None:
+    apart = [call(0, 1, "a"), call(1, 2, "a"), call(0, 2, "b")]
+
+    assert call_log.asked_twice_at_once(apart) == 0
+    assert call_log.asked_twice_at_once([*apart, call(1.5, 3, "a", "c")]) == 1
+    assert call_log.asked_twice_at_once([call(0, 9, "a"), call(1, 2, "a"), call(3, 4, "a")]) == 2
+
+
+def test_answers_and_calls_at_once_are_counted() -> None:
+    calls = [
+        call(0, 1, "a", "b"),
+        call(0, 1, "b", in_flight=7),
+        call(0, 1, "a", fault="error"),
+        call(0, 1, "x"),
+    ]
+
+    assert call_log.answers(calls, {"a", "b"}) == 3
+    assert call_log.most_at_once(calls) == 7
+    assert call_log.most_at_once([]) == 0
+
+
+def test_the_most_calls_at_one_gateway_are_those_that_overlap_there() -> None:
+    calls = [call(0, 2, "a"), call(1, 3, "b"), call(2, 4, "c"), call(1, 3, "d", gateway="bluepeak")]
+
+    assert call_log.most_at_one_gateway(calls) == 2
+
+
+def test_a_drill_is_passed_when_every_promise_was_kept_and_there_was_one() -> None:
+    findings = Findings()
+    assert not findings.are_well
+
+    findings.at_most("calls at once", 50, 50)
+    findings.at_least("cards a second", 180, 200.5)
+    assert report(findings)["passed"]
+    assert [(line.bound, line.found) for line in findings.lines] == [("<= 50", "50"), (">= 180", "200.50")]
+
+    findings.at_most("cards lost", 0, 1)
+    assert not report(findings)["passed"]
+
+
+@pytest.mark.parametrize(("wanting", "interval"), [(50_000, 250), (46_600, 233), (100, 30)])
+def test_the_interval_is_what_brings_the_rate_but_no_shorter_than_intervals_may_be(
+    wanting: int, interval: int
+) -> None:
+    assert Plan(50_000, rate=200, seconds=600, every=5, seed=1).interval(wanting) == interval
+
+
+def test_a_drill_lasts_until_a_card_that_was_forgotten_would_be_missed() -> None:
+    short = Plan(1200, rate=40, seconds=45, every=4, seed=1, claim_seconds=26)
+
+    assert short.longest_gap(30) == 33 + 26 + 30
+    assert short.longest_seconds == short.longest_gap(30)
+    assert Plan(1200, rate=40, seconds=600, every=4, seed=1).longest_seconds == 600
+
+
+def test_each_drill_has_blows_and_a_pace() -> None:
+    for name, drill in DRILLS.items():
+        assert drill.blows, name
+        assert drill.every > 0

@@ -1,0 +1,309 @@
+"""Checks that somebody asks for are made at once, once, and each of them ends."""
+
+import time
+from datetime import timedelta
+from random import Random
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import Card, CheckType
+from carriers.simulator.remote import RunningSimulator
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
+from polling.manual import restoring, triggering
+from polling.models import ManualTrigger, Pause, PollingConfig
+from polling.seeding import Seeding
+from polling.store import keys
+from polling.store.schedule import Schedule, Settlement, Which
+from tests.factories import CardFactory, GatewayFactory, PauseFactory, UserFactory
+from tests.polling.draining import TYPE, drain, gateway
+from tests.polling.triggering import ask_for, results_of, state_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+def not_due(redis: Redis, *cards: Card) -> None:
+    """They have been read, and are due in an hour."""
+    Seeding(redis).run()
+    redis.zadd(keys.queue(TYPE), {str(card.pk): time.time() + 3600 for card in cards})
+
+
+def asked(simulator: RunningSimulator) -> list[str]:
+    """Every card that the gateway was asked about, as often as it was."""
+    return [iccid for call in simulator.calls() for iccid in call["cards"]]
+
+
+def run(redis: Redis, outlet: Outlet) -> None:
+    Drain(redis, outlet, Random(1)).run()
+
+
+def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    wanted, other = CardFactory.create(), CardFactory.create()
+    not_due(redis, wanted, other)
+
+    trigger = ask_for(wanted)
+    assert state_of(trigger) == ("queued", 0, 0)
+    run(redis, outlet)
+
+    assert asked(simulator) == [wanted.iccid]
+    assert state_of(trigger) == ("finished", 1, 0)
+    assert results_of(trigger, [wanted]) == [("done", "")]
+    assert trigger.ended_at is not None
+    assert trigger.started_at is not None
+
+
+def test_a_card_that_is_not_polled_is_checked_once_and_not_scheduled(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create(enable_polling=False)
+    Seeding(redis).run()
+
+    trigger = ask_for(card)
+    run(redis, outlet)
+    run(redis, outlet)
+
+    assert asked(simulator) == [card.iccid]
+    assert state_of(trigger) == ("finished", 1, 0)
+    assert redis.zcard(keys.queue(TYPE)) == 0
+
+
+def test_a_card_is_asked_for_twice_and_checked_once(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    both, only_second = CardFactory.create(), CardFactory.create()
+    not_due(redis, both, only_second)
+
+    first, second = ask_for(both), ask_for(both, only_second)
+    third = ask_for(both)
+    run(redis, outlet)
+
+    assert (second.accepted, second.skipped) == (1, 1)
+    assert (third.accepted, third.skipped, third.status) == (0, 1, "finished")
+    assert sorted(asked(simulator)) == sorted([both.iccid, only_second.iccid])
+    assert state_of(first) == state_of(second) == ("finished", 1, 0)
+
+
+def test_a_card_that_is_being_checked_has_exactly_one_check_more(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    from tests.polling.test_drain_streaming import while_draining
+
+    gateway(simulator)
+    card = CardFactory.create()
+    Seeding(redis).run()
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=1000)
+    triggers: list[ManualTrigger] = []
+
+    def ask_fifty_times() -> None:
+        asker = UserFactory.create(role="operator")
+        triggers.extend(ask_for(card, user=asker) for _ in range(50))
+        # That of the timer's thread.
+        connection.close()
+
+    while_draining(redis, outlet, ask_fifty_times, after=0.6)
+
+    assert asked(simulator) == [card.iccid] * 2
+    assert max(call["in_flight"] for call in simulator.calls()) == 1
+    assert {state_of(trigger)[0] for trigger in triggers} == {"finished"}
+    assert sum(trigger.done for trigger in triggers) == 1
+
+
+def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    cards = [CardFactory.create() for _ in range(3)]
+    not_due(redis, *cards)
+    trigger = ask_for(*cards)
+
+    assert triggering.cancel(trigger.requester, trigger, now=timezone.now()) == 3
+    run(redis, outlet)
+
+    assert asked(simulator) == []
+    assert state_of(trigger) == ("cancelled", 0, 0)
+    assert redis.llen(keys.manual(TYPE)) == 0
+    due_in = [float(str(redis.zscore(keys.queue(TYPE), str(card.pk)))) - time.time() for card in cards]
+    assert all(3500 < seconds < 3700 for seconds in due_in)
+
+
+def test_a_lost_hint_is_given_again(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    trigger = ask_for(card)
+    redis.delete(keys.manual(TYPE))
+    later = timezone.now() + timedelta(seconds=60)
+    sent: list[bool] = []
+
+    restoring.watch(now=timezone.now(), send=lambda: sent.append(True))
+    assert not sent
+    restoring.watch(now=later, send=lambda: sent.append(True))
+    assert sent
+    assert restoring.restore(redis, before=later) == 1
+    assert restoring.restore(redis, before=later) == 0
+    run(redis, outlet)
+
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create(enable_polling=False)
+    Seeding(redis).run()
+    trigger = ask_for(card)
+    Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=1), holder="dead")
+    assert restoring.restore(redis, before=timezone.now()) == 0
+    time.sleep(2.1)
+
+    assert restoring.restore(redis, before=timezone.now()) == 1
+    run(redis, outlet)
+
+    assert asked(simulator) == [card.iccid]
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_a_trigger_of_a_card_that_is_deferred_just_then_is_hinted_again(redis: Redis) -> None:
+    card = CardFactory.create()
+    Seeding(redis).run()
+    schedule = Schedule(redis, TYPE)
+    (being_checked,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    trigger = ask_for(card)
+    assert schedule.claim(1, ttl=timedelta(seconds=60), which=Which.TRIGGERED).claims == []
+    assert restoring.restore(redis, before=timezone.now()) == 0
+
+    schedule.settle([Settlement(being_checked, timedelta(hours=1))])
+
+    assert state_of(trigger) == ("queued", 0, 0)
+    assert restoring.restore(redis, before=timezone.now()) == 1
+
+
+def test_a_flush_of_redis_loses_no_trigger(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+    gateway(simulator)
+    card = CardFactory.create(enable_polling=False)
+    Seeding(redis).run()
+    trigger = ask_for(card)
+    redis.flushdb()
+
+    drain(redis, outlet)
+
+    assert asked(simulator) == [card.iccid]
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_a_trigger_without_redis_is_kept(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    away = Redis(host="127.0.0.1", port=1, socket_timeout=0.1)
+    monkeypatch.setattr(triggering, "for_web", lambda: away)
+
+    trigger = ask_for(card)
+    assert state_of(trigger) == ("queued", 0, 0)
+    restoring.restore(redis, before=timezone.now())
+    run(redis, outlet)
+
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+@pytest.mark.parametrize("what", ["unknown", "fails", "disabled", "paused", "deleted", "none"])
+def test_every_trigger_ends_and_says_why_it_failed(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, what: str
+) -> None:
+    asked_at = gateway(simulator, timeout_seconds=1)
+    card = CardFactory.create(**({"iccid": "1234567890123456789"} if what == "unknown" else {}))
+    not_due(redis, card)
+    trigger = ask_for(card)
+    if what == "fails":
+        simulator.fault(path="/c/northwind", kind="error", share=1)
+    elif what == "disabled":
+        type(asked_at).objects.update(is_enabled=False)
+    elif what == "none":
+        type(asked_at).objects.update(is_default=False)
+    elif what == "paused":
+        PauseFactory.create(task_type=TYPE)
+        assert Pause.objects.exists()
+    elif what == "deleted":
+        Card.objects.update(deleted_at=timezone.now())
+
+    run(redis, outlet)
+
+    said = {
+        "unknown": "the gateway does not know the card",
+        "fails": "the gateway gave no answer",
+        "disabled": "its gateway is disabled or paused, or there is none",
+        "none": "its gateway is disabled or paused, or there is none",
+        "paused": "the check is paused",
+        "deleted": "the card does not want this check",
+    }
+    assert results_of(trigger, [card]) == [("failed", said[what])]
+    assert state_of(trigger) == ("finished", 0, 1)
+
+
+def test_a_parked_card_is_not_checked_and_its_trigger_ends(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    redis.zrem(keys.queue(TYPE), str(card.pk))
+    redis.zadd(keys.parked(TYPE), {str(card.pk): 1})
+
+    trigger = ask_for(card)
+    run(redis, outlet)
+
+    assert asked(simulator) == []
+    ((status, why),) = results_of(trigger, [card])
+    assert status == "failed"
+    assert why.startswith("parked")
+
+
+def test_a_local_check_is_asked_for_as_well(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    from tests.factories import SubscriptionFactory
+
+    GatewayFactory.create()
+    card = CardFactory.create()
+    SubscriptionFactory.create(card=card)
+    Seeding(redis).run()
+    redis.zadd(keys.queue("package"), {str(card.pk): time.time() + 3600})
+
+    trigger = ask_for(card, check_type=CheckType.PACKAGE)
+    run(redis, outlet)
+
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_single_triggers_go_before_batches(redis: Redis) -> None:
+    batch, single = [CardFactory.create() for _ in range(3)], CardFactory.create()
+    ask_for(*batch)
+    ask_for(single)
+
+    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in [single, *batch]]
+
+
+def test_a_check_that_no_config_asks_for_can_be_asked_for(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    PollingConfig.objects.update(carddata_check_interval=None)
+    Seeding(redis).run()
+
+    trigger = ask_for(card)
+    run(redis, outlet)
+
+    assert state_of(trigger) == ("finished", 1, 0)
+    assert redis.zcard(keys.queue(TYPE)) == 0
