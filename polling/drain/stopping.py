@@ -5,6 +5,7 @@ child alone ends that child after its drain; its siblings go on.
 """
 
 import mmap
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 from celery.signals import worker_shutting_down
 
+_parent = os.getpid()
 _worker = mmap.mmap(-1, 1)
 _child = bytearray(1)
 
@@ -23,8 +25,10 @@ def is_wanted() -> bool:
 
 @worker_shutting_down.connect
 def ask_all(*_: Any, **__: Any) -> None:
-    """Ask every drain of this worker to end. Called in the parent."""
-    _worker[0] = 1
+    """Ask every drain of this worker to end. Heard in the parent alone."""
+    # A child that was forked this moment still has the parent's handlers: SIGTERM to it is no word to its siblings.
+    if os.getpid() == _parent:
+        _worker[0] = 1
 
 
 @contextmanager

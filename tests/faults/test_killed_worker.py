@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from config.local.processes import CHECKS_PROCESSES
 from polling.limits import seats_of
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import (
@@ -43,6 +42,10 @@ def children(stack: Stack) -> list[int]:
     listed = Path(f"/proc/{parent}/task/{parent}/children")
     # Between its end and its restart there is no such process.
     return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
+
+
+def workers_ready(stack: Stack) -> int:
+    return (stack.folder / "logs" / "worker-checks.log").read_text().count(" ready.")
 
 
 @pytest.mark.parametrize("what", ["the whole worker", "one child"])
@@ -103,7 +106,8 @@ def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it
         assert "Traceback" not in (stack.folder / "logs" / "worker-checks.log").read_text()
 
     stack.simulator.fault(path="/c/", kind="latency", share=0)
-    stack.wait_until(lambda: len(children(stack)) == CHECKS_PROCESSES, seconds=40, what="a new worker")
+    # Of a worker that has not said so yet, the parent ends when its children do.
+    stack.wait_until(lambda: workers_ready(stack) == 3, seconds=40, what="a new worker")
     parent, asked_at = stack.pid("worker-checks"), datetime.now(UTC)
     for child in children(stack):
         os.kill(child, signal.SIGTERM)
