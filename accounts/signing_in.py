@@ -3,7 +3,6 @@
 from hashlib import sha256
 from typing import Any
 
-import structlog
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
@@ -12,13 +11,11 @@ from redis import Redis
 
 from accounts import keys
 from common import addresses
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from common.redis.rates import Policy, Quota
 
 MINUTE = 60
-
-log = structlog.get_logger(__name__)
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -28,14 +25,10 @@ class SignInForm(AdminAuthenticationForm):
         """The user, when there are turns left."""
         name = str(self.cleaned_data.get("username", ""))
         address = addresses.client_of(self.request) if self.request else None
-        try:
+        # Without Redis, too: somebody has to get in to see what is wrong.
+        is_allowed = True
+        with redis_may_be_away("attempts to sign in are not counted"):
             is_allowed = take_turns(for_web(), name=name, address=address)
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
-            # Somebody has to get in to see what is wrong.
-            log.warning("sign_in_not_counted")
-            is_allowed = True
         if not is_allowed:
             raise forms.ValidationError(_("Too many attempts. Try again in a minute."), code="rate_limited")
         return super().clean()

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from django.db.models import Field, Model
 
-from common.fields import EncryptedTextField
+from common.fields import EncryptedTextField, Sealed
 
 Snapshot: TypeAlias = Mapping[str, Any]
 HIDDEN = "(secret)"
@@ -36,6 +36,11 @@ def snapshot(row: Model) -> Snapshot:
     return {**columns, **several}
 
 
+def version(row: Model) -> Snapshot:
+    """Column -> value, secrets as they are stored: it differs whenever something was written that differs."""
+    return {name: _stored(value) for name, value in snapshot(row).items()}
+
+
 def differences(before: Snapshot, after: Snapshot) -> tuple[Snapshot, Snapshot]:
     """Both sides of what differs. Pure."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
@@ -57,6 +62,11 @@ def _value(field: Field[Any, Any], row: Model) -> Any:
     value = getattr(row, field.attname)
     is_hidden = isinstance(field, EncryptedTextField) or _is_secret(field.name)
     return Hidden(value) if value and is_hidden else value
+
+
+def _stored(value: Any) -> Any:
+    kept = value.value if isinstance(value, Hidden) else value
+    return kept.token if isinstance(kept, Sealed) else kept
 
 
 def _is_secret(name: str) -> bool:

@@ -12,7 +12,7 @@ from carriers import limits
 from carriers.credentials import why_unusable
 from carriers.models import Carrier, Gateway
 from common.fields import Sealed
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 
 
@@ -93,11 +93,9 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
         """Save, and write the limit to Redis; without Redis it follows within ten seconds of its return."""
         super().save_model(request, obj, form, change)
-        try:
+        with redis_may_be_away("a gateway's limit is not in force yet", gateway=obj.pk) as absence:
             limits.publish_one(for_web(), obj)
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
+        if absence.is_so:
             messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

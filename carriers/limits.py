@@ -2,18 +2,15 @@
 
 from functools import partial
 
-import structlog
 from django.db import transaction
 from redis import Redis
 
 from carriers import keys
 from carriers.models import Gateway
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from common.redis.leases import SeatKeys, SeatPool
 from common.redis.rates import Rate
-
-log = structlog.get_logger(__name__)
 
 
 def seats_of(redis: Redis, gateway_id: int) -> SeatPool:
@@ -37,12 +34,8 @@ def publish_on_commit(gateway: Gateway) -> None:
 
 
 def _publish_now(gateway: Gateway) -> None:
-    try:
+    with redis_may_be_away("a gateway's limit is not in force yet", gateway=gateway.pk):
         publish_one(for_web(), gateway)
-    except Exception as error:
-        if server_of(error) is not Server.REDIS:
-            raise
-        log.warning("gateway_limit_not_published", gateway=gateway.pk)
 
 
 def publish(redis: Redis) -> None:

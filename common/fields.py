@@ -28,12 +28,21 @@ class Sealed:
 class EncryptedTextField(models.TextField["str | Sealed", "str | Sealed"]):
     """Text that the database only ever sees as AES-256-GCM ciphertext: written as text, read as Sealed.
 
+    A row that was saved holds what the database has, as if it had been read.
+
     The associated data is `app.model.field`, so a ciphertext copied elsewhere does not open.
     """
 
     def to_python(self, value: Any) -> Any:
         """Validation must not turn a sealed secret into the words that stand for it."""
         return value if isinstance(value, Sealed) else super().to_python(value)
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 (Django's signature)
+        """Seal the row's own value."""
+        stored = self.get_prep_value(super().pre_save(model_instance, add))
+        sealed = self.from_db_value(stored)
+        setattr(model_instance, self.attname, sealed)
+        return sealed
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypt on the way in, unless it has not been opened at all."""

@@ -3,19 +3,17 @@
 from django.conf import settings
 from django.db import models
 
-from common.fields import EncryptedTextField
-
 
 class StoredAnswer(models.Model):
-    """What a user got for a POST with an `Idempotency-Key`. Encrypted: an answer may hold a token.
+    """What a user got for a POST with an `Idempotency-Key`, but for what is shown once.
 
-    `fingerprint` tells whether the request was the same; `answer` is JSON: `status, data, headers`.
+    `fingerprint` tells whether the request was the same; `answer`: `status, data, headers`.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
-    answer = EncryptedTextField()
+    answer = models.JSONField()
     expires_at = models.DateTimeField()
 
     class Meta:

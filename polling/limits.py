@@ -1,17 +1,14 @@
 """Concurrency limits: rows that operators change, seats in Redis that workers take."""
 
-import structlog
 from django.db import transaction
 from redis import Redis
 
 from carriers import limits as gateway_limits
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from common.redis.leases import SeatKeys, SeatPool
 from polling.models import ConcurrencyLimit, TaskType
 from polling.store import keys
-
-log = structlog.get_logger(__name__)
 
 
 def seats_of(redis: Redis, task_type: str) -> SeatPool:
@@ -33,9 +30,5 @@ def publish_on_commit() -> None:
 
 
 def _publish_now() -> None:
-    try:
+    with redis_may_be_away("limits are not in force yet"):
         publish(for_web())
-    except Exception as error:
-        if server_of(error) is not Server.REDIS:
-            raise
-        log.warning("limits_not_published")

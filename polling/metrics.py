@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 
 from carriers.models import Gateway
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from polling import monitoring
 from polling.checks.registry import CHECKS
@@ -38,14 +38,10 @@ class PollingCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families."""
         up = GaugeMetricFamily("simwatch_redis_up", "Whether Redis answers.")
-        try:
+        families: Sequence[Metric] = ()
+        with redis_may_be_away("metrics of polling are not told") as absence:
             families = _families(for_web())
-            up.add_metric((), 1)
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
-            families = []
-            up.add_metric((), 0)
+        up.add_metric((), 0 if absence.is_so else 1)
         yield up
         yield from families
 

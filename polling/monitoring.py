@@ -7,6 +7,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from carriers import limits as gateway_limits
+from common.redis.absence import redis_may_be_away
 from common.redis.leases import Occupancy
 from polling.checks.registry import CHECKS
 from polling.lateness import Lateness
@@ -118,6 +119,14 @@ def queues(redis: Redis) -> list[QueueState]:
 def limits(redis: Redis) -> list[LimitState]:
     """The limits of all task types."""
     return [limit(redis, task_type) for task_type in TaskType.values]
+
+
+def limits_by_type(redis: Redis) -> dict[str, LimitState]:
+    """The same by task type, for pages that can do without: empty while Redis does not answer."""
+    states: dict[str, LimitState] = {}
+    with redis_may_be_away("who holds seats is not shown"):
+        states.update({state.task_type: state for state in limits(redis)})
+    return states
 
 
 def limit(redis: Redis, task_type: str) -> LimitState:

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import QuerySet
 from redis import Redis
 
+from audit.models import Action
+from audit.recording import record
 from cards.models import Card, CheckState, CheckType
 from common import database
 from polling.checks.registry import CHECKS
+from polling.models import ParkedCheck
 from polling.store.schedule import Lost, Schedule
 
 WHERE_LENGTH = 200
@@ -38,21 +42,27 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
     schedule.park([card.card_id for card in lost])
 
 
-def release(redis: Redis, chosen: QuerySet[Any]) -> int:
+def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
     """Put the parked checks among `chosen` back into the schedule, due at once; returns how many there were.
 
-    The schedule first: without Redis nothing happens, and it can be tried again. Without PostgreSQL the next
-    walk parks them again.
+    `by` is the user, or the command. The schedule first: without Redis nothing happens, and it can be tried again.
+    Without PostgreSQL the next walk parks them again.
     """
-    released = 0
+    released = sorted(chosen.filter(parked_at__isnull=False).values_list("card_id", "type"))
+    _into_schedule(redis, released)
+    with transaction.atomic():
+        for check_type in CHECKS:
+            cards = [card_id for card_id, of_type in released if of_type == check_type]
+            rows = CheckState.objects.filter(type=check_type, card_id__in=cards)
+            rows.update(parked_at=None, parked_where="")
+        if released:
+            record(by, Action.CHANGED, ParkedCheck, after={"released": released})
+    # Again: until now, whoever planned one of them anew parked it by its row.
+    _into_schedule(redis, released)
+    return len(released)
+
+
+def _into_schedule(redis: Redis, released: Sequence[tuple[int, str]]) -> None:
     for check_type in CHECKS:
-        parked = chosen.filter(type=check_type, parked_at__isnull=False)
-        cards = list(parked.values_list("card_id", flat=True))
-        due = [(card_id, 0.0) for card_id in cards]
+        due = [(card_id, 0.0) for card_id, of_type in released if of_type == check_type]
         Schedule(redis, check_type).release(due)
-        released += CheckState.objects.filter(type=check_type, card_id__in=cards).update(
-            parked_at=None, parked_where=""
-        )
-        # Again: until now, whoever planned one of them anew parked it by its row.
-        Schedule(redis, check_type).release(due)
-    return released

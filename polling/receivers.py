@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.dispatch import receiver
 from redis import Redis
 
 from cards.events import cards_changed
 from cards.models import CheckType
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from polling import census, recounting
 from polling.checks.registry import CHECKS
@@ -24,18 +23,12 @@ CHUNK = 5_000
 # A few cards are checked at once; so many as this come over the whole ramp.
 CROWD = 10_000
 
-log = structlog.get_logger(__name__)
-
 
 @receiver(cards_changed, dispatch_uid="polling.replan")
 def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
     """Plan them anew. Without Redis the change stands, and the next walk plans them."""
-    try:
+    with redis_may_be_away("changed cards are not planned anew yet", cards=len(card_ids)):
         replan(for_web(), card_ids)
-    except Exception as error:
-        if server_of(error) is not Server.REDIS:
-            raise
-        log.warning("cards_not_replanned", cards=len(card_ids))
 
 
 def replan(redis: Redis, card_ids: Sequence[int]) -> None:

@@ -53,9 +53,9 @@ class ApiTokenSerializer(StrictModelSerializer[ApiToken]):
 
 
 class NewApiTokenSerializer(ApiTokenSerializer):
-    """The same, with the text that cannot be had again."""
+    """The same, with the text that cannot be had again: an answer that is replayed is without it."""
 
-    token = serializers.CharField(read_only=True)
+    token = serializers.CharField(required=False)
 
     class Meta:
         model = ApiToken
@@ -76,6 +76,7 @@ class ApiTokenViewSet(Listed[ApiToken], Shown[ApiToken]):
     permission_classes = (MayAdminister,)
     serializer_class = ApiTokenSerializer
     parameters = ApiTokenParameters
+    shown_once = ("token",)
 
     def get_queryset(self) -> QuerySet[ApiToken]:
         """With their users."""

@@ -10,7 +10,7 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts import keys
 from common.errors import DomainError
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from common.redis.rates import Policy, Quota, Turn
 
@@ -25,11 +25,9 @@ class RequestRate(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         """Take a turn, and tell in headers what is left. Raises DomainError for a write without Redis."""
         policy = _policy(request)
-        try:
+        with redis_may_be_away("requests are not counted") as absence:
             turn = Quota(for_web(), keys.requests(policy.name, request.user.pk), policy).take()
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
+        if absence.is_so:
             return self._without_redis(request)
         self._next_in = turn.next_in
         view.headers.update(_headers(policy, turn))

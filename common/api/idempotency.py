@@ -1,10 +1,11 @@
 """POSTs that can be sent twice: the second one with the same `Idempotency-Key` gets the answer of the first.
 
-Source: draft-ietf-httpapi-idempotency-key-header. The answer is stored in the transaction of the effect.
+Source: draft-ietf-httpapi-idempotency-key-header. The answer is stored in the transaction of the effect, without the
+fields that the view's `shown_once` names: a secret is in the first answer only.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, cast
@@ -19,7 +20,6 @@ from rest_framework.response import Response
 
 from common import database
 from common.errors import DomainError
-from common.fields import Sealed
 from common.models import StoredAnswer
 
 HEADER = "Idempotency-Key"
@@ -51,7 +51,7 @@ def idempotent(handler: Handler) -> Handler:
             if stored := _stored(user_id, key, now):
                 return _again(stored, fingerprint)
             given = handler(view, request, *args, **kwargs)
-            _keep(user_id, key, fingerprint, given, now)
+            _keep(user_id, key, fingerprint, _kept(given, getattr(view, "shown_once", ())), now)
             return given
 
     vars(answer)["is_idempotent"] = True
@@ -86,26 +86,28 @@ def _again(stored: StoredAnswer, fingerprint: str) -> Response:
         raise DomainError(
             "This Idempotency-Key was used for another request.", code="idempotency_key_reused", status=422
         )
-    sealed = stored.answer
-    kept = orjson.loads(sealed.open() if isinstance(sealed, Sealed) else sealed)
+    kept = stored.answer
     return Response(kept["data"], status=kept["status"], headers={**kept["headers"], REPLAYED: "true"})
 
 
-def _keep(user_id: int, key: str, fingerprint: str, given: Response, now: datetime) -> None:
+def _kept(given: Response, shown_once: Collection[str]) -> dict[str, Any]:
+    data = orjson.loads(JSONRenderer().render(given.data) or b"null")
+    for name in shown_once:
+        del data[name]
+    headers = {name: given[name] for name in _KEPT_HEADERS if name in given}
+    return {"status": given.status_code, "data": data, "headers": headers}
+
+
+def _keep(user_id: int, key: str, fingerprint: str, answer: dict[str, Any], now: datetime) -> None:
     over = StoredAnswer.objects.filter(expires_at__lte=now).order_by("expires_at")
     chosen = over.select_for_update(skip_locked=True).values("pk")[:FORGOTTEN_AT_ONCE]
     StoredAnswer.objects.filter(pk__in=list(chosen.values_list("pk", flat=True))).delete()
     StoredAnswer.objects.filter(user=user_id, key=key).delete()
-    kept = {
-        "status": given.status_code,
-        "data": orjson.loads(JSONRenderer().render(given.data) or b"null"),
-        "headers": {name: given[name] for name in _KEPT_HEADERS if name in given},
-    }
     StoredAnswer.objects.create(
         user_id=user_id,
         key=key,
         fingerprint=fingerprint,
-        answer=orjson.dumps(kept).decode(),
+        answer=answer,
         expires_at=now + KEPT,
     )
 

@@ -2,8 +2,6 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import common.fields
-
 
 class Migration(migrations.Migration):
     initial = True
@@ -24,7 +22,7 @@ class Migration(migrations.Migration):
                 ),
                 ("key", models.CharField(max_length=255)),
                 ("fingerprint", models.CharField(max_length=64)),
-                ("answer", common.fields.EncryptedTextField()),
+                ("answer", models.JSONField()),
                 ("expires_at", models.DateTimeField()),
                 (
                     "user",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from cards.admin import panels
 from cards.models import Card
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from polling.explaining import explain
 from polling.store.schedule import Place
@@ -21,11 +21,9 @@ from polling.store.schedule import Place
 @admin.display(description=gettext_lazy("checks"))
 def checks(card: Card) -> SafeString:
     """A line for each check."""
-    try:
+    with redis_may_be_away("a card's places in the schedule are not shown", card=card.pk) as absence:
         explanations = explain(card, for_web())
-    except Exception as error:
-        if server_of(error) is not Server.REDIS:
-            raise
+    if absence.is_so:
         explanations = explain(card, None)
     lines = (
         (

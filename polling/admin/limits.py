@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedAdmin
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from polling import limits, monitoring
 from polling.models import ConcurrencyLimit
@@ -36,12 +36,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list, with what Redis says: asked once, so that a frozen Redis costs one timeout."""
         changes = super().get_changelist_instance(request)
-        try:
-            states = {state.task_type: state for state in monitoring.limits(for_web())}
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
-            states = {}
+        states = monitoring.limits_by_type(for_web())
         for limit in changes.result_list:
             vars(limit)["state"] = states.get(limit.task_type)
         return changes
@@ -69,9 +64,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
     @staticmethod
     def _publish(request: HttpRequest) -> None:
         """Write the limits to Redis; without Redis they follow within ten seconds of its return."""
-        try:
+        with redis_may_be_away("limits are not in force yet") as absence:
             limits.publish(for_web())
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
+        if absence.is_so:
             messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))

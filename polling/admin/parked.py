@@ -3,16 +3,13 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from audit.models import Action
-from audit.recording import record
 from cards.admin.search import CardRowsAdmin
 from common.admin import BoundedPaginator
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from polling import parking
 from polling.models import ParkedCheck
@@ -38,14 +35,8 @@ class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
     @admin.action(description=_("Release: check them again at once"), permissions=["release"])
     def release(self, request: HttpRequest, queryset: QuerySet[ParkedCheck]) -> None:
         """Put the chosen cards back into the schedule."""
-        try:
-            told = {"released": sorted(queryset.values_list("card_id", "type"))}
-            released = parking.release(for_web(), queryset)
-        except Exception as error:
-            if server_of(error) is not Server.REDIS:
-                raise
-            messages.warning(request, _("Redis does not answer; nothing was released. Try again soon."))
-        else:
-            with transaction.atomic():
-                record(request.user, Action.CHANGED, ParkedCheck, after=told)
+        with redis_may_be_away("parked checks are not released") as absence:
+            released = parking.release(for_web(), queryset, by=request.user)
             messages.success(request, _("%(count)d released; due at once.") % {"count": released})
+        if absence.is_so:
+            messages.warning(request, _("Redis does not answer; nothing was released. Try again soon."))

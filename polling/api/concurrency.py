@@ -18,7 +18,6 @@ from common.api.asked import AskedView
 from common.api.etags import etag_of, require_match
 from common.api.strict import StrictSerializer
 from common.errors import DomainError
-from common.outages import Server, server_of
 from common.redis.client import for_web
 from polling import limits, monitoring
 from polling.api.serializers import HolderSerializer
@@ -81,7 +80,7 @@ class ConcurrencyListView(AskedView):
         rows = dict(
             ConcurrencyLimit.objects.visible_to(request.user).values_list("task_type", "max_concurrency")
         )
-        states = _states()
+        states = monitoring.limits_by_type(for_web())
         found = [Concurrency(one, rows.get(one, 0), states.get(one)) for one in TaskType.values]
         return Response(ConcurrencySerializer(found, many=True).data)
 
@@ -151,15 +150,7 @@ def _held(row: ConcurrencyLimit) -> Mapping[str, Any]:
 
 
 def _answer(row: ConcurrencyLimit) -> Response:
-    found = Concurrency(row.task_type, row.max_concurrency, _states().get(row.task_type))
+    found = Concurrency(
+        row.task_type, row.max_concurrency, monitoring.limits_by_type(for_web()).get(row.task_type)
+    )
     return Response(ConcurrencySerializer(found).data, headers={"ETag": etag_of(_held(row))})
-
-
-def _states() -> Mapping[str, LimitState]:
-    """Type -> who holds its seats; empty while Redis does not answer."""
-    try:
-        return {state.task_type: state for state in monitoring.limits(for_web())}
-    except Exception as error:
-        if server_of(error) is not Server.REDIS:
-            raise
-        return {}

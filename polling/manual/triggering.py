@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import structlog
 from django.db import connection, transaction
 
 from accounts.models import User
@@ -12,14 +11,12 @@ from audit.snapshots import snapshot
 from cards.models import CheckType
 from common.arrays import array
 from common.errors import DomainError
-from common.outages import Server, server_of
+from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
 from polling.manual import allowance
 from polling.manual.choosing import Wanted, choose
 from polling.models import ManualItem, ManualTrigger
 from polling.store.manual_queue import ManualQueue
-
-log = structlog.get_logger(__name__)
 
 
 def trigger(user: User, check_type: CheckType, wanted: Wanted, *, now: datetime) -> ManualTrigger:
@@ -83,9 +80,5 @@ def _queue(row: ManualTrigger, cards: list[int]) -> list[int]:
 
 def _hint(check_type: CheckType, cards: list[int], *, is_single: bool) -> None:
     """Without Redis the rows stand, and are hinted at when it is back."""
-    try:
+    with redis_may_be_away("triggered cards wait until it is back", check=check_type, cards=len(cards)):
         ManualQueue(for_web(), check_type).push(cards, in_front=is_single)
-    except Exception as error:
-        if server_of(error) is not Server.REDIS:
-            raise
-        log.warning("trigger_not_hinted", check=check_type, cards=len(cards))

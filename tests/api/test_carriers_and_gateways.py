@@ -90,6 +90,19 @@ def test_a_gateways_credentials_are_written_and_never_read(operator: Caller) -> 
     assert Operation.objects.latest("id").after == {"credentials": "(secret)"}
 
 
+def test_two_who_change_the_credentials_see_each_other(operator: Caller) -> None:
+    made = operator.post("gateways", body(CarrierFactory.create()))
+    path = f"gateways/{made.json()['id']}"
+    assert operator.get(path)["ETag"] == made["ETag"]
+
+    first = operator.put(path, {"credentials": {**NEW, "secret": "first"}}, If_Match=made["ETag"])
+    second = operator.put(path, {"credentials": {**NEW, "secret": "second"}}, If_Match=made["ETag"])
+
+    assert (first.status_code, code_of(second)) == (200, (412, "precondition_failed"))
+    assert operator.get(path)["ETag"] == first["ETag"]
+    assert "first" in credentials_of(Gateway.objects.get())
+
+
 @pytest.mark.parametrize(("fields", "field", "code"), [
     ({"credentials": {}}, "credentials", "unusable"),
     ({"credentials": "x"}, "credentials", "invalid"),

@@ -106,15 +106,6 @@ def test_a_key_that_is_in_use_is_not_waited_for(redis: Redis) -> None:
     assert code_of(answer) == (409, "idempotency_key_in_use")
 
 
-def test_stored_answers_are_not_to_be_read_in_the_database(operator: Caller) -> None:
-    operator.post("polling-configs", {**BODY, "description": "canary"}, Idempotency_Key="a-1")
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT answer || fingerprint FROM common_storedanswer")
-        (stored,) = cursor.fetchone()
-    assert "canary" not in stored
-
-
 def test_requests_are_counted_and_the_answer_says_what_is_left(operator: Caller, settings: Settings) -> None:
     settings.ACCOUNTS = AccountsSettings(reads_per_minute=2, writes_per_minute=1)
 

@@ -1,15 +1,21 @@
 """What is asked often asks the database little, however many rows there are."""
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
+from redis import Redis
 
+from audit.models import Action
+from audit.recording import record
 from polling.defaults import make_missing
 from tests.api.calling import Caller
 from tests.factories import (
     AgentFactory,
     CardFactory,
+    CarrierFactory,
+    CheckStateFactory,
     GatewayFactory,
-    ManualItemFactory,
     ManualTriggerFactory,
     PauseFactory,
 )
@@ -32,28 +38,74 @@ MOST = {
 }
 
 
+# What an agent may ask, and with how many queries: one more finds his tree.
+MOST_OF_AGENTS = {
+    "carriers": 5,
+    "agents": 6,
+    "check-failures": 10,
+    "polling-manual-trigger/history": 6,
+}
+MOST_OF_STATUS = {"administrator": 5, "agent": 7}
+ROWS = 12
+
+
+@pytest.fixture
+def rows(db: None, redis: Redis) -> None:
+    """Some of everything that is listed, half of it an agent's."""
+    make_missing()
+    for number in range(ROWS):
+        AgentFactory.create()
+        gateway = GatewayFactory.create(
+            carrier=CarrierFactory.create(code=f"carrier-{number}"), is_default=False
+        )
+        PauseFactory.create(gateway=gateway, task_type="")
+        card = CardFactory.create(gateway=gateway, agent=AgentFactory.create())
+        CheckStateFactory.create(card=card, failures=3, failing_since=timezone.now(), error="not found")
+        ManualTriggerFactory.create()
+        with transaction.atomic():
+            record("a test", Action.CALLED, gateway)
+
+
 @pytest.mark.parametrize("path", MOST)
 def test_lists_and_statistics(
-    administrator: Caller, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
+    rows: None, administrator: Caller, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    make_missing()
-    for _ in range(12):
-        AgentFactory.create()
-        PauseFactory.create(gateway=GatewayFactory.create(is_default=False), task_type="")
-        ManualTriggerFactory.create()
-
     with django_assert_max_num_queries(MOST[path]):
-        assert administrator.get(path).status_code == 200
+        answer = administrator.get(path)
+    listed = answer.json()
+    if "results" in listed:
+        assert len(listed["results"]) >= ROWS or path == "polling-configs"
 
 
-@pytest.mark.parametrize("cards", [1, 50])
-def test_the_status_of_a_trigger(
-    administrator: Caller, cards: int, django_assert_max_num_queries: DjangoAssertNumQueries
+@pytest.mark.parametrize("path", MOST_OF_AGENTS)
+def test_lists_of_an_agent(
+    rows: None, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    trigger = ManualTriggerFactory.create()
-    for _ in range(cards):
-        ManualItemFactory.create(trigger=trigger, card=CardFactory.create())
+    top = AgentFactory.create()
+    agent = Caller.of("agent", agent=top)
+    for _ in range(ROWS):
+        card = CardFactory.create(agent=AgentFactory.create(parent=top))
+        CheckStateFactory.create(card=card, failures=3, failing_since=timezone.now(), error="not found")
+        ManualTriggerFactory.create(requester=agent.user)
 
-    with django_assert_max_num_queries(5):
-        answer = administrator.get("polling-manual-trigger/status", trigger_id=trigger.pk)
-    assert len(answer.json()["items"]) == cards
+    with django_assert_max_num_queries(MOST_OF_AGENTS[path]):
+        answer = agent.get(path)
+    assert len(answer.json()["results"]) >= ROWS
+
+
+@pytest.mark.parametrize("role", ["administrator", "agent"])
+@pytest.mark.parametrize("cards", [1, 50])
+def test_a_trigger_and_its_status(
+    redis: Redis, db: None, role: str, cards: int, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    agent = AgentFactory.create()
+    caller = Caller.of(role, agent=agent if role == "agent" else None)
+    chosen = [CardFactory.create(agent=agent).pk for _ in range(cards)]
+    body = {"card_ids": chosen, "task_type": "carddata"}
+
+    with django_assert_max_num_queries(20):
+        trigger = caller.post("polling-manual-trigger/batch", body).json()
+    with django_assert_max_num_queries(MOST_OF_STATUS[role]):
+        answer = caller.get("polling-manual-trigger/status", trigger_id=trigger["trigger_id"])
+
+    assert trigger["accepted"] == len(answer.json()["items"]) == cards

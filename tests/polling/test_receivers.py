@@ -124,7 +124,7 @@ def test_without_redis_the_change_stands_and_is_told(
 
     assert lifecycle.change([card.pk], enable_polling=True, now=timezone.now(), cause="test") == [card.pk]
 
-    assert "cards_not_replanned" in caplog.text
+    assert "changed cards are not planned anew yet" in caplog.text
     monkeypatch.undo()
     Seeding(redis).run()
     assert list(scheduled(redis)) == [card.pk]

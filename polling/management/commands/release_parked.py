@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if named:
             chosen = chosen.filter(card__iccid__in=named)
         found = set(chosen.values_list("card__iccid", flat=True))
-        released = release(for_worker(), chosen)
+        released = release(for_worker(), chosen, by="release_parked")
         self.stdout.write(f"Released {released:,} parked checks; they are due at once.")
         if named - found:
             raise CommandError(f"not parked: {', '.join(sorted(named - found))}")
