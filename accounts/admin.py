@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +19,8 @@ from accounts.signing_in import SignInForm
 from audit.recorded_admin import RecordedAdmin
 
 admin.site.login_form = SignInForm
+# Roles are groups, and a migration fills them: who may do what is not for changing by hand.
+admin.site.unregister(Group)
 
 
 @admin.register(User)

@@ -29,8 +29,8 @@ def wake_up() -> None:
 @shared_task(name="polling.drain", queue="checks", expires=60, time_limit=60)
 def drain() -> None:
     """Check what is due, for a few seconds."""
-    WakeUp(for_worker()).clear()
     with stopping.on_sigterm():
+        WakeUp(for_worker()).clear()
         Drain(for_worker(), outlet.of_this_process(), Random(), send_next=drain.delay).run()
 
 

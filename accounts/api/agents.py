@@ -1,7 +1,9 @@
 """`/agents`: the tree of resellers. Agents see themselves and everybody below."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.serializers import BaseSerializer
 
@@ -11,6 +13,7 @@ from accounts.api.permissions import MayOperateShared
 from accounts.api.scoped import Managed
 from accounts.models import Agent
 from accounts.scoping import tree_of
+from audit.snapshots import Snapshot
 from common.api.strict import Parameters, StrictModelSerializer
 
 
@@ -52,6 +55,16 @@ class AgentViewSet(Managed[Agent]):
     permission_classes = (MayOperateShared,)
     serializer_class = AgentSerializer
     parameters = AgentParameters
+
+    def filtered(self, rows: QuerySet[Agent], asked: Mapping[str, Any]) -> QuerySet[Agent]:
+        """Who stands above the caller's own agent is not his to find out."""
+        root = tree_of(self.request.user)
+        return super().filtered(rows.exclude(path=root) if root and asked else rows, asked)
+
+    def held(self, row: Agent) -> Snapshot:
+        """What is shown: the tag of a path that is not shown would tell it to who tries all."""
+        shown: Snapshot = self.get_serializer(row).data
+        return shown
 
     def locked_object(self) -> Agent:
         """The tree first: whoever moves agents takes them in this order."""

@@ -62,6 +62,10 @@ class UserSerializer(StrictModelSerializer[User]):
             raise ValidationError(
                 {"agent_id": ErrorDetail("An agent's user needs an agent.", code="required")}
             )
+        if role != Role.AGENT and agent is not None:
+            raise ValidationError(
+                {"agent_id": ErrorDetail("Only users with the role agent have one.", code="invalid")}
+            )
         if "password" in attrs:
             self._check_password(attrs)
         return attrs

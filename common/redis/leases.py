@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import cast
+from typing import Any, cast
 
 from redis import Redis
 
@@ -67,6 +67,7 @@ class SeatPool:
         self._keys = keys
         self._take = scripts.load(redis, __file__, "take_seats")
         self._give_back = scripts.load(redis, __file__, "give_back_seats")
+        self._taken = scripts.load(redis, __file__, "seats_taken")
         self._drop_expired = scripts.load(redis, __file__, "drop_expired_seats")
 
     @contextmanager
@@ -108,11 +109,7 @@ class SeatPool:
 
     def occupancy(self) -> Occupancy:
         """The limit, and who holds its seats now."""
-        seconds, microseconds = self._redis.time()
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.get(self._keys.limit)
-        pipeline.zrange(self._keys.seats, seconds * 1000 + microseconds // 1000, "+inf", byscore=True)
-        limit, members = pipeline.execute()
+        limit, members = cast("list[Any]", self._taken(keys=[self._keys.seats, self._keys.limit]))
         return Occupancy(None if limit is None else int(limit), frozenset(members))
 
 

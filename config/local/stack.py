@@ -6,16 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import requests
 from redis import Redis
 
 from carriers.simulator.remote import RunningSimulator
 from config.local import processes
 from config.local.environment import fresh_variables
 from config.local.servers import (
+    LOCALHOST,
     Command,
     PostgresServer,
     ValkeyServer,
@@ -27,6 +30,7 @@ from config.local.supervisor import Service, Supervisor
 
 DATABASE = "stack"
 COMMAND_SECONDS = 300
+WEB_SECONDS = 60
 LOG_TAIL = 2000
 
 
@@ -125,6 +129,20 @@ class Stack:
             self.supervisor.start(make(self.variables))
         if with_background:
             self.supervisor.start(processes.background_worker(self.variables))
+
+    def start_web(self) -> str:
+        """Start admin and API; returns their address, which answers by now."""
+        port = free_port()
+        site = f"http://{LOCALHOST}:{port}"
+        self.supervisor.start(processes.web({**self.variables, "WEB_PORT": str(port)}))
+
+        def is_up() -> bool:
+            with suppress(requests.RequestException):
+                return requests.get(f"{site}/livez", timeout=1).ok
+            return False
+
+        self.wait_until(is_up, seconds=WEB_SECONDS, what="the web process answers")
+        return site
 
     def stop_engine(self) -> None:
         """End workers and beat."""

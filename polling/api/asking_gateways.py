@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts.api.permissions import MayOperate
 from audit.models import Action
 from audit.recording import record
-from carriers.limits import seats_of
+from carriers.limits import rate_of, seats_of
 from carriers.models import Gateway
 from common.api.asked import AskedView
 from common.errors import DomainError
@@ -38,7 +38,10 @@ class GatewayCallSerializer(serializers.Serializer[Any]):
 
 @extend_schema(parameters=[ID_IN_PATH])
 class GatewayCallView(AskedView):
-    """One call, as a check would make it, on a seat like every other. It takes as long as the gateway's timeout."""
+    """One call, as a check would make it: on a seat and in its turn. It takes as long as the gateway's timeout.
+
+    A gateway that is disabled, paused or left alone is called as well: whether it answers is the question.
+    """
 
     permission_classes = (MayOperate,)
 
@@ -64,7 +67,7 @@ class GatewayCallView(AskedView):
 def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
     with seats_of(for_web(), gateway.pk).hold() as seats:
         seats.grow_to(1)
-        if not len(seats):
+        if not (len(seats) and _has_its_turn(gateway)):
             raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
         started = time.perf_counter()
         trouble = asyncio.run(_ask(gateway, iccid))
@@ -76,6 +79,15 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
         "trouble": trouble,
         "duration_ms": duration,
     }
+
+
+def _has_its_turn(gateway: Gateway) -> bool:
+    """Wait for it: it is at most `HORIZON_SECONDS` away. False when others have all turns until then."""
+    if gateway.calls_per_second is None:
+        return True
+    turn = rate_of(for_web(), gateway.pk).reserve(1, per_second=gateway.calls_per_second)
+    time.sleep(turn.first if turn.count else 0)
+    return turn.count > 0
 
 
 async def _ask(gateway: Gateway, iccid: str) -> str:

@@ -33,6 +33,7 @@ from polling.api.manual_fields import (
 from polling.manual import triggering
 from polling.manual.choosing import Condition, Wanted
 from polling.models import ManualTrigger
+from polling.models.trigger import ManualTriggerQuerySet
 
 MOST_COUNTED = 10_001
 
@@ -140,6 +141,10 @@ class HistoryView(AskedView, GenericAPIView[ManualTrigger]):
     serializer_class = ManualTriggerSerializer
     pagination_class = HistoryPages
 
+    def get_queryset(self) -> ManualTriggerQuerySet:
+        """Those that the caller may see."""
+        return ManualTrigger.objects.visible_to(self.request.user)
+
     def known_elsewhere(self) -> frozenset[str]:
         """A list has pages."""
         return super().known_elsewhere() | HistoryPages.names()
@@ -151,7 +156,7 @@ class HistoryView(AskedView, GenericAPIView[ManualTrigger]):
     )
     def get(self, request: Request) -> Response:
         """A page of those that the caller may see."""
-        rows = ManualTrigger.objects.visible_to(request.user).filter(**self.asked)
+        rows = self.get_queryset().filter(**self.asked)
         page = self.paginate_queryset(rows.select_related("requester").order_by("-id"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

@@ -49,5 +49,5 @@ QUICK: Final = Extent(
     small_cards=0,
     small_seconds=0,
     lateness_seconds=0,
-    limit_seconds=120,
+    limit_seconds=300,
 )

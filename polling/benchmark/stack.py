@@ -47,6 +47,10 @@ class Stack(Protocol):
         """End workers and beat."""
         ...
 
+    def start_web(self) -> str:
+        """Start admin and API; returns their address."""
+        ...
+
     def empty(self) -> None:
         """Throw all data away."""
         ...

@@ -18,7 +18,7 @@ from polling.store.schedule import Claim
 class PolledCard:
     """A claimed card, with what is needed to check it and to record what was found.
 
-    `gateway_id` is its own gateway; None: its carrier's default. `item_id` is the item of a trigger that ends with it.
+    `gateway_id` is its own gateway; None: its carrier's default. `item_ids` are the items of triggers that end with it.
     """
 
     claim: Claim
@@ -28,7 +28,7 @@ class PolledCard:
     tariff: Tariff
     interval: timedelta
     failures: int
-    item_id: int | None = None
+    item_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,22 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 
-from carriers.breakers import Rest
 from common.redis.leases import HeldSeats
 from polling.checks.base import GatewayCheck, Outcome, PolledCard
 from polling.drain import settling
 from polling.drain.asking import Answered, Asker, Call
 from polling.drain.claiming import CALLS_A_SEAT, RESTING, Ahead, Claimer, TakenByGateway
 from polling.drain.intake import Intake
-from polling.drain.recording import portion, record
+from polling.drain.recording import record
 from polling.drain.settling import Hand
 from polling.drain.sharing import Sharing
 from polling.drain.stream import LOOK_SECONDS, Means, Stream, either
+from polling.drain.unrecorded import Unrecorded
 from polling.drain.waiting import Waiting
 from polling.manual import items
 from polling.store.schedule import Outlook, Settlement
 
-RECORD_OUTCOMES = 200
 # Calls that take longer than so many looks are slow.
 SLOW_LOOKS = 2
 # With so many answers unrecorded, only triggers are asked about: PostgreSQL is slower than the gateways.
@@ -47,10 +45,7 @@ class GatewayStream(Stream):
         )
         self._waiting = Waiting()
         self._calls: dict[asyncio.Task[None], Call] = {}
-        self._answered: list[Answered] = []
-        self._settlements: list[Settlement] = []
-        self._given_up: list[PolledCard] = []
-        self._unrecorded = 0
+        self._unrecorded = Unrecorded()
         self._is_claiming, self._is_closed = True, False
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun, self._pace_of_look = 0, 0, 0
@@ -124,11 +119,15 @@ class GatewayStream(Stream):
 
     def defer(self, gateway_id: int) -> None:
         """See the base class."""
-        rest = self.means.gates.rest_of(gateway_id) or Rest(timedelta(), is_open=False)
+        rest, chance = self.means.gates.rest_of(gateway_id), self.means.chance
         cards = self._waiting.drop(gateway_id)
-        if rest.is_open:
-            self._given_up += cards
-        self._settlements += [settling.while_resting(card, rest, self.means.chance) for card in cards]
+        if rest is None:
+            self._unrecorded.settle([settling.without_seat(card, chance) for card in cards])
+            return
+        self._unrecorded.settle(
+            [settling.while_resting(card, rest, chance) for card in cards],
+            given_up=cards if rest.is_open else (),
+        )
 
     def cut_calls(self) -> None:
         """See the base class."""
@@ -177,7 +176,7 @@ class GatewayStream(Stream):
         return None
 
     def _line_up(self, taken: TakenByGateway) -> None:
-        self._settlements += taken.settlements
+        self._unrecorded.settle(taken.settlements)
         for gateway, cards in taken.cards:
             self._waiting.add(gateway, cards)
 
@@ -186,7 +185,9 @@ class GatewayStream(Stream):
     def _ask(self) -> None:
         """Begin calls while there are seats: of the type first, then of a gateway."""
         while self._may_ask and self.seats.begin():
-            call = self._waiting.next(self._begin_at, only_triggered=self._unrecorded >= UNRECORDED_AT_MOST)
+            call = self._waiting.next(
+                self._begin_at, only_triggered=self._unrecorded.cards >= UNRECORDED_AT_MOST
+            )
             if call is None:
                 self.seats.end()
                 self._wait_for_turn()
@@ -210,7 +211,7 @@ class GatewayStream(Stream):
     @property
     def _may_ask(self) -> bool:
         # Nor triggers without bound: what is answered has to be recorded before the drain can end.
-        has_room = self._unrecorded < 2 * UNRECORDED_AT_MOST
+        has_room = self._unrecorded.cards < 2 * UNRECORDED_AT_MOST
         return self.means.lifetime.may_call and not self._is_closed and has_room
 
     def _begin(self, call: Call) -> None:
@@ -227,6 +228,9 @@ class GatewayStream(Stream):
         self.seats.end()
         self.means.gates.end(call.gateway.pk)
         self._ask()
+        if not self._calls:
+            # Nothing else will be answered soon.
+            self._has_answers.set()
         if self._sharing.lined_up(self._waiting.calls_by_gateway()) < len(self.seats):
             self._has_room.set()
 
@@ -244,36 +248,36 @@ class GatewayStream(Stream):
                 return
             if call.is_repeat and len(call.cards) == 1:
                 answered = answered.blamed_on_the_card()
-        self._answered.append(answered)
-        self._unrecorded += len(call.cards)
-        if self._unrecorded >= RECORD_OUTCOMES:
+        self._unrecorded.answer(answered)
+        if self._unrecorded.is_many:
             self._has_answers.set()
 
     # ---- record
 
     async def _keep_recording(self) -> None:
         while not self._is_over:
-            if self._unrecorded < RECORD_OUTCOMES:
+            if not self._unrecorded.is_many:
                 await either(self._has_answers, LOOK_SECONDS)
             self._has_answers.clear()
-            await self._record_and_settle()
-            # There may have been too many answers to ask on.
-            self._ask()
+            if self._unrecorded.is_due or not self._calls:
+                await self._record_and_settle()
+                # There may have been too many answers to ask on.
+                self._ask()
 
     @property
     def _is_over(self) -> bool:
         has_more = self._is_claiming or (self.means.lifetime.may_claim and self._waiting.calls() > 0)
-        return not (has_more or self._calls or self._answered or self._settlements)
+        return not (has_more or self._calls or self._unrecorded)
 
     async def _record_and_settle(self) -> None:
-        answered, self._answered = portion(self._answered)
-        without_call, self._settlements = self._settlements, []
+        answered = self._unrecorded.take_answers()
+        settlements, given_up = self._unrecorded.take_settlements()
         if answered:
             outcomes = await self.means.outlet.in_thread(self._record, answered)
-            self._unrecorded -= sum(len(one.call.cards) for one in answered)
+            self._unrecorded.recorded(answered)
             await self.means.outlet.in_thread(self._settle, answered, outcomes)
-        if without_call:
-            await self.means.outlet.in_thread(self._settle_without_call, without_call)
+        if settlements:
+            await self.means.outlet.in_thread(self._settle_without_call, settlements, given_up)
 
     def _record(self, answered: Sequence[Answered]) -> list[Outcome]:
         outcomes = record(self.check, [result for one in answered for result in one.results])
@@ -283,8 +287,7 @@ class GatewayStream(Stream):
 
     # ---- settle
 
-    def _settle_without_call(self, settlements: Sequence[Settlement]) -> None:
-        given_up, self._given_up = self._given_up, []
+    def _settle_without_call(self, settlements: Sequence[Settlement], given_up: Sequence[PolledCard]) -> None:
         items.end(items.failed(given_up, RESTING))
         self.hand.settle(settlements)
 

@@ -94,8 +94,7 @@ class Intake:
         parked = [*claimed.parked, *(card.card_id for card in claimed.to_park)]
         gone |= dict.fromkeys(parked, "parked: checking it has ended its worker again and again")
         if gone:
-            found = items.queued(self._type, gone)
-            items.end([items.Ended(item_id, gone[card_id]) for card_id, item_id in found.items()])
+            items.end(items.in_vain(self._type, gone))
 
     def _current_directory(self) -> Directory:
         if self._directory is None or time.monotonic() - self._read_at > DIRECTORY_SECONDS:

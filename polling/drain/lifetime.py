@@ -18,7 +18,7 @@ class Lifetime:
         self._ends_at = time.monotonic() + seconds
         self._busy_at = time.monotonic()
         self._stopped_at: float | None = None
-        self._has_failed = False
+        self._has_failed = self._has_lingered = False
 
     def fail(self) -> None:
         """Something of the drain has failed: the rest ends as well, and the next drain begins with all of it."""
@@ -45,8 +45,9 @@ class Lifetime:
 
     @property
     def may_claim(self) -> bool:
-        """Whether more cards may be claimed."""
-        return self.may_call and time.monotonic() - self._busy_at < LINGER_SECONDS
+        """Whether more cards may be claimed. Once not, never again: a stream that has ended does not come back."""
+        self._has_lingered = self._has_lingered or time.monotonic() - self._busy_at >= LINGER_SECONDS
+        return self.may_call and not self._has_lingered
 
     @property
     def may_call(self) -> bool:

@@ -46,17 +46,24 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
         if card is None:
             loaded.unwanted.append(claim)
             continue
-        iccid, gateway_id, failures, item_id = rows[claim.card_id][:4]
+        iccid, gateway_id, failures, item_ids = rows[claim.card_id][:4]
         interval = intervals[card]
-        if interval is None and (item_id is None or CHECKS[check_type].why_unwanted(card)):
+        if interval is None and (not item_ids or CHECKS[check_type].why_unwanted(card)):
             loaded.unwanted.append(claim)
-        elif item_id is None and claim.is_triggered and claim.overdue < timedelta():
+        elif not item_ids and claim.is_triggered and claim.overdue < timedelta():
             loaded.not_asked_for.append(claim)
         else:
             tariff = directory.tariffs[card.carrier_id]
             loaded.cards.append(
                 PolledCard(
-                    claim, iccid, gateway_id, card, tariff, interval or OFF, failures or 0, item_id=item_id
+                    claim,
+                    iccid,
+                    gateway_id,
+                    card,
+                    tariff,
+                    interval or OFF,
+                    failures or 0,
+                    item_ids=tuple(item_ids or ()),
                 )
             )
     return loaded
@@ -68,13 +75,16 @@ def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT card.id, card.iccid, card.gateway_id, state.failures, item.id, {CLASS_COLUMNS}
+            SELECT card.id, card.iccid, card.gateway_id, state.failures, waiting.items, {CLASS_COLUMNS}
             FROM cards_card AS card
             -- The cards are named twice: else a small table is scanned whole for the join.
             LEFT JOIN cards_checkstate AS state
                 ON state.card_id = card.id AND state.card_id = ANY(%(cards)s::bigint[]) AND state.type = %(type)s
-            LEFT JOIN polling_manualitem AS item
-                ON item.card_id = card.id AND item.task_type = %(type)s AND item.status = 'queued'
+            LEFT JOIN (
+                SELECT card_id, array_agg(id) AS items FROM polling_manualitem
+                WHERE card_id = ANY(%(cards)s::bigint[]) AND task_type = %(type)s AND status = 'queued'
+                GROUP BY card_id
+            ) AS waiting ON waiting.card_id = card.id
             WHERE card.id = ANY(%(cards)s::bigint[]) AND card.deleted_at IS NULL
             """,
             {"type": check_type.value, "cards": array(cards)},

@@ -70,6 +70,11 @@ def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
     return Settlement(card.claim, due.while_gateway_is_busy(wait, chance))
 
 
+def without_seat(card: PolledCard, chance: Random) -> Settlement:
+    """Others have all seats at the gateway now: who was triggered stays in front."""
+    return given_back(card.claim) if card.claim.is_triggered else while_busy(card, timedelta(), chance)
+
+
 def in_turn(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
     """The gateway takes no more calls a second; after `wait` it is this card's turn."""
     return Settlement(card.claim, due.in_turn(wait, chance))

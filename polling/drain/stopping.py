@@ -40,8 +40,8 @@ def on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-    if _child[0] and not _worker[0]:
-        signal.raise_signal(signal.SIGTERM)
+        if _child[0] and not _worker[0]:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _ask_child(*_: Any) -> None:

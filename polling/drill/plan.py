@@ -8,6 +8,8 @@ from polling.models import TaskType
 TYPE: Final = TaskType.DATA_USAGE
 # When a claim of a dead worker has run out: until somebody claims the card again, and the call itself.
 AFTER_LOST_CLAIM_SECONDS: Final = 30
+# Who claims it again may be killed as well: blows fall much faster than claims run out.
+LOST_CLAIMS: Final = 2
 SHORTEST_INTERVAL: Final = 30
 # The interval has a jitter of a tenth.
 JITTER: Final = 1.1
@@ -16,8 +18,8 @@ LATENCY_MS: Final = 200
 LIMIT: Final = 12
 GATEWAY_LIMIT: Final = 6
 BATCH_SIZE: Final = 20
-# Seats of the dead are free again when none of their calls can run any more, which takes ten seconds; then a little more.
-REST_SECONDS: Final = 15
+# Seats of the dead are free again ten seconds after a worker has come up again and seen that they are; their leases last as long.
+REST_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -41,5 +43,5 @@ class Plan:
         return max(self.seconds, self.longest_gap(self.interval(self.cards)))
 
     def longest_gap(self, interval: int) -> float:
-        """A card is read within its interval, and if that claim is lost, within the time that such a one takes."""
-        return interval * JITTER + self.claim_seconds + AFTER_LOST_CLAIM_SECONDS
+        """A card is read within its interval, and if its claims are lost, within the time that those take."""
+        return interval * JITTER + LOST_CLAIMS * self.claim_seconds + AFTER_LOST_CLAIM_SECONDS

@@ -52,16 +52,13 @@ def parked(stack: Stack) -> int:
 
 def seats_of_the_dead(stack: Stack) -> int:
     """Seats whose holders do not run any more, of check types and of gateways."""
-    alive = {process.pid for process in running()}
     gateways = [gateway_id for (gateway_id,) in stack.rows("SELECT id FROM carriers_gateway")]
     pools = [seats_of(stack.redis, task_type) for task_type in TaskType]
     pools += [limits.seats_of(stack.redis, gateway_id) for gateway_id in gateways]
-    return sum(
-        seats
-        for pool in pools
-        for holder, seats in pool.occupancy().holders.items()
-        if int(holder.split(":")[1]) not in alive
-    )
+    held = [found for pool in pools for found in pool.occupancy().holders.items()]
+    # Looked at afterwards: who has just been started is no dead one.
+    alive = {process.pid for process in running()}
+    return sum(seats for holder, seats in held if int(holder.split(":")[1]) not in alive)
 
 
 def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, int]:

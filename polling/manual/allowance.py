@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from accounts.models import User
 from cards.models import CheckType
@@ -15,6 +15,8 @@ from polling.models import ManualTrigger
 
 # Of one check type: what is asked for waits no longer than minutes.
 MOST_QUEUED = 100_000
+# Nobody alone can close the queue to the others.
+MOST_OF_ONE_USER = 25_000
 
 
 class TooManyTriggersError(DomainError):
@@ -51,14 +53,18 @@ def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def require_room(check_type: CheckType, cards: int) -> None:
-    """Refuse cards for which the queue has no room; others of this check wait until the transaction ends. Raises DomainError."""
+def require_room(user: User, check_type: CheckType, cards: int) -> None:
+    """Refuse cards for which the queue, or the user's part of it, has no room. Raises DomainError.
+
+    Others of this check wait until the transaction ends.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"triggers of {check_type}"])
+    left = F("accepted") - F("done") - F("failed")
     waiting = ManualTrigger.objects.filter(task_type=check_type, ended_at=None).aggregate(
-        cards=Sum(F("accepted") - F("done") - F("failed"), default=0)
+        all=Sum(left, default=0), own=Sum(left, default=0, filter=Q(requester=user))
     )
-    if waiting["cards"] + cards > MOST_QUEUED:
+    if waiting["all"] + cards > MOST_QUEUED or waiting["own"] + cards > MOST_OF_ONE_USER:
         raise DomainError(
             "Too many cards wait already for this check; try again later.",
             code="polling_queue_full",

@@ -1,6 +1,6 @@
 """What becomes of the cards of triggers: each item ends once, and its trigger with the last of them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -66,24 +66,25 @@ def end(items: Sequence[Ended]) -> None:
 
 def failed(cards: Iterable[PolledCard], why: str) -> list[Ended]:
     """The items of these cards, which are not checked."""
-    return [Ended(card.item_id, why) for card in cards if card.item_id is not None]
+    return [Ended(item_id, why) for card in cards for item_id in card.item_ids]
 
 
 def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[Ended]:
-    """The items of cards with a result; where a newer claim was faster, the item waits for that one."""
+    """The items of cards with a result; where a newer claim was faster, they wait for that one."""
     errors = {
         result.card.claim: result.answer.code.words
         for result in results
         if isinstance(result.answer, CardError)
     }
     return [
-        Ended(outcome.card.item_id, errors.get(outcome.card.claim, ""))
+        Ended(item_id, errors.get(outcome.card.claim, ""))
         for outcome in outcomes
-        if outcome.card.item_id is not None and outcome.recorded is not Recorded.REFUSED
+        if outcome.recorded is not Recorded.REFUSED
+        for item_id in outcome.card.item_ids
     ]
 
 
-def queued(check_type: CheckType, cards: Collection[int]) -> Mapping[int, int]:
-    """The items that wait for a check of these cards: card -> item."""
-    rows = ManualItem.objects.queued(check_type).filter(card_id__in=list(cards))
-    return dict(rows.values_list("card_id", "id"))
+def in_vain(check_type: CheckType, reasons: Mapping[int, str]) -> list[Ended]:
+    """The items that wait for a check of cards that will not be checked: card -> why."""
+    rows = ManualItem.objects.queued(check_type).filter(card_id__in=list(reasons))
+    return [Ended(item_id, reasons[card_id]) for item_id, card_id in rows.values_list("id", "card_id")]

@@ -7,7 +7,7 @@ import structlog
 from redis import Redis
 
 from polling.checks.registry import CHECKS
-from polling.models import ManualItem
+from polling.models import ManualItem, ManualTrigger
 from polling.store.manual_queue import ManualQueue
 
 # Who has just been asked for may not have been hinted at yet.
@@ -29,8 +29,10 @@ def restore(redis: Redis, *, before: datetime) -> int:
     for check_type in CHECKS:
         rows = ManualItem.objects.queued(check_type).filter(trigger__created_at__lt=before)
         queue = ManualQueue(redis, check_type)
-        lost = queue.unknown(list(rows.order_by("id").values_list("card_id", flat=True)))
-        queue.push(lost, in_front=False)
+        lost = queue.unknown(list(rows.values_list("card_id", flat=True)))
+        single = set(rows.filter(trigger__kind=ManualTrigger.Kind.SINGLE).values_list("card_id", flat=True))
+        queue.push([card for card in lost if card not in single], in_front=False)
+        queue.push([card for card in lost if card in single], in_front=True)
         restored += len(lost)
     if restored:
         log.info("triggers_hinted_again", cards=restored)

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from accounts.models import User
+from accounts.scoping import sees_everything
 from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
@@ -22,26 +23,29 @@ from polling.store.manual_queue import ManualQueue
 def trigger(user: User, check_type: CheckType, wanted: Wanted, *, now: datetime) -> ManualTrigger:
     """Store what is wanted, and hint at it when the transaction is committed. Raises DomainError.
 
-    Cards that wait already for the check are skipped: they are checked once for both.
+    A card that waits already for the check is checked once for both; one that is being checked, once more.
     """
     with transaction.atomic():
         allowance.take_call(user, now=now)
         chosen = choose(user, check_type, wanted)
-        allowance.require_room(check_type, len(chosen.cards))
+        if wanted.kind is not ManualTrigger.Kind.SINGLE:
+            allowance.require_room(user, check_type, len(chosen.cards))
         row = ManualTrigger.objects.create(
             requester=user,
+            agent=None if sees_everything(user) else user.agent,
             task_type=check_type,
             kind=wanted.kind,
             condition=wanted.condition.given(),
             created_at=now,
+            accepted=len(chosen.cards),
+            skipped=chosen.left_out,
+            status=ManualTrigger.Status.QUEUED if chosen.cards else ManualTrigger.Status.FINISHED,
+            ended_at=None if chosen.cards else now,
         )
-        queued = _queue(row, chosen.cards)
-        row.accepted, row.skipped = len(queued), chosen.left_out + len(chosen.cards) - len(queued)
-        if not queued:
-            row.status, row.ended_at = ManualTrigger.Status.FINISHED, now
-        row.save(update_fields=["accepted", "skipped", "status", "ended_at"])
+        _queue(row, chosen.cards)
         record(user, Action.TRIGGERED, row, after=snapshot(row))
-        transaction.on_commit(lambda: _hint(check_type, queued, is_single=wanted.kind == "single"))
+        is_single = wanted.kind is ManualTrigger.Kind.SINGLE
+        transaction.on_commit(lambda: _hint(check_type, chosen.cards, is_single=is_single))
     return row
 
 
@@ -64,21 +68,18 @@ def cancel(user: User, row: ManualTrigger, *, now: datetime) -> int:
     return cancelled
 
 
-def _queue(row: ManualTrigger, cards: list[int]) -> list[int]:
+def _queue(row: ManualTrigger, cards: list[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO polling_manualitem (trigger_id, card_id, task_type, status, result)
             SELECT %s, card_id, %s, 'queued', '' FROM unnest(%s::bigint[]) AS card_id ORDER BY card_id
-            ON CONFLICT (card_id, task_type) WHERE status = 'queued' DO NOTHING
-            RETURNING card_id
             """,
             [row.pk, row.task_type, array(cards)],
         )
-        return [card_id for (card_id,) in cursor.fetchall()]
 
 
 def _hint(check_type: CheckType, cards: list[int], *, is_single: bool) -> None:
-    """Without Redis the rows stand, and are hinted at when it is back."""
+    """Also at those that wait already: some may be in flight. Without Redis the rows are hinted at when it is back."""
     with redis_may_be_away("triggered cards wait until it is back", check=check_type, cards=len(cards)):
         ManualQueue(for_web(), check_type).push(cards, in_front=is_single)

@@ -7,19 +7,20 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet, sees_everything
 from cards.models import Card, CheckType
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
-    """Triggers, by who asks: agents see those of the users of their own tree."""
+    """Triggers, by who asks: agents see what users of their own tree asked for while they were that."""
 
-    agent_lookups: ClassVar[tuple[str, ...]] = ("requester__agent",)
+    agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
 
 class ManualTrigger(models.Model):
-    """One request: some cards, one check. `accepted` = queued items made, `skipped` = asked for already, not to be seen, or of
-    a kind that the check is not made of.
+    """One request: some cards, one check. `accepted` = items made, `skipped` = not to be seen, or of a kind that the check
+    is not made of. `agent`: whose user asked; nobody's when it was staff.
     """
 
     class Kind(models.TextChoices):
@@ -40,6 +41,7 @@ class ManualTrigger(models.Model):
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, db_index=False, verbose_name=_("requested by")
     )
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True, verbose_name=_("for the agent"))
     task_type = models.CharField(_("check"), max_length=8, choices=CheckType.choices)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     condition = models.JSONField(_("condition"), default=dict, blank=True)
@@ -95,7 +97,7 @@ class ManualItemQuerySet(models.QuerySet["ManualItem"]):
 
 
 class ManualItem(models.Model):
-    """One card of a trigger. A card waits at most once for a check, however often it is asked for."""
+    """One card of a trigger. However many of them wait for a check of a card, it is made once for all."""
 
     class Status(models.TextChoices):
         """What became of it."""
@@ -126,11 +128,12 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
-            models.UniqueConstraint(
-                fields=["card", "task_type"], condition=Q(status="queued"), name="manualitem_queued_once"
-            ),
         )
         indexes = (
+            # Those that a claimed card's check ends.
+            models.Index(
+                fields=["card", "task_type"], condition=Q(status="queued"), name="manualitem_queued"
+            ),
             models.Index(fields=["trigger", "id"], name="manualitem_of_trigger"),
             # Deleting a card, and its history.
             models.Index(fields=["card", "id"], name="manualitem_of_card"),

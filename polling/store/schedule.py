@@ -151,12 +151,7 @@ class Schedule:
         used += [*self._memory, self._manual, self._parked, self._counters]
         count = min(count, PORTION_CARDS)
         arguments = (count, ttl.total_seconds(), holder, which.value, SUSPECT_AFTER, PARK_AFTER)
-        try:
-            flat = cast("list[Any]", self._run("claim", used, arguments))
-        except ResponseError as error:
-            if str(error).startswith("EPOCH"):
-                raise NoScheduleError from None
-            raise
+        flat = cast("list[Any]", self._run("claim", used, arguments))
         taken = Claimed([], [], [])
         for card_id, what, more, triggered in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
             if what == "parked":
@@ -170,13 +165,8 @@ class Schedule:
 
     def look(self) -> Outlook:
         """What there is to do now; raises NoScheduleError. Readiness counts it as a claim: somebody is there."""
-        self.claim(0, ttl=timedelta())
-        seconds, microseconds = self._redis.time()
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.zcount(self._queue, "-inf", seconds + microseconds / 1_000_000)
-        pipeline.llen(self._manual)
-        pipeline.scard(self._suspects)
-        return Outlook(*cast("list[int]", pipeline.execute()))
+        used = [self._queue, keys.EPOCH, keys.LAST_CLAIM, self._manual, self._suspects]
+        return Outlook(*cast("list[int]", self._run("look", used, ())))
 
     def place_of(self, card_id: int) -> Place:
         """Where one card is now."""
@@ -271,7 +261,12 @@ class Schedule:
         return self.plan(due, mode=PlanMode.NEW_ONLY)
 
     def _run(self, script: str, used: Sequence[str], arguments: Sequence[Any]) -> object:
-        return scripts.load(self._redis, __file__, script)(keys=used, args=arguments)
+        try:
+            return scripts.load(self._redis, __file__, script)(keys=used, args=arguments)
+        except ResponseError as error:
+            if str(error).startswith("EPOCH"):
+                raise NoScheduleError from None
+            raise
 
 
 def _settle_arguments(settlement: Settlement) -> tuple[int | float | str, ...]:

@@ -75,6 +75,11 @@ def test_who_stands_above_an_agent_is_not_told(redis: Redis) -> None:
 
     rows = caller.get("agents").json()["results"]
 
+    assert caller.get("agents", parent_id=root.pk).json()["count"] == 0
+    tag = caller.get(f"agents/{own.pk}")["ETag"]
+    Agent.objects.filter(pk=own.pk).update(parent=None)
+    assert caller.get(f"agents/{own.pk}")["ETag"] == tag
+    Agent.objects.filter(pk=own.pk).update(parent=root)
     assert [(row["id"], row["parent_id"], row["path"]) for row in rows] == [
         (own.pk, None, f"/{own.pk}/"),
         (below.pk, own.pk, f"/{own.pk}/{below.pk}/"),

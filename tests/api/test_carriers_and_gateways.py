@@ -187,6 +187,22 @@ def test_a_gateway_is_asked_about_one_of_its_cards(
     assert Operation.objects.get().action == "called"
 
 
+def test_a_call_takes_its_turn_among_the_calls_a_second(
+    operator: Caller, redis: Redis, simulator: RunningSimulator
+) -> None:
+    gateway = GatewayFactory.create(
+        base_url=f"http://127.0.0.1:{simulator.port}/c/northwind", calls_per_second=1, is_enabled=False
+    )
+    CardFactory.create(carrier=gateway.carrier)
+    redis.set(keys.limit(gateway.pk), 1)
+
+    first, second = (operator.post(f"gateways/{gateway.pk}/test-call") for _ in range(2))
+
+    assert (first.status_code, code_of(second)) == (200, (409, "gateway_busy"))
+    assert len(simulator.calls()) == 1
+    assert redis.zcard(keys.seats(gateway.pk)) == 0
+
+
 def test_a_gateway_that_does_not_answer_is_told_without_secrets(operator: Caller, redis: Redis) -> None:
     gateway = GatewayFactory.create()
     CardFactory.create(carrier=gateway.carrier)

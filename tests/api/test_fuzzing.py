@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from accounts import tokens
 from accounts.conf import AccountsSettings
-from accounts.models import ApiToken
+from accounts.models import Agent, ApiToken
 from polling.defaults import make_missing
 from tests.factories import (
     AgentFactory,
@@ -30,6 +30,8 @@ from tests.factories import (
     CarrierFactory,
     CheckStateFactory,
     GatewayFactory,
+    ManualItemFactory,
+    ManualTriggerFactory,
     PauseFactory,
     UserFactory,
 )
@@ -45,8 +47,8 @@ EXAMPLES = 10
 ROW = 10**12
 
 
-def _token(role: str) -> str:
-    user = UserFactory.create(role=role, pk=10**15, agent=AgentFactory.create() if role == "agent" else None)
+def _token(role: str, agent: Agent) -> str:
+    user = UserFactory.create(role=role, pk=10**15, agent=agent if role == "agent" else None)
     token, text = tokens.issue(user, name="test", scope=ApiToken.Scope.WRITE)
     # Where chance does not find and revoke it.
     ApiToken.objects.filter(pk=token.pk).update(id=10**15)
@@ -60,13 +62,15 @@ def test_whatever_is_sent_the_answer_is_documented(
     mode: GenerationMode, role: str, live_server: Any, redis: Redis, limits: Settings
 ) -> None:
     make_missing()
-    CheckStateFactory.create(
-        card=CardFactory.create(carrier=CarrierFactory.create(code="cards")), failing_since=timezone.now()
-    )
-    GatewayFactory.create(pk=ROW, carrier=CarrierFactory.create(pk=ROW))
+    agent = AgentFactory.create()
+    gateway = GatewayFactory.create(pk=ROW, carrier=CarrierFactory.create(pk=ROW))
+    card = CardFactory.create(carrier=gateway.carrier, agent=agent)
+    CheckStateFactory.create(card=card, failing_since=timezone.now())
+    trigger = ManualTriggerFactory.create(pk=ROW, agent=agent, accepted=1)
+    ManualItemFactory.create(trigger=trigger, card=card)
     PauseFactory.create(pk=ROW, owner=UserFactory.create(pk=ROW, username="somebody"))
     ApiToken.objects.create(pk=ROW, user_id=ROW, name="x", prefix="0" * 12, digest="0" * 64)
-    headers = {"Authorization": f"Bearer {_token(role)}"}
+    headers = {"Authorization": f"Bearer {_token(role, agent)}"}
     described = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     schema = schemathesis.openapi.from_dict(described)
     seen: set[int] = set()
@@ -87,6 +91,9 @@ def test_whatever_is_sent_the_answer_is_documented(
         def ask(case: Any, is_there: bool) -> None:
             if is_there and "id" in case.path_parameters:
                 case.path_parameters["id"] = ROW
+            for given_values in (case.query, case.body):
+                if is_there and isinstance(given_values, dict) and "trigger_id" in given_values:
+                    given_values["trigger_id"] = ROW
             response = case.call(base_url=live_server.url, headers=headers)
             seen.add(response.status_code)
             case.validate_response(response, checks=CHECKS)

@@ -1,11 +1,14 @@
 """`/polling-manual-trigger`: rows, limits, scope. What the engine makes of them is in tests/polling/test_manual.py."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from redis import Redis
@@ -16,7 +19,7 @@ from polling.manual.allowance import day_of
 from polling.models import ManualItem, ManualTrigger
 from polling.store import keys
 from tests.api.calling import Caller, code_of, fields_refused
-from tests.factories import AgentFactory, CardFactory, DeviceFactory, ManualTriggerFactory
+from tests.factories import AgentFactory, CardFactory, CarrierFactory, DeviceFactory, ManualTriggerFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SINGLE, BATCH, CONDITION = (f"polling-manual-trigger/{kind}" for kind in ("single", "batch", "by-condition"))
@@ -52,14 +55,24 @@ def test_one_card_is_asked_for_and_its_story_told(operator: Caller, redis: Redis
     assert (operation.action, operation.target_id) == ("triggered", str(made["trigger_id"]))
 
 
-def test_a_batch_skips_what_waits_already_or_is_not_there(operator: Caller, redis: Redis) -> None:
+def test_a_batch_skips_what_is_not_there_and_takes_no_card_twice(operator: Caller, redis: Redis) -> None:
     waits, new = CardFactory.create(), CardFactory.create()
     of(operator, SINGLE, card_id=waits.pk)
 
     made = of(operator, BATCH, card_ids=[waits.pk, new.pk, new.pk, 999_999_999])
 
-    assert (made["accepted"], made["skipped"]) == (1, 2)
-    assert hints(redis) == [waits.pk, new.pk]
+    assert (made["accepted"], made["skipped"]) == (2, 1)
+    # A hint too many does no harm; one too few would, if the card were being checked.
+    assert hints(redis) == [waits.pk, waits.pk, new.pk]
+
+
+def test_a_single_card_that_waits_in_a_batch_goes_before_it(operator: Caller, redis: Redis) -> None:
+    first, last = CardFactory.create(), CardFactory.create()
+    of(operator, BATCH, card_ids=[first.pk, last.pk])
+
+    of(operator, SINGLE, card_id=last.pk)
+
+    assert hints(redis)[0] == last.pk
 
 
 def test_industry_cards_have_no_real_name_check(operator: Caller, redis: Redis) -> None:
@@ -168,10 +181,44 @@ def test_a_full_queue_takes_no_more(operator: Caller, monkeypatch: pytest.Monkey
     cards = CardFactory.create_batch(3)
     of(operator, BATCH, card_ids=[card.pk for card in cards[:2]])
 
-    refused = operator.post(SINGLE, {"card_id": cards[2].pk, "task_type": "carddata"})
+    refused = operator.post(BATCH, {"card_ids": [cards[2].pk], "task_type": "carddata"})
 
     assert code_of(refused) == (503, "polling_queue_full")
     assert ManualItem.objects.count() == 2
+    # Somebody who looks at one card is not kept waiting for those who asked for many.
+    assert of(operator, SINGLE, card_id=cards[2].pk)["accepted"] == 1
+
+
+def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allowance, "MOST_OF_ONE_USER", 2)
+    cards = [card.pk for card in CardFactory.create_batch(3)]
+    of(operator, BATCH, card_ids=cards[:2])
+
+    assert code_of(operator.post(BATCH, {"card_ids": cards[2:], "task_type": "carddata"})) == (
+        503, "polling_queue_full",
+    )  # fmt: skip
+    assert of(Caller.of("operator"), BATCH, card_ids=cards[:2])["accepted"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_calls_at_one_moment_only_those_that_are_allowed_are_taken(redis: Redis) -> None:
+    operator, card = Caller.of("operator"), CardFactory.create()
+    ManualTriggerFactory.create_batch(98, requester=operator.user, created_at=timezone.now())
+    together = Barrier(8)
+
+    def call(_: int) -> int:
+        together.wait(10)
+        try:
+            answer = operator.post(SINGLE, {"card_id": card.pk, "task_type": "carddata"})
+            return int(answer.status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = sorted(threads.map(call, range(8)))
+
+    assert answers == [202] * 2 + [429] * 6
+    assert ManualTrigger.objects.count() == 100
 
 
 def test_a_trigger_is_cancelled_once(operator: Caller) -> None:
@@ -191,6 +238,10 @@ def test_an_agent_reaches_only_cards_of_its_own_tree(redis: Redis, operator: Cal
     below = AgentFactory.create(parent=mine)
     agent = Caller.of("agent", agent=mine)
     own, others = CardFactory.create(agent=below), CardFactory.create(agent=AgentFactory.create())
+    device = DeviceFactory.create()
+    elsewhere_only = CardFactory.create(
+        agent=others.agent, device=device, status=2, carrier=CarrierFactory.create(code="sun")
+    )
     sibling = Caller.of("agent", agent=others.agent)
     elsewhere = of(sibling, SINGLE, card_id=others.pk)
     before = ManualTrigger.objects.count()
@@ -202,12 +253,32 @@ def test_an_agent_reaches_only_cards_of_its_own_tree(redis: Redis, operator: Cal
     assert of(agent, BATCH, card_ids=[own.pk, others.pk])["accepted"] == 1
     assert of(agent, CONDITION, agent_id=others.agent_id)["accepted"] == 0
     assert of(agent, CONDITION)["accepted"] == 0
+    for foreign in ({"device_id": device.pk}, {"carrier_id": elsewhere_only.carrier_id}, {"status": 2}):
+        found = of(agent, CONDITION, **foreign)
+        assert (found["accepted"], found["skipped"]) == (0, 0), foreign
     assert hints(redis) == [others.pk, own.pk]
     assert code_of(agent.get(STATUS, trigger_id=elsewhere["trigger_id"]))[0] == 404
     assert code_of(agent.post(CANCEL, {"trigger_id": elsewhere["trigger_id"]}))[0] == 404
-    assert agent.get(HISTORY).json()["count"] == 3
-    assert operator.get(HISTORY).json()["count"] == 4
+    assert agent.get(HISTORY).json()["count"] == 6
+    assert operator.get(HISTORY).json()["count"] == 7
     assert ManualTrigger.objects.get(pk=elsewhere["trigger_id"]).status == "queued"
+
+
+def test_what_an_agents_user_asks_for_as_staff_is_not_the_agents(redis: Redis) -> None:
+    agent = AgentFactory.create()
+    caller, colleague = Caller.of("agent", agent=agent), Caller.of("agent", agent=agent)
+    administrator = Caller.of("administrator")
+    of(caller, SINGLE, card_id=CardFactory.create(agent=agent).pk)
+    change = {"role": "operator", "agent_id": None}
+    assert administrator.put(f"users/{caller.user.pk}", change).status_code == 200
+
+    made = of(caller, SINGLE, card_id=CardFactory.create().pk)
+
+    assert colleague.get(HISTORY).json()["count"] == 1
+    named = {"trigger_id": made["trigger_id"]}
+    assert code_of(colleague.get(STATUS, **named)) == (404, "manual_trigger_not_found")
+    assert code_of(colleague.post(CANCEL, named)) == (404, "manual_trigger_not_found")
+    assert ManualTrigger.objects.get(pk=made["trigger_id"]).status == "queued"
 
 
 def test_viewers_see_and_ask_for_nothing(viewer: Caller, operator: Caller) -> None:

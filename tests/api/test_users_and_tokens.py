@@ -168,11 +168,16 @@ def test_a_token_that_makes_no_sense(administrator: Caller, fields: dict[str, An
     assert not ApiToken.objects.filter(name="x").exists()
 
 
+def stored() -> tuple[Any, Any]:
+    tokens = ApiToken.objects.order_by("id").values("id", "revoked_at", "name")
+    return list(User.objects.order_by("id").values()), list(tokens)
+
+
 @pytest.mark.parametrize("role", ["operator", "viewer", "agent", None])
 def test_users_and_tokens_are_the_administrators(administrator: Caller, role: str | None) -> None:
     stranger = Caller.of(role, agent=AgentFactory.create())
     user, token = administrator.user.pk, ApiToken.objects.latest("id").pk
-    before = (list(User.objects.values()), list(ApiToken.objects.values("id", "revoked_at", "name")))
+    before = stored()
     later = (timezone.now() + timedelta(days=1)).isoformat()
 
     answers = [
@@ -188,5 +193,5 @@ def test_users_and_tokens_are_the_administrators(administrator: Caller, role: st
     ]
 
     assert {code_of(answer) for answer in answers} == {(403, "permission_denied")}
-    assert before == (list(User.objects.values()), list(ApiToken.objects.values("id", "revoked_at", "name")))
+    assert before == stored()
     assert not Operation.objects.exists()

@@ -70,7 +70,7 @@ def nothing_succeeds(stack: Stack) -> None:
     stack.make_all_due()
     stack.wait_until(
         lambda: int(stack.redis.hget(keys.stats("carddata"), "failed") or 0) > 20,
-        seconds=20,
+        seconds=60,
         what="calls fail",
     )
 
@@ -116,7 +116,7 @@ def unknown_card(stack: Stack) -> None:
     stack.redis.zadd(keys.queue("carddata"), {str(card): 1})
     stack.wait_until(
         lambda: stack.rows("SELECT 1 FROM cards_checkstate WHERE failing_since IS NOT NULL"),
-        seconds=20,
+        seconds=60,
         what="it fails",
     )
 

@@ -27,7 +27,7 @@ class Run:
         self.folder, self.mark = folder, uuid4().hex
         self.servers: set[Path] = set()
         self.process = subprocess.Popen(
-            (sys.executable, "manage.py", "benchmark", *arguments),
+            (sys.executable, "manage.py", *arguments),
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(folder), MARK: self.mark},
             stdout=subprocess.PIPE,
@@ -68,9 +68,9 @@ def started(folder: Path, arguments: Sequence[str]) -> Run:
 
 
 def test_a_quick_run_finds_the_engine_faster_than_a_task_a_card_and_leaves_nothing(tmp_path: Path) -> None:
-    run = started(tmp_path, ["--quick", "--json", "--cards", "6000"])
+    run = started(tmp_path, ["benchmark", "--quick", "--json", "--cards", "6000"])
     # More than the pipe holds is not printed.
-    run.watch(110)
+    run.watch(280)
 
     found = json.loads(run.process.communicate()[0])
     print(found)
@@ -83,9 +83,28 @@ def test_a_quick_run_finds_the_engine_faster_than_a_task_a_card_and_leaves_nothi
     run.assert_nothing_is_left()
 
 
+def test_the_api_is_asked_about_everything_that_is_promised_and_nothing_is_left(tmp_path: Path) -> None:
+    run = started(tmp_path, ["benchmark_api", "--cards", "3000", "--rounds", "2"])
+    run.watch(280)
+
+    printed = run.process.communicate()[0]
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines()[2:]]
+    print(printed)
+    assert run.process.returncode == 0
+    asked = [(who, request.partition(",")[0]) for who, request, _, _ in rows]
+    for promised in ("GET polling-stats", "GET polling-configs", "GET carriers"):
+        assert ("administrator", promised) in asked
+    for who in ("administrator", "small agent"):
+        assert (who, "POST polling-manual-trigger/batch") in asked
+        assert (who, "GET polling-manual-trigger/status") in asked
+    assert "1,000 cards" in printed
+    assert all(0 < float(p50) <= float(p95) for _, _, p50, p95 in rows)
+    run.assert_nothing_is_left()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    run = started(tmp_path, ["--quick", "--cards", "100"])
+    run = started(tmp_path, ["benchmark", "--quick", "--cards", "100"])
     run.watch(60, until_service="simulator")
 
     run.process.send_signal(number)

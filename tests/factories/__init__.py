@@ -188,6 +188,7 @@ class ManualTriggerFactory(DjangoModelFactory[ManualTrigger]):
         model = ManualTrigger
 
     requester = factory.SubFactory(UserFactory)
+    agent = factory.LazyAttribute(lambda trigger: trigger.requester.agent)
     task_type = "carddata"
     kind = ManualTrigger.Kind.SINGLE
     created_at = _NOW

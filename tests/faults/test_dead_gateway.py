@@ -68,8 +68,8 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
     )
 
     assert due_of_the_dead(stack) == dead
-    took = (datetime.now(UTC) - begun).total_seconds()
     probes = [call for call in stack.calls_since(begun) if call["path"].startswith(f"/c/{DEAD.code}")]
+    took = (datetime.now(UTC) - begun).total_seconds()
     print(
         f"\n{len(dead)} cards away {away_after:.1f} s after the breaker opened; {len(healthy)} read in {took:.0f} s"
     )

@@ -97,7 +97,7 @@ def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it
         worker, asked_at = stack.supervisor.process("worker-checks"), datetime.now(UTC)
 
         end(worker.pid, signal.SIGTERM)
-        worker.wait(10)
+        worker.wait(30)
 
         print(f"\n{end.__name__}: ended after {(datetime.now(UTC) - asked_at).total_seconds():.1f} s")
         assert claimed(stack) == set()

@@ -80,12 +80,12 @@ def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(sta
         wait_for_calls_of_the_sick(stack, count=200)
         switch(stack, fault, share=1)
         opened_after = stack.wait_until(
-            lambda: is_open(stack), seconds=10, what=f"{fault}: the breaker opens"
+            lambda: is_open(stack), seconds=20, what=f"{fault}: the breaker opens"
         )
         shares[str(fault["kind"])] = healthy_seats(stack) / before
         switch(stack, fault, share=0)
         closed_after = stack.wait_until(
-            lambda: not is_open(stack), seconds=30, what=f"{fault}: the breaker closes"
+            lambda: not is_open(stack), seconds=60, what=f"{fault}: the breaker closes"
         )
         print(f"\n{fault}: opened after {opened_after:.1f} s, closed after {closed_after:.1f} s")
     wait_for_calls_of_the_sick(stack, count=200)
@@ -96,6 +96,6 @@ def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(sta
 
     print(f"seats of the healthy gateways before: {before:.1f}; share that is kept: {shares}")
     # Other programs use the machine, too: what is really kept is what is printed.
-    assert {kind: share > 0.7 for kind, share in shares.items()} == dict.fromkeys(shares, True)
+    assert {kind: share > 0.8 for kind, share in shares.items()} == dict.fromkeys(shares, True)
     wait_for_calls_of_the_sick(stack, count=200)
     assert law_holds(stack)

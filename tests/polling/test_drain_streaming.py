@@ -276,6 +276,31 @@ def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_
     assert simulator.calls()[0]["cards"] == [last.iccid]
 
 
+def test_a_trigger_that_waits_at_a_gateway_which_loses_its_seats_stays_in_front(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
+    slow = gateway(simulator, batch_size=1, max_concurrency=1)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=1500)
+    CardFactory.create_batch(3)
+    last = CardFactory.create()
+    Seeding(redis).run()
+
+    def others_take_the_seat() -> None:
+        ask_for(last)
+        time.sleep(0.6)
+        seats_of(redis, slow.pk).set_limit(0)
+        connection.close()
+
+    timer = threading.Timer(0.4, others_take_the_seat)
+    timer.start()
+    Drain(redis, outlet, Random(1)).run()
+    timer.join()
+
+    assert last.iccid not in str(simulator.calls())
+    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(last.pk)]
+
+
 def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_these_cards_too(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator
 ) -> None:

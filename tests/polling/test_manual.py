@@ -1,7 +1,7 @@
 """Checks that somebody asks for are made at once, once, and each of them ends."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
@@ -85,10 +85,48 @@ def test_a_card_is_asked_for_twice_and_checked_once(
     third = ask_for(both)
     run(redis, outlet)
 
-    assert (second.accepted, second.skipped) == (1, 1)
-    assert (third.accepted, third.skipped, third.status) == (0, 1, "finished")
+    assert (second.accepted, second.skipped) == (2, 0)
     assert sorted(asked(simulator)) == sorted([both.iccid, only_second.iccid])
-    assert state_of(first) == state_of(second) == ("finished", 1, 0)
+    assert state_of(first) == state_of(third) == ("finished", 1, 0)
+    assert state_of(second) == ("finished", 2, 0)
+
+
+def test_who_cancels_takes_no_check_from_whoever_asked_for_the_same(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    first, second = ask_for(card), ask_for(card)
+
+    triggering.cancel(first.requester, first, now=timezone.now())
+    run(redis, outlet)
+
+    assert asked(simulator) == [card.iccid]
+    assert (state_of(first)[0], state_of(second)) == ("cancelled", ("finished", 1, 0))
+
+
+def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_afterwards(
+    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+) -> None:
+    from tests.polling.test_drain_streaming import while_draining
+
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=1000)
+    first = ask_for(card)
+    later: list[ManualTrigger] = []
+
+    def ask() -> None:
+        later.append(ask_for(card, user=UserFactory.create(role="operator")))
+        connection.close()
+
+    while_draining(redis, outlet, ask, after=0.6)
+
+    assert asked(simulator) == [card.iccid] * 2
+    assert state_of(first) == state_of(later[0]) == ("finished", 1, 0)
+    assert later[0].created_at < datetime.fromisoformat(simulator.calls()[1]["start"])
 
 
 def test_a_card_that_is_being_checked_has_exactly_one_check_more(
@@ -113,7 +151,7 @@ def test_a_card_that_is_being_checked_has_exactly_one_check_more(
     assert asked(simulator) == [card.iccid] * 2
     assert max(call["in_flight"] for call in simulator.calls()) == 1
     assert {state_of(trigger)[0] for trigger in triggers} == {"finished"}
-    assert sum(trigger.done for trigger in triggers) == 1
+    assert sum(trigger.done for trigger in triggers) == 50
 
 
 def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
@@ -185,6 +223,18 @@ def test_a_trigger_of_a_card_that_is_deferred_just_then_is_hinted_again(redis: R
 
     assert state_of(trigger) == ("queued", 0, 0)
     assert restoring.restore(redis, before=timezone.now()) == 1
+
+
+def test_hints_that_are_given_again_have_single_cards_in_front(redis: Redis) -> None:
+    batch, single = CardFactory.create_batch(2), CardFactory.create()
+    Seeding(redis).run()
+    ask_for(*batch)
+    ask_for(single)
+    redis.delete(keys.manual(TYPE))
+
+    restoring.restore(redis, before=timezone.now())
+
+    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in (single, *batch)]
 
 
 def test_a_flush_of_redis_loses_no_trigger(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:

@@ -1,12 +1,16 @@
-"""What a check costs in a fleet of a million and in one of ten thousand: rounds of ten thousand cards in both."""
+"""What a check costs in a fleet of a million and in one of ten thousand: rounds of ten thousand cards, in turns.
+
+In turns, because a machine that others use is as fast as they let it be: each second of it counts for both.
+"""
 
 import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from polling.benchmark.rates import per_thousand
 from polling.benchmark.run import Run, asked
+from polling.benchmark.stack import private_stack
 from polling.models import TaskType
 from polling.store import keys
 from polling.store.schedule import PlanMode, Schedule
@@ -27,53 +31,72 @@ UNREAD = """
 
 
 def measure(run: Run) -> None:
-    """In the large fleet: each round has the ten thousand that would be due next, and nobody else is due."""
+    """Each round has the cards that would be due next, and nobody else is due. The small fleet has a stack of its own."""
     if not run.extent.small_cards:
         return
-    schedule, scheduled = Schedule(run.stack.redis, TYPE), run.scheduled(TYPE)
-    if not scheduled:
-        return
-    run.allow()
-    run.stack.wait_until(lambda: not _in_flight(run), seconds=ROUND_SECONDS, what="no card is being checked")
-    for first in range(0, len(scheduled), CHUNK):
-        chunk = scheduled[first : first + CHUNK]
-        schedule.plan([(card_id, A_DAY) for card_id in chunk], mode=PlanMode.MOVE)
-    run.allow(TYPE)
-    run.engine_on()
-    run.findings.details["cpu_seconds_per_1000_in_rounds"] = cost(run, scheduled)
+    with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
+        small = Run(stack, run.extent, run.seed)
+        small.make_fleet(run.extent.small_cards)
+        small.plan()
+        fleets = [Fleet(run), Fleet(small)]
+        for fleet in fleets:
+            fleet.prepare()
+        while fleets[0].cards and min(fleet.seconds for fleet in fleets) < run.extent.small_seconds:
+            for fleet in fleets:
+                fleet.play_round()
+        large_costs, small_costs = (fleet.costs() for fleet in fleets)
+    run.findings.details["cpu_seconds_per_1000_in_rounds"] = large_costs
+    run.findings.details["cpu_seconds_per_1000_in_rounds_of_small_fleet"] = small_costs
 
 
-def cost(run: Run, cards: Sequence[int]) -> dict[str, float]:
-    """CPU seconds by kind of process, and together, on a thousand checks of `cards`, round after round.
+class Fleet:
+    """A fleet whose cards are checked round by round. Only the rounds count, not what is put back between them."""
 
-    Until enough time was measured; only the rounds count, not what is put back between them.
-    """
-    schedule, size = Schedule(run.stack.redis, TYPE), run.extent.small_cards
-    rounds = itertools.cycle([cards[first : first + size] for first in range(0, len(cards), size)])
-    spent: Counter[str] = Counter()
-    seconds = 0.0
-    _wait_until_done(run)
-    run.new_calls()
-    while seconds < run.extent.small_seconds:
-        chosen = next(rounds)
-        run.stack.rows(UNREAD.format(cards=",".join(map(str, chosen))))
-        before, begun = run.cpu(), time.monotonic()
-        schedule.hasten([(card_id, 0.0) for card_id in chosen])
-        _wait_until_done(run)
-        seconds += time.monotonic() - begun
-        spent.update(per_thousand(before, run.cpu(), 1000))
-    done = sum(amount for _, amount in asked(run.new_calls()))
-    found = {kind: cpu_seconds * 1000 / max(1, done) for kind, cpu_seconds in spent.items()}
-    return {**found, "together": sum(found.values())}
+    def __init__(self, run: Run) -> None:
+        """Its cards are planned."""
+        self.cards = run.scheduled(TYPE)
+        self.seconds = 0.0
+        self._run, self._size = run, run.extent.small_cards
+        self._schedule = Schedule(run.stack.redis, TYPE)
+        self._rounds = itertools.cycle(self._portions(self._size))
+        self._spent: Counter[str] = Counter()
 
+    def prepare(self) -> None:
+        """Nobody is due, the engine runs, and each of its processes has checked cards."""
+        self._run.allow()
+        self._wait(self._is_nobody_checked, "no card is being checked")
+        for chunk in self._portions(CHUNK):
+            self._schedule.plan([(card_id, A_DAY) for card_id in chunk], mode=PlanMode.MOVE)
+        self._run.allow(TYPE)
+        self._run.engine_on()
+        self.play_round()
+        self.seconds, self._spent = 0.0, Counter()
+        self._run.new_calls()
 
-def _wait_until_done(run: Run) -> None:
-    run.stack.wait_until(
-        lambda: not (Schedule(run.stack.redis, TYPE).look().due or _in_flight(run)),
-        seconds=ROUND_SECONDS,
-        what="all cards are checked",
-    )
+    def play_round(self) -> None:
+        """Have the next ten thousand checked."""
+        chosen = next(self._rounds, [])
+        self._run.stack.rows(UNREAD.format(cards=",".join(map(str, chosen))))
+        before, begun = self._run.cpu(), time.monotonic()
+        self._schedule.hasten([(card_id, 0.0) for card_id in chosen])
+        self._wait(self._is_done, "all cards are checked")
+        self.seconds += time.monotonic() - begun
+        self._spent.update(per_thousand(before, self._run.cpu(), 1000))
 
+    def costs(self) -> dict[str, float]:
+        """CPU seconds by kind of process, and together, on a thousand checks."""
+        done = sum(amount for _, amount in asked(self._run.new_calls()))
+        found = {kind: cpu_seconds * 1000 / max(1, done) for kind, cpu_seconds in self._spent.items()}
+        return {**found, "together": sum(found.values())}
 
-def _in_flight(run: Run) -> int:
-    return int(run.stack.redis.hlen(keys.claims(TYPE)))
+    def _portions(self, size: int) -> list[Sequence[int]]:
+        return [self.cards[first : first + size] for first in range(0, len(self.cards), size)]
+
+    def _is_done(self) -> bool:
+        return self._is_nobody_checked() and not self._schedule.look().due
+
+    def _is_nobody_checked(self) -> bool:
+        return not self._run.stack.redis.hlen(keys.claims(TYPE))
+
+    def _wait(self, is_so: Callable[[], bool], what: str) -> None:
+        self._run.stack.wait_until(is_so, seconds=ROUND_SECONDS, what=what)

@@ -1,0 +1,6 @@
+-- Who holds seats now.
+-- KEYS[1] seats, KEYS[2] limit (see take_seats)
+-- Returns the limit (nil: none is configured), and the members whose lease is not over.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return { redis.call('GET', KEYS[2]), redis.call('ZRANGE', KEYS[1], now, '+inf', 'BYSCORE') }
