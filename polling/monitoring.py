@@ -50,7 +50,7 @@ class QueueState:
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds seats, as `host:pid:start`."""
+    """A process that holds seats, as `host:pid:start-place`."""
 
     holder: str
     seats: int

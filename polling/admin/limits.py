@@ -27,7 +27,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         state = self._state(limit)
         return str(state.current) if state else "?"
 
-    @admin.display(description=_("by (host:pid:start)"))
+    @admin.display(description=_("by (host:pid:start-place)"))
     def holders(self, limit: ConcurrencyLimit) -> str:
         """Who holds them."""
         state = self._state(limit)

@@ -25,7 +25,7 @@ class QueueStateSerializer(serializers.Serializer[Any]):
 class HolderSerializer(serializers.Serializer[Any]):
     """A process that holds seats."""
 
-    holder = serializers.CharField(help_text="host:pid:start")
+    holder = serializers.CharField(help_text="host:pid:start-place")
     seats = serializers.IntegerField()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import requests
 
+from cards.models import Card
 from polling.benchmark.rates import percentile
 from polling.benchmark.stack import Stack
 from polling.manual.choosing import MOST_CARDS
@@ -88,12 +89,15 @@ def measure(caller: Caller, *, rounds: int) -> Iterator[Took]:
     """Every kind of request, so often each."""
     for path in (*(OF_STAFF if caller.is_staff else ()), *OF_EVERYBODY):
         yield Took(caller.who, f"GET {path}", [caller.ask(path)[0] for _ in range(rounds)])
-    triggers, states = [], []
-    for _ in range(rounds):
-        took, trigger = caller.ask(f"{MANUAL}/batch", {"card_ids": caller.cards, "task_type": "carddata"})
-        triggers.append(took)
-        states.append(caller.ask(f"{MANUAL}/status?trigger_id={trigger['trigger_id']}")[0])
-        # A card waits for a check only once: the next trigger has to find it free.
-        caller.ask(f"{MANUAL}/cancel", {"trigger_id": trigger["trigger_id"]})
+    ways = {"batch": {"card_ids": caller.cards}, "by-condition": {"status": Card.Status.ACTIVATED.value}}
+    states = []
+    for way, wanted in ways.items():
+        triggers = []
+        for _ in range(rounds):
+            took, trigger = caller.ask(f"{MANUAL}/{way}", {"task_type": "carddata", **wanted})
+            triggers.append(took)
+            states.append(caller.ask(f"{MANUAL}/status?trigger_id={trigger['trigger_id']}")[0])
+            # By condition those are passed over that wait already: the next one has to find them free.
+            caller.ask(f"{MANUAL}/cancel", {"trigger_id": trigger["trigger_id"]})
+        yield Took(caller.who, f"POST {MANUAL}/{way}, {trigger['accepted']:,} cards", triggers)
     yield Took(caller.who, f"GET {MANUAL}/status, {len(caller.cards):,} cards", states)
-    yield Took(caller.who, f"POST {MANUAL}/batch, {len(caller.cards):,} cards", triggers)

@@ -96,6 +96,7 @@ def test_the_api_is_asked_about_everything_that_is_promised_and_nothing_is_left(
         assert ("administrator", promised) in asked
     for who in ("administrator", "small agent"):
         assert (who, "POST polling-manual-trigger/batch") in asked
+        assert (who, "POST polling-manual-trigger/by-condition") in asked
         assert (who, "GET polling-manual-trigger/status") in asked
     assert "1,000 cards" in printed
     assert all(0 < float(p50) <= float(p95) for _, _, p50, p95 in rows)

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         """Arguments of the command line."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
-            "--quick", action="store_true", help="under a minute: a smaller fleet, and not all of it"
+            "--quick", action="store_true", help="about a minute: a smaller fleet, and not all of it"
         )
         parser.add_argument("--seed", type=int, default=1, help="of the fleet, and of what is chosen from it")
         parser.add_argument("--cards", type=int, help="size of the fleet; 1,000,000, or 40,000 with --quick")
