@@ -31,12 +31,12 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(migrations.RunSQL.noop, THE_OTHERS),
         migrations.RemoveConstraint(model_name="manualitem", name="manualitem_queued_once"),
-        migrations.AddIndex(
+        migrations.AddConstraint(
             model_name="manualitem",
-            index=models.Index(
-                fields=["card", "task_type"],
+            constraint=models.UniqueConstraint(
+                fields=("card", "task_type", "trigger"),
                 condition=models.Q(status="queued"),
-                name="manualitem_queued",
+                name="manualitem_queued_once_a_trigger",
             ),
         ),
         migrations.AddField(

@@ -128,12 +128,14 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
+            # Its index finds those that a claimed card's check ends.
+            models.UniqueConstraint(
+                fields=["card", "task_type", "trigger"],
+                condition=Q(status="queued"),
+                name="manualitem_queued_once_a_trigger",
+            ),
         )
         indexes = (
-            # Those that a claimed card's check ends.
-            models.Index(
-                fields=["card", "task_type"], condition=Q(status="queued"), name="manualitem_queued"
-            ),
             models.Index(fields=["trigger", "id"], name="manualitem_of_trigger"),
             # Deleting a card, and its history.
             models.Index(fields=["card", "id"], name="manualitem_of_card"),

@@ -96,7 +96,7 @@ def test_one_order_for_an_intent_and_one_at_a_time_for_a_card(world: World) -> N
     compare()
 
 
-def test_a_card_waits_once_for_a_check_however_often_it_is_asked_for(world: World) -> None:
+def test_a_card_of_a_trigger_waits_once_for_a_check(world: World) -> None:
     item = {"trigger_id": world.trigger, "card_id": world.card, "task_type": "carddata"}
 
     rows = [item, item, item | {"task_type": "package"}, item | {"status": "done"}, item | {"status": "done"}]
