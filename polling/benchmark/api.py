@@ -89,7 +89,10 @@ def measure(caller: Caller, *, rounds: int) -> Iterator[Took]:
     """Every kind of request, so often each."""
     for path in (*(OF_STAFF if caller.is_staff else ()), *OF_EVERYBODY):
         yield Took(caller.who, f"GET {path}", [caller.ask(path)[0] for _ in range(rounds)])
-    ways = {"batch": {"card_ids": caller.cards}, "by-condition": {"status": Card.Status.ACTIVATED.value}}
+    ways: dict[str, dict[str, Any]] = {
+        "batch": {"card_ids": caller.cards},
+        "by-condition": {"status": Card.Status.ACTIVATED.value},
+    }
     states = []
     for way, wanted in ways.items():
         triggers = []
