@@ -23,6 +23,8 @@ def measure(run: Run) -> None:
     run.engine_off()
     run.stack.empty()
     run.make_fleet(run.extent.small_cards)
+    # First the configs, then what they promise.
+    run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {INTERVAL_SECONDS} "
         "WHERE carddata_check_interval > 0 RETURNING id"
