@@ -62,7 +62,8 @@ class UserSerializer(StrictModelSerializer[User]):
             raise ValidationError(
                 {"agent_id": ErrorDetail("An agent's user needs an agent.", code="required")}
             )
-        if role != Role.AGENT and agent is not None:
+        # One who was made otherwise can still be renamed.
+        if role != Role.AGENT and agent is not None and {"role", "agent"} & attrs.keys():
             raise ValidationError(
                 {"agent_id": ErrorDetail("Only users with the role agent have one.", code="invalid")}
             )

@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiToken, User
+from accounts.roles import Role
 from audit.models import Operation
 from common.models import StoredAnswer
 from tests.api.calling import Caller, code_of, fields_refused
@@ -166,6 +167,17 @@ def test_a_token_that_makes_no_sense(administrator: Caller, fields: dict[str, An
 
     assert list(fields_refused(answer)) == [field]
     assert not ApiToken.objects.filter(name="x").exists()
+
+
+def test_only_agents_users_have_an_agent_and_others_can_still_be_renamed(administrator: Caller) -> None:
+    user = UserFactory.create(role="operator", agent=AgentFactory.create())
+
+    renamed = administrator.patch(f"users/{user.pk}", {"first_name": "Ann"})
+    refused = administrator.patch(f"users/{user.pk}", {"role": "viewer"})
+
+    assert (renamed.status_code, fields_refused(refused)) == (200, {"agent_id": "invalid"})
+    assert User.objects.get(pk=user.pk).role is Role.OPERATOR
+    assert administrator.patch(f"users/{user.pk}", {"role": "viewer", "agent_id": None}).status_code == 200
 
 
 def stored() -> tuple[Any, Any]:
