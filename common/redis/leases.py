@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Any, cast
 
@@ -46,11 +47,15 @@ class Occupancy:
         """How many seats each holder (`host:pid:start-place`) has."""
         return Counter(_holder(member) for member in self.members)
 
+    @cached_property
+    def dead(self) -> frozenset[str]:
+        """The holders that are known to have died."""
+        return frozenset(one for one in self.holders if holders.is_dead(one))
+
     @property
     def of_the_dead(self) -> frozenset[str]:
-        """The seats of processes that are known to have died."""
-        dead = {one for one in self.holders if holders.is_dead(one)}
-        return frozenset(member for member in self.members if dead and _holder(member) in dead)
+        """Their seats."""
+        return frozenset(member for member in self.members if self.dead and _holder(member) in self.dead)
 
 
 class SeatPool:

@@ -21,6 +21,7 @@ from common.redis.leases import LEASE_SECONDS, HeldSeats
 from polling.checks.base import Check, GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.drain import stopping
+from polling.drain.bereavement import Bereavement
 from polling.drain.gates import Gates
 from polling.drain.gateway_stream import GatewayStream
 from polling.drain.half_open import Probes
@@ -73,7 +74,7 @@ class Drain:
                 means = Means(self.redis, self.outlet, outgoing, gates, lifetime, self.chance)
                 streams = [_stream(check, seats[check], hand, means) for check, hand in hands.items()]
                 recruiter = Recruiter(self.redis, self.send_next)
-                await Round(streams, means, recruiter, Probes(means)).run()
+                await Round(streams, means, recruiter, Probes(means), Bereavement(self.redis)).run()
 
             try:
                 self.outlet.run(use)
@@ -96,6 +97,7 @@ class Round:
     means: Means
     recruiter: Recruiter
     probes: Probes
+    bereavement: Bereavement
 
     async def run(self) -> None:
         """Return when all streams have ended; raises the first error of any of them."""
@@ -184,6 +186,7 @@ class Round:
         occupancy = seats.verify()
         if len(seats) < held:
             raise SeatsLostError
+        self.bereavement.look(stream.check.type, occupancy)
         wanted = 0
         if lifetime.may_call:
             wanted = seats_wanted(

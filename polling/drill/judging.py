@@ -38,7 +38,13 @@ def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
     _judge_freshness(run, course, findings)
     _judge_calls(course, findings)
     _judge_values(run, course, findings)
-    findings.about |= {"interval_seconds": course.interval, "calls": len(course.calls)}
+    claimed, lost = tables.claims(run.stack)
+    findings.about |= {
+        "interval_seconds": course.interval,
+        "calls": len(course.calls),
+        "claims": claimed,
+        "claims_lost": lost,
+    }
     findings.at_least("blows that struck", 0.7 * course.plan.seconds / course.plan.every, blows.total())
     return findings
 

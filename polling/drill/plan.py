@@ -6,10 +6,8 @@ from typing import Final
 from polling.models import TaskType
 
 TYPE: Final = TaskType.DATA_USAGE
-# When a claim of a dead worker has run out: until somebody claims the card again, and the call itself.
-AFTER_LOST_CLAIM_SECONDS: Final = 30
-# Who claims it again may be killed as well: blows fall much faster than claims run out.
-LOST_CLAIMS: Final = 2
+# Whoever was at a card may be killed; by then it is checked again, even if that happens to it twice in a row.
+CHECKED_AGAIN_SECONDS: Final = 90
 SHORTEST_INTERVAL: Final = 30
 # The interval has a jitter of a tenth.
 JITTER: Final = 1.1
@@ -24,14 +22,17 @@ REST_SECONDS: Final = 30
 
 @dataclass(frozen=True)
 class Plan:
-    """`seconds` of harm, a blow `every` so many; each card is promised to be read so that `rate` are read a second."""
+    """`seconds` of harm, a blow `every` so many; each card is promised to be read so that `rate` are read a second.
+
+    A card whose claims are lost is read `again_within` so many seconds.
+    """
 
     cards: int
     rate: float
     seconds: float
     every: float
     seed: int
-    claim_seconds: float = 60
+    again_within: float = CHECKED_AGAIN_SECONDS
 
     def interval(self, wanting: int) -> int:
         """Seconds between two checks of a card, when so many want them."""
@@ -43,5 +44,5 @@ class Plan:
         return max(self.seconds, self.longest_gap(self.interval(self.cards)))
 
     def longest_gap(self, interval: int) -> float:
-        """A card is read within its interval, and if its claims are lost, within the time that those take."""
-        return interval * JITTER + LOST_CLAIMS * self.claim_seconds + AFTER_LOST_CLAIM_SECONDS
+        """Between two answers about a card, in seconds."""
+        return interval * JITTER + self.again_within

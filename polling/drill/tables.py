@@ -61,6 +61,12 @@ def seats_of_the_dead(stack: Stack) -> int:
     return sum(seats for holder, seats in held if int(holder.split(":")[1]) not in alive)
 
 
+def claims(stack: Stack) -> tuple[int, int]:
+    """How many claims were made, and how many of them ran out, since Redis was emptied. The engine's own counters."""
+    made, lost = stack.redis.hmget(keys.counters(TYPE), "claimed", "lost")
+    return int(made or 0), int(lost or 0)
+
+
 def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, int]:
     """How many meters and readings of a sample were compared with what the carrier had then, and how many differ."""
     compared = wrong = 0

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from common.redis import scripts
+from common.redis.leases import CALL_SECONDS
 from polling.store import keys
 from polling.store.histogram import BOUNDS_MS, LATENESS_BOUNDS_SECONDS
 
@@ -225,6 +226,10 @@ class Schedule:
             cast(int, self._run("hasten", used, tuple(chain.from_iterable(portion))))
             for portion in _portions(list(due))
         )
+
+    def end_claims(self, dead: Collection[str]) -> int:
+        """Let claims of `dead` holders run out as soon as nobody can be at their calls any more; returns how many do."""
+        return cast(int, self._run("end_claims", [self._queue, self._claims], (CALL_SECONDS, *dead)))
 
     def forget(self, cards: Sequence[int]) -> int:
         """Take cards out of everything; returns how many were scheduled or parked."""

@@ -49,12 +49,10 @@ def workers_ready(stack: Stack) -> int:
 
 
 @pytest.mark.parametrize("what", ["the whole worker", "one child"])
-def test_nothing_is_lost_and_every_card_is_read_again_within_90_seconds(
+def test_nothing_is_lost_and_every_card_is_read_again_before_its_claim_would_have_run_out(
     make_stack: MakeStack, what: str
 ) -> None:
-    # One of the two waits for less than the 60 s that a claim lasts by default.
-    shorter = {"POLLING_CLAIM_SECONDS": "26"} if what == "one child" else {}
-    stack = busy_stack(make_stack, latency_ms=4000, **shorter)
+    stack = busy_stack(make_stack, latency_ms=4000)
     parent = stack.pid("worker-checks")
 
     victims, killed_at, seats = claimed(stack), datetime.now(UTC), seats_taken(stack)
@@ -81,7 +79,8 @@ def test_nothing_is_lost_and_every_card_is_read_again_within_90_seconds(
     print(
         f"\n{what}: {len(victims)} cards in flight, seats back after {seats_back:.0f} s, all read after {took}"
     )
-    assert took < timedelta(seconds=90)
+    # A claim lasts 60 s; somebody has seen that its holder is dead.
+    assert took < timedelta(seconds=50)
     assert seats_back <= 30.5
     assert (stack.pid("worker-checks") == parent) is (what == "one child")
     assert_stored_values_are_the_carriers(stack)

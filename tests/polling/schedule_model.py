@@ -14,6 +14,7 @@ class Held:
     ends_at: float
     # When it was planned anew meanwhile.
     due: float = inf
+    holder: str = ""
 
 
 @dataclass
@@ -95,6 +96,16 @@ class Model:
             self.claims[card].due = min(self.claims[card].due, now + delay)
         elif card in self.queue:
             self.queue[card] = min(self.queue[card], now + delay)
+
+    def end_claims(self, dead: str, ends_at: float) -> int:
+        ended = [
+            card for card, held in self.claims.items() if held.holder == dead and held.ends_at > ends_at
+        ]
+        for card in ended:
+            self.claims[card].ends_at = ends_at
+            if card in self.queue:
+                self.queue[card] = min(self.queue[card], ends_at)
+        return len(ended)
 
     def forget(self, card: int) -> None:
         self.queue.pop(card, None)

@@ -96,9 +96,9 @@ def test_the_interval_is_what_brings_the_rate_but_no_shorter_than_intervals_may_
 
 
 def test_a_drill_lasts_until_a_card_that_was_forgotten_would_be_missed() -> None:
-    short = Plan(1200, rate=40, seconds=45, every=4, seed=1, claim_seconds=26)
+    short = Plan(1200, rate=40, seconds=45, every=4, seed=1, again_within=60)
 
-    assert short.longest_gap(30) == 33 + 2 * 26 + 30
+    assert short.longest_gap(30) == 33 + 60
     assert short.longest_seconds == short.longest_gap(30)
     assert Plan(1200, rate=40, seconds=600, every=4, seed=1).longest_seconds == 600
 

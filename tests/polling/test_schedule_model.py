@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 from redis import Redis
 
+from common.redis.leases import CALL_SECONDS
 from polling.store import keys
 from polling.store.epoch import Epoch
 from polling.store.schedule import Claim, Claimed, Counts, PlanMode, Schedule, Settlement, Which
@@ -32,6 +33,7 @@ class Walk:
         Epoch(redis).begin(1)
         self.schedule, self.model = Schedule(redis, TYPE), Model()
         self.shift = 0.0
+        self.worker = 1
         self.in_hand: list[Claim] = []
         self.wanted: set[int] = set()
         self.last_token = 0
@@ -76,7 +78,7 @@ class Walk:
     def claim(self) -> None:
         count, now = self.chance.randint(1, 6), self.now()
         which = self.chance.choice([Which.ANY, Which.ANY, Which.TRIGGERED])
-        taken = self.schedule.claim(count, ttl=timedelta(seconds=TTL), which=which)
+        taken = self.schedule.claim(count, ttl=timedelta(seconds=TTL), holder=self.holder, which=which)
         alive = {card for card in CARDS if self.model.is_alive(card, now)}
         before = Counter(self.model.manual)
         granted = self.model.claim(count, now, TTL, only_triggered=which is Which.TRIGGERED)
@@ -88,7 +90,7 @@ class Walk:
 
     def claim_alone(self) -> None:
         before, now = self.suspects(), self.now()
-        taken = self.schedule.claim(1, which=Which.SUSPECT, ttl=timedelta(seconds=TTL))
+        taken = self.schedule.claim(1, ttl=timedelta(seconds=TTL), holder=self.holder, which=Which.SUSPECT)
         gone = before - self.suspects()
         self.take(taken, self.model.claim_alone(gone.pop() if gone else None, now, TTL))
 
@@ -103,7 +105,9 @@ class Walk:
         assert all(claim.is_triggered == (claim.card_id in triggered) for claim in taken.claims)
         for claim in taken.claims:
             assert claim.token > self.last_token
-            self.last_token = self.model.claims[claim.card_id].token = claim.token
+            held = self.model.claims[claim.card_id]
+            self.last_token = held.token = claim.token
+            held.holder = self.holder
         if self.poison not in {claim.card_id for claim in taken.claims}:
             self.in_hand += taken.claims
         if self.chance.random() < 0.8:
@@ -138,8 +142,20 @@ class Walk:
         if accepted and delay is None:
             self.wanted.discard(claim.card_id)
 
+    @property
+    def holder(self) -> str:
+        return f"host:{self.worker}:1790000000-3fa9c1d2"
+
     def kill(self) -> None:
+        dead = self.holder
         self.in_hand.clear()
+        self.worker += 1
+        if self.chance.random() < 0.5:
+            # Somebody sees it.
+            now = self.now()
+            assert self.schedule.end_claims([dead, "host:99:1-x"]) == self.model.end_claims(
+                dead, now + CALL_SECONDS
+            )
 
     def trigger(self) -> None:
         card = self.card()
@@ -191,9 +207,10 @@ class Walk:
         assert ends.keys() == self.model.claims.keys()
         # The model reads the clock a moment before the script does: from here on it goes by the script's.
         self.model.queue.update(due)
-        for card, (token, ends_at, _, *planned_anew) in ends.items():
+        for card, (token, ends_at, holder, *planned_anew) in ends.items():
             held = self.model.claims[card]
-            assert int(token) == held.token
+            assert (int(token), holder) == (held.token, held.holder)
+            assert float(ends_at) + self.shift == pytest.approx(held.ends_at, abs=0.1)
             held.ends_at = float(ends_at) + self.shift
             assert bool(planned_anew) == (held.due < inf)
             for planned in planned_anew:

@@ -4,13 +4,12 @@ import json
 from argparse import ArgumentParser
 from typing import IO, Any, cast
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from polling.benchmark.bounds import TimeIsUpError, bounded
-from polling.drill.plan import REST_SECONDS, Plan
+from polling.drill.plan import CHECKED_AGAIN_SECONDS, REST_SECONDS, Plan
 from polling.drill.registry import DRILLS
 from polling.drill.report import report, table
 from polling.drill.run import drill
@@ -35,6 +34,12 @@ class Command(BaseCommand):
         parser.add_argument("--every", type=float, help="seconds between two blows; depends on the drill")
         parser.add_argument("--cards", type=int, default=50_000, help="size of the fleet; 50,000")
         parser.add_argument("--rate", type=float, default=200, help="checks a second; 200")
+        parser.add_argument(
+            "--again-within",
+            type=float,
+            default=CHECKED_AGAIN_SECONDS,
+            help=f"seconds in which a card is read again whose worker was killed; {CHECKED_AGAIN_SECONDS}",
+        )
         parser.add_argument("--seed", type=int, default=1, help="of the fleet, and of the order of the blows")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -47,6 +52,7 @@ class Command(BaseCommand):
             ("every", every),
             ("cards", options["cards"]),
             ("rate", options["rate"]),
+            ("again-within", options["again_within"]),
         ):
             if value <= 0:
                 raise CommandError(f"--{name} must be more than 0")
@@ -56,7 +62,7 @@ class Command(BaseCommand):
             options["seconds"],
             every,
             options["seed"],
-            claim_seconds=settings.POLLING.claim_seconds,
+            options["again_within"],
         )
         found = self._drilled(options["name"], plan)
         if options["json"]:

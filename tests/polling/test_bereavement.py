@@ -1,0 +1,70 @@
+"""The claims of a process that was killed: who lives lets them run out soon."""
+
+import subprocess
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+
+from cards.models import CheckType
+from common.redis import holders
+from common.redis.leases import CALL_SECONDS, Occupancy
+from polling.drain.bereavement import Bereavement
+from polling.store import keys
+from polling.store.epoch import Epoch
+from polling.store.schedule import PlanMode, Schedule
+
+TYPE = CheckType.DATA_USAGE
+TTL = timedelta(seconds=60)
+
+
+@pytest.fixture
+def schedule(redis: Redis) -> Schedule:
+    Epoch(redis).begin(1)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(card, 0.0) for card in range(4)], mode=PlanMode.NEW_ONLY)
+    return schedule
+
+
+def dead_holder() -> str:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    host, _, start = holders.name().split(":")
+    return f"{host}:{process.pid}:{start}"
+
+
+def due_in(redis: Redis, card: int) -> float:
+    return float(redis.zscore(keys.queue(TYPE), str(card)) or 0) - redis.time()[0]  # type: ignore[arg-type]
+
+
+def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_of_the_living_last(
+    redis: Redis, schedule: Schedule
+) -> None:
+    dead = dead_holder()
+    (lost,) = schedule.claim(1, ttl=TTL, holder=dead).claims
+    (kept,) = schedule.claim(1, ttl=TTL, holder=holders.name()).claims
+    occupancy = Occupancy(9, frozenset({f"{dead}:7#1", f"{holders.name()}:8#1"}))
+
+    with capture_logs() as logs:
+        Bereavement(redis).look(TYPE, occupancy)
+
+    assert CALL_SECONDS - 2 < due_in(redis, lost.card_id) <= CALL_SECONDS + 1
+    assert due_in(redis, kept.card_id) > 50
+    assert [(line["event"], line["cards"]) for line in logs] == [("worker_died", 1)]
+
+
+def test_a_holder_is_seen_to_once_and_who_sees_it_later_has_nothing_left_to_tell(
+    redis: Redis, schedule: Schedule
+) -> None:
+    dead = dead_holder()
+    schedule.claim(2, ttl=TTL, holder=dead)
+    occupancy = Occupancy(9, frozenset({f"{dead}:7#1"}))
+    first = Bereavement(redis)
+    first.look(TYPE, occupancy)
+
+    with capture_logs() as logs:
+        first.look(TYPE, occupancy)
+        Bereavement(redis).look(TYPE, occupancy)
+
+    assert logs == []
