@@ -119,9 +119,10 @@ DATABASES = {
         # Without health checks, one restart of PostgreSQL fails every later task of a process.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        # Compiling a query (JIT) takes a hundred milliseconds, of queries that then take one.
+        # Compiling a query (JIT) takes a hundred milliseconds, of queries that then take one. A process that is frozen
+        # in a transaction keeps others from the cards that it has locked no longer than its seats are its own.
         "OPTIONS": {
-            "options": "-c jit=off -c random_page_cost=1.1",
+            "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
         },

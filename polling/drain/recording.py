@@ -8,7 +8,7 @@ from django.db import DataError, IntegrityError, close_old_connections, transact
 
 from carriers.clients.base import CardError, CardErrorCode
 from common import database
-from polling.checks.base import Check, Outcome, Result
+from polling.checks.base import Check, Outcome, Recorded, Result
 from polling.drain.asking import Answered
 from polling.manual import items
 
@@ -35,7 +35,15 @@ def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered
 def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
     """Write `results`, and say what became of each. One that PostgreSQL refuses never fails its batch."""
     close_old_connections()
-    return _write(check, results) if results else []
+    outcomes = _write(check, results) if results else []
+    if late := sum(outcome.recorded is Recorded.REFUSED for outcome in outcomes):
+        log.warning(
+            "late_results_refused",
+            check=check.type.value,
+            cards=late,
+            what_to_do="nothing: others were faster; if it goes on, see what holds this process up",
+        )
+    return outcomes
 
 
 def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
