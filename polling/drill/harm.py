@@ -70,7 +70,11 @@ KILLS: Final[Sequence[Blow]] = (
     kill("worker-background"),
     kill("beat"),
 )
-OUTAGES: Final[Sequence[Blow]] = (kill("valkey"), end("valkey"), kill("postgresql"), end("postgresql"))
+# PostgreSQL's SIGTERM waits until every client has gone; services stop it by SIGINT.
+_STOP_POSTGRESQL = Blow(
+    "fast shutdown of postgresql", lambda stack, _: _signal_group(stack, "postgresql", signal.SIGINT)
+)
+OUTAGES: Final[Sequence[Blow]] = (kill("valkey"), end("valkey"), kill("postgresql"), _STOP_POSTGRESQL)
 SICKNESSES: Final[Sequence[Blow]] = (
     *(sicken(kind) for kind in ("error", "timeout", "garbage", "truncate", "huge", "reset", "wrong_card")),
     sicken("drip"),
