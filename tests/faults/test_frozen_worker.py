@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -42,7 +43,7 @@ def freeze_with_unrecorded_answers(stack: Stack) -> set[str]:
     for _ in range(200):
         since = datetime.now(UTC)
         stack.make_all_due()
-        stack.wait_until(lambda since=since: asked_since(stack, since), seconds=20, what="an answer")
+        stack.wait_until(partial(asked_since, stack, since), seconds=20, what="an answer")
         os.killpg(stack.pid("worker-checks"), signal.SIGSTOP)
         if in_hand := unrecorded(stack, since):
             return in_hand

@@ -35,7 +35,7 @@ def dead_holder() -> str:
 
 
 def due_in(redis: Redis, card: int) -> float:
-    return float(redis.zscore(keys.queue(TYPE), str(card)) or 0) - redis.time()[0]  # type: ignore[arg-type]
+    return float(redis.zscore(keys.queue(TYPE), str(card)) or 0) - redis.time()[0]
 
 
 def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_of_the_living_last(

@@ -1,0 +1,108 @@
+"""A gateway shows a certificate that nobody vouches for: nothing is sent to it, and it is left alone until that is mended."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from carriers import keys as gateway_keys
+from carriers.simulator.fleet import CARRIERS
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
+
+pytestmark = pytest.mark.faults
+SICK = CARRIERS[0].code
+OF_THE_SICK = f"gateway.base_url LIKE '%/{SICK}'"
+READ = f"""
+    SELECT count(*) FILTER (WHERE {OF_THE_SICK}), count(*) FILTER (WHERE NOT {OF_THE_SICK})
+    FROM cards_cardusage AS meter JOIN cards_card AS card ON card.id = meter.card_id
+    JOIN carriers_gateway AS gateway ON gateway.carrier_id = card.carrier_id AND gateway.is_default
+"""
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """For 127.0.0.1, signed by itself."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]),
+    )
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    file = folder / "gateway.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@contextmanager
+def impostor(folder: Path, received: list[bytes]) -> Iterator[int]:
+    """A server with such a certificate; what it is sent lands in `received`. Its port."""
+    context = certificate(folder)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                    received.append(secured.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve, args=(listener,), daemon=True)
+        serving.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    serving.join(5)
+
+
+def is_open(stack: Stack, gateway_id: int) -> bool:
+    return bool(stack.redis.hexists(gateway_keys.breaker(gateway_id), "opened_at"))
+
+
+def move(stack: Stack, gateway_id: int, url: str) -> None:
+    stack.rows(f"UPDATE carriers_gateway SET base_url = '{url}' WHERE id = {gateway_id} RETURNING id")
+
+
+def test_its_cards_keep_what_is_known_of_them_and_those_of_others_are_read(
+    make_stack: MakeStack, tmp_path: Path
+) -> None:
+    stack = make_stack(1500, POLLING_SEED_RAMP_SECONDS="30")
+    stack.check_every(30)
+    stack.rows("UPDATE carriers_gateway SET batch_size = 5 RETURNING id")
+    ((gateway_id, url),) = stack.rows(
+        f"SELECT id, base_url FROM carriers_gateway AS gateway WHERE {OF_THE_SICK}"
+    )
+    received: list[bytes] = []
+
+    with impostor(tmp_path, received) as port:
+        move(stack, gateway_id, f"https://127.0.0.1:{port}/c/{SICK}")
+        stack.start_engine()
+        stack.wait_until(lambda: is_open(stack, gateway_id), seconds=60, what="its breaker opens")
+        stack.wait_until(lambda: stack.rows(READ)[0][1] > 500, seconds=60, what="the others are read")
+        ((of_the_sick, _),) = stack.rows(READ)
+        move(stack, gateway_id, url)
+
+    assert of_the_sick == 0
+    assert received == []
+    assert "the certificate is not valid" in stack.log("worker-checks")
+    stack.wait_until(lambda: not is_open(stack, gateway_id), seconds=60, what="its breaker closes")
+    stack.wait_until(lambda: stack.rows(READ)[0][0] > 0, seconds=60, what="its cards are read")
+    assert law_holds(stack)
+    assert_stored_values_are_the_carriers(stack)

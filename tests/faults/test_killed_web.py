@@ -1,0 +1,88 @@
+"""The web process is killed while checks are triggered: who sends his request again is heard exactly once."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from functools import partial
+
+import pytest
+import requests
+
+from tests.faults.conftest import MakeStack, Stack
+from tests.faults.judge import TYPE
+
+pytestmark = pytest.mark.faults
+# A user may ask a hundred times a day.
+TRIGGERS, KILLS = 80, 4
+TRIGGERED = "SELECT id FROM polling_manualtrigger"
+
+
+class Caller(threading.Thread):
+    """Triggers one card after the other; without an answer it sends the same request with the same key again."""
+
+    def __init__(self, site: str, token: str, cards: list[int]) -> None:
+        super().__init__(daemon=True)
+        self._url, self._cards = f"{site}/api/v1/polling-manual-trigger/single", cards
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self.accepted: list[int] = []
+        self.refused: list[str] = []
+        self.repeated = 0
+
+    def run(self) -> None:
+        for card_id in self._cards:
+            while (answer := self._ask(card_id)) is None:
+                self.repeated += 1
+                time.sleep(0.1)
+            if answer.status_code == 202:
+                self.accepted.append(answer.json()["trigger_id"])
+            else:
+                self.refused.append(answer.text)
+
+    def _ask(self, card_id: int) -> requests.Response | None:
+        """The final answer. None: nobody knows what has become of it, or another one is still at it."""
+        with suppress(requests.RequestException):
+            answer = requests.post(
+                self._url,
+                json={"card_id": card_id, "task_type": TYPE},
+                headers={**self._headers, "Idempotency-Key": f"card-{card_id}"},
+                timeout=10,
+            )
+            return None if answer.status_code == 409 else answer
+        return None
+
+
+def test_each_trigger_is_accepted_once_recorded_and_ended(make_stack: MakeStack) -> None:
+    stack = make_stack(300)
+    site = stack.start_web()
+    token = stack.manage("create_api_token", "admin", "--scope", "write").split()[-1]
+    stack.start_engine(with_background=True)
+    caller = Caller(site, token, sorted(stack.scheduled())[:TRIGGERS])
+
+    caller.start()
+    for kill in range(1, KILLS + 1):
+        stack.wait_until(
+            partial(has_accepted, caller, kill * TRIGGERS // (KILLS + 1)), seconds=60, what="triggers"
+        )
+        os.killpg(stack.pid("web"), signal.SIGKILL)
+    stack.wait_until(lambda: not caller.is_alive(), seconds=90, what="every trigger is answered")
+
+    assert caller.refused == []
+    assert caller.repeated > 0
+    assert_each_is_there_once(stack, caller.accepted)
+    stack.wait_until(
+        lambda: not stack.rows(f"{TRIGGERED} WHERE status <> 'finished'"), seconds=60, what="all triggers end"
+    )
+    print(f"\n{len(caller.accepted)} triggers through {KILLS} kills, {caller.repeated} requests sent again")
+
+
+def has_accepted(caller: Caller, triggers: int) -> bool:
+    return len(caller.accepted) >= triggers
+
+
+def assert_each_is_there_once(stack: Stack, accepted: list[int]) -> None:
+    recorded = stack.rows("SELECT target_id FROM audit_operation WHERE target_type = 'polling.manualtrigger'")
+    assert len(accepted) == TRIGGERS
+    assert sorted(accepted) == sorted(one for (one,) in stack.rows(TRIGGERED))
+    assert sorted(accepted) == sorted(int(one) for (one,) in recorded)
