@@ -21,6 +21,7 @@ from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
 
 pytestmark = pytest.mark.faults
 SICK = CARRIERS[0].code
+NOT_VALID = "the certificate is not valid"
 OF_THE_SICK = f"gateway.base_url LIKE '%/{SICK}'"
 READ = f"""
     SELECT count(*) FILTER (WHERE {OF_THE_SICK}), count(*) FILTER (WHERE NOT {OF_THE_SICK})
@@ -95,13 +96,15 @@ def test_its_cards_keep_what_is_known_of_them_and_those_of_others_are_read(
         move(stack, gateway_id, f"https://127.0.0.1:{port}/c/{SICK}")
         stack.start_engine()
         stack.wait_until(lambda: is_open(stack, gateway_id), seconds=60, what="its breaker opens")
+        stack.wait_until(
+            lambda: NOT_VALID in stack.log("worker-checks"), seconds=30, what="the reason is told"
+        )
         stack.wait_until(lambda: stack.rows(READ)[0][1] > 500, seconds=60, what="the others are read")
         ((of_the_sick, _),) = stack.rows(READ)
         move(stack, gateway_id, url)
 
     assert of_the_sick == 0
     assert received == []
-    assert "the certificate is not valid" in stack.log("worker-checks")
     stack.wait_until(lambda: not is_open(stack, gateway_id), seconds=60, what="its breaker closes")
     stack.wait_until(lambda: stack.rows(READ)[0][0] > 0, seconds=60, what="its cards are read")
     assert law_holds(stack)

@@ -1,4 +1,4 @@
-"""The drills in short, through the command that an operator types; and what a task a card loses to kills."""
+"""All drills together in short, through the command that an operator types; and what a task a card loses to kills."""
 
 import json
 import os
@@ -22,23 +22,23 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CARDS, KILLS = 600, 3
 
 
-@pytest.mark.parametrize(("drill", "every"), [("kills", 6), ("outages", 12), ("gateways", 6)])
-def test_every_promise_is_kept(tmp_path: Path, drill: str, every: int) -> None:
+def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
     done = subprocess.run(
         (
-            sys.executable, "manage.py", "drill", drill, "--seconds=48", f"--every={every}", "--cards=1200", "--rate=40",
-            "--again-within=60", f"--seed={datetime.now(UTC).microsecond}", "--json",
+            sys.executable, "manage.py", "drill", "everything", "--seconds=75", "--every=5", "--cards=1200", "--rate=40",
+            f"--seed={datetime.now(UTC).microsecond}", "--json",
         ),
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
         check=False, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
 
     print(done.stdout)
-    assert done.returncode == 0, done.stderr[-2000:]
+    # What went wrong stands first; the logs of all processes come after it.
+    assert done.returncode == 0, done.stderr[:3000]
     found = json.loads(done.stdout)
     assert found["passed"]
     assert len(found["findings"]) >= 14
-    assert sum(found["blows"].values()) >= 0.7 * 48 / every
+    assert sum(found["blows"].values()) >= 10
 
 
 def read_since(stack: Stack, moment: datetime) -> int:
