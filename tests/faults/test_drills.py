@@ -34,7 +34,7 @@ def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) ->
 
     print(done.stdout)
     # What went wrong stands first; the logs of all processes come after it.
-    assert done.returncode == 0, done.stderr[:3000]
+    assert done.returncode == 0, done.stdout + done.stderr[:3000]
     found = json.loads(done.stdout)
     assert found["passed"]
     assert len(found["findings"]) >= 14

@@ -88,13 +88,13 @@ def test_redis_flushed_comes_back_limits_first_then_the_cards(make_stack: MakeSt
 
     def look() -> bool:
         try:
-            # In this order: a limit that is there after the queue was not seen too early.
-            queue = stack.redis.exists(keys.queue(TYPE)) == 1
+            # In this order: a limit that is there after the epoch was not seen too early. Without an epoch nobody claims.
+            epoch = stack.redis.exists(keys.EPOCH) == 1
             limits = stack.redis.exists(keys.limit(TYPE)) == 1
         except RedisError:
             return False
-        seen.append((limits, queue))
-        return limits and queue and law_holds(stack)
+        seen.append((limits, epoch))
+        return limits and epoch and law_holds(stack)
 
     flushed_at = datetime.now(UTC)
     stack.redis.flushall()
