@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
+from accounts.roles import Role
 from carriers import limits
 from carriers.credentials import why_unusable
 from carriers.models import Carrier, Gateway
@@ -90,6 +91,23 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     ordering = ("carrier", "name")
     search_fields = ("name",)
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A new one needs credentials."""
+        return super().has_add_permission(request) and _may_write_secrets(request)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Gateway | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 -- as Django calls it
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[Gateway]]:
+        """Without the credentials for those who may not write them."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if not _may_write_secrets(request):
+            form.base_fields.pop("credentials", None)
+        return form
+
     def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
         """Save, and write the limit to Redis; without Redis it follows within ten seconds of its return."""
         super().save_model(request, obj, form, change)
@@ -101,3 +119,7 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The only adapter is chosen already."""
         return {"adapter": "json", **super().get_changeform_initial_data(request)}
+
+
+def _may_write_secrets(request: HttpRequest) -> bool:
+    return getattr(request.user, "role", None) == Role.ADMINISTRATOR

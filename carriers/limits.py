@@ -24,8 +24,17 @@ def rate_of(redis: Redis, gateway_id: int) -> Rate:
 
 
 def publish_one(redis: Redis, gateway: Gateway) -> None:
-    """Write the limit of one gateway to Redis; it is in force for the next call."""
-    seats_of(redis, gateway.pk).set_limit(gateway.max_concurrency)
+    """Write the limit of one gateway, as its row has it now, to Redis; it is in force for the next call."""
+    written, limit = None, _limit_of(gateway)
+    # Somebody else may have written a newer one before us: who wrote last has read after it.
+    while limit is not None and written != limit:
+        seats_of(redis, gateway.pk).set_limit(limit)
+        written, limit = limit, _limit_of(gateway)
+
+
+def _limit_of(gateway: Gateway) -> int | None:
+    rows = Gateway.objects.filter(pk=gateway.pk).values_list("max_concurrency", flat=True)
+    return rows.first()
 
 
 def publish_on_commit(gateway: Gateway) -> None:

@@ -18,10 +18,17 @@ def seats_of(redis: Redis, task_type: str) -> SeatPool:
 
 def publish(redis: Redis) -> None:
     """Write every limit to Redis, of types and of gateways. A type without a row is closed."""
-    limits = dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency"))
-    for task_type in TaskType.values:
-        seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
+    written, limits = None, _limits()
+    # Somebody else may have written newer ones before us: who wrote last has read after it.
+    while written != limits:
+        for task_type in TaskType.values:
+            seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
+        written, limits = limits, _limits()
     gateway_limits.publish(redis)
+
+
+def _limits() -> dict[str, int]:
+    return dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency"))
 
 
 def publish_on_commit() -> None:

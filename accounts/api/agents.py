@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
-from rest_framework import serializers
 from rest_framework.serializers import BaseSerializer
 
 from accounts import agent_tree
@@ -14,6 +13,7 @@ from accounts.api.scoped import Managed
 from accounts.models import Agent
 from accounts.scoping import tree_of
 from audit.snapshots import Snapshot
+from common.api.key_field import KeyField
 from common.api.strict import Parameters, StrictModelSerializer
 
 
@@ -44,7 +44,7 @@ class AgentSerializer(StrictModelSerializer[Agent]):
 class AgentParameters(Parameters):
     """Filters of the list."""
 
-    parent_id = serializers.IntegerField(required=False)
+    parent_id = KeyField(required=False)
 
 
 class AgentViewSet(Managed[Agent]):

@@ -21,6 +21,7 @@ from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
 from common.api.idempotency import idempotent
+from common.api.key_field import KeyField
 from common.api.strict import Parameters, StrictModelSerializer
 
 
@@ -65,7 +66,7 @@ class NewApiTokenSerializer(ApiTokenSerializer):
 class ApiTokenParameters(Parameters):
     """Filters of the list."""
 
-    user_id = serializers.IntegerField(required=False)
+    user_id = KeyField(required=False)
 
 
 class ApiTokenViewSet(Listed[ApiToken], Shown[ApiToken]):

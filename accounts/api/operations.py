@@ -8,6 +8,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from accounts.api.permissions import MaySeeSystem
 from accounts.api.scoped import Listed
 from audit.models import Operation
+from common.api.key_field import KeyField
 from common.api.pagination import CursorPages
 from common.api.strict import Parameters
 
@@ -40,7 +41,7 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
 class OperationParameters(Parameters):
     """Filters of the list."""
 
-    actor_id = serializers.IntegerField(required=False)
+    actor_id = KeyField(required=False)
     action = serializers.CharField(required=False)
     target_type = serializers.CharField(required=False, help_text="such as `polling.pollingconfig`")
     target_id = serializers.CharField(required=False, help_text="with `target_type`")

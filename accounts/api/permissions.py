@@ -49,6 +49,12 @@ class MaySeeSystem(MayRead):
     readers = Role.of_staff()
 
 
+class MayReadOwn(MayRead):
+    """Everybody with a role; reading only."""
+
+    readers = tuple(Role)
+
+
 class MayOperate(MaySeeSystem):
     """The same, and administrators and operators write."""
 

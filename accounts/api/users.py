@@ -15,6 +15,7 @@ from accounts.api.permissions import MayAdminister
 from accounts.api.scoped import Managed
 from accounts.models import Agent, User
 from accounts.roles import Role
+from common.api.key_field import KeyField
 from common.api.strict import Parameters, StrictModelSerializer
 from common.errors import DomainError
 
@@ -94,7 +95,7 @@ class UserParameters(Parameters):
     """Filters of the list."""
 
     username = serializers.CharField(required=False)
-    agent_id = serializers.IntegerField(required=False)
+    agent_id = KeyField(required=False)
     is_active = serializers.BooleanField(required=False)
 
 

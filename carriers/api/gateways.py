@@ -5,15 +5,17 @@ from typing import Any
 import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, PermissionDenied, ValidationError
 from rest_framework.serializers import BaseSerializer
 
 from accounts.api.keys_of_rows import VisibleKey
 from accounts.api.permissions import MayOperate
 from accounts.api.scoped import Managed
+from accounts.roles import Role
 from carriers import limits
 from carriers.credentials import why_unusable
 from carriers.models import Carrier, Gateway
+from common.api.key_field import KeyField
 from common.api.strict import Parameters, StrictModelSerializer
 
 
@@ -29,7 +31,12 @@ class CredentialsField(serializers.Field[Any, Any, Any, Any]):
         """As it is encrypted."""
         if not isinstance(data, dict):
             raise ValidationError(ErrorDetail("Credentials are a JSON object.", code="invalid"))
-        return orjson.dumps(data).decode()
+        written = orjson.dumps(data).decode()
+        if "\\u0000" in written:
+            raise ValidationError(
+                ErrorDetail("Null characters are not allowed.", code="null_characters_not_allowed")
+            )
+        return written
 
 
 class GatewaySerializer(StrictModelSerializer[Gateway]):
@@ -58,6 +65,14 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
         )
         # Ours says it at the field.
         validators = ()
+
+    def validate_credentials(self, value: str) -> str:
+        """Secrets are the administrator's: what an operator overwrote, nobody could restore."""
+        if self.context["request"].user.role != Role.ADMINISTRATOR:
+            raise PermissionDenied(
+                "Credentials are for administrators to write.", code="secrets_are_for_administrators"
+            )
+        return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """What is about several fields."""
@@ -97,7 +112,7 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
 class GatewayParameters(Parameters):
     """Filters of the list."""
 
-    carrier_id = serializers.IntegerField(required=False)
+    carrier_id = KeyField(required=False)
     is_enabled = serializers.BooleanField(required=False)
 
 

@@ -1,11 +1,12 @@
 """Views that know every query parameter they are asked with."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from common.api.parsing import require_length
 from common.api.strict import Parameters
 
 
@@ -18,7 +19,16 @@ class AskedView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """First who asks, then what for."""
         super().initial(request, *args, **kwargs)
+        require_length(request)
         self.asked = self.validated_parameters(request)
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        """Whoever is denied again and again is counted, too."""
+        if getattr(request.user, "is_authenticated", False):
+            self.check_throttles(request)
+        super().permission_denied(request, message, code)
 
     def validated_parameters(self, request: Request) -> Mapping[str, Any]:
         """Of this request. Raises ValidationError."""

@@ -26,6 +26,7 @@ class ManualTriggerAdmin(ScopedReadOnlyAdmin[ManualTrigger]):
     list_display = (
         "created_at", "requester", "task_type", "kind", "status", "accepted", "skipped", "done", "failed", "ended_at",
     )  # fmt: skip
+    ordering = ("-created_at", "-id")
     list_select_related = ("requester",)
     list_filter = ("status", "task_type", "kind")
     search_fields = ("requester__username__startswith",)

@@ -128,10 +128,11 @@ class ConcurrencyResetView(AskedView):
         sent = TaskTypeSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         task_type = sent.validated_data["task_type"]
-        found = {"task_type": task_type, "dropped": limits.seats_of(for_web(), task_type).drop_expired()}
+        # That it is asked for is written before it is done: what is lost then is a second reset.
         with transaction.atomic():
-            record(request.user, Action.RESET, ConcurrencyLimit, after=found)
-        return Response(DroppedSerializer(found).data)
+            record(request.user, Action.RESET, ConcurrencyLimit, after={"task_type": task_type})
+        dropped = limits.seats_of(for_web(), task_type).drop_expired()
+        return Response(DroppedSerializer({"task_type": task_type, "dropped": dropped}).data)
 
 
 def _known(task_type: str) -> str:

@@ -9,7 +9,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import MayRead
+from accounts.api.permissions import MayReadOwn
 from cards.models import CheckState, CheckType
 from carriers.models import Gateway
 from common.api.asked import AskedView
@@ -61,7 +61,7 @@ class FailurePages(CursorPages):
 class CheckFailuresView(AskedView, GenericAPIView[CheckState]):
     """The checks that fail, of the cards that the caller may see."""
 
-    permission_classes = (MayRead,)
+    permission_classes = (MayReadOwn,)
     serializer_class = CheckFailureSerializer
     pagination_class = FailurePages
     parameters = FailureParameters

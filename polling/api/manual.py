@@ -157,7 +157,7 @@ class HistoryView(AskedView, GenericAPIView[ManualTrigger]):
     def get(self, request: Request) -> Response:
         """A page of those that the caller may see."""
         rows = self.get_queryset().filter(**self.asked)
-        page = self.paginate_queryset(rows.select_related("requester").order_by("-id"))
+        page = self.paginate_queryset(rows.select_related("requester").order_by("-created_at", "-id"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 

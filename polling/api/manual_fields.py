@@ -7,19 +7,10 @@ from rest_framework import serializers
 
 from accounts.scoping import sees_everything
 from cards.models import Card, CheckType
+from common.api.key_field import KeyField
 from common.api.strict import Parameters, StrictModelSerializer, StrictSerializer
 from polling.manual.choosing import MOST_CARDS
 from polling.models import ManualItem, ManualTrigger
-
-MOST_ID = 2**63 - 1
-
-
-class KeyField(serializers.IntegerField):
-    """The id of a row; whether there is one is for the query to say."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        """As every field."""
-        super().__init__(min_value=1, max_value=MOST_ID, **kwargs)
 
 
 class SingleSerializer(StrictSerializer):
@@ -48,7 +39,7 @@ class ConditionSerializer(StrictSerializer):
 
 
 class AcceptedSerializer(serializers.Serializer[ManualTrigger]):
-    """What came of asking. Skipped are cards that wait already, do not want the check, or are not to be seen."""
+    """What came of asking. Skipped are cards that the check is not made of, or that are not to be seen; by condition also those that wait already."""
 
     trigger_id = serializers.IntegerField(source="pk")
     accepted = serializers.IntegerField()

@@ -15,7 +15,7 @@ from polling.models import ManualTrigger
 
 # Of one check type: what is asked for waits no longer than minutes.
 MOST_QUEUED = 100_000
-# Nobody alone can close the queue to the others.
+# Nobody alone can close the queue to the others, and no agent with all users of its own.
 MOST_OF_ONE_USER = 25_000
 
 
@@ -62,7 +62,7 @@ def require_room(user: User, check_type: CheckType, cards: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"triggers of {check_type}"])
     left = F("accepted") - F("done") - F("failed")
     waiting = ManualTrigger.objects.filter(task_type=check_type, ended_at=None).aggregate(
-        all=Sum(left, default=0), own=Sum(left, default=0, filter=Q(requester=user))
+        all=Sum(left, default=0), own=Sum(left, default=0, filter=_same_house(user))
     )
     if waiting["all"] + cards > MOST_QUEUED or waiting["own"] + cards > MOST_OF_ONE_USER:
         raise DomainError(
@@ -71,6 +71,11 @@ def require_room(user: User, check_type: CheckType, cards: int) -> None:
             status=503,
             retry_after=timedelta(minutes=1),
         )
+
+
+def _same_house(user: User) -> Q:
+    """Triggers of the user, or of all users of his agent."""
+    return Q(agent=user.agent_id) if user.agent_id else Q(requester=user)
 
 
 def _calls_a_day(user: Any) -> int:

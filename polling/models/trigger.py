@@ -1,5 +1,6 @@
 """Manual triggers: checks that a person or a program asked for."""
 
+import secrets
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -10,6 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet, sees_everything
 from cards.models import Card, CheckType
+
+# What JSON can hold exactly.
+MOST_ID = 2**53 - 1
+
+
+def random_id() -> int:
+    """Ids in a row would tell each agent how much all others ask for."""
+    return 1 + secrets.randbelow(MOST_ID)
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
@@ -38,6 +47,7 @@ class ManualTrigger(models.Model):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
+    id = models.BigIntegerField(primary_key=True, default=random_id, editable=False)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, db_index=False, verbose_name=_("requested by")
     )
@@ -75,6 +85,7 @@ class ManualTrigger(models.Model):
         indexes = (
             # A user's calls of today, and the history of one user.
             models.Index(fields=["requester", "created_at"], name="manualtrigger_of_user"),
+            models.Index(fields=["-created_at", "-id"], name="manualtrigger_newest"),
             models.Index(fields=["id"], condition=Q(ended_at=None), name="manualtrigger_open"),
         )
 

@@ -50,7 +50,7 @@ TABLE = {
     ("polling-stats/queues", "GET"): STAFF,
     ("polling-stats/tasks", "GET"): STAFF,
     ("polling-stats/init-progress", "GET"): STAFF,
-    ("check-failures", "GET"): EVERYBODY,
+    ("check-failures", "GET"): tuple(Role),
     ("pauses", "GET"): STAFF,
     ("pauses", "POST"): OPERATORS,
     (f"pauses/{ROW}", "GET"): STAFF,

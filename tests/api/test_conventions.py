@@ -257,3 +257,50 @@ def test_what_somebody_else_made_meanwhile_is_a_conflict(
 
     assert code_of(answer) == (409, "conflict")
     assert not Operation.objects.exists()
+
+
+def test_a_body_in_chunks_is_refused_and_not_taken_for_none(operator: Caller) -> None:
+    answer = Client().generic(
+        "PUT",
+        "/api/v1/polling-concurrency/carddata",
+        b"",
+        content_type="application/json",
+        # As a web server hands over what comes in chunks.
+        CONTENT_LENGTH="",
+        headers={**operator._headers, "Transfer-Encoding": "chunked"},
+    )
+
+    assert code_of(answer) == (411, "length_required")
+
+
+def test_whoever_is_denied_is_counted_as_well(redis: Redis, settings: Settings, db: None) -> None:
+    settings.ACCOUNTS = AccountsSettings(reads_per_minute=2)
+    viewer = Caller.of("viewer")
+
+    answers = [viewer.get("users") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 429]
+    assert answers[0]["RateLimit-Policy"] == '"reads";q=2;w=60'
+
+
+@pytest.mark.parametrize(("path", "name"), [
+    ("agents", "parent_id"), ("operations", "actor_id"), ("gateways", "carrier_id"), ("api-tokens", "user_id"),
+])  # fmt: skip
+@pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "99999999999999999999999"])
+def test_a_number_that_no_row_can_have_is_refused_by_name(
+    administrator: Caller, path: str, name: str, number: str
+) -> None:
+    assert list(fields_refused(administrator.get(path, **{name: number}))) == [name]
+
+
+def test_a_key_is_the_same_below_both_prefixes(operator: Caller) -> None:
+    first = operator.post("polling-configs", {"name": "a", "priority": 1}, Idempotency_Key="k")
+    again = Client().post(
+        "/api/admin/polling-configs",
+        {"name": "a", "priority": 1},
+        content_type="application/json",
+        headers={**operator._headers, "Idempotency-Key": "k"},
+    )
+
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again["Idempotency-Replayed"] == "true"

@@ -200,6 +200,29 @@ def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.Monk
     assert of(Caller.of("operator"), BATCH, card_ids=cards[:2])["accepted"] == 2
 
 
+def test_an_agent_does_not_fill_the_queue_with_many_users(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowance, "MOST_OF_ONE_USER", 3)
+    agent = AgentFactory.create()
+    cards = [card.pk for card in CardFactory.create_batch(4, agent=agent)]
+    of(Caller.of("agent", agent=agent), BATCH, card_ids=cards[:2])
+
+    refused = Caller.of("agent", agent=agent).post(BATCH, {"card_ids": cards[2:], "task_type": "carddata"})
+
+    assert code_of(refused) == (503, "polling_queue_full")
+    assert of(Caller.of("operator"), BATCH, card_ids=cards[2:])["accepted"] == 2
+
+
+def test_ids_do_not_tell_how_many_triggers_others_have(operator: Caller) -> None:
+    card = CardFactory.create()
+
+    ids = [of(operator, SINGLE, card_id=card.pk)["trigger_id"] for _ in range(4)]
+
+    assert min(abs(one - other) for one in ids for other in ids if one != other) > 1000
+    assert [row["trigger_id"] for row in operator.get(HISTORY).json()["results"]] == ids[::-1]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_calls_at_one_moment_only_those_that_are_allowed_are_taken(redis: Redis) -> None:
     operator, card = Caller.of("operator"), CardFactory.create()

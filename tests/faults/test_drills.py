@@ -25,7 +25,7 @@ CARDS, KILLS = 600, 3
 def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
     done = subprocess.run(
         (
-            sys.executable, "manage.py", "drill", "everything", "--seconds=75", "--every=5", "--cards=1200", "--rate=40",
+            sys.executable, "manage.py", "drill", "everything", "--seconds=112", "--every=5", "--cards=1200", "--rate=40",
             f"--seed={datetime.now(UTC).microsecond}", "--json",
         ),
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
@@ -38,7 +38,8 @@ def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) ->
     found = json.loads(done.stdout)
     assert found["passed"]
     assert len(found["findings"]) >= 14
-    assert sum(found["blows"].values()) >= 10
+    # Each comes once before any comes again.
+    assert len(found["blows"]) >= 18
 
 
 def read_since(stack: Stack, moment: datetime) -> int:

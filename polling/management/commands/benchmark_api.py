@@ -46,9 +46,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("interrupted; nothing is left", returncode=130) from None
-        self.stdout.write("| who | request | p50 ms | p95 ms |\n| --- | --- | ---: | ---: |")
+        self.stdout.write(
+            "| who | request | p50 ms | p95 ms | must | |\n| --- | --- | ---: | ---: | ---: | --- |"
+        )
         for took in found:
-            self.stdout.write(f"| {took.who} | {took.request} | {took.p50:.0f} | {took.p95:.0f} |")
+            must = "" if took.must is None else took.must
+            self.stdout.write(
+                f"| {took.who} | {took.request} | {took.p50:.0f} | {took.p95:.0f} | {must} | {took.verdict} |"
+            )
 
 
 def _measured(*, cards: int, rounds: int, is_busy: bool) -> Iterator[Took]:
