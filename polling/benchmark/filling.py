@@ -17,9 +17,9 @@ ON CONFLICT DO NOTHING;  -- some have an open order already
 INSERT INTO cards_exemption (card_id, reason, owner_id, expires_at)
 SELECT id, 'benchmark', {user}, now() + interval '1 day' FROM cards_card WHERE id % 500 = 0;
 WITH trigger AS (
-    INSERT INTO polling_manualtrigger (requester_id, task_type, kind, condition, status, accepted, skipped, done,
+    INSERT INTO polling_manualtrigger (id, requester_id, task_type, kind, condition, status, accepted, skipped, done,
                                        failed, created_at)
-    VALUES ({user}, 'carddata', 'batch', '{}', 'running', 1, 0, 0, 0, now()) RETURNING id
+    VALUES (1, {user}, 'carddata', 'batch', '{}', 'running', 1, 0, 0, 0, now()) RETURNING id
 )
 INSERT INTO polling_manualitem (trigger_id, card_id, task_type, status, result)
 SELECT trigger.id, card.id, 'carddata', CASE WHEN card.id % 100 = 0 THEN 'queued' ELSE 'done' END, ''

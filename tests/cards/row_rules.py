@@ -217,6 +217,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
     ManualTrigger: (
         st.fixed_dictionaries(
             {
+                "id": pick(1),
                 "requester_id": pick("user"),
                 "task_type": pick("realname", "carddata", "package", "stop_start"),
                 "kind": pick("single", "batch", "by_condition", "all"),
