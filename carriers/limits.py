@@ -1,14 +1,17 @@
 """How many calls a gateway takes, at once and a second: rows that operators change, seats in Redis that workers take."""
 
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 from redis import Redis
 
 from carriers import keys
 from carriers.models import Gateway
 from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.copying import copy
 from common.redis.leases import SeatKeys, SeatPool
 from common.redis.rates import Rate
 
@@ -25,16 +28,7 @@ def rate_of(redis: Redis, gateway_id: int) -> Rate:
 
 def publish_one(redis: Redis, gateway: Gateway) -> None:
     """Write the limit of one gateway, as its row has it now, to Redis; it is in force for the next call."""
-    written, limit = None, _limit_of(gateway)
-    # Somebody else may have written a newer one before us: who wrote last has read after it.
-    while limit is not None and written != limit:
-        seats_of(redis, gateway.pk).set_limit(limit)
-        written, limit = limit, _limit_of(gateway)
-
-
-def _limit_of(gateway: Gateway) -> int | None:
-    rows = Gateway.objects.filter(pk=gateway.pk).values_list("max_concurrency", flat=True)
-    return rows.first()
+    _copy(redis, Gateway.objects.filter(pk=gateway.pk))
 
 
 def publish_on_commit(gateway: Gateway) -> None:
@@ -49,6 +43,15 @@ def _publish_now(gateway: Gateway) -> None:
 
 def publish(redis: Redis) -> None:
     """Write the limit of every gateway to Redis, and sweep the seats of the dead."""
-    for gateway in Gateway.objects.only("max_concurrency"):
-        publish_one(redis, gateway)
-        seats_of(redis, gateway.pk).sweep()
+    for gateway_id in _copy(redis, Gateway.objects.all()):
+        seats_of(redis, gateway_id).sweep()
+
+
+def _copy(redis: Redis, rows: QuerySet[Gateway]) -> Collection[int]:
+    """Write their limits; returns their ids."""
+
+    def write(limits: Mapping[int, int]) -> None:
+        for gateway_id, limit in limits.items():
+            seats_of(redis, gateway_id).set_limit(limit)
+
+    return copy(lambda: dict(rows.values_list("pk", "max_concurrency")), write).keys()

@@ -1,11 +1,14 @@
 """Concurrency limits: rows that operators change, seats in Redis that workers take."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 from redis import Redis
 
 from carriers import limits as gateway_limits
 from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.copying import copy
 from common.redis.leases import SeatKeys, SeatPool
 from polling.models import ConcurrencyLimit, TaskType
 from polling.store import keys
@@ -18,17 +21,13 @@ def seats_of(redis: Redis, task_type: str) -> SeatPool:
 
 def publish(redis: Redis) -> None:
     """Write every limit to Redis, of types and of gateways. A type without a row is closed."""
-    written, limits = None, _limits()
-    # Somebody else may have written newer ones before us: who wrote last has read after it.
-    while written != limits:
+
+    def write(limits: Mapping[str, int]) -> None:
         for task_type in TaskType.values:
             seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
-        written, limits = limits, _limits()
+
+    copy(lambda: dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency")), write)
     gateway_limits.publish(redis)
-
-
-def _limits() -> dict[str, int]:
-    return dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency"))
 
 
 def publish_on_commit() -> None:

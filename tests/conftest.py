@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import django
 import pytest
 from django.db import connection
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from config.local.environment import fresh_variables
 from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
@@ -110,3 +111,17 @@ def redis() -> Iterator["Redis"]:
     client.flushall()
     yield client
     client.flushall()
+
+
+@pytest.fixture
+def frozen_redis(settings: Settings) -> Iterator["Redis"]:
+    """One that takes connections and never answers, as requests meet it."""
+    from common.redis.client import for_web
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        settings.REDIS_URL = f"redis://127.0.0.1:{listening.getsockname()[1]}/0"
+        for_web.cache_clear()
+        yield for_web()
+    for_web.cache_clear()

@@ -1,16 +1,12 @@
 """Redis is frozen: it takes connections and never answers. Every request is answered all the same, and soon."""
 
-import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 from django.urls import resolve
-from pytest_django import Settings
 from redis import Redis
 
 from accounts.api.throttling import OpenRequestRate
-from common.redis import client
 from polling.models import ConcurrencyLimit, PollingConfig
 from tests.api.calling import Caller, code_of
 from tests.api.test_access import SAFE, TABLE
@@ -19,17 +15,6 @@ from tests.factories import CardFactory, GatewayFactory
 LONGEST_SECONDS = 1.5
 # What only Redis knows.
 STATISTICS = {"polling-stats", "polling-stats/queues", "polling-stats/tasks", "polling-stats/init-progress"}
-
-
-@pytest.fixture
-def frozen_redis(settings: Settings) -> Iterator[None]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(128)
-        settings.REDIS_URL = f"redis://127.0.0.1:{listening.getsockname()[1]}/0"
-        client.for_web.cache_clear()
-        yield
-    client.for_web.cache_clear()
 
 
 def is_open(path: str) -> bool:
