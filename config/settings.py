@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
+    "common.request_deadline.RequestDeadlineMiddleware",
     "audit.middleware.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -125,6 +126,11 @@ DATABASES = {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
+            # A network that swallows everything is noticed after 25 s, not after the two hours of the kernel.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25_000,
         },
     }
 }

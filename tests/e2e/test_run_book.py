@@ -57,7 +57,6 @@ class Player:
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
-        token = stack.manage("create_api_token", "admin", "--scope", "write").split()[-1]
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
         cards = sorted(stack.scheduled())

@@ -20,9 +20,17 @@ from polling.store.schedule import Schedule
 from tests import model
 
 
-class Stack(LocalStack):
-    """The local stack with a fleet, and with ways to harm it.
+def every(seconds: int) -> str:
+    """Makes all cards that want the data usage check get it this often."""
+    return (
+        f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
+    )
 
+
+class Stack(LocalStack):
+    """The local stack with a fleet, and with ways to harm it. `token` lets somebody use the API who may do everything.
+
+    `made_so`: statements that change the fleet before it is planned.
     `fleet_of`: the fleet is the demo's of that moment, made from `seed`, with all that was read before; else nobody has read its cards yet, and without
     `real_names` their gateways are asked about their usage alone: what counts calls counts those.
     """
@@ -33,7 +41,7 @@ class Stack(LocalStack):
         self,
         folder: Path,
         cards: int,
-        *,
+        *made_so: str,
         fleet_of: datetime | None = None,
         seed: int = 1,
         real_names: bool = False,
@@ -42,18 +50,12 @@ class Stack(LocalStack):
         super().__init__(folder, **settings)
         of = [f"--now={fleet_of.isoformat()}"] if fleet_of else ["--unread"]
         checks = [] if fleet_of or real_names else ["--without-real-names"]
-        self.run("-m", "tests.faults.fleet", f"--cards={cards}", f"--seed={seed}", *of, *checks)
+        changes = [f"--made-so={statement}" for statement in made_so]
+        size = (f"--cards={cards}", f"--seed={seed}")
+        self.token = self.run("-m", "tests.faults.fleet", *size, *of, *checks, *changes).split()[-1]
 
     def new_postgres(self, folder: Path) -> PostgresServer:
         return model.copy(folder)
-
-    def check_every(self, seconds: int) -> None:
-        """All cards that want the data usage check get it this often."""
-        self.rows(
-            f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} "
-            "WHERE carddata_check_interval > 0 RETURNING id"
-        )
-        self.manage("init_polling")
 
     def scheduled(self, check_type: str = "carddata") -> set[int]:
         """The cards that stand in a check's queue."""
@@ -108,14 +110,29 @@ def _signal(processes: list[int], number: signal.Signals) -> None:
 MakeStack = Callable[..., Stack]
 
 
-@pytest.fixture
-def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
+@contextmanager
+def _maker(folder: Path) -> Iterator[MakeStack]:
     made: list[Stack] = []
 
-    def make(cards: int, **options: Any) -> Stack:
-        made.append(Stack(tmp_path, cards, **options))
+    def make(cards: int, *made_so: str, **options: Any) -> Stack:
+        made.append(Stack(folder, cards, *made_so, **options))
         return made[-1]
 
-    yield make
-    for stack in made:
-        stack.close()
+    try:
+        yield make
+    finally:
+        for stack in made:
+            stack.close()
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
+    with _maker(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+    """For all tests of a module: each leaves the stack as it found it. They need an `xdist_group`."""
+    with _maker(tmp_path_factory.mktemp("stack")) as make:
+        yield make

@@ -40,6 +40,14 @@ def checked(stack: Stack) -> int:
     return int(stack.rows(CHECKED)[0][0])
 
 
+def read_since(stack: Stack, moment: datetime) -> set[int]:
+    """Ids of the cards that have a good answer from after then."""
+    query = (
+        f"SELECT card_id FROM cards_checkstate WHERE type = '{TYPE}' AND checked_at > '{moment.isoformat()}'"
+    )
+    return {card for (card,) in stack.rows(query)}
+
+
 def claimed(stack: Stack) -> set[str]:
     """ICCIDs of the cards in flight."""
     ids = ",".join(str(card) for card in stack.redis.hkeys(keys.claims(TYPE)))

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from carriers import keys as gateway_keys
 from carriers.simulator.fleet import CARRIERS
-from tests.faults.conftest import MakeStack, Stack
+from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
 
 pytestmark = pytest.mark.faults
@@ -84,9 +84,8 @@ def move(stack: Stack, gateway_id: int, url: str) -> None:
 def test_its_cards_keep_what_is_known_of_them_and_those_of_others_are_read(
     make_stack: MakeStack, tmp_path: Path
 ) -> None:
-    stack = make_stack(1500, POLLING_SEED_RAMP_SECONDS="30")
-    stack.check_every(30)
-    stack.rows("UPDATE carriers_gateway SET batch_size = 5 RETURNING id")
+    small_calls = "UPDATE carriers_gateway SET batch_size = 5"
+    stack = make_stack(1500, every(30), small_calls, POLLING_SEED_RAMP_SECONDS="30")
     ((gateway_id, url),) = stack.rows(
         f"SELECT id, base_url FROM carriers_gateway AS gateway WHERE {OF_THE_SICK}"
     )

@@ -10,7 +10,7 @@ from carriers.simulator.fleet import CARRIERS
 from polling.store import keys
 from polling.store.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, law_holds
+from tests.faults.judge import TYPE, law_holds, read_since
 from tests.faults.test_sick_gateway import is_open
 
 pytestmark = pytest.mark.faults
@@ -28,14 +28,6 @@ def due_of_the_dead(stack: Stack) -> dict[int, float]:
     due = dict(cast("list[tuple[str, float]]", queue))
     cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")
     return {card: due[str(card)] for (card,) in cards if str(card) in due}
-
-
-def read_since(stack: Stack, moment: datetime) -> set[int]:
-    """Cards that have a good answer from after then."""
-    query = (
-        f"SELECT card_id FROM cards_checkstate WHERE type = '{TYPE}' AND checked_at > '{moment.isoformat()}'"
-    )
-    return {card for (card,) in stack.rows(query)}
 
 
 def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make_stack: MakeStack) -> None:

@@ -8,7 +8,7 @@ import pytest
 from polling.drill.call_log import most_at_one_gateway
 from polling.limits import seats_of
 from polling.store import keys
-from tests.faults.conftest import MakeStack, Stack
+from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import TYPE, asked_since, law_holds
 
 pytestmark = pytest.mark.faults
@@ -26,11 +26,13 @@ def an_hour_passes(stack: Stack) -> None:
 def test_each_card_is_asked_about_once_and_no_gateway_has_more_calls_than_its_limit(
     make_stack: MakeStack,
 ) -> None:
-    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="0")
-    stack.check_every(INTERVAL)
-    stack.rows(f"UPDATE carriers_gateway SET batch_size = 5, max_concurrency = {GATEWAY_SEATS} RETURNING id")
-    stack.rows(f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS} RETURNING id")
-    stack.manage("init_polling")
+    stack = make_stack(
+        CARDS,
+        every(INTERVAL),
+        f"UPDATE carriers_gateway SET batch_size = 5, max_concurrency = {GATEWAY_SEATS}",
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS}",
+        POLLING_SEED_RAMP_SECONDS="0",
+    )
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=300)
     owed = stack.scheduled()
     an_hour_passes(stack)

@@ -8,42 +8,50 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from tests.faults.conftest import MakeStack, Stack
+from common.request_deadline import REQUEST_SECONDS
+from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("frozen servers")]
 FROZEN_SECONDS = 15
+USUAL_SECONDS = 3
 CALLERS = 12
+CONNECT_SECONDS = 3
 # Promised are ten on a machine of one's own.
 RESUMES_WITHIN = 20
 LONGEST_SECONDS = 1.5
 PATHS = ("polling-configs", "gateways", "agents", "operations", "polling-manual-trigger/history")
 
 
-def watched(make_stack: MakeStack) -> tuple[Stack, Callable[[int], tuple[float, int]]]:
-    """A stack at work, and a way to ask its API: seconds and status of request number n."""
-    stack = make_stack(300, POLLING_SEED_RAMP_SECONDS="30")
-    stack.check_every(30)
-    site = stack.start_web()
-    token = stack.manage("create_api_token", "admin").split()[-1]
-    stack.start_engine(with_background=True)
-    stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
+# Of request number n: seconds, and what was answered.
+Ask = Callable[[int], tuple[float, requests.Response]]
 
-    def ask(number: int) -> tuple[float, int]:
+
+@pytest.fixture(scope="module")
+def stack(make_shared_stack: MakeStack) -> Stack:
+    made = make_shared_stack(300, every(30), POLLING_SEED_RAMP_SECONDS="30")
+    made.start_engine(with_background=True)
+    made.wait_until(made.simulator.calls, seconds=60, what="a call")
+    return made
+
+
+@pytest.fixture(scope="module")
+def ask(stack: Stack) -> Ask:
+    site, headers = stack.start_web(), {"Authorization": f"Bearer {stack.token}"}
+
+    def one(number: int) -> tuple[float, requests.Response]:
         begun = time.perf_counter()
         path = PATHS[number % len(PATHS)]
-        answer = requests.get(
-            f"{site}/api/v1/{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30
-        )
-        return time.perf_counter() - begun, answer.status_code
+        answer = requests.get(f"{site}/api/v1/{path}", headers=headers, timeout=30)
+        return time.perf_counter() - begun, answer
 
-    return stack, ask
+    return one
 
 
-def ask_again_and_again(ask: Callable[[int], tuple[float, int]]) -> list[tuple[float, int]]:
+def ask_again_and_again(ask: Ask, *, seconds: float) -> list[tuple[float, requests.Response]]:
     """What many callers who ask at the same time meet."""
-    answers: list[tuple[float, int]] = []
-    ends = time.monotonic() + FROZEN_SECONDS
+    answers: list[tuple[float, requests.Response]] = []
+    ends = time.monotonic() + seconds
     with ThreadPoolExecutor(CALLERS) as threads:
         while time.monotonic() < ends:
             answers += threads.map(ask, range(CALLERS * 2))
@@ -58,31 +66,41 @@ def assert_checks_go_on(stack: Stack, since: datetime) -> None:
     assert stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL") == [(0,)]
 
 
-def test_reads_are_answered_in_time_while_redis_is_frozen(make_stack: MakeStack) -> None:
-    stack, ask = watched(make_stack)
-    usual = sorted(seconds for seconds, _ in ask_again_and_again(ask))
+def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, ask: Ask) -> None:
+    usual = sorted(took for took, _ in ask_again_and_again(ask, seconds=USUAL_SECONDS))
 
     with stack.frozen("valkey"):
-        answers = ask_again_and_again(ask)
+        answers = ask_again_and_again(ask, seconds=FROZEN_SECONDS)
     thawed_at = datetime.now(UTC)
 
-    slowest = sorted(seconds for seconds, _ in answers)
+    slowest = sorted(took for took, _ in answers)
     p99 = slowest[int(len(slowest) * 0.99)]
     print(
         f"\n{len(answers)} requests, p99 {p99:.2f} s; {usual[int(len(usual) * 0.99)]:.2f} s while all is well"
     )
-    assert {status for _, status in answers} == {200}
+    assert {answer.status_code for _, answer in answers} == {200}
     # What it takes while all is well says how fast the machine is just now.
     assert p99 < LONGEST_SECONDS + usual[-1]
     assert_checks_go_on(stack, thawed_at)
 
 
-def test_checks_go_on_after_postgresql_was_frozen(make_stack: MakeStack) -> None:
-    stack, ask = watched(make_stack)
-
-    with stack.frozen("postgresql"):
-        time.sleep(FROZEN_SECONDS)
+def test_no_request_waits_for_ever_while_postgresql_is_frozen_and_checks_go_on_afterwards(
+    stack: Stack, ask: Ask
+) -> None:
+    ends = time.monotonic() + FROZEN_SECONDS
+    with stack.frozen("postgresql"), ThreadPoolExecutor(CALLERS) as threads:
+        answers = list(threads.map(ask, range(CALLERS)))
+        time.sleep(max(0.0, ends - time.monotonic()))
     thawed_at = datetime.now(UTC)
 
-    stack.wait_until(lambda: ask(0)[1] == 200, seconds=RESUMES_WITHIN, what="the API")
+    slowest = max(took for took, _ in answers)
+    api_after = stack.wait_until(
+        lambda: ask(0)[1].status_code == 200, seconds=RESUMES_WITHIN, what="the API answers"
+    )
+    print(f"\nslowest answer {slowest:.1f} s; the API was back after {api_after:.1f} s")
+    for _, answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+    # Those that no thread was free for wait until the others are told, and then try to connect twice at most.
+    assert slowest < REQUEST_SECONDS + 2 * CONNECT_SECONDS + 2
     assert_checks_go_on(stack, thawed_at)

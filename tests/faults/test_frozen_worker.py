@@ -1,13 +1,14 @@
-"""A worker is frozen with answers in hand, and wakes. Another one has gone on meanwhile."""
+"""A process of a worker is frozen with answers in hand, beyond the lease of its seats, and wakes. Others have gone on meanwhile."""
 
 import os
 import signal
 import time
 from datetime import UTC, datetime
-from functools import partial
+from pathlib import Path
 
 import pytest
 
+from common.redis.leases import LEASE_SECONDS
 from config.local import processes
 from config.local.supervisor import Service
 from tests.faults.conftest import MakeStack, Stack
@@ -15,75 +16,74 @@ from tests.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,
+    checked,
     law_holds,
+    wanting,
 )
 
 pytestmark = pytest.mark.faults
-TOKENS = f"SELECT card_id, token FROM cards_checkstate WHERE type = '{TYPE}'"
-RECORDED = f"SELECT iccid FROM cards_checkstate JOIN cards_card AS card ON card.id = card_id WHERE type = '{TYPE}' AND checked_at > "
+CARD_STATES = (
+    f"FROM cards_checkstate AS state JOIN cards_card AS card ON card.id = card_id WHERE type = '{TYPE}'"
+)
 
 
-def second_worker(stack: Stack) -> Service:
-    first = processes.checks_worker(stack.variables)
-    arguments = tuple(part.replace("checks@%h", "second@%h") for part in first.command.arguments)
-    return Service("worker-second", type(first.command)(arguments), stack.variables)
+def freezing_worker(stack: Stack, freezes_at: Path) -> Service:
+    service = processes.checks_worker(stack.variables)
+    arguments = (*service.command.arguments, "--include=tests.faults.freezing")
+    environment = {**stack.variables, "FREEZES_AT": str(freezes_at)}
+    return Service(service.name, type(service.command)(arguments), environment)
 
 
 def unrecorded(stack: Stack, since: datetime) -> set[str]:
     """Cards that have been answered for after a moment, without anybody having written that down."""
-    recorded = {iccid for (iccid,) in stack.rows(f"{RECORDED} '{since.isoformat()}'")}
-    return asked_since(stack, since).keys() - recorded
+    recorded = stack.rows(f"SELECT iccid {CARD_STATES} AND checked_at > '{since.isoformat()}'")
+    return asked_since(stack, since).keys() - {iccid for (iccid,) in recorded}
 
 
-def freeze_with_unrecorded_answers(stack: Stack) -> tuple[set[str], datetime]:
-    """Stop the first worker at a moment when it has answers in hand; returns their cards, and since when."""
-    for _ in range(60):
-        since = datetime.now(UTC)
-        stack.make_all_due()
-        stack.wait_until(partial(asked_since, stack, since), seconds=20, what="an answer")
-        os.killpg(stack.pid("worker-checks"), signal.SIGSTOP)
-        # By then the second worker has recorded its own.
-        time.sleep(2)
-        if in_hand := unrecorded(stack, since):
-            return in_hand, since
-        os.killpg(stack.pid("worker-checks"), signal.SIGCONT)
-    raise AssertionError("the worker never had an answer in hand")
+def tokens(stack: Stack) -> dict[str, int]:
+    return dict(stack.rows(f"SELECT iccid, token {CARD_STATES}"))
 
 
-def test_its_late_results_are_refused_where_newer_ones_exist(make_stack: MakeStack) -> None:
-    # Short claims, so that the frozen worker's cards have been asked about again before the leases of its seats are over.
+def test_its_late_results_are_refused_where_newer_ones_exist(make_stack: MakeStack, tmp_path: Path) -> None:
+    # Short claims, so that the cards in hand have been asked about again long before it wakes.
     stack = make_stack(
-        300, POLLING_SEED_RAMP_SECONDS="0", POLLING_DRAIN_SECONDS="5", POLLING_CLAIM_SECONDS="16"
+        300,
+        "UPDATE carriers_gateway SET batch_size = 10",
+        POLLING_SEED_RAMP_SECONDS="0",
+        POLLING_DRAIN_SECONDS="5",
+        POLLING_CLAIM_SECONDS="16",
     )
-    stack.rows("UPDATE carriers_gateway SET batch_size = 10 RETURNING id")
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=300)
-    stack.start_engine()
-    stack.supervisor.start(second_worker(stack))
-    stack.wait_until(
-        lambda: all(" ready." in stack.log(name) for name in ("worker-checks", "worker-second")),
-        seconds=60,
-        what="both workers are there",
-    )
+    freezes_at = tmp_path / "freeze"
+    stack.supervisor.start(freezing_worker(stack, freezes_at))
+    for make in (processes.ticks_worker, processes.beat):
+        stack.supervisor.start(make(stack.variables))
+    stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=60, what="every card is read")
 
-    in_hand, since = freeze_with_unrecorded_answers(stack)
+    since = datetime.now(UTC)
+    freezes_at.touch()
+    stack.make_all_due()
+    stack.wait_until(lambda: list(tmp_path.glob("freeze.*")), seconds=30, what="one is frozen")
+    wakes_at = time.monotonic() + LEASE_SECONDS + 2
+    # By then the others have recorded their own.
+    stack.let_pass(4)
+    in_hand = unrecorded(stack, since)
+    assert in_hand
     stack.wait_until(
-        lambda: in_hand - unrecorded(stack, since),
-        seconds=25,
-        what="cards in hand are read by the other worker",
+        lambda: not in_hand & unrecorded(stack, since), seconds=40, what="the cards in hand are read by others"
     )
-    # Nobody else writes from here on.
-    os.killpg(stack.pid("worker-second"), signal.SIGSTOP)
-    before = dict(stack.rows(TOKENS))
-    os.killpg(stack.pid("worker-checks"), signal.SIGCONT)
+    before = tokens(stack)
+    stack.let_pass(max(0.0, wakes_at - time.monotonic()))
+    (frozen,) = tmp_path.glob("freeze.*")
+    os.kill(int(frozen.suffix[1:]), signal.SIGCONT)
     stack.wait_until(
         lambda: "late_results_refused" in stack.log("worker-checks"), seconds=20, what="it writes too late"
     )
-    after = dict(stack.rows(TOKENS))
-    os.killpg(stack.pid("worker-second"), signal.SIGCONT)
 
     print(f"\n{len(in_hand)} cards had answers in hand")
-    assert all(after[card_id] >= token for card_id, token in before.items())
-    stack.let_pass(8)
-    assert law_holds(stack)
+    after = tokens(stack)
+    assert all(after[iccid] >= token for iccid, token in before.items())
+    stack.wait_until(lambda: not unrecorded(stack, since), seconds=20, what="everything else is recorded")
+    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     assert max(call["in_flight"] for call in stack.simulator.calls()) <= 50

@@ -27,8 +27,7 @@ class Web:
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
         self._usual = 0.0
-        token = stack.manage("create_api_token", "admin").split()[-1]
-        self.bearer = {"Authorization": f"Bearer {token}"}
+        self.bearer = {"Authorization": f"Bearer {stack.token}"}
 
     def health(self, credentials: Headers) -> tuple[int, dict[str, Any]]:
         try:

@@ -56,9 +56,8 @@ class Caller(threading.Thread):
 def test_each_trigger_is_accepted_once_recorded_and_ended(make_stack: MakeStack) -> None:
     stack = make_stack(300)
     site = stack.start_web()
-    token = stack.manage("create_api_token", "admin", "--scope", "write").split()[-1]
     stack.start_engine(with_background=True)
-    caller = Caller(site, token, sorted(stack.scheduled())[:TRIGGERS])
+    caller = Caller(site, stack.token, sorted(stack.scheduled())[:TRIGGERS])
 
     caller.start()
     for kill in range(1, KILLS + 1):

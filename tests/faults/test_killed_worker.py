@@ -13,23 +13,31 @@ from tests.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,
-    checked,
     claimed,
+    read_since,
     wanting,
 )
 
-pytestmark = pytest.mark.faults
-CARDS = 300
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("killed worker")]
+CARDS, VICTIMS = 300, 50
 
 
-def busy_stack(make_stack: MakeStack, *, latency_ms: int, **settings: str) -> Stack:
-    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="0", **settings)
+@pytest.fixture(scope="module")
+def stack(make_shared_stack: MakeStack) -> Stack:
     # Small calls, so that many cards are in flight for a while.
-    stack.rows("UPDATE carriers_gateway SET batch_size = 10 RETURNING id")
+    small_calls = "UPDATE carriers_gateway SET batch_size = 10"
+    made = make_shared_stack(CARDS, small_calls, POLLING_SEED_RAMP_SECONDS="0")
+    made.start_engine()
+    return made
+
+
+def make_busy(stack: Stack, *, latency_ms: int) -> datetime:
+    """Let all cards be asked about, by calls that take so long; returns since when they are due."""
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=latency_ms)
-    stack.start_engine()
-    stack.wait_until(lambda: claimed(stack), seconds=60, what="a worker is busy")
-    return stack
+    due_at = datetime.now(UTC)
+    stack.make_all_due()
+    stack.wait_until(lambda: len(claimed(stack)) >= VICTIMS, seconds=60, what="a worker is busy")
+    return due_at
 
 
 def seats_taken(stack: Stack) -> set[str]:
@@ -45,14 +53,14 @@ def children(stack: Stack) -> list[int]:
 
 
 def workers_ready(stack: Stack) -> int:
-    return (stack.folder / "logs" / "worker-checks.log").read_text().count(" ready.")
+    return stack.log("worker-checks").count(" ready.")
 
 
 @pytest.mark.parametrize("what", ["the whole worker", "one child"])
 def test_nothing_is_lost_and_every_card_is_read_again_before_its_claim_would_have_run_out(
-    make_stack: MakeStack, what: str
+    stack: Stack, what: str
 ) -> None:
-    stack = busy_stack(make_stack, latency_ms=4000)
+    due_at = make_busy(stack, latency_ms=4000)
     parent = stack.pid("worker-checks")
 
     victims, killed_at, seats = claimed(stack), datetime.now(UTC), seats_taken(stack)
@@ -67,14 +75,16 @@ def test_nothing_is_lost_and_every_card_is_read_again_before_its_claim_would_hav
     seats_back = stack.wait_until(
         lambda: not seats & seats_taken(stack), seconds=35, what="the seats are back"
     )
-    stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=90, what="every card is read")
+    stack.wait_until(
+        lambda: len(read_since(stack, due_at)) == wanting(stack), seconds=90, what="every card is read"
+    )
 
     again = asked_since(stack, killed_at)
     lost = victims - asked_since(stack, killed_at - timedelta(seconds=10)).keys()
     if what == "the whole worker":
         assert victims <= again.keys()
     assert not lost
-    assert len(victims) >= 50
+    assert len(victims) >= VICTIMS
     took = max(again[iccid] for iccid in victims & again.keys()) - killed_at
     print(
         f"\n{what}: {len(victims)} cards in flight, seats back after {seats_back:.0f} s, all read after {took}"
@@ -86,13 +96,10 @@ def test_nothing_is_lost_and_every_card_is_read_again_before_its_claim_would_hav
     assert_stored_values_are_the_carriers(stack)
 
 
-def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it_soon(
-    make_stack: MakeStack,
-) -> None:
-    stack = busy_stack(make_stack, latency_ms=2000)
+def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it_soon(stack: Stack) -> None:
+    told_before, ready_before = len(stack.log("worker-checks")), workers_ready(stack)
     for end in (os.kill, os.killpg):
-        stack.make_all_due()
-        stack.wait_until(lambda: len(claimed(stack)) > 10, seconds=60, what="a worker is busy")
+        make_busy(stack, latency_ms=2000)
         worker, asked_at = stack.supervisor.process("worker-checks"), datetime.now(UTC)
 
         end(worker.pid, signal.SIGTERM)
@@ -102,11 +109,11 @@ def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it
         assert claimed(stack) == set()
         assert seats_taken(stack) == set()
         # Of a child alone, below, Celery itself may log that a job was lost: a wake-up, which costs a second.
-        assert "Traceback" not in (stack.folder / "logs" / "worker-checks.log").read_text()
+        assert "Traceback" not in stack.log("worker-checks")[told_before:]
 
     stack.simulator.fault(path="/c/", kind="latency", share=0)
     # Of a worker that has not said so yet, the parent ends when its children do.
-    stack.wait_until(lambda: workers_ready(stack) == 3, seconds=40, what="a new worker")
+    stack.wait_until(lambda: workers_ready(stack) == ready_before + 2, seconds=40, what="a new worker")
     parent, asked_at = stack.pid("worker-checks"), datetime.now(UTC)
     for child in children(stack):
         os.kill(child, signal.SIGTERM)

@@ -16,11 +16,11 @@ AWAY_SECONDS = 2.5 * CLAIM_SECONDS
 def test_no_card_is_suspected_or_parked(make_stack: MakeStack) -> None:
     stack = make_stack(
         300,
+        "UPDATE carriers_gateway SET batch_size = 5",
         POLLING_SEED_RAMP_SECONDS="0",
         POLLING_DRAIN_SECONDS="1",
         POLLING_CLAIM_SECONDS=str(CLAIM_SECONDS),
     )
-    stack.rows("UPDATE carriers_gateway SET batch_size = 5 RETURNING id")
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=500)
     stack.start_engine()
     stack.wait_until(lambda: len(claimed(stack)) > 20, seconds=60, what="a worker is busy")

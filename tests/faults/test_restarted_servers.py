@@ -1,29 +1,54 @@
-"""PostgreSQL and Redis go away under a busy engine, and come back."""
+"""PostgreSQL and Redis go away under a busy engine and its API, are empty or full, and come back."""
 
 import signal
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
+import requests
 from redis.exceptions import RedisError
 
 from carriers import keys as gateway_keys
+from config.local import processes
 from polling.store import keys
 from polling.store.schedule import Schedule
-from tests.faults.conftest import MakeStack, Stack
+from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import TYPE, asked_since, assert_stored_values_are_the_carriers, law_holds, wanting
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("restarted servers")]
 CARDS = 300
+TRIGGERS = 20
+RESTARTS = 10
+TAKEN_SECONDS = 10
 # Promised are 10 s on a machine of one's own; this one may be shared, and tells below how long it took.
 RESUMES_WITHIN = 20
 
 
-def watched_fleet(make_stack: MakeStack) -> Stack:
+class Api:
+    """The API of a stack, and who may use all of it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._site = f"{stack.start_web()}/api/v1"
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {stack.token}"
+
+    def get(self, path: str) -> requests.Response:
+        return self._session.get(f"{self._site}/{path}", timeout=20)
+
+    def trigger(self, card_id: int) -> int:
+        asked = {"card_id": card_id, "task_type": TYPE}
+        answer = self._session.post(f"{self._site}/polling-manual-trigger/single", json=asked, timeout=20)
+        assert answer.status_code == 202, answer.text
+        trigger_id: int = answer.json()["trigger_id"]
+        return trigger_id
+
+
+@pytest.fixture(scope="module")
+def stack(make_shared_stack: MakeStack) -> Stack:
     """Every card is asked about twice a minute, so that there is always something to interrupt."""
-    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="30")
-    stack.check_every(30)
+    stack = make_shared_stack(CARDS, every(30), POLLING_SEED_RAMP_SECONDS="30")
     stack.start_engine(with_background=True)
     stack.wait_until(
         lambda: len(asked_since(stack, datetime.min.replace(tzinfo=UTC))) > CARDS // 5,
@@ -31,6 +56,11 @@ def watched_fleet(make_stack: MakeStack) -> Stack:
         what="a fifth of the cards has been asked about",
     )
     return stack
+
+
+@pytest.fixture(scope="module")
+def api(stack: Stack) -> Api:
+    return Api(stack)
 
 
 def resumed_after(stack: Stack, moment: datetime) -> float:
@@ -55,16 +85,15 @@ def outage(stack: Stack, name: str, number: signal.Signals, *, seconds: float) -
     return datetime.now(UTC)
 
 
-def test_redis_restarted_and_killed_and_postgresql_restarted(make_stack: MakeStack) -> None:
-    stack = watched_fleet(make_stack)
+def test_redis_restarted_and_killed_and_postgresql_restarted_again_and_again(stack: Stack) -> None:
     took = {}
 
     took["Redis restarted"] = resumed_after(stack, outage(stack, "valkey", signal.SIGTERM, seconds=0))
     took["Redis killed, away for 13 s"] = resumed_after(
         stack, outage(stack, "valkey", signal.SIGKILL, seconds=13)
     )
-    for number in (signal.SIGINT, signal.SIGKILL, signal.SIGINT):
-        back_at = outage(stack, "postgresql", number, seconds=1)
+    for number in (signal.SIGINT, signal.SIGKILL) * (RESTARTS // 2):
+        back_at = outage(stack, "postgresql", number, seconds=0.5)
         took[f"PostgreSQL {number.name}"] = max(
             took.get(f"PostgreSQL {number.name}", 0.0), resumed_after(stack, back_at)
         )
@@ -82,8 +111,7 @@ def test_redis_restarted_and_killed_and_postgresql_restarted(make_stack: MakeSta
     assert most <= 50
 
 
-def test_redis_flushed_comes_back_limits_first_then_the_cards(make_stack: MakeStack) -> None:
-    stack = watched_fleet(make_stack)
+def test_redis_flushed_comes_back_limits_first_then_the_cards(stack: Stack) -> None:
     seen: list[tuple[bool, bool]] = []
 
     def look() -> bool:
@@ -112,3 +140,67 @@ def test_redis_flushed_comes_back_limits_first_then_the_cards(make_stack: MakeSt
     assert resumed < RESUMES_WITHIN
     gateways = [number for (number,) in stack.rows("SELECT id FROM carriers_gateway")]
     assert stack.redis.exists(*(gateway_keys.limit(number) for number in gateways)) == len(gateways)
+
+
+def test_triggers_that_redis_has_forgotten_are_carried_out_all_the_same(stack: Stack, api: Api) -> None:
+    stack.stop("worker-checks")
+    cards = sorted(stack.scheduled())[:TRIGGERS]
+    triggers = [api.trigger(card_id) for card_id in cards]
+    hints = stack.redis.llen(keys.manual(TYPE))
+    flushed_at = datetime.now(UTC)
+    stack.redis.flushall()
+    stack.supervisor.start(processes.checks_worker(stack.variables))
+
+    asked = ",".join(map(str, triggers))
+    open_ones = f"SELECT FROM polling_manualtrigger WHERE id IN ({asked}) AND status <> 'finished'"
+    stack.wait_until(lambda: not stack.rows(open_ones), seconds=60, what="all triggers end")
+
+    assert hints == TRIGGERS
+    iccids = stack.rows(f"SELECT iccid FROM cards_card WHERE id IN ({','.join(map(str, cards))})")
+    assert {iccid for (iccid,) in iccids} <= asked_since(stack, flushed_at).keys()
+    stack.wait_until(lambda: law_holds(stack), seconds=20, what="scheduled + parked = wanted")
+
+
+def take_all_connections(stack: Stack, crowd: ExitStack) -> None:
+    """Also those that others have."""
+
+    def connect() -> psycopg.Connection:
+        return crowd.enter_context(psycopg.connect(stack.variables["DATABASE_URL"], autocommit=True))
+
+    mine = [connect()]
+    ((most,),) = stack.rows("SHOW max_connections")
+    ends = time.monotonic() + 30
+    while len(mine) < int(most):
+        assert time.monotonic() < ends, f"only {len(mine)} of {most}"
+        with suppress(psycopg.OperationalError):
+            mine.append(connect())
+            continue
+        mine[0].execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> ALL(%s)",
+            [[one.info.backend_pid for one in mine]],
+        )
+
+
+def test_requests_are_answered_with_503_while_somebody_has_all_connections_to_postgresql(
+    stack: Stack, api: Api
+) -> None:
+    with ExitStack() as crowd:
+        take_all_connections(stack, crowd)
+        ends = time.monotonic() + TAKEN_SECONDS
+        while time.monotonic() < ends:
+            answer = api.get("polling-configs")
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert "too many" not in answer.text
+    free_at = datetime.now(UTC)
+
+    api_after = stack.wait_until(
+        lambda: api.get("polling-configs").ok, seconds=RESUMES_WITHIN, what="the API answers"
+    )
+    checks_after = resumed_after(stack, free_at)
+    print(f"\nthe API answered after {api_after:.1f} s, checks went on after {checks_after:.1f} s")
+    assert checks_after < RESUMES_WITHIN
+    assert "Traceback" not in stack.log("worker-checks")
+    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
+    assert_stored_values_are_the_carriers(stack)

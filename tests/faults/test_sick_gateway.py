@@ -62,10 +62,12 @@ def switch(stack: Stack, fault: Mapping[str, object], *, share: int) -> None:
 
 @pytest.fixture
 def stack(make_stack: MakeStack) -> Stack:
-    made = make_stack(12_000, POLLING_SEED_RAMP_SECONDS="0")
-    made.rows("UPDATE carriers_gateway SET batch_size = 1, timeout_seconds = 3 RETURNING id")
-    made.rows(f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS} RETURNING id")
-    made.manage("init_polling")
+    made = make_stack(
+        12_000,
+        "UPDATE carriers_gateway SET batch_size = 1, timeout_seconds = 3",
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS}",
+        POLLING_SEED_RAMP_SECONDS="0",
+    )
     made.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
     made.start_engine(with_background=True)
     made.wait_until(made.simulator.calls, seconds=60, what="a call")

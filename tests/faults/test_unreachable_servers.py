@@ -1,12 +1,19 @@
 """A worker or beat whose server is away: clear lines, no traceback, and it goes on trying."""
 
+from dataclasses import replace
+
 import pytest
 
 from config.local import processes
 from config.local.servers import free_port
-from tests.faults.conftest import MakeStack
+from tests.faults.conftest import MakeStack, Stack
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("unreachable servers")]
+
+
+@pytest.fixture(scope="module")
+def stack(make_shared_stack: MakeStack) -> Stack:
+    return make_shared_stack(10)
 
 
 @pytest.mark.parametrize(
@@ -18,22 +25,26 @@ pytestmark = pytest.mark.faults
     ],
 )
 def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
-    make_stack: MakeStack, changed: str, told: str
+    stack: Stack, changed: str, told: str
 ) -> None:
-    stack = make_stack(10)
     url = stack.variables[changed]
     host = url.rpartition("@")[2].partition("/")[0]
     wrong = url.replace(host, f"127.0.0.1:{free_port()}")
     variables = {**stack.variables, changed: wrong}
-    for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
-        stack.supervisor.start(make(variables))
+    services = [
+        replace(service, name=f"{service.name}-{changed}")
+        for service in (make(variables) for make in (processes.checks_worker, processes.ticks_worker, processes.beat))
+    ]
+    for service in services:
+        stack.supervisor.start(service)
 
     def all_logs() -> str:
-        return "".join(log.read_text() for log in (stack.folder / "logs").iterdir())
+        return "".join(stack.log(service.name) for service in services)
 
     stack.wait_until(lambda: told in all_logs(), seconds=40, what=told)
 
     log = all_logs()
+    stack.stop(*(service.name for service in services))
     assert "Traceback" not in log
     secret = url.partition("://")[2].partition("@")[0].rpartition(":")[2]
     assert secret not in log
