@@ -1,6 +1,8 @@
 """When a card is due next. Pure: chance and the moment come in as arguments."""
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from math import inf
 from random import Random
 
 JITTER = 0.1
@@ -73,14 +75,25 @@ def in_turn(wait: timedelta, chance: Random) -> timedelta:
     return min(wait, LONGEST_BUSY) * chance.uniform(1, 1 + JITTER)
 
 
-def when_planned(card_id: int, age: float | None, interval: float, *, ramp: float) -> float:
+def when_planned(card_id: int, age: float | None, interval: float) -> float | None:
     """The delay of a card that enters the schedule, all in seconds; `age` is that of its last good answer.
 
-    Overdue and never-checked cards come over the ramp, neighbours together.
+    None: it is overdue or was never checked, and comes with others like it, `by_need`.
     """
     # Called a million times in a row, so it takes plain numbers.
     if interval == AWAY_SECONDS:
         return interval * (1 + phase(card_id))
     if age is None or age >= interval:
-        return ramp * phase(card_id)
+        return None
     return interval - age if age > 0 else interval
+
+
+def by_need(overdue: Iterable[int], ages: Mapping[int, float], *, ramp: float) -> list[tuple[int, float]]:
+    """Delays in seconds, even from 0 to below `ramp`: first cards without an age, then those whose last answer is oldest.
+
+    So a ramp that begins anew before it has ended, because Redis is lost again and again, still gets to every card.
+    Cards whose answers are equally old come by phase.
+    """
+    in_turn = sorted(overdue, key=phase)
+    in_turn.sort(key=lambda card_id: ages.get(card_id, inf), reverse=True)
+    return [(card_id, ramp * turn / len(in_turn)) for turn, card_id in enumerate(in_turn)]

@@ -8,7 +8,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from polling import fleet
-from polling.due import when_planned
+from polling.due import by_need, when_planned
 from polling.fleet import Group, Row
 from polling.matching import fingerprint
 from polling.models import PollingConfig
@@ -62,14 +62,16 @@ class Planner:
         """Decide; nothing is changed yet."""
         plan, intervals = Plan(check_type), self.intervals(check_type)
         ages = fleet.ages(check_type, [card_id for card_id, _ in rows])
-        ramp = self.ramp.total_seconds()
+        overdue = []
         for card_id, group in rows:
             interval = intervals[group]
             if interval is None:
                 plan.unwanted.append(card_id)
+            elif (delay := when_planned(card_id, ages.get(card_id), interval)) is None:
+                overdue.append(card_id)
             else:
-                delay = when_planned(card_id, ages.get(card_id), interval, ramp=ramp)
                 plan.due.append((card_id, delay))
+        plan.due.extend(by_need(overdue, ages, ramp=self.ramp.total_seconds()))
         return plan
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:

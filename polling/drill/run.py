@@ -19,14 +19,18 @@ from polling.drill.harm import Blow
 from polling.drill.judging import Course, judge
 from polling.drill.plan import BATCH_SIZE, GATEWAY_LIMIT, LATENCY_MS, LIMIT, REST_SECONDS, TYPE, Plan
 from polling.drill.registry import Drill
+from polling.due import NEIGHBOURS
 from polling.models import TaskType
+
+# Multiples of it, without their whole part, lie evenly between 0 and 1.
+GOLDEN_RATIO = "0.6180339887"
 
 Say = Callable[[str], object]
 
 
 def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
     """Make a fleet, let it be watched, strike at it again and again, and judge."""
-    with private_stack(POLLING_SEED_RAMP_SECONDS=str(plan.interval(plan.cards))) as stack:
+    with private_stack() as stack:
         run = Run(stack, FULL, plan.seed)
         say(f"Making {plan.cards:,} cards")
         run.make_fleet(plan.cards)
@@ -58,7 +62,14 @@ def _rest_seconds(course: Course) -> float:
 
 
 def _promise(run: Run, interval: int) -> None:
-    """Usage is read every `interval` seconds; nothing else is asked of the gateways, so that the log is about it."""
+    """Usage is read every `interval` seconds; nothing else is asked of the gateways, so that the log is about it.
+
+    The fleet has been read for long: its cards fall due evenly over the interval, neighbours together.
+    """
+    run.stack.rows(
+        f"UPDATE cards_checkstate SET checked_at = now() - {interval} * interval '1 second' "
+        f"* mod(card_id / {NEIGHBOURS} * {GOLDEN_RATIO}, 1) WHERE type = '{TYPE.value}' RETURNING id"
+    )
     # The first walk makes the configs.
     run.plan()
     run.stack.rows(

@@ -58,7 +58,7 @@ class Player:
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.headers["Authorization"] = f"Bearer {stack.token}"
         cards = sorted(stack.scheduled())
         ((carrier,),) = stack.rows("SELECT min(id) FROM carriers_carrier")
         self._known: dict[str, Any] = {

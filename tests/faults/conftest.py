@@ -22,9 +22,7 @@ from tests import model
 
 def every(seconds: int) -> str:
     """Makes all cards that want the data usage check get it this often."""
-    return (
-        f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
-    )
+    return f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
 
 
 class Stack(LocalStack):

@@ -8,9 +8,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from cards.models import CheckType
 from polling.checks.base import Check, Outcome, Result
 from polling.drain import recording
-from cards.models import CheckType
 
 FREEZES_AT = Path(os.environ["FREEZES_AT"])
 _write = recording._write

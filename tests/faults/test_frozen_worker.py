@@ -70,7 +70,9 @@ def test_its_late_results_are_refused_where_newer_ones_exist(make_stack: MakeSta
     in_hand = unrecorded(stack, since)
     assert in_hand
     stack.wait_until(
-        lambda: not in_hand & unrecorded(stack, since), seconds=40, what="the cards in hand are read by others"
+        lambda: not in_hand & unrecorded(stack, since),
+        seconds=40,
+        what="the cards in hand are read by others",
     )
     before = tokens(stack)
     stack.let_pass(max(0.0, wakes_at - time.monotonic()))

@@ -27,7 +27,7 @@ def test_no_card_is_asked_about_twice(stack: Stack) -> None:
     beat = processes.beat(stack.variables)
     others = [Service(f"beat-{number}", beat.command, beat.environment) for number in range(1, 5)]
     for beats in (2, 5):
-        for other in others[:beats - 1]:
+        for other in others[: beats - 1]:
             stack.supervisor.start(other)
         rounds = fewest_calls(stack) + 1
         stack.make_all_due()

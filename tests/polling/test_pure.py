@@ -133,14 +133,26 @@ def test_back_off_doubles() -> None:
 
 
 @given(card=st.integers(1, 2**62), age=st.none() | st.floats(-(10**6), 10**6))
-def test_a_planned_card_is_due_after_its_interval_or_within_the_ramp(card: int, age: float | None) -> None:
-    delay = due.when_planned(card, age, 1800, ramp=60)
+def test_a_planned_card_is_due_after_its_interval_unless_it_is_overdue(card: int, age: float | None) -> None:
+    delay = due.when_planned(card, age, 1800)
 
     if age is None or age >= 1800:
-        assert delay == 60 * due.phase(card)
+        assert delay is None
     else:
         # One "checked" in the future, by a clock that was wrong, waits an interval and no longer.
         assert delay == min(1800 - age, 1800)
+
+
+@given(ages=st.dictionaries(st.integers(1, 2**62), st.none() | st.integers(1800, 1810), max_size=50))
+def test_overdue_cards_come_over_the_ramp_and_whoever_has_waited_longest_first(
+    ages: dict[int, float | None],
+) -> None:
+    delays = due.by_need(ages, {card: age for card, age in ages.items() if age is not None}, ramp=60)
+
+    assert [delay for _, delay in delays] == [60 * turn / len(ages) for turn in range(len(ages))]
+    waited = [(ages[card] is None, ages[card] or 0, -due.phase(card)) for card, _ in delays]
+    assert waited == sorted(waited, reverse=True)
+    assert {card for card, _ in delays} == ages.keys()
 
 
 @pytest.mark.parametrize(
