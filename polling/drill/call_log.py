@@ -4,13 +4,15 @@ Pure. A call is a line of `/_sim/calls`; its moments are ISO 8601.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 Call = Mapping[str, Any]
 # Of the faults, this one lets the answer through.
 SLOW = "latency"
+# That a caller has hung up is noticed a moment later, when its next call may have come in already.
+NOTICED_AFTER: Final = timedelta(milliseconds=100)
 
 
 def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
@@ -46,20 +48,33 @@ def answers(calls: Iterable[Call], cards: Collection[str]) -> int:
 
 def most_at_once(calls: Iterable[Call]) -> int:
     """The most calls that all gateways together had at once."""
-    return max((call["in_flight"] for call in calls), default=0)
+    return _most(calls, of=lambda _: "all")
 
 
 def most_at_one_gateway(calls: Iterable[Call]) -> int:
     """The most calls that any one gateway had at once."""
+    return _most(calls, of=_gateway)
+
+
+def _most(calls: Iterable[Call], *, of: Callable[[Call], str]) -> int:
     now, most = Counter[str](), 0
     # Who ends at the moment in which another begins makes room for it.
     moments = sorted(
-        (call[name], step, _gateway(call)) for call in calls for name, step in (("start", 1), ("end", -1))
+        moment for call in calls for moment in ((_begin(call), 1, of(call)), (_end(call), -1, of(call)))
     )
-    for _, step, gateway in moments:
-        now[gateway] += step
-        most = max(most, now[gateway])
+    for _, step, whose in moments:
+        now[whose] += step
+        most = max(most, now[whose])
     return most
+
+
+def _begin(call: Call) -> datetime:
+    return datetime.fromisoformat(call["start"])
+
+
+def _end(call: Call) -> datetime:
+    ended = datetime.fromisoformat(call["end"])
+    return ended if call["is_answered"] else max(_begin(call), ended - NOTICED_AFTER)
 
 
 def _gateway(call: Call) -> str:

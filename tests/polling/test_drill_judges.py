@@ -19,14 +19,13 @@ def call(
     end: float,
     *cards: str,
     fault: str | None = None,
-    in_flight: int = 1,
     is_answered: bool = True,
     gateway: str = "northwind",
 ) -> dict[str, Any]:
     begun, ended = (BEGIN + timedelta(seconds=moment) for moment in (start, end))
     return {
         "start": begun.isoformat(), "end": ended.isoformat(), "path": f"/c/{gateway}/v1/usage",
-        "cards": list(cards), "in_flight": in_flight, "fault": fault, "is_answered": is_answered,
+        "cards": list(cards), "in_flight": 1, "fault": fault, "is_answered": is_answered,
     }  # fmt: skip
 
 
@@ -59,20 +58,28 @@ def test_calls_about_a_card_that_overlap_are_counted() -> None:
 def test_answers_and_calls_at_once_are_counted() -> None:
     calls = [
         call(0, 1, "a", "b"),
-        call(0, 1, "b", in_flight=7),
+        call(0, 1, "b"),
         call(0, 1, "a", fault="error"),
         call(0, 1, "x"),
     ]
 
     assert call_log.answers(calls, {"a", "b"}) == 3
-    assert call_log.most_at_once(calls) == 7
+
+
+def test_the_most_calls_at_once_are_those_that_overlap() -> None:
+    calls = [call(0, 2, "a"), call(1, 3, "b"), call(2, 4, "c"), call(1, 3, "d", gateway="bluepeak")]
+
+    assert call_log.most_at_once(calls) == 3
+    assert call_log.most_at_one_gateway(calls) == 2
     assert call_log.most_at_once([]) == 0
 
 
-def test_the_most_calls_at_one_gateway_are_those_that_overlap_there() -> None:
-    calls = [call(0, 2, "a"), call(1, 3, "b"), call(2, 4, "c"), call(1, 3, "d", gateway="bluepeak")]
+def test_that_a_caller_has_hung_up_is_noticed_a_moment_later() -> None:
+    later = call(1.95, 3, "b")
 
-    assert call_log.most_at_one_gateway(calls) == 2
+    assert call_log.most_at_once([call(0, 2, "a"), later]) == 2
+    assert call_log.most_at_once([call(0, 2, "a", is_answered=False), later]) == 1
+    assert call_log.most_at_once([call(0, 2.1, "a", is_answered=False), later]) == 2
 
 
 def test_a_drill_is_passed_when_every_promise_was_kept_and_there_was_one() -> None:
