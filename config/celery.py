@@ -15,6 +15,7 @@ from kombu import Queue
 
 from common import log_files
 from common.outages import one_line
+from common.redis.client import KEEPALIVE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -42,7 +43,12 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     # None: a worker waits for its broker for as long as it takes.
     broker_connection_max_retries=None,
-    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
+    broker_transport_options={
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "socket_keepalive_options": KEEPALIVE,
+    },
     timezone="UTC",
     accept_content=["json"],
     task_serializer="json",

@@ -4,7 +4,9 @@ Neither retries by itself. A command that timed out may still have been obeyed, 
 is repeated by callers who know that it is safe.
 """
 
+import socket
 from functools import cache
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
@@ -16,6 +18,8 @@ from common.redis.impatience import Impatience
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
+# A network that swallows everything is noticed after 25 s, not after the two hours of the kernel.
+KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
 @cache
@@ -44,5 +48,7 @@ def _client(timeout: float, *, url: str | None = None, retry: Retry | None = Non
         # redis-py retries ten times by default, and re-sends commands such as INCR.
         retry=retry or Retry(NoBackoff(), 0),
         health_check_interval=15,
+        socket_keepalive=True,
+        socket_keepalive_options=KEEPALIVE,
         decode_responses=True,
     )

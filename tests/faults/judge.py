@@ -1,8 +1,12 @@
 """What must be true whatever has been killed. The truth is the simulator's own, never our counters."""
 
+from contextlib import suppress
 from datetime import datetime
 
+from redis.exceptions import RedisError
+
 from polling.store import keys
+from polling.store.schedule import Schedule
 from tests.faults.conftest import Stack
 
 TYPE = "carddata"
@@ -61,6 +65,20 @@ def asked_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
         for call in stack.calls_since(moment)
         for iccid in call["cards"]
     }
+
+
+def resumed_after(stack: Stack, moment: datetime) -> float:
+    """Seconds from `moment` to the first call after it."""
+    some_cards = [int(str(card)) for card in stack.redis.zrange(keys.queue(TYPE), 0, 20)]
+
+    def something_is_due_and_asked() -> bool:
+        with suppress(RedisError):
+            Schedule(stack.redis, TYPE).hasten([(card_id, 0.0) for card_id in some_cards])
+        return bool(stack.calls_since(moment))
+
+    stack.wait_until(something_is_due_and_asked, seconds=40, what="checks go on")
+    first = min(datetime.fromisoformat(call["start"]) for call in stack.calls_since(moment))
+    return (first - moment).total_seconds()
 
 
 def law_holds(stack: Stack) -> bool:

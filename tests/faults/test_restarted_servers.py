@@ -13,9 +13,15 @@ from redis.exceptions import RedisError
 from carriers import keys as gateway_keys
 from config.local import processes
 from polling.store import keys
-from polling.store.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack, every
-from tests.faults.judge import TYPE, asked_since, assert_stored_values_are_the_carriers, law_holds, wanting
+from tests.faults.judge import (
+    TYPE,
+    asked_since,
+    assert_stored_values_are_the_carriers,
+    law_holds,
+    resumed_after,
+    wanting,
+)
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("restarted servers")]
 CARDS = 300
@@ -61,20 +67,6 @@ def stack(make_shared_stack: MakeStack) -> Stack:
 @pytest.fixture(scope="module")
 def api(stack: Stack) -> Api:
     return Api(stack)
-
-
-def resumed_after(stack: Stack, moment: datetime) -> float:
-    """Seconds from `moment` to the first call after it."""
-    some_cards = [int(str(card)) for card in stack.redis.zrange(keys.queue(TYPE), 0, 20)]
-
-    def something_is_due_and_asked() -> bool:
-        with suppress(RedisError):
-            Schedule(stack.redis, TYPE).hasten([(card_id, 0.0) for card_id in some_cards])
-        return bool(stack.calls_since(moment))
-
-    stack.wait_until(something_is_due_and_asked, seconds=40, what="checks go on")
-    first = min(datetime.fromisoformat(call["start"]) for call in stack.calls_since(moment))
-    return (first - moment).total_seconds()
 
 
 def outage(stack: Stack, name: str, number: signal.Signals, *, seconds: float) -> datetime:
