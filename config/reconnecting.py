@@ -1,5 +1,6 @@
 """Celery's connection to its broker, prompt: after an outage work goes on within a second, not within half a minute."""
 
+from contextlib import suppress
 from typing import Any
 
 from celery.app.amqp import AMQP
@@ -25,6 +26,15 @@ class PromptConnection(Connection):
         return super()._ensure_connection(
             errback, max_retries, interval_start, interval_step, interval_max, *args, **options
         )
+
+    def maybe_close_channel(self, channel: Any) -> None:
+        """Close it, whatever the broker does.
+
+        A lost connection whose channel holds a message is closed twice, the second time without its transport: kombu
+        then looks up an attribute of None, and the whole worker would end with it.
+        """
+        with suppress(AttributeError):
+            super().maybe_close_channel(channel)
 
 
 class PromptAMQP(AMQP):

@@ -42,7 +42,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Reset all connections."""
-        self._loop.call_soon_threadsafe(lambda: [link.abort() for link in list(self._links)])
+        self._loop.call_soon_threadsafe(self._abort_all)
 
     def swallow(self) -> None:
         """Nothing of what is sent over the present connections arrives any more, and neither side hears of it."""
@@ -56,6 +56,10 @@ class Proxy:
         self.cut()
         yield
         self.is_down = False
+
+    def _abort_all(self) -> None:
+        for link in list(self._links):
+            link.abort()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
