@@ -46,6 +46,7 @@ class Stack(LocalStack):
         **settings: str,
     ) -> None:
         super().__init__(folder, **settings)
+        self._calls: list[dict[str, Any]] = []
         of = [f"--now={fleet_of.isoformat()}"] if fleet_of else ["--unread"]
         checks = [] if fleet_of or real_names else ["--without-real-names"]
         changes = [f"--made-so={statement}" for statement in made_so]
@@ -93,9 +94,14 @@ class Stack(LocalStack):
         finally:
             _signal(family, signal.SIGCONT)
 
+    def calls(self) -> list[dict[str, Any]]:
+        """What the gateways were asked, and answered. What has been read of their log is not read again."""
+        self._calls += self.simulator.calls(since=len(self._calls))
+        return self._calls
+
     def calls_since(self, moment: datetime) -> list[dict[str, Any]]:
-        """What the gateway was asked after `moment`, and answered."""
-        return [call for call in self.simulator.calls() if datetime.fromisoformat(call["start"]) > moment]
+        """Those that began after `moment`."""
+        return [call for call in self.calls() if datetime.fromisoformat(call["start"]) > moment]
 
 
 def _signal(processes: list[int], number: signal.Signals) -> None:

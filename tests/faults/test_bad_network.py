@@ -52,7 +52,7 @@ def networks(stack: Stack) -> Iterator[dict[str, Proxy]]:
             processes.beat,
         ):
             stack.supervisor.start(make({**stack.variables, **through}))
-        stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
+        stack.wait_until(stack.calls, seconds=60, what="a call")
         yield found
         stack.stop_engine()
 
@@ -101,4 +101,4 @@ def test_checks_go_on_as_soon_as_the_network_can_be_used_again(
     stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     assert stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL") == [(0,)]
-    assert max(call["in_flight"] for call in stack.simulator.calls()) <= 50
+    assert max(call["in_flight"] for call in stack.calls()) <= 50

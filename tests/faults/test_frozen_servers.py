@@ -31,7 +31,7 @@ Ask = Callable[[int], tuple[float, requests.Response]]
 def stack(make_shared_stack: MakeStack) -> Stack:
     made = make_shared_stack(300, every(30), POLLING_SEED_RAMP_SECONDS="30")
     made.start_engine(with_background=True)
-    made.wait_until(made.simulator.calls, seconds=60, what="a call")
+    made.wait_until(made.calls, seconds=60, what="a call")
     return made
 
 

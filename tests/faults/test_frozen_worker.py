@@ -88,4 +88,4 @@ def test_its_late_results_are_refused_where_newer_ones_exist(make_stack: MakeSta
     stack.wait_until(lambda: not unrecorded(stack, since), seconds=20, what="everything else is recorded")
     stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
-    assert max(call["in_flight"] for call in stack.simulator.calls()) <= 50
+    assert max(call["in_flight"] for call in stack.calls()) <= 50

@@ -34,7 +34,7 @@ def test_no_card_is_asked_about_twice(stack: Stack) -> None:
         stack.wait_until(partial(has_read_all, stack, rounds), seconds=60, what="all read once more")
         time.sleep(5)
 
-        asked = Counter(iccid for call in stack.simulator.calls() for iccid in call["cards"])
+        asked = Counter(iccid for call in stack.calls() for iccid in call["cards"])
         assert set(asked.values()) == {rounds}
 
     stack.stop(*(other.name for other in others))
@@ -48,7 +48,7 @@ def has_read_all(stack: Stack, rounds: int) -> bool:
 
 def fewest_calls(stack: Stack) -> int:
     """How often the card was asked about that was asked about least."""
-    asked = Counter(iccid for call in stack.simulator.calls() for iccid in call["cards"])
+    asked = Counter(iccid for call in stack.calls() for iccid in call["cards"])
     return min(asked.values()) if len(asked) == wanting(stack) else 0
 
 

@@ -51,4 +51,4 @@ def test_it_is_parked_after_five_lost_claims_and_none_of_its_neighbours(make_sta
 
 
 def calls_with(stack: Stack, iccid: str) -> list[dict[str, list[str]]]:
-    return [call for call in stack.simulator.calls() if iccid in call["cards"]]
+    return [call for call in stack.calls() if iccid in call["cards"]]

@@ -99,7 +99,7 @@ def test_redis_restarted_and_killed_and_postgresql_restarted_again_and_again(sta
     assert max(took.values()) < RESUMES_WITHIN
     stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
-    most = max(call["in_flight"] for call in stack.simulator.calls())
+    most = max(call["in_flight"] for call in stack.calls())
     assert most <= 50
 
 

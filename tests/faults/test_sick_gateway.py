@@ -31,7 +31,7 @@ def healthy_seats(stack: Stack) -> float:
     end = begin + MEASURED
     stack.wait_until(lambda: datetime.now(UTC) > end, seconds=30, what="time")
     busy = timedelta()
-    for call in stack.simulator.calls():
+    for call in stack.calls():
         if call["path"].split("/")[2] in HEALTHY:
             started, ended = (datetime.fromisoformat(call[name]) for name in ("start", "end"))
             busy += max(timedelta(), min(ended, end) - max(started, begin))
@@ -77,7 +77,7 @@ def stack(make_stack: MakeStack) -> Stack:
     )
     made.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
     made.start_engine(with_background=True)
-    made.wait_until(made.simulator.calls, seconds=60, what="a call")
+    made.wait_until(made.calls, seconds=60, what="a call")
     return made
 
 
