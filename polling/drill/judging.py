@@ -80,7 +80,9 @@ def _pace(course: Course, cards: Collection[str]) -> float:
 
 
 def _judge_calls(course: Course, findings: Findings) -> None:
-    findings.at_most("calls at once", LIMIT, call_log.most_at_once(course.calls))
+    # The call that finds out whether a gateway answers again takes a seat there, and none of its type.
+    probes = bool(course.drill.sick)
+    findings.at_most("calls at once", LIMIT + probes, call_log.most_at_once(course.calls))
     most = call_log.most_at_one_gateway(course.calls)
     findings.at_most("calls at once at one gateway", GATEWAY_LIMIT, most)
     findings.at_most("calls about a card beside another one", 0, call_log.asked_twice_at_once(course.calls))
