@@ -68,9 +68,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In parallel what takes long goes first: then all workers end at the same time."""
     if hasattr(config, "workerinput"):
-        items.sort(
-            key=lambda item: not any(item.get_closest_marker(name) for name in ("faults", "processes"))
-        )
+        items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    """About how long a test's module takes; short ones do not say."""
+    marks = [mark for name in ("faults", "processes") for mark in item.iter_markers(name)]
+    return max((float(mark.kwargs.get("seconds", 30)) for mark in marks), default=0)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

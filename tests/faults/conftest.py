@@ -137,6 +137,6 @@ def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
 
 @pytest.fixture(scope="module")
 def make_shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
-    """For all tests of a module: each leaves the stack as it found it. They need an `xdist_group`."""
+    """For all tests of a module: each leaves the stack as it found it."""
     with _maker(tmp_path_factory.mktemp("stack")) as make:
         yield make

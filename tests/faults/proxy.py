@@ -24,14 +24,15 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        server = self._run(asyncio.start_server(self._serve, LOCALHOST, 0))
-        self._port = server.sockets[0].getsockname()[1]
+        self._server: asyncio.Server = self._run(asyncio.start_server(self._serve, LOCALHOST, 0))
+        self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.cut()
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
 
     def url(self, direct: str) -> str:
         """A URL of the same server, through this network."""
@@ -61,6 +62,14 @@ class Proxy:
         for link in list(self._links):
             link.abort()
 
+    async def _end(self) -> None:
+        self._server.close()
+        self._abort_all()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in others:
+            one.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
 
@@ -68,13 +77,17 @@ class Proxy:
         if self.is_down:
             writer.transport.abort()
             return
-        with suppress(OSError):
-            there = await asyncio.open_connection(LOCALHOST, self._target)
-            link = Link((writer, there[1]))
-            self._links.add(link)
-            await asyncio.gather(self._pump(link, reader, there[1]), self._pump(link, there[0], writer))
+        link = Link(writer)
+        self._links.add(link)
+        try:
+            there, link.there = await asyncio.open_connection(LOCALHOST, self._target)
+            await asyncio.gather(self._pump(link, reader, link.there), self._pump(link, there, writer))
+        except OSError:
+            # Its server is away; whoever connected hears of it.
+            pass
+        finally:
             self._links.discard(link)
-        writer.transport.abort()
+            link.abort()
 
     async def _pump(self, link: "Link", source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -92,10 +105,10 @@ class Proxy:
 class Link:
     """One connection, by its two ends."""
 
-    def __init__(self, ends: tuple[asyncio.StreamWriter, asyncio.StreamWriter]) -> None:
+    def __init__(self, here: asyncio.StreamWriter) -> None:
         self.is_swallowing = False
-        self._ends = ends
+        self.here, self.there = here, here
 
     def abort(self) -> None:
-        for end in self._ends:
+        for end in (self.here, self.there):
             end.transport.abort()

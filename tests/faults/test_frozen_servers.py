@@ -12,7 +12,7 @@ from common.request_deadline import REQUEST_SECONDS
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("frozen servers")]
+pytestmark = pytest.mark.faults
 FROZEN_SECONDS = 15
 USUAL_SECONDS = 3
 CALLERS = 12

@@ -18,7 +18,7 @@ from tests.faults.judge import (
     wanting,
 )
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("killed worker")]
+pytestmark = pytest.mark.faults(seconds=100)
 CARDS, VICTIMS = 300, 50
 
 
@@ -28,6 +28,7 @@ def stack(make_shared_stack: MakeStack) -> Stack:
     small_calls = "UPDATE carriers_gateway SET batch_size = 10"
     made = make_shared_stack(CARDS, small_calls, POLLING_SEED_RAMP_SECONDS="0")
     made.start_engine()
+    made.wait_until(lambda: workers_ready(made) == 1, seconds=60, what="a worker is there")
     return made
 
 

@@ -12,7 +12,7 @@ from config.local.supervisor import Service
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds, wanting
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("many beats")]
+pytestmark = pytest.mark.faults(seconds=100)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from polling.store import keys
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import TYPE, WANTING, checked, law_holds, wanting
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults(seconds=80)
 PARKED = f"SELECT card.iccid, state.parked_where FROM cards_checkstate state JOIN cards_card card ON card.id = state.card_id WHERE state.type = '{TYPE}' AND state.parked_at IS NOT NULL"
 
 

@@ -23,7 +23,7 @@ from tests.faults.judge import (
     wanting,
 )
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("restarted servers")]
+pytestmark = pytest.mark.faults(seconds=110)
 CARDS = 300
 TRIGGERS = 20
 RESTARTS = 10

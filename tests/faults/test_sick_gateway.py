@@ -11,7 +11,7 @@ from polling.due import AWAY_SECONDS
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import law_holds
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults(seconds=130)
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
 LATENCY_MS = 600
 SEATS = 90

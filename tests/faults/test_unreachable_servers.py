@@ -8,7 +8,7 @@ from config.local import processes
 from config.local.servers import free_port
 from tests.faults.conftest import MakeStack, Stack
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("unreachable servers")]
+pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
