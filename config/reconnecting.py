@@ -1,6 +1,5 @@
 """Celery's connection to its broker, prompt: after an outage work goes on within a second, not within half a minute."""
 
-from contextlib import suppress
 from typing import Any
 
 from celery.app.amqp import AMQP
@@ -28,13 +27,16 @@ class PromptConnection(Connection):
         )
 
     def maybe_close_channel(self, channel: Any) -> None:
-        """Close it, whatever the broker does.
+        """Close it, if there is anything left to close.
 
         A lost connection whose channel holds a message is closed twice, the second time without its transport: kombu
         then looks up an attribute of None, and the whole worker would end with it.
         """
-        with suppress(AttributeError):
+        try:
             super().maybe_close_channel(channel)
+        except AttributeError:
+            if channel.connection is not None and channel.connection.client is not None:
+                raise
 
 
 class PromptAMQP(AMQP):

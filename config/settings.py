@@ -82,7 +82,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
-    "common.request_deadline.RequestDeadlineMiddleware",
+    "common.postgresql.patience.PatienceMiddleware",
     "audit.middleware.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -117,6 +117,7 @@ _database: dict[str, Any] = read(
 DATABASES = {
     "default": {
         **_database,
+        "ENGINE": "common.postgresql",
         # Without health checks, one restart of PostgreSQL fails every later task of a process.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
@@ -126,7 +127,7 @@ DATABASES = {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
-            # A network that swallows everything is noticed after 25 s, not after the two hours of the kernel.
+            # A network that swallows everything is noticed after 25 s, not after the hours that the kernel waits.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,

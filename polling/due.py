@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from math import inf
 from random import Random
 
 JITTER = 0.1
@@ -88,12 +87,12 @@ def when_planned(card_id: int, age: float | None, interval: float) -> float | No
     return interval - age if age > 0 else interval
 
 
-def by_need(overdue: Iterable[int], ages: Mapping[int, float], *, ramp: float) -> list[tuple[int, float]]:
-    """Delays in seconds, even from 0 to below `ramp`: first cards without an age, then those whose last answer is oldest.
+def by_need(overdue: Iterable[int], tokens: Mapping[int, int], *, ramp: float) -> list[tuple[int, float]]:
+    """Delays in seconds, even from 0 to below `ramp`: who was asked about longest ago, by the claim that wrote last, comes first.
 
-    So a ramp that begins anew before it has ended, because Redis is lost again and again, still gets to every card.
-    Cards whose answers are equally old come by phase.
+    So a ramp that begins anew before it has ended, because Redis is lost again and again, still gets to every card, also
+    past those that are asked about in vain. Cards that were never asked about come first of all, by phase.
     """
     in_turn = sorted(overdue, key=phase)
-    in_turn.sort(key=lambda card_id: ages.get(card_id, inf), reverse=True)
+    in_turn.sort(key=lambda card_id: tokens.get(card_id, 0))
     return [(card_id, ramp * turn / len(in_turn)) for turn, card_id in enumerate(in_turn)]

@@ -48,20 +48,26 @@ def rows_of(cards: Collection[int]) -> list[Row]:
     return [row for row in rows if row[0] in wanted]
 
 
-def ages(check_type: CheckType, cards: Collection[int]) -> dict[int, float]:
-    """How many seconds ago each of `cards` last had a good answer; those that never had are left out."""
+def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int, float], dict[int, int]]:
+    """How many seconds ago each of `cards` last had a good answer, and the token of the claim that wrote last, be it an error.
+
+    Those of which there is none are left out.
+    """
     if not cards:
-        return {}
+        return {}, {}
     among, values = _among(cards)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT card_id, date_part('epoch', statement_timestamp() - checked_at)
-            FROM cards_checkstate WHERE type = %s AND checked_at IS NOT NULL AND card_id {among}
+            SELECT card_id, date_part('epoch', statement_timestamp() - checked_at), token
+            FROM cards_checkstate WHERE type = %s AND card_id {among}
             """,
             [check_type.value, *values],
         )
-        return dict(cursor.fetchall())
+        rows = cursor.fetchall()
+    return {card_id: age for card_id, age, _ in rows if age is not None}, {
+        card_id: token for card_id, _, token in rows if token
+    }
 
 
 def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:

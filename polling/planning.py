@@ -61,7 +61,7 @@ class Planner:
     def draw_up(self, check_type: CheckType, rows: Sequence[Row]) -> Plan:
         """Decide; nothing is changed yet."""
         plan, intervals = Plan(check_type), self.intervals(check_type)
-        ages = fleet.ages(check_type, [card_id for card_id, _ in rows])
+        ages, tokens = fleet.last_checks(check_type, [card_id for card_id, _ in rows])
         overdue = []
         for card_id, group in rows:
             interval = intervals[group]
@@ -71,7 +71,7 @@ class Planner:
                 overdue.append(card_id)
             else:
                 plan.due.append((card_id, delay))
-        plan.due.extend(by_need(overdue, ages, ramp=self.ramp.total_seconds()))
+        plan.due.extend(by_need(overdue, tokens, ramp=self.ramp.total_seconds()))
         return plan
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:

@@ -18,8 +18,13 @@ from common.redis.impatience import Impatience
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
-# A network that swallows everything is noticed after 25 s, not after the two hours of the kernel.
-KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+# A network that swallows everything is noticed after 25 s, whether something was sent or is awaited (milliseconds for the former).
+KEEPALIVE: Final = {
+    socket.TCP_KEEPIDLE: 10,
+    socket.TCP_KEEPINTVL: 5,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 25_000,
+}
 
 
 @cache

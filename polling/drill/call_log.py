@@ -53,7 +53,7 @@ def most_at_once(calls: Iterable[Call]) -> int:
 
 def most_at_one_gateway(calls: Iterable[Call]) -> int:
     """The most calls that any one gateway had at once."""
-    return _most(calls, of=_gateway)
+    return _most(calls, of=gateway_of)
 
 
 def _most(calls: Iterable[Call], *, of: Callable[[Call], str]) -> int:
@@ -77,7 +77,8 @@ def _end(call: Call) -> datetime:
     return ended if call["is_answered"] else max(_begin(call), ended - NOTICED_AFTER)
 
 
-def _gateway(call: Call) -> str:
+def gateway_of(call: Call) -> str:
+    """The carrier whose gateway it went to."""
     return str(call["path"]).split("/")[2]
 
 

@@ -80,9 +80,13 @@ def _pace(course: Course, cards: Collection[str]) -> float:
 
 
 def _judge_calls(course: Course, findings: Findings) -> None:
-    # The call that finds out whether a gateway answers again takes a seat there, and none of its type.
-    probes = bool(course.drill.sick)
-    findings.at_most("calls at once", LIMIT + probes, call_log.most_at_once(course.calls))
+    sick = [call for call in course.calls if call_log.gateway_of(call) == course.drill.sick]
+    others = [call for call in course.calls if call_log.gateway_of(call) != course.drill.sick]
+    findings.at_most("calls at once", LIMIT, call_log.most_at_once(others))
+    if sick:
+        # The call that finds out whether a gateway answers again takes a seat there, and none of its type.
+        most = call_log.most_at_once(course.calls)
+        findings.at_most("calls at once, with those that probe the sick gateway", LIMIT + 1, most)
     most = call_log.most_at_one_gateway(course.calls)
     findings.at_most("calls at once at one gateway", GATEWAY_LIMIT, most)
     findings.at_most("calls about a card beside another one", 0, call_log.asked_twice_at_once(course.calls))

@@ -55,8 +55,10 @@ class Proxy:
         """All connections are reset, and there are no new ones."""
         self.is_down = True
         self.cut()
-        yield
-        self.is_down = False
+        try:
+            yield
+        finally:
+            self.is_down = False
 
     def _abort_all(self) -> None:
         for link in list(self._links):

@@ -25,16 +25,23 @@ pytestmark = pytest.mark.faults
 DELAY_SECONDS = 0.02
 AWAY_SECONDS = 5
 RESUMES_WITHIN = 10
+SEATS = 6
 
 
 @pytest.fixture
 def stack(make_stack: MakeStack) -> Stack:
-    return make_stack(300, every(30), POLLING_SEED_RAMP_SECONDS="30")
+    return make_stack(
+        300,
+        every(30),
+        "UPDATE carriers_gateway SET batch_size = 5",
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS}",
+        POLLING_SEED_RAMP_SECONDS="30",
+    )
 
 
 @pytest.fixture
 def networks(stack: Stack) -> Iterator[dict[str, Proxy]]:
-    """Between the engine with its API and PostgreSQL or Redis. What the test itself asks goes past them."""
+    """Between the engine and PostgreSQL or Redis. What the test itself asks goes past them."""
     with ExitStack() as held:
         found = {
             "PostgreSQL": held.enter_context(Proxy(stack.variables["DATABASE_URL"])),
@@ -101,4 +108,4 @@ def test_checks_go_on_as_soon_as_the_network_can_be_used_again(
     stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     assert stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL") == [(0,)]
-    assert max(call["in_flight"] for call in stack.calls()) <= 50
+    assert max(call["in_flight"] for call in stack.calls()) <= SEATS

@@ -28,8 +28,7 @@ CARDS = 300
 TRIGGERS = 20
 RESTARTS = 10
 TAKEN_SECONDS = 10
-# Promised are 10 s on a machine of one's own; this one may be shared, and tells below how long it took.
-RESUMES_WITHIN = 20
+RESUMES_WITHIN = 10
 
 
 class Api:
@@ -135,19 +134,25 @@ def test_redis_flushed_comes_back_limits_first_then_the_cards(stack: Stack) -> N
 
 
 def test_triggers_that_redis_has_forgotten_are_carried_out_all_the_same(stack: Stack, api: Api) -> None:
-    stack.stop("worker-checks")
     cards = sorted(stack.scheduled())[:TRIGGERS]
-    triggers = [api.trigger(card_id) for card_id in cards]
-    hints = stack.redis.llen(keys.manual(TYPE))
-    flushed_at = datetime.now(UTC)
-    stack.redis.flushall()
-    stack.supervisor.start(processes.checks_worker(stack.variables))
+    stack.stop("worker-checks")
+    try:
+        triggers = [api.trigger(card_id) for card_id in cards]
+        assert stack.redis.llen(keys.manual(TYPE)) == TRIGGERS
+        flushed_at = datetime.now(UTC)
+        stack.redis.flushall()
+        stack.wait_until(
+            lambda: stack.redis.llen(keys.manual(TYPE)) == TRIGGERS,
+            seconds=60,
+            what="they are hinted at again",
+        )
+    finally:
+        stack.supervisor.start(processes.checks_worker(stack.variables))
 
     asked = ",".join(map(str, triggers))
     open_ones = f"SELECT FROM polling_manualtrigger WHERE id IN ({asked}) AND status <> 'finished'"
     stack.wait_until(lambda: not stack.rows(open_ones), seconds=60, what="all triggers end")
 
-    assert hints == TRIGGERS
     iccids = stack.rows(f"SELECT iccid FROM cards_card WHERE id IN ({','.join(map(str, cards))})")
     assert {iccid for (iccid,) in iccids} <= asked_since(stack, flushed_at).keys()
     stack.wait_until(lambda: law_holds(stack), seconds=20, what="scheduled + parked = wanted")
@@ -176,6 +181,7 @@ def take_all_connections(stack: Stack, crowd: ExitStack) -> None:
 def test_requests_are_answered_with_503_while_somebody_has_all_connections_to_postgresql(
     stack: Stack, api: Api
 ) -> None:
+    told_before = len(stack.log("worker-checks"))
     with ExitStack() as crowd:
         take_all_connections(stack, crowd)
         ends = time.monotonic() + TAKEN_SECONDS
@@ -193,6 +199,6 @@ def test_requests_are_answered_with_503_while_somebody_has_all_connections_to_po
     checks_after = resumed_after(stack, free_at)
     print(f"\nthe API answered after {api_after:.1f} s, checks went on after {checks_after:.1f} s")
     assert checks_after < RESUMES_WITHIN
-    assert "Traceback" not in stack.log("worker-checks")
+    assert "Traceback" not in stack.log("worker-checks")[told_before:]
     stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from statistics import median
 
 import pytest
 
@@ -17,6 +18,7 @@ LATENCY_MS = 600
 SEATS = 90
 MEASURED = timedelta(seconds=10)
 PROMISED_SHARE = 0.95
+OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 # Slower than any call may be, so every one of them fails; and slow, but within its deadline.
 HANGS, DRIPS, CRAWLS = {"kind": "timeout"}, {"kind": "drip"}, {"kind": "latency", "milliseconds": 2000}
 
@@ -83,26 +85,29 @@ def stack(make_stack: MakeStack) -> Stack:
 
 def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(stack: Stack) -> None:
     before = healthy_seats(stack)
-    shares = {}
+    shares, opened_after, closed_after = {}, [], []
 
     for fault in ({"kind": "error"}, HANGS, DRIPS):
         wait_for_calls_of_the_sick(stack, count=200)
         switch(stack, fault, share=1)
-        opened_after = stack.wait_until(
-            lambda: is_open(stack), seconds=20, what=f"{fault}: the breaker opens"
+        opened_after.append(
+            stack.wait_until(lambda: is_open(stack), seconds=20, what=f"{fault}: the breaker opens")
         )
         shares[str(fault["kind"])] = share_kept(stack, before)
         switch(stack, fault, share=0)
-        closed_after = stack.wait_until(
-            lambda: not is_open(stack), seconds=60, what=f"{fault}: the breaker closes"
+        closed_after.append(
+            stack.wait_until(lambda: not is_open(stack), seconds=60, what=f"{fault}: the breaker closes")
         )
-        print(f"\n{fault}: opened after {opened_after:.1f} s, closed after {closed_after:.1f} s")
+        print(f"\n{fault}: opened after {opened_after[-1]:.1f} s, closed after {closed_after[-1]:.1f} s")
     wait_for_calls_of_the_sick(stack, count=200)
     switch(stack, CRAWLS, share=1)
     shares["slow"] = share_kept(stack, before)
     assert not is_open(stack)
     switch(stack, CRAWLS, share=0)
 
+    # One of them may fall into a moment when others use the machine.
+    assert median(opened_after) < OPENS_WITHIN
+    assert median(closed_after) < CLOSES_WITHIN
     print(f"seats of the healthy gateways before: {before:.1f}; share that is kept: {shares}")
     assert {kind: share >= PROMISED_SHARE for kind, share in shares.items()} == dict.fromkeys(shares, True)
     wait_for_calls_of_the_sick(stack, count=200)

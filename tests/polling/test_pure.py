@@ -143,16 +143,29 @@ def test_a_planned_card_is_due_after_its_interval_unless_it_is_overdue(card: int
         assert delay == min(1800 - age, 1800)
 
 
-@given(ages=st.dictionaries(st.integers(1, 2**62), st.none() | st.integers(1800, 1810), max_size=50))
-def test_overdue_cards_come_over_the_ramp_and_whoever_has_waited_longest_first(
-    ages: dict[int, float | None],
+@given(tokens=st.dictionaries(st.integers(1, 2**62), st.integers(0, 10), max_size=50))
+def test_overdue_cards_come_over_the_ramp_and_whoever_was_asked_about_longest_ago_first(
+    tokens: dict[int, int],
 ) -> None:
-    delays = due.by_need(ages, {card: age for card, age in ages.items() if age is not None}, ramp=60)
+    delays = due.by_need(tokens, {card: token for card, token in tokens.items() if token}, ramp=60)
 
-    assert [delay for _, delay in delays] == [60 * turn / len(ages) for turn in range(len(ages))]
-    waited = [(ages[card] is None, ages[card] or 0, -due.phase(card)) for card, _ in delays]
-    assert waited == sorted(waited, reverse=True)
-    assert {card for card, _ in delays} == ages.keys()
+    assert [delay for _, delay in delays] == [60 * turn / len(tokens) for turn in range(len(tokens))]
+    waited = [(tokens[card], due.phase(card)) for card, _ in delays]
+    assert waited == sorted(waited)
+    assert {card for card, _ in delays} == tokens.keys()
+
+
+def test_a_ramp_that_ends_halfway_each_time_gets_to_every_card_past_those_that_stay_overdue() -> None:
+    cards, in_vain = range(1, 1001), range(1, 601)
+    tokens: dict[int, int] = {}
+    overdue, never = set(cards), set(cards)
+    for turn in range(1, 30):
+        asked = [card for card, delay in due.by_need(overdue, tokens, ramp=60) if delay < 30]
+        tokens |= dict.fromkeys(asked, turn)
+        never -= set(asked)
+        overdue -= set(asked) - set(in_vain)
+
+    assert never == set()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_card_is_due_an_interval_after_its_last_good_check_and_overdue_ones_co
     now = timezone.now()
     for card, ago in ((recent, 600), (overdue, 100_000)):
         CheckState.objects.create(
-            card=card, type=CheckType.DATA_USAGE, checked_at=now - timedelta(seconds=ago)
+            card=card, type=CheckType.DATA_USAGE, checked_at=now - timedelta(seconds=ago), token=7
         )
 
     walk(redis)

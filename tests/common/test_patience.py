@@ -1,0 +1,73 @@
+"""A thread that says how long it waits for PostgreSQL is told in the end."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, connection
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from common.outages import Server, server_of
+from common.postgresql import patience
+from common.postgresql.patience import PatienceMiddleware
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sleep(seconds: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+def request(rf: RequestFactory, act: Callable[[], object]) -> HttpResponse:
+    def view(_: object) -> HttpResponse:
+        act()
+        return HttpResponse("ok")
+
+    return PatienceMiddleware(view)(rf.get("/"))
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.5)
+
+
+def test_a_request_that_waits_for_longer_ends_as_in_an_outage_and_the_next_one_is_answered(
+    rf: RequestFactory,
+) -> None:
+    begun = time.monotonic()
+    with pytest.raises(OperationalError) as caught:
+        request(rf, lambda: sleep(30))
+
+    assert time.monotonic() - begun < 10
+    assert server_of(caught.value) is Server.DATABASE
+    connection.close()
+    assert request(rf, lambda: sleep(0)).content == b"ok"
+
+
+def test_what_was_given_up_does_not_go_on_in_postgresql(rf: RequestFactory) -> None:
+    with pytest.raises(OperationalError):
+        request(rf, lambda: sleep(30))
+    connection.close()
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_request_that_is_long_at_other_things_keeps_its_connection(rf: RequestFactory) -> None:
+    def act() -> None:
+        sleep(0)
+        time.sleep(1)
+        sleep(0)
+
+    assert request(rf, act).content == b"ok"
+
+
+def test_outside_of_requests_nobody_is_impatient(rf: RequestFactory) -> None:
+    request(rf, lambda: sleep(0))
+
+    sleep(1)
