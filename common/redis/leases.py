@@ -1,15 +1,16 @@
 """Seats: at most N calls at once, over all processes, healing by themselves when a holder dies."""
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from common.redis import holders, scripts
 
@@ -19,6 +20,8 @@ LEASE_SECONDS = 30
 CALL_SECONDS = 10
 
 _serial = itertools.count()
+# By the key of the seats: what this process could not give back because Redis was away.
+_owed: Final[dict[str, list[str]]] = defaultdict(list)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,20 @@ class SeatPool:
     def give_back(self, members: Sequence[str]) -> int:
         """Free seats that `take` returned; returns how many are still held by anybody."""
         return cast(int, self._give_back(keys=[self._keys.seats, self._keys.current], args=members))
+
+    def owe(self, members: Sequence[str]) -> None:
+        """Nobody is at the calls of these any more; `give_back_owed` must follow."""
+        _owed[self._keys.seats] += members
+
+    def give_back_owed(self) -> None:
+        """Free what this process owes, also from before Redis went away."""
+        # Taken out first: two threads must not both see to it.
+        if owed := _owed.pop(self._keys.seats, []):
+            try:
+                self.give_back(owed)
+            except RedisError:
+                self.owe(owed)
+                raise
 
     def end_soon(self, members: Collection[str]) -> None:
         """Let seats of the dead end when the other side cannot be at their calls any more, if that is sooner."""
@@ -169,6 +186,7 @@ class HeldSeats:
         """
         with self._lock:
             before = frozenset(self._members)
+        self.pool.give_back_owed()
         occupancy = self.pool.occupancy()
         if dead := occupancy.of_the_dead:
             self.pool.end_soon(dead)
@@ -178,12 +196,16 @@ class HeldSeats:
             self._members = [member for member in self._members if member not in lost]
         return occupancy
 
-    def give_back_all(self) -> None:
-        """Also those in use."""
+    def let_go(self) -> None:
+        """Owe all, also those in use. Redis hears of it from `give_back_owed`, now or when it is back."""
         with self._lock:
             members, self._members = self._members, []
-        if members:
-            self.pool.give_back(members)
+        self.pool.owe(members)
+
+    def give_back_all(self) -> None:
+        """Also those in use."""
+        self.let_go()
+        self.pool.give_back_owed()
 
 
 def _holder(member: str) -> str:

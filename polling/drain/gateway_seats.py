@@ -25,9 +25,11 @@ class GatewaySeats:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give all seats back. The first outage ends it: the leases run out by themselves."""
+        """Give all seats back. The first outage ends it: what is owed then is given back by the next drain."""
         for seats in self._held.values():
-            seats.give_back_all()
+            seats.let_go()
+        for seats in self._held.values():
+            seats.pool.give_back_owed()
 
     def reserve(self, gateway_id: int, calls: int) -> int:
         """Have seats for `calls` calls, as far as the gateway's limit lets; returns how many there are."""

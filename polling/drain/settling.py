@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from redis import Redis
 
@@ -106,6 +106,10 @@ def hasten(redis: Redis, outcomes: Sequence[Outcome]) -> None:
         Schedule(redis, check_type).hasten(cards)
 
 
+# What this process could not give back because Redis was away.
+_owed: Final[dict[str, set[Claim]]] = defaultdict(set)
+
+
 class Hand:
     """The claims that a stream has in hand. Each is settled once; what is left at the end is given back."""
 
@@ -116,14 +120,22 @@ class Hand:
         self.claimed = 0
 
     def __enter__(self) -> Self:
-        """What is left at the end is given back."""
+        """What is left at the end is given back, and now what was left before and Redis has not heard of."""
+        self._give_back_owed()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Whatever went wrong, claims without a result go back where they were, and count nothing."""
-        self.settle([given_back(claim) for claim in self._claims])
+        _owed[self._schedule.check_type] |= self._claims
+        self._give_back_owed()
+
+    def _give_back_owed(self) -> None:
+        # Who has claimed one of the cards since then keeps it: its token is another.
+        if owed := _owed.get(self._schedule.check_type):
+            self.settle([given_back(claim) for claim in owed])
+            del _owed[self._schedule.check_type]
 
     def __len__(self) -> int:
         """How many claims are not settled."""

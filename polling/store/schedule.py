@@ -137,7 +137,7 @@ class Schedule:
     def __init__(self, redis: Redis, check_type: str) -> None:
         """`check_type` is a wire name, such as `carddata`."""
         self._redis = redis
-        self._type = check_type
+        self.check_type = check_type
         self._queue = keys.queue(check_type)
         self._claims = keys.claims(check_type)
         self._manual = keys.manual(check_type)
@@ -148,7 +148,7 @@ class Schedule:
 
     def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
         """Claim up to `count` cards: triggers first, then the longest due; raises NoScheduleError."""
-        used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self._type), keys.LAST_CLAIM]
+        used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self.check_type), keys.LAST_CLAIM]
         used += [*self._memory, self._manual, self._parked, self._counters]
         count = min(count, PORTION_CARDS)
         arguments = (count, ttl.total_seconds(), holder, which.value, SUSPECT_AFTER, PARK_AFTER)
@@ -184,7 +184,7 @@ class Schedule:
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; returns how many were still ours. The others are ignored."""
         head: list[int | float | str] = [
-            keys.minute(self._type),
+            keys.minute(self.check_type),
             int(MINUTES_ARE_KEPT.total_seconds()),
             len(BOUNDS_MS),
             *BOUNDS_MS,
@@ -195,7 +195,7 @@ class Schedule:
             self._claims,
             *self._memory,
             self._manual,
-            keys.stats(self._type),
+            keys.stats(self.check_type),
             self._counters,
         ]
         accepted = 0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from config.local import processes
-from polling.store import keys
+from polling.limits import seats_of
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import (
     TYPE,
@@ -60,6 +60,8 @@ def networks(stack: Stack) -> Iterator[dict[str, Proxy]]:
         ):
             stack.supervisor.start(make({**stack.variables, **through}))
         stack.wait_until(stack.calls, seconds=60, what="a call")
+        # Calls that take a moment, so that some are always under way.
+        stack.simulator.fault(path="/c/", kind="latency", milliseconds=300)
         yield found
         stack.stop_engine()
 
@@ -71,9 +73,12 @@ def all_are_asked(stack: Stack, since: datetime) -> float:
     )
 
 
-def let_calls_end(stack: Stack) -> None:
-    """The cards of calls that are under way when Redis goes wait until their claims have run out; here the others are timed."""
-    stack.wait_until(lambda: not stack.redis.hlen(keys.claims(TYPE)), seconds=80, what="no card is in flight")
+def make_busy(stack: Stack) -> None:
+    """All seats are taken, and cards are claimed."""
+    stack.make_all_due()
+    stack.wait_until(
+        lambda: seats_of(stack.redis, TYPE).occupancy().free <= 0, seconds=60, what="all seats are taken"
+    )
 
 
 def test_checks_go_on_as_soon_as_the_network_can_be_used_again(
@@ -88,17 +93,16 @@ def test_checks_go_on_as_soon_as_the_network_can_be_used_again(
 
     took = {}
     for name, network in networks.items():
-        let_calls_end(stack)
+        make_busy(stack)
         with network.down():
             time.sleep(AWAY_SECONDS)
         took[f"{name} was away"] = resumed_after(stack, datetime.now(UTC))
-        let_calls_end(stack)
+        make_busy(stack)
         network.swallow()
         time.sleep(AWAY_SECONDS)
         # As the kernel does, when nobody has answered its keepalives.
         network.cut()
         took[f"what was sent to {name} was lost"] = resumed_after(stack, datetime.now(UTC))
-    let_calls_end(stack)
     all_are_asked(stack, datetime.now(UTC))
 
     print(

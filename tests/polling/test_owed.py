@@ -1,0 +1,66 @@
+"""What a drain could not give back because Redis was away is given back by the next drain of its process."""
+
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisIsAwayError
+
+from cards.models import CheckType
+from common.redis.leases import SeatKeys, SeatPool
+from config.local.servers import free_port
+from polling.drain.settling import Hand
+from polling.store import keys
+from polling.store.epoch import Epoch
+from polling.store.schedule import PlanMode, Schedule
+
+TYPE = CheckType.DATA_USAGE
+SEATS = SeatKeys("seats", "limit", "current")
+
+
+@pytest.fixture
+def away() -> Redis:
+    """Nobody answers there."""
+    return Redis(port=free_port(), decode_responses=True)
+
+
+def test_seats(redis: Redis, away: Redis) -> None:
+    pool = SeatPool(redis, SEATS)
+    pool.set_limit(2)
+    with pytest.raises(RedisIsAwayError), pool.hold() as seats:
+        seats.grow_to(2)
+        seats.pool = SeatPool(away, SEATS)
+    assert pool.occupancy().free == 0
+
+    with pool.hold() as seats:
+        assert seats.verify().free == 2
+
+
+def test_claims_whose_cards_are_due_again_and_have_lost_nothing(redis: Redis, away: Redis) -> None:
+    Epoch(redis).begin(1)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
+    with pytest.raises(RedisIsAwayError), Hand(Schedule(away, TYPE)) as hand:
+        hand.take(schedule.claim(1, ttl=timedelta(seconds=60)).claims)
+    assert redis.hlen(keys.claims(TYPE)) == 1
+
+    with Hand(schedule) as hand:
+        assert len(hand) == 0
+
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.zcount(keys.queue(TYPE), "-inf", redis.time()[0] + 1) == 1
+    assert redis.exists(keys.lost(TYPE)) == 0
+
+
+def test_claims_of_a_card_that_somebody_else_has_by_now_are_left_to_him(redis: Redis, away: Redis) -> None:
+    Epoch(redis).begin(1)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
+    with pytest.raises(RedisIsAwayError), Hand(Schedule(away, TYPE)) as hand:
+        hand.take(schedule.claim(1, ttl=timedelta()).claims)
+    (his,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+
+    with Hand(schedule):
+        pass
+
+    assert str(redis.hget(keys.claims(TYPE), "7")).startswith(f"{his.token}|")
