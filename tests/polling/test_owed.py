@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisIsAwayError
+from redis.retry import Retry
 
 from cards.models import CheckType
 from common.redis.leases import SeatKeys, SeatPool
@@ -21,7 +23,7 @@ SEATS = SeatKeys("seats", "limit", "current")
 @pytest.fixture
 def away() -> Redis:
     """Nobody answers there."""
-    return Redis(port=free_port(), decode_responses=True)
+    return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 
 def test_seats(redis: Redis, away: Redis) -> None:
