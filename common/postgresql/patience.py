@@ -6,7 +6,7 @@ libpq waits for as long as the connection lives, and that of a server that is fr
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import psycopg
 import structlog
@@ -16,7 +16,6 @@ from psycopg import errors
 REQUEST_SECONDS: Final = 10.0
 CANCEL_SECONDS: Final = 1.0
 
-Value = TypeVar("Value")
 log = structlog.get_logger(__name__)
 
 
@@ -55,12 +54,13 @@ class PatientConnection(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """See psycopg. What is given up is cancelled, if the server hears that, and closed: nobody knows what it is at."""
+        longest = timeout or _patience.seconds
         try:
-            return super().wait(gen, interval, timeout or _patience.seconds)
+            return super().wait(gen, interval, longest)
         except errors._WaitTimeout:
             log.error(
                 "postgresql_did_not_answer",
-                seconds=timeout or _patience.seconds,
+                seconds=longest,
                 what_to_do="see whether PostgreSQL is frozen or a query slow",
             )
             with suppress(psycopg.Error):

@@ -80,10 +80,9 @@ def _pace(course: Course, cards: Collection[str]) -> float:
 
 
 def _judge_calls(course: Course, findings: Findings) -> None:
-    sick = [call for call in course.calls if call_log.gateway_of(call) == course.drill.sick]
     others = [call for call in course.calls if call_log.gateway_of(call) != course.drill.sick]
     findings.at_most("calls at once", LIMIT, call_log.most_at_once(others))
-    if sick:
+    if course.drill.sick:
         # The call that finds out whether a gateway answers again takes a seat there, and none of its type.
         most = call_log.most_at_once(course.calls)
         findings.at_most("calls at once, with those that probe the sick gateway", LIMIT + 1, most)

@@ -19,11 +19,8 @@ from polling.drill.harm import Blow
 from polling.drill.judging import Course, judge
 from polling.drill.plan import BATCH_SIZE, GATEWAY_LIMIT, LATENCY_MS, LIMIT, REST_SECONDS, TYPE, Plan
 from polling.drill.registry import Drill
-from polling.due import NEIGHBOURS
+from polling.due import NEIGHBOURS, phase
 from polling.models import TaskType
-
-# Multiples of it, without their whole part, lie evenly between 0 and 1.
-GOLDEN_RATIO = "0.6180339887"
 
 Say = Callable[[str], object]
 
@@ -66,9 +63,13 @@ def _promise(run: Run, interval: int) -> None:
 
     The fleet has been read for long: its cards fall due evenly over the interval, neighbours together.
     """
+    ((last,),) = run.stack.rows("SELECT max(id) FROM cards_card")
+    blocks = range(last // NEIGHBOURS + 1)
+    ages = ",".join(f"({block}, {interval * phase(block * NEIGHBOURS)})" for block in blocks)
     run.stack.rows(
-        f"UPDATE cards_checkstate SET checked_at = now() - {interval} * interval '1 second' "
-        f"* mod(card_id / {NEIGHBOURS} * {GOLDEN_RATIO}, 1) WHERE type = '{TYPE.value}' RETURNING id"
+        "UPDATE cards_checkstate SET checked_at = now() - age * interval '1 second' "
+        f"FROM (VALUES {ages}) AS neighbours (block, age) "
+        f"WHERE card_id / {NEIGHBOURS} = block AND type = '{TYPE.value}' RETURNING cards_checkstate.id"
     )
     # The first walk makes the configs.
     run.plan()

@@ -17,7 +17,7 @@ SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
 LATENCY_MS = 600
 SEATS = 90
 MEASURED = timedelta(seconds=10)
-PROMISED_SHARE = 0.95
+PROMISED_SHARE, LEAST_SHARE = 0.95, 0.8
 OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 # Slower than any call may be, so every one of them fails; and slow, but within its deadline.
 HANGS, DRIPS, CRAWLS = {"kind": "timeout"}, {"kind": "drip"}, {"kind": "latency", "milliseconds": 2000}
@@ -41,8 +41,9 @@ def healthy_seats(stack: Stack) -> float:
 
 
 def share_kept(stack: Stack, before: float) -> float:
-    """Of the seats before. Others use the machine, too, so the better one of two looks counts."""
+    """Of the seats before. Others use the machine, too: of two looks the better one counts, but no first one is much less."""
     share = healthy_seats(stack) / before
+    assert share > LEAST_SHARE
     return share if share >= PROMISED_SHARE else max(share, healthy_seats(stack) / before)
 
 
