@@ -1,45 +1,25 @@
 """`/polling-manual-trigger`: rows, limits, scope. What the engine makes of them is in tests/polling/test_manual.py."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from threading import Barrier
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-import time_machine
-from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from redis import Redis
 
 from audit.models import Operation
-from polling.manual import allowance
-from polling.manual.allowance import day_of
 from polling.models import ManualItem, ManualTrigger
-from polling.store import keys
 from tests.api.calling import Caller, code_of, fields_refused
+from tests.api.triggers import BATCH, CANCEL, CONDITION, HISTORY, SINGLE, STATUS, accepted, hints
 from tests.factories import AgentFactory, CardFactory, CarrierFactory, DeviceFactory, ManualTriggerFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SINGLE, BATCH, CONDITION = (f"polling-manual-trigger/{kind}" for kind in ("single", "batch", "by-condition"))
-STATUS, HISTORY, CANCEL = (f"polling-manual-trigger/{what}" for what in ("status", "history", "cancel"))
-
-
-def of(caller: Caller, path: str, **body: Any) -> dict[str, Any]:
-    answer = caller.post(path, {"task_type": "carddata", **body})
-    assert answer.status_code == 202, answer.content
-    return dict(answer.json())
-
-
-def hints(redis: Redis, check_type: str = "carddata") -> list[int]:
-    return [int(card) for card in redis.lrange(keys.manual(check_type), 0, -1)]
 
 
 def test_one_card_is_asked_for_and_its_story_told(operator: Caller, redis: Redis) -> None:
     card = CardFactory.create()
 
-    made = of(operator, SINGLE, card_id=card.pk)
+    made = accepted(operator, SINGLE, card_id=card.pk)
 
     assert made == {"trigger_id": ManualTrigger.objects.get().pk, "accepted": 1, "skipped": 0}
     assert hints(redis) == [card.pk]
@@ -57,9 +37,9 @@ def test_one_card_is_asked_for_and_its_story_told(operator: Caller, redis: Redis
 
 def test_a_batch_skips_what_is_not_there_and_takes_no_card_twice(operator: Caller, redis: Redis) -> None:
     waits, new = CardFactory.create(), CardFactory.create()
-    of(operator, SINGLE, card_id=waits.pk)
+    accepted(operator, SINGLE, card_id=waits.pk)
 
-    made = of(operator, BATCH, card_ids=[waits.pk, new.pk, new.pk, 999_999_999])
+    made = accepted(operator, BATCH, card_ids=[waits.pk, new.pk, new.pk, 999_999_999])
 
     assert (made["accepted"], made["skipped"]) == (2, 1)
     # A hint too many does no harm; one too few would, if the card were being checked.
@@ -68,9 +48,9 @@ def test_a_batch_skips_what_is_not_there_and_takes_no_card_twice(operator: Calle
 
 def test_a_single_card_that_waits_in_a_batch_goes_before_it(operator: Caller, redis: Redis) -> None:
     first, last = CardFactory.create(), CardFactory.create()
-    of(operator, BATCH, card_ids=[first.pk, last.pk])
+    accepted(operator, BATCH, card_ids=[first.pk, last.pk])
 
-    of(operator, SINGLE, card_id=last.pk)
+    accepted(operator, SINGLE, card_id=last.pk)
 
     assert hints(redis)[0] == last.pk
 
@@ -78,7 +58,7 @@ def test_a_single_card_that_waits_in_a_batch_goes_before_it(operator: Caller, re
 def test_industry_cards_have_no_real_name_check(operator: Caller, redis: Redis) -> None:
     normal, industry = CardFactory.create(), CardFactory.create(category="industry")
 
-    made = of(operator, BATCH, card_ids=[normal.pk, industry.pk], task_type="realname")
+    made = accepted(operator, BATCH, card_ids=[normal.pk, industry.pk], task_type="realname")
     refused = operator.post(SINGLE, {"card_id": industry.pk, "task_type": "realname"})
 
     assert (made["accepted"], made["skipped"]) == (1, 1)
@@ -97,11 +77,11 @@ def test_cards_are_named_by_a_condition(operator: Caller, redis: Redis) -> None:
     CardFactory.create(agent=parent, status=4)
     CardFactory.create()
 
-    made = of(operator, CONDITION, agent_id=parent.pk, card_category="normal", status=3)
+    made = accepted(operator, CONDITION, agent_id=parent.pk, card_category="normal", status=3)
     assert made["accepted"] == 2
     assert hints(redis) == [own.pk, below.pk]
 
-    again = of(operator, CONDITION, device_id=device.pk)
+    again = accepted(operator, CONDITION, device_id=device.pk)
     assert (again["accepted"], again["skipped"]) == (0, 0)
     assert operator.get(STATUS, trigger_id=again["trigger_id"]).json()["status"] == "finished"
 
@@ -115,8 +95,8 @@ def test_a_condition_takes_a_thousand_cards_at_most(
     CardFactory.create_batch(4, category="industry")
     cards = [card.pk for card in CardFactory.create_batch(5)]
 
-    first = of(operator, CONDITION, task_type="realname")
-    second = of(operator, CONDITION, task_type="realname")
+    first = accepted(operator, CONDITION, task_type="realname")
+    second = accepted(operator, CONDITION, task_type="realname")
 
     assert (first["accepted"], first["skipped"]) == (3, 4)
     assert second["accepted"] == 2
@@ -144,108 +124,17 @@ def test_what_makes_no_sense_is_refused_by_name(
     assert not ManualTrigger.objects.exists()
 
 
-def test_a_hundred_calls_a_day_are_allowed_and_the_day_is_the_users(operator: Caller) -> None:
-    card = CardFactory.create()
-    operator.user.time_zone = "Asia/Shanghai"
-    operator.user.save()
-    # Half an hour to midnight in Shanghai.
-    now = datetime(2026, 3, 1, 15, 30, tzinfo=UTC)
-    ManualTriggerFactory.create_batch(99, requester=operator.user, created_at=now - timedelta(hours=15))
-    ManualTriggerFactory.create(requester=operator.user, created_at=now - timedelta(hours=24))
-    body = {"card_id": card.pk, "task_type": "carddata"}
-
-    with time_machine.travel(now, tick=False):
-        assert operator.post(SINGLE, body).status_code == 202
-        refused = operator.post(SINGLE, body)
-    assert code_of(refused) == (429, "manual_trigger_limit")
-    assert refused["Retry-After"] == "1800"
-    with time_machine.travel(now + timedelta(minutes=31), tick=False):
-        assert operator.post(SINGLE, body).status_code == 202
-
-
-@pytest.mark.parametrize(("now", "zone", "hours"), [
-    ("2026-03-29T12:00:00+00:00", "Europe/Berlin", 23),
-    ("2026-10-25T12:00:00+00:00", "Europe/Berlin", 25),
-    ("2026-03-01T15:59:59+00:00", "Asia/Shanghai", 24),
-])  # fmt: skip
-def test_a_local_day_has_its_hours(now: str, zone: str, hours: int) -> None:
-    moment = datetime.fromisoformat(now)
-    begin, end = day_of(moment, ZoneInfo(zone))
-
-    assert begin.astimezone(UTC) <= moment < end.astimezone(UTC)
-    assert end.astimezone(UTC) - begin.astimezone(UTC) == timedelta(hours=hours)
-
-
-def test_a_full_queue_takes_no_more(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowance, "MOST_QUEUED", 2)
-    cards = CardFactory.create_batch(3)
-    of(operator, BATCH, card_ids=[card.pk for card in cards[:2]])
-
-    refused = operator.post(BATCH, {"card_ids": [cards[2].pk], "task_type": "carddata"})
-
-    assert code_of(refused) == (503, "polling_queue_full")
-    assert ManualItem.objects.count() == 2
-    # Somebody who looks at one card is not kept waiting for those who asked for many.
-    assert of(operator, SINGLE, card_id=cards[2].pk)["accepted"] == 1
-
-
-def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowance, "MOST_OF_ONE_USER", 2)
-    cards = [card.pk for card in CardFactory.create_batch(3)]
-    of(operator, BATCH, card_ids=cards[:2])
-
-    assert code_of(operator.post(BATCH, {"card_ids": cards[2:], "task_type": "carddata"})) == (
-        503, "polling_queue_full",
-    )  # fmt: skip
-    assert of(Caller.of("operator"), BATCH, card_ids=cards[:2])["accepted"] == 2
-
-
-def test_an_agent_does_not_fill_the_queue_with_many_users(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(allowance, "MOST_OF_ONE_USER", 3)
-    agent = AgentFactory.create()
-    cards = [card.pk for card in CardFactory.create_batch(4, agent=agent)]
-    of(Caller.of("agent", agent=agent), BATCH, card_ids=cards[:2])
-
-    refused = Caller.of("agent", agent=agent).post(BATCH, {"card_ids": cards[2:], "task_type": "carddata"})
-
-    assert code_of(refused) == (503, "polling_queue_full")
-    assert of(Caller.of("operator"), BATCH, card_ids=cards[2:])["accepted"] == 2
-
-
 def test_ids_do_not_tell_how_many_triggers_others_have(operator: Caller) -> None:
     card = CardFactory.create()
 
-    ids = [of(operator, SINGLE, card_id=card.pk)["trigger_id"] for _ in range(4)]
+    ids = [accepted(operator, SINGLE, card_id=card.pk)["trigger_id"] for _ in range(4)]
 
     assert min(abs(one - other) for one in ids for other in ids if one != other) > 1000
     assert [row["trigger_id"] for row in operator.get(HISTORY).json()["results"]] == ids[::-1]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_of_many_calls_at_one_moment_only_those_that_are_allowed_are_taken(redis: Redis) -> None:
-    operator, card = Caller.of("operator"), CardFactory.create()
-    ManualTriggerFactory.create_batch(98, requester=operator.user, created_at=timezone.now())
-    together = Barrier(8)
-
-    def call(_: int) -> int:
-        together.wait(10)
-        try:
-            answer = operator.post(SINGLE, {"card_id": card.pk, "task_type": "carddata"})
-            return int(answer.status_code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as threads:
-        answers = sorted(threads.map(call, range(8)))
-
-    assert answers == [202] * 2 + [429] * 6
-    assert ManualTrigger.objects.count() == 100
-
-
 def test_a_trigger_is_cancelled_once(operator: Caller) -> None:
-    made = of(operator, SINGLE, card_id=CardFactory.create().pk)
+    made = accepted(operator, SINGLE, card_id=CardFactory.create().pk)
     named = {"trigger_id": made["trigger_id"]}
 
     assert operator.post(CANCEL, named).json() == {**named, "cancelled": 1}
@@ -266,18 +155,18 @@ def test_an_agent_reaches_only_cards_of_its_own_tree(redis: Redis, operator: Cal
         agent=others.agent, device=device, status=2, carrier=CarrierFactory.create(code="sun")
     )
     sibling = Caller.of("agent", agent=others.agent)
-    elsewhere = of(sibling, SINGLE, card_id=others.pk)
+    elsewhere = accepted(sibling, SINGLE, card_id=others.pk)
     before = ManualTrigger.objects.count()
 
     assert code_of(agent.post(SINGLE, {"card_id": others.pk, "task_type": "carddata"})) == (
         404, "card_not_found",
     )  # fmt: skip
     assert ManualTrigger.objects.count() == before
-    assert of(agent, BATCH, card_ids=[own.pk, others.pk])["accepted"] == 1
-    assert of(agent, CONDITION, agent_id=others.agent_id)["accepted"] == 0
-    assert of(agent, CONDITION)["accepted"] == 0
+    assert accepted(agent, BATCH, card_ids=[own.pk, others.pk])["accepted"] == 1
+    assert accepted(agent, CONDITION, agent_id=others.agent_id)["accepted"] == 0
+    assert accepted(agent, CONDITION)["accepted"] == 0
     for foreign in ({"device_id": device.pk}, {"carrier_id": elsewhere_only.carrier_id}, {"status": 2}):
-        found = of(agent, CONDITION, **foreign)
+        found = accepted(agent, CONDITION, **foreign)
         assert (found["accepted"], found["skipped"]) == (0, 0), foreign
     assert hints(redis) == [others.pk, own.pk]
     assert code_of(agent.get(STATUS, trigger_id=elsewhere["trigger_id"]))[0] == 404
@@ -291,11 +180,11 @@ def test_what_an_agents_user_asks_for_as_staff_is_not_the_agents(redis: Redis) -
     agent = AgentFactory.create()
     caller, colleague = Caller.of("agent", agent=agent), Caller.of("agent", agent=agent)
     administrator = Caller.of("administrator")
-    of(caller, SINGLE, card_id=CardFactory.create(agent=agent).pk)
+    accepted(caller, SINGLE, card_id=CardFactory.create(agent=agent).pk)
     change = {"role": "operator", "agent_id": None}
     assert administrator.put(f"users/{caller.user.pk}", change).status_code == 200
 
-    made = of(caller, SINGLE, card_id=CardFactory.create().pk)
+    made = accepted(caller, SINGLE, card_id=CardFactory.create().pk)
 
     assert colleague.get(HISTORY).json()["count"] == 1
     named = {"trigger_id": made["trigger_id"]}
@@ -306,7 +195,7 @@ def test_what_an_agents_user_asks_for_as_staff_is_not_the_agents(redis: Redis) -
 
 def test_viewers_see_and_ask_for_nothing(viewer: Caller, operator: Caller) -> None:
     card = CardFactory.create()
-    made = of(operator, SINGLE, card_id=card.pk)
+    made = accepted(operator, SINGLE, card_id=card.pk)
 
     assert viewer.get(HISTORY).json()["count"] == 1
     assert code_of(viewer.post(SINGLE, {"card_id": card.pk, "task_type": "carddata"}))[0] == 403
@@ -330,7 +219,7 @@ def test_a_thousand_cards_take_as_many_queries_as_ten(
     for count in (10, 1000):
         cards = [card.pk for card in CardFactory.create_batch(count)]
         with django_assert_max_num_queries(20):
-            assert of(operator, BATCH, card_ids=cards)["accepted"] == count
+            assert accepted(operator, BATCH, card_ids=cards)["accepted"] == count
 
 
 def test_history_is_filtered(operator: Caller) -> None:
@@ -347,7 +236,7 @@ def test_history_is_filtered(operator: Caller) -> None:
 def test_a_card_that_has_another_agent_by_now_is_not_shown(redis: Redis) -> None:
     agent = Caller.of("agent", agent=AgentFactory.create())
     kept, moved = (CardFactory.create(agent=agent.user.agent) for _ in range(2))
-    made = of(agent, BATCH, card_ids=[kept.pk, moved.pk])
+    made = accepted(agent, BATCH, card_ids=[kept.pk, moved.pk])
     type(moved).objects.filter(pk=moved.pk).update(agent=AgentFactory.create())
 
     status = agent.get(STATUS, trigger_id=made["trigger_id"]).json()

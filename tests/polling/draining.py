@@ -1,5 +1,7 @@
 """What tests of the drain share."""
 
+import threading
+from collections.abc import Callable
 from random import Random
 
 from redis import Redis
@@ -23,3 +25,12 @@ def drain(redis: Redis, outlet: Outlet) -> int:
 def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
     """A gateway on the simulator."""
     return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
+
+
+def while_draining(redis: Redis, outlet: Outlet, act: Callable[[], object], *, after: float) -> int:
+    """Drain, and `act` after so many seconds of it; returns the number of claims."""
+    timer = threading.Timer(after, act)
+    timer.start()
+    claimed = drain(redis, outlet)
+    timer.join()
+    return claimed

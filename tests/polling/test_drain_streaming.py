@@ -1,9 +1,7 @@
 """A drain while it runs: gateways' seats, changing limits, triggers, flushes, its end."""
 
 import json
-import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from random import Random
 from typing import Any, cast
@@ -15,7 +13,6 @@ from redis import Redis
 
 from cards.models import CheckState
 from carriers import keys as gateway_keys
-from carriers.limits import seats_of
 from carriers.simulator.remote import RunningSimulator
 from polling import directory, limits
 from polling.conf import PollingSettings
@@ -25,18 +22,9 @@ from polling.models import ConcurrencyLimit, PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
 from tests.factories import CardFactory, GatewayFactory
-from tests.polling.draining import TYPE, drain, gateway
-from tests.polling.triggering import ask_for
+from tests.polling.draining import TYPE, drain, gateway, while_draining
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
-
-
-def while_draining(redis: Redis, outlet: Outlet, act: Callable[[], object], *, after: float) -> int:
-    timer = threading.Timer(after, act)
-    timer.start()
-    claimed = drain(redis, outlet)
-    timer.join()
-    return claimed
 
 
 def seconds_until_due(redis: Redis, card: Any) -> float:
@@ -124,28 +112,6 @@ def test_after_a_flush_a_running_drain_begins_no_call(
     starts = [datetime.fromisoformat(call["start"]) for call in simulator.calls()]
     assert len(starts) < 200
     assert max(starts).timestamp() - flushed_at[0].timestamp() < 1
-
-
-def test_a_trigger_overtakes_a_full_local_queue(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
-) -> None:
-    gateway(simulator, batch_size=1)
-    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=1)
-    CardFactory.create_batch(12)
-    wanted = CardFactory.create()
-    simulator.fault(path="/c/northwind", kind="latency", milliseconds=400)
-    Seeding(redis).run()
-    redis.zadd(keys.queue(TYPE), {str(wanted.pk): time.time() + 3600})
-
-    def ask() -> None:
-        ask_for(wanted)
-        # That of the timer's thread.
-        connection.close()
-
-    while_draining(redis, outlet, ask, after=1.2)
-
-    order = [call["cards"][0] for call in simulator.calls()]
-    assert order.index(wanted.iccid) < 8
 
 
 def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
@@ -253,52 +219,6 @@ def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
     asked = sum(len(call["cards"]) for call in simulator.calls())
     assert asked >= 100
     assert claimed < 2 * 1500
-
-
-def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_front(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
-) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=2)
-    busy = gateway(simulator, batch_size=1, max_concurrency=1)
-    CardFactory.create_batch(30)
-    last = CardFactory.create()
-    Seeding(redis).run()
-    with seats_of(redis, busy.pk).hold() as taken_by_others:
-        taken_by_others.grow_to(1)
-        ask_for(last)
-
-        Drain(redis, outlet, Random(1)).run()
-
-    assert simulator.calls() == []
-    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(last.pk)]
-    assert redis.hlen(keys.claims(TYPE)) == 0
-    Drain(redis, outlet, Random(1)).run()
-    assert simulator.calls()[0]["cards"] == [last.iccid]
-
-
-def test_a_trigger_that_waits_at_a_gateway_which_loses_its_seats_stays_in_front(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
-) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
-    slow = gateway(simulator, batch_size=1, max_concurrency=1)
-    simulator.fault(path="/c/northwind", kind="latency", milliseconds=1500)
-    CardFactory.create_batch(3)
-    last = CardFactory.create()
-    Seeding(redis).run()
-
-    def others_take_the_seat() -> None:
-        ask_for(last)
-        time.sleep(0.6)
-        seats_of(redis, slow.pk).set_limit(0)
-        connection.close()
-
-    timer = threading.Timer(0.4, others_take_the_seat)
-    timer.start()
-    Drain(redis, outlet, Random(1)).run()
-    timer.join()
-
-    assert last.iccid not in str(simulator.calls())
-    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(last.pk)]
 
 
 def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_these_cards_too(

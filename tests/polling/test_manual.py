@@ -1,8 +1,7 @@
 """Checks that somebody asks for are made at once, once, and each of them ends."""
 
 import time
-from datetime import datetime, timedelta
-from random import Random
+from datetime import datetime
 
 import pytest
 from django.db import connection
@@ -12,32 +11,15 @@ from redis import Redis
 from cards.models import Card, CheckType
 from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.manual import restoring, triggering
+from polling.manual import triggering
 from polling.models import ManualTrigger, Pause, PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
-from polling.store.schedule import Schedule, Settlement, Which
 from tests.factories import CardFactory, GatewayFactory, PauseFactory, UserFactory
-from tests.polling.draining import TYPE, drain, gateway
-from tests.polling.triggering import ask_for, results_of, state_of
+from tests.polling.draining import TYPE, gateway, while_draining
+from tests.polling.triggering import ask_for, asked, not_due, results_of, run, state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
-
-
-def not_due(redis: Redis, *cards: Card) -> None:
-    """They have been read, and are due in an hour."""
-    Seeding(redis).run()
-    redis.zadd(keys.queue(TYPE), {str(card.pk): time.time() + 3600 for card in cards})
-
-
-def asked(simulator: RunningSimulator) -> list[str]:
-    """Every card that the gateway was asked about, as often as it was."""
-    return [iccid for call in simulator.calls() for iccid in call["cards"]]
-
-
-def run(redis: Redis, outlet: Outlet) -> None:
-    Drain(redis, outlet, Random(1)).run()
 
 
 def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
@@ -109,7 +91,6 @@ def test_who_cancels_takes_no_check_from_whoever_asked_for_the_same(
 def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_afterwards(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator
 ) -> None:
-    from tests.polling.test_drain_streaming import while_draining
 
     gateway(simulator)
     card = CardFactory.create()
@@ -132,7 +113,6 @@ def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_a
 def test_a_card_that_is_being_checked_has_exactly_one_check_more(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator
 ) -> None:
-    from tests.polling.test_drain_streaming import while_draining
 
     gateway(simulator)
     card = CardFactory.create()
@@ -170,101 +150,6 @@ def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
     assert redis.llen(keys.manual(TYPE)) == 0
     due_in = [float(str(redis.zscore(keys.queue(TYPE), str(card.pk)))) - time.time() for card in cards]
     assert all(3500 < seconds < 3700 for seconds in due_in)
-
-
-def test_a_lost_hint_is_given_again(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
-    gateway(simulator)
-    card = CardFactory.create()
-    not_due(redis, card)
-    trigger = ask_for(card)
-    redis.delete(keys.manual(TYPE))
-    later = timezone.now() + timedelta(seconds=60)
-    sent: list[bool] = []
-
-    restoring.watch(now=timezone.now(), send=lambda: sent.append(True))
-    assert not sent
-    restoring.watch(now=later, send=lambda: sent.append(True))
-    assert sent
-    assert restoring.restore(redis, before=later) == 1
-    assert restoring.restore(redis, before=later) == 0
-    run(redis, outlet)
-
-    assert state_of(trigger) == ("finished", 1, 0)
-
-
-def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
-) -> None:
-    gateway(simulator)
-    card = CardFactory.create(enable_polling=False)
-    Seeding(redis).run()
-    trigger = ask_for(card)
-    Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=1), holder="dead")
-    assert restoring.restore(redis, before=timezone.now()) == 0
-    time.sleep(2.1)
-
-    assert restoring.restore(redis, before=timezone.now()) == 1
-    run(redis, outlet)
-
-    assert asked(simulator) == [card.iccid]
-    assert state_of(trigger) == ("finished", 1, 0)
-
-
-def test_a_trigger_of_a_card_that_is_deferred_just_then_is_hinted_again(redis: Redis) -> None:
-    card = CardFactory.create()
-    Seeding(redis).run()
-    schedule = Schedule(redis, TYPE)
-    (being_checked,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
-    trigger = ask_for(card)
-    assert schedule.claim(1, ttl=timedelta(seconds=60), which=Which.TRIGGERED).claims == []
-    assert restoring.restore(redis, before=timezone.now()) == 0
-
-    schedule.settle([Settlement(being_checked, timedelta(hours=1))])
-
-    assert state_of(trigger) == ("queued", 0, 0)
-    assert restoring.restore(redis, before=timezone.now()) == 1
-
-
-def test_hints_that_are_given_again_have_single_cards_in_front(redis: Redis) -> None:
-    batch, single = CardFactory.create_batch(2), CardFactory.create()
-    Seeding(redis).run()
-    ask_for(*batch)
-    ask_for(single)
-    redis.delete(keys.manual(TYPE))
-
-    restoring.restore(redis, before=timezone.now())
-
-    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in (single, *batch)]
-
-
-def test_a_flush_of_redis_loses_no_trigger(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
-    gateway(simulator)
-    card = CardFactory.create(enable_polling=False)
-    Seeding(redis).run()
-    trigger = ask_for(card)
-    redis.flushdb()
-
-    drain(redis, outlet)
-
-    assert asked(simulator) == [card.iccid]
-    assert state_of(trigger) == ("finished", 1, 0)
-
-
-def test_a_trigger_without_redis_is_kept(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gateway(simulator)
-    card = CardFactory.create()
-    not_due(redis, card)
-    away = Redis(host="127.0.0.1", port=1, socket_timeout=0.1)
-    monkeypatch.setattr(triggering, "for_web", lambda: away)
-
-    trigger = ask_for(card)
-    assert state_of(trigger) == ("queued", 0, 0)
-    restoring.restore(redis, before=timezone.now())
-    run(redis, outlet)
-
-    assert state_of(trigger) == ("finished", 1, 0)
 
 
 @pytest.mark.parametrize("what", ["unknown", "fails", "disabled", "paused", "deleted", "none"])

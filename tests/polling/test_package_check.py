@@ -2,9 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from random import Random
-from typing import Any, cast
 
 import pytest
 from django.db import connection, transaction
@@ -12,9 +10,8 @@ from django.utils import timezone
 from redis import Redis
 
 from cards import quota_states, subscriptions, suspension
-from cards.models import Card, CardUsage, CheckState, Plan, ServiceOrder, Subscription
+from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
-from carriers.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Seeding
@@ -22,14 +19,13 @@ from polling.store import keys
 from tests.factories import (
     AgentFactory,
     CardFactory,
-    CarrierFactory,
     DeviceFactory,
     ExemptionFactory,
-    PauseFactory,
     PlanFactory,
     SubscriptionFactory,
 )
-from tests.polling.draining import drain, gateway
+from tests.polling.draining import drain
+from tests.polling.quota import states, subscription
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 TYPE = "package"
@@ -38,20 +34,6 @@ TYPE = "package"
 @pytest.fixture(autouse=True)
 def no_gateways(ready_to_drain: None) -> None:
     """Without a gateway nothing but this check can be made."""
-
-
-def subscription(used: str, **fields: Any) -> Subscription:
-    """Of 1,000 MB, with so many used in the present month."""
-    calendar = CarrierFactory.create()
-    month = timezone.now().astimezone(UTC).date().replace(day=1)
-    made: Subscription = SubscriptionFactory.create(
-        carrier=calendar, used_mb=used, period_start=month, **fields
-    )
-    return made
-
-
-def states() -> list[str]:
-    return list(Subscription.objects.order_by("pk").values_list("state", flat=True))
 
 
 def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
@@ -251,79 +233,3 @@ def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
     assert states() == ["over"] * 5
     assert below.card_id != expired.card_id
     assert ServiceOrder.objects.get().card_id == expired.card_id
-
-
-def test_a_new_period_begins_with_nothing_used(redis: Redis, outlet: Outlet) -> None:
-    row = subscription("1001", state="over")
-    Subscription.objects.update(period_start=row.period_start - timedelta(days=40))
-
-    drain(redis, outlet)
-
-    assert states() == ["normal"]
-    assert not ServiceOrder.objects.exists()
-
-
-def test_a_card_whose_plan_ends_leaves_the_schedule_and_one_that_gets_a_plan_is_judged_at_once(
-    redis: Redis, outlet: Outlet
-) -> None:
-    ending, card = subscription("10"), CardFactory.create()
-    Seeding(redis).run()
-    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(ending.card_id)]
-
-    subscriptions.end([ending.pk], now=timezone.now())
-    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=timezone.now())
-
-    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(card.pk)]
-    assert Drain(redis, outlet, Random(1)).run() > 0
-    assert CheckState.objects.filter(type=TYPE).get().card_id == card.pk
-
-
-def test_more_quota_is_judged_at_once(redis: Redis, outlet: Outlet) -> None:
-    subscription("1001")
-    drain(redis, outlet)
-    assert states() == ["over"]
-
-    card = Card.objects.get()
-    subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=timezone.now(), ends_at=None)
-    Drain(redis, outlet, Random(1)).run()
-
-    assert states()[0] == "normal"
-
-
-def test_more_usage_hastens_the_check_and_the_same_reading_does_not(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
-) -> None:
-    gateway(simulator)
-    card = CardFactory.create()
-    SubscriptionFactory.create(card=card, starts_at=timezone.now() - timedelta(days=400))
-    drain(redis, outlet)
-    usage = CardUsage.objects.get()
-
-    def due_in() -> float:
-        return cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
-
-    def read_again(counter_before: Decimal) -> None:
-        CardUsage.objects.update(raw_mb=counter_before, used_mb=counter_before)
-        redis.zadd(keys.queue("carddata"), {str(card.pk): 1})
-        redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 900})
-        Drain(redis, outlet, Random(1)).run()
-
-    # The counter has not grown since: there is nothing to judge.
-    read_again(usage.raw_mb + 1)
-    assert 800 < due_in() < 1000
-    read_again(Decimal(1))
-    # It was, or will be in a moment.
-    assert due_in() < 6 or due_in() > 1500
-
-
-def test_a_paused_check_and_a_card_that_lost_its_plan_meanwhile(redis: Redis, outlet: Outlet) -> None:
-    row = subscription("1001")
-    PauseFactory.create(task_type=TYPE)
-
-    drain(redis, outlet)
-    assert not CheckState.objects.exists()
-
-    Subscription.objects.filter(pk=row.pk).update(ends_at=timezone.now())
-    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
-    Drain(redis, outlet, Random(1)).run()
-    assert redis.zcard(keys.queue(TYPE)) == 0

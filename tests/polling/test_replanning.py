@@ -1,8 +1,6 @@
 """Configs that change move exactly the cards that they concern."""
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,61 +8,26 @@ from redis import Redis
 
 from cards import lifecycle
 from cards.models import Card, CheckState
-from carriers.breakers import Breakers, Tally
-from carriers.models import Gateway
 from common.redis.ownership import owned
-from polling import census, replanning
-from polling.due import AWAY_SECONDS
-from polling.models import ClassCensus, Pause, PollingConfig
+from polling import census
+from polling.models import ClassCensus, PollingConfig
 from polling.planning import Plan, Planner
 from polling.replanning import Replanning
 from polling.rules import Rules
-from polling.seeding import Seeding
 from polling.store import keys
 from polling.store.epoch import Epoch
-from tests.factories import CardFactory, CarrierFactory, GatewayFactory, PauseFactory
 from tests.polling.draining import TYPE
+from tests.polling.replans import due_in, is_outdated, read_just_now, replan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def config() -> PollingConfig:
-    return PollingConfig.objects.create(
-        name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
-    )
+def cards(redis: Redis) -> list[Card]:
+    return read_just_now(redis)
 
 
-@pytest.fixture
-def read_just_now(config: PollingConfig, redis: Redis) -> list[Card]:
-    """Cards of two carriers, read a minute ago, and scheduled."""
-    cards = [CardFactory.create() for _ in range(3)]
-    cards += [CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))]
-    CheckState.objects.bulk_create(
-        CheckState(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=1)) for card in cards
-    )
-    Seeding(redis).run()
-    return cards
-
-
-def due_in(redis: Redis) -> dict[int, float]:
-    now = redis.time()[0]
-    found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
-    return {int(card_id): due - now for card_id, due in found}
-
-
-def is_outdated(redis: Redis) -> bool:
-    """Whether the tick would send for a replanning."""
-    sent: list[bool] = []
-    replanning.watch(redis, send=lambda: sent.append(True))
-    return bool(sent)
-
-
-def replan(redis: Redis) -> int:
-    return Replanning(redis).run()
-
-
-def test_nothing_is_outdated_after_a_walk(redis: Redis, read_just_now: list[Card]) -> None:
+def test_nothing_is_outdated_after_a_walk(redis: Redis, cards: list[Card]) -> None:
     before = due_in(redis)
 
     assert not is_outdated(redis)
@@ -72,9 +35,7 @@ def test_nothing_is_outdated_after_a_walk(redis: Redis, read_just_now: list[Card
     assert due_in(redis) == pytest.approx(before, abs=2)
 
 
-def test_a_shorter_interval_is_in_force_for_every_card(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card]
-) -> None:
+def test_a_shorter_interval_is_in_force_for_every_card(redis: Redis, cards: list[Card]) -> None:
     assert min(due_in(redis).values()) > 20_000
     PollingConfig.objects.update(carddata_check_interval=600)
 
@@ -85,8 +46,8 @@ def test_a_shorter_interval_is_in_force_for_every_card(
     assert not is_outdated(redis)
 
 
-def test_only_the_cards_that_a_config_concerns_are_moved(redis: Redis, read_just_now: list[Card]) -> None:
-    before, other = due_in(redis), read_just_now[-1]
+def test_only_the_cards_that_a_config_concerns_are_moved(redis: Redis, cards: list[Card]) -> None:
+    before, other = due_in(redis), cards[-1]
     PollingConfig.objects.create(
         name="Bluepeak", priority=1, carrier=other.carrier, carddata_check_interval=120
     )
@@ -101,9 +62,9 @@ def test_only_the_cards_that_a_config_concerns_are_moved(redis: Redis, read_just
 
 @pytest.mark.parametrize("how", ["off", "disabled", "deleted", "another condition"])
 def test_cards_that_no_config_has_checked_any_more_leave_the_schedule(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], how: str
+    redis: Redis, cards: list[Card], how: str
 ) -> None:
-    chosen = PollingConfig.objects.filter(pk=config.pk)
+    chosen = PollingConfig.objects.filter(name="Activated")
     if how == "deleted":
         chosen.delete()
     else:
@@ -120,11 +81,11 @@ def test_cards_that_no_config_has_checked_any_more_leave_the_schedule(
     if how == "disabled":
         chosen.update(is_enabled=True)
         replan(redis)
-        assert sorted(due_in(redis)) == [card.pk for card in read_just_now]
+        assert sorted(due_in(redis)) == [card.pk for card in cards]
 
 
-def test_parked_cards_stay_parked(redis: Redis, config: PollingConfig, read_just_now: list[Card]) -> None:
-    card = read_just_now[0]
+def test_parked_cards_stay_parked(redis: Redis, cards: list[Card]) -> None:
+    card = cards[0]
     CheckState.objects.filter(card=card).update(parked_at=timezone.now())
     PollingConfig.objects.update(carddata_check_interval=0)
     replan(redis)
@@ -136,10 +97,8 @@ def test_parked_cards_stay_parked(redis: Redis, config: PollingConfig, read_just
     assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(card.pk)]
 
 
-def test_a_class_that_came_after_the_walk_is_known(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card]
-) -> None:
-    card = read_just_now[0]
+def test_a_class_that_came_after_the_walk_is_known(redis: Redis, cards: list[Card]) -> None:
+    card = cards[0]
     lifecycle.change([card.pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
     assert ClassCensus.objects.filter(category="industry", carddata_interval=21_600).exists()
 
@@ -152,7 +111,7 @@ def test_a_class_that_came_after_the_walk_is_known(
 
 
 def test_a_change_during_the_replanning_is_taken_in_as_well(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
     planned = Planner.draw_up
@@ -171,7 +130,7 @@ def test_a_change_during_the_replanning_is_taken_in_as_well(
 
 
 def test_one_that_died_in_the_middle_is_repeated(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
 
@@ -188,7 +147,7 @@ def test_one_that_died_in_the_middle_is_repeated(
 
 
 def test_what_is_outdated_again_meanwhile_is_planned_again(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
     planned = Planner.draw_up
@@ -206,9 +165,7 @@ def test_what_is_outdated_again_meanwhile_is_planned_again(
     assert not is_outdated(redis)
 
 
-def test_one_at_a_time_and_not_beside_a_walk(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card]
-) -> None:
+def test_one_at_a_time_and_not_beside_a_walk(redis: Redis, cards: list[Card]) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
 
     with owned(redis, keys.REPLANNER, seconds=30):
@@ -218,14 +175,14 @@ def test_one_at_a_time_and_not_beside_a_walk(
 
 
 def test_a_card_that_changes_class_while_it_is_moved_ends_where_it_belongs(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.create(
         name="Industry", priority=1, card_category="industry", carddata_check_interval=60
     )
     replan(redis)
-    PollingConfig.objects.filter(pk=config.pk).update(carddata_check_interval=7200)
-    card, planned = read_just_now[0], Planner.draw_up
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=7200)
+    card, planned = cards[0], Planner.draw_up
 
     def change_meanwhile(*args: Any) -> Plan:
         plan = planned(*args)
@@ -241,75 +198,7 @@ def test_a_card_that_changes_class_while_it_is_moved_ends_where_it_belongs(
     assert all(7000 <= seconds <= 7200 for seconds in due.values())
 
 
-@pytest.fixture
-def own_gateway(redis: Redis, read_just_now: list[Card]) -> Gateway:
-    """A gateway of the first card alone."""
-    made: Gateway = GatewayFactory.create(carrier=read_just_now[0].carrier, is_default=False)
-    Card.objects.filter(pk=read_just_now[0].pk).update(gateway=made)
-    Seeding(redis).run()
-    return made
-
-
-def close_by_breaker(redis: Redis, gateway: Gateway) -> None:
-    Breakers(redis).report({gateway.pk: Tally(failed=20)})
-
-
-def close_by_switch(_: Redis, gateway: Gateway) -> None:
-    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=False)
-
-
-def close_by_pause(_: Redis, gateway: Gateway) -> None:
-    PauseFactory.create(task_type="", gateway=gateway)
-
-
-def reopen(redis: Redis, gateway: Gateway) -> None:
-    Breakers(redis).end_probe(gateway.pk, has_answered=True)
-    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
-    Pause.objects.all().delete()
-
-
-@pytest.mark.parametrize("close", [close_by_breaker, close_by_switch, close_by_pause])
-def test_the_cards_of_a_gateway_that_closes_are_put_far_away_until_it_opens(
-    redis: Redis,
-    read_just_now: list[Card],
-    own_gateway: Gateway,
-    close: Callable[[Redis, Gateway], None],
-) -> None:
-    own = read_just_now[0]
-    before = due_in(redis)
-    assert not is_outdated(redis)
-
-    close(redis, own_gateway)
-    assert is_outdated(redis)
-    assert replan(redis) == 1
-    assert not is_outdated(redis)
-
-    away = due_in(redis)
-    assert away.pop(own.pk) >= AWAY_SECONDS - 1
-    assert away.keys() == before.keys() - {own.pk}
-    assert all(seconds < 22_000 for seconds in away.values())
-
-    reopen(redis, own_gateway)
-    assert replan(redis) == 1
-
-    assert due_in(redis)[own.pk] <= before[own.pk] + 1
-    assert not is_outdated(redis)
-
-
-def test_a_card_that_changes_while_its_gateway_is_closed_stays_away(
-    redis: Redis, read_just_now: list[Card], own_gateway: Gateway
-) -> None:
-    close_by_breaker(redis, own_gateway)
-    replan(redis)
-
-    lifecycle.change([read_just_now[0].pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
-
-    assert due_in(redis)[read_just_now[0].pk] >= AWAY_SECONDS - 1
-
-
-def test_drains_have_read_the_configs_before_anything_is_moved(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card]
-) -> None:
+def test_drains_have_read_the_configs_before_anything_is_moved(redis: Redis, cards: list[Card]) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
     before: list[float] = []
 
@@ -325,7 +214,7 @@ def test_drains_have_read_the_configs_before_anything_is_moved(
 
 
 def test_one_that_a_walk_has_overtaken_leaves_nothing_at_its_own_intervals(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
     planned = Planner.draw_up
@@ -345,10 +234,10 @@ def test_one_that_a_walk_has_overtaken_leaves_nothing_at_its_own_intervals(
 
 
 def test_a_class_that_comes_during_the_replanning_is_planned_by_the_configs_in_force(
-    redis: Redis, config: PollingConfig, read_just_now: list[Card], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.update(carddata_check_interval=0)
-    card, look = read_just_now[0], Planner.look_again
+    card, look = cards[0], Planner.look_again
 
     def change_meanwhile(*args: Any) -> None:
         monkeypatch.undo()
@@ -359,5 +248,5 @@ def test_a_class_that_comes_during_the_replanning_is_planned_by_the_configs_in_f
     monkeypatch.setattr(Planner, "look_again", change_meanwhile)
     replan(redis)
 
-    assert sorted(due_in(redis)) == [one.pk for one in read_just_now]
+    assert sorted(due_in(redis)) == [one.pk for one in cards]
     assert not is_outdated(redis)

@@ -1,15 +1,24 @@
 """What tests of manual triggers share."""
 
+import time
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 from django.utils import timezone
+from redis import Redis
 
 from cards.models import Card, CheckType
+from carriers.simulator.remote import RunningSimulator
+from polling.drain.outlet import Outlet
+from polling.drain.running import Drain
 from polling.manual import triggering
 from polling.manual.choosing import Wanted
 from polling.models import ManualItem, ManualTrigger
+from polling.seeding import Seeding
+from polling.store import keys
 from tests.factories import UserFactory
+from tests.polling.draining import TYPE
 
 USAGE = CheckType.DATA_USAGE
 
@@ -32,3 +41,19 @@ def state_of(trigger: ManualTrigger) -> tuple[str, int, int]:
     """Its status, and how many cards are done and failed."""
     trigger.refresh_from_db()
     return trigger.status, trigger.done, trigger.failed
+
+
+def not_due(redis: Redis, *cards: Card) -> None:
+    """They have been read, and are due in an hour."""
+    Seeding(redis).run()
+    redis.zadd(keys.queue(TYPE), {str(card.pk): time.time() + 3600 for card in cards})
+
+
+def asked(simulator: RunningSimulator) -> list[str]:
+    """Every card that the gateway was asked about, as often as it was."""
+    return [iccid for call in simulator.calls() for iccid in call["cards"]]
+
+
+def run(redis: Redis, outlet: Outlet) -> None:
+    """Drain until nothing is due, by the schedule as it is."""
+    Drain(redis, outlet, Random(1)).run()

@@ -5,8 +5,11 @@ from typing import cast
 from redis import Redis
 
 from cards.models import Card
+from polling import defaults
+from polling.models import PollingConfig
 from polling.seeding import Seeding
 from polling.store import keys
+from tests.factories import CardFactory
 
 QUEUE = keys.queue("carddata")
 
@@ -18,6 +21,15 @@ def walk(redis: Redis) -> int | None:
 def due_in(redis: Redis, card: Card) -> float:
     seconds, micro = redis.time()
     return cast(float, redis.zscore(QUEUE, str(card.pk))) - seconds - micro / 1e6
+
+
+def planned(redis: Redis, count: int) -> list[Card]:
+    """Cards that nobody has read, asked about their usage and their plans alone, and scheduled."""
+    defaults.make_missing()
+    PollingConfig.objects.update(realname_check_interval=None)
+    made = CardFactory.create_batch(count)
+    walk(redis)
+    return made
 
 
 class Died(BaseException):
