@@ -177,7 +177,8 @@ class HeldSeats:
             surplus = max(0, len(self._members) - max(count, self._in_use))
             idle, self._members = self._members[:surplus], self._members[surplus:]
         if idle:
-            self.pool.give_back(idle)
+            self.pool.owe(idle)
+            self.pool.give_back_owed()
 
     def verify(self) -> Occupancy:
         """Look who holds seats; let those of the dead end soon, and forget those of ours that Redis has lost or whose lease is over.

@@ -3,9 +3,9 @@
 Pure. A call is a line of `/_sim/calls`; its moments are ISO 8601.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 Call = Mapping[str, Any]
@@ -28,16 +28,18 @@ def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetim
     return max([longest, *((end - moment).total_seconds() for moment in last.values())])
 
 
-def asked_twice_at_once(calls: Iterable[Call]) -> int:
-    """How often a call about a card began while another one about it was under way."""
-    ends: dict[tuple[str, str], datetime] = defaultdict(lambda: datetime.min.replace(tzinfo=UTC))
-    twice = 0
+def asked_twice_at_once(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
+    """Calls that began while another one about one of their cards was under way, behind that other one: a pair for each card."""
+    last: dict[tuple[str, str], Call] = {}
+    twice = []
     for call in sorted(calls, key=lambda call: call["start"]):
-        begun, ended = (datetime.fromisoformat(call[name]) for name in ("start", "end"))
         for card in call["cards"]:
             what = (call["path"], card)
-            twice += begun < ends[what]
-            ends[what] = max(ended, ends[what])
+            other = last.get(what)
+            if other and _begin(call) < _end(other):
+                twice.append((other, call))
+            if other is None or _end(call) >= _end(other):
+                last[what] = call
     return twice
 
 

@@ -88,7 +88,10 @@ def _judge_calls(course: Course, findings: Findings) -> None:
         findings.at_most("calls at once, with those that probe the sick gateway", LIMIT + 1, most)
     most = call_log.most_at_one_gateway(course.calls)
     findings.at_most("calls at once at one gateway", GATEWAY_LIMIT, most)
-    findings.at_most("calls about a card beside another one", 0, call_log.asked_twice_at_once(course.calls))
+    twice = call_log.asked_twice_at_once(course.calls)
+    findings.at_most("calls about a card beside another one", 0, len(twice))
+    if twice:
+        findings.about["beside_each_other"] = [dict(call) for call in twice[0]]
 
 
 def _judge_values(run: Run, course: Course, findings: Findings) -> None:

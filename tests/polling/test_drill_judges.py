@@ -50,9 +50,14 @@ def test_a_card_that_is_never_answered_for_is_seen_and_a_call_that_met_a_fault_i
 def test_calls_about_a_card_that_overlap_are_counted() -> None:
     apart = [call(0, 1, "a"), call(1, 2, "a"), call(0, 2, "b")]
 
-    assert call_log.asked_twice_at_once(apart) == 0
-    assert call_log.asked_twice_at_once([*apart, call(1.5, 3, "a", "c")]) == 1
-    assert call_log.asked_twice_at_once([call(0, 9, "a"), call(1, 2, "a"), call(3, 4, "a")]) == 2
+    beside, long = call(1.5, 3, "a", "c"), call(0, 9, "a")
+    assert call_log.asked_twice_at_once(apart) == []
+    assert call_log.asked_twice_at_once([*apart, beside]) == [(apart[1], beside)]
+    assert [one for one, _ in call_log.asked_twice_at_once([long, call(1, 2, "a"), call(3, 4, "a")])] == [
+        long,
+        long,
+    ]
+    assert len(call_log.asked_twice_at_once([long, call(1, 2, "a", "b"), call(1, 2, "a", "b")])) == 3
 
 
 def test_answers_and_calls_at_once_are_counted() -> None:
@@ -80,6 +85,8 @@ def test_that_a_caller_has_hung_up_is_noticed_a_moment_later() -> None:
     assert call_log.most_at_once([call(0, 2, "a"), later]) == 2
     assert call_log.most_at_once([call(0, 2, "a", is_answered=False), later]) == 1
     assert call_log.most_at_once([call(0, 2.1, "a", is_answered=False), later]) == 2
+    assert not call_log.asked_twice_at_once([call(0, 2, "b", is_answered=False), later])
+    assert call_log.asked_twice_at_once([call(0, 2.1, "b", is_answered=False), later])
 
 
 def test_a_drill_is_passed_when_every_promise_was_kept_and_there_was_one() -> None:

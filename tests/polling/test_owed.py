@@ -38,6 +38,19 @@ def test_seats(redis: Redis, away: Redis) -> None:
         assert seats.verify().free == 2
 
 
+def test_seats_that_became_idle(redis: Redis, away: Redis) -> None:
+    pool = SeatPool(redis, SEATS)
+    pool.set_limit(2)
+    with pool.hold() as seats:
+        seats.grow_to(2)
+        seats.pool = SeatPool(away, SEATS)
+        with pytest.raises(RedisIsAwayError):
+            seats.shrink_to(0)
+        assert len(seats) == 0
+        seats.pool = pool
+        assert seats.verify().free == 2
+
+
 def test_claims_whose_cards_are_due_again_and_have_lost_nothing(redis: Redis, away: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
