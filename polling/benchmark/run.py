@@ -19,6 +19,7 @@ from polling.models import TaskType
 from polling.store import keys
 
 READY_SECONDS = 60
+LATENESS_RESTS_SECONDS = 600
 USAGE_PATH = "/v1/usage"
 
 
@@ -56,6 +57,10 @@ class Run:
                 f"WHERE task_type = '{task_type.value}' RETURNING id"
             )
             seats_of(self.stack.redis, task_type).set_limit(limit)
+
+    def let_lateness_rest(self) -> None:
+        """All cards are looked at every few minutes to see how late they are: a matter of time, not of checks."""
+        self.stack.redis.set(keys.LATENESS_RESTS, 1, ex=LATENESS_RESTS_SECONDS)
 
     def engine_on(self) -> None:
         """Start the engine, unless it runs, and wait until its workers answer."""

@@ -50,6 +50,22 @@ def end(service: str) -> Blow:
     return Blow(f"SIGTERM to {service}", lambda stack, _: _signal_group(stack, service, signal.SIGTERM))
 
 
+def freeze(service: str) -> Blow:
+    """It takes connections and does nothing, with all that it has started, until it is woken."""
+
+    def signal_all(stack: Stack, number: signal.Signals) -> None:
+        # PostgreSQL's children lead groups of their own.
+        for pid in (stack.pid(service), *children_of(stack.pid(service))):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def strike(stack: Stack, _: Random) -> bool:
+        signal_all(stack, signal.SIGSTOP)
+        return True
+
+    return Blow(f"freeze of {service}", strike, lambda stack: signal_all(stack, signal.SIGCONT))
+
+
 def sicken(kind: str, *, milliseconds: int = 0) -> Blow:
     """Every call to one gateway meets a fault, until it is healed."""
     fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
@@ -74,7 +90,14 @@ KILLS: Final[Sequence[Blow]] = (
 _STOP_POSTGRESQL = Blow(
     "fast shutdown of postgresql", lambda stack, _: _signal_group(stack, "postgresql", signal.SIGINT)
 )
-OUTAGES: Final[Sequence[Blow]] = (kill("valkey"), end("valkey"), kill("postgresql"), _STOP_POSTGRESQL)
+OUTAGES: Final[Sequence[Blow]] = (
+    kill("valkey"),
+    end("valkey"),
+    freeze("valkey"),
+    kill("postgresql"),
+    _STOP_POSTGRESQL,
+    freeze("postgresql"),
+)
 SICKNESSES: Final[Sequence[Blow]] = (
     *(sicken(kind) for kind in ("error", "timeout", "garbage", "truncate", "huge", "reset", "wrong_card")),
     sicken("drip"),

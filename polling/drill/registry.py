@@ -19,7 +19,7 @@ class Drill:
 
 DRILLS: Final[dict[str, Drill]] = {
     "kills": Drill("workers, their children and beat are killed", KILLS, 5),
-    "outages": Drill("PostgreSQL and Redis are killed and restarted", OUTAGES, 30),
+    "outages": Drill("PostgreSQL and Redis are killed, restarted and frozen", OUTAGES, 60),
     "gateways": Drill("one gateway has one fault after the other", SICKNESSES, 30, sick=SICK),
     "everything": Drill("all of these", (*KILLS, *OUTAGES, *SICKNESSES), 10, sick=SICK),
 }

@@ -1,4 +1,4 @@
-"""A gateway with a third of the fleet is dead: once its breaker is open and its cards are away, none is claimed."""
+"""A gateway with a third of the fleet is dead: its cards are soon away, none is claimed then, and they come back over a ramp."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,9 @@ CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "15_000"))
 # So many healthy ones are made due again when the others are away.
 AGAIN = 10_000
 PROBE_SECONDS = 15
+RAMP_SECONDS = 30
+# Eight tenths of the cards, those in the middle, take eight tenths of the ramp, or nearly.
+SPREAD_SECONDS = 20
 
 
 def due_of_the_dead(stack: Stack) -> dict[int, float]:
@@ -30,12 +33,19 @@ def due_of_the_dead(stack: Stack) -> dict[int, float]:
     return {card: due[str(card)] for (card,) in cards if str(card) in due}
 
 
+def claims_in_vain(stack: Stack) -> int:
+    """Claims that brought no answer."""
+    counted = stack.redis.hgetall(keys.counters(TYPE))
+    return int(counted["claimed"]) - int(counted["success"])
+
+
 def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make_stack: MakeStack) -> None:
-    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="0")
+    stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS=str(RAMP_SECONDS))
     stack.simulator.fault(path=f"/c/{DEAD.code}", kind="error", share=1)
     started = datetime.now(UTC)
     stack.start_engine(with_background=True)
     stack.wait_until(lambda: is_open(stack), seconds=60, what="the breaker opens")
+    claimed_before = claims_in_vain(stack)
     # Who was in flight when it opened comes back after a minute at most, finds it closed, and waits half an interval.
     later = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
     away_after = stack.wait_until(
@@ -43,7 +53,7 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
         seconds=100 + CARDS / 5000,
         what="its cards are planned away",
     )
-    dead = due_of_the_dead(stack)
+    dead, in_vain = due_of_the_dead(stack), claims_in_vain(stack)
     healthy = set(sorted(stack.scheduled() - dead.keys())[:AGAIN])
 
     stack.wait_until(
@@ -63,8 +73,23 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
     probes = [call for call in stack.calls_since(begun) if call["path"].startswith(f"/c/{DEAD.code}")]
     took = (datetime.now(UTC) - begun).total_seconds()
     print(
-        f"\n{len(dead)} cards away {away_after:.1f} s after the breaker opened; {len(healthy)} read in {took:.0f} s"
+        f"\n{len(dead)} cards away {away_after:.1f} s after the breaker opened, {in_vain - claimed_before} claims in vain "
+        f"until then; {len(healthy)} read in {took:.0f} s"
     )
+    # Each was claimed once at most before it was away.
+    assert in_vain - claimed_before <= len(dead)
     assert len(probes) <= 1 + took / PROBE_SECONDS
     assert all(len(call["cards"]) == 1 for call in probes)
     assert law_holds(stack)
+
+    stack.simulator.fault(path=f"/c/{DEAD.code}", kind="error", share=0)
+    stack.wait_until(lambda: not is_open(stack), seconds=60, what="the breaker closes")
+    stack.wait_until(
+        lambda: max(due_of_the_dead(stack).values()) < later + 86_400,
+        seconds=30 + CARDS / 5000,
+        what="its cards are planned again",
+    )
+    back = sorted(due_of_the_dead(stack).values())
+    spread = back[len(back) * 9 // 10] - back[len(back) // 10]
+    print(f"they come back over {spread:.0f} s")
+    assert spread >= SPREAD_SECONDS

@@ -79,8 +79,8 @@ def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, ask: Ask
 
     print(f"\n{len(answers)} requests, p99 {p99(answers):.2f} s; {usual:.2f} s while all is well")
     assert {answer.status_code for _, answer in answers} == {200}
-    # What it takes while all is well says how fast the machine is just now.
-    assert p99(answers) < LONGEST_SECONDS + usual
+    # What it takes while all is well says how fast the machine is just now; twice the promise is too slow on any.
+    assert p99(answers) < LONGEST_SECONDS + min(usual, LONGEST_SECONDS)
     assert_checks_go_on(stack, thawed_at)
 
 

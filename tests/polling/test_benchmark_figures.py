@@ -22,6 +22,8 @@ KEYS = {
     "package_checks_per_second",
     "seed_million_seconds",
     "claim_200_ms",
+    "million_claim_ratio",
+    "million_cost_ratio",
     "first_check_seconds",
     "manual_p99_seconds",
     "worker_rss_mb",

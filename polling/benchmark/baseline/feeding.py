@@ -1,4 +1,4 @@
-"""`python -m polling.benchmark.baseline.feeding COUNT`: a message each for the cards that were read longest ago."""
+"""`python -m polling.benchmark.baseline.feeding COUNT`: a message each for the cards that the engine would take first."""
 
 import sys
 
@@ -8,11 +8,12 @@ import django
 def main(count: int) -> None:
     """Send them; prints how many there are."""
     django.setup()
-    from cards.models import CheckState, CheckType
+    from common.redis.client import for_worker
     from polling.benchmark.baseline.app import app, check
+    from polling.models import TaskType
+    from polling.store import keys
 
-    read_first = CheckState.objects.filter(type=CheckType.DATA_USAGE, card__deleted_at__isnull=True)
-    cards = list(read_first.order_by("checked_at").values_list("card_id", flat=True)[:count])
+    cards = [int(str(card)) for card in for_worker().zrange(keys.queue(TaskType.DATA_USAGE), 0, count - 1)]
     with app.producer_or_acquire() as producer:
         for card_id in cards:
             check.apply_async((card_id,), producer=producer)

@@ -15,7 +15,7 @@ from polling.models import TaskType
 from polling.store import keys
 from polling.store.schedule import PlanMode, Schedule, Settlement
 
-KEY = "claim_200_ms"
+KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200
 CLAIM = timedelta(seconds=60)
 SMALL = 10_000
@@ -24,28 +24,29 @@ BESIDE = 2
 
 
 def measure(run: Run) -> None:
-    """The median. The cards of each claim go back to where they were, before the next."""
-    schedule = Schedule(run.stack.redis, TaskType.DATA_USAGE)
+    """The medians of claims that take turns, so that the machine is as fast for both schedules."""
+    large = Schedule(run.stack.redis, TaskType.DATA_USAGE)
     scheduled = run.stack.redis.zcard(keys.queue(TaskType.DATA_USAGE))
-    milliseconds = _median_ms(schedule, run.extent.claims)
-    if run.extent.cards >= MILLION:
-        run.findings.found(KEY, milliseconds, otherwise="")
-    else:
-        run.findings.leave_out(
-            KEY, f"{scheduled:,} cards are scheduled; of these it takes {milliseconds:.2f} ms"
-        )
     with _small_schedule(run) as small:
-        run.findings.details["claim_200_ms_of_10000"] = _median_ms(small, run.extent.claims)
+        times = [(_claim_ms(large), _claim_ms(small)) for _ in range(run.extent.claims)]
+    of_large, of_small = map(median, zip(*times, strict=True))
+    run.findings.details["claim_200_ms_of_10000"] = of_small
+    if run.extent.cards >= MILLION:
+        run.findings.found(KEY, of_large, otherwise="")
+        run.findings.found(RATIO, of_large / of_small, otherwise="")
+    else:
+        why = f"{scheduled:,} cards are scheduled; of these it takes {of_large:.2f} ms"
+        run.findings.leave_out(KEY, why)
+        run.findings.leave_out(RATIO, why)
 
 
-def _median_ms(schedule: Schedule, rounds: int) -> float:
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        claimed = schedule.claim(BATCH, ttl=CLAIM, holder="benchmark")
-        times.append((time.perf_counter() - begun) * 1000)
-        schedule.settle([Settlement(claim, -claim.overdue) for claim in claimed.claims])
-    return median(times)
+def _claim_ms(schedule: Schedule) -> float:
+    """Claim cards; they go behind all others that are due, so that the next claim has others."""
+    begun = time.perf_counter()
+    claimed = schedule.claim(BATCH, ttl=CLAIM, holder="benchmark")
+    milliseconds = (time.perf_counter() - begun) * 1000
+    schedule.settle([Settlement(claim, timedelta()) for claim in claimed.claims])
+    return milliseconds
 
 
 @contextmanager

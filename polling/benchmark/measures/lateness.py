@@ -19,6 +19,7 @@ AGES = f"""
 def measure(run: Run) -> None:
     """A new fleet, each card of which is promised a check every half minute: the age of its last good answer, by the rows."""
     if not run.extent.small_cards:
+        run.findings.leave_out("lateness", "it takes a minute and a half")
         return
     run.engine_off()
     run.stack.empty()
