@@ -51,6 +51,7 @@ class Stack(LocalStack):
         checks = [] if fleet_of or real_names else ["--without-real-names"]
         changes = [f"--made-so={statement}" for statement in made_so]
         size = (f"--cards={cards}", f"--seed={seed}")
+        print(f"\nseed of the fleet: {seed}")
         self.token = self.run("-m", "tests.faults.fleet", *size, *of, *checks, *changes).split()[-1]
 
     def new_postgres(self, folder: Path) -> PostgresServer:
