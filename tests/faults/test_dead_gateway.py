@@ -39,7 +39,7 @@ def claims_in_vain(stack: Stack) -> int:
     pipeline.hgetall(keys.counters(TYPE))
     pipeline.hlen(keys.claims(TYPE))
     counted, under_way = pipeline.execute()
-    return int(counted["claimed"]) - int(counted["success"]) - under_way
+    return int(counted["claimed"]) - int(counted["success"]) - int(under_way)
 
 
 def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make_stack: MakeStack) -> None:
