@@ -19,12 +19,13 @@ SICK: Final = CARRIERS[0].code
 class Blow:
     """One act against a stack; `strike` says whether it struck: who is dead already cannot be killed.
 
-    `heal` undoes it, if it does not heal by itself: what was killed is started again.
+    `heal` undoes it, if it does not heal by itself: what was killed is started again. `freezes`: a server stands still until then.
     """
 
     what: str
     strike: Callable[[Stack, Random], bool]
     heal: Callable[[Stack], object] = lambda _: None
+    freezes: bool = False
 
 
 def kill(service: str) -> Blow:
@@ -63,7 +64,7 @@ def freeze(service: str) -> Blow:
         signal_all(stack, signal.SIGSTOP)
         return True
 
-    return Blow(f"freeze of {service}", strike, lambda stack: signal_all(stack, signal.SIGCONT))
+    return Blow(f"freeze of {service}", strike, lambda stack: signal_all(stack, signal.SIGCONT), freezes=True)
 
 
 def sicken(kind: str, *, milliseconds: int = 0) -> Blow:

@@ -24,7 +24,7 @@ REST_SECONDS: Final = 30
 class Plan:
     """`seconds` of harm, a blow `every` so many; each card is promised to be read so that `rate` are read a second.
 
-    A card whose claims are lost is read `again_within` so many seconds.
+    A card whose claims are lost is read `again_within` so many seconds. While a server is frozen, for `frozen_seconds` at a time, none can be.
     """
 
     cards: int
@@ -33,6 +33,7 @@ class Plan:
     every: float
     seed: int
     again_within: float = CHECKED_AGAIN_SECONDS
+    frozen_seconds: float = 0
 
     def interval(self, wanting: int) -> int:
         """Seconds between two checks of a card, when so many want them."""
@@ -45,4 +46,4 @@ class Plan:
 
     def longest_gap(self, interval: int) -> float:
         """Between two answers about a card, in seconds."""
-        return interval * JITTER + self.again_within
+        return interval * JITTER + self.again_within + self.frozen_seconds

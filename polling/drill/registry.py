@@ -16,6 +16,10 @@ class Drill:
     every: float
     sick: str = ""
 
+    def frozen_seconds(self, every: float) -> float:
+        """The longest time for which a server stands still, when there is a blow `every` so many seconds."""
+        return every if any(blow.freezes for blow in self.blows) else 0.0
+
 
 DRILLS: Final[dict[str, Drill]] = {
     "kills": Drill("workers, their children and beat are killed", KILLS, 5),

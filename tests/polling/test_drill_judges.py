@@ -1,5 +1,6 @@
 """The judges of a drill see what they are there for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -114,6 +115,7 @@ def test_a_drill_lasts_until_a_card_that_was_forgotten_would_be_missed() -> None
 
     assert short.longest_gap(30) == 33 + 60
     assert short.longest_seconds == short.longest_gap(30)
+    assert replace(short, frozen_seconds=4).longest_gap(30) == 33 + 60 + 4
     assert Plan(1200, rate=40, seconds=600, every=4, seed=1).longest_seconds == 600
 
 
@@ -121,3 +123,4 @@ def test_each_drill_has_blows_and_a_pace() -> None:
     for name, drill in DRILLS.items():
         assert drill.blows, name
         assert drill.every > 0
+    assert {name for name, drill in DRILLS.items() if drill.frozen_seconds(7)} == {"outages", "everything"}

@@ -63,6 +63,7 @@ class Command(BaseCommand):
             every,
             options["seed"],
             options["again_within"],
+            chosen.frozen_seconds(every),
         )
         found = self._drilled(options["name"], plan)
         if options["json"]:
