@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
     done = subprocess.run(
         (
-            sys.executable, "manage.py", "drill", "everything", "--seconds=112", "--every=5", "--cards=1200", "--rate=40",
+            sys.executable, "manage.py", "drill", "everything", "--seconds=132", "--every=6", "--cards=1200", "--rate=40",
             f"--seed={datetime.now(UTC).microsecond}", "--json",
         ),
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
