@@ -54,15 +54,20 @@ def end(service: str) -> Blow:
 def freeze(service: str) -> Blow:
     """It takes connections and does nothing, with all that it has started, until it is woken."""
 
-    def signal_all(stack: Stack, number: signal.Signals) -> None:
-        # PostgreSQL's children lead groups of their own.
-        for pid in (stack.pid(service), *children_of(stack.pid(service))):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def signal_all(stack: Stack, number: signal.Signals) -> bool:
+        # It may not be started again yet.
+        with suppress(ProcessLookupError, FileNotFoundError):
+            server = stack.pid(service)
+            os.kill(server, number)
+            # PostgreSQL's children lead groups of their own.
+            for pid in children_of(server):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            return True
+        return False
 
     def strike(stack: Stack, _: Random) -> bool:
-        signal_all(stack, signal.SIGSTOP)
-        return True
+        return signal_all(stack, signal.SIGSTOP)
 
     return Blow(f"freeze of {service}", strike, lambda stack: signal_all(stack, signal.SIGCONT), freezes=True)
 

@@ -94,8 +94,11 @@ def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
         blow = order.pop()
         say(blow.what)
         struck[blow.what] += blow.strike(run.stack, chance)
-        run.wait(course.plan.every)
-        blow.heal(run.stack)
+        try:
+            run.wait(course.plan.every)
+        finally:
+            # Also when the drill is interrupted: what is frozen would outlive the stack.
+            blow.heal(run.stack)
         course.calls += run.new_calls()
     run.stack.wait_until(lambda: _is_answering(run), seconds=60, what="PostgreSQL and Redis answer")
     return struck
