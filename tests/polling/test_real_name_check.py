@@ -38,6 +38,8 @@ def due_in(redis: Redis, card: Card, check_type: str = TYPE) -> float:
 def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
     redis: Redis, outlet: Outlet, simulator: RunningSimulator
 ) -> None:
+    # Else what the other check finds may have cards planned anew while they are being asked about, once more then.
+    PollingConfig.objects.update(carddata_check_interval=None)
     gateway(simulator, batch_size=10)
     verified, others = fleet(30)
     Card.objects.filter(pk=others[0].pk).update(real_name_status="unverified")
@@ -52,7 +54,7 @@ def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
         for card in [*verified, *others[1:]]
     }
     asked = [call for call in simulator.calls() if call["path"].endswith("/realname-status")]
-    assert len(asked) <= 5
+    assert len(asked) == 3
     assert CheckState.objects.filter(type=TYPE, failures=0, checked_at__isnull=False).count() == 30
 
 
