@@ -9,12 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
+from xdist.scheduler import LoadFileScheduling
 
 from config.local.environment import fresh_variables
 from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
@@ -69,6 +70,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """In parallel what takes long goes first: then all workers end at the same time."""
     if hasattr(config, "workerinput"):
         items.sort(key=_seconds, reverse=True)
+
+
+class _ByStack(LoadFileScheduling):  # type: ignore[misc]
+    """Modules run in one process each, those of a folder of fault tests together: they share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(super()._split_scope(nodeid))
+        return str(file.parent if file.parent.parent.name == "faults" else file)
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByStack | None:
+    """With --dist=loadfile, as `pyproject.toml` says."""
+    return _ByStack(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def _seconds(item: pytest.Item) -> float:

@@ -51,6 +51,7 @@ class Stack:
         """Logs, pid files and data go below `folder`."""
         self.folder = folder
         self.supervisor = Supervisor(folder, say=lambda _: None)
+        self._database: psycopg.Connection | None = None
         try:
             self._start_servers()
             self._begin(settings)
@@ -174,9 +175,24 @@ class Stack:
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What PostgreSQL answers to one statement; an UPDATE must say RETURNING."""
-        with psycopg.connect(self.variables["DATABASE_URL"], autocommit=True) as database:
-            return list(database.execute(query.encode()).fetchall())
+        """What PostgreSQL answers to one statement; an UPDATE must say RETURNING, and bear to be made twice.
+
+        By a connection that lasts: to sign in costs more than most statements do.
+        """
+        if self._database is not None:
+            with suppress(psycopg.OperationalError):
+                return list(self._database.execute(query.encode()).fetchall())
+            # PostgreSQL has been restarted meanwhile, or is away.
+            self._sign_out()
+        self._database = psycopg.connect(
+            self.variables["DATABASE_URL"], autocommit=True, prepare_threshold=None
+        )
+        return list(self._database.execute(query.encode()).fetchall())
+
+    def _sign_out(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def close(self) -> None:
         """End all processes, and throw the data away."""
@@ -184,5 +200,6 @@ class Stack:
         self._end()
 
     def _end(self) -> None:
+        self._sign_out()
         self.supervisor.stop()
         remove_folder(self.folder / "servers")

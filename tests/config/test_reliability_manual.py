@@ -12,6 +12,6 @@ def test_every_test_that_it_names_exists() -> None:
 
 
 def test_it_names_every_fault_test() -> None:
-    there = {str(file.relative_to(ROOT)) for file in (ROOT / "tests/faults").glob("test_*.py")}
+    there = {str(file.relative_to(ROOT)) for file in (ROOT / "tests/faults").rglob("test_*.py")}
 
     assert there - NAMED == set()

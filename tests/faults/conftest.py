@@ -141,3 +141,10 @@ def make_shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make
     """For all tests of a module: each leaves the stack as it found it."""
     with _maker(tmp_path_factory.mktemp("stack")) as make:
         yield make
+
+
+@pytest.fixture(scope="package")
+def make_package_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+    """For all modules of a folder below this one, which run in one process (see `tests/conftest.py`)."""
+    with _maker(tmp_path_factory.mktemp("stack")) as make:
+        yield make

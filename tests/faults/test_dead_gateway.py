@@ -16,9 +16,9 @@ from tests.faults.test_sick_gateway import is_open
 pytestmark = pytest.mark.faults
 DEAD = CARRIERS[0]
 # The fleet; a third of it is the dead gateway's.
-CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "15_000"))
+CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "6_000"))
 # So many healthy ones are made due again when the others are away.
-AGAIN = 10_000
+AGAIN = 3000
 PROBE_SECONDS = 15
 RAMP_SECONDS = 30
 # Eight tenths of the cards, those in the middle, take eight tenths of the ramp, or nearly.

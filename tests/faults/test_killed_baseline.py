@@ -14,7 +14,7 @@ from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import read_since
 
 pytestmark = pytest.mark.faults(seconds=70)
-CARDS, KILLS = 600, 3
+CARDS, KILLS = 400, 2
 
 
 def kill_again_and_again(stack: Stack, name: str, begun: datetime) -> None:

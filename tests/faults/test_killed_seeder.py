@@ -14,8 +14,8 @@ from tests.faults.conftest import MakeStack, Stack
 
 pytestmark = pytest.mark.faults
 
-KILLS = int(os.environ.get("SEEDER_KILLS", "4"))
-CARDS = 6000
+KILLS = int(os.environ.get("SEEDER_KILLS", "3"))
+CARDS = 3000
 WANTED = """
     SELECT id FROM cards_card
     WHERE deleted_at IS NULL AND enable_polling AND status IN (2, 3)

@@ -10,7 +10,7 @@ from tests.faults.judge import TYPE, checked, claimed, law_holds, wanting
 
 pytestmark = pytest.mark.faults
 CLAIM_SECONDS = 12
-AWAY_SECONDS = 2.5 * CLAIM_SECONDS
+AWAY_SECONDS = 1.5 * CLAIM_SECONDS
 
 
 def test_no_card_is_suspected_or_parked(make_stack: MakeStack) -> None:

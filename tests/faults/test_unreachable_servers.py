@@ -33,9 +33,7 @@ def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
     variables = {**stack.variables, changed: wrong}
     services = [
         replace(service, name=f"{service.name}-{changed}")
-        for service in (
-            make(variables) for make in (processes.checks_worker, processes.ticks_worker, processes.beat)
-        )
+        for service in (make(variables) for make in (processes.ticks_worker, processes.beat))
     ]
     for service in services:
         stack.supervisor.start(service)

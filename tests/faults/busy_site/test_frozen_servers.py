@@ -1,63 +1,24 @@
 """PostgreSQL or Redis stands still under a busy engine and its API: requests are answered, and checks go on afterwards."""
 
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-import requests
 
 from common.postgresql.patience import CANCEL_SECONDS, REQUEST_SECONDS
-from tests.faults.conftest import MakeStack, Stack, every
+from tests.faults.busy_site.api import Api, Timed
+from tests.faults.conftest import Stack
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
 
 pytestmark = pytest.mark.faults
-FROZEN_SECONDS = 15
+FROZEN_SECONDS = 12
 USUAL_SECONDS = 3
-CALLERS = 12
 CONNECT_SECONDS = 3
 RESUMES_WITHIN = 10
 LONGEST_SECONDS = 1.5
-PATHS = ("polling-configs", "gateways", "agents", "operations", "polling-manual-trigger/history")
 
 
-# Of request number n: seconds, and what was answered.
-Ask = Callable[[int], tuple[float, requests.Response]]
-
-
-@pytest.fixture(scope="module")
-def stack(make_shared_stack: MakeStack) -> Stack:
-    made = make_shared_stack(300, every(30), POLLING_SEED_RAMP_SECONDS="30")
-    made.start_engine(with_background=True)
-    made.wait_until(made.calls, seconds=60, what="a call")
-    return made
-
-
-@pytest.fixture(scope="module")
-def ask(stack: Stack) -> Ask:
-    site, headers = stack.start_web(), {"Authorization": f"Bearer {stack.token}"}
-
-    def one(number: int) -> tuple[float, requests.Response]:
-        begun = time.perf_counter()
-        path = PATHS[number % len(PATHS)]
-        answer = requests.get(f"{site}/api/v1/{path}", headers=headers, timeout=30)
-        return time.perf_counter() - begun, answer
-
-    return one
-
-
-def ask_again_and_again(ask: Ask, *, seconds: float) -> list[tuple[float, requests.Response]]:
-    """What many callers who ask at the same time meet."""
-    answers: list[tuple[float, requests.Response]] = []
-    ends = time.monotonic() + seconds
-    with ThreadPoolExecutor(CALLERS) as threads:
-        while time.monotonic() < ends:
-            answers += threads.map(ask, range(CALLERS * 2))
-    return answers
-
-
-def p99(answers: list[tuple[float, requests.Response]]) -> float:
+def p99(answers: list[Timed]) -> float:
     """Seconds."""
     return sorted(took for took, _ in answers)[int(len(answers) * 0.99)]
 
@@ -70,11 +31,11 @@ def assert_checks_go_on(stack: Stack, since: datetime) -> None:
     assert stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL") == [(0,)]
 
 
-def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, ask: Ask) -> None:
-    usual = p99(ask_again_and_again(ask, seconds=USUAL_SECONDS))
+def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, api: Api) -> None:
+    usual = p99(api.read(seconds=USUAL_SECONDS))
 
     with stack.frozen("valkey"):
-        answers = ask_again_and_again(ask, seconds=FROZEN_SECONDS)
+        answers = api.read(seconds=FROZEN_SECONDS)
     thawed_at = datetime.now(UTC)
 
     print(f"\n{len(answers)} requests, p99 {p99(answers):.2f} s; {usual:.2f} s while all is well")
@@ -85,17 +46,17 @@ def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, ask: Ask
 
 
 def test_no_request_waits_for_ever_while_postgresql_is_frozen_and_checks_go_on_afterwards(
-    stack: Stack, ask: Ask
+    stack: Stack, api: Api
 ) -> None:
     ends = time.monotonic() + FROZEN_SECONDS
-    with stack.frozen("postgresql"), ThreadPoolExecutor(CALLERS) as threads:
-        answers = list(threads.map(ask, range(CALLERS)))
+    with stack.frozen("postgresql"):
+        answers = api.read_once_each()
         time.sleep(max(0.0, ends - time.monotonic()))
     thawed_at = datetime.now(UTC)
 
     slowest = max(took for took, _ in answers)
     api_after = stack.wait_until(
-        lambda: ask(0)[1].status_code == 200, seconds=RESUMES_WITHIN, what="the API answers"
+        lambda: api.get("polling-configs").ok, seconds=RESUMES_WITHIN, what="the API answers"
     )
     print(f"\nslowest answer {slowest:.1f} s; the API was back after {api_after:.1f} s")
     for _, answer in answers:

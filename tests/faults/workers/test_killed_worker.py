@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from polling.limits import seats_of
-from tests.faults.conftest import MakeStack, Stack
+from tests.faults.conftest import Stack
 from tests.faults.judge import (
     TYPE,
     asked_since,
@@ -19,17 +19,7 @@ from tests.faults.judge import (
 )
 
 pytestmark = pytest.mark.faults(seconds=100)
-CARDS, VICTIMS = 300, 50
-
-
-@pytest.fixture(scope="module")
-def stack(make_shared_stack: MakeStack) -> Stack:
-    # Small calls, so that many cards are in flight for a while.
-    small_calls = "UPDATE carriers_gateway SET batch_size = 10"
-    made = make_shared_stack(CARDS, small_calls, POLLING_SEED_RAMP_SECONDS="0")
-    made.start_engine()
-    made.wait_until(lambda: workers_ready(made) == 1, seconds=60, what="a worker is there")
-    return made
+VICTIMS = 50
 
 
 def make_busy(stack: Stack, *, latency_ms: int) -> datetime:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -9,18 +10,10 @@ import requests
 
 from config.local import processes
 from config.local.supervisor import Service
-from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds, wanting
+from tests.faults.conftest import Stack
+from tests.faults.judge import asked_since, assert_stored_values_are_the_carriers, law_holds, wanting
 
 pytestmark = pytest.mark.faults(seconds=100)
-
-
-@pytest.fixture(scope="module")
-def stack(make_shared_stack: MakeStack) -> Stack:
-    made = make_shared_stack(300, POLLING_SEED_RAMP_SECONDS="3")
-    made.start_engine(with_background=True)
-    made.wait_until(lambda: fewest_calls(made) == 1, seconds=60, what="all read")
-    return made
 
 
 def test_no_card_is_asked_about_twice(stack: Stack) -> None:
@@ -29,40 +22,35 @@ def test_no_card_is_asked_about_twice(stack: Stack) -> None:
     for added in (others[:1], others[1:]):
         for other in added:
             stack.supervisor.start(other)
-        rounds = fewest_calls(stack) + 1
+        due_at = datetime.now(UTC)
         stack.make_all_due()
-        stack.wait_until(partial(has_read_all, stack, rounds), seconds=60, what="all read once more")
+        stack.wait_until(partial(all_are_asked, stack, due_at), seconds=60, what="all read once more")
         time.sleep(5)
 
-        asked = Counter(iccid for call in stack.calls() for iccid in call["cards"])
-        assert set(asked.values()) == {rounds}
+        asked = Counter(iccid for call in stack.calls_since(due_at) for iccid in call["cards"])
+        assert set(asked.values()) == {1}
 
     stack.stop(*(other.name for other in others))
     assert law_holds(stack)
     assert_stored_values_are_the_carriers(stack)
 
 
-def has_read_all(stack: Stack, rounds: int) -> bool:
-    return fewest_calls(stack) == rounds
-
-
-def fewest_calls(stack: Stack) -> int:
-    """How often the card was asked about that was asked about least."""
-    asked = Counter(iccid for call in stack.calls() for iccid in call["cards"])
-    return min(asked.values()) if len(asked) == wanting(stack) else 0
+def all_are_asked(stack: Stack, since: datetime) -> bool:
+    return len(asked_since(stack, since)) == wanting(stack)
 
 
 def test_without_beat_nothing_is_checked_until_it_is_back_and_readiness_says_so(stack: Stack) -> None:
-    site, rounds = stack.start_web(), fewest_calls(stack)
+    site = stack.start_web()
 
     stack.stop("beat")
     stack.wait_until(lambda: readiness(site) == 503, seconds=60, what="readiness says so")
+    due_at = datetime.now(UTC)
     stack.make_all_due()
     stack.let_pass(5)
-    assert fewest_calls(stack) == rounds
+    assert not asked_since(stack, due_at)
 
     stack.supervisor.start(processes.beat(stack.variables))
-    stack.wait_until(lambda: fewest_calls(stack) > rounds, seconds=60, what="all read again")
+    stack.wait_until(partial(all_are_asked, stack, due_at), seconds=60, what="all read again")
     assert readiness(site) == 200
 
 
