@@ -116,7 +116,8 @@ MakeStack = Callable[..., Stack]
 
 
 @contextmanager
-def _maker(folder: Path) -> Iterator[MakeStack]:
+def maker_of_stacks(folder: Path) -> Iterator[MakeStack]:
+    """Makes them below `folder`; they end with the block."""
     made: list[Stack] = []
 
     def make(cards: int, *made_so: str, **options: Any) -> Stack:
@@ -132,19 +133,12 @@ def _maker(folder: Path) -> Iterator[MakeStack]:
 
 @pytest.fixture
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
-    with _maker(tmp_path) as make:
+    with maker_of_stacks(tmp_path) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def make_shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
     """For all tests of a module: each leaves the stack as it found it."""
-    with _maker(tmp_path_factory.mktemp("stack")) as make:
-        yield make
-
-
-@pytest.fixture(scope="package")
-def make_package_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
-    """For all modules of a folder below this one, which run in one process (see `tests/conftest.py`)."""
-    with _maker(tmp_path_factory.mktemp("stack")) as make:
+    with maker_of_stacks(tmp_path_factory.mktemp("stack")) as make:
         yield make

@@ -22,8 +22,8 @@ from tests.faults.proxy import Proxy
 
 pytestmark = pytest.mark.faults
 # Each way, so that a round trip takes twice as long.
-DELAY_SECONDS = 0.02
-AWAY_SECONDS = 5
+DELAY_SECONDS = 0.01
+AWAY_SECONDS = 4
 RESUMES_WITHIN = 10
 SEATS = 6
 

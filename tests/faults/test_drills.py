@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
     done = subprocess.run(
         (
-            sys.executable, "manage.py", "drill", "everything", "--seconds=40", "--every=4", "--cards=800", "--rate=25",
+            sys.executable, "manage.py", "drill", "everything", "--seconds=30", "--every=3", "--cards=400", "--rate=14", "--again-within=70",
             f"--seed={datetime.now(UTC).microsecond}", "--json",
         ),
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},

@@ -1,18 +1,21 @@
 """The stack of this folder's modules: each test leaves it as it found it."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.faults.conftest import MakeStack, Stack
+from tests.faults.conftest import Stack, maker_of_stacks
 from tests.faults.judge import checked, wanting
 
 CARDS = 300
 
 
 @pytest.fixture(scope="package")
-def stack(make_package_stack: MakeStack) -> Stack:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All cards have been read, and none is due for half an hour. Small calls, so that many can be in flight for a while."""
     small_calls = "UPDATE carriers_gateway SET batch_size = 10"
-    made = make_package_stack(CARDS, small_calls, POLLING_SEED_RAMP_SECONDS="0")
-    made.start_engine(with_background=True)
-    made.wait_until(lambda: checked(made) == wanting(made), seconds=60, what="all cards are read")
-    return made
+    with maker_of_stacks(tmp_path_factory.mktemp("stack")) as make:
+        made = make(CARDS, small_calls, POLLING_SEED_RAMP_SECONDS="0")
+        made.start_engine(with_background=True)
+        made.wait_until(lambda: checked(made) == wanting(made), seconds=60, what="all cards are read")
+        yield made
