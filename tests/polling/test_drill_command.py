@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.faults(seconds=180)
+pytestmark = pytest.mark.processes(seconds=200)
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
     done = subprocess.run(
         (
-            sys.executable, "manage.py", "drill", "everything", "--seconds=30", "--every=3", "--cards=400", "--rate=14", "--again-within=70",
+            sys.executable, "manage.py", "drill", "everything", "--seconds=60", "--every=4", "--cards=800", "--rate=25",
             f"--seed={datetime.now(UTC).microsecond}", "--json",
         ),
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
@@ -30,4 +30,4 @@ def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) ->
     assert found["passed"]
     assert len(found["findings"]) >= 13
     # Each comes once before any comes again: which come in this minute depends on the seed.
-    assert len(found["blows"]) >= 8
+    assert len(found["blows"]) >= 11
