@@ -54,6 +54,7 @@ app.conf.update(
     task_serializer="json",
     task_ignore_result=True,
     task_acks_late=False,
+    worker_pool="config.worker_pool:TaskPool",
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
