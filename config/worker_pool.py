@@ -1,18 +1,20 @@
-"""The processes of a worker: none of them can hold up its parent by dying."""
+"""Celery's pool of processes, without a lock that the death of a process leaves locked for ever."""
 
 import threading
 from typing import Any
 
+from billiard import get_start_method
 from billiard.context import ForkContext
 from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool
 
 
-class OwnLocks(ForkContext):
+class ForkWithOwnLocks(ForkContext):
     """Shares values with child processes, but not the locks of these values.
 
-    Billiard has parent and child take turns at a counter of results, which the parent alone writes. A child that is
-    killed at its turn, by its time limit for instance, would keep the lock, and the parent wait for it for ever.
+    The one value that a pool shares is a counter of a child's results: the parent adds to it, the child waits for it before it
+    ends. Billiard has them take turns. A child that is killed at its turn, by its time limit for instance, would keep the
+    lock, and its parent would wait for it for ever: the worker runs, and does nothing. See ADR 1.
     """
 
     def Value(self, typecode_or_type: Any, *initial: Any, **_: Any) -> Any:  # noqa: N802 (billiard's name)
@@ -21,11 +23,12 @@ class OwnLocks(ForkContext):
 
 
 class Pool(AsynPool):
-    """Celery's own, with such values."""
+    """Its children are forked, unless Celery is told otherwise: then it is Celery's own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """As Celery makes it."""
-        super().__init__(*args, context=OwnLocks(), **options)
+        context = ForkWithOwnLocks() if get_start_method() == "fork" else None
+        super().__init__(*args, context=context, **options)
 
 
 class TaskPool(prefork.TaskPool):

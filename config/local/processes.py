@@ -74,7 +74,7 @@ def _worker(queue: str, variables: Mapping[str, str], processes: int) -> Service
         f"--concurrency={processes}",
         "--without-mingle",
     )
-    return _celery(f"worker-{queue}", variables, "worker", "--pool=prefork", "--without-gossip", *options)
+    return _celery(f"worker-{queue}", variables, "worker", "--without-gossip", *options)
 
 
 def _celery(name: str, variables: Mapping[str, str], *arguments: str) -> Service:

@@ -51,7 +51,7 @@ class Stack:
         """Logs, pid files and data go below `folder`."""
         self.folder = folder
         self.supervisor = Supervisor(folder, say=lambda _: None)
-        self._database: psycopg.Connection | None = None
+        self._connection: psycopg.Connection | None = None
         try:
             self._start_servers()
             self._begin(settings)
@@ -179,20 +179,23 @@ class Stack:
 
         By a connection that lasts: to sign in costs more than most statements do.
         """
-        if self._database is not None:
-            with suppress(psycopg.OperationalError):
-                return list(self._database.execute(query.encode()).fetchall())
-            # PostgreSQL has been restarted meanwhile, or is away.
-            self._sign_out()
-        self._database = psycopg.connect(
+        if self._connection is not None:
+            try:
+                return list(self._connection.execute(query.encode()).fetchall())
+            except psycopg.OperationalError:
+                # PostgreSQL has been restarted meanwhile, or is away.
+                if not self._connection.broken:
+                    raise
+                self._sign_out()
+        self._connection = psycopg.connect(
             self.variables["DATABASE_URL"], autocommit=True, prepare_threshold=None
         )
-        return list(self._database.execute(query.encode()).fetchall())
+        return list(self._connection.execute(query.encode()).fetchall())
 
     def _sign_out(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """End all processes, and throw the data away."""
