@@ -73,21 +73,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class _ByStack(LoadFileScheduling):  # type: ignore[misc]
-    """Modules run in one process each, those of a folder of fault tests together: they share a stack."""
+    """Modules run in one process each, those of a folder of fault tests together: they share a stack.
+
+    A group that each test names, which xdist has, would have to name its module for all others.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(super()._split_scope(nodeid))
         return str(file.parent if file.parent.parent.name == "faults" else file)
 
 
-@pytest.hookimpl
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByStack | None:
     """With --dist=loadfile, as `pyproject.toml` says."""
-    return _ByStack(config, log) if config.getvalue("dist") == "loadfile" else None
+    return _ByStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def _seconds(item: pytest.Item) -> float:
-    """About how long a test's module takes; short ones do not say."""
+    """About how long a test's module or folder takes; short ones do not say."""
     marks = [mark for name in ("faults", "processes") for mark in item.iter_markers(name)]
     return max((float(mark.kwargs.get("seconds", 30)) for mark in marks), default=0)
 

@@ -7,6 +7,7 @@ from config.local.servers import LOCALHOST, Command
 from config.local.supervisor import Service
 
 CHECKS_PROCESSES = 4
+WEB_THREADS = 8
 # `bin/up` has run Django's checks once; seven more times would take seconds.
 _CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
@@ -23,7 +24,7 @@ def web(variables: Mapping[str, str]) -> Service:
     bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
     options = (
         "--workers=1",
-        "--threads=8",
+        f"--threads={WEB_THREADS}",
         "--worker-class=gthread",
         "--graceful-timeout=3",
         "--no-control-socket",

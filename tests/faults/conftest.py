@@ -135,10 +135,3 @@ def maker_of_stacks(folder: Path) -> Iterator[MakeStack]:
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
     with maker_of_stacks(tmp_path) as make:
         yield make
-
-
-@pytest.fixture(scope="module")
-def make_shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
-    """For all tests of a module: each leaves the stack as it found it."""
-    with maker_of_stacks(tmp_path_factory.mktemp("stack")) as make:
-        yield make

@@ -21,7 +21,7 @@ def poisoned_worker(stack: Stack, iccid: str) -> Service:
 
 
 def test_it_is_parked_after_five_lost_claims_and_none_of_its_neighbours(make_stack: MakeStack) -> None:
-    # The shortest claims that the settings allow, because five of them have to run out.
+    # Short claims, because five of them have to run out.
     stack = make_stack(
         220, POLLING_SEED_RAMP_SECONDS="0", POLLING_DRAIN_SECONDS="2", POLLING_CLAIM_SECONDS="13"
     )

@@ -8,22 +8,27 @@ import pytest
 
 from carriers import keys as gateway_keys
 from carriers.simulator.fleet import CARRIERS
+from polling.drain.asking import SLOW_MS
 from polling.due import AWAY_SECONDS
 from polling.store.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import TYPE, law_holds
 
-pytestmark = pytest.mark.faults(seconds=130)
+pytestmark = pytest.mark.faults(seconds=170)
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
-# Long calls: many seats are taken, and yet the machine has little to do.
-LATENCY_MS = 2000
+# Of quick gateways.
+LATENCY_MS = 800
 SEATS = 60
 MEASURED = timedelta(seconds=7)
-PROMISED_SHARE, LOOKS = 0.95, 3
+PROMISED_SHARE, LEAST_SHARE, LOOKS = 0.95, 0.5, 3
+# Two of three gateways are healthy.
+THEIR_SEATS = SEATS * len(HEALTHY) / len(CARRIERS)
 OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 SOME_CALLS, LONG_AGO = 40, 3600.0
 # Slower than any call may be, so every one of them fails; and slow, but within its deadline even with the latency that all have.
-HANGS, DRIPS, CRAWLS = {"kind": "timeout"}, {"kind": "drip"}, {"kind": "latency", "milliseconds": 1500}
+HANGS, DRIPS = {"kind": "timeout"}, {"kind": "drip"}
+MORE_LATENCY_MS = 2400
+CRAWLS = {"kind": "latency", "milliseconds": MORE_LATENCY_MS}
 
 
 def healthy_seats(stack: Stack) -> float:
@@ -62,12 +67,13 @@ def share_kept_beside_a_slow_one(stack: Stack) -> float:
 
 
 def best_of(look: Callable[[], float]) -> float:
-    best = 0.0
-    for _ in range(LOOKS):
-        best = max(best, look())
-        if best >= PROMISED_SHARE:
-            break
-    return best
+    shares: list[float] = []
+    while len(shares) < LOOKS and max(shares, default=0) < PROMISED_SHARE:
+        shares.append(look())
+    print(f"\nshares that were kept: {shares}")
+    # Not even the first, when calls to the sick one have just begun to hang, costs the others half of their seats.
+    assert min(shares) > LEAST_SHARE
+    return max(shares)
 
 
 def wait_for_calls_of_the_sick(stack: Stack) -> None:
@@ -108,7 +114,7 @@ def stack(make_stack: MakeStack) -> Stack:
 
 
 def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(stack: Stack) -> None:
-    before = healthy_seats(stack)
+    before = best_of(lambda: healthy_seats(stack) / THEIR_SEATS) * THEIR_SEATS
     shares, opened_after, closed_after = {}, [], []
 
     for fault in ({"kind": "error"}, HANGS, DRIPS):
@@ -124,9 +130,11 @@ def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(sta
         )
         print(f"\n{fault}: opened after {opened_after[-1]:.1f} s, closed after {closed_after[-1]:.1f} s")
     wait_for_calls_of_the_sick(stack)
+    assert LATENCY_MS < SLOW_MS < LATENCY_MS + MORE_LATENCY_MS
     shares["slow"] = share_kept_beside_a_slow_one(stack)
     assert not is_open(stack)
 
+    assert before > 0.8 * THEIR_SEATS
     # One of them may fall into a moment when others use the machine.
     assert median(opened_after) < OPENS_WITHIN
     assert median(closed_after) < CLOSES_WITHIN

@@ -1,19 +1,21 @@
 """A worker or beat whose server is away: clear lines, no traceback, and it goes on trying."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from config.local import processes
 from config.local.servers import free_port
-from tests.faults.conftest import MakeStack, Stack
+from tests.faults.conftest import Stack, maker_of_stacks
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
-def stack(make_shared_stack: MakeStack) -> Stack:
-    return make_shared_stack(10)
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with maker_of_stacks(tmp_path_factory.mktemp("stack")) as make:
+        yield make(10)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,9 @@ def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
     variables = {**stack.variables, changed: wrong}
     services = [
         replace(service, name=f"{service.name}-{changed}")
-        for service in (make(variables) for make in (processes.ticks_worker, processes.beat))
+        for service in (
+            make(variables) for make in (processes.checks_worker, processes.ticks_worker, processes.beat)
+        )
     ]
     for service in services:
         stack.supervisor.start(service)

@@ -28,6 +28,7 @@ def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr[:3000]
     found = json.loads(done.stdout)
     assert found["passed"]
-    assert len(found["findings"]) >= 13
+    # All promises but that of the pace, which needs a longer drill.
+    assert len(found["findings"]) == 15
     # Each comes once before any comes again: which come in this minute depends on the seed.
     assert len(found["blows"]) >= 11

@@ -5,10 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
+from config.local.processes import WEB_THREADS
 from tests.faults.conftest import Stack
 from tests.faults.judge import TYPE
 
-CALLERS = 6
+# More than there are threads that answer.
+CALLERS = WEB_THREADS + 4
 PATHS = ("polling-configs", "gateways", "agents", "operations", "polling-manual-trigger/history")
 # Seconds, and what was answered.
 Timed = tuple[float, requests.Response]
@@ -18,15 +20,16 @@ class Api:
     """The API of a stack, and somebody who may use all of it."""
 
     def __init__(self, stack: Stack) -> None:
-        self.site = stack.start_web()
+        self._site = stack.start_web()
         self._headers = {"Authorization": f"Bearer {stack.token}"}
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"{self.site}/api/v1/{path}", headers=self._headers, timeout=30)
+        return requests.get(f"{self._site}/api/v1/{path}", headers=self._headers, timeout=30)
 
-    def trigger(self, card_id: int, **headers: str) -> requests.Response:
+    def trigger(self, card_id: int, *, idempotency_key: str = "") -> requests.Response:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return requests.post(
-            f"{self.site}/api/v1/polling-manual-trigger/single",
+            f"{self._site}/api/v1/polling-manual-trigger/single",
             json={"card_id": card_id, "task_type": TYPE},
             headers={**self._headers, **headers},
             timeout=20,

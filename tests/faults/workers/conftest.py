@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from polling.store import keys
 from tests.faults.conftest import Stack, maker_of_stacks
-from tests.faults.judge import checked, wanting
+from tests.faults.judge import TYPE, checked, claimed, wanting
 
 CARDS = 300
 
@@ -19,3 +20,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.start_engine(with_background=True)
         made.wait_until(lambda: checked(made) == wanting(made), seconds=60, what="all cards are read")
         yield made
+
+
+@pytest.fixture(autouse=True)
+def at_rest(stack: Stack) -> Iterator[None]:
+    """Whatever a test has begun ends before the next one: it counts calls."""
+    yield
+    stack.simulator.fault(path="/c/", kind="latency", share=0)
+    stack.wait_until(lambda: not claimed(stack) and not due(stack), seconds=60, what="nothing is due")
+
+
+def due(stack: Stack) -> int:
+    """Cards that are due now."""
+    seconds, _ = stack.redis.time()
+    return int(stack.redis.zcount(keys.queue(TYPE), "-inf", seconds))

@@ -18,7 +18,7 @@ from tests.faults.judge import (
     wanting,
 )
 
-pytestmark = pytest.mark.faults(seconds=100)
+pytestmark = pytest.mark.faults(seconds=130)
 VICTIMS = 50
 
 
