@@ -54,7 +54,7 @@ def share_kept(stack: Stack, before: float) -> float:
 
 
 def share_kept_beside_a_slow_one(stack: Stack) -> float:
-    """It stays open, and keeps its own seats: each look is compared with one before it."""
+    """Its breaker stays closed, and it keeps its own seats: each look is compared with one before it."""
 
     def look() -> float:
         before = healthy_seats(stack)
@@ -71,7 +71,7 @@ def best_of(look: Callable[[], float]) -> float:
     while len(shares) < LOOKS and max(shares, default=0) < PROMISED_SHARE:
         shares.append(look())
     print(f"\nshares that were kept: {shares}")
-    # Not even the first, when calls to the sick one have just begun to hang, costs the others three quarters of their seats.
+    # Not even the first, when the breaker has just opened and calls to the sick one still hang, costs the others three quarters.
     assert min(shares) > LEAST_SHARE
     return max(shares)
 
