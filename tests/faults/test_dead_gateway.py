@@ -36,13 +36,13 @@ def due_of_the_dead(stack: Stack) -> dict[int, float]:
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """How many there were, and how many of them have ended without an answer."""
+    """How many have ended, and how many of them without an answer."""
     pipeline = stack.redis.pipeline()
     pipeline.hgetall(keys.counters(TYPE))
     pipeline.hlen(keys.claims(TYPE))
     counted, under_way = pipeline.execute()
-    claimed = int(counted["claimed"])
-    return claimed, claimed - int(counted["success"]) - int(under_way)
+    ended = int(counted["claimed"]) - int(under_way)
+    return ended, ended - int(counted["success"])
 
 
 def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make_stack: MakeStack) -> None:
@@ -51,7 +51,7 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
     started = datetime.now(UTC)
     stack.start_engine(with_background=True)
     stack.wait_until(lambda: is_open(stack), seconds=60, what="the breaker opens")
-    claimed_before, in_vain_before = claims(stack)
+    ended_before, in_vain_before = claims(stack)
     # Who was in flight when it opened comes back after a minute at most, finds it closed, and waits half an interval.
     later = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
     away_after = stack.wait_until(
@@ -67,7 +67,7 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
         seconds=90 + CARDS / 1000,
         what="the healthy ones are read for the first time",
     )
-    begun, claimed_before_that = datetime.now(UTC), claims(stack)[0]
+    begun, ended_before_that = datetime.now(UTC), claims(stack)[0]
     Schedule(stack.redis, TYPE).hasten([(card, 0.0) for card in healthy])
     stack.wait_until(
         lambda: healthy <= read_since(stack, begun),
@@ -76,15 +76,15 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
     )
 
     assert due_of_the_dead(stack) == dead
-    # By the gateways' own log. Some healthy ones may be under way.
+    # By the gateways' own log, which is read last: what has been answered by then may still be under way.
+    ended = claims(stack)[0] - ended_before_that
     answered = sum(len(call["cards"]) for call in stack.calls_since(begun) if call["fault"] is None)
-    claimed = claims(stack)[0] - claimed_before_that
-    assert claimed - answered <= PROMISED_SHARE * claimed
+    assert ended - answered <= PROMISED_SHARE * ended
     probes = [call for call in stack.calls_since(begun) if call["path"].startswith(f"/c/{DEAD.code}")]
     took = (datetime.now(UTC) - begun).total_seconds()
     print(
         f"\n{len(dead)} cards away {away_after:.1f} s after the breaker opened, {in_vain} claims in vain "
-        f"until then, {in_vain / (claims(stack)[0] - claimed_before):.1%} of all until now; {len(healthy)} read in {took:.0f} s"
+        f"until then, {in_vain / (claims(stack)[0] - ended_before):.1%} of all until now; {len(healthy)} read in {took:.0f} s"
     )
     # Each was claimed once at most before it was away.
     assert in_vain <= len(dead)
