@@ -21,8 +21,6 @@ CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "6_000"))
 AGAIN = 3000
 PROBE_SECONDS = 15
 RAMP_SECONDS = 30
-# Of the claims, when its breaker has opened and its cards are away.
-PROMISED_SHARE = 0.01
 # Eight tenths of the cards, those in the middle, take eight tenths of the ramp, or nearly.
 SPREAD_SECONDS = 20
 
@@ -67,7 +65,7 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
         seconds=90 + CARDS / 1000,
         what="the healthy ones are read for the first time",
     )
-    begun, ended_before_that = datetime.now(UTC), claims(stack)[0]
+    begun = datetime.now(UTC)
     Schedule(stack.redis, TYPE).hasten([(card, 0.0) for card in healthy])
     stack.wait_until(
         lambda: healthy <= read_since(stack, begun),
@@ -75,11 +73,8 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
         what="the healthy ones are read",
     )
 
+    # A claim would have moved one.
     assert due_of_the_dead(stack) == dead
-    # By the gateways' own log, which is read last: what has been answered by then may still be under way.
-    ended = claims(stack)[0] - ended_before_that
-    answered = sum(len(call["cards"]) for call in stack.calls_since(begun) if call["fault"] is None)
-    assert ended - answered <= PROMISED_SHARE * ended
     probes = [call for call in stack.calls_since(begun) if call["path"].startswith(f"/c/{DEAD.code}")]
     took = (datetime.now(UTC) - begun).total_seconds()
     print(
