@@ -80,6 +80,9 @@ INSTALLED_APPS = [
     "cards",
     "polling",
 ]
+if IS_LOCAL:
+    # Simulator, demo fleet, benchmark and drills: production neither needs nor imports them.
+    INSTALLED_APPS.append("lab")
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "common.postgresql.patience.PatienceMiddleware",
@@ -210,8 +213,6 @@ COMMON = CommonSettings(
 )
 ACCOUNTS = AccountsSettings(**whole_numbers("ACCOUNTS", asdict(AccountsSettings())))
 POLLING = PollingSettings(**whole_numbers("POLLING", asdict(PollingSettings())))
-# Who starts real processes for the benchmark: a dotted path, because no app imports `config`.
-LOCAL_STACK = "config.local.stack.Stack"
 
 LOGGING_CONFIG = None
 LOGGING = logging_config(as_json=not IS_LOCAL, level=env.str("LOG_LEVEL", default="INFO"))

@@ -17,9 +17,9 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 from xdist.scheduler import LoadFileScheduling
 
-from config.local.environment import fresh_variables
-from config.local.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
-from config.local.supervisor import die_with_parent
+from lab.stack.environment import fresh_variables
+from lab.stack.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
+from lab.stack.supervisor import die_with_parent
 from tests import model
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from carriers.clients.signing import Signer
-from carriers.simulator.remote import RunningSimulator
-from carriers.simulator.server import SimulatorServer
-from config.local.servers import free_port
+from lab.simulator.remote import RunningSimulator
+from lab.simulator.server import SimulatorServer
+from lab.stack.servers import free_port
 
 SECRET = "a secret of the tests"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 
-from config.local.environment import fresh_variables
-from config.local.servers import PostgresServer, free_port, make_folder
-from config.local.supervisor import die_with_parent
+from lab.stack.environment import fresh_variables
+from lab.stack.servers import PostgresServer, free_port, make_folder
+from lab.stack.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 # The folder that all processes of a run share.

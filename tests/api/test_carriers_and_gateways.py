@@ -8,8 +8,8 @@ from redis import Redis
 from audit.models import Operation
 from carriers import keys
 from carriers.models import Carrier, Gateway
-from carriers.simulator.remote import RunningSimulator
 from common.fields import Sealed
+from lab.simulator.remote import RunningSimulator
 from tests.api.calling import Caller, code_of, fields_refused
 from tests.factories import AgentFactory, CardFactory, CarrierFactory, GatewayFactory, UserFactory
 from tests.gateway import SECRET, running_simulator

@@ -12,12 +12,12 @@ from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Coalesce
 
 from accounts.models import Agent
-from cards.demo import references
-from cards.demo.carriers import ensure_carriers
-from cards.demo.fleet import READ_BEFORE, generate
 from cards.models import Card, CardUsage, CheckState, Device, Subscription
 from carriers.models import Carrier, Gateway
-from carriers.simulator.fleet import CARRIERS, counter_mb, cycle_of
+from lab.demo import references
+from lab.demo.carriers import ensure_carriers
+from lab.demo.fleet import READ_BEFORE, generate
+from lab.simulator.fleet import CARRIERS, counter_mb, cycle_of
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)

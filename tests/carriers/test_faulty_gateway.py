@@ -13,9 +13,9 @@ import pytest
 
 from carriers.clients.base import CardError, GatewayAddress, GatewayError, UsageReading
 from carriers.clients.json_contract import JsonClient
-from carriers.simulator.faults import FaultKind
-from carriers.simulator.remote import RunningSimulator
 from common.http.outgoing import Outgoing
+from lab.simulator.faults import FaultKind
+from lab.simulator.remote import RunningSimulator
 from tests.gateway import SECRET, running_simulator
 
 CREDENTIALS = json.dumps({"app_id": "demo", "secret": SECRET})

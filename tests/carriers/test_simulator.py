@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from carriers.clients.signing import Signer
-from carriers.simulator.admission import Admission
-from carriers.simulator.fleet import CARRIERS, counter_mb, cycle_of, verified_at
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.admission import Admission
+from lab.simulator.fleet import CARRIERS, counter_mb, cycle_of, verified_at
+from lab.simulator.remote import RunningSimulator
 from tests.gateway import SECRET, running_simulator
 
 CARD = "89860000000000000001"

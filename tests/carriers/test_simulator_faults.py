@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from carriers.clients.signing import Signer
-from carriers.simulator.faults import Fault, FaultKind
-from carriers.simulator.http import Answer, RawAnswer
-from carriers.simulator.kinds import KINDS
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.faults import Fault, FaultKind
+from lab.simulator.http import Answer, RawAnswer
+from lab.simulator.kinds import KINDS
+from lab.simulator.remote import RunningSimulator
 from tests.gateway import SECRET, running_simulator
 
 SIGNER = Signer("demo", SECRET.encode())

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Agent, ApiToken, User
-from cards.demo.carriers import ensure_carriers
-from cards.demo.fleet import generate
 from cards.models import Card, CardEvent, Device, Exemption, ServiceOrder, Subscription, UsageRecord
 from carriers.models import Carrier, Gateway
+from lab.demo.carriers import ensure_carriers
+from lab.demo.fleet import generate
 from polling.models import ClassCensus, ManualItem, ManualTrigger, MinuteStat, Pause
 from tests.factories import UserFactory
 

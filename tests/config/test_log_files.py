@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from config.local import processes
+from lab.stack import processes
 
 REQUEST = """
 import structlog

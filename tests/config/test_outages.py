@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from config.local.servers import free_port
+from lab.stack.servers import free_port
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from carriers.simulator.fleet import CARRIERS, SimulatedCarrier
+from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 from tests.faults.conftest import Stack
 
 WANT_CHECKS = "enable_polling AND deleted_at IS NULL AND status IN (2, 3)"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from carriers.simulator.fleet import SimulatedCarrier
+from lab.simulator.fleet import SimulatedCarrier
 from tests.e2e import fleet, months
 from tests.e2e.fleet import Meter, Plan, Record
 from tests.faults.conftest import Stack

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from carriers.simulator.fleet import CARRIERS, SimulatedCarrier
+from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 
 
 def first_day(carrier: SimulatedCarrier, moment: datetime) -> date:

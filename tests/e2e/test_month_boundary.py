@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from carriers.simulator.fleet import CARRIERS
+from lab.simulator.fleet import CARRIERS
 from tests.e2e import fleet, judge, months
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import law_holds

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from redis.exceptions import RedisError
 
-from config.local.servers import PostgresServer
-from config.local.stack import Stack as LocalStack
+from lab.stack.servers import PostgresServer
+from lab.stack.stack import Stack as LocalStack
 from polling.store import keys
 from polling.store.schedule import Schedule
 from tests import model

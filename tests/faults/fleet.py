@@ -29,7 +29,7 @@ def main() -> None:
 
 def prepare(*, is_unread: bool, has_real_names: bool) -> None:
     from cards.models import CardUsage, CheckState
-    from config.local.prepare import ensure_admin
+    from lab.stack.prepare import ensure_admin
     from polling import defaults
     from polling.models import PollingConfig
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from config.local import processes
+from lab.stack import processes
 from polling.limits import seats_of
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import (

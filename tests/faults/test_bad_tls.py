@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from carriers import keys as gateway_keys
-from carriers.simulator.fleet import CARRIERS
+from lab.simulator.fleet import CARRIERS
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
 

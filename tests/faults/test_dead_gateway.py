@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from carriers.simulator.fleet import CARRIERS
+from lab.simulator.fleet import CARRIERS
 from polling.store import keys
 from polling.store.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from polling.drill.call_log import most_at_one_gateway
+from lab.drill.call_log import most_at_one_gateway
 from polling.limits import seats_of
 from polling.store import keys
 from tests.faults.conftest import MakeStack, Stack, every

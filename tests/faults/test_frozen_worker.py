@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.redis.leases import LEASE_SECONDS
-from config.local import processes
-from config.local.supervisor import Service
+from lab.stack import processes
+from lab.stack.supervisor import Service
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import (
     TYPE,

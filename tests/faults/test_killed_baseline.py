@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from redis import Redis
 
-from polling.benchmark.baseline.app import QUEUE
+from lab.benchmark.baseline.app import QUEUE
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import read_since
 
@@ -33,9 +33,9 @@ def reads_more(stack: Stack, begun: datetime, than: int) -> bool:
 def lost_by_the_baseline(stack: Stack) -> int:
     """Messages that were sent, and whose cards nobody reads: the broker has forgotten them, or keeps them for an hour."""
     begun = datetime.now(UTC)
-    sent = int(stack.run("-m", "polling.benchmark.baseline.feeding", str(CARDS)))
+    sent = int(stack.run("-m", "lab.benchmark.baseline.feeding", str(CARDS)))
     stack.start(
-        "baseline", "-m", "celery", "--app=polling.benchmark.baseline.app", "--quiet", "--skip-checks", "worker",
+        "baseline", "-m", "celery", "--app=lab.benchmark.baseline.app", "--quiet", "--skip-checks", "worker",
         f"--queues={QUEUE}", "--without-mingle", "--without-gossip", "--without-heartbeat",
     )  # fmt: skip
     kill_again_and_again(stack, "baseline", begun)

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from config.local import processes
-from config.local.supervisor import Service
+from lab.stack import processes
+from lab.stack.supervisor import Service
 from polling.store import keys
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import TYPE, WANTING, checked, law_holds, wanting

@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from carriers import keys as gateway_keys
-from carriers.simulator.fleet import CARRIERS
+from lab.simulator.fleet import CARRIERS
 from polling.drain.asking import SLOW_MS
 from polling.due import AWAY_SECONDS
 from polling.store.schedule import Schedule

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from config.local import processes
-from config.local.servers import free_port
+from lab.stack import processes
+from lab.stack.servers import free_port
 from tests.faults.conftest import Stack, maker_of_stacks
 
 pytestmark = pytest.mark.faults

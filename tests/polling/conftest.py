@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from tests.gateway import running_simulator
 

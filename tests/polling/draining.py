@@ -7,7 +7,7 @@ from random import Random
 from redis import Redis
 
 from carriers.models import Gateway
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Seeding

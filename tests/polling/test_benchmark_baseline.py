@@ -7,8 +7,8 @@ import pytest
 from redis import Redis
 
 from cards.models import CardUsage, CheckState, Subscription, UsageRecord
-from carriers.simulator.remote import RunningSimulator
-from polling.benchmark.baseline.checking import check_card
+from lab.benchmark.baseline.checking import check_card
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from tests.factories import CardFactory, SubscriptionFactory
 from tests.polling.draining import TYPE, drain, gateway
@@ -47,7 +47,7 @@ def test_it_writes_what_the_engine_would_write(
 
 def test_production_does_not_know_its_task() -> None:
     from config.celery import app as production
-    from polling.benchmark.baseline.app import app
+    from lab.benchmark.baseline.app import app
 
     assert "baseline.check" in app.tasks
     assert "baseline.check" not in production.tasks

@@ -5,12 +5,12 @@ from io import StringIO
 
 import pytest
 
-from polling.benchmark.findings import TARGETS, Findings
-from polling.benchmark.measures.registry import MEASURES
-from polling.benchmark.proc import ProcessStat, family, parse_stat
-from polling.benchmark.rates import Window, per_thousand, percentile, smaller, steady_rate
-from polling.benchmark.report import report, table
-from polling.benchmark.run import asked, ready_at
+from lab.benchmark.findings import TARGETS, Findings
+from lab.benchmark.measures.registry import MEASURES
+from lab.benchmark.proc import ProcessStat, family, parse_stat
+from lab.benchmark.rates import Window, per_thousand, percentile, smaller, steady_rate
+from lab.benchmark.report import report, table
+from lab.benchmark.run import asked, ready_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STAT = "4242 (a (b) c) S 17 4242 4242 0 -1 4194560 1 2 3 4 700 20 300 4 20 0 1 0 12345 1000 200 0 0"

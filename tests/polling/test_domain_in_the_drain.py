@@ -10,7 +10,7 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CardUsage, CheckState, Subscription
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling import pausing
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain

@@ -10,10 +10,10 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
 
-from cards.demo.carriers import ensure_carriers
-from cards.demo.fleet import generate
 from cards.models import Card, CardUsage, CheckState, UsageRecord
-from carriers.simulator.remote import RunningSimulator
+from lab.demo.carriers import ensure_carriers
+from lab.demo.fleet import generate
+from lab.simulator.remote import RunningSimulator
 from polling import limits
 from polling.checks import data_usage
 from polling.drain.outlet import Outlet

@@ -11,7 +11,7 @@ from django.db import connection
 from redis import Redis
 
 from cards.models import CheckState
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling import limits
 from polling.drain import lifetime
 from polling.drain.outlet import Outlet

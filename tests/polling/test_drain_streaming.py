@@ -13,7 +13,7 @@ from redis import Redis
 
 from cards.models import CheckState
 from carriers import keys as gateway_keys
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling import directory, limits
 from polling.conf import PollingSettings
 from polling.drain.outlet import Outlet

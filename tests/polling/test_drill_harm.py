@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from polling.drill.harm import freeze
+from lab.drill.harm import freeze
 
 
 class OneServer:

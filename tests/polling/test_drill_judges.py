@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from polling.drill import call_log
-from polling.drill.findings import Findings
-from polling.drill.plan import Plan
-from polling.drill.registry import DRILLS
-from polling.drill.report import report
+from lab.drill import call_log
+from lab.drill.findings import Findings
+from lab.drill.plan import Plan
+from lab.drill.registry import DRILLS
+from lab.drill.report import report
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -12,10 +12,10 @@ from django.db import connection
 from django.utils import timezone
 from redis import Redis
 
-from carriers.simulator.remote import RunningSimulator
-from polling.benchmark.stack import Stack
-from polling.drill import tables
-from polling.drill.books import Book, books, has_used, miscounted
+from lab.drill import tables
+from lab.drill.books import Book, books, has_used, miscounted
+from lab.simulator.remote import RunningSimulator
+from lab.stack.stack import Stack
 from polling.limits import seats_of
 from polling.store import keys
 
@@ -119,7 +119,7 @@ def test_the_age_of_the_oldest_answer_counts_from_the_begin_at_the_earliest(stac
 
 def test_a_stored_value_that_is_not_the_carriers_is_seen(stack: Stack) -> None:
     from cards.models import CardUsage
-    from carriers.simulator.fleet import CARRIERS
+    from lab.simulator.fleet import CARRIERS
 
     now = timezone.now()
     iccid = f"{CARRIERS[0].prefix}{7:0{20 - len(CARRIERS[0].prefix)}d}"

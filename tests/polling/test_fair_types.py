@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from redis import Redis
 
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from tests.factories import CardFactory
 from tests.polling.draining import drain, gateway

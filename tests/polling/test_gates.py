@@ -13,7 +13,7 @@ from cards.models import CheckState
 from carriers import keys as gateway_keys
 from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling import limits
 from polling.conf import PollingSettings
 from polling.drain.outlet import Outlet

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from redis import Redis
 
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.manual import restoring, triggering
 from polling.seeding import Seeding

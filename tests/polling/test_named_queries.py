@@ -15,12 +15,12 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet
-from cards.demo.carriers import ensure_carriers
-from cards.demo.fleet import generate, vacuum
 from cards.models import Card, Subscription
-from polling.benchmark.explained import Explained, explain
-from polling.benchmark.filling import fill
-from polling.benchmark.named_queries import QUERIES, askers
+from lab.benchmark.explained import Explained, explain
+from lab.benchmark.filling import fill
+from lab.benchmark.named_queries import QUERIES, askers
+from lab.demo.carriers import ensure_carriers
+from lab.demo.fleet import generate, vacuum
 from tests.factories import UserFactory
 
 CARDS = 40_000

@@ -8,7 +8,7 @@ from redis import Redis
 
 from cards.models import Card, CardEvent
 from carriers.clients.signing import Signer
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.store import keys
 from tests.factories import CardFactory

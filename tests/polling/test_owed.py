@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from cards.models import CheckType
 from common.redis.leases import SeatKeys, SeatPool
-from config.local.servers import free_port
+from lab.stack.servers import free_port
 from polling.drain.settling import Hand
 from polling.store import keys
 from polling.store.epoch import Epoch

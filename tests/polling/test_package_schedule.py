@@ -12,7 +12,7 @@ from redis import Redis
 from cards import subscriptions
 from cards.models import Card, CardUsage, CheckState, ServiceOrder, Subscription
 from cards.subscriptions import Owner
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Seeding

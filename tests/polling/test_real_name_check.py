@@ -7,8 +7,8 @@ import pytest
 from redis import Redis
 
 from cards.models import Card, CardEvent, CheckState
-from carriers.simulator.fleet import verified_at
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.fleet import verified_at
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.models import PollingConfig
 from polling.receivers import replan

@@ -10,7 +10,7 @@ from django.db import connection
 from redis import Redis
 
 from carriers.limits import seats_of
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.conf import PollingSettings
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain

@@ -9,8 +9,8 @@ import time_machine
 from redis import Redis
 
 from cards.models import CheckState
-from carriers.simulator.remote import RunningSimulator
 from common import database
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.seeding import Seeding

@@ -9,7 +9,7 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CheckType
-from carriers.simulator.remote import RunningSimulator
+from lab.simulator.remote import RunningSimulator
 from polling.drain.outlet import Outlet
 from polling.drain.running import Drain
 from polling.manual import triggering

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from config.local.processes import WEB_THREADS
+from lab.stack.processes import WEB_THREADS
 from tests.faults.conftest import Stack
 from tests.faults.judge import TYPE
 

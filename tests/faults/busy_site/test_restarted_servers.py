@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from carriers import keys as gateway_keys
-from config.local import processes
+from lab.stack import processes
 from polling.store import keys
 from tests.faults.busy_site.api import Api
 from tests.faults.conftest import Stack

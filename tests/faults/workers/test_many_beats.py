@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 import requests
 
-from config.local import processes
-from config.local.supervisor import Service
+from lab.stack import processes
+from lab.stack.supervisor import Service
 from tests.faults.conftest import Stack
 from tests.faults.judge import asked_since, assert_stored_values_are_the_carriers, law_holds, wanting
 

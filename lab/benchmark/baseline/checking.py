@@ -1,0 +1,33 @@
+"""One card: load it, ask its gateway, record the answer."""
+
+from functools import cache
+
+from django.utils import timezone
+
+from cards.metering import Tariff
+from cards.models import Card
+from carriers.cycles import BillingCalendar
+from carriers.models import Carrier, Counter, Gateway
+from lab.benchmark.baseline import asking, recording
+
+
+def check_card(card_id: int) -> None:
+    """Raises what goes wrong: Celery logs it, and the card is not checked."""
+    columns = ("iccid", "carrier_id", "gateway_id", "device_id", "network_status", "usage")
+    card = Card.objects.select_related("usage").only(*columns).get(pk=card_id)
+    reading = asking.usage(_gateway(card.gateway_id, card.carrier_id), card.iccid)
+    recording.record(card, reading, tariff=_tariff(card.carrier_id), now=timezone.now())
+
+
+@cache
+def _gateway(gateway_id: int | None, carrier_id: int) -> Gateway:
+    if gateway_id:
+        return Gateway.objects.get(pk=gateway_id)
+    return Gateway.objects.get(carrier_id=carrier_id, is_default=True)
+
+
+@cache
+def _tariff(carrier_id: int) -> Tariff:
+    carrier = Carrier.objects.get(pk=carrier_id)
+    calendar = BillingCalendar(carrier.time_zone, carrier.billing_day)
+    return Tariff(calendar, is_lifetime=carrier.counter == Counter.LIFETIME)

@@ -1,0 +1,87 @@
+"""The report of a run: one object for programs, a table for people."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lab.benchmark.findings import TARGETS, Findings, Target
+
+BESIDE = (
+    "cpu_seconds_per_1000",
+    "lateness",
+    "machine",
+    "versions",
+    "seed",
+    "durations",
+    "not_measured",
+    "details",
+)
+
+
+def report(findings: Findings, **about: Any) -> dict[str, Any]:
+    """The keys of the table of targets, null where `not_measured` says why, and what is in `BESIDE`."""
+    figures = {
+        target.key: _rounded(findings.figures.get(target.key), max(3, target.digits)) for target in TARGETS
+    }
+    beside = {
+        "cpu_seconds_per_1000": findings.cpu_seconds_per_1000,
+        "lateness": findings.lateness,
+        **about,
+        "not_measured": findings.not_measured,
+        "details": findings.details,
+    }
+    return {**figures, **{key: _rounded(beside[key], 3) for key in BESIDE}}
+
+
+def table(found: Mapping[str, Any]) -> RenderableType:
+    """The same to be read."""
+    lines = Table(title="Simwatch, measured", title_justify="left")
+    for name in ("measure", "must", "aim", "measured", ""):
+        lines.add_column(name, justify="left" if name in ("measure", "") else "right")
+    for target in TARGETS:
+        figure = found[target.key]
+        lines.add_row(
+            target.title,
+            _number(target.must, target),
+            _number(target.aim, target),
+            "-" if figure is None else _number(figure, target),
+            _verdict(target, figure) if figure is not None else found["not_measured"].get(target.key, ""),
+        )
+    return Group(lines, *(Text(line) for line in _beside(found)))
+
+
+def _beside(found: Mapping[str, Any]) -> Iterator[str]:
+    for name in BESIDE:
+        if name != "not_measured":
+            yield f"{name}: {_told(found[name])}"
+
+
+def _verdict(target: Target, figure: float) -> str:
+    if target.meets(figure, target.aim):
+        return "aim reached"
+    return "met" if target.meets(figure, target.must) else "MISSED"
+
+
+def _number(figure: float, target: Target) -> str:
+    digits = target.digits if figure % 1 else 0
+    return f"{figure:,.{digits}f}"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name} ({_told(part)})" if isinstance(part, Mapping) else f"{name} {_told(part)}"
+            for name, part in value.items()
+        )
+    return "-" if value is None else str(value)
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, Mapping):
+        return {name: _rounded(part, digits) for name, part in value.items()}
+    return value

@@ -1,0 +1,250 @@
+"""The demo's rows as lines for COPY, ten cards at a time. Pure: the same seed and moment make the same rows.
+
+All amounts agree with what the simulator will say: each card was last read at `Moment.read_at`.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cards.models import Card, Plan, PlanCycle
+from cards.periods import period_of
+from carriers.clients.base import CardErrorCode
+from carriers.cycles import cycles_between
+from carriers.models import Carrier
+from lab.demo import plans
+from lab.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb, verified_at
+
+BLOCK = 10
+ICCID_DIGITS = 20
+# The numbers of a block that sit in its device: three carriers take turns, so these two have the same.
+IN_DEVICE = (0, 3)
+NULL = "\\N"
+
+# Shares of the fleet.
+POLLED, DELETED, INDUSTRY = 0.99, 0.001, 0.1
+STOPPED, FAILING = 0.005, 0.005
+SUBSCRIBED, WITH_ADD_ON, BY_QUARTER = 0.95, 0.02, 0.05
+OVER, NEAR = 0.005, 0.005
+STATUSES = (
+    (Card.Status.ACTIVATED, 0.94),
+    (Card.Status.DISTRIBUTED, 0.02),
+    (Card.Status.IN_STOCK, 0.02),
+    (Card.Status.DEACTIVATED, 0.02),
+)
+# Every tenth device has a card whose own subscription goes before the device's.
+OWN_IN_DEVICE = 10 * BLOCK
+
+COLUMNS: Mapping[str, str] = {
+    "cards_device": "id, serial, imei, name, agent_id",
+    "cards_card": "id, iccid, imsi, msisdn, carrier_id, agent_id, device_id, category, status, "
+    "real_name_status, network_status, enable_polling, deleted_at",
+    "cards_checkstate": "card_id, type, token, checked_at, failures, error, failing_since, parked_where",
+    "cards_cardusage": "card_id, cycle_start, used_mb, last_month_total_mb, raw_mb, measured_at",
+    "cards_subscription": "card_id, device_id, plan_id, carrier_id, kind, cycle, quota_mb, virtual_quota_mb, starts_at, "
+    "ends_at, period_start, used_mb, quota_version, state, judged_at",
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One carrier's calendar at one moment, worked out once for all its cards."""
+
+    carrier_id: int
+    prefix: str
+    counted_cycles: float
+    used_cycles: float
+    cycle_start: str
+    quarter_start: str
+    quarter_cycles: float
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What a card uses: whole MB a cycle, and thousandths of MB since its period began."""
+
+    monthly_mb: int
+    used: int
+
+
+class Rows:
+    """Makes blocks of rows. `device_ids` and `card_ids` are the first of as many as will be made."""
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        read_at: datetime,
+        carriers: Sequence[tuple[SimulatedCarrier, Carrier]],
+        leaves: Sequence[int],
+        demo_plans: Sequence[Plan],
+        first_card: int,
+        first_device: int,
+    ) -> None:
+        """`demo_plans` end with the one of 90 days."""
+        self._chance = random.Random(seed)
+        self._read_at = read_at
+        self._begun_at = read_at - timedelta(days=100)
+        self._quarter_at = read_at - timedelta(days=45)
+        self._scales = [_scale(played, carrier.pk, read_at, self._quarter_at) for played, carrier in carriers]
+        self._leaves = leaves
+        self._monthly, self._quarter = demo_plans[:-1], demo_plans[-1]
+        self._first_card, self._first_device = first_card, first_device
+
+    def block(self, numbers: range) -> Iterator[tuple[str, str]]:
+        """(table, line) of one block's cards; a table's rows come after those that they point at."""
+        # Few cards for many agents: small resellers are what scoping must be fast for.
+        agent_id = self._leaves[int(len(self._leaves) * self._chance.random() ** 2)]
+        device_id = self._first_device + numbers.start // BLOCK
+        has_device = len(numbers) > max(IN_DEVICE)
+        if has_device:
+            yield (
+                "cards_device",
+                _line(
+                    device_id, f"DEV{device_id:09d}", f"35{device_id:013d}", f"Tracker {device_id}", agent_id
+                ),
+            )
+        shared: list[Meter] = []
+        for number in numbers:
+            is_inside = has_device and number % BLOCK in IN_DEVICE
+            yield from self._card(number, agent_id, device_id if is_inside else None, shared)
+        if shared:
+            yield self._subscription(NULL, device_id, self._scales[numbers.start % len(self._scales)], shared)
+
+    def _card(
+        self, number: int, agent_id: int, device_id: int | None, shared: list[Meter]
+    ) -> Iterator[tuple[str, str]]:
+        scale, chance, card_id = (
+            self._scales[number % len(self._scales)],
+            self._chance,
+            self._first_card + number,
+        )
+        iccid = f"{scale.prefix}{number:0{ICCID_DIGITS - len(scale.prefix)}d}"
+        status = _status(chance.random())
+        is_polled = chance.random() < POLLED
+        is_deleted = chance.random() < DELETED
+        yield "cards_card", _line(
+            card_id, iccid, f"460{number:012d}", f"86{number:011d}", scale.carrier_id, agent_id,
+            device_id or NULL, "industry" if chance.random() < INDUSTRY else "normal", status.value,
+            _real_name(status, iccid, self._read_at), _network(status, chance.random()),
+            "t" if is_polled else "f", self._read_at.isoformat() if is_deleted else NULL,
+        )  # fmt: skip
+        if not is_polled or is_deleted or status is not Card.Status.ACTIVATED:
+            return
+        monthly = monthly_mb(iccid)
+        meter = Meter(monthly, int(monthly * scale.used_cycles * 1000))
+        yield self._check_state(card_id)
+        yield "cards_cardusage", _line(
+            card_id, scale.cycle_start, _mb(meter.used), _mb(monthly * 1000),
+            _mb(int(monthly * scale.counted_cycles * 1000)), self._read_at.isoformat(),
+        )  # fmt: skip
+        if device_id and number % OWN_IN_DEVICE:
+            shared.append(meter)
+        elif chance.random() < SUBSCRIBED:
+            has_add_on = chance.random() < WITH_ADD_ON
+            yield self._subscription(card_id, NULL, scale, [meter], is_ordinary=has_add_on)
+            if has_add_on:
+                yield self._add_on(card_id, scale)
+
+    def _check_state(self, card_id: int) -> tuple[str, str]:
+        read_at = self._read_at.isoformat()
+        if self._chance.random() < FAILING:
+            day_before = (self._read_at - timedelta(days=1)).isoformat()
+            line = _line(card_id, "carddata", 0, day_before, 3, CardErrorCode.BUSY.words, read_at, "")
+        else:
+            line = _line(card_id, "carddata", 0, read_at, 0, "", NULL, "")
+        return "cards_checkstate", line
+
+    def _subscription(
+        self,
+        card_id: int | str,
+        device_id: int | str,
+        scale: Scale,
+        meters: Sequence[Meter],
+        *,
+        is_ordinary: bool = False,
+    ) -> tuple[str, str]:
+        chance = self._chance.random()
+        monthly, used = sum(meter.monthly_mb for meter in meters), sum(meter.used for meter in meters)
+        plan, state, starts_at, period = (
+            plans.fitting(self._monthly, monthly),
+            "normal",
+            self._begun_at,
+            scale.cycle_start,
+        )
+        quota = _mb(int(plan.quota_mb * 1000))
+        virtual = NULL if plan.virtual_quota_mb is None else _mb(int(plan.virtual_quota_mb * 1000))
+        if chance < OVER + NEAR and used and not is_ordinary:
+            # Agreed with the customer: these are over their quota, or near it, now.
+            state, share = ("over", 0.9) if chance < OVER else ("near", 1.03)
+            quota, virtual = _mb(int(used * share)), NULL
+        elif chance > 1 - BY_QUARTER:
+            plan, starts_at, period = self._quarter, self._quarter_at, scale.quarter_start
+            quota, virtual, used = (
+                _mb(int(plan.quota_mb * 1000)),
+                NULL,
+                int(monthly * scale.quarter_cycles * 1000),
+            )
+        return "cards_subscription", _line(
+            card_id, device_id, plan.pk, scale.carrier_id, "main", plan.cycle, quota, virtual, starts_at.isoformat(),
+            NULL, period, _mb(used), 1, state, self._read_at.isoformat(),
+        )  # fmt: skip
+
+    def _add_on(self, card_id: int, scale: Scale) -> tuple[str, str]:
+        # It lasts longer than the period, so the plan is used up first.
+        ends_at = (self._read_at + timedelta(days=200)).isoformat()
+        plan = self._monthly[1]
+        return "cards_subscription", _line(
+            card_id, NULL, plan.pk, scale.carrier_id, "add_on", plan.cycle, _mb(int(plan.quota_mb * 1000)), NULL,
+            self._begun_at.isoformat(), ends_at, scale.cycle_start, "0", 1, "normal", NULL,
+        )  # fmt: skip
+
+
+def _scale(played: SimulatedCarrier, carrier_id: int, read_at: datetime, quarter_at: datetime) -> Scale:
+    cycle = cycle_of(played, read_at)
+    counted = cycle.counted(read_at)
+    quarter = period_of(read_at, cycle=PlanCycle.DAYS_90, starts_at=quarter_at, calendar=played.calendar)
+    begin = played.calendar.start_of(quarter)
+    first, present = played.calendar.cycle_of(begin), played.calendar.cycle_of(read_at)
+    start, end = played.calendar.bounds_of(first)
+    return Scale(
+        carrier_id=carrier_id,
+        prefix=played.prefix,
+        counted_cycles=counted,
+        used_cycles=counted - cycle.earlier,
+        cycle_start=present.isoformat(),
+        quarter_start=quarter.isoformat(),
+        quarter_cycles=cycles_between(first, present)
+        + counted
+        - cycle.earlier
+        - (begin - start) / (end - start),
+    )
+
+
+def _status(chance: float) -> Card.Status:
+    for status, share in STATUSES:
+        if chance < share:
+            return status
+        chance -= share
+    return STATUSES[-1][0]
+
+
+def _real_name(status: Card.Status, iccid: str, at: datetime) -> str:
+    if status is Card.Status.IN_STOCK:
+        return "unknown"
+    return "verified" if at >= verified_at(iccid) else "unverified"
+
+
+def _network(status: Card.Status, chance: float) -> str:
+    if status in (Card.Status.IN_STOCK, Card.Status.DISTRIBUTED):
+        return "unknown"
+    return "stopped" if status is Card.Status.DEACTIVATED or chance < STOPPED else "online"
+
+
+def _mb(thousandths: int) -> str:
+    return f"{thousandths // 1000}.{thousandths % 1000:03d}"
+
+
+def _line(*values: object) -> str:
+    return "\t".join(map(str, values))

@@ -1,0 +1,37 @@
+"""The report of a drill: one object for programs, a table for people."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lab.drill.findings import Findings
+
+
+def report(findings: Findings, **about: Any) -> dict[str, Any]:
+    """`passed`, and what it is made of."""
+    return {
+        "passed": findings.are_well,
+        "findings": [asdict(line) for line in findings.lines],
+        "blows": dict(sorted(findings.blows.items())),
+        **findings.about,
+        **about,
+    }
+
+
+def table(found: Mapping[str, Any]) -> RenderableType:
+    """The same to be read."""
+    lines = Table(
+        title=f"Drill {found['drill']}: {'passed' if found['passed'] else 'FAILED'}", title_justify="left"
+    )
+    for name in ("promise", "bound", "found", ""):
+        lines.add_column(name, justify="right" if name in ("bound", "found") else "left")
+    for line in found["findings"]:
+        lines.add_row(line["promise"], line["bound"], line["found"], "kept" if line["is_well"] else "BROKEN")
+    blows = ", ".join(f"{what} {times} times" for what, times in found["blows"].items())
+    beside = {name: value for name, value in found.items() if name not in ("passed", "findings", "blows")}
+    told = (f"{name}: {value}" for name, value in beside.items())
+    return Group(lines, Text(f"blows: {blows}"), *(Text(line) for line in told))

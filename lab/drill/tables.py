@@ -1,0 +1,99 @@
+"""What the tables and Redis tell after a drill, held against the carriers' own truth."""
+
+from datetime import datetime
+from random import Random
+
+from cards.models import CheckType
+from carriers import limits
+from lab.benchmark.proc import running
+from lab.drill.plan import TYPE
+from lab.stack.stack import Stack
+from polling.limits import seats_of
+from polling.models import TaskType
+from polling.store import keys
+
+# In the demo's fleet each card is asked about at its carrier's default gateway.
+WANTING = """
+    SELECT card.id, card.iccid FROM cards_card AS card
+    JOIN carriers_gateway AS gateway ON gateway.carrier_id = card.carrier_id AND gateway.is_default
+    WHERE enable_polling AND deleted_at IS NULL AND (status = 3 OR (status = 2 AND category = 'industry'))
+      AND gateway.base_url NOT LIKE '%/c/{without}'
+"""
+METERS = """
+    SELECT card.iccid, meter.measured_at, meter.raw_mb FROM cards_cardusage AS meter
+    JOIN cards_card AS card ON card.id = meter.card_id WHERE meter.measured_at > '{since}'
+"""
+READINGS = """
+    SELECT card.iccid, record.measured_at, record.raw_mb FROM cards_usagerecord AS record
+    JOIN cards_card AS card ON card.id = record.card_id WHERE record.measured_at > '{since}'
+"""
+SAMPLE = 500
+
+
+def wanting(stack: Stack, *, without: str = "") -> dict[int, str]:
+    """The cards that want their usage to be read, but those of one carrier: id -> ICCID."""
+    return dict(stack.rows(WANTING.format(without=without)))
+
+
+def astray(stack: Stack) -> int:
+    """Cards that want the check and are neither scheduled nor parked, and those that are without wanting it."""
+    found = {
+        int(str(card))
+        for key in (keys.queue(TYPE), keys.parked(TYPE))
+        for card in stack.redis.zrange(key, 0, -1)
+    }
+    return len(found ^ wanting(stack).keys())
+
+
+def parked(stack: Stack) -> int:
+    """Cards of any check that were set aside."""
+    return int(stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL")[0][0])
+
+
+def seats_of_the_dead(stack: Stack) -> int:
+    """Seats whose holders do not run any more, of check types and of gateways."""
+    gateways = [gateway_id for (gateway_id,) in stack.rows("SELECT id FROM carriers_gateway")]
+    pools = [seats_of(stack.redis, task_type) for task_type in TaskType]
+    pools += [limits.seats_of(stack.redis, gateway_id) for gateway_id in gateways]
+    held = [found for pool in pools for found in pool.occupancy().holders.items()]
+    # Looked at afterwards: who has just been started is no dead one.
+    alive = {process.pid for process in running()}
+    return sum(seats for holder, seats in held if int(holder.split(":")[1]) not in alive)
+
+
+def claims(stack: Stack) -> tuple[int, int]:
+    """How many claims were made, and how many of them ran out, since Redis was emptied. The engine's own counters."""
+    made, lost = stack.redis.hmget(keys.counters(TYPE), "claimed", "lost")
+    return int(made or 0), int(lost or 0)
+
+
+def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, int]:
+    """How many meters and readings of a sample were compared with what the carrier had then, and how many differ."""
+    compared = wrong = 0
+    for query in (METERS, READINGS):
+        rows = stack.rows(query.format(since=since.isoformat()))
+        for iccid, measured_at, megabytes in chance.sample(rows, min(SAMPLE, len(rows))):
+            compared += 1
+            wrong += stack.simulator.truth(iccid, measured_at)["used_mb"] != str(megabytes)
+    return compared, wrong
+
+
+def recorded_twice(stack: Stack, since: datetime) -> int:
+    """Readings that stand in the history more than once."""
+    query = f"""
+        SELECT count(*) FROM (
+            SELECT FROM cards_usagerecord WHERE measured_at > '{since.isoformat()}'
+            GROUP BY card_id, measured_at HAVING count(*) > 1
+        ) AS twice
+    """
+    return int(stack.rows(query)[0][0])
+
+
+def oldest_answer_seconds(stack: Stack, now: datetime, *, begun: datetime, without: str = "") -> float:
+    """The age of the last good answer of the card whose is oldest; one from before the drill counts from its begin."""
+    query = f"""
+        SELECT extract(epoch FROM '{now.isoformat()}'::timestamptz - min(greatest(checked_at, '{begun.isoformat()}')))
+        FROM ({WANTING.format(without=without)}) AS card
+        LEFT JOIN cards_checkstate AS state ON state.card_id = card.id AND state.type = '{CheckType.DATA_USAGE.value}'
+    """
+    return float(stack.rows(query)[0][0])

@@ -1,0 +1,88 @@
+"""`benchmark` measures every target of the engine, on real servers and processes of its own."""
+
+import json
+import time
+from argparse import ArgumentParser
+from dataclasses import replace
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lab.benchmark.extent import FULL, QUICK, Extent
+from lab.benchmark.machine import machine, versions
+from lab.benchmark.measures.registry import MEASURES
+from lab.benchmark.report import report, table
+from lab.benchmark.run import Run
+from lab.stack.bounds import TimeIsUpError, bounded
+from lab.stack.stack import private_stack
+
+INTERRUPTED = 130
+TABLE_WIDTH = 110
+
+
+class Command(BaseCommand):
+    """Measure, beside whatever else runs on this machine; nothing is left."""
+
+    help = "Measures every target of the engine on PostgreSQL, Valkey, simulator and workers of its own."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Arguments of the command line."""
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--quick", action="store_true", help="about a minute: a smaller fleet, and not all of it"
+        )
+        parser.add_argument("--seed", type=int, default=1, help="of the fleet, and of what is chosen from it")
+        parser.add_argument("--cards", type=int, help="size of the fleet; 1,000,000, or 40,000 with --quick")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Measure and print."""
+        extent = QUICK if options["quick"] else FULL
+        if options["cards"] is not None:
+            if options["cards"] < 1:
+                raise CommandError("--cards must be 1 or more")
+            extent = replace(extent, cards=options["cards"])
+        try:
+            with bounded(extent.limit_seconds):
+                found = _measured(extent, options["seed"])
+        except TimeIsUpError as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("interrupted; nothing is left", returncode=INTERRUPTED) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(found, indent=2))
+        else:
+            console = Console(file=cast("IO[str]", self.stdout), highlight=False)
+            console.width = max(console.width, TABLE_WIDTH)
+            console.print(table(found))
+
+
+def _measured(extent: Extent, seed: int) -> dict[str, Any]:
+    whole = time.monotonic()
+    about, durations = {"machine": machine(), "seed": seed}, {}
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("Starting the servers", total=None)
+
+        def begin(title: str) -> None:
+            progress.update(bar, description=title)
+            if not progress.console.is_terminal:
+                progress.console.print(f"{time.monotonic() - whole:5.0f} s  {title}")
+
+        # No ramp: all cards are due as soon as they are planned.
+        with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
+            run = Run(stack, extent, seed)
+            begin(f"Making {extent.cards:,} cards")
+            run.make_fleet(extent.cards)
+            durations["preparing"] = time.monotonic() - whole
+            for title, measure in MEASURES.items():
+                begun = time.monotonic()
+                begin(title)
+                measure(run)
+                durations[title] = time.monotonic() - begun
+            about["versions"] = versions(stack)
+            begin("Ending")
+    durations["whole"] = time.monotonic() - whole
+    return report(run.findings, **about, durations=durations)

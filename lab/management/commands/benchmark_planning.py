@@ -1,0 +1,60 @@
+"""`benchmark_planning` prints how long it takes to plan the fleet, and what the schedule takes of Redis."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from redis import Redis
+from redis.exceptions import ResponseError
+from rich.progress import Progress
+
+from cards.models import Card
+from common.redis.client import beside
+from lab.benchmark.planning import OWN_KEYS, empty, measure
+from polling.fleet import estimated_cards
+
+
+class Command(BaseCommand):
+    """Measure planning, beside the schedule that is in use."""
+
+    help = "Plans every card in an empty Redis database, and empties it again; writes nothing else."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Arguments of the command line."""
+        parser.add_argument("--database", type=int, default=15, help="number of the empty Redis database")
+        parser.add_argument("--seed", type=int, default=1)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Measure and print."""
+        if not Card.objects.exists():
+            raise CommandError("there are no cards: start bin/up first")
+        with beside(options["database"]) as redis:
+            _refuse_in_use(redis, options["database"])
+            try:
+                with Progress(transient=True) as progress:
+                    bar = progress.add_task("Planning the cards", total=estimated_cards())
+                    found = measure(
+                        redis, seed=options["seed"], tell=lambda done: progress.update(bar, completed=done)
+                    )
+            finally:
+                empty(redis)
+        for line in (
+            f"cards {found.cards:,}, checks of all types {found.checks:,}",
+            f"planned in               {found.seed_seconds:8.1f} s",
+            f"first chunk in           {found.first_chunk_seconds:8.2f} s",
+            f"Redis per million checks {found.bytes_per_million / 1e6:8.0f} MB",
+            f"{found.moved:,} cards moved to another interval in {found.move_seconds:.1f} s",
+            f"card by card, a check    {found.check_one_by_one_seconds * 1e6:8.0f} us: {found.ratio:.0f} times as long",
+        ):
+            self.stdout.write(line)
+
+
+def _refuse_in_use(redis: Redis, number: int) -> None:
+    try:
+        others = redis.dbsize() - redis.exists(*OWN_KEYS)
+    except ResponseError as error:
+        raise CommandError(f"Redis database {number}: {error}") from None
+    # A run that was killed has left its queues.
+    if others:
+        raise CommandError(f"Redis database {number} is in use; choose another --database")
+    empty(redis)

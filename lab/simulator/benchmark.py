@@ -1,0 +1,123 @@
+"""How many small requests the simulator answers on one core, beside a bare server that answers a constant.
+
+Each runs in a process of its own, and is judged by the CPU time it spent: a noisy machine changes little.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from carriers.clients.signing import Signer
+from lab.simulator.fleet import CARRIERS
+from lab.simulator.http import Answer, HttpProtocol
+from lab.simulator.server import SimulatorServer
+
+CONNECTIONS = 32
+PATH = f"/c/{CARRIERS[0].code}/v1/usage"
+BODY = b'{"iccids":["' + CARRIERS[0].prefix.encode() + b'00000000000001"]}'
+SIGNER = Signer("demo", b"the benchmark's own")
+
+
+@dataclass(frozen=True)
+class SimulatorSpeed:
+    """Requests per second of CPU of the simulator and of the bare server, one card a request."""
+
+    simulator: float
+    bare: float
+
+    @property
+    def ratio(self) -> float:
+        """The simulator's share of what a server that does nothing reaches."""
+        return self.simulator / self.bare
+
+
+def measure(*, port: int, seconds: float) -> SimulatorSpeed:
+    """Measure both, one after the other, on `port` of 127.0.0.1."""
+    bare = _measure(_serve_bare, port, seconds)
+    return SimulatorSpeed(_measure(_serve_simulator, port, seconds), bare)
+
+
+def _measure(serve: Callable[[int], Awaitable[None]], port: int, seconds: float) -> float:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    server = context.Process(target=_run_server, args=(serve, port, ready), daemon=True)
+    server.start()
+    try:
+        if not ready.wait(20):
+            raise RuntimeError("the server did not start")
+        return uvloop.run(_load(port, seconds, server.pid or 0))
+    finally:
+        server.terminate()
+        server.join()
+
+
+def _run_server(serve: Callable[[int], Awaitable[None]], port: int, ready: Event) -> None:
+    async def run() -> None:
+        await serve(port)
+        ready.set()
+        await asyncio.sleep(3600)
+
+    uvloop.run(run())
+
+
+async def _serve_simulator(port: int) -> None:
+    await SimulatorServer(SIGNER).start(port)
+
+
+async def _serve_bare(port: int) -> None:
+    answer = Answer(200, b'{"code":0,"data":[]}')
+    loop = asyncio.get_running_loop()
+    await loop.create_server(lambda: HttpProtocol(lambda _: answer, set()), "127.0.0.1", port)
+
+
+class _Client(asyncio.Protocol):
+    """Sends the next request when the answer to the one before has come."""
+
+    def __init__(self, counter: list[int]) -> None:
+        self._counter = counter
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._transport.write(_request())
+
+    def data_received(self, data: bytes) -> None:
+        if not data.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"the server answered {data[:40]!r}")
+        self._counter[0] += 1
+        self._transport.write(_request())
+
+
+async def _load(port: int, seconds: float, server_pid: int) -> float:
+    counter = [0]
+    loop = asyncio.get_running_loop()
+    made = [
+        await loop.create_connection(lambda: _Client(counter), "127.0.0.1", port) for _ in range(CONNECTIONS)
+    ]
+    await asyncio.sleep(seconds / 4)
+    first, spent = counter[0], _cpu_seconds(server_pid)
+    await asyncio.sleep(seconds)
+    rate = (counter[0] - first) / (_cpu_seconds(server_pid) - spent)
+    for transport, _ in made:
+        transport.close()
+    return rate
+
+
+def _cpu_seconds(pid: int) -> float:
+    # proc(5): after the command's name in brackets, utime and stime are fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _request() -> bytes:
+    headers = SIGNER.headers(timestamp=int(time.time()), nonce=os.urandom(8).hex(), path=PATH, body=BODY)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY

@@ -1,0 +1,155 @@
+"""The simulator's paths: signed calls below `/c/<carrier>`, and what tests and operators ask below `/_sim`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+from carriers.clients.signing import Signer
+from lab.simulator.admission import Admission
+from lab.simulator.calls import CallLog
+from lab.simulator.clock import asked_clock, asked_moment
+from lab.simulator.faults import Fault, Faults
+from lab.simulator.gateway import BadRequestError, SimulatedGateway
+from lab.simulator.http import Answer, HttpProtocol, LateReply, Reply, Request
+from lab.simulator.kinds import KINDS, Wait
+
+CARRIER_PREFIX = "/c/"
+CARDS_PREFIX = "/_sim/cards/"
+
+
+class SimulatorServer:
+    """One asyncio server that plays all gateways."""
+
+    def __init__(self, signer: Signer, *, seed: int = 0) -> None:
+        """`signer` is the account that calls must be signed with."""
+        self._admission = Admission(signer)
+        self._gateway = SimulatedGateway()
+        self._calls = CallLog()
+        self._faults = Faults(seed=seed)
+        self._listening: list[asyncio.Server] = []
+        self._connections: set[asyncio.Transport] = set()
+
+    async def start(self, port: int) -> None:
+        """Listen on 127.0.0.1; end it with `close`."""
+        loop = asyncio.get_running_loop()
+        listening = await loop.create_server(
+            lambda: HttpProtocol(self.handle, self._connections), "127.0.0.1", port
+        )
+        self._listening.append(listening)
+
+    def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        for listening in self._listening:
+            listening.close()
+        for connection in list(self._connections):
+            connection.abort()
+
+    def handle(self, request: Request) -> Answer | LateReply:
+        """The answer to one request; a late reply when a fault hits."""
+        if request.target.startswith(CARRIER_PREFIX):
+            return self._carrier(request)
+        return self._beside(request)
+
+    def _beside(self, request: Request) -> Answer:
+        url = urlsplit(request.target)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        match (request.method, url.path):
+            case ("GET", "/_sim/calls"):
+                since = query.get("since", "0")
+                lines = self._calls.lines(since=int(since) if since.isdecimal() else 0)
+                return Answer(200, lines, "application/jsonl")
+            case ("PUT", "/_sim/faults"):
+                return self._put_fault(request.body)
+            case ("GET", "/_sim/clock"):
+                return self._clock()
+            case ("PUT", "/_sim/clock"):
+                return self._put_clock(request.body)
+            case ("GET", path) if path.startswith(CARDS_PREFIX):
+                return self._truth(path.removeprefix(CARDS_PREFIX), query.get("at"))
+        return _json({"error": "there is nothing at this path"}, 404)
+
+    def _carrier(self, request: Request) -> Answer | LateReply:
+        path, body = request.target, request.body
+        if request.method != "POST":
+            return _json({"code": 405, "message": "only POST"}, 405)
+        if not self._admission.admits(request.headers, path=path, body=body, now=time.time()):
+            return _json({"code": 401, "message": "bad signature"}, 401)
+        try:
+            asked = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            asked = None
+        if not isinstance(asked, dict):
+            return _json({"code": 400, "message": "the body must be a JSON object"}, 400)
+        faults = self._faults.drawn(path)
+        if faults:
+            return self._faulty(path, asked, faults)
+        begun = self._calls.begin()
+        answer = self._answer(path, asked)
+        self._calls.end(begun, path, _cards(asked))
+        return answer
+
+    @asynccontextmanager
+    async def _faulty(self, path: str, asked: dict[str, Any], faults: list[Fault]) -> AsyncIterator[Reply]:
+        begun, is_answered = self._calls.begin(), False
+        try:
+            for fault in faults:
+                played = KINDS[fault.kind](fault, lambda: self._answer(path, asked))
+                if not isinstance(played, Wait):
+                    break
+                await asyncio.sleep(played.seconds)
+            else:
+                played = self._answer(path, asked)
+            yield played
+            is_answered = True
+        finally:
+            # Of several faults, the one that the call got to.
+            self._calls.end(begun, path, _cards(asked), fault=fault.kind, is_answered=is_answered)
+
+    def _answer(self, path: str, asked: dict[str, Any]) -> Answer:
+        code, _, rest = path.removeprefix(CARRIER_PREFIX).partition("/")
+        try:
+            return _json(self._gateway.answer(code, f"/{rest}", asked))
+        except BadRequestError as error:
+            return _json({"code": 400, "message": str(error)}, 400)
+        except KeyError:
+            return _json({"code": 404, "message": "no such carrier or path"}, 404)
+
+    def _put_fault(self, body: bytes) -> Answer:
+        try:
+            fault = Fault.parse(orjson.loads(body))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        self._faults.put(fault)
+        return _json({"status": "ok"})
+
+    def _clock(self) -> Answer:
+        return _json({"now": self._gateway.clock().isoformat()})
+
+    def _put_clock(self, body: bytes) -> Answer:
+        try:
+            self._gateway.clock.set(asked_clock(orjson.loads(body)))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return self._clock()
+
+    def _truth(self, iccid: str, at: str | None) -> Answer:
+        try:
+            moment = asked_moment(at, name="at") if at else self._gateway.clock()
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        found = self._gateway.truth(iccid, at=moment)
+        return _json(found) if found else _json({"error": "no carrier has this card"}, 404)
+
+
+def _cards(asked: dict[str, Any]) -> list[str]:
+    cards = asked.get("iccids", [asked.get("iccid")])
+    return [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
+
+
+def _json(body: object, status: int = 200) -> Answer:
+    return Answer(status, orjson.dumps(body))

@@ -1,0 +1,86 @@
+"""The processes of the local stack that are our own."""
+
+import sys
+from collections.abc import Mapping
+
+from lab.stack.servers import LOCALHOST, Command
+from lab.stack.supervisor import Service
+
+CHECKS_PROCESSES = 4
+WEB_THREADS = 8
+# `bin/up` has run Django's checks once; seven more times would take seconds.
+_CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
+
+
+def simulator(variables: Mapping[str, str]) -> Service:
+    """The gateways."""
+    return _service(
+        "simulator", variables, "manage.py", "gateway_simulator", "--port", variables["SIMULATOR_PORT"]
+    )
+
+
+def web(variables: Mapping[str, str]) -> Service:
+    """Admin and API."""
+    bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
+    options = (
+        "--workers=1",
+        f"--threads={WEB_THREADS}",
+        "--worker-class=gthread",
+        "--graceful-timeout=3",
+        "--no-control-socket",
+    )
+    return _service("web", variables, "-m", "gunicorn", "config.wsgi", bind, *options)
+
+
+def checks_worker(variables: Mapping[str, str]) -> Service:
+    """The drains."""
+    return _worker("checks", variables, CHECKS_PROCESSES)
+
+
+def ticks_worker(variables: Mapping[str, str]) -> Service:
+    """Short tasks."""
+    return _worker("ticks", variables, 1)
+
+
+def background_worker(variables: Mapping[str, str]) -> Service:
+    """Long tasks. Two, so that the walk after a flush does not wait for somebody who counts."""
+    return _worker("background", variables, 2)
+
+
+def beat(variables: Mapping[str, str]) -> Service:
+    """The clock."""
+    return _celery("beat", variables, "beat", "--pidfile=", "--schedule=")
+
+
+def flower(variables: Mapping[str, str]) -> Service:
+    """The view of the workers; broker and password come by environment. It needs none of our code."""
+    options = (f"--address={LOCALHOST}", f"--port={variables['FLOWER_PORT']}")
+    return _service("flower", variables, "-m", "celery", "--quiet", "flower", *options)
+
+
+def engine_and_web(variables: Mapping[str, str]) -> list[Service]:
+    """What checks cards, and what a person opens first. They start first, and get the machine to themselves."""
+    return [make(variables) for make in (checks_worker, ticks_worker, beat, web)]
+
+
+def companions(variables: Mapping[str, str]) -> list[Service]:
+    """What nobody waits for at a start."""
+    return [make(variables) for make in (background_worker, flower)]
+
+
+def _worker(queue: str, variables: Mapping[str, str], processes: int) -> Service:
+    options = (
+        f"--queues={queue}",
+        f"--hostname={queue}@%h",
+        f"--concurrency={processes}",
+        "--without-mingle",
+    )
+    return _celery(f"worker-{queue}", variables, "worker", "--without-gossip", *options)
+
+
+def _celery(name: str, variables: Mapping[str, str], *arguments: str) -> Service:
+    return _service(name, variables, "-m", "celery", *_CELERY, *arguments)
+
+
+def _service(name: str, variables: Mapping[str, str], *arguments: str) -> Service:
+    return Service(name, Command((sys.executable, *arguments)), variables)
