@@ -5,7 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api import agents, api_tokens, operations, schema, users
 from carriers.api import carriers, gateways
-from polling.api import asking_gateways, concurrency, configs, failures, manual, pauses, views
+from polling.api import concurrency, configs, failures, manual, pauses, test_call, views
 
 __all__ = ["schema", "urlpatterns"]
 
@@ -23,7 +23,7 @@ urlpatterns = [
     *router.urls,
     re_path(
         r"^gateways/(?P<pk>[0-9]{1,18})/test-call$",
-        asking_gateways.GatewayCallView.as_view(),
+        test_call.GatewayCallView.as_view(),
         name="gateways-test-call",
     ),
     path("polling-concurrency", concurrency.ConcurrencyListView.as_view(), name="polling-concurrency"),

@@ -14,8 +14,9 @@ class PollingConfig(AppConfig):
 
     def ready(self) -> None:
         """Health watches that somebody claims, not that beat ticks."""
-        from polling import probes, receivers, system_checks  # noqa: F401 (importing registers them)
-        from polling.metrics import PollingCollector
+        from polling import system_checks  # noqa: F401 (importing registers them)
+        from polling.observe import health_checks
+        from polling.observe.metrics import PollingCollector
 
-        probes.register_all()
+        health_checks.register_all()
         metrics.register(PollingCollector())

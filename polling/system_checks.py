@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from carriers.models import MAX_TIMEOUT_SECONDS
 from common.redis.leases import LEASE_SECONDS
 from polling.conf import PollingSettings
-from polling.store.schedule import PORTION_CARDS
+from polling.schedule.schedule import PORTION_CARDS
 
 
 @register

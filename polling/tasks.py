@@ -9,15 +9,17 @@ from celery.signals import worker_ready
 from django.utils import timezone
 
 from common.redis.client import for_worker
-from polling import lateness, limits, recounting, replanning, statistics, wake_ups
-from polling.directory import DIRECTORY_SECONDS
-from polling.drain import outlet, stopping
-from polling.drain.running import Drain
-from polling.manual import restoring
-from polling.repairing import Repair
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store.wake_up import WakeUp
+from polling.engine import runtime, shutdown, wake_ups
+from polling.engine.loop import Drain
+from polling.observe import lateness, statistics
+from polling.planning import reconcile, recount
+from polling.planning.reconcile import Replanning
+from polling.planning.repair import Repair
+from polling.planning.seed import Seeding
+from polling.policy.config_snapshot import DIRECTORY_SECONDS
+from polling.schedule import limits
+from polling.schedule.wake_up import WakeUp
+from polling.triggers import restoring
 
 
 @shared_task(name="polling.wake_up", queue="ticks", expires=5, time_limit=10)
@@ -29,9 +31,9 @@ def wake_up() -> None:
 @shared_task(name="polling.drain", queue="checks", expires=60, time_limit=60)
 def drain() -> None:
     """Check what is due, for a few seconds."""
-    with stopping.on_sigterm():
+    with shutdown.on_sigterm():
         WakeUp(for_worker()).clear()
-        Drain(for_worker(), outlet.of_this_process(), Random(), send_next=drain.delay).run()
+        Drain(for_worker(), runtime.of_this_process(), Random(), send_next=drain.delay).run()
 
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
@@ -51,8 +53,8 @@ def repair() -> None:
 @shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
 def watch_configs() -> None:
     """Have cards planned anew when the configs say something else than the schedule, and counted when they changed."""
-    replanning.watch(for_worker(), send=replan.delay)
-    recounting.watch(for_worker(), send=recount.delay)
+    reconcile.watch(for_worker(), send=replan.delay)
+    recount.watch(for_worker(), send=count_cards.delay)
 
 
 @shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
@@ -62,9 +64,9 @@ def replan() -> None:
 
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)
-def recount() -> None:
+def count_cards() -> None:
     """Count the classes of cards, unless somebody does."""
-    recounting.recount(for_worker())
+    recount.recount(for_worker())
 
 
 @shared_task(name="polling.watch_triggers", queue="ticks", expires=10, time_limit=10)

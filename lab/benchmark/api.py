@@ -11,7 +11,7 @@ import requests
 from cards.models import Card
 from lab.benchmark.rates import percentile
 from lab.stack.stack import Stack
-from polling.manual.choosing import MOST_CARDS
+from polling.triggers.choosing import MOST_CARDS
 
 PREFIX = "/api/v1"
 MANUAL = "polling-manual-trigger"

@@ -18,9 +18,9 @@ def main(triggers: int, seconds: float, seed: int) -> None:
 
     from accounts.models import User
     from cards.models import CheckState, CheckType
-    from polling.manual.choosing import Wanted
-    from polling.manual.triggering import trigger
     from polling.models import ManualTrigger
+    from polling.triggers.choosing import Wanted
+    from polling.triggers.triggering import trigger
 
     user = User.objects.create_superuser("benchmark")
     lately = CheckState.objects.filter(

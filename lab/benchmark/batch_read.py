@@ -11,9 +11,9 @@ import orjson
 from redis import Redis
 
 from cards.models import Card, CheckType
-from polling.directory import Directory
-from polling.drain.loading import load
-from polling.store.schedule import Claim
+from polling.engine.hydrate import load
+from polling.policy.config_snapshot import Directory
+from polling.schedule.schedule import Claim
 
 KEY = "benchmark:cards"
 

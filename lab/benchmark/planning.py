@@ -10,11 +10,12 @@ from random import Random
 from redis import Redis
 
 from cards.models import Card, CheckType
-from polling import fleet, walking
 from polling.models import PollingConfig
-from polling.planning import Planner
-from polling.store import keys
-from polling.store.schedule import PlanMode
+from polling.planning import scan
+from polling.planning.planner import Planner
+from polling.policy import card_reader
+from polling.schedule import keys
+from polling.schedule.schedule import PlanMode
 
 # Enough to be steady; the whole fleet would take too long.
 ONE_BY_ONE = 3000
@@ -52,10 +53,10 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
     `redis` is empty before, and holds a schedule afterwards.
     """
     chance = Random(seed)
-    planner = walking.planner(redis)
+    planner = scan.planner(redis)
     used, begun = _used_bytes(redis), time.monotonic()
     first, cards, checks = 0.0, 0, 0
-    for step in walking.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY):
+    for step in scan.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY):
         first = first or time.monotonic() - begun
         cards, checks = cards + step.cards, checks + sum(step.added.values())
         tell(cards)
@@ -64,7 +65,7 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
     faster = replace(
         planner, rules=replace(planner.rules, configs=tuple(map(_faster, planner.rules.configs))), decided={}
     )
-    for step in walking.steps(faster, [CheckType.DATA_USAGE], mode=PlanMode.MOVE):
+    for step in scan.steps(faster, [CheckType.DATA_USAGE], mode=PlanMode.MOVE):
         moved += step.cards
     move_seconds = time.monotonic() - begun
     empty(redis)
@@ -95,7 +96,7 @@ def _seconds_one_by_one(planner: Planner, chance: Random) -> float:
     single = replace(planner, ramp=timedelta(), decided={})
     begun, checks = time.monotonic(), 0
     for card_id in chosen:
-        rows = fleet.rows_of([card_id])
+        rows = card_reader.rows_of([card_id])
         for check_type in CheckType:
             plan = single.draw_up(check_type, rows)
             single.carry_out(plan, mode=PlanMode.NEW_ONLY)

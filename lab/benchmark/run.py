@@ -13,10 +13,10 @@ from lab.benchmark.findings import Findings
 from lab.benchmark.proc import cpu_seconds
 from lab.benchmark.rates import Done
 from lab.stack.stack import ENGINE, Stack
-from polling.defaults import LIMITS
-from polling.limits import seats_of
 from polling.models import TaskType
-from polling.store import keys
+from polling.policy.defaults import LIMITS
+from polling.schedule import keys
+from polling.schedule.limits import seats_of
 
 READY_SECONDS = 60
 LATENESS_RESTS_SECONDS = 600

@@ -18,9 +18,9 @@ from lab.drill.judging import Course, judge
 from lab.drill.plan import BATCH_SIZE, GATEWAY_LIMIT, LATENCY_MS, LIMIT, REST_SECONDS, TYPE, Plan
 from lab.drill.registry import Drill
 from lab.stack.stack import private_stack
-from polling.defaults import LIMITS
-from polling.due import NEIGHBOURS, phase
 from polling.models import TaskType
+from polling.policy.defaults import LIMITS
+from polling.schedule.backoff import NEIGHBOURS, phase
 
 Say = Callable[[str], object]
 

@@ -8,9 +8,9 @@ from carriers import limits
 from lab.benchmark.proc import running
 from lab.drill.plan import TYPE
 from lab.stack.stack import Stack
-from polling.limits import seats_of
 from polling.models import TaskType
-from polling.store import keys
+from polling.schedule import keys
+from polling.schedule.limits import seats_of
 
 # In the demo's fleet each card is asked about at its carrier's default gateway.
 WANTING = """

@@ -31,7 +31,7 @@ from lab.stack.servers import (
     remove_folder,
 )
 from lab.stack.supervisor import Service, Supervisor, die_with_parent
-from polling.store import keys
+from polling.schedule import keys
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / ".run"

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedAdmin
 from cards.models import CheckType
-from polling import census
-from polling.demand import Demand, demand
-from polling.directory import Directory
-from polling.dry_run import dry_run, matched_cards
-from polling.fleet import Group
 from polling.models import PollingConfig
+from polling.policy import census
+from polling.policy.card_reader import Group
+from polling.policy.config_snapshot import Directory
+from polling.policy.demand import Demand, demand
+from polling.policy.dry_run import dry_run, matched_cards
 
 
 @admin.register(PollingConfig)

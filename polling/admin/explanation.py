@@ -14,8 +14,8 @@ from cards.admin import panels
 from cards.models import Card
 from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
-from polling.explaining import explain
-from polling.store.schedule import Place
+from polling.policy.explain import explain
+from polling.schedule.schedule import Place
 
 
 @admin.display(description=gettext_lazy("checks"))

@@ -11,7 +11,7 @@ from cards.admin.search import CardRowsAdmin
 from common.admin import BoundedPaginator
 from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
-from polling import parking
+from polling.engine import quarantine
 from polling.models import ParkedCheck
 
 
@@ -36,7 +36,7 @@ class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
     def release(self, request: HttpRequest, queryset: QuerySet[ParkedCheck]) -> None:
         """Put the chosen cards back into the schedule."""
         with redis_may_be_away("parked checks are not released") as absence:
-            released = parking.release(for_web(), queryset, by=request.user)
+            released = quarantine.release(for_web(), queryset, by=request.user)
             messages.success(request, _("%(count)d released; due at once.") % {"count": released})
         if absence.is_so:
             messages.warning(request, _("Redis does not answer; nothing was released. Try again soon."))

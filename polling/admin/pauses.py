@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_scoping import ScopedAdmin
 from common import database
 from common.admin import OwnedAdmin
-from polling import pausing
 from polling.models import Pause
+from polling.planning import pauses
 
 
 class PauseForm(forms.ModelForm[Pause]):
@@ -28,7 +28,7 @@ class PauseForm(forms.ModelForm[Pause]):
         """Exactly one of three."""
         cleaned = super().clean() or {}
         of = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
-        if wrong := pausing.why_not_of(*of):
+        if wrong := pauses.why_not_of(*of):
             # At a field: the constraint is then not told beside it.
             raise forms.ValidationError({"task_type": wrong})
         return cleaned
@@ -37,7 +37,7 @@ class PauseForm(forms.ModelForm[Pause]):
         """Later than it began, and within a year."""
         until: datetime = self.cleaned_data["until"]
         began = self.instance.created_at if self.instance.pk else database.now()
-        if wrong := pausing.why_not_until(until, begun=began):
+        if wrong := pauses.why_not_until(until, begun=began):
             raise forms.ValidationError(wrong)
         return until
 
@@ -77,12 +77,12 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
         """Save; cards that a longer or another pause had deferred come back."""
         before = list(Pause.objects.filter(pk=obj.pk).select_related("gateway")) if change else []
         super().save_model(request, obj, form, change)
-        pausing.end(before)
+        pauses.end(before)
 
     def delete_model(self, request: HttpRequest, obj: Pause) -> None:
         """End it."""
-        pausing.remove([obj])
+        pauses.remove([obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
         """End several."""
-        pausing.remove(queryset.select_related("gateway"))
+        pauses.remove(queryset.select_related("gateway"))

@@ -14,9 +14,9 @@ from cards.admin.cards import CardAdmin
 from cards.models import Card, CheckType
 from common import database
 from common.errors import DomainError
-from polling.manual.choosing import MOST_CARDS, Wanted
-from polling.manual.triggering import trigger
 from polling.models import ManualTrigger
+from polling.triggers.choosing import MOST_CARDS, Wanted
+from polling.triggers.triggering import trigger
 
 Action = Callable[[Any, HttpRequest, QuerySet[Card]], None]
 

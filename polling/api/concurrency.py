@@ -19,10 +19,11 @@ from common.api.etags import etag_of, require_match
 from common.api.strict import StrictSerializer
 from common.errors import DomainError
 from common.redis.client import for_web
-from polling import limits, monitoring
 from polling.api.serializers import HolderSerializer
 from polling.models import ConcurrencyLimit, TaskType
-from polling.monitoring import LimitState
+from polling.observe import monitoring
+from polling.observe.monitoring import LimitState
+from polling.schedule import limits
 
 MOST = 2_147_483_647
 TYPE_IN_PATH = OpenApiParameter("task_type", enum=TaskType.values, location=OpenApiParameter.PATH)

@@ -8,11 +8,11 @@ from rest_framework import serializers
 from accounts.api.keys_of_rows import VisibleKey
 from carriers.models import Carrier
 from common.api.strict import StrictModelSerializer
-from polling import census
 from polling.api.wire import ConditionField, StatusField
-from polling.dry_run import matched_cards
-from polling.fleet import Group
 from polling.models import PollingConfig
+from polling.policy import census
+from polling.policy.card_reader import Group
+from polling.policy.dry_run import matched_cards
 
 
 class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):

@@ -12,8 +12,8 @@ from common.api.strict import Parameters
 from polling.api.config_fields import PollingConfigSerializer
 from polling.api.drafts import DraftSerializer, DryRunSerializer, draft_of
 from polling.api.wire import StatusField
-from polling.dry_run import dry_run
 from polling.models import PollingConfig
+from polling.policy.dry_run import dry_run
 
 
 class PollingConfigParameters(Parameters):

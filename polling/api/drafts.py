@@ -8,10 +8,10 @@ from rest_framework import serializers
 from accounts.api.keys_of_rows import VisibleKey
 from common.api.strict import StrictSerializer
 from polling.api.config_fields import PollingConfigSerializer
-from polling.demand import Demand
-from polling.dry_run import Change, Load
-from polling.matching import Decision
 from polling.models import PollingConfig
+from polling.policy.demand import Demand
+from polling.policy.dry_run import Change, Load
+from polling.policy.matching import Decision
 
 BASIS = "config_id"
 

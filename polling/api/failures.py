@@ -15,7 +15,7 @@ from carriers.models import Gateway
 from common.api.asked import AskedView
 from common.api.pagination import CursorPages
 from common.api.strict import Parameters
-from polling.directory import Directory
+from polling.policy.config_snapshot import Directory
 
 
 class FailureParameters(Parameters):

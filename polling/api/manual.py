@@ -30,10 +30,10 @@ from polling.api.manual_fields import (
     TriggerKeySerializer,
     TriggerStatusSerializer,
 )
-from polling.manual import triggering
-from polling.manual.choosing import Condition, Wanted
 from polling.models import ManualTrigger
 from polling.models.trigger import ManualTriggerQuerySet
+from polling.triggers import triggering
+from polling.triggers.choosing import Condition, Wanted
 
 MOST_COUNTED = 10_001
 

@@ -9,8 +9,8 @@ from accounts.scoping import sees_everything
 from cards.models import Card, CheckType
 from common.api.key_field import KeyField
 from common.api.strict import Parameters, StrictModelSerializer, StrictSerializer
-from polling.manual.choosing import MOST_CARDS
 from polling.models import ManualItem, ManualTrigger
+from polling.triggers.choosing import MOST_CARDS
 
 
 class SingleSerializer(StrictSerializer):

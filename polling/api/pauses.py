@@ -14,8 +14,8 @@ from accounts.api.scoped import Created, Deleted, Listed, Shown
 from carriers.models import Carrier, Gateway
 from common import database
 from common.api.strict import Parameters, StrictModelSerializer
-from polling import pausing
 from polling.models import Pause, TaskType
+from polling.planning import pauses
 
 
 class NoneOrTaskType(serializers.ChoiceField):
@@ -58,9 +58,9 @@ class PauseSerializer(StrictModelSerializer[Pause]):
         """Of one thing, and with an end to come."""
         attrs["task_type"] = attrs.get("task_type") or ""
         of = (attrs["task_type"], attrs.get("carrier"), attrs.get("gateway"))
-        if wrong := pausing.why_not_of(*of):
+        if wrong := pauses.why_not_of(*of):
             raise ValidationError({"task_type": ErrorDetail(wrong, code="not_of_one_thing")})
-        if wrong := pausing.why_not_until(attrs["until"], begun=database.now()):
+        if wrong := pauses.why_not_until(attrs["until"], begun=database.now()):
             raise ValidationError({"until": ErrorDetail(wrong, code="invalid")})
         return attrs
 
@@ -102,4 +102,4 @@ class PauseViewSet(Listed[Pause], Shown[Pause], Created[Pause], Deleted[Pause]):
 
     def perform_destroy(self, row: Pause) -> None:
         """End it early: its cards come back over a minute."""
-        pausing.remove([row])
+        pauses.remove([row])

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from common.api.strict import Parameters
-from polling.monitoring import TaskState
+from polling.observe.monitoring import TaskState
 
 MAX_WINDOW_SECONDS = 3600
 

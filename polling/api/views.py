@@ -7,7 +7,6 @@ from rest_framework.response import Response
 from accounts.api.permissions import MaySeeSystem
 from common.api.asked import AskedView
 from common.redis.client import for_web
-from polling import monitoring
 from polling.api.serializers import (
     InitProgressSerializer,
     OverviewSerializer,
@@ -15,6 +14,7 @@ from polling.api.serializers import (
     TaskStateSerializer,
     WindowParameters,
 )
+from polling.observe import monitoring
 
 
 class QueuesView(AskedView):

@@ -10,8 +10,8 @@ from typing import Any
 from cards.metering import Tariff
 from cards.models import CheckType
 from carriers.clients.base import CardError, GatewayClient
-from polling.card_class import CardClass
-from polling.store.schedule import Claim
+from polling.checks.card_profile import CardClass
+from polling.schedule.schedule import Claim
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 
 from cards import quota_states, suspension
 from cards.models import CheckType
-from polling.card_class import CardClass
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import LocalCheck, Outcome, Result
+from polling.checks.card_profile import CardClass
 
 
 class PackageCheck(LocalCheck):

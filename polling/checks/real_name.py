@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from cards import observations
 from cards.models import Card, CheckType
 from carriers.clients.base import GatewayClient, RealName
-from polling.card_class import CardClass
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
+from polling.checks.card_profile import CardClass
 
 
 class RealNameCheck(GatewayCheck):

@@ -11,7 +11,7 @@ from redis import Redis
 
 from accounts.models import ApiToken
 from accounts.roles import Role
-from polling.defaults import make_missing
+from polling.policy.defaults import make_missing
 from tests.api.calling import Caller
 from tests.factories import AgentFactory, CarrierFactory, GatewayFactory, PauseFactory, UserFactory
 

@@ -15,9 +15,9 @@ import pytest
 from django.utils import timezone
 from redis import Redis
 
-from polling import limits
-from polling.defaults import make_missing
 from polling.models import trigger
+from polling.policy.defaults import make_missing
+from polling.schedule import limits
 from tests.api.calling import Caller
 from tests.api.test_access import ROW, TABLE
 from tests.factories import AgentFactory, CardFactory, GatewayFactory, SubscriptionFactory

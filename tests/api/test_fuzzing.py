@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from accounts import tokens
 from accounts.conf import AccountsSettings
 from accounts.models import Agent, ApiToken
-from polling.defaults import make_missing
+from polling.policy.defaults import make_missing
 from tests.factories import (
     AgentFactory,
     CardFactory,

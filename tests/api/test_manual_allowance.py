@@ -11,9 +11,9 @@ from django.db import connection
 from django.utils import timezone
 from redis import Redis
 
-from polling.manual import allowance
-from polling.manual.allowance import day_of
 from polling.models import ManualItem, ManualTrigger
+from polling.triggers import allowance
+from polling.triggers.allowance import day_of
 from tests.api.calling import Caller, code_of
 from tests.api.triggers import BATCH, SINGLE, accepted
 from tests.factories import AgentFactory, CardFactory, ManualTriggerFactory

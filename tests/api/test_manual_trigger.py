@@ -89,7 +89,7 @@ def test_cards_are_named_by_a_condition(operator: Caller, redis: Redis) -> None:
 def test_a_condition_takes_a_thousand_cards_at_most(
     operator: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from polling.manual import choosing
+    from polling.triggers import choosing
 
     monkeypatch.setattr(choosing, "MOST_CARDS", 3)
     CardFactory.create_batch(4, category="industry")

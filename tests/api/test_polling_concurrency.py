@@ -8,10 +8,9 @@ from carriers import keys as gateway_keys
 from carriers import limits as gateway_limits
 from carriers.models import Gateway
 from common.redis.leases import SeatPool
-from polling import limits
-from polling.defaults import make_missing
 from polling.models import ConcurrencyLimit
-from polling.store import keys
+from polling.policy.defaults import make_missing
+from polling.schedule import keys, limits
 from tests.api.calling import Caller, code_of, fields_refused
 from tests.factories import GatewayFactory
 

@@ -8,7 +8,7 @@ from redis import Redis
 
 from audit.models import Action
 from audit.recording import record
-from polling.defaults import make_missing
+from polling.policy.defaults import make_missing
 from tests.api.calling import Caller
 from tests.factories import (
     AgentFactory,

@@ -60,7 +60,7 @@ def test_a_limit_that_was_changed_while_redis_went_away_is_kept_for_later(
 ) -> None:
     gateway = GatewayFactory.create()
     operator = Caller.of("operator")
-    for module in ("polling.limits", "carriers.limits", "polling.api.concurrency"):
+    for module in ("polling.schedule.limits", "carriers.limits", "polling.api.concurrency"):
         monkeypatch.setattr(f"{module}.for_web", lambda: Redis(port=1))
 
     changed = operator.put("polling-concurrency/carddata", {"max_concurrency": 7})

@@ -4,7 +4,7 @@ from typing import Any
 
 from redis import Redis
 
-from polling.store import keys
+from polling.schedule import keys
 from tests.api.calling import Caller
 
 SINGLE, BATCH, CONDITION = (f"polling-manual-trigger/{kind}" for kind in ("single", "batch", "by-condition"))

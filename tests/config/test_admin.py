@@ -16,12 +16,11 @@ from carriers import keys as gateway_keys
 from carriers.models import Gateway
 from common.fields import Sealed
 from common.redis import holders
-from polling import limits
 from polling.admin import parked as polling_admin
-from polling.defaults import make_missing
 from polling.models import ConcurrencyLimit
-from polling.store import keys
-from polling.store.schedule import Schedule
+from polling.policy.defaults import make_missing
+from polling.schedule import keys, limits
+from polling.schedule.schedule import Schedule
 from tests.factories import AgentFactory, CardFactory, GatewayFactory, UserFactory
 from tests.gateway import SECRET
 

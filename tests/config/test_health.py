@@ -16,12 +16,12 @@ from accounts.models import ApiToken, User
 from common import probes, probing
 from common.health import Finding, Level, components, register
 from config import health
-from polling import limits
-from polling import probes as polling_probes
-from polling.defaults import make_missing
 from polling.models import ConcurrencyLimit
-from polling.store.epoch import Epoch
-from polling.store.schedule import Schedule
+from polling.observe import health_checks as polling_probes
+from polling.policy.defaults import make_missing
+from polling.schedule import limits
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import Schedule
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.conftest import Stack
 
 NORTHWIND = "name LIKE 'Northwind%'"

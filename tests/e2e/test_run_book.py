@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.conftest import MakeStack, Stack
 
 pytestmark = pytest.mark.processes

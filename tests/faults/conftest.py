@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from lab.stack.servers import PostgresServer
 from lab.stack.stack import Stack as LocalStack
-from polling.store import keys
-from polling.store.schedule import Schedule
+from polling.schedule import keys
+from polling.schedule.schedule import Schedule
 from tests import model
 
 

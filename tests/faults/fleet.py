@@ -30,8 +30,8 @@ def main() -> None:
 def prepare(*, is_unread: bool, has_real_names: bool) -> None:
     from cards.models import CardUsage, CheckState
     from lab.stack.prepare import ensure_admin
-    from polling import defaults
     from polling.models import PollingConfig
+    from polling.policy import defaults
 
     ensure_admin(os.environ["ADMIN_PASSWORD"])
     defaults.make_missing()

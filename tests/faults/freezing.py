@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cards.models import CheckType
 from polling.checks.base import Check, Outcome, Result
-from polling.drain import recording
+from polling.engine import recording
 
 FREEZES_AT = Path(os.environ["FREEZES_AT"])
 _write = recording._write

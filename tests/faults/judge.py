@@ -5,8 +5,8 @@ from datetime import datetime
 
 from redis.exceptions import RedisError
 
-from polling.store import keys
-from polling.store.schedule import Schedule
+from polling.schedule import keys
+from polling.schedule.schedule import Schedule
 from tests.faults.conftest import Stack
 
 TYPE = "carddata"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lab.stack import processes
-from polling.limits import seats_of
+from polling.schedule.limits import seats_of
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import (
     TYPE,

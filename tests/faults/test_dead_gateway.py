@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from lab.simulator.fleet import CARRIERS
-from polling.store import keys
-from polling.store.schedule import Schedule
+from polling.schedule import keys
+from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import TYPE, law_holds, read_since
 from tests.faults.test_sick_gateway import is_open

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from lab.drill.call_log import most_at_one_gateway
-from polling.limits import seats_of
-from polling.store import keys
+from polling.schedule import keys
+from polling.schedule.limits import seats_of
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import TYPE, asked_since, law_holds
 

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.conftest import MakeStack, Stack
 
 pytestmark = pytest.mark.faults

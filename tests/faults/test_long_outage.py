@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.conftest import MakeStack
 from tests.faults.judge import TYPE, checked, claimed, law_holds, wanting
 

@@ -6,7 +6,7 @@ import pytest
 
 from lab.stack import processes
 from lab.stack.supervisor import Service
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import TYPE, WANTING, checked, law_holds, wanting
 

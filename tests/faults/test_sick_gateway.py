@@ -8,9 +8,9 @@ import pytest
 
 from carriers import keys as gateway_keys
 from lab.simulator.fleet import CARRIERS
-from polling.drain.asking import SLOW_MS
-from polling.due import AWAY_SECONDS
-from polling.store.schedule import Schedule
+from polling.engine.ask import SLOW_MS
+from polling.schedule.backoff import AWAY_SECONDS
+from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.judge import TYPE, law_holds
 

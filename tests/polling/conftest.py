@@ -7,7 +7,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
+from polling.engine.runtime import Outlet
 from tests.gateway import running_simulator
 
 
@@ -38,8 +38,8 @@ def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
     from django.utils import timezone
 
     from cards import usage_partitions
-    from polling import defaults
     from polling.conf import PollingSettings
+    from polling.policy import defaults
 
     settings.POLLING = PollingSettings(seed_ramp_seconds=0)
     defaults.make_missing()

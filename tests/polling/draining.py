@@ -8,9 +8,9 @@ from redis import Redis
 
 from carriers.models import Gateway
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.seeding import Seeding
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
 from tests.factories import GatewayFactory
 
 TYPE = "carddata"

@@ -7,11 +7,11 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CheckState
-from polling import replanning
 from polling.models import PollingConfig
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning import reconcile
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import CardFactory, CarrierFactory
 from tests.polling.draining import TYPE
 
@@ -39,7 +39,7 @@ def due_in(redis: Redis) -> dict[int, float]:
 def is_outdated(redis: Redis) -> bool:
     """Whether the tick would send for a replanning."""
     sent: list[bool] = []
-    replanning.watch(redis, send=lambda: sent.append(True))
+    reconcile.watch(redis, send=lambda: sent.append(True))
     return bool(sent)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import inf
 
-from polling.store.schedule import PARK_AFTER, SUSPECT_AFTER
+from polling.schedule.schedule import PARK_AFTER, SUSPECT_AFTER
 
 
 @dataclass

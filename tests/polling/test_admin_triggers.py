@@ -5,7 +5,7 @@ from django.test import Client
 from redis import Redis
 
 from polling.models import ManualTrigger
-from polling.store import keys
+from polling.schedule import keys
 from tests.factories import CardFactory, UserFactory
 
 LIST = "/admin/cards/card/"

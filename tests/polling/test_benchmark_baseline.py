@@ -9,7 +9,7 @@ from redis import Redis
 from cards.models import CardUsage, CheckState, Subscription, UsageRecord
 from lab.benchmark.baseline.checking import check_card
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
+from polling.engine.runtime import Outlet
 from tests.factories import CardFactory, SubscriptionFactory
 from tests.polling.draining import TYPE, drain, gateway
 

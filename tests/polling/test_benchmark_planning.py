@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from redis import Redis
 
-from polling import defaults
 from polling.models import ClassCensus
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys
 from tests.factories import CardFactory, SubscriptionFactory
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from cards.models import CheckType
 from common.redis import holders
 from common.redis.leases import CALL_SECONDS, Occupancy
-from polling.drain.bereavement import Bereavement
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.schedule import PlanMode, Schedule
+from polling.engine.orphan_rescue import Bereavement
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import PlanMode, Schedule
 
 TYPE = CheckType.DATA_USAGE
 TTL = timedelta(seconds=60)

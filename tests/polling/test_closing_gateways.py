@@ -10,9 +10,9 @@ from cards import lifecycle
 from cards.models import Card
 from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
-from polling.due import AWAY_SECONDS
 from polling.models import Pause
-from polling.seeding import Seeding
+from polling.planning.seed import Seeding
+from polling.schedule.backoff import AWAY_SECONDS
 from tests.factories import GatewayFactory, PauseFactory
 from tests.polling.replans import due_in, is_outdated, read_just_now, replan
 

@@ -7,16 +7,17 @@ import pytest
 from redis import Redis
 
 from carriers.breakers import Rest
-from polling import defaults, limits
-from polling.doctor import gateways, planning, processes, results, servers
-from polling.doctor.finding import Finding, Verdict
-from polling.doctor.gates import seats
-from polling.doctor.processes import Crew
-from polling.doctor.walk import troubles, walk
-from polling.lateness import Lateness
-from polling.monitoring import Holder, InitProgress, LatenessState, LimitState, QueueState, TaskState
-from polling.store.histogram import BUCKETS
-from polling.store.stats import Counted
+from polling.observe.doctor import gateways, planning, processes, results, servers
+from polling.observe.doctor.finding import Finding, Verdict
+from polling.observe.doctor.gates import seats
+from polling.observe.doctor.processes import Crew
+from polling.observe.doctor.walk import troubles, walk
+from polling.observe.lateness import Lateness
+from polling.observe.monitoring import Holder, InitProgress, LatenessState, LimitState, QueueState, TaskState
+from polling.policy import defaults
+from polling.schedule import limits
+from polling.schedule.histogram import BUCKETS
+from polling.schedule.stats import Counted
 
 EVERYBODY = {"ticks": ["t@a"], "checks": ["c@a", "c@b"], "background": ["b@a"]}
 OPEN, HELD = Rest(timedelta(seconds=12), is_open=True), Rest(timedelta(seconds=40), is_open=False)

@@ -11,13 +11,13 @@ from redis import Redis
 
 from cards.models import Card, CardUsage, CheckState, Subscription
 from lab.simulator.remote import RunningSimulator
-from polling import pausing
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
 from polling.models import ClassCensus, Pause
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning import pauses
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import (
     CardFactory,
     CarrierFactory,
@@ -117,7 +117,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
     # When it ends by itself they do not come at the same moment.
     assert week - 10 <= min(seconds) < max(seconds) - 20 <= week + 50
 
-    pausing.end([pause])
+    pauses.end([pause])
     pause.delete()
     assert Replanning(redis).run() == 20
     Drain(redis, outlet, Random(1)).run()
@@ -133,7 +133,7 @@ def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
     def ended(**what: Any) -> list[int]:
         """The carriers whose cards are planned anew."""
         before = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
-        pausing.end([Pause(reason="x", owner=owner, until=until, **what)])
+        pauses.end([Pause(reason="x", owner=owner, until=until, **what)])
         after = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
         ClassCensus.objects.update(carddata_interval=1800)
         return sorted(carrier for carrier in before if after[carrier] != before[carrier])

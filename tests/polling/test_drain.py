@@ -14,14 +14,13 @@ from cards.models import Card, CardUsage, CheckState, UsageRecord
 from lab.demo.carriers import ensure_carriers
 from lab.demo.fleet import generate
 from lab.simulator.remote import RunningSimulator
-from polling import limits
 from polling.checks import data_usage
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
 from polling.models import ConcurrencyLimit, PollingConfig
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.schedule import keys, limits
 from tests.factories import CardFactory, GatewayFactory
 from tests.gateway import SECRET
 from tests.polling.draining import TYPE, drain, gateway

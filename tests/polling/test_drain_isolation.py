@@ -12,13 +12,12 @@ from redis import Redis
 
 from cards.models import CheckState
 from lab.simulator.remote import RunningSimulator
-from polling import limits
-from polling.drain import lifetime
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.schedule import Schedule, Which
+from polling.engine import lifetime
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
+from polling.schedule import keys, limits
+from polling.schedule.schedule import Schedule, Which
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE, drain, gateway
 

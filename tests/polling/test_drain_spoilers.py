@@ -23,10 +23,10 @@ from carriers.clients.base import (
 from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
 from polling.checks import data_usage
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE, drain
 

@@ -14,13 +14,13 @@ from redis import Redis
 from cards.models import CheckState
 from carriers import keys as gateway_keys
 from lab.simulator.remote import RunningSimulator
-from polling import directory, limits
 from polling.conf import PollingSettings
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
 from polling.models import ConcurrencyLimit, PollingConfig
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.seed import Seeding
+from polling.policy import config_snapshot
+from polling.schedule import keys, limits
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE, drain, gateway, while_draining
 
@@ -169,7 +169,7 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
     def away() -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(directory.Directory, "read", away)
+    monkeypatch.setattr(config_snapshot.Directory, "read", away)
     with pytest.raises(OperationalError):
         Drain(redis, outlet, Random(1), send_next=lambda: sent.append(1)).run()
 

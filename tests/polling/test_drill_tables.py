@@ -16,8 +16,8 @@ from lab.drill import tables
 from lab.drill.books import Book, books, has_used, miscounted
 from lab.simulator.remote import RunningSimulator
 from lab.stack.stack import Stack
-from polling.limits import seats_of
-from polling.store import keys
+from polling.schedule import keys
+from polling.schedule.limits import seats_of
 
 pytestmark = pytest.mark.django_db
 TYPE = "carddata"

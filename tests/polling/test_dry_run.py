@@ -10,12 +10,12 @@ from redis import Redis
 
 from accounts.models import User
 from cards.models import Card
-from polling import census, defaults
-from polling.demand import demand
-from polling.directory import Directory
-from polling.dry_run import DryRun, dry_run
 from polling.models import ClassCensus, PollingConfig
-from polling.seeding import Seeding
+from polling.planning.seed import Seeding
+from polling.policy import census, defaults
+from polling.policy.config_snapshot import Directory
+from polling.policy.demand import demand
+from polling.policy.dry_run import DryRun, dry_run
 from tests.factories import AgentFactory, CardFactory, CarrierFactory, GatewayFactory, UserFactory
 from tests.polling.draining import TYPE
 

@@ -11,13 +11,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from accounts.models import User
 from cards.models import Card, CheckType
 from carriers.breakers import Breakers, Tally
-from polling import defaults
 from polling.admin import explanation
-from polling.explaining import explain
-from polling.matching import Decision
 from polling.models import PollingConfig
-from polling.receivers import replan
-from polling.store.schedule import Schedule
+from polling.planning.receivers import replan
+from polling.policy import defaults
+from polling.policy.explain import explain
+from polling.policy.matching import Decision
+from polling.schedule.schedule import Schedule
 from tests.factories import CardFactory, DeviceFactory, GatewayFactory, PauseFactory, SubscriptionFactory
 from tests.polling.draining import TYPE
 

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
+from polling.engine.runtime import Outlet
 from tests.factories import CardFactory
 from tests.polling.draining import drain, gateway
 

@@ -14,11 +14,10 @@ from carriers import keys as gateway_keys
 from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
 from lab.simulator.remote import RunningSimulator
-from polling import limits
 from polling.conf import PollingSettings
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.store import keys
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.schedule import keys, limits
 from tests.factories import CardFactory, PauseFactory
 from tests.polling.draining import TYPE, drain, gateway
 

@@ -12,16 +12,18 @@ from redis import Redis
 
 from cards.models import CheckState
 from carriers.models import Gateway
-from polling import census, defaults, seeding, wake_ups
 from polling.conf import PollingSettings
-from polling.due import AWAY_SECONDS
+from polling.engine import wake_ups
 from polling.models import ClassCensus, PollingConfig
-from polling.rules import Rules
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.progress import SeedProgress, Walked
-from polling.store.schedule import Schedule
+from polling.planning import seed
+from polling.planning.seed import Seeding
+from polling.policy import census, defaults
+from polling.policy.rules import Rules
+from polling.schedule import keys
+from polling.schedule.backoff import AWAY_SECONDS
+from polling.schedule.epoch import Epoch
+from polling.schedule.progress import SeedProgress, Walked
+from polling.schedule.schedule import Schedule
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.walks import QUEUE, Died, die, due_in, walk
 
@@ -177,7 +179,7 @@ def test_a_walk_whose_schedule_is_dropped_meanwhile_is_in_vain_and_the_next_one_
 
     def drop(done: int) -> None:
         if done == 4:
-            seeding.drop(redis)
+            seed.drop(redis)
 
     assert Seeding(redis, drop).run() is None
     assert redis.get(keys.EPOCH) is None

@@ -7,11 +7,12 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
-from polling import defaults, lateness, monitoring
-from polling.lateness import Lateness
 from polling.models import PollingConfig
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.observe import lateness, monitoring
+from polling.observe.lateness import Lateness
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys
 from tests.factories import CardFactory, CheckStateFactory, SubscriptionFactory
 
 pytestmark = pytest.mark.django_db

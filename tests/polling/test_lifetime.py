@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from polling.drain.lifetime import LINGER_SECONDS, Lifetime
+from polling.engine.lifetime import LINGER_SECONDS, Lifetime
 
 
 def test_when_one_stream_fails_the_others_end_and_no_successor_is_called_for() -> None:

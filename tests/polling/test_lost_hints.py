@@ -8,11 +8,11 @@ from django.utils import timezone
 from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.manual import restoring, triggering
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.schedule import Schedule, Settlement, Which
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from polling.schedule.schedule import Schedule, Settlement, Which
+from polling.triggers import restoring, triggering
 from tests.factories import CardFactory
 from tests.polling.draining import TYPE, drain, gateway
 from tests.polling.triggering import ask_for, asked, not_due, run, state_of

@@ -10,11 +10,11 @@ from redis import Redis
 
 from cards.models import Card, CheckType
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.manual import triggering
+from polling.engine.runtime import Outlet
 from polling.models import ManualTrigger, Pause, PollingConfig
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from polling.triggers import triggering
 from tests.factories import CardFactory, GatewayFactory, PauseFactory, UserFactory
 from tests.polling.draining import TYPE, gateway, while_draining
 from tests.polling.triggering import ask_for, asked, not_due, results_of, run, state_of

@@ -13,12 +13,13 @@ from redis import Redis
 
 from cards.models import Card, CheckType, Subscription
 from carriers.models import Carrier
-from polling import census, walking
-from polling.card_class import CardClass
-from polling.matching import decide
+from polling.checks.card_profile import CardClass
 from polling.models import ClassCensus, PollingConfig
-from polling.store import keys
-from polling.store.schedule import PlanMode
+from polling.planning import scan
+from polling.policy import census
+from polling.policy.matching import decide
+from polling.schedule import keys
+from polling.schedule.schedule import PlanMode
 from tests.factories import CardFactory, CarrierFactory, DeviceFactory, GatewayFactory, SubscriptionFactory
 
 INTERVALS = (None, 0, 30, 60, 1800)
@@ -127,8 +128,8 @@ def test_the_queues_hold_what_sql_says_of_each_card(redis: Redis, seed: int) -> 
             ends_at = datetime(2026, 2, 1, tzinfo=UTC) if is_ended else None
             SubscriptionFactory.create(card=card, kind=kind, ends_at=ends_at)
 
-    planner = walking.planner(redis)
-    list(walking.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY))
+    planner = scan.planner(redis)
+    list(scan.steps(planner, tuple(CheckType), mode=PlanMode.NEW_ONLY))
     census.take(planner.rules)
     census.publish(redis)
 

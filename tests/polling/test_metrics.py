@@ -13,10 +13,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from accounts import tokens
 from accounts.models import ApiToken
 from cards.models import CheckState
-from polling import limits, metrics
-from polling.defaults import make_missing
-from polling.seeding import Seeding
-from polling.store.schedule import Counts, Schedule, Settlement
+from polling.observe import metrics
+from polling.planning.seed import Seeding
+from polling.policy.defaults import make_missing
+from polling.schedule import limits
+from polling.schedule.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory, GatewayFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

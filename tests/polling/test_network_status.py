@@ -9,8 +9,8 @@ from redis import Redis
 from cards.models import Card, CardEvent
 from carriers.clients.signing import Signer
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.store import keys
+from polling.engine.runtime import Outlet
+from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.gateway import SECRET
 from tests.polling.draining import TYPE, drain, gateway

@@ -11,10 +11,10 @@ from redis.retry import Retry
 from cards.models import CheckType
 from common.redis.leases import SeatKeys, SeatPool
 from lab.stack.servers import free_port
-from polling.drain.settling import Hand
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.schedule import PlanMode, Schedule
+from polling.engine.disposition import Hand
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import PlanMode, Schedule
 
 TYPE = CheckType.DATA_USAGE
 SEATS = SeatKeys("seats", "limit", "current")

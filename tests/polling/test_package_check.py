@@ -12,10 +12,10 @@ from redis import Redis
 from cards import quota_states, subscriptions, suspension
 from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import (
     AgentFactory,
     CardFactory,

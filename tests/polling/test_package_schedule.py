@@ -13,10 +13,10 @@ from cards import subscriptions
 from cards.models import Card, CardUsage, CheckState, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import (
     CardFactory,
     PauseFactory,

@@ -6,8 +6,8 @@ from django.utils import timezone
 from redis import Redis
 
 from cards.models import CheckState, CheckType
-from polling import defaults
-from polling.store import keys
+from polling.policy import defaults
+from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.polling.walks import QUEUE, walk
 

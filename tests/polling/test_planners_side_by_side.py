@@ -15,13 +15,14 @@ from redis import Redis
 
 from cards import lifecycle
 from cards.models import Card, CheckType
-from polling import defaults, recounting
 from polling.conf import PollingSettings
 from polling.models import PollingConfig
-from polling.repairing import Repair
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning import recount
+from polling.planning.reconcile import Replanning
+from polling.planning.repair import Repair
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.polling.draining import TYPE
 
@@ -68,7 +69,7 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
         lambda: Replanning(redis).run(),
         lambda: Seeding(redis).run(),
         lambda: Repair(redis).run(),
-        lambda: recounting.recount(redis),
+        lambda: recount.recount(redis),
     ]
     with ThreadPoolExecutor(len(work)) as pool:
         times = list(pool.map(repeat, work))
@@ -77,7 +78,7 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
     # It is quiet again: what is outdated is planned anew, as the next tick does it.
     Replanning(redis).run()
     redis.delete(keys.CENSUS_RESTS)
-    recounting.recount(redis)
+    recount.recount(redis)
 
     wanted = wanting()
     assert wanted <= scheduled(redis)

@@ -19,10 +19,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from redis import Redis
 
-from polling import defaults, lateness, limits
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.schedule import Counts, Schedule, Settlement
+from polling.observe import lateness
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys, limits
+from polling.schedule.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory, GatewayFactory
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from common.health import Level
-from polling.probes import claiming
+from polling.observe.health_checks import claiming
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cards.models import CheckType
-from polling import due
-from polling.card_class import CardClass
+from polling.checks.card_profile import CardClass
 from polling.checks.registry import CHECKS
 from polling.conf import PollingSettings
-from polling.defaults import CONFIGS
-from polling.matching import interval_for
 from polling.models import PollingConfig
-from polling.store.histogram import BUCKETS, percentile
+from polling.policy.defaults import CONFIGS
+from polling.policy.matching import interval_for
+from polling.schedule import backoff
+from polling.schedule.histogram import BUCKETS, percentile
 from polling.system_checks import problems
 
 HALF_HOUR = timedelta(minutes=30)
@@ -80,22 +80,26 @@ def test_an_answered_card_is_due_after_its_interval_give_or_take_a_tenth(
 ) -> None:
     interval = timedelta(seconds=seconds)
 
-    assert interval * 0.9 <= due.after_answer(interval, card, now) <= interval * 1.1
+    assert interval * 0.9 <= backoff.after_answer(interval, card, now) <= interval * 1.1
 
 
 def test_who_is_answered_about_in_time_keeps_to_its_interval_and_who_is_late_takes_the_next_moment() -> None:
     interval = timedelta(seconds=30)
-    due_at = 1000 + due.after_answer(interval, 7, 1000).total_seconds()
+    due_at = 1000 + backoff.after_answer(interval, 7, 1000).total_seconds()
 
-    assert 2.9 + due.after_answer(interval, 7, due_at + 2.9).total_seconds() == pytest.approx(30, abs=0.001)
-    assert 3.1 + due.after_answer(interval, 7, due_at + 3.1).total_seconds() == pytest.approx(36, abs=0.001)
+    assert 2.9 + backoff.after_answer(interval, 7, due_at + 2.9).total_seconds() == pytest.approx(
+        30, abs=0.001
+    )
+    assert 3.1 + backoff.after_answer(interval, 7, due_at + 3.1).total_seconds() == pytest.approx(
+        36, abs=0.001
+    )
 
 
 def test_neighbours_that_were_answered_about_one_after_the_other_fall_due_at_the_same_moment() -> None:
     now = 1_700_000_000.0
     moments = [
-        later + due.after_answer(HALF_HOUR, 3200 + card, now + later).total_seconds()
-        for card in range(due.NEIGHBOURS)
+        later + backoff.after_answer(HALF_HOUR, 3200 + card, now + later).total_seconds()
+        for card in range(backoff.NEIGHBOURS)
         for later in (0, 0.3, 2)
     ]
 
@@ -103,7 +107,10 @@ def test_neighbours_that_were_answered_about_one_after_the_other_fall_due_at_the
 
 
 def test_others_fall_due_evenly_over_a_fifth_of_the_interval() -> None:
-    blocks = [due.after_answer(HALF_HOUR, card, 0).total_seconds() for card in range(1, 6400, due.NEIGHBOURS)]
+    blocks = [
+        backoff.after_answer(HALF_HOUR, card, 0).total_seconds()
+        for card in range(1, 6400, backoff.NEIGHBOURS)
+    ]
 
     assert len(set(blocks)) == 200
     in_order = sorted(blocks)
@@ -114,19 +121,19 @@ def test_others_fall_due_evenly_over_a_fifth_of_the_interval() -> None:
 
 @given(card=st.integers(1, 2**62))
 def test_a_phase_is_from_0_to_below_1_and_that_of_the_neighbours(card: int) -> None:
-    assert 0 <= due.phase(card) < 1
-    assert due.phase(card) == due.phase(card // due.NEIGHBOURS * due.NEIGHBOURS)
+    assert 0 <= backoff.phase(card) < 1
+    assert backoff.phase(card) == backoff.phase(card // backoff.NEIGHBOURS * backoff.NEIGHBOURS)
 
 
 @given(seed=st.integers(), failures=st.integers(1, 10**6))
 def test_a_failing_card_is_backed_off_but_never_beyond_its_interval(seed: int, failures: int) -> None:
-    delay = due.after_card_error(HALF_HOUR, failures, Random(seed))
+    delay = backoff.after_card_error(HALF_HOUR, failures, Random(seed))
 
     assert timedelta(seconds=30) <= delay <= HALF_HOUR
 
 
 def test_back_off_doubles() -> None:
-    delays = [due.after_card_error(timedelta(days=1), failures, Random(7)) for failures in (1, 2, 3)]
+    delays = [backoff.after_card_error(timedelta(days=1), failures, Random(7)) for failures in (1, 2, 3)]
 
     assert delays[1] == delays[0] * 2
     assert delays[2] == delays[0] * 4
@@ -134,7 +141,7 @@ def test_back_off_doubles() -> None:
 
 @given(card=st.integers(1, 2**62), age=st.none() | st.floats(-(10**6), 10**6))
 def test_a_planned_card_is_due_after_its_interval_unless_it_is_overdue(card: int, age: float | None) -> None:
-    delay = due.when_planned(card, age, 1800)
+    delay = backoff.when_planned(card, age, 1800)
 
     if age is None or age >= 1800:
         assert delay is None
@@ -147,10 +154,10 @@ def test_a_planned_card_is_due_after_its_interval_unless_it_is_overdue(card: int
 def test_overdue_cards_come_over_the_ramp_and_whoever_was_asked_about_longest_ago_first(
     tokens: dict[int, int],
 ) -> None:
-    delays = due.by_need(tokens, {card: token for card, token in tokens.items() if token}, ramp=60)
+    delays = backoff.by_need(tokens, {card: token for card, token in tokens.items() if token}, ramp=60)
 
     assert [delay for _, delay in delays] == [60 * turn / len(tokens) for turn in range(len(tokens))]
-    waited = [(tokens[card], due.phase(card)) for card, _ in delays]
+    waited = [(tokens[card], backoff.phase(card)) for card, _ in delays]
     assert waited == sorted(waited)
     assert {card for card, _ in delays} == tokens.keys()
 
@@ -160,7 +167,7 @@ def test_a_ramp_that_ends_halfway_each_time_gets_to_every_card_past_those_that_s
     tokens: dict[int, int] = {}
     overdue, never = set(cards), set(cards)
     for turn in range(1, 30):
-        asked = [card for card, delay in due.by_need(overdue, tokens, ramp=60) if delay < 30]
+        asked = [card for card, delay in backoff.by_need(overdue, tokens, ramp=60) if delay < 30]
         tokens |= dict.fromkeys(asked, turn)
         never -= set(asked)
         overdue -= set(asked) - set(in_vain)

@@ -9,12 +9,12 @@ from redis import Redis
 from cards.models import Card, CardEvent, CheckState
 from lab.simulator.fleet import verified_at
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
+from polling.engine.runtime import Outlet
 from polling.models import PollingConfig
-from polling.receivers import replan
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.schedule import Counts, Schedule, Settlement
+from polling.planning.receivers import replan
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from polling.schedule.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory
 from tests.polling.draining import drain, gateway
 

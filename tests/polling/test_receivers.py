@@ -11,11 +11,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from cards import lifecycle
 from cards.lifecycle import NewCard
 from cards.models import Card, CheckState
-from polling import due, receivers
 from polling.models import PollingConfig
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.schedule import Schedule
+from polling.planning import receivers
+from polling.planning.seed import Seeding
+from polling.schedule import backoff, keys
+from polling.schedule.schedule import Schedule
 from tests.factories import AgentFactory, CardFactory, CarrierFactory
 from tests.polling.draining import TYPE
 
@@ -37,7 +37,7 @@ def scheduled(redis: Redis) -> dict[int, float]:
     """Card -> seconds until it is due."""
     now = redis.time()[0]
     found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
-    return {int(card_id): due - now for card_id, due in found}
+    return {int(card_id): due_at - now for card_id, due_at in found}
 
 
 def test_new_cards_are_due_at_once(redis: Redis) -> None:
@@ -133,7 +133,7 @@ def test_without_redis_the_change_stands_and_is_told(
 def test_a_crowd_comes_over_a_ramp(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [CardFactory.create().pk for _ in range(20)]
     monkeypatch.setattr(receivers, "CROWD", 20)
-    monkeypatch.setattr(due, "NEIGHBOURS", 1)
+    monkeypatch.setattr(backoff, "NEIGHBOURS", 1)
 
     receivers.replan(redis, cards)
 

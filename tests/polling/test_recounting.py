@@ -9,10 +9,11 @@ from django.db import connection
 from redis import Redis
 
 from cards.models import Card
-from polling import census, recounting
 from polling.models import ClassCensus, PollingConfig
-from polling.rules import Rules
-from polling.store import keys
+from polling.planning import recount
+from polling.policy import census
+from polling.policy.rules import Rules
+from polling.schedule import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.polling.draining import TYPE
 from tests.polling.walks import planned
@@ -29,33 +30,33 @@ def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, 
     sent: list[str] = []
 
     def watch() -> int:
-        recounting.watch(redis, send=lambda: sent.append("recount"))
+        recount.watch(redis, send=lambda: sent.append("recount"))
         return len(sent)
 
     assert watch() == 0
     Card.objects.filter(pk=cards[0].pk).update(category="industry", gateway=GatewayFactory.create())
-    recounting.cards_changed(redis)
+    recount.cards_changed(redis)
     assert watch() == 1
 
-    recounting.recount(redis)
+    recount.recount(redis)
     assert sorted(ClassCensus.objects.values_list("category", "cards")) == [("industry", 1), ("normal", 4)]
     assert ClassCensus.objects.get(category="industry").gateway == Card.objects.get(pk=cards[0].pk).gateway
     assert redis.hget(keys.WANTED, TYPE) == "5"
     assert watch() == 1
 
     # It has just counted: the next time comes a little later.
-    recounting.cards_changed(redis)
+    recount.cards_changed(redis)
     Card.objects.filter(pk=cards[0].pk).update(category="normal")
-    recounting.recount(redis)
+    recount.recount(redis)
     assert watch() == 1
     assert ClassCensus.objects.filter(category="industry").exists()
     redis.delete(keys.CENSUS_RESTS)
     assert watch() == 2
-    recounting.recount(redis)
+    recount.recount(redis)
     # A class without cards is gone when it is found so twice.
     assert ClassCensus.objects.get(category="industry").cards == 0
     redis.delete(keys.CENSUS_RESTS)
-    recounting.recount(redis)
+    recount.recount(redis)
     assert not ClassCensus.objects.filter(category="industry").exists()
 
 
@@ -115,9 +116,9 @@ def test_cards_that_only_get_another_gateway_keep_the_interval_that_they_are_pla
 ) -> None:
     PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
     Card.objects.update(gateway=GatewayFactory.create())
-    recounting.cards_changed(redis)
+    recount.cards_changed(redis)
 
-    recounting.recount(redis)
+    recount.recount(redis)
 
     # Else nobody would plan them anew.
     assert ClassCensus.objects.get(cards=5).carddata_interval == 1800

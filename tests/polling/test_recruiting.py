@@ -4,9 +4,9 @@ import pytest
 from kombu.exceptions import OperationalError
 from redis import Redis
 
-from polling.drain import recruiting
-from polling.drain.recruiting import Recruiter, seats_wanted
-from polling.store.wake_up import WakeUp
+from polling.engine import scale_out
+from polling.engine.scale_out import Recruiter, seats_wanted
+from polling.schedule.wake_up import WakeUp
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_help_is_called_at_most_four_times_a_second_and_never_while_a_call_is_pe
 
 
 def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recruiting, "RECRUIT_SECONDS", 0)
+    monkeypatch.setattr(scale_out, "RECRUIT_SECONDS", 0)
     calling = recruiter(redis, [])
     shares = [calling.share(50)]
 

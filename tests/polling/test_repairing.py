@@ -7,15 +7,17 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import fleet, parking, walking
 from polling.conf import PollingSettings
+from polling.engine import quarantine
 from polling.models import ClassCensus, PollingConfig
-from polling.repairing import Repair
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.schedule import Lost, PlanMode, Schedule
+from polling.planning import scan
+from polling.planning.reconcile import Replanning
+from polling.planning.repair import Repair
+from polling.planning.seed import Seeding
+from polling.policy import card_reader
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import Lost, PlanMode, Schedule
 from tests.factories import CardFactory
 from tests.polling.draining import TYPE
 from tests.polling.walks import planned
@@ -85,9 +87,9 @@ def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
 ) -> None:
     chosen = Card.objects.filter(pk=cards[0].pk)
     chosen.update(enable_polling=False)
-    read = fleet.rows_of
+    read = card_reader.rows_of
 
-    def enable_meanwhile(ids: list[int]) -> list[fleet.Row]:
+    def enable_meanwhile(ids: list[int]) -> list[card_reader.Row]:
         rows = read(ids)
         if not ids:
             return rows
@@ -95,7 +97,7 @@ def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
         chosen.update(enable_polling=True)
         return rows
 
-    monkeypatch.setattr(fleet, "rows_of", enable_meanwhile)
+    monkeypatch.setattr(card_reader, "rows_of", enable_meanwhile)
 
     assert repair(redis) == (0, 1)
 
@@ -125,16 +127,16 @@ def test_nothing_is_repaired_beside_a_walk_or_without_a_whole_schedule(
 def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    card, read = cards[0], fleet.parked
+    card, read = cards[0], card_reader.parked
 
-    def park_meanwhile(check_type: CheckType, cards: list[int] | None) -> list[fleet.Row]:
+    def park_meanwhile(check_type: CheckType, cards: list[int] | None) -> list[card_reader.Row]:
         if check_type != TYPE:
             return read(check_type, cards)
         monkeypatch.undo()
-        parking.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
+        quarantine.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
         return read(check_type, cards)
 
-    monkeypatch.setattr(fleet, "parked", park_meanwhile)
+    monkeypatch.setattr(card_reader, "parked", park_meanwhile)
 
     assert repair(redis) == (0, 0)
 
@@ -147,16 +149,16 @@ def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
 ) -> None:
     PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=0)
     Replanning(redis).run()
-    read = fleet.rows_of
+    read = card_reader.rows_of
 
-    def change_meanwhile(ids: list[int]) -> list[fleet.Row]:
+    def change_meanwhile(ids: list[int]) -> list[card_reader.Row]:
         monkeypatch.undo()
         PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=900)
         Replanning(redis).run()
         assert redis.zcard(QUEUE) == 5
         return read(ids)
 
-    monkeypatch.setattr(fleet, "rows_of", change_meanwhile)
+    monkeypatch.setattr(card_reader, "rows_of", change_meanwhile)
     # The repair sees strangers, and does not see that the new config has planned them behind its back.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
 
@@ -173,7 +175,7 @@ def test_a_schedule_that_is_lost_while_the_repair_begins_does_not_become_whole(
         redis.flushall()
         return 99
 
-    monkeypatch.setattr(walking, "next_epoch", flush_meanwhile)
+    monkeypatch.setattr(scan, "next_epoch", flush_meanwhile)
 
     assert Repair(redis).run() is None
 
@@ -190,14 +192,14 @@ def test_the_time_of_the_repair_is_told(redis: Redis, cards: list[Card]) -> None
 def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = fleet.rows_of
+    read = card_reader.rows_of
 
-    def drop_meanwhile(ids: list[int]) -> list[fleet.Row]:
+    def drop_meanwhile(ids: list[int]) -> list[card_reader.Row]:
         monkeypatch.undo()
         Epoch(redis).withdraw()
         return read(ids)
 
-    monkeypatch.setattr(fleet, "rows_of", drop_meanwhile)
+    monkeypatch.setattr(card_reader, "rows_of", drop_meanwhile)
 
     assert Repair(redis).run() is None
 
@@ -223,4 +225,4 @@ def test_pages_name_every_card_and_are_asked_for_by_their_ids(redis: Redis) -> N
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
     # Else each would read the whole range that its cards are spread over.
-    assert max(len(page) for page in pages) < fleet.MOST_NAMED
+    assert max(len(page) for page in pages) < card_reader.MOST_NAMED

@@ -9,13 +9,13 @@ from redis import Redis
 from cards import lifecycle
 from cards.models import Card, CheckState
 from common.redis.ownership import owned
-from polling import census
 from polling.models import ClassCensus, PollingConfig
-from polling.planning import Plan, Planner
-from polling.replanning import Replanning
-from polling.rules import Rules
-from polling.store import keys
-from polling.store.epoch import Epoch
+from polling.planning.planner import Plan, Planner
+from polling.planning.reconcile import Replanning
+from polling.policy import census
+from polling.policy.rules import Rules
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
 from tests.polling.draining import TYPE
 from tests.polling.replans import due_in, is_outdated, read_just_now, replan
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.schedule import Claim, Counts, NoScheduleError, PlanMode, Schedule, Settlement
-from polling.store.stats import CheckStats
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import Claim, Counts, NoScheduleError, PlanMode, Schedule, Settlement
+from polling.schedule.stats import CheckStats
 
 TTL = timedelta(seconds=60)
 TYPE = "carddata"

@@ -13,9 +13,9 @@ import pytest
 from redis import Redis
 
 from common.redis.leases import CALL_SECONDS
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.schedule import Claim, Claimed, Counts, PlanMode, Schedule, Settlement, Which
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import Claim, Claimed, Counts, PlanMode, Schedule, Settlement, Which
 from tests.polling.schedule_model import Model
 
 TYPE = "carddata"

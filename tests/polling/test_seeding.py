@@ -12,15 +12,16 @@ from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.ownership import owned
-from polling import census, defaults, wake_ups
 from polling.conf import PollingSettings
+from polling.engine import wake_ups
 from polling.models import ClassCensus, ConcurrencyLimit, PollingConfig
-from polling.replanning import Replanning
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.progress import SeedProgress
-from polling.store.schedule import NoScheduleError, Schedule
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.policy import census, defaults
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.progress import SeedProgress
+from polling.schedule.schedule import NoScheduleError, Schedule
 from tests.factories import CardFactory
 from tests.polling.walks import QUEUE, due_in, walk
 

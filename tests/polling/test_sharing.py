@@ -3,7 +3,7 @@ from math import ceil
 
 import pytest
 
-from polling.drain.sharing import Demand, fair_level
+from polling.engine.throttle.fair_share import Demand, fair_level
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from polling import statistics
 from polling.models import MinuteStat
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.histogram import LATENESS_BOUNDS_SECONDS, percentile
-from polling.store.schedule import Counts, PlanMode, Schedule, Settlement
+from polling.observe import statistics
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.histogram import LATENESS_BOUNDS_SECONDS, percentile
+from polling.schedule.schedule import Counts, PlanMode, Schedule, Settlement
 
 pytestmark = pytest.mark.django_db
 TYPE = "carddata"

@@ -11,11 +11,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import tokens
 from accounts.models import ApiToken, User
-from polling import limits
-from polling.defaults import make_missing
-from polling.seeding import Seeding
-from polling.store.epoch import Epoch
-from polling.store.schedule import Counts, PlanMode, Schedule, Settlement
+from polling.planning.seed import Seeding
+from polling.policy.defaults import make_missing
+from polling.schedule import limits
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import Counts, PlanMode, Schedule, Settlement
 from tests.factories import AgentFactory, CardFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -197,7 +197,7 @@ def test_every_error_of_the_api_is_a_problem(
 def test_an_unexpected_failure_is_a_problem_without_a_trace(
     client: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polling.monitoring.queues", lambda _: 1 / 0)
+    monkeypatch.setattr("polling.observe.monitoring.queues", lambda _: 1 / 0)
 
     answer = get(client, "polling-stats/queues", bearer(viewer))
 
@@ -212,7 +212,7 @@ def test_without_redis_the_statistics_are_503_and_say_when_to_come_back(
     def down(_: object) -> None:
         raise RedisConnectionError("Error 111 connecting to 10.0.0.5:6379. Connection refused.")
 
-    monkeypatch.setattr("polling.monitoring.queues", down)
+    monkeypatch.setattr("polling.observe.monitoring.queues", down)
 
     answer = get(client, "polling-stats/queues", bearer(viewer))
 

@@ -12,11 +12,11 @@ from redis import Redis
 from carriers.limits import seats_of
 from lab.simulator.remote import RunningSimulator
 from polling.conf import PollingSettings
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
 from polling.models import ConcurrencyLimit
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.polling.draining import TYPE, gateway, while_draining
 from tests.polling.triggering import ask_for

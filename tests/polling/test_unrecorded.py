@@ -8,9 +8,9 @@ from unittest.mock import Mock
 import pytest
 
 from polling.checks.base import PolledCard
-from polling.drain.asking import Answered, Call
-from polling.drain.unrecorded import RECORD_OUTCOMES, RECORD_SECONDS, Unrecorded
-from polling.store.schedule import Claim, Counts, Settlement
+from polling.engine.ask import Answered, Call
+from polling.engine.batch_writer import RECORD_OUTCOMES, RECORD_SECONDS, Unrecorded
+from polling.schedule.schedule import Claim, Counts, Settlement
 
 CLAIM = Claim(1, 1)
 

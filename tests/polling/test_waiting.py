@@ -6,11 +6,11 @@ from typing import Any
 from cards.metering import Tariff
 from carriers.cycles import BillingCalendar
 from carriers.models import Gateway
-from polling.card_class import CardClass
 from polling.checks.base import PolledCard
-from polling.drain.asking import Call
-from polling.drain.waiting import Waiting
-from polling.store.schedule import Claim
+from polling.checks.card_profile import CardClass
+from polling.engine.ask import Call
+from polling.engine.local_queue import Waiting
+from polling.schedule.schedule import Claim
 
 CLASS = CardClass(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
 

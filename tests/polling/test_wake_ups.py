@@ -8,12 +8,14 @@ from pytest_django import Settings
 from redis import Redis
 
 from common.redis.ownership import owned
-from polling import defaults, seeding, wake_ups
 from polling.conf import PollingSettings
-from polling.seeding import Seeding
-from polling.store import keys
-from polling.store.epoch import Epoch
-from polling.store.schedule import NoScheduleError, Schedule
+from polling.engine import wake_ups
+from polling.planning import seed
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import NoScheduleError, Schedule
 from tests.factories import CardFactory
 from tests.polling.walks import walk
 
@@ -94,7 +96,7 @@ def test_a_tick_during_a_walk_leaves_its_epoch_alone(redis: Redis, settings: Set
     CardFactory.create_batch(2, enable_polling=False)
     CardFactory.create_batch(2)
     walk(redis)
-    seeding.drop(redis)
+    seed.drop(redis)
 
     def tick(done: int) -> None:
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)

@@ -11,10 +11,10 @@ from redis import Redis
 from cards.models import CheckState
 from common import database
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
+from polling.planning.seed import Seeding
+from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.polling.draining import TYPE, gateway
 

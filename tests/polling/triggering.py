@@ -10,13 +10,13 @@ from redis import Redis
 
 from cards.models import Card, CheckType
 from lab.simulator.remote import RunningSimulator
-from polling.drain.outlet import Outlet
-from polling.drain.running import Drain
-from polling.manual import triggering
-from polling.manual.choosing import Wanted
+from polling.engine.loop import Drain
+from polling.engine.runtime import Outlet
 from polling.models import ManualItem, ManualTrigger
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from polling.triggers import triggering
+from polling.triggers.choosing import Wanted
 from tests.factories import UserFactory
 from tests.polling.draining import TYPE
 

@@ -5,10 +5,10 @@ from typing import cast
 from redis import Redis
 
 from cards.models import Card
-from polling import defaults
 from polling.models import PollingConfig
-from polling.seeding import Seeding
-from polling.store import keys
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys
 from tests.factories import CardFactory
 
 QUEUE = keys.queue("carddata")

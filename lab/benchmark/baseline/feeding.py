@@ -11,7 +11,7 @@ def main(count: int) -> None:
     from common.redis.client import for_worker
     from lab.benchmark.baseline.app import app, check
     from polling.models import TaskType
-    from polling.store import keys
+    from polling.schedule import keys
 
     cards = [int(str(card)) for card in for_worker().zrange(keys.queue(TaskType.DATA_USAGE), 0, count - 1)]
     with app.producer_or_acquire() as producer:

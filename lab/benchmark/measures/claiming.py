@@ -12,8 +12,8 @@ from redis import Redis
 from lab.benchmark.extent import MILLION
 from lab.benchmark.run import Run
 from polling.models import TaskType
-from polling.store import keys
-from polling.store.schedule import PlanMode, Schedule, Settlement
+from polling.schedule import keys
+from polling.schedule.schedule import PlanMode, Schedule, Settlement
 
 KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200

@@ -4,7 +4,7 @@ from lab.benchmark.extent import BACKLOG
 from lab.benchmark.rates import percentile
 from lab.benchmark.run import Run
 from polling.models import TaskType
-from polling.store import keys
+from polling.schedule import keys
 
 KEY = "manual_p99_seconds"
 LATENCY_MS = 200

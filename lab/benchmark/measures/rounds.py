@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 
 from lab.benchmark.run import Run, asked
 from lab.stack.stack import private_stack
-from polling import due
 from polling.models import TaskType
-from polling.store import keys
-from polling.store.schedule import PlanMode, Schedule
+from polling.schedule import backoff, keys
+from polling.schedule.schedule import PlanMode, Schedule
 
 KEY = "million_cost_ratio"
 TYPE = TaskType.DATA_USAGE
@@ -64,7 +63,7 @@ class Fleet:
     def __init__(self, run: Run) -> None:
         """Its cards are planned."""
         # In the order in which they fall due in a fleet at work: neighbours together, blocks of them from everywhere.
-        self.cards = sorted(run.scheduled(TYPE), key=due.phase)
+        self.cards = sorted(run.scheduled(TYPE), key=backoff.phase)
         self.seconds = 0.0
         self._run = run
         self._schedule = Schedule(run.stack.redis, TYPE)
@@ -77,7 +76,7 @@ class Fleet:
         self._run.allow()
         self._wait(self._is_nobody_checked, "no card is being checked")
         for chunk in _portions(self.cards, CHUNK):
-            rest = [(card, REST_SECONDS + REST_SPREAD_SECONDS * due.phase(card)) for card in chunk]
+            rest = [(card, REST_SECONDS + REST_SPREAD_SECONDS * backoff.phase(card)) for card in chunk]
             self._schedule.plan(rest, mode=PlanMode.MOVE)
         self._run.allow(TYPE)
         self._run.engine_on()

@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.roles import OWN_APPS
 from cards.models import Card
 from lab.benchmark.filling import fill
-from polling.fleet import estimated_cards
+from polling.policy.card_reader import estimated_cards
 
 Page = tuple[str, str, Mapping[str, str]]
 

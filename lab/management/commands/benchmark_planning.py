@@ -11,7 +11,7 @@ from rich.progress import Progress
 from cards.models import Card
 from common.redis.client import beside
 from lab.benchmark.planning import OWN_KEYS, empty, measure
-from polling.fleet import estimated_cards
+from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):

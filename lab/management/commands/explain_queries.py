@@ -11,7 +11,7 @@ from common import database
 from lab.benchmark.explained import explain
 from lab.benchmark.filling import fill
 from lab.benchmark.named_queries import QUERIES, askers
-from polling.fleet import estimated_cards
+from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from common.redis.client import for_worker
-from polling.doctor.finding import Finding, Verdict
-from polling.doctor.processes import Crew
-from polling.doctor.walk import troubles, walk
+from polling.observe.doctor.finding import Finding, Verdict
+from polling.observe.doctor.processes import Crew
+from polling.observe.doctor.walk import troubles, walk
 
 # A worker that does not say within this that it is there hangs, or is very far away.
 ANSWER_SECONDS = 1.0

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from common.redis.client import for_worker
-from polling import defaults
-from polling.management.planning import plan_all
+from polling.planning.cli import plan_all
+from polling.policy import defaults
 
 
 class Command(BaseCommand):

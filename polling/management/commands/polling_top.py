@@ -18,7 +18,7 @@ from rich.text import Text
 
 from common.outages import one_line
 from common.redis.client import for_worker
-from polling.top import draw, take
+from polling.observe.live_view import draw, take
 
 LEAST_SECONDS = 0.2
 

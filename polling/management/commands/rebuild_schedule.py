@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from common.redis.client import for_worker
-from polling import seeding
-from polling.management.planning import plan_all
+from polling.planning import seed
+from polling.planning.cli import plan_all
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Drop, then plan, or leave it to the workers."""
         redis = for_worker()
-        seeding.drop(redis)
+        seed.drop(redis)
         if options["wait"]:
             plan_all(redis, self.stdout, wait=True, only_if_needed=True)
         else:

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from common.redis.client import for_worker
+from polling.engine.quarantine import release
 from polling.models import ParkedCheck
-from polling.parking import release
 
 
 class Command(BaseCommand):

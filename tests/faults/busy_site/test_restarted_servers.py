@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from carriers import keys as gateway_keys
 from lab.stack import processes
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.busy_site.api import Api
 from tests.faults.conftest import Stack
 from tests.faults.judge import (

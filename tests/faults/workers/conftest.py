@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from polling.store import keys
+from polling.schedule import keys
 from tests.faults.conftest import Stack, maker_of_stacks
 from tests.faults.judge import TYPE, checked, claimed, wanting
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polling.limits import seats_of
+from polling.schedule.limits import seats_of
 from tests.faults.conftest import Stack
 from tests.faults.judge import (
     TYPE,

@@ -1,0 +1,96 @@
+"""`/gateways/{id}/test-call`: whether it answers."""
+
+import asyncio
+import time
+from random import Random
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import MayOperate
+from audit.models import Action
+from audit.recording import record
+from carriers.limits import rate_of, seats_of
+from carriers.models import Gateway
+from common.api.asked import AskedView
+from common.errors import DomainError
+from common.http.outgoing import Outgoing
+from common.redis.client import for_web
+from polling.checks.test_call import sample_of, trouble_of
+
+ID_IN_PATH = OpenApiParameter("id", int, OpenApiParameter.PATH)
+
+
+class GatewayCallSerializer(serializers.Serializer[Any]):
+    """What came of the call."""
+
+    gateway_id = serializers.IntegerField()
+    iccid = serializers.CharField(help_text="the card that it was asked about")
+    has_answered = serializers.BooleanField()
+    trouble = serializers.CharField(help_text="what is wrong with the answer; empty: nothing")
+    duration_ms = serializers.IntegerField()
+
+
+@extend_schema(parameters=[ID_IN_PATH])
+class GatewayCallView(AskedView):
+    """One call, as a check would make it: on a seat and in its turn. It takes as long as the gateway's timeout.
+
+    A gateway that is disabled, paused or left alone is called as well: whether it answers is the question.
+    """
+
+    permission_classes = (MayOperate,)
+
+    @extend_schema(request=None, responses=GatewayCallSerializer)
+    def post(self, request: Request, pk: str) -> Response:
+        """Ask the gateway about one of its cards. Nothing is stored of what it says."""
+        gateway = Gateway.objects.visible_to(request.user).filter(pk=pk).first()
+        if gateway is None:
+            raise DomainError("There is no such gateway.", code="gateway_not_found", status=404)
+        iccid = sample_of(gateway, Random())
+        if iccid is None:
+            raise DomainError(
+                "The gateway has no card that it could be asked about.",
+                code="gateway_without_cards",
+                status=409,
+            )
+        found = _call(gateway, iccid)
+        with transaction.atomic():
+            record(request.user, Action.CALLED, gateway, after=found)
+        return Response(GatewayCallSerializer(found).data)
+
+
+def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
+    with seats_of(for_web(), gateway.pk).hold() as seats:
+        seats.grow_to(1)
+        if not (len(seats) and _has_its_turn(gateway)):
+            raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
+        started = time.perf_counter()
+        trouble = asyncio.run(_ask(gateway, iccid))
+        duration = round((time.perf_counter() - started) * 1000)
+    return {
+        "gateway_id": gateway.pk,
+        "iccid": iccid,
+        "has_answered": not trouble,
+        "trouble": trouble,
+        "duration_ms": duration,
+    }
+
+
+def _has_its_turn(gateway: Gateway) -> bool:
+    """Wait for it: it is at most `HORIZON_SECONDS` away. False when others have all turns until then."""
+    if gateway.calls_per_second is None:
+        return True
+    turn = rate_of(for_web(), gateway.pk).reserve(1, per_second=gateway.calls_per_second)
+    time.sleep(turn.first if turn.count else 0)
+    return turn.count > 0
+
+
+async def _ask(gateway: Gateway, iccid: str) -> str:
+    networks = settings.COMMON.gateway_networks
+    async with Outgoing(allowed_networks=networks, connections=1) as outgoing:
+        return await trouble_of(gateway, iccid, outgoing)

@@ -1,0 +1,65 @@
+"""Records what was found: a batch in one transaction."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from django.db import DataError, IntegrityError, close_old_connections, transaction
+
+from carriers.clients.base import CardError, CardErrorCode
+from common import database
+from polling.checks.base import Check, Outcome, Recorded, Result
+from polling.engine.ask import Answered
+from polling.triggers import items
+
+# So many cards a transaction: more save little, and whoever waits for the last of them waits for all.
+PORTION_CARDS: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered]]:
+    """What of `answered` is recorded now, and what comes after it.
+
+    First what waits longest, so that nothing waits for ever; then what was triggered, and the others in their order.
+    """
+    in_order = [*answered[:1], *sorted(answered[1:], key=lambda one: not one.call.is_triggered)]
+    cards = count = 0
+    for one in in_order:
+        if cards >= PORTION_CARDS:
+            break
+        cards, count = cards + len(one.call.cards), count + 1
+    return in_order[:count], in_order[count:]
+
+
+def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
+    """Write `results`, and say what became of each. One that PostgreSQL refuses never fails its batch."""
+    close_old_connections()
+    outcomes = _write(check, results) if results else []
+    if late := sum(outcome.recorded is Recorded.REFUSED for outcome in outcomes):
+        log.warning(
+            "late_results_refused",
+            check=check.type.value,
+            cards=late,
+            what_to_do="nothing: others were faster; if it goes on, see what holds this process up",
+        )
+    return outcomes
+
+
+def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
+    try:
+        with transaction.atomic():
+            outcomes = check.record(results, now=database.now())
+            items.end(items.checked(results, outcomes))
+            return outcomes
+    except (DataError, IntegrityError) as error:
+        if len(results) > 1:
+            middle = len(results) // 2
+            return _write(check, results[:middle]) + _write(check, results[middle:])
+        (result,) = results
+        if isinstance(result.answer, CardError):
+            raise
+        reason = str(error).partition("\n")[0]
+        card_id = result.card.claim.card_id
+        log.error("answer_cannot_be_stored", check=check.type.value, card_id=card_id, reason=reason)
+        return _write(check, [Result(result.card, CardError(CardErrorCode.UNSTORABLE))])

@@ -1,0 +1,57 @@
+"""What beat sets off each second: somebody drains, somebody plans, and the seats that died are free."""
+
+from collections.abc import Callable
+
+from redis import Redis
+
+from polling.checks.registry import CHECKS
+from polling.models import TaskType
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.limits import seats_of
+from polling.schedule.wake_up import WakeUp
+
+Send = Callable[[], object]
+
+
+def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
+    """Send a drain unless one is pending, and a walk when the schedule is not whole. Harmless twice."""
+    redis.set(keys.TICKED_AT, redis.time()[0])
+    for task_type in TaskType.values:
+        seats_of(redis, task_type).sweep()
+    epoch = Epoch(redis)
+    epoch.withdraw_if_stale()
+    if epoch.is_complete() and _is_flushed(redis):
+        epoch.withdraw()
+    if not epoch.is_complete() and not redis.exists(keys.SEEDER):
+        send_seed()
+    send_one(redis, send_drain)
+
+
+def _is_flushed(redis: Redis) -> bool:
+    """Whether some check type has lost its queue, of which the census knows that it is not empty."""
+    changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
+    if changes != counted or redis.exists(keys.REPLANNER):
+        # Cards or configs are just changing: the census may be behind.
+        return False
+    pipeline = redis.pipeline(transaction=False)
+    for check_type in CHECKS:
+        pipeline.hget(keys.WANTED, check_type.value)
+        pipeline.zcard(keys.queue(check_type.value))
+        pipeline.zcard(keys.parked(check_type.value))
+    answers = pipeline.execute()
+    return any(
+        scheduled == 0 and int(wanted or 0) > parked
+        for wanted, scheduled, parked in zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+    )
+
+
+def send_one(redis: Redis, send_drain: Send) -> None:
+    """Send a drain, unless one is pending."""
+    pending = WakeUp(redis)
+    if pending.mark():
+        try:
+            send_drain()
+        except Exception:
+            pending.clear()
+            raise

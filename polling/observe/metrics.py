@@ -1,0 +1,160 @@
+"""What polling tells Prometheus: the law, queues, claims, seats and outcomes, read from Redis at each scrape."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis import Redis
+
+from carriers.models import Gateway
+from common.redis.absence import redis_may_be_away
+from common.redis.client import for_web
+from polling.checks.registry import CHECKS
+from polling.observe import monitoring
+from polling.schedule.histogram import BOUNDS_MS, BUCKETS, LATENESS_BOUNDS_SECONDS
+from polling.schedule.stats import CheckStats
+
+GAUGES = {
+    "queue_length": ("scheduled_cards", "Cards in the schedule, due or not."),
+    "due": ("due_cards", "Cards that are due now."),
+    "manual": ("triggered_cards", "Cards triggered by hand that wait."),
+    "in_flight": ("claimed_cards", "Cards that are claimed."),
+    "parked": ("parked_cards", "Cards set aside because they crashed their workers."),
+    "suspects": ("suspect_cards", "Cards that lost claims and are handed out alone."),
+    "oldest_due_seconds": ("oldest_due_seconds", "How long the longest due card has waited."),
+    "wanted": ("wanted_cards", "Cards that want the check by the census."),
+    "law_gap": ("law_gap_cards", "Wanted - scheduled - parked cards; 0 but for seconds after a change."),
+}
+
+
+class PollingCollector(Collector):
+    """Asks Redis when it is asked. Without Redis it says so, and nothing else."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not ask Redis."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        up = GaugeMetricFamily("simwatch_redis_up", "Whether Redis answers.")
+        families: Sequence[Metric] = ()
+        with redis_may_be_away("metrics of polling are not told") as absence:
+            families = _families(for_web())
+        up.add_metric((), 0 if absence.is_so else 1)
+        yield up
+        yield from families
+
+
+def _families(redis: Redis) -> list[Metric]:
+    return [
+        *_queues(redis),
+        *_repaired(redis),
+        *_seats(redis),
+        *_claims(redis),
+        *_checks(redis),
+        *_lateness(redis),
+    ]
+
+
+def _queues(redis: Redis) -> Iterator[Metric]:
+    queues = monitoring.queues(redis)
+    for field, (name, text) in GAUGES.items():
+        family = GaugeMetricFamily(f"simwatch_{name}", text, labels=["check"])
+        for queue in queues:
+            value = getattr(queue, field)
+            if value is not None:
+                family.add_metric([queue.task_type], value)
+        yield family
+
+
+def _repaired(redis: Redis) -> Iterator[Metric]:
+    family = CounterMetricFamily(
+        "simwatch_repaired_cards",
+        "Cards that the hourly repair added to the schedule, or removed; 0 in quiet times.",
+        labels=["check", "fault"],
+    )
+    for (check_type, fault), cards in monitoring.repaired(redis).items():
+        family.add_metric([check_type, fault], cards)
+    yield family
+
+
+def _seats(redis: Redis) -> Iterator[Metric]:
+    limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
+    taken = GaugeMetricFamily("simwatch_seats_taken", "Seats that are taken.", labels=["limit"])
+    for state in monitoring.limits(redis):
+        # Closed (no limit configured) is not the same as paused (0).
+        if state.max_concurrency is not None:
+            limit.add_metric([state.task_type], state.max_concurrency)
+        taken.add_metric([state.task_type], state.current)
+    for gateway in Gateway.objects.only("name"):
+        occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
+        if occupancy.limit is not None:
+            limit.add_metric([f"gateway:{gateway.name}"], occupancy.limit)
+        taken.add_metric([f"gateway:{gateway.name}"], len(occupancy.members))
+    yield limit
+    yield taken
+
+
+def _lateness(redis: Redis) -> Iterator[Metric]:
+    ratio = GaugeMetricFamily(
+        "simwatch_lateness_ratio",
+        "Age of the last good answer / promised interval; 1 is as promised.",
+        labels=["check", "quantile"],
+    )
+    never = GaugeMetricFamily(
+        "simwatch_never_checked_cards", "Cards without any good answer.", labels=["check"]
+    )
+    for state in monitoring.lateness(redis):
+        if state.measured:
+            quantiles = {"0.5": state.measured.p50, "0.95": state.measured.p95, "1": state.measured.max}
+            for quantile, value in quantiles.items():
+                if value is not None:
+                    ratio.add_metric([state.task_type, quantile], value)
+            never.add_metric([state.task_type], state.measured.never)
+    yield from (ratio, never)
+
+
+def _claims(redis: Redis) -> Iterator[Metric]:
+    age = GaugeMetricFamily("simwatch_last_claim_age_seconds", "Since somebody last asked for due cards.")
+    seconds = monitoring.last_claim_age(redis)
+    if seconds is not None:
+        age.add_metric((), seconds)
+    yield age
+
+
+def _checks(redis: Redis) -> Iterator[Metric]:
+    claims = CounterMetricFamily("simwatch_claims", "Cards claimed.", labels=["check"])
+    lost = CounterMetricFamily("simwatch_lost_claims", "Claims that ran out.", labels=["check"])
+    uncounted = CounterMetricFamily(
+        "simwatch_uncounted_claims",
+        "Claims that ended without a check: gateway closed or busy, card given back, refused or unwanted.",
+        labels=["check"],
+    )
+    checks = CounterMetricFamily(
+        "simwatch_checks", "Checks that came to an end.", labels=["check", "outcome"]
+    )
+    durations = HistogramMetricFamily(
+        "simwatch_check_duration_seconds", "Duration of a check's call.", labels=["check"]
+    )
+    lateness = HistogramMetricFamily(
+        "simwatch_check_lateness_seconds", "How long after it fell due a card was claimed.", labels=["check"]
+    )
+    for check_type in CHECKS:
+        counted = CheckStats(redis, check_type.value).since_emptied()
+        labels = [check_type.value]
+        claims.add_metric(labels, counted.get("claimed", 0))
+        lost.add_metric(labels, counted.get("lost", 0))
+        uncounted.add_metric(labels, counted.get("uncounted", 0))
+        for outcome in ("success", "failed"):
+            checks.add_metric([*labels, outcome], counted.get(outcome, 0))
+        seconds = counted.get("total_duration_ms", 0) / 1000
+        durations.add_metric(labels, _buckets(counted, "h", [ms / 1000 for ms in BOUNDS_MS]), seconds)
+        late = counted.get("total_late_ms", 0) / 1000
+        lateness.add_metric(labels, _buckets(counted, "l", LATENESS_BOUNDS_SECONDS), late)
+    yield from (claims, lost, uncounted, checks, durations, lateness)
+
+
+def _buckets(counted: dict[str, int], prefix: str, bounds: Sequence[float]) -> list[tuple[str, float]]:
+    counts = accumulate(counted.get(f"{prefix}{number}", 0) for number in range(1, BUCKETS + 1))
+    return list(zip([*(f"{bound:g}" for bound in bounds), "+Inf"], counts, strict=True))

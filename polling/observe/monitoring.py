@@ -1,0 +1,236 @@
+"""What operators and alarms read of polling: one typed picture, from Redis, in a few round trips."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from redis import Redis
+
+from cards.models import CheckType
+from carriers import limits as gateway_limits
+from common.redis.absence import redis_may_be_away
+from common.redis.leases import Occupancy
+from polling.checks.registry import CHECKS
+from polling.models import TaskType
+from polling.observe.lateness import Lateness
+from polling.observe.lateness import read as read_lateness
+from polling.schedule import keys
+from polling.schedule.limits import seats_of
+from polling.schedule.progress import SeedProgress
+from polling.schedule.stats import CheckStats, Counted
+
+# Beat ticks each second and a drain lasts 15 s: half a minute without a claim means that nothing runs.
+CLAIMS_ARE_STALE_AFTER = 30
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """One check type's queue. `oldest_due_seconds` is how long the longest overdue card has waited.
+
+    `wanted` is how many cards want the check by the census (None: it has not been taken).
+    """
+
+    task_type: str
+    queue_length: int
+    due: int
+    manual: int
+    in_flight: int
+    parked: int
+    suspects: int
+    oldest_due_seconds: float
+    wanted: int | None
+
+    @property
+    def law_gap(self) -> int | None:
+        """Cards that want the check and are neither scheduled nor parked. None: nobody has counted.
+
+        Other than 0 for the seconds between a change of cards and the next count.
+        """
+        return None if self.wanted is None else self.wanted - self.queue_length - self.parked
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds seats, as `host:pid:start-place`."""
+
+    holder: str
+    seats: int
+
+
+@dataclass(frozen=True)
+class LimitState:
+    """One concurrency limit. None: nothing is configured, which means closed."""
+
+    task_type: str
+    max_concurrency: int | None
+    holders: tuple[Holder, ...]
+
+    @property
+    def current(self) -> int:
+        """How many seats are taken."""
+        return sum(holder.seats for holder in self.holders)
+
+    @property
+    def usage_percent(self) -> float | None:
+        """Share of the seats that are taken; None without seats."""
+        return round(100 * self.current / self.max_concurrency, 1) if self.max_concurrency else None
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """What one check type has done over a rolling window."""
+
+    task_type: str
+    window_seconds: int
+    counted: Counted
+
+    @property
+    def checks_per_second(self) -> float:
+        """Mean over the time that was counted: whole minutes, and the present one as far as it goes."""
+        return self.counted.checks / self.counted.seconds
+
+
+@dataclass(frozen=True)
+class LatenessState:
+    """How late one check type is. `measured` None: nobody has measured it yet."""
+
+    task_type: str
+    measured: Lateness | None
+
+
+@dataclass(frozen=True)
+class InitProgress:
+    """How far the walk that plans all cards has come. `status`: none, running, failed or finished; times in ISO 8601."""
+
+    status: str
+    total: int
+    done: int
+    percent: int
+    started_at: str | None
+    finished_at: str | None
+    error: str
+
+
+def queues(redis: Redis) -> list[QueueState]:
+    """The queues of all check types."""
+    now = redis_now(redis)
+    return [_queue(redis, check_type.value, now) for check_type in CHECKS]
+
+
+def limits(redis: Redis) -> list[LimitState]:
+    """The limits of all task types."""
+    return [limit(redis, task_type) for task_type in TaskType.values]
+
+
+def limits_by_type(redis: Redis) -> dict[str, LimitState]:
+    """The same by task type, for pages that can do without: empty while Redis does not answer."""
+    states: dict[str, LimitState] = {}
+    with redis_may_be_away("who holds seats is not shown"):
+        states.update({state.task_type: state for state in limits(redis)})
+    return states
+
+
+def limit(redis: Redis, task_type: str) -> LimitState:
+    """One limit, and who holds its seats."""
+    occupancy = seats_of(redis, task_type).occupancy()
+    holders = tuple(Holder(name, seats) for name, seats in sorted(occupancy.holders.items()))
+    return LimitState(task_type, occupancy.limit, holders)
+
+
+def gateway_occupancy(redis: Redis, gateway_id: int) -> Occupancy:
+    """The limit of a gateway, and who holds its seats."""
+    return gateway_limits.seats_of(redis, gateway_id).occupancy()
+
+
+def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
+    """What all check types have done in the last `window_seconds`, to the minute."""
+    now = redis_now(redis)
+    return [
+        TaskState(
+            check_type.value,
+            window_seconds,
+            CheckStats(redis, check_type.value).over_last(window_seconds, now=now),
+        )
+        for check_type in CHECKS
+    ]
+
+
+def lateness(redis: Redis) -> list[LatenessState]:
+    """How late all check types are."""
+    return [LatenessState(check_type.value, read_lateness(redis, check_type)) for check_type in CHECKS]
+
+
+def init_progress(redis: Redis) -> InitProgress:
+    """The walk that runs, or the last one."""
+    found = SeedProgress(redis).read()
+    total, done, percent = (int(found.get(name, 0)) for name in ("total", "done", "percent"))
+    return InitProgress(
+        found.get("status", "none"),
+        total,
+        done,
+        percent,
+        found.get("started_at"),
+        found.get("finished_at"),
+        found.get("error", ""),
+    )
+
+
+def repaired(redis: Redis) -> dict[tuple[str, str], int]:
+    """(check type, `missing` or `strangers`) -> cards that the hourly repair has found since Redis was emptied."""
+    found = cast("dict[str, str]", redis.hgetall(keys.REPAIRED))
+    names = ((check_type.value, fault) for check_type in CHECKS for fault in ("missing", "strangers"))
+    return {name: int(found.get(":".join(name), 0)) for name in names}
+
+
+def schedule_bytes(redis: Redis) -> int:
+    """What the schedule takes of Redis' memory, in bytes, by its own estimate."""
+    structures = (keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.manual, keys.parked)
+    pipeline = redis.pipeline(transaction=False)
+    for structure in structures:
+        for check_type in CheckType.values:
+            pipeline.memory_usage(structure(check_type))
+    return sum(found or 0 for found in pipeline.execute())
+
+
+def last_claim_age(redis: Redis) -> float | None:
+    """Seconds since somebody last asked for due cards; None: nobody has."""
+    return _age(redis, keys.LAST_CLAIM)
+
+
+def last_tick_age(redis: Redis) -> float | None:
+    """Seconds since a tick of beat was last worked off; None: none was."""
+    return _age(redis, keys.TICKED_AT)
+
+
+def redis_now(redis: Redis) -> float:
+    """Unix time by Redis' clock, which is the schedule's."""
+    seconds, microseconds = redis.time()
+    return seconds + microseconds / 1_000_000
+
+
+def _age(redis: Redis, key: str) -> float | None:
+    last = cast("str | None", redis.get(key))
+    return None if last is None else max(0.0, redis_now(redis) - int(last))
+
+
+def _queue(redis: Redis, check_type: str, now: float) -> QueueState:
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.zcard(keys.queue(check_type))
+    pipeline.zcount(keys.queue(check_type), "-inf", now)
+    pipeline.llen(keys.manual(check_type))
+    pipeline.hlen(keys.claims(check_type))
+    pipeline.zcard(keys.parked(check_type))
+    pipeline.scard(keys.suspects(check_type))
+    pipeline.zrange(keys.queue(check_type), 0, 0, withscores=True)
+    pipeline.hget(keys.WANTED, check_type)
+    length, due, manual, in_flight, parked, suspects, oldest, wanted = pipeline.execute()
+    return QueueState(
+        task_type=check_type,
+        queue_length=length,
+        due=due,
+        manual=manual,
+        in_flight=in_flight,
+        parked=parked,
+        suspects=suspects,
+        oldest_due_seconds=round(max(0.0, now - oldest[0][1]), 1) if oldest else 0.0,
+        wanted=None if wanted is None else int(wanted),
+    )

@@ -1,0 +1,77 @@
+"""Takes what settling has counted in Redis to PostgreSQL, a closed minute at a time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db.models import Max
+from redis import Redis
+
+from polling.checks.registry import CHECKS
+from polling.models import MinuteStat
+from polling.observe import monitoring
+from polling.schedule.stats import SECONDS_A_MINUTE, CheckStats, Gauges, Minute
+
+AVERAGE_SECONDS: Final = 300
+_ABSOLUTES = (
+    "success",
+    "failed",
+    "total_ms",
+    "histogram",
+    "due",
+    "in_flight",
+    "seats",
+    "lateness_p99_seconds",
+)
+
+
+def flush(redis: Redis) -> int:
+    """Sample the gauges and write the minutes that are over; returns how many. Harmless twice.
+
+    While PostgreSQL is away the minutes wait in Redis, for up to two hours.
+    """
+    now = monitoring.redis_now(redis)
+    queues = {queue.task_type: queue for queue in monitoring.queues(redis)}
+    seats = {limit.task_type: limit.current for limit in monitoring.limits(redis)}
+    flushed = 0
+    for check_type in CHECKS:
+        stats, queue = CheckStats(redis, check_type.value), queues[check_type.value]
+        stats.sample(Gauges(queue.due, queue.in_flight, seats[check_type.value]), now=now)
+        after = _last_flushed(check_type.value)
+        minutes = stats.closed_minutes(after=after, now=now)
+        write(check_type.value, minutes)
+        average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
+        # Only now: what the totals no longer show must be in PostgreSQL.
+        stats.flushed(until=int(now // SECONDS_A_MINUTE) - 1, average_ms=average)
+        flushed += len(minutes)
+    return flushed
+
+
+def write(task_type: str, minutes: Sequence[Minute]) -> None:
+    """Write `minutes` as they are, over what was written of them before."""
+    MinuteStat.objects.bulk_create(
+        [_row(task_type, minute) for minute in minutes],
+        update_conflicts=True,
+        unique_fields=["task_type", "minute", "gateway_id"],
+        update_fields=_ABSOLUTES,
+    )
+
+
+def _last_flushed(task_type: str) -> int:
+    newest = MinuteStat.objects.filter(task_type=task_type, gateway_id=None).aggregate(at=Max("minute"))["at"]
+    return int(newest.timestamp() // SECONDS_A_MINUTE) if newest else 0
+
+
+def _row(task_type: str, minute: Minute) -> MinuteStat:
+    return MinuteStat(
+        minute=datetime.fromtimestamp(minute.number * SECONDS_A_MINUTE, UTC),
+        task_type=task_type,
+        success=minute.counted.success,
+        failed=minute.counted.failed,
+        total_ms=minute.counted.total_duration_ms,
+        histogram=list(minute.counted.histogram),
+        due=minute.gauges.due,
+        in_flight=minute.gauges.in_flight,
+        seats=minute.gauges.seats,
+        lateness_p99_seconds=minute.counted.late_seconds(0.99),
+    )

@@ -1,0 +1,66 @@
+"""Why a card is checked as it is: the config that decides, and when it is due."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from redis import Redis
+
+from cards.models import Card, CheckState, CheckType
+from carriers.breakers import Breakers
+from carriers.models import Gateway
+from polling.checks.base import Check, GatewayCheck
+from polling.checks.card_profile import CardClass
+from polling.checks.registry import CHECKS
+from polling.policy import card_reader
+from polling.policy.config_snapshot import Directory
+from polling.policy.matching import Decision, decide
+from polling.schedule.schedule import Place, Schedule
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One check of one card. `place` None: nobody could be asked; `state` None: never checked.
+
+    `opens_in` is the time until it may be made: None is now, zero not known.
+    """
+
+    check_type: CheckType
+    decision: Decision
+    place: Place | None
+    opens_in: timedelta | None
+    state: CheckState | None
+
+
+def explain(card: Card, redis: Redis | None) -> list[Explanation]:
+    """Explain each check of a card, none of a deleted one; without Redis all but its place in the schedule."""
+    rows = card_reader.rows_of([card.pk])
+    if not rows:
+        return []
+    ((_, (card_class, _)),) = rows
+    directory = Directory.read()
+    gateway = directory.gateway_of(card.gateway_id, card.carrier_id)
+    rests = Breakers(redis).rests([gateway.pk]) if redis and gateway else {}
+    is_resting = any(rest.is_open for rest in rests.values())
+    states = {state.type: state for state in CheckState.objects.filter(card=card)}
+    return [
+        Explanation(
+            check_type,
+            decide(card_class, check_type, directory.configs),
+            Schedule(redis, check_type).place_of(card.pk) if redis else None,
+            _opens_in(check, card_class, gateway, directory, is_resting=is_resting),
+            states.get(check_type.value),
+        )
+        for check_type, check in CHECKS.items()
+    ]
+
+
+def _opens_in(
+    check: Check, card: CardClass, gateway: Gateway | None, directory: Directory, *, is_resting: bool
+) -> timedelta | None:
+    waits = [directory.paused_for(check.type, card.carrier_id)]
+    if isinstance(check, GatewayCheck):
+        # Of an open breaker nobody knows how long it stays so.
+        waits.append(timedelta() if is_resting else directory.opens_in(gateway))
+    known = [wait for wait in waits if wait is not None]
+    # Zero is not known, whatever else is.
+    return min(known) if timedelta() in known else max(known, default=None)

@@ -1,0 +1,40 @@
+"""Concurrency limits: rows that operators change, seats in Redis that workers take."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from redis import Redis
+
+from carriers import limits as gateway_limits
+from common.redis.absence import redis_may_be_away
+from common.redis.client import for_web
+from common.redis.copying import copy
+from common.redis.leases import SeatKeys, SeatPool
+from polling.models import ConcurrencyLimit, TaskType
+from polling.schedule import keys
+
+
+def seats_of(redis: Redis, task_type: str) -> SeatPool:
+    """The seats of one type of task."""
+    return SeatPool(redis, SeatKeys(keys.seats(task_type), keys.limit(task_type), keys.current(task_type)))
+
+
+def publish(redis: Redis) -> None:
+    """Write every limit to Redis, of types and of gateways. A type without a row is closed."""
+
+    def write(limits: Mapping[str, int]) -> None:
+        for task_type in TaskType.values:
+            seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
+
+    copy(lambda: dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency")), write)
+    gateway_limits.publish(redis)
+
+
+def publish_on_commit() -> None:
+    """Have the limits in force as soon as the transaction is committed; without Redis, ten seconds after its return."""
+    transaction.on_commit(_publish_now)
+
+
+def _publish_now() -> None:
+    with redis_may_be_away("limits are not in force yet"):
+        publish(for_web())

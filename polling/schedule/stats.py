@@ -1,0 +1,153 @@
+"""Reads what settling has counted."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import cast
+
+from redis import Redis
+
+from common.redis import scripts
+from polling.schedule import keys
+from polling.schedule.histogram import BUCKETS, LATENESS_BOUNDS_SECONDS, percentile
+from polling.schedule.progress import Fields
+from polling.schedule.schedule import MINUTES_ARE_KEPT
+
+SECONDS_A_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Checks settled over `seconds`. `histogram` and `lateness` have one count for each of their buckets."""
+
+    success: int
+    failed: int
+    total_duration_ms: int
+    histogram: tuple[int, ...]
+    lateness: tuple[int, ...]
+    seconds: float
+
+    @property
+    def checks(self) -> int:
+        """All of them."""
+        return self.success + self.failed
+
+    @property
+    def success_rate(self) -> float | None:
+        """0 to 1; None when nothing was checked."""
+        return self.success / self.checks if self.checks else None
+
+    @property
+    def average_ms(self) -> float | None:
+        """Mean duration of a check's call; None when nothing was checked."""
+        return self.total_duration_ms / self.checks if self.checks else None
+
+    def percentile_ms(self, share: float) -> int | None:
+        """A percentile of the durations; None when nothing was checked."""
+        return percentile(self.histogram, share)
+
+    def late_seconds(self, share: float) -> int | None:
+        """A percentile of how late cards were claimed; None when nothing was checked."""
+        return percentile(self.lateness, share, LATENESS_BOUNDS_SECONDS)
+
+
+@dataclass(frozen=True)
+class Gauges:
+    """What was seen at one moment. None: nobody looked."""
+
+    due: int | None
+    in_flight: int | None
+    seats: int | None
+
+
+@dataclass(frozen=True)
+class Minute:
+    """A closed minute (unix time / 60)."""
+
+    number: int
+    counted: Counted
+    gauges: Gauges
+
+
+class CheckStats:
+    """The counters of one check type.
+
+    Samples::
+
+    polling:minute:carddata:29833333  hash  success 812, failed 3, total_duration_ms 9001, h3 800, h4 15, l1 815,
+                                            due 4, in_flight 12, seats 6
+    polling:stats:carddata            hash  success 812, failed 3, total_duration_ms 9001, avg_duration_ms 11.0
+    polling:counters:carddata         hash  claimed 900, lost 1, success 812, ... since Redis was emptied
+    """
+
+    def __init__(self, redis: Redis, check_type: str) -> None:
+        """`check_type` is a wire name."""
+        self._redis = redis
+        self._minute = keys.minute(check_type)
+        self._totals = keys.stats(check_type)
+        self._counters = keys.counters(check_type)
+        self._count_unflushed = scripts.load(redis, __file__, "count_unflushed")
+
+    def over_last(self, seconds: int, *, now: float) -> Counted:
+        """What was counted in the minutes that the last `seconds` touch; `now` is unix time."""
+        last = int(now // SECONDS_A_MINUTE)
+        first = int((now - seconds) // SECONDS_A_MINUTE)
+        return _sum(self._buckets(first, last), seconds=now - first * SECONDS_A_MINUTE)
+
+    def sample(self, gauges: Gauges, *, now: float) -> None:
+        """Note what is seen now in the present minute's bucket; the last of a minute stays."""
+        minute = f"{self._minute}{int(now // SECONDS_A_MINUTE)}"
+        pipeline = self._redis.pipeline(transaction=True)
+        fields: Fields = {}
+        fields.update(asdict(gauges))
+        pipeline.hset(minute, mapping=fields)
+        pipeline.expire(minute, MINUTES_ARE_KEPT)
+        pipeline.execute()
+
+    def closed_minutes(self, *, after: int, now: float) -> list[Minute]:
+        """The minutes after number `after` that are over and in which anything was seen, oldest first."""
+        last = int(now // SECONDS_A_MINUTE) - 1
+        first = max(after + 1, last - int(MINUTES_ARE_KEPT.total_seconds() // SECONDS_A_MINUTE))
+        buckets = self._buckets(first, last)
+        return [
+            Minute(number, _sum([bucket], seconds=SECONDS_A_MINUTE), _gauges(bucket))
+            for number, bucket in enumerate(buckets, start=first)
+            if bucket
+        ]
+
+    def flushed(self, *, until: int, average_ms: float) -> None:
+        """Minutes up to number `until` are in PostgreSQL: the totals that operators read are of those after it."""
+        self._count_unflushed(keys=[self._totals], args=[self._minute, until, f"{average_ms:.1f}"])
+
+    def since_emptied(self) -> dict[str, int]:
+        """The counters for Prometheus, by field; they only grow, until Redis is emptied."""
+        found = cast("dict[str, str]", self._redis.hgetall(self._counters))
+        return {field: int(value) for field, value in found.items()}
+
+    def _buckets(self, first: int, last: int) -> list[dict[str, str]]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for minute in range(first, last + 1):
+            pipeline.hgetall(f"{self._minute}{minute}")
+        return cast("list[dict[str, str]]", pipeline.execute())
+
+
+def _sum(buckets: list[dict[str, str]], *, seconds: float) -> Counted:
+    def total(field: str) -> int:
+        return sum(_number(bucket, field) for bucket in buckets)
+
+    return Counted(
+        success=total("success"),
+        failed=total("failed"),
+        total_duration_ms=total("total_duration_ms"),
+        histogram=tuple(total(f"h{number}") for number in range(1, BUCKETS + 1)),
+        lateness=tuple(total(f"l{number}") for number in range(1, BUCKETS + 1)),
+        seconds=seconds,
+    )
+
+
+def _number(bucket: Mapping[str, str], field: str) -> int:
+    return int(bucket.get(field, 0))
+
+
+def _gauges(bucket: Mapping[str, str]) -> Gauges:
+    values = (bucket.get(field) for field in ("due", "in_flight", "seats"))
+    return Gauges(*(None if value is None else int(value) for value in values))
