@@ -11,9 +11,9 @@ from redis import Redis
 
 from accounts import keys
 from common import addresses
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
-from common.redis.rates import Policy, Quota
+from common.redis.degraded import redis_may_be_away
+from common.redis.rate_limiter import Policy, Quota
 
 MINUTE = 60
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from cards.consumption import Account
 from cards.models import Subscription
+from cards.usage_allocation import Account
 
 State = Subscription.State
 NEAR_SHARE: Final = Decimal("0.95")

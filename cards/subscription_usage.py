@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
-from cards import accounts
-from cards.consumption import Account, Growth, counted, in_charge
+from cards import allowances
+from cards.usage_allocation import Account, Growth, counted, in_charge
 from common.arrays import array
 
 
@@ -17,7 +17,7 @@ def count(growths: Sequence[Growth]) -> None:
     # Again when a plan was replaced while we waited for its lock: its successor counts then.
     while (found := _candidates(growths)) != candidates:
         candidates = found
-        before = accounts.lock({account_id for ids in candidates.values() for account_id in ids})
+        before = allowances.lock({account_id for ids in candidates.values() for account_id in ids})
     if not candidates:
         return
     after = dict(before)
@@ -31,7 +31,7 @@ def count(growths: Sequence[Growth]) -> None:
 
 def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
     """Card -> ids of its and its device's subscriptions that were in force when it was read."""
-    return accounts.in_force([(growth.card_id, growth.measured_at) for growth in growths])
+    return allowances.in_force([(growth.card_id, growth.measured_at) for growth in growths])
 
 
 def _write(changed: Sequence[Account]) -> None:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
-from cards import events, suspension
+from cards import events, suspension_proposals
 from cards.models import Card, Device, Plan, PlanCycle, Subscription
 from cards.periods import period_of
 from carriers.cycles import BillingCalendar
@@ -49,7 +49,7 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
     mains = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN)
     for replaced in mains.filter(ends_at=None):
         mains.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))
-        suspension.cancel_of([replaced.pk], now=now)
+        suspension_proposals.cancel_of([replaced.pk], now=now)
     # Never a version that was there before: orders are told apart by it.
     version = mains.aggregate(last=Max("quota_version"))["last"] or 0
     started = _insert(owner, plan, Kind.MAIN, now=now, ends_at=None, version=version + 1)
@@ -109,7 +109,7 @@ def _end(subscriptions: Collection[int], *, now: datetime) -> tuple[list[Owner],
     in_force = Subscription.objects.in_force_at(now).filter(pk__in=owners)
     ended = sorted(in_force.values_list("pk", flat=True))
     in_force.update(ends_at=now)
-    suspension.cancel_of(ended, now=now)
+    suspension_proposals.cancel_of(ended, now=now)
     _quota_changed([owners[row.pk] for row in chosen if row.kind == Kind.ADD_ON and row.pk in ended])
     members_changed(devices)
     return [owners[pk] for pk in ended], ended

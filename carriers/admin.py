@@ -13,8 +13,8 @@ from carriers import limits
 from carriers.credentials import why_unusable
 from carriers.models import Carrier, Gateway
 from common.fields import Sealed
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 
 
 class GatewayForm(forms.ModelForm[Gateway]):

@@ -9,11 +9,11 @@ from redis import Redis
 
 from carriers import keys
 from carriers.models import Gateway
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
-from common.redis.copying import copy
-from common.redis.leases import SeatKeys, SeatPool
-from common.redis.rates import Rate
+from common.redis.degraded import redis_may_be_away
+from common.redis.publishing import copy
+from common.redis.rate_limiter import Rate
+from common.redis.semaphore import SeatKeys, SeatPool
 
 
 def seats_of(redis: Redis, gateway_id: int) -> SeatPool:

@@ -3,7 +3,8 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from common import logs, probes
+from common import logs
+from common.health import checks
 
 
 class CommonConfig(AppConfig):
@@ -14,4 +15,4 @@ class CommonConfig(AppConfig):
     def ready(self) -> None:
         """Logging first: what the other apps say at start is to be structured too."""
         logs.set_up(settings.LOGGING)
-        probes.register_all()
+        checks.register_all()

@@ -37,7 +37,7 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"simwatch: {error}")
 
-app = Celery("simwatch", task_cls="common.tasks:Door", amqp="config.reconnecting:PromptAMQP")
+app = Celery("simwatch", task_cls="common.tasks:Door", amqp="config.celery_patches.broker:PromptAMQP")
 app.conf.update(
     broker_url=BROKER_URL,
     broker_connection_retry_on_startup=True,
@@ -54,7 +54,7 @@ app.conf.update(
     task_serializer="json",
     task_ignore_result=True,
     task_acks_late=False,
-    worker_pool="config.worker_pool:TaskPool",
+    worker_pool="config.celery_patches.pool:TaskPool",
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -10,9 +10,9 @@ from rest_framework.exceptions import APIException
 from rest_framework.views import APIView
 
 from accounts.api.permissions import MaySeeSystem
-from common.health import Finding, Level, components, overall
+from common.health.components import Finding, Level, components, overall
+from common.health.runner import examine
 from common.outages import server_of
-from common.probing import examine
 
 HEALTH_MILLISECONDS = 60
 READINESS_MILLISECONDS = 1000

@@ -13,8 +13,8 @@ from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
 from config.broker import next_database
-from config.reading import env, folder, networks, postgresql, read, switch, whole_numbers, words
-from config.safety import Exposure, first_problem
+from config.env import env, folder, networks, postgresql, read, switch, whole_numbers, words
+from config.production_guard import Exposure, first_problem
 from polling.conf import PollingSettings
 
 django_stubs_ext.monkeypatch()
@@ -85,7 +85,7 @@ if IS_LOCAL:
     INSTALLED_APPS.append("lab")
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
-    "common.postgresql.patience.PatienceMiddleware",
+    "common.postgresql.query_deadline.PatienceMiddleware",
     "audit.middleware.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from carriers.models import MAX_TIMEOUT_SECONDS
-from common.redis.leases import LEASE_SECONDS
+from common.redis.semaphore import LEASE_SECONDS
 from polling.conf import PollingSettings
 from polling.schedule.schedule import PORTION_CARDS
 

@@ -118,9 +118,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         # Django empties the tables after a test that commits; what refuses that is tested by itself.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")
     yield
-    from common import probing
+    from common.health import runner
 
-    probing.stop()
+    runner.stop()
 
 
 @pytest.fixture

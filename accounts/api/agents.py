@@ -7,14 +7,14 @@ from django.db.models import QuerySet
 from rest_framework.serializers import BaseSerializer
 
 from accounts import agent_tree
-from accounts.api.keys_of_rows import VisibleKey
 from accounts.api.permissions import MayOperateShared
+from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import Managed
 from accounts.models import Agent
 from accounts.scoping import tree_of
 from audit.snapshots import Snapshot
-from common.api.key_field import KeyField
-from common.api.strict import Parameters, StrictModelSerializer
+from common.api.fields import KeyField
+from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 
 class AgentSerializer(StrictModelSerializer[Agent]):

@@ -13,16 +13,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import tokens
-from accounts.api.keys_of_rows import VisibleKey
 from accounts.api.permissions import MayAdminister
+from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import Listed, Shown
 from accounts.models import ApiToken, User
 from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
+from common.api.fields import KeyField
 from common.api.idempotency import idempotent
-from common.api.key_field import KeyField
-from common.api.strict import Parameters, StrictModelSerializer
+from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 
 class ApiTokenSerializer(StrictModelSerializer[ApiToken]):

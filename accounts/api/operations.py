@@ -8,9 +8,9 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from accounts.api.permissions import MaySeeSystem
 from accounts.api.scoped import Listed
 from audit.models import Operation
-from common.api.key_field import KeyField
+from common.api.fields import KeyField
 from common.api.pagination import CursorPages
-from common.api.strict import Parameters
+from common.api.strict_serializers import Parameters
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):

@@ -13,11 +13,11 @@ from rest_framework.viewsets import GenericViewSet
 from audit.models import Action
 from audit.recording import record
 from audit.snapshots import Snapshot, snapshot, version
-from common.api.asked import AskedView
 from common.api.etags import etag_of, require_match
 from common.api.idempotency import idempotent
 from common.api.pages import NumberedPages
-from common.api.strict import Parameters
+from common.api.query_params import AskedView
+from common.api.strict_serializers import Parameters
 from common.errors import DomainError
 from common.references import is_used
 

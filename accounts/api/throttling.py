@@ -10,9 +10,9 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts import keys
 from common.errors import DomainError
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
-from common.redis.rates import Policy, Quota, Turn
+from common.redis.degraded import redis_may_be_away
+from common.redis.rate_limiter import Policy, Quota, Turn
 
 MINUTE: Final = 60
 

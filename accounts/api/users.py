@@ -10,13 +10,13 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.serializers import BaseSerializer
 
 from accounts import roles
-from accounts.api.keys_of_rows import VisibleKey
 from accounts.api.permissions import MayAdminister
+from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import Managed
 from accounts.models import Agent, User
 from accounts.roles import Role
-from common.api.key_field import KeyField
-from common.api.strict import Parameters, StrictModelSerializer
+from common.api.fields import KeyField
+from common.api.strict_serializers import Parameters, StrictModelSerializer
 from common.errors import DomainError
 
 ROLES = [(role.value, role.value) for role in Role]

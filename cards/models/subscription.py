@@ -26,7 +26,7 @@ class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
         return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), starts_at__lte=now)
 
     def of_card(self, card: Card) -> Self:
-        """The card's own, and those of its device: which of them counts, `cards.consumption` says."""
+        """The card's own, and those of its device: which of them counts, `cards.usage_allocation` says."""
         return self.filter(Q(card=card) | Q(device_id=card.device_id, device__isnull=False))
 
 

@@ -3,7 +3,7 @@
 from accounts.api.permissions import MayOperateShared
 from accounts.api.scoped import Managed
 from carriers.models import Carrier
-from common.api.strict import StrictModelSerializer
+from common.api.strict_serializers import StrictModelSerializer
 
 
 class CarrierSerializer(StrictModelSerializer[Carrier]):

@@ -8,15 +8,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, PermissionDenied, ValidationError
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.keys_of_rows import VisibleKey
 from accounts.api.permissions import MayOperate
+from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import Managed
 from accounts.roles import Role
 from carriers import limits
 from carriers.credentials import why_unusable
 from carriers.models import Carrier, Gateway
-from common.api.key_field import KeyField
-from common.api.strict import Parameters, StrictModelSerializer
+from common.api.fields import KeyField
+from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 
 @extend_schema_field({"type": "object", "examples": [{"app_id": "...", "secret": "..."}]})

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from common.api.pagination import MOST, PAGE_SIZE
-from common.api.strict import Parameters
+from common.api.strict_serializers import Parameters
 
 FIRST = 1
 # Nobody turns so many; the offset stays a number that PostgreSQL knows.

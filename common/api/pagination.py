@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from common.api.strict import Parameters
+from common.api.strict_serializers import Parameters
 
 PAGE_SIZE = 20
 MOST = 500

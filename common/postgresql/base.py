@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
-from common.postgresql.patience import PatientConnection, patient
+from common.postgresql.query_deadline import PatientConnection, patient
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from common.redis.impatience import Impatience
+from common.redis.fail_fast import Impatience
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from cards.admin import panels
 from cards.models import Card
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 from polling.policy.explain import explain
 from polling.schedule.schedule import Place
 

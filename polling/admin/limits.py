@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedAdmin
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 from polling.models import ConcurrencyLimit
 from polling.observe import monitoring
 from polling.schedule import limits

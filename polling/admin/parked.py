@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cards.admin.search import CardRowsAdmin
 from common.admin import BoundedPaginator
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 from polling.engine import quarantine
 from polling.models import ParkedCheck
 

@@ -14,9 +14,9 @@ from accounts.api.permissions import MayOperate
 from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
-from common.api.asked import AskedView
 from common.api.etags import etag_of, require_match
-from common.api.strict import StrictSerializer
+from common.api.query_params import AskedView
+from common.api.strict_serializers import StrictSerializer
 from common.errors import DomainError
 from common.redis.client import for_web
 from polling.api.serializers import HolderSerializer

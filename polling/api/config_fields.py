@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from django.utils.functional import cached_property
 from rest_framework import serializers
 
-from accounts.api.keys_of_rows import VisibleKey
+from accounts.api.related_fields import VisibleKey
 from carriers.models import Carrier
-from common.api.strict import StrictModelSerializer
+from common.api.strict_serializers import StrictModelSerializer
 from polling.api.wire import ConditionField, StatusField
 from polling.models import PollingConfig
 from polling.policy import census

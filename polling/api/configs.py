@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import MayOperate
 from accounts.api.scoped import Managed
-from common.api.strict import Parameters
+from common.api.strict_serializers import Parameters
 from polling.api.config_fields import PollingConfigSerializer
 from polling.api.drafts import DraftSerializer, DryRunSerializer, draft_of
 from polling.api.wire import StatusField

@@ -5,8 +5,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.api.keys_of_rows import VisibleKey
-from common.api.strict import StrictSerializer
+from accounts.api.related_fields import VisibleKey
+from common.api.strict_serializers import StrictSerializer
 from polling.api.config_fields import PollingConfigSerializer
 from polling.models import PollingConfig
 from polling.policy.demand import Demand

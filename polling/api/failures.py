@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from accounts.api.permissions import MayReadOwn
 from cards.models import CheckState, CheckType
 from carriers.models import Gateway
-from common.api.asked import AskedView
 from common.api.pagination import CursorPages
-from common.api.strict import Parameters
+from common.api.query_params import AskedView
+from common.api.strict_serializers import Parameters
 from polling.policy.config_snapshot import Directory
 
 

@@ -14,9 +14,9 @@ from accounts.api.permissions import MayAct
 from accounts.api.throttling import OpenRequestRate
 from accounts.models import User
 from cards.models import CheckType
-from common.api.asked import AskedView
 from common.api.idempotency import idempotent
 from common.api.pages import NumberedPages
+from common.api.query_params import AskedView
 from common.errors import DomainError
 from polling.api.manual_fields import (
     AcceptedSerializer,

@@ -7,8 +7,8 @@ from rest_framework import serializers
 
 from accounts.scoping import sees_everything
 from cards.models import Card, CheckType
-from common.api.key_field import KeyField
-from common.api.strict import Parameters, StrictModelSerializer, StrictSerializer
+from common.api.fields import KeyField
+from common.api.strict_serializers import Parameters, StrictModelSerializer, StrictSerializer
 from polling.models import ManualItem, ManualTrigger
 from polling.triggers.choosing import MOST_CARDS
 

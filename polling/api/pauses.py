@@ -8,12 +8,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.keys_of_rows import VisibleKey
 from accounts.api.permissions import MayOperate
+from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import Created, Deleted, Listed, Shown
 from carriers.models import Carrier, Gateway
 from common import database
-from common.api.strict import Parameters, StrictModelSerializer
+from common.api.strict_serializers import Parameters, StrictModelSerializer
 from polling.models import Pause, TaskType
 from polling.planning import pauses
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.api.strict import Parameters
+from common.api.strict_serializers import Parameters
 from polling.observe.monitoring import TaskState
 
 MAX_WINDOW_SECONDS = 3600

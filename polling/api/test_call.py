@@ -17,7 +17,7 @@ from audit.models import Action
 from audit.recording import record
 from carriers.limits import rate_of, seats_of
 from carriers.models import Gateway
-from common.api.asked import AskedView
+from common.api.query_params import AskedView
 from common.errors import DomainError
 from common.http.outgoing import Outgoing
 from common.redis.client import for_web

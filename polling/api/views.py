@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import MaySeeSystem
-from common.api.asked import AskedView
+from common.api.query_params import AskedView
 from common.redis.client import for_web
 from polling.api.serializers import (
     InitProgressSerializer,

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from cards import observations, subscription_usage, usage
-from cards.consumption import Growth
+from cards import carrier_state, meter_store, subscription_usage
+from cards.meter_store import UsageLine
 from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
 from cards.models import CheckType
-from cards.usage import UsageLine
+from cards.usage_allocation import Growth
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
@@ -59,12 +59,12 @@ def _take_over_network(results: Sequence[Result], now: datetime) -> None:
         network = cast(UsageReading, result.answer).network
         if network and network != result.card.card_class.network_status:
             said[result.card.claim.card_id] = network.value
-    observations.take_over(observations.NETWORK, said, cause="data usage check", now=now)
+    carrier_state.take_over(carrier_state.NETWORK, said, cause="data usage check", now=now)
 
 
 def _meter(results: Sequence[Result], now: datetime) -> set[int]:
     """Meter the readings; returns the ids of the cards whose subscriptions may have more usage now."""
-    before = usage.meters_of([result.card.claim.card_id for result in results])
+    before = meter_store.meters_of([result.card.claim.card_id for result in results])
     after: dict[int, Meter] = {}
     lines: list[UsageLine] = []
     growths: list[Growth] = []
@@ -79,8 +79,8 @@ def _meter(results: Sequence[Result], now: datetime) -> set[int]:
                 UsageLine(card_id, reading.measured_at, reading.raw_mb, step.meter.used_mb, step.delta_mb)
             )
         growths += _growths(card_id, meter, step, result.card.tariff)
-    usage.store_meters(after)
-    usage.append(lines, now=now)
+    meter_store.store_meters(after)
+    meter_store.append(lines, now=now)
     subscription_usage.count(growths)
     return {growth.card_id for growth in growths}
 

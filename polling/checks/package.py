@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from cards import quota_states, suspension
+from cards import quota_judging, suspension_proposals
 from cards.models import CheckType
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import LocalCheck, Outcome, Result
@@ -26,7 +26,7 @@ class PackageCheck(LocalCheck):
         accepted = accept(self.type, results, now=now)
         # One that could not be stored comes a second time, as an error.
         cards = [result.card.claim.card_id for result in accepted if result.answer is None]
-        judged = quota_states.judge(cards, now=now)
-        quota_states.store(judged.values(), now=now)
-        suspension.review(judged, now=now)
+        judged = quota_judging.judge(cards, now=now)
+        quota_judging.store(judged.values(), now=now)
+        suspension_proposals.review(judged, now=now)
         return [Outcome(result.card, recorded(result)) for result in accepted] + refused(results, accepted)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from cards import observations
+from cards import carrier_state
 from cards.models import Card, CheckType
 from carriers.clients.base import GatewayClient, RealName
 from polling.checks.accepting import accept, recorded, refused
@@ -37,7 +37,7 @@ class RealNameCheck(GatewayCheck):
             if isinstance(result.answer, RealName)
             and result.answer != result.card.card_class.real_name_status
         }
-        observations.take_over(observations.REAL_NAME, said, cause="real-name check", now=now)
+        carrier_state.take_over(carrier_state.REAL_NAME, said, cause="real-name check", now=now)
         return [_outcome(result) for result in accepted] + refused(results, accepted)
 
 

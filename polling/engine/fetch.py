@@ -12,7 +12,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from common import database
-from common.redis import holders
+from common.redis import worker_identity
 from polling.checks.base import Outcome, PolledCard
 from polling.engine import disposition
 from polling.engine.disposition import Hand
@@ -56,7 +56,7 @@ class Intake:
     def claim(self, count: int, which: Which, directory: Directory) -> Taken:
         """Claim up to `count` cards."""
         ttl = timedelta(seconds=settings.POLLING.claim_seconds)
-        claimed = self._schedule.claim(count, ttl=ttl, holder=holders.name(), which=which)
+        claimed = self._schedule.claim(count, ttl=ttl, holder=worker_identity.name(), which=which)
         self._hand.take(claimed.claims)
         if claimed.to_park:
             park(self._type, self._schedule, claimed.to_park)

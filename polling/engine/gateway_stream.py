@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from common.redis.leases import HeldSeats
+from common.redis.semaphore import HeldSeats
 from polling.checks.base import GatewayCheck, Outcome, PolledCard
 from polling.engine import disposition
 from polling.engine.admission import CALLS_A_SEAT, RESTING, Ahead, Claimer, TakenByGateway

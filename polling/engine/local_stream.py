@@ -6,7 +6,7 @@ from collections import Counter
 
 from django.conf import settings
 
-from common.redis.leases import HeldSeats
+from common.redis.semaphore import HeldSeats
 from polling.checks.base import Check, Result
 from polling.engine import disposition
 from polling.engine.disposition import Hand

@@ -17,7 +17,7 @@ from redis import Redis
 
 from carriers.models import Gateway
 from common.http.outgoing import Outgoing
-from common.redis.leases import LEASE_SECONDS, HeldSeats
+from common.redis.semaphore import LEASE_SECONDS, HeldSeats
 from polling.checks.base import Check, GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.engine import shutdown

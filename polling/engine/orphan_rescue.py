@@ -6,7 +6,7 @@ import structlog
 from redis import Redis
 
 from cards.models import CheckType
-from common.redis.leases import Occupancy
+from common.redis.semaphore import Occupancy
 from polling.schedule.schedule import Schedule
 
 log = structlog.get_logger(__name__)

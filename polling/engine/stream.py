@@ -10,7 +10,7 @@ from random import Random
 from redis import Redis
 
 from common.http.outgoing import Outgoing
-from common.redis.leases import HeldSeats
+from common.redis.semaphore import HeldSeats
 from polling.checks.base import Check
 from polling.engine.disposition import Hand
 from polling.engine.lifetime import Lifetime

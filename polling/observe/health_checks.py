@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from common.health import Component, Finding, Level, register
+from common.health.components import Component, Finding, Level, register
 from common.redis.client import for_web
 from polling.checks.registry import CHECKS
 from polling.observe import monitoring

@@ -8,8 +8,8 @@ from prometheus_client.registry import Collector
 from redis import Redis
 
 from carriers.models import Gateway
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 from polling.checks.registry import CHECKS
 from polling.observe import monitoring
 from polling.schedule.histogram import BOUNDS_MS, BUCKETS, LATENESS_BOUNDS_SECONDS

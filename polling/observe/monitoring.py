@@ -7,8 +7,8 @@ from redis import Redis
 
 from cards.models import CheckType
 from carriers import limits as gateway_limits
-from common.redis.absence import redis_may_be_away
-from common.redis.leases import Occupancy
+from common.redis.degraded import redis_may_be_away
+from common.redis.semaphore import Occupancy
 from polling.checks.registry import CHECKS
 from polling.models import TaskType
 from polling.observe.lateness import Lateness

@@ -10,8 +10,8 @@ from redis import Redis
 
 from cards.events import cards_changed
 from cards.models import CheckType
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 from polling.checks.registry import CHECKS
 from polling.planning import recount
 from polling.planning.planner import Planner

@@ -6,10 +6,10 @@ from django.db import transaction
 from redis import Redis
 
 from carriers import limits as gateway_limits
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
-from common.redis.copying import copy
-from common.redis.leases import SeatKeys, SeatPool
+from common.redis.degraded import redis_may_be_away
+from common.redis.publishing import copy
+from common.redis.semaphore import SeatKeys, SeatPool
 from polling.models import ConcurrencyLimit, TaskType
 from polling.schedule import keys
 

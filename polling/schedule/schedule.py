@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from common.redis import scripts
-from common.redis.leases import CALL_SECONDS
+from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
 from polling.schedule.histogram import BOUNDS_MS, LATENESS_BOUNDS_SECONDS
 

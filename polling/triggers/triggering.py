@@ -12,8 +12,8 @@ from audit.snapshots import snapshot
 from cards.models import CheckType
 from common.arrays import array
 from common.errors import DomainError
-from common.redis.absence import redis_may_be_away
 from common.redis.client import for_web
+from common.redis.degraded import redis_may_be_away
 from polling.models import ManualItem, ManualTrigger
 from polling.schedule.manual_queue import ManualQueue
 from polling.triggers import allowance

@@ -7,7 +7,7 @@ from audit.models import Operation
 from carriers import keys as gateway_keys
 from carriers import limits as gateway_limits
 from carriers.models import Gateway
-from common.redis.leases import SeatPool
+from common.redis.semaphore import SeatPool
 from polling.models import ConcurrencyLimit
 from polling.policy.defaults import make_missing
 from polling.schedule import keys, limits

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cards import subscription_usage, subscriptions
-from cards.consumption import Account, Growth, counted, in_charge
 from cards.models import Plan, PlanCycle, Subscription
 from cards.subscriptions import Owner
+from cards.usage_allocation import Account, Growth, counted, in_charge
 from carriers.cycles import BillingCalendar
 from tests.factories import CardFactory, DeviceFactory, PlanFactory, SubscriptionFactory
 

@@ -9,12 +9,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from cards import check_states, usage, usage_partitions
+from cards import check_states, meter_store, usage_partitions
 from cards.check_states import CheckResult
+from cards.meter_store import UsageLine
 from cards.metering import Meter
 from cards.metrics import UsagePartitionsCollector
 from cards.models import Card, CheckState, CheckType, UsageRecord
-from cards.usage import UsageLine
 from tests.factories import CardFactory
 
 pytestmark = pytest.mark.django_db
@@ -76,17 +76,17 @@ def test_meters_come_back_as_they_were_stored() -> None:
     meter = Meter(NOW.date(), Decimal("1.500"), Decimal("2.500"), NOW, Decimal("9.000"))
     suspect = Meter(NOW.date(), Decimal(1), Decimal(2), NOW, Decimal(0), Decimal("0.100"), NOW)
 
-    usage.store_meters({first.pk: suspect, second.pk: meter})
-    usage.store_meters({first.pk: meter, second.pk: suspect})
+    meter_store.store_meters({first.pk: suspect, second.pk: meter})
+    meter_store.store_meters({first.pk: meter, second.pk: suspect})
 
-    assert usage.meters_of([first.pk, second.pk]) == {first.pk: meter, second.pk: suspect}
+    assert meter_store.meters_of([first.pk, second.pk]) == {first.pk: meter, second.pk: suspect}
 
 
 def test_history_goes_into_the_partition_of_its_day() -> None:
     now = timezone.now()
     usage_partitions.make_ahead(now.date())
 
-    usage.append([UsageLine(7, now, Decimal("1.234"), Decimal("1.2"), Decimal(0))], now=now)
+    meter_store.append([UsageLine(7, now, Decimal("1.234"), Decimal("1.2"), Decimal(0))], now=now)
 
     record = UsageRecord.objects.get(card_id=7)
     assert (record.recorded_at, record.raw_mb, record.used_mb) == (now, Decimal("1.234"), Decimal("1.200"))
@@ -98,7 +98,7 @@ def test_history_goes_into_the_partition_of_its_day() -> None:
 def test_history_without_a_partition_is_kept_and_told(caplog: pytest.LogCaptureFixture) -> None:
     far = timezone.now() + timedelta(days=400)
 
-    usage.append([UsageLine(7, far, Decimal(1), Decimal(1), Decimal(0))], now=far)
+    meter_store.append([UsageLine(7, far, Decimal(1), Decimal(1), Decimal(0))], now=far)
     usage_partitions.make_ahead(timezone.now().date())
 
     assert UsageRecord.objects.filter(card_id=7).exists()
@@ -132,7 +132,7 @@ def test_partitions_are_made_while_somebody_writes() -> None:
 
     def write() -> None:
         with transaction.atomic():
-            usage.append([UsageLine(7, today, Decimal(1), Decimal(1), Decimal(0))], now=today)
+            meter_store.append([UsageLine(7, today, Decimal(1), Decimal(1), Decimal(0))], now=today)
             began.set()
             # Uncommitted all the while: the writer's locks are held.
             while not made:
@@ -155,7 +155,7 @@ def test_partitions_are_made_while_somebody_writes() -> None:
 
 def test_history_that_strayed_moves_into_its_partition_when_that_is_made() -> None:
     day = datetime(2032, 5, 10, 12, tzinfo=UTC)
-    usage.append([UsageLine(7, day, Decimal(1), Decimal(1), Decimal(0))], now=day)
+    meter_store.append([UsageLine(7, day, Decimal(1), Decimal(1), Decimal(0))], now=day)
 
     made = usage_partitions.make_ahead(day.date())
 

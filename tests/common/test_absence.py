@@ -4,7 +4,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
-from common.redis.absence import redis_may_be_away
+from common.redis.degraded import redis_may_be_away
 
 
 def test_the_block_is_left_and_the_log_says_what_is_missing() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from common.health import Component, Finding, Level, explained, overall
+from common.health.components import Component, Finding, Level, explained, overall
 
 HEALTHY, DEGRADED, UNHEALTHY = (Finding(level, "x") for level in Level)
 

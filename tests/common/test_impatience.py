@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from common.redis import client, impatience
+from common.redis import client, fail_fast
 
 WAIT = client.WEB_TIMEOUT_SECONDS
 
@@ -35,7 +35,7 @@ def test_of_many_at_once_nobody_waits_twice(frozen_redis: Redis) -> None:
 
 
 def test_it_is_asked_again_after_a_moment(monkeypatch: pytest.MonkeyPatch, frozen_redis: Redis) -> None:
-    monkeypatch.setattr(impatience, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(fail_fast, "REST_SECONDS", 0.1)
     seconds_of(frozen_redis)
     time.sleep(0.15)
 

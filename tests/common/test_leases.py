@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from common.redis import holders, leases
-from common.redis.leases import SeatKeys, SeatPool
+from common.redis import semaphore, worker_identity
+from common.redis.semaphore import SeatKeys, SeatPool
 
 KEYS = SeatKeys("seats", "limit", "current")
 
@@ -61,7 +61,7 @@ def test_seats_of_a_dead_holder_come_back(
     pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool.set_limit(2)
-    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.05)
+    monkeypatch.setattr(semaphore, "LEASE_SECONDS", 0.05)
     pool.take(2)
     time.sleep(0.1)
 
@@ -73,7 +73,7 @@ def test_seats_of_a_dead_holder_come_back(
 def test_a_late_return_takes_nobody_elses_seat(pool: SeatPool, monkeypatch: pytest.MonkeyPatch) -> None:
     pool.set_limit(1)
     with monkeypatch.context() as patch:
-        patch.setattr(leases, "LEASE_SECONDS", 0.05)
+        patch.setattr(semaphore, "LEASE_SECONDS", 0.05)
         late = pool.take(1)
     time.sleep(0.1)
     pool.take(1)
@@ -141,7 +141,7 @@ def test_the_occupancy_names_the_holders_and_leaves_out_the_dead(
 ) -> None:
     pool.set_limit(5)
     with monkeypatch.context() as patch:
-        patch.setattr(leases, "LEASE_SECONDS", 0.05)
+        patch.setattr(semaphore, "LEASE_SECONDS", 0.05)
         pool.take(1)
     pool.take(2)
     time.sleep(0.1)
@@ -149,7 +149,7 @@ def test_the_occupancy_names_the_holders_and_leaves_out_the_dead(
     occupancy = pool.occupancy()
 
     assert (occupancy.limit, occupancy.free) == (5, 3)
-    assert occupancy.holders == {holders.name(): 2}
+    assert occupancy.holders == {worker_identity.name(): 2}
 
 
 def test_a_limit_lowered_below_what_is_taken_leaves_less_than_nothing_free(pool: SeatPool) -> None:
@@ -163,7 +163,7 @@ def test_a_limit_lowered_below_what_is_taken_leaves_less_than_nothing_free(pool:
 TAKE = """
 import sys, time
 from redis import Redis
-from common.redis.leases import SeatKeys, SeatPool
+from common.redis.semaphore import SeatKeys, SeatPool
 redis = Redis.from_url(sys.argv[1], decode_responses=True)
 print(len(SeatPool(redis, SeatKeys("seats", "limit", "current")).take(3)), flush=True)
 time.sleep(60)
@@ -173,7 +173,7 @@ time.sleep(60)
 def test_seats_of_a_process_that_died_here_end_when_its_calls_must_have_and_those_of_the_living_do_not(
     pool: SeatPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "CALL_SECONDS", 2)
+    monkeypatch.setattr(semaphore, "CALL_SECONDS", 2)
     pool.set_limit(5)
     with pool.hold() as seats:
         seats.grow_to(1)
@@ -198,4 +198,4 @@ def test_seats_of_a_process_that_died_here_end_when_its_calls_must_have_and_thos
 
 @pytest.mark.parametrize("start", ["1790000000-00000000", "1790000000-", "1790000000"])
 def test_a_holder_of_another_place_may_live(start: str) -> None:
-    assert not holders.is_dead(f"worker-1:999999:{start}")
+    assert not worker_identity.is_dead(f"worker-1:999999:{start}")

@@ -9,8 +9,8 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from common.outages import Server, server_of
-from common.postgresql import patience
-from common.postgresql.patience import PatienceMiddleware
+from common.postgresql import query_deadline
+from common.postgresql.query_deadline import PatienceMiddleware
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +30,7 @@ def request(rf: RequestFactory, act: Callable[[], object]) -> HttpResponse:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(query_deadline, "REQUEST_SECONDS", 0.5)
 
 
 def test_a_request_that_waits_for_longer_ends_as_in_an_outage_and_the_next_one_is_answered(

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from common import probes
 from common.conf import CommonSettings
-from common.health import Finding, Level
+from common.health import checks
+from common.health.components import Finding, Level
 
 MEMINFO = """MemTotal:       16000000 kB
 MemFree:          900000 kB
@@ -26,7 +26,7 @@ HugePages_Total:       0
     ],
 )
 def test_a_disk_or_a_memory_with_less_than_a_tenth_free_is_degraded(share: float, level: Level) -> None:
-    assert probes.level_of_free(share) is level
+    assert checks.level_of_free(share) is level
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_a_disk_or_a_memory_with_less_than_a_tenth_free_is_degraded(share: float
     ],
 )
 def test_the_available_memory_is_read_from_the_kernel(meminfo: str, share: float | None) -> None:
-    assert probes.available_memory(meminfo) == share
+    assert checks.available_memory(meminfo) == share
 
 
 def test_a_system_without_proc_is_healthy_and_says_that_its_memory_is_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(checks, "_MEMINFO", tmp_path / "meminfo")
 
-    assert probes.memory() == Finding(
+    assert checks.memory() == Finding(
         Level.HEALTHY, f"not known: this system has no usable {tmp_path}/meminfo"
     )
 
@@ -56,6 +56,6 @@ def test_a_system_without_proc_is_healthy_and_says_that_its_memory_is_not_known(
 def test_the_disk_is_looked_at_where_logs_and_data_are(settings: Settings, tmp_path: Path) -> None:
     settings.COMMON = CommonSettings(watched_folders=(tmp_path, tmp_path / "missing"))
 
-    found = probes.disk()
+    found = checks.disk()
 
     assert found.detail.endswith(f"% free below {tmp_path}")

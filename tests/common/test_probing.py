@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from common import probing
-from common.health import Component, Finding, Level
+from common.health import runner
+from common.health.components import Component, Finding, Level
 
 FINE = Finding(Level.HEALTHY, "fine")
 
@@ -34,7 +34,7 @@ def frozen() -> Iterator[Frozen]:
 @pytest.fixture(autouse=True)
 def _end_threads() -> Iterator[None]:
     yield
-    probing.stop()
+    runner.stop()
 
 
 def fine() -> Finding:
@@ -45,7 +45,7 @@ def test_one_that_hangs_is_reported_in_time_and_delays_no_other(frozen: Frozen) 
     asked = [Component("frozen", frozen.probe, silent=Level.UNHEALTHY), Component("fine", fine)]
 
     started = time.monotonic()
-    found = probing.examine(asked, milliseconds=80)
+    found = runner.examine(asked, milliseconds=80)
     took = time.monotonic() - started
 
     assert found == {"frozen": Finding(Level.UNHEALTHY, "no answer within 80 ms"), "fine": FINE}
@@ -54,11 +54,11 @@ def test_one_that_hangs_is_reported_in_time_and_delays_no_other(frozen: Frozen) 
 
 def test_one_that_hangs_is_asked_once_however_often_somebody_wants_to_know(frozen: Frozen) -> None:
     component = Component("frozen", frozen.probe)
-    probing.examine([component], milliseconds=1)
+    runner.examine([component], milliseconds=1)
     threads = threading.active_count()
 
     for _ in range(100):
-        probing.examine([component], milliseconds=1)
+        runner.examine([component], milliseconds=1)
 
     assert frozen.asked == 1
     assert threading.active_count() == threads
@@ -66,11 +66,11 @@ def test_one_that_hangs_is_asked_once_however_often_somebody_wants_to_know(froze
 
 def test_one_that_hung_is_asked_anew_when_it_has_answered(frozen: Frozen) -> None:
     component = Component("frozen", frozen.probe)
-    probing.examine([component], milliseconds=1)
+    runner.examine([component], milliseconds=1)
     frozen.thawed.set()
 
-    assert probing.examine([component], milliseconds=5000) == {"frozen": FINE}
-    assert probing.examine([component], milliseconds=5000) == {"frozen": FINE}
+    assert runner.examine([component], milliseconds=5000) == {"frozen": FINE}
+    assert runner.examine([component], milliseconds=5000) == {"frozen": FINE}
     assert 2 <= frozen.asked <= 3
 
 
@@ -78,7 +78,7 @@ def test_an_outage_is_told_without_its_text() -> None:
     def away() -> Finding:
         raise RedisConnectionError("Error 111 connecting to 10.0.0.5:6379")
 
-    found = probing.examine([Component("redis", away)], milliseconds=5000)
+    found = runner.examine([Component("redis", away)], milliseconds=5000)
 
     assert found == {"redis": Finding(Level.DEGRADED, "does not answer")}
 
@@ -87,7 +87,7 @@ def test_a_fault_of_the_probe_itself_is_told_and_logged(caplog: pytest.LogCaptur
     def odd() -> Finding:
         raise ZeroDivisionError
 
-    found = probing.examine([Component("odd", odd)], milliseconds=5000)
+    found = runner.examine([Component("odd", odd)], milliseconds=5000)
 
     assert found == {"odd": Finding(Level.DEGRADED, "its probe failed; the log says why")}
     (record,) = caplog.records

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from common.redis.rates import HORIZON_SECONDS, Policy, Quota, Rate
+from common.redis.rate_limiter import HORIZON_SECONDS, Policy, Quota, Rate
 
 
 @pytest.fixture

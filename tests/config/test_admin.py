@@ -15,7 +15,7 @@ from cards.models import CheckState
 from carriers import keys as gateway_keys
 from carriers.models import Gateway
 from common.fields import Sealed
-from common.redis import holders
+from common.redis import worker_identity
 from polling.admin import parked as polling_admin
 from polling.models import ConcurrencyLimit
 from polling.policy.defaults import make_missing
@@ -185,7 +185,7 @@ def test_a_limit_shows_who_holds_its_seats(administrator: Client, redis: Redis) 
 
     page = administrator.get(reverse("admin:polling_concurrencylimit_changelist")).content.decode()
 
-    assert f"{holders.name()} (3)" in page
+    assert f"{worker_identity.name()} (3)" in page
 
 
 def test_without_redis_the_limits_can_still_be_seen_and_changed(

@@ -13,8 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import tokens
 from accounts.models import ApiToken, User
-from common import probes, probing
-from common.health import Finding, Level, components, register
+from common.health import checks, runner
+from common.health.components import Finding, Level, components, register
 from config import health
 from polling.models import ConcurrencyLimit
 from polling.observe import health_checks as polling_probes
@@ -49,7 +49,7 @@ def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for component in before:
         register(component)
-    probing.stop()
+    runner.stop()
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_nothing_can_be_posted(client: Client) -> None:
 def test_without_redis_it_is_degraded_and_the_schedule_is_not_known(
     client: Client, busy: None, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "for_web", away)
+    monkeypatch.setattr(checks, "for_web", away)
     monkeypatch.setattr(polling_probes, "for_web", away)
 
     answer = client.get("/healthz", headers=bearer(viewer))

@@ -6,7 +6,7 @@ from django.conf import settings
 from kombu import Consumer, Producer, Queue
 from redis import Redis
 
-from config.reconnecting import PromptConnection
+from config.celery_patches.broker import PromptConnection
 
 
 def test_a_lost_connection_that_holds_a_message_is_closed_without_its_transport(redis: Redis) -> None:

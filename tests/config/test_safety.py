@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from config.safety import Exposure, first_problem
+from config.production_guard import Exposure, first_problem
 
 SAFE = Exposure(
     debug=False,

@@ -15,7 +15,7 @@ from celery.bin.worker import worker as worker_command
 from celery.concurrency.asynpool import AsynPool
 
 from config.celery import app
-from config.worker_pool import Pool, TaskPool
+from config.celery_patches.pool import Pool, TaskPool
 
 PATIENCE_SECONDS = 5
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.redis.leases import LEASE_SECONDS
+from common.redis.semaphore import LEASE_SECONDS
 from lab.stack import processes
 from lab.stack.supervisor import Service
 from tests.faults.conftest import MakeStack, Stack

@@ -8,8 +8,8 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from cards.models import CheckType
-from common.redis import holders
-from common.redis.leases import CALL_SECONDS, Occupancy
+from common.redis import worker_identity
+from common.redis.semaphore import CALL_SECONDS, Occupancy
 from polling.engine.orphan_rescue import Bereavement
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
@@ -30,7 +30,7 @@ def schedule(redis: Redis) -> Schedule:
 def dead_holder() -> str:
     process = subprocess.Popen(["true"])
     process.wait()
-    host, _, start = holders.name().split(":")
+    host, _, start = worker_identity.name().split(":")
     return f"{host}:{process.pid}:{start}"
 
 
@@ -43,8 +43,8 @@ def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_o
 ) -> None:
     dead = dead_holder()
     (lost,) = schedule.claim(1, ttl=TTL, holder=dead).claims
-    (kept,) = schedule.claim(1, ttl=TTL, holder=holders.name()).claims
-    occupancy = Occupancy(9, frozenset({f"{dead}:7#1", f"{holders.name()}:8#1"}))
+    (kept,) = schedule.claim(1, ttl=TTL, holder=worker_identity.name()).claims
+    occupancy = Occupancy(9, frozenset({f"{dead}:7#1", f"{worker_identity.name()}:8#1"}))
 
     with capture_logs() as logs:
         Bereavement(redis).look(TYPE, occupancy)

@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as RedisIsAwayError
 from redis.retry import Retry
 
 from cards.models import CheckType
-from common.redis.leases import SeatKeys, SeatPool
+from common.redis.semaphore import SeatKeys, SeatPool
 from lab.stack.servers import free_port
 from polling.engine.disposition import Hand
 from polling.schedule import keys

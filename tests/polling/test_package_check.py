@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from redis import Redis
 
-from cards import quota_states, subscriptions, suspension
+from cards import quota_judging, subscriptions, suspension_proposals
 from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from polling.engine.loop import Drain
@@ -121,9 +121,9 @@ def test_batches_that_share_devices_judge_one_after_the_other(redis: Redis) -> N
                 Subscription.objects.update(quota_version=version)
                 with transaction.atomic():
                     now = timezone.now()
-                    judged = quota_states.judge(cards, now=now)
-                    quota_states.store(judged.values(), now=now)
-                    suspension.review(judged, now=now)
+                    judged = quota_judging.judge(cards, now=now)
+                    quota_judging.store(judged.values(), now=now)
+                    suspension_proposals.review(judged, now=now)
         finally:
             connection.close()
 
@@ -146,7 +146,7 @@ def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, outlet: Outlet)
     assert list(orders) == [("cancelled", "the plan has ended")] * 2
     # Judged by who had read it before: there is nothing to judge.
     with transaction.atomic():
-        assert quota_states.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
+        assert quota_judging.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
 
 
 def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, outlet: Outlet) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from common.health import Level
+from common.health.components import Level
 from polling.observe.health_checks import claiming
 
 

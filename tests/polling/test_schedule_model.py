@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from common.redis.leases import CALL_SECONDS
+from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.schedule import Claim, Claimed, Counts, PlanMode, Schedule, Settlement, Which

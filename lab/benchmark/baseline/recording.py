@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from cards.consumption import Account, Growth, counted, in_charge
+from cards.meter_store import METER_FIELDS
 from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
 from cards.models import (
     Card,
@@ -17,7 +17,7 @@ from cards.models import (
     Subscription,
     UsageRecord,
 )
-from cards.usage import METER_FIELDS
+from cards.usage_allocation import Account, Growth, counted, in_charge
 from carriers.clients.base import UsageReading
 from carriers.cycles import BillingCalendar
 

@@ -7,7 +7,7 @@ from typing import Self
 from redis import Redis
 
 from carriers.limits import seats_of
-from common.redis.leases import HeldSeats
+from common.redis.semaphore import HeldSeats
 
 
 class GatewaySeats:

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import replace
 from threading import Lock
 
-from common.redis.rates import Rate, Turns
+from common.redis.rate_limiter import Rate, Turns
 
 # A turn that was not used by then is void: calls that bunch up would be more a second than the gateway takes.
 LATE_SECONDS = 0.05

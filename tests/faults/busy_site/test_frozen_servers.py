@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common.postgresql.patience import CANCEL_SECONDS, REQUEST_SECONDS
+from common.postgresql.query_deadline import CANCEL_SECONDS, REQUEST_SECONDS
 from tests.faults.busy_site.api import Api, Timed
 from tests.faults.conftest import Stack
 from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds

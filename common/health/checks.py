@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from common.health import Component, Finding, Level, register
+from common.health.components import Component, Finding, Level, register
 from common.redis.client import for_web
 
 DEGRADED_BELOW = 0.10

@@ -10,7 +10,7 @@ from django.db import connection
 
 from cards.models import Card, ServiceOrder
 from cards.quota import State
-from cards.quota_states import Judgement
+from cards.quota_judging import Judgement
 from common.arrays import array
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from common.api.parsing import require_length
-from common.api.strict import Parameters
+from common.api.strict_serializers import Parameters
 
 
 class AskedView(APIView):

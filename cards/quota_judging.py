@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db import connection
 
-from cards import accounts
-from cards.consumption import Account, in_charge
+from cards import allowances
 from cards.quota import Balance, State
+from cards.usage_allocation import Account, in_charge
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
     Needs a transaction: what is judged stays as it is until it ends, and the cards of a device are judged one batch after
     the other.
     """
-    candidates = accounts.in_force([(card_id, now) for card_id in cards])
-    known = accounts.lock({account_id for ids in candidates.values() for account_id in ids})
+    candidates = allowances.in_force([(card_id, now) for card_id in cards])
+    known = allowances.lock({account_id for ids in candidates.values() for account_id in ids})
     # Cards of one device share their accounts: these are judged once.
     judged: dict[tuple[int, ...], Judgement | None] = {}
     for ids in set(map(tuple, candidates.values())):

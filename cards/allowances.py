@@ -6,8 +6,8 @@ from datetime import datetime
 
 from django.db import connection
 
-from cards.consumption import Account
 from cards.models import PlanCycle, Subscription
+from cards.usage_allocation import Account
 from carriers.cycles import BillingCalendar
 from common.arrays import array
 

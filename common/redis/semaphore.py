@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from common.redis import holders, scripts
+from common.redis import scripts, worker_identity
 
 # A drain takes seats for at most 15 s of work, a call's deadline is 10 s, 5 s are spare: no renewal needed.
 LEASE_SECONDS = 30
@@ -53,7 +53,7 @@ class Occupancy:
     @cached_property
     def dead(self) -> frozenset[str]:
         """The holders that are known to have died."""
-        return frozenset(one for one in self.holders if holders.is_dead(one))
+        return frozenset(one for one in self.holders if worker_identity.is_dead(one))
 
     @property
     def of_the_dead(self) -> frozenset[str]:
@@ -90,7 +90,7 @@ class SeatPool:
     def take(self, want: int) -> list[str]:
         """Take up to `want` seats for `LEASE_SECONDS`; returns their names, to be given back."""
         keys = self._keys
-        arguments = (f"{holders.name()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
+        arguments = (f"{worker_identity.name()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
         return cast("list[str]", self._take(keys=[keys.seats, keys.limit, keys.current], args=arguments))
 
     def give_back(self, members: Sequence[str]) -> int:

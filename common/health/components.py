@@ -1,6 +1,6 @@
 """What must work, and how well it does.
 
-An app registers a component for each thing that it owns. `common.probing` asks, `config.health` answers for.
+An app registers a component for each thing that it owns. `common.health.runner` asks, `config.health` answers for.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from django.db import close_old_connections, connections
 
-from common.health import Component, Finding, explained
+from common.health.components import Component, Finding, explained
 from common.outages import server_of
 
 log = structlog.get_logger(__name__)
