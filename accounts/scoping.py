@@ -8,7 +8,7 @@ from accounts.roles import Role
 
 Row = TypeVar("Row", bound=models.Model)
 # Of a larger tree the path is looked up: a list would be longer than it is good for.
-MOST_NAMED = 2000
+MAX_NAMED = 2000
 
 
 def sees_everything(user: Any) -> bool:
@@ -38,7 +38,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
     def within_tree(self, path: str) -> Self:
         """The rows of the agent at `path` and of everybody below it."""
         agents = _agents_of(path)
-        many = len(agents) > MOST_NAMED
+        many = len(agents) > MAX_NAMED
         ways = [
             {f"{lookup}__path__startswith": path} if many else {f"{lookup}__in": agents}
             for lookup in self.agent_lookups
@@ -72,7 +72,7 @@ def _agents_of(path: str) -> list[int]:
     from accounts.models import Agent
 
     tree = Agent.objects.filter(path__startswith=path).order_by()
-    return list(tree.values_list("pk", flat=True)[: MOST_NAMED + 1])
+    return list(tree.values_list("pk", flat=True)[: MAX_NAMED + 1])
 
 
 def _is_active(user: Any) -> bool:

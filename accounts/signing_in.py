@@ -13,7 +13,7 @@ from accounts import keys
 from common import addresses
 from common.redis.client import for_web
 from common.redis.degraded import redis_may_be_away
-from common.redis.rate_limiter import Policy, Quota
+from common.redis.rate_limiter import Policy, RateLimiter
 
 MINUTE = 60
 
@@ -40,7 +40,7 @@ def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
     limits = [(Policy("name", conf.sign_ins_per_name, MINUTE), name.strip().casefold())]
     if address:
         limits.append((Policy("address", conf.sign_ins_per_address, MINUTE), address))
-    turns = [Quota(redis, _key(policy, who), policy).take() for policy, who in limits]
+    turns = [RateLimiter(redis, _key(policy, who), policy).take() for policy, who in limits]
     return all(turn.is_taken for turn in turns)
 
 

@@ -92,7 +92,7 @@ def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpa
 
 
 def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
-    """Hand cards to an agent; those in stock are distributed by it."""
+    """InFlight cards to an agent; those in stock are distributed by it."""
     with transaction.atomic():
         _lock(cards)
         return _hand_over(cards, to, {Card.Status.IN_STOCK: Card.Status.DISTRIBUTED}, cause=cause, now=now)

@@ -17,7 +17,7 @@ BUCKETS: Final = 12
 RECENT_BUCKETS: Final = 3
 REST: Final = timedelta(seconds=15)
 # A probe takes as long as a call may: 10 s.
-PROBE_LEASE: Final = timedelta(seconds=15)
+TRIAL_LEASE: Final = timedelta(seconds=15)
 # A gateway that asks to be left alone for longer than this is open: its cards are planned without it.
 LONGEST_HOLD: Final = timedelta(minutes=1)
 LONGEST_REST: Final = timedelta(hours=1)
@@ -86,14 +86,14 @@ class Breakers:
         """Those of `gateways` that must be left alone."""
         return self.report(dict.fromkeys(gateways, Tally()))
 
-    def take_probe(self, gateway_id: int) -> bool:
+    def take_trial(self, gateway_id: int) -> bool:
         """Whether the caller is to make the one call that asks whether the gateway does again."""
-        return bool(self._run("take_probe", [keys.breaker(gateway_id)], [_ms(PROBE_LEASE), _ms(KEPT)]))
+        return bool(self._run("take_trial", [keys.breaker(gateway_id)], [_ms(TRIAL_LEASE), _ms(KEPT)]))
 
-    def end_probe(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
+    def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
         """Say what came of it: an answer closes the breaker, else it rests again, for `rest` or the usual time."""
         length = min(max(rest, REST), LONGEST_REST)
-        self._run("end_probe", [keys.breaker(gateway_id)], [int(has_answered), _ms(length)])
+        self._run("end_trial", [keys.breaker(gateway_id)], [int(has_answered), _ms(length)])
 
     def _run(self, script: str, used: list[str], arguments: list[int]) -> object:
         return scripts.load(self._redis, __file__, script)(keys=used, args=arguments)

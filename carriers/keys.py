@@ -1,7 +1,7 @@
 """The name of every Redis key of carriers."""
 
 
-def seats(gateway_id: int) -> str:
+def slots(gateway_id: int) -> str:
     """Sorted set: holder#n -> expiry (unix ms)."""
     return f"gateway:seats:{gateway_id}"
 
@@ -12,7 +12,7 @@ def limit(gateway_id: int) -> str:
 
 
 def current(gateway_id: int) -> str:
-    """String: seats taken."""
+    """String: slots taken."""
     return f"gateway:concurrency:current:{gateway_id}"
 
 

@@ -1,4 +1,4 @@
-"""How many calls a gateway takes, at once and a second: rows that operators change, seats in Redis that workers take."""
+"""How many calls a gateway takes, at once and a second: rows that operators change, slots in Redis that workers take."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -13,12 +13,12 @@ from common.redis.client import for_web
 from common.redis.degraded import redis_may_be_away
 from common.redis.publishing import copy
 from common.redis.rate_limiter import Rate
-from common.redis.semaphore import SeatKeys, SeatPool
+from common.redis.semaphore import SlotKeys, SlotPool
 
 
-def seats_of(redis: Redis, gateway_id: int) -> SeatPool:
-    """The seats of one gateway."""
-    return SeatPool(redis, SeatKeys(keys.seats(gateway_id), keys.limit(gateway_id), keys.current(gateway_id)))
+def slots_of(redis: Redis, gateway_id: int) -> SlotPool:
+    """The slots of one gateway."""
+    return SlotPool(redis, SlotKeys(keys.slots(gateway_id), keys.limit(gateway_id), keys.current(gateway_id)))
 
 
 def rate_of(redis: Redis, gateway_id: int) -> Rate:
@@ -42,9 +42,9 @@ def _publish_now(gateway: Gateway) -> None:
 
 
 def publish(redis: Redis) -> None:
-    """Write the limit of every gateway to Redis, and sweep the seats of the dead."""
+    """Write the limit of every gateway to Redis, and sweep the slots of the dead."""
     for gateway_id in _copy(redis, Gateway.objects.all()):
-        seats_of(redis, gateway_id).sweep()
+        slots_of(redis, gateway_id).sweep()
 
 
 def _copy(redis: Redis, rows: QuerySet[Gateway]) -> Collection[int]:
@@ -52,6 +52,6 @@ def _copy(redis: Redis, rows: QuerySet[Gateway]) -> Collection[int]:
 
     def write(limits: Mapping[int, int]) -> None:
         for gateway_id, limit in limits.items():
-            seats_of(redis, gateway_id).set_limit(limit)
+            slots_of(redis, gateway_id).set_limit(limit)
 
     return copy(lambda: dict(rows.values_list("pk", "max_concurrency")), write).keys()

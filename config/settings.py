@@ -85,7 +85,7 @@ if IS_LOCAL:
     INSTALLED_APPS.append("lab")
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
-    "common.postgresql.query_deadline.PatienceMiddleware",
+    "common.postgresql.query_deadline.QueryDeadlineMiddleware",
     "audit.middleware.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -125,7 +125,7 @@ DATABASES = {
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # Compiling a query (JIT) takes a hundred milliseconds, of queries that then take one. A process that is frozen
-        # in a transaction keeps others from the cards that it has locked no longer than its seats are its own.
+        # in a transaction keeps others from the cards that it has locked no longer than its slots are its own.
         "OPTIONS": {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),

@@ -16,7 +16,7 @@ from polling.planning import reconcile, recount
 from polling.planning.reconcile import Replanning
 from polling.planning.repair import Repair
 from polling.planning.seed import Seeding
-from polling.policy.config_snapshot import DIRECTORY_SECONDS
+from polling.policy.config_snapshot import SNAPSHOT_SECONDS
 from polling.schedule import limits
 from polling.schedule.wake_up import WakeUp
 from polling.triggers import restoring
@@ -60,7 +60,7 @@ def watch_configs() -> None:
 @shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
 def replan() -> None:
     """Plan the cards that changed configs concern, unless somebody does."""
-    Replanning(for_worker(), wait=lambda: time.sleep(2 * DIRECTORY_SECONDS)).run()
+    Replanning(for_worker(), wait=lambda: time.sleep(2 * SNAPSHOT_SECONDS)).run()
 
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)

@@ -12,7 +12,7 @@ from accounts import keys
 from common.errors import DomainError
 from common.redis.client import for_web
 from common.redis.degraded import redis_may_be_away
-from common.redis.rate_limiter import Policy, Quota, Turn
+from common.redis.rate_limiter import Policy, RateLimiter, Turn
 
 MINUTE: Final = 60
 
@@ -26,7 +26,7 @@ class RequestRate(BaseThrottle):
         """Take a turn, and tell in headers what is left. Raises DomainError for a write without Redis."""
         policy = _policy(request)
         with redis_may_be_away("requests are not counted") as absence:
-            turn = Quota(for_web(), keys.requests(policy.name, request.user.pk), policy).take()
+            turn = RateLimiter(for_web(), keys.requests(policy.name, request.user.pk), policy).take()
         if absence.is_so:
             return self._without_redis(request)
         self._next_in = turn.next_in

@@ -20,7 +20,7 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 from common.errors import DomainError
 
 ROLES = [(role.value, role.value) for role in Role]
-MOST_OF_A_PASSWORD = 128
+MAX_PASSWORD_LENGTH = 128
 
 
 class UserSerializer(StrictModelSerializer[User]):
@@ -32,7 +32,7 @@ class UserSerializer(StrictModelSerializer[User]):
     role = serializers.ChoiceField(choices=ROLES, allow_null=True, required=False)
     agent_id = VisibleKey(Agent, source="agent", allow_null=True, required=False)
     password = serializers.CharField(
-        write_only=True, required=False, max_length=MOST_OF_A_PASSWORD, trim_whitespace=False
+        write_only=True, required=False, max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False
     )
 
     class Meta:

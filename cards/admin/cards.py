@@ -33,7 +33,7 @@ from common.admin_confirming import ask, is_confirmed
 from common.errors import DomainError
 
 # An action is one transaction of a request; more is what the API's batches are for.
-MOST_CARDS = 10_000
+MAX_CARDS = 10_000
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Card]):
@@ -202,7 +202,7 @@ class CardAdmin(ScopedAdmin[Card]):
     def delete_cards(self, request: HttpRequest, queryset: QuerySet[Card]) -> HttpResponse | None:
         """Delete softly, when the user is sure."""
         if not is_confirmed(request):
-            count = queryset.order_by()[: MOST_CARDS + 1].count()
+            count = queryset.order_by()[: MAX_CARDS + 1].count()
             text = ngettext(
                 "Delete %(count)d card? It is not checked any more, and its plan ends.",
                 "Delete %(count)d cards? They are not checked any more, and their plans end.",
@@ -213,10 +213,10 @@ class CardAdmin(ScopedAdmin[Card]):
         return None
 
     def _act(self, request: HttpRequest, queryset: QuerySet[Card], act: Any) -> None:
-        cards = list(queryset.order_by().values_list("pk", flat=True)[: MOST_CARDS + 1])
-        if len(cards) > MOST_CARDS:
+        cards = list(queryset.order_by().values_list("pk", flat=True)[: MAX_CARDS + 1])
+        if len(cards) > MAX_CARDS:
             messages.error(
-                request, _("At most %(most)d cards at a time; nothing was changed.") % {"most": MOST_CARDS}
+                request, _("At most %(most)d cards at a time; nothing was changed.") % {"most": MAX_CARDS}
             )
             return
         try:

@@ -17,7 +17,7 @@ from common import database
 from common.admin_confirming import ask, is_confirmed
 
 # What fits into a request.
-MOST_ENDED = 10_000
+MAX_ENDED = 10_000
 
 
 @admin.register(Plan)
@@ -131,9 +131,9 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
         """End those that have not ended, when the user is sure."""
         now = database.now()
-        chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MOST_ENDED + 1])  # type: ignore[attr-defined]
-        if len(chosen) > MOST_ENDED:
-            messages.error(request, _("At most %(most)d at a time; none was ended.") % {"most": MOST_ENDED})
+        chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MAX_ENDED + 1])  # type: ignore[attr-defined]
+        if len(chosen) > MAX_ENDED:
+            messages.error(request, _("At most %(most)d at a time; none was ended.") % {"most": MAX_ENDED})
         elif not is_confirmed(request):
             return ask(request, _("End %(count)d subscriptions now?") % {"count": len(chosen)})
         else:

@@ -11,7 +11,7 @@ from cards.models import Card
 
 Row = TypeVar("Row", bound=Model)
 # Of more cards the rows are looked for the other way round: from the newest row on.
-MOST_NAMED = 1000
+MAX_NAMED = 1000
 
 
 def by_iccid(user: Any, beginning: str) -> Q:
@@ -25,8 +25,8 @@ def by_iccid(user: Any, beginning: str) -> Q:
 
 def named_or_looked_up(rows: QuerySet[Any]) -> Any:
     """The ids of `rows` when they are few: PostgreSQL cannot know how many begin with a prefix that most share."""
-    named = list(rows.values_list("pk", flat=True)[: MOST_NAMED + 1])
-    return named if len(named) <= MOST_NAMED else rows.values("pk")
+    named = list(rows.values_list("pk", flat=True)[: MAX_NAMED + 1])
+    return named if len(named) <= MAX_NAMED else rows.values("pk")
 
 
 class SearchedByCard(ScopedAdmin[Row]):

@@ -30,7 +30,7 @@ from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionErro
 
 OK = 200
 # The cap on an answer: what an honest gateway never reaches.
-BYTES_A_CARD = 1024
+BYTES_PER_CARD = 1024
 BYTES_ANYWAY = 4096
 NONCE_BYTES = 12
 # What gateways say -> what it means.
@@ -71,7 +71,7 @@ class JsonClient(GatewayClient):
 
     async def _entries(self, path: str, iccids: Sequence[str]) -> dict[str, dict[str, Any]]:
         body = orjson.dumps({"iccids": iccids})
-        max_bytes = BYTES_A_CARD * len(iccids) + BYTES_ANYWAY
+        max_bytes = BYTES_PER_CARD * len(iccids) + BYTES_ANYWAY
         ends_at = time.monotonic() + self._timeout
         try:
             try:

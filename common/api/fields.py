@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-MOST_ID: Final = 2**63 - 1
+MAX_ID: Final = 2**63 - 1
 
 
 class KeyField(serializers.IntegerField):
@@ -12,4 +12,4 @@ class KeyField(serializers.IntegerField):
 
     def __init__(self, **kwargs: Any) -> None:
         """As every field."""
-        super().__init__(min_value=1, max_value=MOST_ID, **kwargs)
+        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from common.api.pagination import MOST, PAGE_SIZE
+from common.api.pagination import MAX_PAGE_SIZE, PAGE_SIZE
 from common.api.strict_serializers import Parameters
 
 FIRST = 1
@@ -20,7 +20,7 @@ class PageParameters(Parameters):
     """Which page, and how long."""
 
     page = serializers.IntegerField(min_value=FIRST, max_value=LAST, default=FIRST)
-    page_size = serializers.IntegerField(min_value=1, max_value=MOST, default=PAGE_SIZE)
+    page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
 
 class NumberedPages(BasePagination):

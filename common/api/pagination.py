@@ -16,7 +16,7 @@ from rest_framework.utils.urls import replace_query_param
 from common.api.strict_serializers import Parameters
 
 PAGE_SIZE = 20
-MOST = 500
+MAX_PAGE_SIZE = 500
 # What may differ from page to page.
 _OF_THE_PAGE = {"cursor", "page_size"}
 
@@ -33,7 +33,7 @@ class CursorParameters(Parameters):
     """Which page, and how long."""
 
     cursor = serializers.CharField(required=False, help_text="from `next` or `previous`")
-    page_size = serializers.IntegerField(min_value=1, max_value=MOST, default=PAGE_SIZE)
+    page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
 
 class CursorPages(BasePagination):
@@ -106,7 +106,7 @@ def _field(model: type[Model], name: str) -> Field[Any, Any]:
 def _page_size(request: Request) -> int:
     wanted = request.query_params.get("page_size", PAGE_SIZE)
     try:
-        return int(serializers.IntegerField(min_value=1, max_value=MOST).run_validation(wanted))
+        return int(serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE).run_validation(wanted))
     except ValidationError as error:
         raise ValidationError({"page_size": error.detail}) from None
 

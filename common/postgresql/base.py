@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
-from common.postgresql.query_deadline import PatientConnection, patient
+from common.postgresql.query_deadline import DeadlineConnection, patient
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Makes such connections."""
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> PatientConnection:
+    def get_new_connection(self, conn_params: dict[str, Any]) -> DeadlineConnection:
         """See Django."""
         return patient(super().get_new_connection(conn_params))

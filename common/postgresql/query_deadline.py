@@ -36,7 +36,7 @@ def patience(seconds: float) -> Iterator[None]:
         _patience.seconds = before
 
 
-class PatienceMiddleware:
+class QueryDeadlineMiddleware:
     """No request waits longer than `REQUEST_SECONDS` for any answer of PostgreSQL."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -49,7 +49,7 @@ class PatienceMiddleware:
             return self._get_response(request)
 
 
-class PatientConnection(psycopg.Connection[Any]):
+class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that is given up when an answer does not come in the time that its thread has."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -69,8 +69,8 @@ class PatientConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError("no answer in time") from None
 
 
-def patient(connection: object) -> PatientConnection:
+def patient(connection: object) -> DeadlineConnection:
     """The same connection. psycopg's classes are chosen where they connect, and Django leaves no choice there."""
-    made = cast("PatientConnection", connection)
-    made.__class__ = PatientConnection
+    made = cast("DeadlineConnection", connection)
+    made.__class__ = DeadlineConnection
     return made

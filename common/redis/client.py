@@ -14,7 +14,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from common.redis.fail_fast import Impatience
+from common.redis.fail_fast import FailFast
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
@@ -30,7 +30,7 @@ KEEPALIVE: Final = {
 @cache
 def for_web() -> Redis:
     """The client for requests: gives up after 0.4 s, and for a second after that at once."""
-    return _client(WEB_TIMEOUT_SECONDS, retry=Impatience())
+    return _client(WEB_TIMEOUT_SECONDS, retry=FailFast())
 
 
 @cache

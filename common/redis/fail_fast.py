@@ -15,7 +15,7 @@ REST_SECONDS = 1.0
 Value = TypeVar("Value")
 
 
-class Impatience(Retry):
+class FailFast(Retry):
     """Retries nothing. One is shared by all connections of a client."""
 
     def __init__(self) -> None:

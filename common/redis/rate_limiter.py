@@ -62,7 +62,7 @@ class Turn:
     all_back_in: float
 
 
-class Quota:
+class RateLimiter:
     """The generic cell rate algorithm with a burst, for one who is limited.
 
     Sample of its string: `1790000000123456`, when the turns taken so far are paid for (unix us).

@@ -11,7 +11,7 @@ import requests
 from cards.models import Card
 from lab.benchmark.rates import percentile
 from lab.stack.stack import Stack
-from polling.triggers.choosing import MOST_CARDS
+from polling.triggers.choosing import MAX_CARDS
 
 PREFIX = "/api/v1"
 MANUAL = "polling-manual-trigger"
@@ -88,7 +88,7 @@ class Caller:
     @classmethod
     def of(cls, stack: Stack, site: str) -> list[Self]:
         """Who is there."""
-        lines = stack.run("-m", "lab.benchmark.callers", str(MOST_CARDS)).splitlines()
+        lines = stack.run("-m", "lab.benchmark.callers", str(MAX_CARDS)).splitlines()
         return [cls(site, json.loads(line)) for line in lines]
 
     def ask(self, path: str, body: Any = None) -> tuple[float, Any]:

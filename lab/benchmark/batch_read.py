@@ -12,7 +12,7 @@ from redis import Redis
 
 from cards.models import Card, CheckType
 from polling.engine.hydrate import load
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.schedule.schedule import Claim
 
 KEY = "benchmark:cards"
@@ -31,13 +31,13 @@ def measure(redis: Redis, *, batch: int, rounds: int, seed: int) -> BatchRead:
     """Read `rounds` random batches of present cards both ways, in turn; needs at least `batch` cards."""
     chance = random.Random(seed)
     ids = list(Card.objects.present().values_list("id", flat=True)[:100_000])
-    directory = Directory.read()
+    snapshot = ConfigSnapshot.read()
     _fill(redis, ids)
     try:
         times: dict[str, list[float]] = {"postgresql": [], "redis": []}
         for _ in range(rounds):
             chosen = chance.sample(ids, min(batch, len(ids)))
-            times["postgresql"].append(_timed(partial(_from_postgresql, chosen, directory)))
+            times["postgresql"].append(_timed(partial(_from_postgresql, chosen, snapshot)))
             times["redis"].append(_timed(partial(_from_redis, redis, chosen)))
     finally:
         redis.delete(KEY)
@@ -62,8 +62,8 @@ def _fill(redis: Redis, ids: Sequence[int]) -> None:
         redis.hset(KEY, mapping={str(row["id"]): orjson.dumps(row) for row in rows})
 
 
-def _from_postgresql(ids: Sequence[int], directory: Directory) -> None:
-    load(CheckType.DATA_USAGE, [Claim(card_id, 1) for card_id in ids], directory)
+def _from_postgresql(ids: Sequence[int], snapshot: ConfigSnapshot) -> None:
+    load(CheckType.DATA_USAGE, [Claim(card_id, 1) for card_id in ids], snapshot)
 
 
 def _from_redis(redis: Redis, ids: Sequence[int]) -> None:

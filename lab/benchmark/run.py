@@ -16,7 +16,7 @@ from lab.stack.stack import ENGINE, Stack
 from polling.models import TaskType
 from polling.policy.defaults import LIMITS
 from polling.schedule import keys
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 
 READY_SECONDS = 60
 LATENESS_RESTS_SECONDS = 600
@@ -48,15 +48,15 @@ class Run:
         """The cards that stand in a check's queue, those first that are due first."""
         return [int(str(card)) for card in self.stack.redis.zrange(keys.queue(task_type), 0, -1)]
 
-    def allow(self, *task_types: TaskType, seats: Mapping[TaskType, int] = LIMITS) -> None:
-        """Let only these run, with as many calls at once as `seats` says; the others are paused."""
+    def allow(self, *task_types: TaskType, slots: Mapping[TaskType, int] = LIMITS) -> None:
+        """Let only these run, with as many calls at once as `slots` says; the others are paused."""
         for task_type in TaskType:
-            limit = seats[task_type] if task_type in task_types else 0
+            limit = slots[task_type] if task_type in task_types else 0
             self.stack.rows(
                 f"UPDATE polling_concurrencylimit SET max_concurrency = {limit} "
                 f"WHERE task_type = '{task_type.value}' RETURNING id"
             )
-            seats_of(self.stack.redis, task_type).set_limit(limit)
+            slots_of(self.stack.redis, task_type).set_limit(limit)
 
     def let_lateness_rest(self) -> None:
         """All cards are looked at every few minutes to see how late they are: a matter of time, not of checks."""

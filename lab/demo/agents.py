@@ -3,8 +3,8 @@
 from accounts import agent_tree
 from accounts.models import Agent
 
-CARDS_A_LEAF = 1000
-MOST_CHILDREN = 10
+CARDS_PER_LEAF = 1000
+MAX_CHILDREN = 10
 
 
 def plant(cards: int) -> list[int]:
@@ -12,7 +12,7 @@ def plant(cards: int) -> list[int]:
 
     With a million cards each agent has ten below it: 10, 100 and 1,000 of them.
     """
-    children = min(MOST_CHILDREN, max(2, round((cards / CARDS_A_LEAF) ** (1 / 3))))
+    children = min(MAX_CHILDREN, max(2, round((cards / CARDS_PER_LEAF) ** (1 / 3))))
     agent_tree.lock()
     level: list[Agent | None] = [None]
     for _ in range(3):

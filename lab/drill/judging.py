@@ -55,7 +55,7 @@ def _judge_schedule(run: Run, findings: Findings) -> None:
         "cards that are not where they belong: scheduled, or not wanted", 0, tables.astray(stack)
     )
     findings.at_most("cards parked, though none did any harm", 0, tables.parked(stack))
-    findings.at_most("seats of the dead", 0, tables.seats_of_the_dead(stack))
+    findings.at_most("slots of the dead", 0, tables.orphaned_slots(stack))
 
 
 def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
@@ -83,7 +83,7 @@ def _judge_calls(course: Course, findings: Findings) -> None:
     others = [call for call in course.calls if call_log.gateway_of(call) != course.drill.sick]
     findings.at_most("calls at once", LIMIT, call_log.most_at_once(others))
     if course.drill.sick:
-        # The call that finds out whether a gateway answers again takes a seat there, and none of its type.
+        # The call that finds out whether a gateway answers again takes a slot there, and none of its type.
         most = call_log.most_at_once(course.calls)
         findings.at_most("calls at once, with those that probe the sick gateway", LIMIT + 1, most)
     most = call_log.most_at_one_gateway(course.calls)

@@ -16,7 +16,7 @@ LATENCY_MS: Final = 200
 LIMIT: Final = 12
 GATEWAY_LIMIT: Final = 6
 BATCH_SIZE: Final = 20
-# Seats of the dead are free again ten seconds after a worker has come up again and seen that they are; their leases last as long.
+# Slots of the dead are free again ten seconds after a worker has come up again and seen that they are; their leases last as long.
 REST_SECONDS: Final = 30
 
 

@@ -36,7 +36,7 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
         stack.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
         before = books(stack)
         run.engine_on()
-        run.allow(TYPE, TaskType.PACKAGE, seats={**LIMITS, TYPE: LIMIT})
+        run.allow(TYPE, TaskType.PACKAGE, slots={**LIMITS, TYPE: LIMIT})
         say(f"Each card is promised a reading every {interval} s")
         begun = run.now()
         course = Course(chosen, plan, interval, before, begun=begun, ended=begun)
@@ -53,7 +53,7 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
 
 
 def _rest_seconds(course: Course) -> float:
-    """Until no seat of the dead is left, and until a card that was forgotten in the beginning would be missed."""
+    """Until no slot of the dead is left, and until a card that was forgotten in the beginning would be missed."""
     spent = (course.ended - course.begun).total_seconds()
     return max(REST_SECONDS, course.plan.longest_gap(course.interval) + REST_SECONDS - spent)
 

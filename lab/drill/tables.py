@@ -10,7 +10,7 @@ from lab.drill.plan import TYPE
 from lab.stack.stack import Stack
 from polling.models import TaskType
 from polling.schedule import keys
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 
 # In the demo's fleet each card is asked about at its carrier's default gateway.
 WANTING = """
@@ -50,15 +50,15 @@ def parked(stack: Stack) -> int:
     return int(stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL")[0][0])
 
 
-def seats_of_the_dead(stack: Stack) -> int:
-    """Seats whose holders do not run any more, of check types and of gateways."""
+def orphaned_slots(stack: Stack) -> int:
+    """Slots whose holders do not run any more, of check types and of gateways."""
     gateways = [gateway_id for (gateway_id,) in stack.rows("SELECT id FROM carriers_gateway")]
-    pools = [seats_of(stack.redis, task_type) for task_type in TaskType]
-    pools += [limits.seats_of(stack.redis, gateway_id) for gateway_id in gateways]
+    pools = [slots_of(stack.redis, task_type) for task_type in TaskType]
+    pools += [limits.slots_of(stack.redis, gateway_id) for gateway_id in gateways]
     held = [found for pool in pools for found in pool.occupancy().holders.items()]
     # Looked at afterwards: who has just been started is no dead one.
     alive = {process.pid for process in running()}
-    return sum(seats for holder, seats in held if int(holder.split(":")[1]) not in alive)
+    return sum(slots for holder, slots in held if int(holder.split(":")[1]) not in alive)
 
 
 def claims(stack: Stack) -> tuple[int, int]:

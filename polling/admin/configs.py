@@ -17,7 +17,7 @@ from cards.models import CheckType
 from polling.models import PollingConfig
 from polling.policy import census
 from polling.policy.card_reader import Group
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.demand import Demand, demand
 from polling.policy.dry_run import dry_run, matched_cards
 
@@ -131,5 +131,5 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         """Of the whole fleet, for those who see it."""
         if not self.sees_everything(request):
             return []
-        directory = Directory.read()
-        return demand(counted, directory.configs, directory)
+        snapshot = ConfigSnapshot.read()
+        return demand(counted, snapshot.configs, snapshot)

@@ -24,7 +24,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
 
     @admin.display(description=_("in use now"))
     def in_use(self, limit: ConcurrencyLimit) -> str:
-        """Seats taken, as Redis has it."""
+        """Slots taken, as Redis has it."""
         state = self._state(limit)
         return str(state.current) if state else "?"
 
@@ -32,7 +32,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
     def holders(self, limit: ConcurrencyLimit) -> str:
         """Who holds them."""
         state = self._state(limit)
-        return ", ".join(f"{holder.holder} ({holder.seats})" for holder in state.holders) if state else "?"
+        return ", ".join(f"{holder.holder} ({holder.slots})" for holder in state.holders) if state else "?"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list, with what Redis says: asked once, so that a frozen Redis costs one timeout."""

@@ -28,7 +28,7 @@ class PauseForm(forms.ModelForm[Pause]):
         """Exactly one of three."""
         cleaned = super().clean() or {}
         of = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
-        if wrong := pauses.why_not_of(*of):
+        if wrong := pauses.rejection_reason(*of):
             # At a field: the constraint is then not told beside it.
             raise forms.ValidationError({"task_type": wrong})
         return cleaned

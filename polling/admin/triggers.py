@@ -15,7 +15,7 @@ from cards.models import Card, CheckType
 from common import database
 from common.errors import DomainError
 from polling.models import ManualTrigger
-from polling.triggers.choosing import MOST_CARDS, Wanted
+from polling.triggers.choosing import MAX_CARDS, Wanted
 from polling.triggers.triggering import trigger
 
 Action = Callable[[Any, HttpRequest, QuerySet[Card]], None]
@@ -24,10 +24,10 @@ Action = Callable[[Any, HttpRequest, QuerySet[Card]], None]
 def _action(check_type: CheckType, description: Any) -> Action:
     @admin.action(description=description, permissions=["change"])
     def ask(site: Any, request: HttpRequest, queryset: QuerySet[Card]) -> None:
-        cards = list(queryset.order_by().values_list("pk", flat=True)[: MOST_CARDS + 1])
-        if len(cards) > MOST_CARDS:
+        cards = list(queryset.order_by().values_list("pk", flat=True)[: MAX_CARDS + 1])
+        if len(cards) > MAX_CARDS:
             messages.error(
-                request, _("At most %(most)d cards at a time; nothing was asked for.") % {"most": MOST_CARDS}
+                request, _("At most %(most)d cards at a time; nothing was asked for.") % {"most": MAX_CARDS}
             )
             return
         wanted = Wanted(ManualTrigger.Kind.BATCH, card_ids=cards)

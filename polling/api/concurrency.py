@@ -25,13 +25,13 @@ from polling.observe import monitoring
 from polling.observe.monitoring import LimitState
 from polling.schedule import limits
 
-MOST = 2_147_483_647
+MAX_LIMIT = 2_147_483_647
 TYPE_IN_PATH = OpenApiParameter("task_type", enum=TaskType.values, location=OpenApiParameter.PATH)
 
 
 @dataclass(frozen=True)
 class Concurrency:
-    """A limit as the row has it, and who holds its seats. `state` None: Redis does not answer."""
+    """A limit as the row has it, and who holds its slots. `state` None: Redis does not answer."""
 
     task_type: str
     max_concurrency: int
@@ -42,11 +42,11 @@ class ConcurrencySerializer(StrictSerializer):
     """A concurrency limit; 0 pauses it. What Redis would know is null while it does not answer."""
 
     task_type = serializers.ChoiceField(choices=TaskType.choices, read_only=True)
-    max_concurrency = serializers.IntegerField(min_value=0, max_value=MOST)
+    max_concurrency = serializers.IntegerField(min_value=0, max_value=MAX_LIMIT)
     current = serializers.IntegerField(
-        source="state.current", default=None, allow_null=True, read_only=True, help_text="seats taken"
+        source="state.current", default=None, allow_null=True, read_only=True, help_text="slots taken"
     )
-    usage_percent = serializers.SerializerMethodField(help_text="null without seats")
+    usage_percent = serializers.SerializerMethodField(help_text="null without slots")
     holders = HolderSerializer(
         source="state.holders", many=True, default=None, allow_null=True, read_only=True
     )
@@ -67,7 +67,7 @@ class TaskTypeSerializer(StrictSerializer):
 class DroppedSerializer(TaskTypeSerializer):
     """What a reset has done."""
 
-    dropped = serializers.IntegerField(help_text="seats whose lease was over")
+    dropped = serializers.IntegerField(help_text="slots whose lease was over")
 
 
 class ConcurrencyListView(AskedView):
@@ -119,20 +119,20 @@ class ConcurrencyView(AskedView):
 
 
 class ConcurrencyResetView(AskedView):
-    """Takes back the seats of the dead."""
+    """Takes back the slots of the dead."""
 
     permission_classes = (MayOperate,)
 
     @extend_schema(request=TaskTypeSerializer, responses=DroppedSerializer)
     def post(self, request: Request) -> Response:
-        """Drop the seats whose lease is over. Those that are held stay: they run out by themselves."""
+        """Drop the slots whose lease is over. Those that are held stay: they run out by themselves."""
         sent = TaskTypeSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         task_type = sent.validated_data["task_type"]
         # That it is asked for is written before it is done: what is lost then is a second reset.
         with transaction.atomic():
             record(request.user, Action.RESET, ConcurrencyLimit, after={"task_type": task_type})
-        dropped = limits.seats_of(for_web(), task_type).drop_expired()
+        dropped = limits.slots_of(for_web(), task_type).drop_expired()
         return Response(DroppedSerializer({"task_type": task_type, "dropped": dropped}).data)
 
 

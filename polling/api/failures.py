@@ -15,7 +15,7 @@ from carriers.models import Gateway
 from common.api.pagination import CursorPages
 from common.api.query_params import AskedView
 from common.api.strict_serializers import Parameters
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 
 
 class FailureParameters(Parameters):
@@ -48,8 +48,8 @@ class CheckFailureSerializer(serializers.Serializer[Any]):
         return gateway.name if gateway else None
 
     def _gateway(self, state: CheckState) -> Gateway | None:
-        directory: Directory = self.context["directory"]
-        return directory.gateway_of(state.card.gateway_id, state.card.carrier_id)
+        snapshot: ConfigSnapshot = self.context["directory"]
+        return snapshot.gateway_of(state.card.gateway_id, state.card.carrier_id)
 
 
 class FailurePages(CursorPages):
@@ -78,5 +78,5 @@ class CheckFailuresView(AskedView, GenericAPIView[CheckState]):
     def get(self, request: Request) -> Response:
         """A page of them, those that have failed for longest first."""
         rows = self.paginate_queryset(self.get_queryset().filter(**self.asked))
-        shown = CheckFailureSerializer(rows, many=True, context={"directory": Directory.read()})
+        shown = CheckFailureSerializer(rows, many=True, context={"directory": ConfigSnapshot.read()})
         return self.get_paginated_response(shown.data)

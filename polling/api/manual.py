@@ -35,7 +35,7 @@ from polling.models.trigger import ManualTriggerQuerySet
 from polling.triggers import triggering
 from polling.triggers.choosing import Condition, Wanted
 
-MOST_COUNTED = 10_001
+MAX_COUNTED = 10_001
 
 
 class TriggerView(AskedView, ABC):
@@ -130,7 +130,7 @@ class HistoryPages(NumberedPages):
 
     def count_of(self, queryset: Any) -> int:
         """10,001 is "more"."""
-        return int(queryset.order_by()[:MOST_COUNTED].count())
+        return int(queryset.order_by()[:MAX_COUNTED].count())
 
 
 class HistoryView(AskedView, GenericAPIView[ManualTrigger]):

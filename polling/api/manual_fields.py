@@ -10,7 +10,7 @@ from cards.models import Card, CheckType
 from common.api.fields import KeyField
 from common.api.strict_serializers import Parameters, StrictModelSerializer, StrictSerializer
 from polling.models import ManualItem, ManualTrigger
-from polling.triggers.choosing import MOST_CARDS
+from polling.triggers.choosing import MAX_CARDS
 
 
 class SingleSerializer(StrictSerializer):
@@ -23,7 +23,7 @@ class SingleSerializer(StrictSerializer):
 class BatchSerializer(StrictSerializer):
     """Up to a thousand cards."""
 
-    card_ids = serializers.ListField(child=KeyField(), min_length=1, max_length=MOST_CARDS)
+    card_ids = serializers.ListField(child=KeyField(), min_length=1, max_length=MAX_CARDS)
     task_type = serializers.ChoiceField(choices=CheckType.choices)
 
 

@@ -58,7 +58,7 @@ class PauseSerializer(StrictModelSerializer[Pause]):
         """Of one thing, and with an end to come."""
         attrs["task_type"] = attrs.get("task_type") or ""
         of = (attrs["task_type"], attrs.get("carrier"), attrs.get("gateway"))
-        if wrong := pauses.why_not_of(*of):
+        if wrong := pauses.rejection_reason(*of):
             raise ValidationError({"task_type": ErrorDetail(wrong, code="not_of_one_thing")})
         if wrong := pauses.why_not_until(attrs["until"], begun=database.now()):
             raise ValidationError({"until": ErrorDetail(wrong, code="invalid")})

@@ -23,10 +23,10 @@ class QueueStateSerializer(serializers.Serializer[Any]):
 
 
 class HolderSerializer(serializers.Serializer[Any]):
-    """A process that holds seats."""
+    """A process that holds slots."""
 
     holder = serializers.CharField(help_text="host:pid:start-place")
-    seats = serializers.IntegerField()
+    slots = serializers.IntegerField(source="slots")
 
 
 class LimitStateSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts.api.permissions import MayOperate
 from audit.models import Action
 from audit.recording import record
-from carriers.limits import rate_of, seats_of
+from carriers.limits import rate_of, slots_of
 from carriers.models import Gateway
 from common.api.query_params import AskedView
 from common.errors import DomainError
@@ -38,7 +38,7 @@ class GatewayCallSerializer(serializers.Serializer[Any]):
 
 @extend_schema(parameters=[ID_IN_PATH])
 class GatewayCallView(AskedView):
-    """One call, as a check would make it: on a seat and in its turn. It takes as long as the gateway's timeout.
+    """One call, as a check would make it: on a slot and in its turn. It takes as long as the gateway's timeout.
 
     A gateway that is disabled, paused or left alone is called as well: whether it answers is the question.
     """
@@ -65,9 +65,9 @@ class GatewayCallView(AskedView):
 
 
 def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
-    with seats_of(for_web(), gateway.pk).hold() as seats:
-        seats.grow_to(1)
-        if not (len(seats) and _has_its_turn(gateway)):
+    with slots_of(for_web(), gateway.pk).hold() as slots:
+        slots.grow_to(1)
+        if not (len(slots) and _has_its_turn(gateway)):
             raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
         started = time.perf_counter()
         trouble = asyncio.run(_ask(gateway, iccid))

@@ -10,7 +10,7 @@ from typing import Any
 from cards.metering import Tariff
 from cards.models import CheckType
 from carriers.clients.base import CardError, GatewayClient
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.schedule.schedule import Claim
 
 
@@ -24,7 +24,7 @@ class PolledCard:
     claim: Claim
     iccid: str
     gateway_id: int | None
-    card_class: CardClass
+    profile: CardProfile
     tariff: Tariff
     interval: timedelta
     failures: int
@@ -62,7 +62,7 @@ class Check(ABC):
 
     type: CheckType
 
-    def why_unwanted(self, card: CardClass) -> str:
+    def unwanted_reason(self, card: CardProfile) -> str:
         """Why cards of this class never want it, whatever the configs say; empty: they may."""
         return ""
 

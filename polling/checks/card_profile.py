@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from cards.models.card import POLLED_STATUSES
 
 
-class CardClass(NamedTuple):
+class CardProfile(NamedTuple):
     """Columns of a card, in the order in which they are read, and whether usage counts on a plan.
 
     There are fewer than two thousand classes, so what is decided for one is decided for all its cards.
@@ -25,7 +25,7 @@ class CardClass(NamedTuple):
         return self.enable_polling and self.status in POLLED_STATUSES
 
 
-CLASS_FIELDS: Final = CardClass._fields
+PROFILE_FIELDS: Final = CardProfile._fields
 # Not a column of the card: subscriptions of cards and devices come and go without it.
 _IS_SUBSCRIBED: Final = """(
     EXISTS (SELECT FROM cards_subscription AS own
@@ -34,5 +34,5 @@ _IS_SUBSCRIBED: Final = """(
                WHERE shared.device_id = card.device_id AND shared.kind = 'main' AND shared.ends_at IS NULL)
 )"""
 # Field -> SQL over a table that is called `card`.
-CLASS_SQL: Final = {field: f"card.{field}" for field in CLASS_FIELDS} | {"is_subscribed": _IS_SUBSCRIBED}
-CLASS_COLUMNS: Final = ", ".join(CLASS_SQL.values())
+PROFILE_SQL: Final = {field: f"card.{field}" for field in PROFILE_FIELDS} | {"is_subscribed": _IS_SUBSCRIBED}
+PROFILE_COLUMNS: Final = ", ".join(PROFILE_SQL.values())

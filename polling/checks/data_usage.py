@@ -43,7 +43,7 @@ def _outcome(result: Result, growing: set[int]) -> Outcome:
     card = result.card
     hastens = CheckType.PACKAGE if card.claim.card_id in growing else None
     if isinstance(result.answer, UsageReading) and result.answer.network:
-        card = replace(card, card_class=card.card_class._replace(network_status=result.answer.network.value))
+        card = replace(card, profile=card.profile._replace(network_status=result.answer.network.value))
     return Outcome(card, recorded(result), hastens)
 
 
@@ -57,7 +57,7 @@ def _take_over_network(results: Sequence[Result], now: datetime) -> None:
     said: dict[int, str] = {}
     for result in results:
         network = cast(UsageReading, result.answer).network
-        if network and network != result.card.card_class.network_status:
+        if network and network != result.card.profile.network_status:
             said[result.card.claim.card_id] = network.value
     carrier_state.take_over(carrier_state.NETWORK, said, cause="data usage check", now=now)
 

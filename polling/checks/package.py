@@ -9,7 +9,7 @@ from cards import quota_judging, suspension_proposals
 from cards.models import CheckType
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import LocalCheck, Outcome, Result
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 
 
 class PackageCheck(LocalCheck):
@@ -17,7 +17,7 @@ class PackageCheck(LocalCheck):
 
     type = CheckType.PACKAGE
 
-    def why_unwanted(self, card: CardClass) -> str:
+    def unwanted_reason(self, card: CardProfile) -> str:
         """See the base class."""
         return "" if card.is_subscribed else _("the card has no plan")
 

@@ -11,7 +11,7 @@ from cards.models import Card, CheckType
 from carriers.clients.base import GatewayClient, RealName
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 
 
 class RealNameCheck(GatewayCheck):
@@ -19,7 +19,7 @@ class RealNameCheck(GatewayCheck):
 
     type = CheckType.REAL_NAME
 
-    def why_unwanted(self, card: CardClass) -> str:
+    def unwanted_reason(self, card: CardProfile) -> str:
         """See the base class."""
         return _("industry cards are exempt from it") if card.category == Card.Category.INDUSTRY else ""
 
@@ -34,8 +34,7 @@ class RealNameCheck(GatewayCheck):
         said = {
             result.card.claim.card_id: result.answer.value
             for result in accepted
-            if isinstance(result.answer, RealName)
-            and result.answer != result.card.card_class.real_name_status
+            if isinstance(result.answer, RealName) and result.answer != result.card.profile.real_name_status
         }
         carrier_state.take_over(carrier_state.REAL_NAME, said, cause="real-name check", now=now)
         return [_outcome(result) for result in accepted] + refused(results, accepted)
@@ -44,5 +43,5 @@ class RealNameCheck(GatewayCheck):
 def _outcome(result: Result) -> Outcome:
     card = result.card
     if isinstance(result.answer, RealName):
-        card = replace(card, card_class=card.card_class._replace(real_name_status=result.answer.value))
+        card = replace(card, profile=card.profile._replace(real_name_status=result.answer.value))
     return Outcome(card, recorded(result))

@@ -12,16 +12,16 @@ from django.conf import settings
 from carriers.models import Gateway
 from polling.checks.base import PolledCard
 from polling.engine import disposition
-from polling.engine.fetch import Intake, Taken
-from polling.engine.throttle.throttle import Gates, Room
-from polling.policy.config_snapshot import Directory
+from polling.engine.fetch import Fetcher, Taken
+from polling.engine.throttle.throttle import Room, Throttle
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.schedule import backoff
 from polling.schedule.schedule import Settlement, Which
 from polling.triggers import items
 
 ShareOf = Callable[[int], int]
-# A local queue of this many calls a seat: the next call never waits for Redis or PostgreSQL.
-CALLS_A_SEAT = 2
+# A local queue of this many calls a slot: the next call never waits for Redis or PostgreSQL.
+CALLS_PER_SLOT = 2
 # Why nobody need wait for a card.
 CLOSED = "its gateway is disabled or paused, or there is none"
 RESTING = "its gateway does not answer, and is left alone"
@@ -44,20 +44,20 @@ class TakenByGateway:
     is_all: bool
 
 
-class Claimer:
+class Admission:
     """Claims no more than the gateways take; who is at a gateway that is closed or busy is deferred."""
 
     def __init__(
         self,
-        intake: Intake,
+        fetcher: Fetcher,
         *,
-        gates: Gates,
+        throttle: Throttle,
         call_seconds: Callable[[int], float],
         chance: Random,
     ) -> None:
         """`call_seconds` is how long a call to a gateway takes."""
-        self._intake = intake
-        self._gates = gates
+        self._fetcher = fetcher
+        self._throttle = throttle
         self._call_seconds = call_seconds
         self._chance = chance
         # Gateway -> when it will have served those who were deferred (monotonic clock).
@@ -67,38 +67,38 @@ class Claimer:
     def claim(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
         """Claim what is triggered and due, for `calls` calls behind those that are `ahead`.
 
-        `share_of` is how many seats of the check type a gateway may use.
+        `share_of` is how many slots of the check type a gateway may use.
         """
-        directory = self._intake.directory()
-        count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
-        taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, ahead, share_of, is_all=taken.claimed < count)
+        snapshot = self._fetcher.snapshot()
+        count = min(settings.POLLING.batch_cards, calls * snapshot.smallest_batch)
+        taken = self._fetcher.claim(count, Which.ANY, snapshot)
+        return self._distribute(taken, snapshot, ahead, share_of, is_all=taken.claimed < count)
 
     def look_behind(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
         """Claim for `calls` calls though as many wait: cards of other gateways than theirs may be due, too."""
-        directory = self._intake.directory()
-        count = min(settings.POLLING.batch_cards, calls * directory.smallest_batch)
-        taken = self._intake.claim(count, Which.ANY, directory)
-        return self._distribute(taken, directory, ahead, share_of, is_all=True)
+        snapshot = self._fetcher.snapshot()
+        count = min(settings.POLLING.batch_cards, calls * snapshot.smallest_batch)
+        taken = self._fetcher.claim(count, Which.ANY, snapshot)
+        return self._distribute(taken, snapshot, ahead, share_of, is_all=True)
 
     def claim_triggered(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
         """Claim what is triggered only."""
-        directory = self._intake.directory()
-        taken = self._intake.claim(calls * directory.smallest_batch, Which.TRIGGERED, directory)
-        return self._distribute(taken, directory, ahead, share_of, is_all=True)
+        snapshot = self._fetcher.snapshot()
+        taken = self._fetcher.claim(calls * snapshot.smallest_batch, Which.TRIGGERED, snapshot)
+        return self._distribute(taken, snapshot, ahead, share_of, is_all=True)
 
     def claim_suspect(self) -> TakenByGateway | None:
         """Claim one card that is to be asked about alone; None when there is none."""
-        directory = self._intake.directory()
-        taken = self._intake.claim(1, Which.SUSPECT, directory)
+        snapshot = self._fetcher.snapshot()
+        taken = self._fetcher.claim(1, Which.SUSPECT, snapshot)
         return (
-            self._distribute(taken, directory, Ahead(), lambda _: 1, is_all=False) if taken.touched else None
+            self._distribute(taken, snapshot, Ahead(), lambda _: 1, is_all=False) if taken.touched else None
         )
 
     def _distribute(
         self,
         taken: Taken,
-        directory: Directory,
+        snapshot: ConfigSnapshot,
         ahead: Ahead,
         share_of: ShareOf,
         *,
@@ -108,23 +108,23 @@ class Claimer:
         closed: list[PolledCard] = []
         by_gateway: dict[int, list[PolledCard]] = defaultdict(list)
         for card in taken.cards:
-            gateway = directory.gateway_of(card.gateway_id, card.card_class.carrier_id)
-            opens_in = directory.opens_in(gateway)
+            gateway = snapshot.gateway_of(card.gateway_id, card.profile.carrier_id)
+            opens_in = snapshot.opens_in(gateway)
             if gateway is None or opens_in is not None:
                 closed.append(card)
                 settlements.append(disposition.while_closed(card, opens_in or timedelta(), self._chance))
             else:
                 by_gateway[gateway.pk].append(card)
         items.end(items.failed(closed, CLOSED))
-        self._gates.look(by_gateway)
+        self._throttle.look(by_gateway)
         self.open_gateways = frozenset(
             one.pk
-            for one in directory.gateways.values()
-            if directory.opens_in(one) is None and self._gates.rest_of(one.pk) is None
+            for one in snapshot.gateways.values()
+            if snapshot.opens_in(one) is None and self._throttle.rest_of(one.pk) is None
         )
         kept, has_room = [], False
         for gateway_id, cards in by_gateway.items():
-            gateway = directory.gateways[gateway_id]
+            gateway = snapshot.gateways[gateway_id]
             fits, deferred = self._fitting(gateway, cards, ahead, share_of(gateway_id))
             settlements += deferred
             if fits:
@@ -137,16 +137,16 @@ class Claimer:
         self, gateway: Gateway, cards: list[PolledCard], ahead: Ahead, share: int
     ) -> tuple[list[PolledCard], list[Settlement]]:
         """The cards that may wait for a call, and the others deferred."""
-        if rest := self._gates.rest_of(gateway.pk):
+        if rest := self._throttle.rest_of(gateway.pk):
             if rest.is_open:
                 items.end(items.failed(cards, RESTING))
             return [], [disposition.while_resting(card, rest, self._chance) for card in cards]
         waiting = ahead.calls.get(gateway.pk, 0)
         lined_up = waiting + -(-len(cards) // gateway.batch_size)
-        room = self._gates.reserve(
-            gateway, seats=min(lined_up, share), turns=min(lined_up, share * CALLS_A_SEAT)
+        room = self._throttle.reserve(
+            gateway, slots=min(lined_up, share), turns=min(lined_up, share * CALLS_PER_SLOT)
         )
-        calls = min(room.turns, min(room.seats, share) * CALLS_A_SEAT)
+        calls = min(room.turns, min(room.slots, share) * CALLS_PER_SLOT)
         behind_all = max(0, calls - waiting) * gateway.batch_size
         # Triggers wait behind triggers only. They come first in `cards`, as they were claimed.
         behind_triggers = max(0, calls - ahead.triggered.get(gateway.pk, 0)) * gateway.batch_size
@@ -157,7 +157,7 @@ class Claimer:
     def _deferred(self, gateway: Gateway, cards: Sequence[PolledCard], room: Room) -> list[Settlement]:
         """Each call's worth of cards comes back when it is its turn, so that none is claimed again in vain."""
         now = time.monotonic()
-        step = max(room.apart, self._call_seconds(gateway.pk) / max(1, room.seats))
+        step = max(room.apart, self._call_seconds(gateway.pk) / max(1, room.slots))
         turn = max(now + room.wait, self._served_at.get(gateway.pk, now))
         # A pace is known to the moment; when a call ends is not.
         defer = disposition.in_turn if room.apart else disposition.while_busy

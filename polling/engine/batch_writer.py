@@ -15,7 +15,7 @@ RECORD_SECONDS = 0.6
 
 
 @dataclass
-class Unrecorded:
+class BatchWriter:
     """Answers, and claims that are settled without a call. `given_up`: nobody need wait for these cards.
 
     `cards` is how many have an answer that is not recorded, whether it is being recorded or waits.

@@ -70,8 +70,8 @@ def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
     return Settlement(card.claim, backoff.while_gateway_is_busy(wait, chance))
 
 
-def without_seat(card: PolledCard, chance: Random) -> Settlement:
-    """Others have all seats at the gateway now: who was triggered stays in front."""
+def without_slot(card: PolledCard, chance: Random) -> Settlement:
+    """Others have all slots at the gateway now: who was triggered stays in front."""
     return given_back(card.claim) if card.claim.is_triggered else while_busy(card, timedelta(), chance)
 
 
@@ -110,7 +110,7 @@ def hasten(redis: Redis, outcomes: Sequence[Outcome]) -> None:
 _owed: Final[dict[str, set[Claim]]] = defaultdict(set)
 
 
-class Hand:
+class InFlight:
     """The claims that a stream has in hand. Each is settled once; what is left at the end is given back."""
 
     def __init__(self, schedule: Schedule) -> None:

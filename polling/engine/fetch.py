@@ -15,11 +15,11 @@ from common import database
 from common.redis import worker_identity
 from polling.checks.base import Outcome, PolledCard
 from polling.engine import disposition
-from polling.engine.disposition import Hand
+from polling.engine.disposition import InFlight
 from polling.engine.hydrate import Loaded, load
 from polling.engine.quarantine import park
 from polling.policy import census
-from polling.policy.config_snapshot import DIRECTORY_SECONDS, Directory
+from polling.policy.config_snapshot import SNAPSHOT_SECONDS, ConfigSnapshot
 from polling.policy.matching import interval_for
 from polling.schedule.schedule import Claimed, Schedule, Settlement, Which
 from polling.triggers import items
@@ -35,32 +35,32 @@ class Taken:
     touched: int
 
 
-class Intake:
+class Fetcher:
     """What streams of all kinds take their cards from."""
 
-    def __init__(self, check_type: CheckType, *, redis: Redis, hand: Hand, chance: Random) -> None:
+    def __init__(self, check_type: CheckType, *, redis: Redis, in_flight: InFlight, chance: Random) -> None:
         """Claims go into `hand`."""
         self._type = check_type
         self._chance = chance
         self._schedule = Schedule(redis, check_type)
-        self._hand = hand
-        self._directory: Directory | None = None
+        self._in_flight = in_flight
+        self._snapshot: ConfigSnapshot | None = None
         self._read_at = 0.0
 
-    def directory(self) -> Directory:
+    def snapshot(self) -> ConfigSnapshot:
         """The small tables. PostgreSQL is asked before anything is claimed: during an outage no claim is lost."""
         close_old_connections()
         database.now()
-        return self._current_directory()
+        return self._current_snapshot()
 
-    def claim(self, count: int, which: Which, directory: Directory) -> Taken:
+    def claim(self, count: int, which: Which, snapshot: ConfigSnapshot) -> Taken:
         """Claim up to `count` cards."""
         ttl = timedelta(seconds=settings.POLLING.claim_seconds)
         claimed = self._schedule.claim(count, ttl=ttl, holder=worker_identity.name(), which=which)
-        self._hand.take(claimed.claims)
+        self._in_flight.take(claimed.claims)
         if claimed.to_park:
             park(self._type, self._schedule, claimed.to_park)
-        loaded = load(self._type, claimed.claims, directory)
+        loaded = load(self._type, claimed.claims, snapshot)
         if loaded.classes_off:
             # What takes them out may be taken back before anybody has planned by it: then they would be missing.
             census.outdate(census.rows_of(loaded.classes_off), self._type)
@@ -69,7 +69,7 @@ class Intake:
         settlements += [disposition.not_asked_for(claim) for claim in loaded.not_asked_for]
         cards, paused = [], []
         for card in loaded.cards:
-            paused_for = directory.paused_for(self._type, card.card_class.carrier_id)
+            paused_for = snapshot.paused_for(self._type, card.profile.carrier_id)
             if paused_for is None:
                 cards.append(card)
             else:
@@ -81,10 +81,10 @@ class Intake:
 
     def by_configs_in_force(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The same, with the intervals that are in force now: configs may have changed since the cards were claimed."""
-        configs = self._current_directory().configs
-        classes = {outcome.card.card_class for outcome in outcomes}
+        configs = self._current_snapshot().configs
+        classes = {outcome.card.profile for outcome in outcomes}
         intervals = {card: interval_for(card, self._type, configs) for card in classes}
-        return [_at(intervals[outcome.card.card_class], outcome) for outcome in outcomes]
+        return [_at(intervals[outcome.card.profile], outcome) for outcome in outcomes]
 
     def _end_items(self, loaded: Loaded, claimed: Claimed) -> None:
         """Nobody waits for a card that will not be checked."""
@@ -96,11 +96,11 @@ class Intake:
         if gone:
             items.end(items.in_vain(self._type, gone))
 
-    def _current_directory(self) -> Directory:
-        if self._directory is None or time.monotonic() - self._read_at > DIRECTORY_SECONDS:
+    def _current_snapshot(self) -> ConfigSnapshot:
+        if self._snapshot is None or time.monotonic() - self._read_at > SNAPSHOT_SECONDS:
             # Its age counts from before it was read.
-            self._read_at, self._directory = time.monotonic(), Directory.read()
-        return self._directory
+            self._read_at, self._snapshot = time.monotonic(), ConfigSnapshot.read()
+        return self._snapshot
 
 
 def _at(interval: timedelta | None, outcome: Outcome) -> Outcome:

@@ -10,9 +10,9 @@ from django.db import connection
 from cards.models import CheckType
 from common.arrays import array
 from polling.checks.base import PolledCard
-from polling.checks.card_profile import CLASS_COLUMNS, CardClass
+from polling.checks.card_profile import PROFILE_COLUMNS, CardProfile
 from polling.checks.registry import CHECKS
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import interval_for
 from polling.schedule.schedule import Claim
 
@@ -31,15 +31,15 @@ class Loaded:
     cards: list[PolledCard] = field(default_factory=list)
     unwanted: list[Claim] = field(default_factory=list)
     not_asked_for: list[Claim] = field(default_factory=list)
-    classes_off: set[CardClass] = field(default_factory=set)
+    classes_off: set[CardProfile] = field(default_factory=set)
 
 
-def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -> Loaded:
+def load(check_type: CheckType, claims: Sequence[Claim], snapshot: ConfigSnapshot) -> Loaded:
     """Load the cards of `claims`, with the items of triggers that wait for this check of them."""
     rows = {row[0]: row[1:] for row in _rows(check_type, [claim.card_id for claim in claims])}
-    classes = {card_id: CardClass._make(row[4:]) for card_id, row in rows.items()}
+    classes = {card_id: CardProfile._make(row[4:]) for card_id, row in rows.items()}
     # Decided once a class, not once a card: a batch has few classes.
-    intervals = {card: interval_for(card, check_type, directory.configs) for card in set(classes.values())}
+    intervals = {card: interval_for(card, check_type, snapshot.configs) for card in set(classes.values())}
     loaded = Loaded(classes_off={card for card, interval in intervals.items() if interval is None})
     for claim in claims:
         card = classes.get(claim.card_id)
@@ -48,12 +48,12 @@ def load(check_type: CheckType, claims: Sequence[Claim], directory: Directory) -
             continue
         iccid, gateway_id, failures, item_ids = rows[claim.card_id][:4]
         interval = intervals[card]
-        if interval is None and (not item_ids or CHECKS[check_type].why_unwanted(card)):
+        if interval is None and (not item_ids or CHECKS[check_type].unwanted_reason(card)):
             loaded.unwanted.append(claim)
         elif not item_ids and claim.is_triggered and claim.overdue < timedelta():
             loaded.not_asked_for.append(claim)
         else:
-            tariff = directory.tariffs[card.carrier_id]
+            tariff = snapshot.tariffs[card.carrier_id]
             loaded.cards.append(
                 PolledCard(
                     claim,
@@ -75,7 +75,7 @@ def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT card.id, card.iccid, card.gateway_id, state.failures, waiting.items, {CLASS_COLUMNS}
+            SELECT card.id, card.iccid, card.gateway_id, state.failures, waiting.items, {PROFILE_COLUMNS}
             FROM cards_card AS card
             -- The cards are named twice: else a small table is scanned whole for the join.
             LEFT JOIN cards_checkstate AS state

@@ -51,7 +51,7 @@ class Lifetime:
 
     @property
     def may_call(self) -> bool:
-        """Whether another call may begin. The seats' leases are long enough for it to end in time."""
+        """Whether another call may begin. The leases of slots are long enough for it to end in time."""
         return not (self.is_up or self._has_failed or self._is_stopped())
 
     @property

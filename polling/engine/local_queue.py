@@ -69,8 +69,8 @@ class Waiting:
             dropped += call.cards
         return dropped
 
-    def next(self, take_seat: Callable[[int], bool], *, only_triggered: bool = False) -> Call | None:
-        """The next call, with a seat at its gateway (by its id); None when nothing waits for a free gateway.
+    def next(self, take_slot: Callable[[int], bool], *, only_triggered: bool = False) -> Call | None:
+        """The next call, with a slot at its gateway (by its id); None when nothing waits for a free gateway.
 
         Triggers go first, but every fifth call is another: a flood of them must not keep the others from being asked.
         """
@@ -80,28 +80,28 @@ class Waiting:
             ways.pop()
         elif self._asked_for % TURNS_OF_TRIGGERS == 0:
             ways.reverse()
-        return next(filter(None, (way(take_seat) for way in ways)), None)
+        return next(filter(None, (way(take_slot) for way in ways)), None)
 
-    def _next_triggered(self, take_seat: Callable[[int], bool]) -> Call | None:
-        return self._repeat(take_seat, is_triggered=True) or self._in_turn(self._triggered, take_seat)
+    def _next_triggered(self, take_slot: Callable[[int], bool]) -> Call | None:
+        return self._repeat(take_slot, is_triggered=True) or self._in_turn(self._triggered, take_slot)
 
-    def _next_due(self, take_seat: Callable[[int], bool]) -> Call | None:
-        return self._repeat(take_seat, is_triggered=False) or self._in_turn(self._cards, take_seat)
+    def _next_due(self, take_slot: Callable[[int], bool]) -> Call | None:
+        return self._repeat(take_slot, is_triggered=False) or self._in_turn(self._cards, take_slot)
 
-    def _repeat(self, take_seat: Callable[[int], bool], *, is_triggered: bool) -> Call | None:
+    def _repeat(self, take_slot: Callable[[int], bool], *, is_triggered: bool) -> Call | None:
         for call in self._repeats:
-            if call.is_triggered is is_triggered and take_seat(call.gateway.pk):
+            if call.is_triggered is is_triggered and take_slot(call.gateway.pk):
                 self._repeats.remove(call)
                 return call
         return None
 
     def _in_turn(
-        self, cards: Mapping[int, deque[PolledCard]], take_seat: Callable[[int], bool]
+        self, cards: Mapping[int, deque[PolledCard]], take_slot: Callable[[int], bool]
     ) -> Call | None:
         for _ in range(len(self._turns)):
             gateway_id = self._turns[0]
             self._turns.rotate(-1)
-            if cards[gateway_id] and take_seat(gateway_id):
+            if cards[gateway_id] and take_slot(gateway_id):
                 return self._take(gateway_id, first=cards[gateway_id])
         return None
 

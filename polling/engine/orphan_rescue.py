@@ -12,7 +12,7 @@ from polling.schedule.schedule import Schedule
 log = structlog.get_logger(__name__)
 
 
-class Bereavement:
+class OrphanRescue:
     """Whose claims one drain has seen to. Where nobody sees that a process is dead, its claims run out by themselves."""
 
     def __init__(self, redis: Redis) -> None:
@@ -21,7 +21,7 @@ class Bereavement:
         self._known: dict[CheckType, set[str]] = defaultdict(set)
 
     def look(self, check_type: CheckType, occupancy: Occupancy) -> None:
-        """See to the claims of those that have died with seats of the check type. Blocks: for a thread."""
+        """See to the claims of those that have died with slots of the check type. Blocks: for a thread."""
         dead = occupancy.dead - self._known[check_type]
         if not dead:
             return

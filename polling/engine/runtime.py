@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 Arguments = ParamSpec("Arguments")
 
 
-class Outlet:
+class WorkerRuntime:
     """An event loop for HTTP, its connections to gateways, and two threads for PostgreSQL and Redis."""
 
     def __init__(self) -> None:
@@ -75,13 +75,13 @@ class Outlet:
 
 
 @cache
-def of_this_process() -> Outlet:
+def of_this_process() -> WorkerRuntime:
     """The outlet of a worker process, which is set up for drains by this. Call it only after the fork."""
     # What was imported stays for good, and drains leave few cycles: looking for them took a twelfth of the time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
-    return Outlet()
+    return WorkerRuntime()
 
 
 def _close_database(together: Barrier) -> None:

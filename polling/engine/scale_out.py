@@ -1,4 +1,4 @@
-"""How many seats a drain takes, and when it calls for another drain to help."""
+"""How many slots a drain takes, and when it calls for another drain to help."""
 
 import time
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from common.outages import one_line
 from polling.schedule.wake_up import WakeUp
 
 RECRUIT_SECONDS = 0.25
-# A drain begins with a quarter of the seats, so that the other processes find some, too.
+# A drain begins with a quarter of the slots, so that the other processes find some, too.
 PARTS = 4
-# So many calls for help without an answer, and this process takes more seats itself.
+# So many calls for help without an answer, and this process takes more slots itself.
 PATIENCE = 2
 
 log = structlog.get_logger(__name__)
 
 
-def seats_wanted(*, held: int, pace: int, has_work: bool, has_cards: bool, share: int, free: int) -> int:
-    """How many seats a drain is to hold that holds `held` and made `pace` calls at a look. Pure.
+def slots_wanted(*, held: int, pace: int, has_work: bool, has_cards: bool, share: int, free: int) -> int:
+    """How many slots a drain is to hold that holds `held` and made `pace` calls at a look. Pure.
 
-    `has_work`: something is due. `has_cards`: it has claimed some, which may wait for a seat at their gateway.
+    `has_work`: something is due. `has_cards`: it has claimed some, which may wait for a slot at their gateway.
     `share` is what it may hold, `free` what nobody holds: negative when the limit was lowered.
     """
     if free < 0:
@@ -31,7 +31,7 @@ def seats_wanted(*, held: int, pace: int, has_work: bool, has_cards: bool, share
     return max(int(has_work or has_cards), min(held, pace))
 
 
-class Recruiter:
+class ScaleOut:
     """Sends a wake-up when more could be done than this process does."""
 
     def __init__(self, redis: Redis, send: Callable[[], object]) -> None:
@@ -44,11 +44,11 @@ class Recruiter:
         self._has_handed_over = False
 
     def share(self, limit: int) -> int:
-        """How many of `limit` seats this process may hold."""
+        """How many of `limit` slots this process may hold."""
         return -(-limit * self._parts // PARTS)
 
     def call_for_help(self) -> None:
-        """Cards are due and seats are free. When nobody comes, nobody is idle: then more seats are ours."""
+        """Cards are due and slots are free. When nobody comes, nobody is idle: then more slots are ours."""
         if time.monotonic() - self._sent_at < RECRUIT_SECONDS:
             return
         self._sent_at = time.monotonic()

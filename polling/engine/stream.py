@@ -10,37 +10,37 @@ from random import Random
 from redis import Redis
 
 from common.http.outgoing import Outgoing
-from common.redis.semaphore import HeldSeats
+from common.redis.semaphore import HeldSlots
 from polling.checks.base import Check
-from polling.engine.disposition import Hand
+from polling.engine.disposition import InFlight
 from polling.engine.lifetime import Lifetime
-from polling.engine.runtime import Outlet
-from polling.engine.throttle.throttle import Gates
+from polling.engine.runtime import WorkerRuntime
+from polling.engine.throttle.throttle import Throttle
 from polling.schedule.schedule import Outlook
 
-LOOK_SECONDS = 0.2
+TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Means:
+class EngineContext:
     """What the streams of a drain share."""
 
     redis: Redis
-    outlet: Outlet
+    runtime: WorkerRuntime
     outgoing: Outgoing
-    gates: Gates
+    throttle: Throttle
     lifetime: Lifetime
     chance: Random
 
 
 class Stream(ABC):
-    """Claims, checks, records and settles on the seats that it has. `most_seats`: more are of no use to it."""
+    """Claims, checks, records and settles on the slots that it has. `most_seats`: more are of no use to it."""
 
-    most_seats: int
+    max_slots: int
 
-    def __init__(self, check: Check, seats: HeldSeats, hand: Hand, means: Means) -> None:
-        """`seats` and `hand` outlive the stream: who made them gives back what is left in them."""
-        self.check, self.seats, self.hand, self.means = check, seats, hand, means
+    def __init__(self, check: Check, slots: HeldSlots, in_flight: InFlight, context: EngineContext) -> None:
+        """`slots` and `hand` outlive the stream: who made them gives back what is left in them."""
+        self.check, self.slots, self.in_flight, self.context = check, slots, in_flight, context
 
     @abstractmethod
     async def check_suspects(self) -> None:
@@ -52,20 +52,20 @@ class Stream(ABC):
 
     @abstractmethod
     def take_pace(self) -> int:
-        """How many seats were used since this was last asked."""
+        """How many slots were used since this was last asked."""
 
     @abstractmethod
-    def share_seats(self) -> None:
-        """There may be other seats than before: say anew how many of them each gateway may use."""
+    def share_slots(self) -> None:
+        """There may be other slots than before: say anew how many of them each gateway may use."""
 
     @abstractmethod
     def take_notice(self, outlook: Outlook) -> None:
-        """There may be something to claim, and seats to use."""
+        """There may be something to claim, and slots to use."""
 
     @property
     @abstractmethod
     def is_at_work(self) -> bool:
-        """Whether a seat is in use."""
+        """Whether a slot is in use."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -76,8 +76,8 @@ class Stream(ABC):
         """End the calls that run; their cards are given back."""
 
     @abstractmethod
-    def seats_by_gateway(self) -> Counter[int]:
-        """How many seats calls use or wait for, per gateway."""
+    def slots_by_gateway(self) -> Counter[int]:
+        """How many slots calls use or wait for, per gateway."""
 
     @abstractmethod
     def waiting_by_gateway(self) -> Counter[int]:
@@ -85,7 +85,7 @@ class Stream(ABC):
 
     @abstractmethod
     def defer(self, gateway_id: int) -> None:
-        """Nobody waits at a gateway that has no seat for us, or is left alone: its cards are deferred."""
+        """Nobody waits at a gateway that has no slot for us, or is left alone: its cards are deferred."""
 
 
 async def either(event: asyncio.Event, seconds: float) -> None:

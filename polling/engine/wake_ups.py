@@ -1,4 +1,4 @@
-"""What beat sets off each second: somebody drains, somebody plans, and the seats that died are free."""
+"""What beat sets off each second: somebody drains, somebody plans, and the slots that died are free."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from polling.checks.registry import CHECKS
 from polling.models import TaskType
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 from polling.schedule.wake_up import WakeUp
 
 Send = Callable[[], object]
@@ -18,7 +18,7 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     """Send a drain unless one is pending, and a walk when the schedule is not whole. Harmless twice."""
     redis.set(keys.TICKED_AT, redis.time()[0])
     for task_type in TaskType.values:
-        seats_of(redis, task_type).sweep()
+        slots_of(redis, task_type).sweep()
     epoch = Epoch(redis)
     epoch.withdraw_if_stale()
     if epoch.is_complete() and _is_flushed(redis):

@@ -30,7 +30,7 @@ class MinuteStat(models.Model):
     histogram = ArrayField(models.PositiveIntegerField(), verbose_name=_("durations"))
     due = models.PositiveIntegerField(_("due"), null=True)
     in_flight = models.PositiveIntegerField(_("in flight"), null=True)
-    seats = models.PositiveIntegerField(_("seats taken"), null=True)
+    seats = models.PositiveIntegerField(_("slots taken"), null=True)
     lateness_p99_seconds = models.PositiveIntegerField(_("lateness, 99th percentile (s)"), null=True)
 
     objects = MinuteStatQuerySet.as_manager()

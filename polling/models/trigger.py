@@ -13,12 +13,12 @@ from accounts.scoping import ScopedQuerySet, sees_everything
 from cards.models import Card, CheckType
 
 # What JSON can hold exactly.
-MOST_ID = 2**53 - 1
+MAX_ID = 2**53 - 1
 
 
 def random_id() -> int:
     """Ids in a row would tell each agent how much all others ask for."""
-    return 1 + secrets.randbelow(MOST_ID)
+    return 1 + secrets.randbelow(MAX_ID)
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):

@@ -13,7 +13,7 @@ from django.db import connection
 from redis import Redis
 
 from cards.models import CheckType
-from polling.checks.card_profile import CLASS_COLUMNS, CLASS_FIELDS, CardClass
+from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, CardProfile
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 from polling.policy import census
@@ -104,24 +104,24 @@ def read(redis: Redis, check_type: CheckType) -> Lateness | None:
     return Lateness(int(found["cards"]), int(found["never"]), p50, p95, latest)
 
 
-def _promised(configs: Sequence[PollingConfig]) -> Mapping[CardClass, Sequence[int | None]]:
+def _promised(configs: Sequence[PollingConfig]) -> Mapping[CardProfile, Sequence[int | None]]:
     """Class -> seconds between its checks, in the order of `CHECKS`; of those that want any."""
     promised = {
-        group.card_class: [
+        group.profile: [
             int(interval.total_seconds()) if interval else None
-            for interval in (interval_for(group.card_class, check_type, configs) for check_type in CHECKS)
+            for interval in (interval_for(group.profile, check_type, configs) for check_type in CHECKS)
         ]
         for group in census.counted()
     }
-    return {card_class: seconds for card_class, seconds in promised.items() if any(seconds)}
+    return {profile: seconds for profile, seconds in promised.items() if any(seconds)}
 
 
-def _buckets(promised: Mapping[CardClass, Sequence[int | None]]) -> list[tuple[Any, ...]]:
+def _buckets(promised: Mapping[CardProfile, Sequence[int | None]]) -> list[tuple[Any, ...]]:
     """Check type, bucket (None: no answer yet), cards, the latest of them."""
     types = [check_type.value for check_type in CHECKS]
-    row = f"({', '.join(['%s'] * len(CLASS_FIELDS) + ['%s::float8'] * len(types))})"
-    fields = ", ".join(CLASS_FIELDS)
-    same = " AND ".join(f"card.{field} = class.{field}" for field in CLASS_FIELDS)
+    row = f"({', '.join(['%s'] * len(PROFILE_FIELDS) + ['%s::float8'] * len(types))})"
+    fields = ", ".join(PROFILE_FIELDS)
+    same = " AND ".join(f"card.{field} = class.{field}" for field in PROFILE_FIELDS)
     newest = ", ".join(f"max(checked_at) FILTER (WHERE type = '{one}') AS {one}" for one in types)
     promises = ", ".join(f"('{one}', class.{one}, answer.{one})" for one in types)
     with connection.cursor() as cursor:
@@ -129,7 +129,7 @@ def _buckets(promised: Mapping[CardClass, Sequence[int | None]]) -> list[tuple[A
             f"""
             WITH class ({fields}, {", ".join(types)}) AS (VALUES {", ".join([row] * len(promised))}),
             card (id, {fields}) AS (
-                SELECT card.id, {CLASS_COLUMNS} FROM cards_card AS card WHERE card.deleted_at IS NULL
+                SELECT card.id, {PROFILE_COLUMNS} FROM cards_card AS card WHERE card.deleted_at IS NULL
                 -- Else whether a card is subscribed is looked up twice.
                 OFFSET 0
             ),

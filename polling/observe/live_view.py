@@ -15,7 +15,7 @@ from carriers.models import Gateway
 from polling.observe import monitoring
 from polling.observe.doctor import gateways as gateway_judgements
 from polling.observe.monitoring import InitProgress, LatenessState, LimitState, QueueState, TaskState
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 
 WINDOW_SECONDS: Final = 60
 NOTHING: Final = Text("-", "dim")
@@ -26,7 +26,7 @@ FAILED_SHARE = (0.01, 0.1)
 
 @dataclass(frozen=True)
 class GatewayRow:
-    """One gateway: its seats, and why it is closed or left alone (empty: it is open)."""
+    """One gateway: its slots, and why it is closed or left alone (empty: it is open)."""
 
     name: str
     taken: int
@@ -50,15 +50,15 @@ class Picture:
 
 def take(redis: Redis) -> Picture:
     """Look at it."""
-    at, directory = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), Directory.read()
-    rests = Breakers(redis).rests(directory.gateways)
+    at, snapshot = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), ConfigSnapshot.read()
+    rests = Breakers(redis).rests(snapshot.gateways)
     return Picture(
         at=at,
         queues=monitoring.queues(redis),
         tasks=monitoring.tasks(redis, window_seconds=WINDOW_SECONDS),
         lateness=monitoring.lateness(redis),
         limits=monitoring.limits(redis),
-        gateways=[_row(redis, one, directory, rests.get(one.pk)) for one in directory.gateways.values()],
+        gateways=[_row(redis, one, snapshot, rests.get(one.pk)) for one in snapshot.gateways.values()],
         progress=monitoring.init_progress(redis),
         claim_age=monitoring.last_claim_age(redis),
     )
@@ -66,12 +66,12 @@ def take(redis: Redis) -> Picture:
 
 def draw(picture: Picture) -> RenderableType:
     """The tables. Pure."""
-    return Group(_head(picture), "", _checks(picture), "", _seats(picture))
+    return Group(_head(picture), "", _checks(picture), "", _slots(picture))
 
 
-def _row(redis: Redis, gateway: Gateway, directory: Directory, rest: Rest | None) -> GatewayRow:
+def _row(redis: Redis, gateway: Gateway, snapshot: ConfigSnapshot, rest: Rest | None) -> GatewayRow:
     occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
-    closed = gateway_judgements.closed(gateway, directory)
+    closed = gateway_judgements.closed(gateway, snapshot)
     says = closed.says if closed else gateway_judgements.resting(rest)
     return GatewayRow(gateway.name, len(occupancy.members), occupancy.limit, says)
 
@@ -114,21 +114,21 @@ def _checks(picture: Picture) -> Table:
     return table
 
 
-def _seats(picture: Picture) -> Table:
+def _slots(picture: Picture) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("seats")
+    table.add_column("slots")
     table.add_column("taken", justify="right")
     table.add_column("of", justify="right")
     table.add_column("")
     for limit in picture.limits:
-        _add_seats(table, limit.task_type, limit.current, limit.max_concurrency, "")
+        _add_slots(table, limit.task_type, limit.current, limit.max_concurrency, "")
     for gateway in picture.gateways:
         says = gateway.closed or ("open" if gateway.limit else "")
-        _add_seats(table, f"at {gateway.name}", gateway.taken, gateway.limit, says)
+        _add_slots(table, f"at {gateway.name}", gateway.taken, gateway.limit, says)
     return table
 
 
-def _add_seats(table: Table, name: str, taken: int, limit: int | None, says: str) -> None:
+def _add_slots(table: Table, name: str, taken: int, limit: int | None, says: str) -> None:
     if limit:
         colour = _coloured(100 * taken / limit, str(taken), USAGE_PERCENT)
         table.add_row(name, colour, str(limit), Text(says))

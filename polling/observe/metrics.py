@@ -1,4 +1,4 @@
-"""What polling tells Prometheus: the law, queues, claims, seats and outcomes, read from Redis at each scrape."""
+"""What polling tells Prometheus: the law, queues, claims, slots and outcomes, read from Redis at each scrape."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -12,7 +12,7 @@ from common.redis.client import for_web
 from common.redis.degraded import redis_may_be_away
 from polling.checks.registry import CHECKS
 from polling.observe import monitoring
-from polling.schedule.histogram import BOUNDS_MS, BUCKETS, LATENESS_BOUNDS_SECONDS
+from polling.schedule.histogram import BOUNDS_MS, BUCKETS, DELAY_BOUNDS_SECONDS
 from polling.schedule.stats import CheckStats
 
 GAUGES = {
@@ -50,7 +50,7 @@ def _families(redis: Redis) -> list[Metric]:
     return [
         *_queues(redis),
         *_repaired(redis),
-        *_seats(redis),
+        *_slots(redis),
         *_claims(redis),
         *_checks(redis),
         *_lateness(redis),
@@ -79,9 +79,9 @@ def _repaired(redis: Redis) -> Iterator[Metric]:
     yield family
 
 
-def _seats(redis: Redis) -> Iterator[Metric]:
+def _slots(redis: Redis) -> Iterator[Metric]:
     limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
-    taken = GaugeMetricFamily("simwatch_seats_taken", "Seats that are taken.", labels=["limit"])
+    taken = GaugeMetricFamily("simwatch_seats_taken", "Slots that are taken.", labels=["limit"])
     for state in monitoring.limits(redis):
         # Closed (no limit configured) is not the same as paused (0).
         if state.max_concurrency is not None:
@@ -151,7 +151,7 @@ def _checks(redis: Redis) -> Iterator[Metric]:
         seconds = counted.get("total_duration_ms", 0) / 1000
         durations.add_metric(labels, _buckets(counted, "h", [ms / 1000 for ms in BOUNDS_MS]), seconds)
         late = counted.get("total_late_ms", 0) / 1000
-        lateness.add_metric(labels, _buckets(counted, "l", LATENESS_BOUNDS_SECONDS), late)
+        lateness.add_metric(labels, _buckets(counted, "l", DELAY_BOUNDS_SECONDS), late)
     yield from (claims, lost, uncounted, checks, durations, lateness)
 
 

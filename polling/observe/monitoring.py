@@ -14,7 +14,7 @@ from polling.models import TaskType
 from polling.observe.lateness import Lateness
 from polling.observe.lateness import read as read_lateness
 from polling.schedule import keys
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 from polling.schedule.progress import SeedProgress
 from polling.schedule.stats import CheckStats, Counted
 
@@ -40,7 +40,7 @@ class QueueState:
     wanted: int | None
 
     @property
-    def law_gap(self) -> int | None:
+    def invariant_gap(self) -> int | None:
         """Cards that want the check and are neither scheduled nor parked. None: nobody has counted.
 
         Other than 0 for the seconds between a change of cards and the next count.
@@ -50,10 +50,10 @@ class QueueState:
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds seats, as `host:pid:start-place`."""
+    """A process that holds slots, as `host:pid:start-place`."""
 
     holder: str
-    seats: int
+    slots: int
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class LimitState:
 
     @property
     def current(self) -> int:
-        """How many seats are taken."""
-        return sum(holder.seats for holder in self.holders)
+        """How many slots are taken."""
+        return sum(holder.slots for holder in self.holders)
 
     @property
     def usage_percent(self) -> float | None:
-        """Share of the seats that are taken; None without seats."""
+        """Share of the slots that are taken; None without slots."""
         return round(100 * self.current / self.max_concurrency, 1) if self.max_concurrency else None
 
 
@@ -124,21 +124,21 @@ def limits(redis: Redis) -> list[LimitState]:
 def limits_by_type(redis: Redis) -> dict[str, LimitState]:
     """The same by task type, for pages that can do without: empty while Redis does not answer."""
     states: dict[str, LimitState] = {}
-    with redis_may_be_away("who holds seats is not shown"):
+    with redis_may_be_away("who holds slots is not shown"):
         states.update({state.task_type: state for state in limits(redis)})
     return states
 
 
 def limit(redis: Redis, task_type: str) -> LimitState:
-    """One limit, and who holds its seats."""
-    occupancy = seats_of(redis, task_type).occupancy()
-    holders = tuple(Holder(name, seats) for name, seats in sorted(occupancy.holders.items()))
+    """One limit, and who holds its slots."""
+    occupancy = slots_of(redis, task_type).occupancy()
+    holders = tuple(Holder(name, slots) for name, slots in sorted(occupancy.holders.items()))
     return LimitState(task_type, occupancy.limit, holders)
 
 
 def gateway_occupancy(redis: Redis, gateway_id: int) -> Occupancy:
-    """The limit of a gateway, and who holds its seats."""
-    return gateway_limits.seats_of(redis, gateway_id).occupancy()
+    """The limit of a gateway, and who holds its slots."""
+    return gateway_limits.slots_of(redis, gateway_id).occupancy()
 
 
 def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:

@@ -10,7 +10,7 @@ from redis import Redis
 from polling.checks.registry import CHECKS
 from polling.models import MinuteStat
 from polling.observe import monitoring
-from polling.schedule.stats import SECONDS_A_MINUTE, CheckStats, Gauges, Minute
+from polling.schedule.stats import SECONDS_PER_MINUTE, CheckStats, Gauges, Minute
 
 AVERAGE_SECONDS: Final = 300
 _ABSOLUTES = (
@@ -42,7 +42,7 @@ def flush(redis: Redis) -> int:
         write(check_type.value, minutes)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
         # Only now: what the totals no longer show must be in PostgreSQL.
-        stats.flushed(until=int(now // SECONDS_A_MINUTE) - 1, average_ms=average)
+        stats.flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
         flushed += len(minutes)
     return flushed
 
@@ -59,12 +59,12 @@ def write(task_type: str, minutes: Sequence[Minute]) -> None:
 
 def _last_flushed(task_type: str) -> int:
     newest = MinuteStat.objects.filter(task_type=task_type, gateway_id=None).aggregate(at=Max("minute"))["at"]
-    return int(newest.timestamp() // SECONDS_A_MINUTE) if newest else 0
+    return int(newest.timestamp() // SECONDS_PER_MINUTE) if newest else 0
 
 
 def _row(task_type: str, minute: Minute) -> MinuteStat:
     return MinuteStat(
-        minute=datetime.fromtimestamp(minute.number * SECONDS_A_MINUTE, UTC),
+        minute=datetime.fromtimestamp(minute.number * SECONDS_PER_MINUTE, UTC),
         task_type=task_type,
         success=minute.counted.success,
         failed=minute.counted.failed,

@@ -14,7 +14,7 @@ from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.progress import SeedProgress
 
-LOOK_SECONDS = 0.2
+TICK_SECONDS = 0.2
 # As a shell has it for a process that SIGINT ended.
 INTERRUPTED = 130
 
@@ -56,5 +56,5 @@ def _go_on_after_others(redis: Redis, seeding: Seeding, progress: Progress, bar:
         if Epoch(redis).is_complete() and not redis.exists(keys.SEEDER):
             return None
         progress.update(bar, completed=int(SeedProgress(redis).read().get("done", 0)))
-        time.sleep(LOOK_SECONDS)
+        time.sleep(TICK_SECONDS)
     return done

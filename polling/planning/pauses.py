@@ -14,7 +14,7 @@ from polling.policy import census
 LONGEST = timedelta(days=366)
 
 
-def why_not_of(*things: object) -> str | None:
+def rejection_reason(*things: object) -> str | None:
     """What is wrong with a pause of these (a task type, a carrier, a gateway); None: it is of one thing. Pure."""
     return None if sum(map(bool, things)) == 1 else _("Choose one: a task type, a carrier or a gateway.")
 

@@ -44,7 +44,7 @@ class Seeding:
         with owned(self.redis, keys.SEEDER, seconds=OWNERSHIP_SECONDS) as owner:
             if owner is None or (only_if_needed and Epoch(self.redis).is_complete()):
                 return None
-            # Limits first: a schedule without them would have no seats.
+            # Limits first: a schedule without them would have no slots.
             limits.publish(self.redis)
             number = self._begin_or_go_on()
             try:

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from cards.models import Card, CheckType
-from polling.checks.card_profile import CLASS_COLUMNS, CLASS_FIELDS, CLASS_SQL, CardClass
+from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, PROFILE_SQL, CardProfile
 
 # Neighbours are read as a range: naming them all takes longer than reading some more. Not so when they are few of many.
-MOST_NAMED, MOST_SPREAD = 5_000, 10
+MAX_NAMED, MAX_SPREAD = 5_000, 10
 
 
 class Group(NamedTuple):
     """Cards of one class that are asked about at the same gateway; `gateway_id` None: at their carrier's default."""
 
-    card_class: CardClass
+    profile: CardProfile
     gateway_id: int | None
 
 
@@ -27,7 +27,7 @@ class _Groups(dict[tuple[Any, ...], Group]):
     """Columns of a card, its gateway last -> its group: made once, because a thousand stand for a million cards."""
 
     def __missing__(self, columns: tuple[Any, ...]) -> Group:
-        self[columns] = Group(CardClass._make(columns[:-1]), columns[-1])
+        self[columns] = Group(CardProfile._make(columns[:-1]), columns[-1])
         return self[columns]
 
 
@@ -82,25 +82,25 @@ def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[
     )
 
 
-def samples(classes: Collection[CardClass], *, count: int) -> list[tuple[str, int, CardClass]]:
+def samples(classes: Collection[CardProfile], *, count: int) -> list[tuple[str, int, CardProfile]]:
     """Up to `count` cards of each of some classes: ICCID, id, class. Of a rare class it reads the whole table."""
     if not classes:
         return []
-    places = ", ".join([f"({', '.join(['%s'] * len(CLASS_FIELDS))})"] * len(classes))
-    same = " AND ".join(f"{sql} = chosen.{field}" for field, sql in CLASS_SQL.items())
+    places = ", ".join([f"({', '.join(['%s'] * len(PROFILE_FIELDS))})"] * len(classes))
+    same = " AND ".join(f"{sql} = chosen.{field}" for field, sql in PROFILE_SQL.items())
     values: list[Any] = [*chain.from_iterable(classes), count]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT sample.* FROM (VALUES {places}) AS chosen ({", ".join(CLASS_FIELDS)})
+            SELECT sample.* FROM (VALUES {places}) AS chosen ({", ".join(PROFILE_FIELDS)})
             CROSS JOIN LATERAL (
-                SELECT card.iccid, card.id, {CLASS_COLUMNS} FROM cards_card AS card
+                SELECT card.iccid, card.id, {PROFILE_COLUMNS} FROM cards_card AS card
                 WHERE card.deleted_at IS NULL AND {same} LIMIT %s
             ) AS sample
             """,
             values,
         )
-        return [(row[0], row[1], CardClass._make(row[2:])) for row in cursor.fetchall()]
+        return [(row[0], row[1], CardProfile._make(row[2:])) for row in cursor.fetchall()]
 
 
 def estimated_cards() -> int:
@@ -118,13 +118,13 @@ def _read(after: int, size: int) -> list[Row]:
 def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT card.id, {CLASS_COLUMNS}, card.gateway_id FROM cards_card AS card {rest}", values
+            f"SELECT card.id, {PROFILE_COLUMNS}, card.gateway_id FROM cards_card AS card {rest}", values
         )
         groups = _Groups()
         return [(row[0], groups[row[1:]]) for row in cursor.fetchall()]
 
 
 def _among(cards: Collection[int]) -> tuple[str, list[Any]]:
-    if len(cards) > MOST_NAMED and max(cards) - min(cards) < len(cards) * MOST_SPREAD:
+    if len(cards) > MAX_NAMED and max(cards) - min(cards) < len(cards) * MAX_SPREAD:
         return "BETWEEN %s AND %s", [min(cards), max(cards)]
     return "= ANY(%s)", [list(cards)]

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from redis import Redis
 
 from cards.models import CheckType
-from polling.checks.card_profile import CLASS_COLUMNS, CLASS_FIELDS, CardClass
+from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, CardProfile
 from polling.checks.registry import CHECKS
 from polling.models import ClassCensus, PollingConfig
 from polling.policy.card_reader import Group
@@ -46,7 +46,7 @@ def note(cards: Sequence[int], rules: Rules) -> None:
     ClassCensus.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def rows_of(classes: Collection[CardClass]) -> QuerySet[ClassCensus]:
+def rows_of(classes: Collection[CardProfile]) -> QuerySet[ClassCensus]:
     """What is known of these classes, at whichever gateway."""
     return ClassCensus.objects.filter(reduce(or_, (Q(**one._asdict()) for one in classes), Q(pk=None)))
 
@@ -85,9 +85,9 @@ def intervals_for(group: Group, rules: Rules) -> Intervals:
     return intervals
 
 
-def class_of(row: ClassCensus) -> CardClass:
+def class_of(row: ClassCensus) -> CardProfile:
     """What matching looks at."""
-    return CardClass._make(getattr(row, field) for field in CLASS_FIELDS)
+    return CardProfile._make(getattr(row, field) for field in PROFILE_FIELDS)
 
 
 def group_of(row: ClassCensus) -> Group:
@@ -137,7 +137,7 @@ def _count(rules: Rules, *, keep_intervals: bool) -> None:
                 _copy_intervals(same_class[class_of(row)], row)
         # One that somebody has noted meanwhile keeps the intervals that he planned by.
         ClassCensus.objects.bulk_create(
-            new, update_conflicts=True, unique_fields=[*CLASS_FIELDS, "gateway"], update_fields=["cards"]
+            new, update_conflicts=True, unique_fields=[*PROFILE_FIELDS, "gateway"], update_fields=["cards"]
         )
 
 
@@ -173,21 +173,21 @@ def _field(check_type: CheckType) -> str:
 
 def _counted(which: str = "true", values: Sequence[Any] = ()) -> Mapping[Group, int]:
     # By their places: an expression that is grouped by is named once.
-    places = ", ".join(str(place) for place in range(1, len(CLASS_FIELDS) + 2))
+    places = ", ".join(str(place) for place in range(1, len(PROFILE_FIELDS) + 2))
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {CLASS_COLUMNS}, card.gateway_id, count(*) FROM cards_card AS card
+            SELECT {PROFILE_COLUMNS}, card.gateway_id, count(*) FROM cards_card AS card
             WHERE card.deleted_at IS NULL AND {which} GROUP BY {places}
             """,
             values,
         )
-        return {Group(CardClass._make(row[:-2]), row[-2]): row[-1] for row in cursor.fetchall()}
+        return {Group(CardProfile._make(row[:-2]), row[-2]): row[-1] for row in cursor.fetchall()}
 
 
 def _row(group: Group, cards: int, rules: Rules) -> ClassCensus:
     return ClassCensus(
-        **group.card_class._asdict(),
+        **group.profile._asdict(),
         gateway_id=group.gateway_id,
         cards=cards,
         **intervals_for(group, rules),

@@ -11,11 +11,11 @@ from common import database
 from polling.models import Pause, PollingConfig
 
 # So old may one become.
-DIRECTORY_SECONDS = 1.0
+SNAPSHOT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Directory:
+class ConfigSnapshot:
     """The small tables that every batch needs: read afresh each second, so a change is in force at once."""
 
     configs: tuple[PollingConfig, ...]
@@ -27,7 +27,7 @@ class Directory:
     now: datetime
 
     @classmethod
-    def read(cls) -> "Directory":
+    def read(cls) -> "ConfigSnapshot":
         """Configs in force, all gateways, and the carriers' tariffs."""
         gateways, now = {gateway.pk: gateway for gateway in Gateway.objects.all()}, database.now()
         return cls(

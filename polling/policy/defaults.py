@@ -45,7 +45,7 @@ CONFIGS: tuple[Mapping[str, Any], ...] = (
         "package_check_interval": HALF_AN_HOUR,
     },
 )
-# A seat of the package check is one database batch; of the others, one call.
+# A slot of the package check is one database batch; of the others, one call.
 LIMITS: Mapping[TaskType, int] = {
     TaskType.REAL_NAME: 50,
     TaskType.DATA_USAGE: 50,

@@ -10,7 +10,7 @@ from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 from polling.policy.card_reader import Group
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import interval_for
 
 
@@ -36,7 +36,7 @@ class Demand:
 
 
 def demand(
-    cards: Mapping[Group, int], configs: Sequence[PollingConfig], directory: Directory
+    cards: Mapping[Group, int], configs: Sequence[PollingConfig], snapshot: ConfigSnapshot
 ) -> list[Demand]:
     """What `configs` ask for, of a fleet with so many cards in each group; in the order of types and gateways."""
     counted: dict[tuple[CheckType, Gateway | None], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
@@ -45,7 +45,7 @@ def demand(
             interval = interval_for(card, check_type, configs)
             if interval:
                 is_asked = isinstance(check, GatewayCheck)
-                gateway = directory.gateway_of(gateway_id, card.carrier_id) if is_asked else None
+                gateway = snapshot.gateway_of(gateway_id, card.carrier_id) if is_asked else None
                 key = check_type, gateway
                 so_far, rate = counted[key]
                 counted[key] = so_far + count, rate + count / interval.total_seconds()

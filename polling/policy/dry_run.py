@@ -9,12 +9,12 @@ from operator import attrgetter
 
 from cards.models import CheckType
 from carriers.models import Gateway
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 from polling.policy import card_reader, census
 from polling.policy.card_reader import Group
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.demand import Demand, demand
 from polling.policy.matching import Decision, decide, matches
 
@@ -76,11 +76,11 @@ def dry_run(draft: PollingConfig) -> DryRun:
     after = with_draft(before, draft)
     counted = census.counted()
     moves = moved(counted, before, after)
-    directory = Directory.read()
+    snapshot = ConfigSnapshot.read()
     return DryRun(
         matched_cards=matched_cards(draft, counted),
         moves=tuple(moves),
-        loads=_loads(demand(counted, before, directory), demand(counted, after, directory)),
+        loads=_loads(demand(counted, before, snapshot), demand(counted, after, snapshot)),
         samples=_samples(draft, counted, before, after),
     )
 
@@ -113,7 +113,7 @@ def moved(
 
 
 def changes(
-    card: CardClass, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
+    card: CardProfile, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> tuple[Change, ...]:
     """What is decided of each check of a class."""
     return tuple(Change(one, decide(card, one, before), decide(card, one, after)) for one in CHECKS)
@@ -141,13 +141,13 @@ def _samples(
     after: Sequence[PollingConfig],
 ) -> tuple[Sample, ...]:
     """Cards that would move, of the largest classes first; where none would, cards that the draft matches."""
-    cards: Counter[CardClass] = Counter()
+    cards: Counter[CardProfile] = Counter()
     for (card, _), count in counted.items():
         cards[card] += count
     largest = [card for card, count in cards.most_common() if count]
     moving = [card for card in largest if any(one.is_effective for one in changes(card, before, after))]
     chosen = (moving or [card for card in largest if card.is_polled and matches(draft, card)])[:SAMPLES]
-    by_class: dict[CardClass, list[Sample]] = {card: [] for card in chosen}
+    by_class: dict[CardProfile, list[Sample]] = {card: [] for card in chosen}
     for iccid, card_id, card in card_reader.samples(chosen, count=SAMPLES):
         by_class[card].append(Sample(card_id, iccid, changes(card, before, after)))
     # One of each class, then another one of each: a large class makes up for a small one.

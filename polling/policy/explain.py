@@ -9,10 +9,10 @@ from cards.models import Card, CheckState, CheckType
 from carriers.breakers import Breakers
 from carriers.models import Gateway
 from polling.checks.base import Check, GatewayCheck
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.checks.registry import CHECKS
 from polling.policy import card_reader
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import Decision, decide
 from polling.schedule.schedule import Place, Schedule
 
@@ -36,18 +36,18 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
     rows = card_reader.rows_of([card.pk])
     if not rows:
         return []
-    ((_, (card_class, _)),) = rows
-    directory = Directory.read()
-    gateway = directory.gateway_of(card.gateway_id, card.carrier_id)
+    ((_, (profile, _)),) = rows
+    snapshot = ConfigSnapshot.read()
+    gateway = snapshot.gateway_of(card.gateway_id, card.carrier_id)
     rests = Breakers(redis).rests([gateway.pk]) if redis and gateway else {}
     is_resting = any(rest.is_open for rest in rests.values())
     states = {state.type: state for state in CheckState.objects.filter(card=card)}
     return [
         Explanation(
             check_type,
-            decide(card_class, check_type, directory.configs),
+            decide(profile, check_type, snapshot.configs),
             Schedule(redis, check_type).place_of(card.pk) if redis else None,
-            _opens_in(check, card_class, gateway, directory, is_resting=is_resting),
+            _opens_in(check, profile, gateway, snapshot, is_resting=is_resting),
             states.get(check_type.value),
         )
         for check_type, check in CHECKS.items()
@@ -55,12 +55,12 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
 
 
 def _opens_in(
-    check: Check, card: CardClass, gateway: Gateway | None, directory: Directory, *, is_resting: bool
+    check: Check, card: CardProfile, gateway: Gateway | None, snapshot: ConfigSnapshot, *, is_resting: bool
 ) -> timedelta | None:
-    waits = [directory.paused_for(check.type, card.carrier_id)]
+    waits = [snapshot.paused_for(check.type, card.carrier_id)]
     if isinstance(check, GatewayCheck):
         # Of an open breaker nobody knows how long it stays so.
-        waits.append(timedelta() if is_resting else directory.opens_in(gateway))
+        waits.append(timedelta() if is_resting else snapshot.opens_in(gateway))
     known = [wait for wait in waits if wait is not None]
     # Zero is not known, whatever else is.
     return min(known) if timedelta() in known else max(known, default=None)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from django.utils.translation import gettext as _
 
 from cards.models import Card, CheckType
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 
@@ -32,13 +32,13 @@ class Decision:
         return _("every %d s") % self.interval.total_seconds() if self.interval else _("not made")
 
 
-def decide(card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
+def decide(card: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
     """What `configs`, those in force with the one that decides first in front, say about a check."""
     if not card.enable_polling:
         return Decision(None, None, _("polling of the card is disabled"))
     if not card.is_polled:
         return Decision(None, None, _("the card is %s") % Card.Status(card.status).label)
-    if exempt := CHECKS[check_type].why_unwanted(card):
+    if exempt := CHECKS[check_type].unwanted_reason(card):
         return Decision(None, None, exempt)
     for config in configs:
         seconds = config.interval_of(check_type)
@@ -49,7 +49,7 @@ def decide(card: CardClass, check_type: CheckType, configs: Sequence[PollingConf
 
 
 def interval_for(
-    card: CardClass, check_type: CheckType, configs: Sequence[PollingConfig]
+    card: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]
 ) -> timedelta | None:
     """How often cards of this class want the check; None: not at all."""
     return decide(card, check_type, configs).interval
@@ -65,7 +65,7 @@ def fingerprint(configs: Iterable[PollingConfig]) -> str:
     return sha256(repr(deciding).encode()).hexdigest()
 
 
-def matches(config: PollingConfig, card: CardClass) -> bool:
+def matches(config: PollingConfig, card: CardProfile) -> bool:
     """Whether the card meets every condition of the config."""
     return (
         config.carrier_id in (None, card.carrier_id)
@@ -74,7 +74,7 @@ def matches(config: PollingConfig, card: CardClass) -> bool:
     )
 
 
-def _meets(condition: PollingConfig.CardCondition, card: CardClass) -> bool:
+def _meets(condition: PollingConfig.CardCondition, card: CardProfile) -> bool:
     return {
         _Condition.ANY: True,
         _Condition.NOT_REAL_NAME: card.real_name_status != Card.RealNameStatus.VERIFIED,
@@ -84,7 +84,7 @@ def _meets(condition: PollingConfig.CardCondition, card: CardClass) -> bool:
     }[condition]
 
 
-def _reason(config: PollingConfig, card: CardClass, *, is_off: bool) -> str:
+def _reason(config: PollingConfig, card: CardProfile, *, is_off: bool) -> str:
     conditions = [
         str(_Condition(config.card_condition).label) if config.card_condition != _Condition.ANY else "",
         str(Card.Category(card.category).label)

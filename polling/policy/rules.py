@@ -14,7 +14,7 @@ from polling.checks.base import GatewayCheck
 from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 from polling.policy.card_reader import Group
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import fingerprint, interval_for
 from polling.schedule.backoff import WHILE_CLOSED
 
@@ -30,15 +30,15 @@ class Rules:
     @classmethod
     def in_force(cls, redis: Redis) -> Self:
         """As they are now. Closed is a gateway that is disabled, paused, or whose breaker is open."""
-        directory = Directory.read()
-        rests = Breakers(redis).rests(directory.gateways)
+        snapshot = ConfigSnapshot.read()
+        rests = Breakers(redis).rests(snapshot.gateways)
         closed = {
             gateway_id
-            for gateway_id, gateway in directory.gateways.items()
-            if directory.opens_in(gateway) is not None
+            for gateway_id, gateway in snapshot.gateways.items()
+            if snapshot.opens_in(gateway) is not None
         }
         is_open = {gateway_id for gateway_id, rest in rests.items() if rest.is_open}
-        return cls(directory.configs, frozenset(closed | is_open), directory.default_gateways)
+        return cls(snapshot.configs, frozenset(closed | is_open), snapshot.default_gateways)
 
     @property
     def fingerprint(self) -> str:
@@ -55,11 +55,11 @@ class Rules:
 
         Those of a closed gateway are put far away, until it opens: nobody claims them in vain.
         """
-        interval = interval_for(group.card_class, check_type, self.configs)
+        interval = interval_for(group.profile, check_type, self.configs)
         return WHILE_CLOSED if interval and self._is_closed(group, check_type) else interval
 
     def _is_closed(self, group: Group, check_type: CheckType) -> bool:
         if not self.closed or not isinstance(CHECKS[check_type], GatewayCheck):
             return False
-        default = self.default_gateways.get(group.card_class.carrier_id)
+        default = self.default_gateways.get(group.profile.carrier_id)
         return (group.gateway_id or default) in self.closed

@@ -6,7 +6,7 @@ from typing import Final
 # Upper bounds in ms; one more bucket holds what is above the last.
 BOUNDS_MS: Final = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 # How long after it fell due a card was claimed, in seconds; as many bounds as above.
-LATENESS_BOUNDS_SECONDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+DELAY_BOUNDS_SECONDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 BUCKETS: Final = len(BOUNDS_MS) + 1
 
 

@@ -78,16 +78,16 @@ def lateness(check_type: str) -> str:
     return f"polling:lateness:{check_type}"
 
 
-def seats(task_type: str) -> str:
+def slots(task_type: str) -> str:
     """Sorted set: holder#n -> expiry (unix ms)."""
     return f"polling:seats:{task_type}"
 
 
 def limit(task_type: str) -> str:
-    """String: how many seats there are."""
+    """String: how many slots there are."""
     return f"polling:concurrency:config:{task_type}"
 
 
 def current(task_type: str) -> str:
-    """String: how many seats are taken."""
+    """String: how many slots are taken."""
     return f"polling:concurrency:current:{task_type}"

@@ -1,4 +1,4 @@
-"""Concurrency limits: rows that operators change, seats in Redis that workers take."""
+"""Concurrency limits: rows that operators change, slots in Redis that workers take."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from carriers import limits as gateway_limits
 from common.redis.client import for_web
 from common.redis.degraded import redis_may_be_away
 from common.redis.publishing import copy
-from common.redis.semaphore import SeatKeys, SeatPool
+from common.redis.semaphore import SlotKeys, SlotPool
 from polling.models import ConcurrencyLimit, TaskType
 from polling.schedule import keys
 
 
-def seats_of(redis: Redis, task_type: str) -> SeatPool:
-    """The seats of one type of task."""
-    return SeatPool(redis, SeatKeys(keys.seats(task_type), keys.limit(task_type), keys.current(task_type)))
+def slots_of(redis: Redis, task_type: str) -> SlotPool:
+    """The slots of one type of task."""
+    return SlotPool(redis, SlotKeys(keys.slots(task_type), keys.limit(task_type), keys.current(task_type)))
 
 
 def publish(redis: Redis) -> None:
@@ -24,7 +24,7 @@ def publish(redis: Redis) -> None:
 
     def write(limits: Mapping[str, int]) -> None:
         for task_type in TaskType.values:
-            seats_of(redis, task_type).set_limit(limits.get(task_type, 0))
+            slots_of(redis, task_type).set_limit(limits.get(task_type, 0))
 
     copy(lambda: dict(ConcurrencyLimit.objects.values_list("task_type", "max_concurrency")), write)
     gateway_limits.publish(redis)

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from common.redis import scripts
 from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
-from polling.schedule.histogram import BOUNDS_MS, LATENESS_BOUNDS_SECONDS
+from polling.schedule.histogram import BOUNDS_MS, DELAY_BOUNDS_SECONDS
 
 # A script's arguments pass over Lua's stack, so they come in bounded portions.
 PORTION_CARDS = 1000
@@ -188,7 +188,7 @@ class Schedule:
             int(MINUTES_ARE_KEPT.total_seconds()),
             len(BOUNDS_MS),
             *BOUNDS_MS,
-            *LATENESS_BOUNDS_SECONDS,
+            *DELAY_BOUNDS_SECONDS,
         ]
         used = [
             self._queue,

@@ -8,11 +8,11 @@ from redis import Redis
 
 from common.redis import scripts
 from polling.schedule import keys
-from polling.schedule.histogram import BUCKETS, LATENESS_BOUNDS_SECONDS, percentile
+from polling.schedule.histogram import BUCKETS, DELAY_BOUNDS_SECONDS, percentile
 from polling.schedule.progress import Fields
 from polling.schedule.schedule import MINUTES_ARE_KEPT
 
-SECONDS_A_MINUTE = 60
+SECONDS_PER_MINUTE = 60
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Counted:
 
     def late_seconds(self, share: float) -> int | None:
         """A percentile of how late cards were claimed; None when nothing was checked."""
-        return percentile(self.lateness, share, LATENESS_BOUNDS_SECONDS)
+        return percentile(self.lateness, share, DELAY_BOUNDS_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ class CheckStats:
 
     def over_last(self, seconds: int, *, now: float) -> Counted:
         """What was counted in the minutes that the last `seconds` touch; `now` is unix time."""
-        last = int(now // SECONDS_A_MINUTE)
-        first = int((now - seconds) // SECONDS_A_MINUTE)
-        return _sum(self._buckets(first, last), seconds=now - first * SECONDS_A_MINUTE)
+        last = int(now // SECONDS_PER_MINUTE)
+        first = int((now - seconds) // SECONDS_PER_MINUTE)
+        return _sum(self._buckets(first, last), seconds=now - first * SECONDS_PER_MINUTE)
 
     def sample(self, gauges: Gauges, *, now: float) -> None:
         """Note what is seen now in the present minute's bucket; the last of a minute stays."""
-        minute = f"{self._minute}{int(now // SECONDS_A_MINUTE)}"
+        minute = f"{self._minute}{int(now // SECONDS_PER_MINUTE)}"
         pipeline = self._redis.pipeline(transaction=True)
         fields: Fields = {}
         fields.update(asdict(gauges))
@@ -105,11 +105,11 @@ class CheckStats:
 
     def closed_minutes(self, *, after: int, now: float) -> list[Minute]:
         """The minutes after number `after` that are over and in which anything was seen, oldest first."""
-        last = int(now // SECONDS_A_MINUTE) - 1
-        first = max(after + 1, last - int(MINUTES_ARE_KEPT.total_seconds() // SECONDS_A_MINUTE))
+        last = int(now // SECONDS_PER_MINUTE) - 1
+        first = max(after + 1, last - int(MINUTES_ARE_KEPT.total_seconds() // SECONDS_PER_MINUTE))
         buckets = self._buckets(first, last)
         return [
-            Minute(number, _sum([bucket], seconds=SECONDS_A_MINUTE), _gauges(bucket))
+            Minute(number, _sum([bucket], seconds=SECONDS_PER_MINUTE), _gauges(bucket))
             for number, bucket in enumerate(buckets, start=first)
             if bucket
         ]

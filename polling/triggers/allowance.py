@@ -14,9 +14,9 @@ from common.errors import DomainError
 from polling.models import ManualTrigger
 
 # Of one check type: what is asked for waits no longer than minutes.
-MOST_QUEUED = 100_000
+MAX_QUEUED = 100_000
 # Nobody alone can close the queue to the others, and no agent with all users of its own.
-MOST_OF_ONE_USER = 25_000
+MAX_PER_USER = 25_000
 
 
 class TooManyTriggersError(DomainError):
@@ -64,7 +64,7 @@ def require_room(user: User, check_type: CheckType, cards: int) -> None:
     waiting = ManualTrigger.objects.filter(task_type=check_type, ended_at=None).aggregate(
         all=Sum(left, default=0), own=Sum(left, default=0, filter=_same_house(user))
     )
-    if waiting["all"] + cards > MOST_QUEUED or waiting["own"] + cards > MOST_OF_ONE_USER:
+    if waiting["all"] + cards > MAX_QUEUED or waiting["own"] + cards > MAX_PER_USER:
         raise DomainError(
             "Too many cards wait already for this check; try again later.",
             code="polling_queue_full",

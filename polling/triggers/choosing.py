@@ -16,7 +16,7 @@ from polling.checks.registry import CHECKS
 from polling.models import ManualItem, ManualTrigger
 from polling.policy import card_reader
 
-MOST_CARDS = 1000
+MAX_CARDS = 1000
 # So many times a thousand cards are looked at for a thousand that the check is made of.
 LOOKS = 10
 
@@ -77,14 +77,14 @@ def _first(check_type: CheckType, cards: QuerySet[Card]) -> Chosen:
     cards = cards.exclude(Exists(waiting)).order_by("pk")
     able, seen, after = list[int](), 0, 0
     for _ in range(LOOKS):
-        found = list(cards.filter(pk__gt=after).values_list("pk", flat=True)[:MOST_CARDS])
+        found = list(cards.filter(pk__gt=after).values_list("pk", flat=True)[:MAX_CARDS])
         reasons = _reasons(check_type, found)
         able += sorted(card for card, reason in reasons.items() if not reason)
         seen += len(found)
-        if len(found) < MOST_CARDS or len(able) >= MOST_CARDS:
+        if len(found) < MAX_CARDS or len(able) >= MAX_CARDS:
             break
         after = found[-1]
-    return Chosen(able[:MOST_CARDS], seen - len(able))
+    return Chosen(able[:MAX_CARDS], seen - len(able))
 
 
 def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[Card]:
@@ -101,7 +101,7 @@ def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[C
 def _reasons(check_type: CheckType, cards: Collection[int]) -> dict[int, str]:
     """Card -> why the check is not made of it; empty: it is. Those that there are not are left out."""
     check = CHECKS[check_type]
-    return {card: check.why_unwanted(group.card_class) for card, group in card_reader.rows_of(cards)}
+    return {card: check.unwanted_reason(group.profile) for card, group in card_reader.rows_of(cards)}
 
 
 def _refuse(card_id: int, reasons: Mapping[int, str]) -> None:

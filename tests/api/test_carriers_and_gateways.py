@@ -184,7 +184,7 @@ def test_a_gateway_is_asked_about_one_of_its_cards(
 
     assert 0 <= found.pop("duration_ms") < 5000
     assert found == {"gateway_id": gateway.pk, "iccid": card.iccid, "has_answered": True, "trouble": ""}
-    assert redis.zcard(keys.seats(gateway.pk)) == 0
+    assert redis.zcard(keys.slots(gateway.pk)) == 0
     assert Operation.objects.get().action == "called"
 
 
@@ -201,7 +201,7 @@ def test_a_call_takes_its_turn_among_the_calls_a_second(
 
     assert (first.status_code, code_of(second)) == (200, (409, "gateway_busy"))
     assert len(simulator.calls()) == 1
-    assert redis.zcard(keys.seats(gateway.pk)) == 0
+    assert redis.zcard(keys.slots(gateway.pk)) == 0
 
 
 def test_a_gateway_that_does_not_answer_is_told_without_secrets(administrator: Caller, redis: Redis) -> None:

@@ -54,7 +54,7 @@ def test_a_local_day_has_its_hours(now: str, zone: str, hours: int) -> None:
 
 
 def test_a_full_queue_takes_no_more(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowance, "MOST_QUEUED", 2)
+    monkeypatch.setattr(allowance, "MAX_QUEUED", 2)
     cards = CardFactory.create_batch(3)
     accepted(operator, BATCH, card_ids=[card.pk for card in cards[:2]])
 
@@ -67,7 +67,7 @@ def test_a_full_queue_takes_no_more(operator: Caller, monkeypatch: pytest.Monkey
 
 
 def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowance, "MOST_OF_ONE_USER", 2)
+    monkeypatch.setattr(allowance, "MAX_PER_USER", 2)
     cards = [card.pk for card in CardFactory.create_batch(3)]
     accepted(operator, BATCH, card_ids=cards[:2])
 
@@ -80,7 +80,7 @@ def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.Monk
 def test_an_agent_does_not_fill_the_queue_with_many_users(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(allowance, "MOST_OF_ONE_USER", 3)
+    monkeypatch.setattr(allowance, "MAX_PER_USER", 3)
     agent = AgentFactory.create()
     cards = [card.pk for card in CardFactory.create_batch(4, agent=agent)]
     accepted(Caller.of("agent", agent=agent), BATCH, card_ids=cards[:2])

@@ -91,7 +91,7 @@ def test_a_condition_takes_a_thousand_cards_at_most(
 ) -> None:
     from polling.triggers import choosing
 
-    monkeypatch.setattr(choosing, "MOST_CARDS", 3)
+    monkeypatch.setattr(choosing, "MAX_CARDS", 3)
     CardFactory.create_batch(4, category="industry")
     cards = [card.pk for card in CardFactory.create_batch(5)]
 

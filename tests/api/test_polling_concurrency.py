@@ -7,7 +7,7 @@ from audit.models import Operation
 from carriers import keys as gateway_keys
 from carriers import limits as gateway_limits
 from carriers.models import Gateway
-from common.redis.semaphore import SeatPool
+from common.redis.semaphore import SlotPool
 from polling.models import ConcurrencyLimit
 from polling.policy.defaults import make_missing
 from polling.schedule import keys, limits
@@ -24,7 +24,7 @@ def defaults(db: None, redis: Redis) -> None:
 
 
 def test_the_limits_are_listed_with_who_holds_their_seats(viewer: Caller, redis: Redis) -> None:
-    limits.seats_of(redis, "carddata").take(5)
+    limits.slots_of(redis, "carddata").take(5)
 
     listed = viewer.get("polling-concurrency").json()
 
@@ -84,14 +84,14 @@ def test_a_type_that_there_is_not(operator: Caller, task_type: str) -> None:
 
 
 def test_a_reset_drops_expired_seats_only(operator: Caller, redis: Redis) -> None:
-    limits.seats_of(redis, "carddata").take(2)
+    limits.slots_of(redis, "carddata").take(2)
     over = int(time.time() * 1000) - 1000
-    redis.zadd(keys.seats("carddata"), {"dead#1": over, "dead#2": over, "dead#3": over})
+    redis.zadd(keys.slots("carddata"), {"dead#1": over, "dead#2": over, "dead#3": over})
 
     answer = operator.post("polling-concurrency/reset", {"task_type": "carddata"})
 
     assert answer.json() == {"task_type": "carddata", "dropped": 3}
-    assert redis.zcard(keys.seats("carddata")) == 2
+    assert redis.zcard(keys.slots("carddata")) == 2
     assert redis.get(keys.current("carddata")) == "2"
     assert (Operation.objects.get().action, Operation.objects.get().after) == (
         "reset", {"task_type": "carddata"},
@@ -127,16 +127,16 @@ def test_whoever_writes_an_older_limit_last_sees_the_newer_row(
 ) -> None:
     make_missing()
     gateway = GatewayFactory.create(max_concurrency=5)
-    set_limit, once = SeatPool.set_limit, iter([True])
+    set_limit, once = SlotPool.set_limit, iter([True])
 
-    def somebody_is_faster(pool: SeatPool, limit: int) -> None:
+    def somebody_is_faster(pool: SlotPool, limit: int) -> None:
         if next(once, False):
             # He has committed, and written, between our reading and our writing.
             ConcurrencyLimit.objects.filter(task_type="carddata").update(max_concurrency=0)
             Gateway.objects.update(max_concurrency=1)
         set_limit(pool, limit)
 
-    monkeypatch.setattr(SeatPool, "set_limit", somebody_is_faster)
+    monkeypatch.setattr(SlotPool, "set_limit", somebody_is_faster)
 
     limits.publish(redis)
     gateway_limits.publish_one(redis, gateway)

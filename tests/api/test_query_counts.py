@@ -21,7 +21,7 @@ from tests.factories import (
 )
 
 # Two of them find the caller by its token.
-MOST = {
+MAX_PAGE_SIZE = {
     "polling-stats": 3,
     "polling-stats/queues": 3,
     "polling-stats/tasks": 3,
@@ -39,13 +39,13 @@ MOST = {
 
 
 # What an agent may ask, and with how many queries: one more finds his tree.
-MOST_OF_AGENTS = {
+MAX_AGENTS = {
     "carriers": 5,
     "agents": 6,
     "check-failures": 10,
     "polling-manual-trigger/history": 6,
 }
-MOST_OF_STATUS = {"administrator": 5, "agent": 7}
+MAX_OF_STATUS = {"administrator": 5, "agent": 7}
 ROWS = 12
 
 
@@ -66,18 +66,18 @@ def rows(db: None, redis: Redis) -> None:
             record("a test", Action.CALLED, gateway)
 
 
-@pytest.mark.parametrize("path", MOST)
+@pytest.mark.parametrize("path", MAX_PAGE_SIZE)
 def test_lists_and_statistics(
     rows: None, administrator: Caller, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(MOST[path]):
+    with django_assert_max_num_queries(MAX_PAGE_SIZE[path]):
         answer = administrator.get(path)
     listed = answer.json()
     if "results" in listed:
         assert len(listed["results"]) >= ROWS or path == "polling-configs"
 
 
-@pytest.mark.parametrize("path", MOST_OF_AGENTS)
+@pytest.mark.parametrize("path", MAX_AGENTS)
 def test_lists_of_an_agent(
     rows: None, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -88,7 +88,7 @@ def test_lists_of_an_agent(
         CheckStateFactory.create(card=card, failures=3, failing_since=timezone.now(), error="not found")
         ManualTriggerFactory.create(requester=agent.user)
 
-    with django_assert_max_num_queries(MOST_OF_AGENTS[path]):
+    with django_assert_max_num_queries(MAX_AGENTS[path]):
         answer = agent.get(path)
     assert len(answer.json()["results"]) >= ROWS
 
@@ -105,7 +105,7 @@ def test_a_trigger_and_its_status(
 
     with django_assert_max_num_queries(20):
         trigger = caller.post("polling-manual-trigger/batch", body).json()
-    with django_assert_max_num_queries(MOST_OF_STATUS[role]):
+    with django_assert_max_num_queries(MAX_OF_STATUS[role]):
         answer = caller.get("polling-manual-trigger/status", trigger_id=trigger["trigger_id"])
 
     assert trigger["accepted"] == len(answer.json()["items"]) == cards

@@ -120,7 +120,7 @@ def test_an_action_on_too_many_cards_changes_none(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cards = [CardFactory.create() for _ in range(3)]
-    monkeypatch.setattr(cards_admin, "MOST_CARDS", 2)
+    monkeypatch.setattr(cards_admin, "MAX_CARDS", 2)
 
     [told] = act(administrator, Card, "disable_polling", cards[:1], select_across="1")
 

@@ -183,7 +183,7 @@ def test_too_many_subscriptions_at_once_end_none(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [SubscriptionFactory.create() for _ in range(3)]
-    monkeypatch.setattr(plans_admin, "MOST_ENDED", 2)
+    monkeypatch.setattr(plans_admin, "MAX_ENDED", 2)
 
     assert act(administrator, Subscription, "end", rows) == ["At most 2 at a time; none was ended."]
     assert act(administrator, Subscription, "end", rows[:2], confirmed="yes") == ["2 ended."]

@@ -84,22 +84,22 @@ def test_who_asks_about_others_hears_of_them_alone(breakers: Breakers) -> None:
 
 
 def test_nobody_probes_before_the_rest_is_over_and_then_only_one(breakers: Breakers, redis: Redis) -> None:
-    assert not breakers.take_probe(GATEWAY)
+    assert not breakers.take_trial(GATEWAY)
     breakers.report({GATEWAY: Tally(failed=20)})
-    assert not breakers.take_probe(GATEWAY)
+    assert not breakers.take_trial(GATEWAY)
 
     rest_is_over(redis)
 
-    assert [breakers.take_probe(GATEWAY) for _ in range(3)] == [True, False, False]
+    assert [breakers.take_trial(GATEWAY) for _ in range(3)] == [True, False, False]
     assert breakers.report({GATEWAY: Tally()})[GATEWAY].is_open
 
 
 def test_a_probe_that_is_answered_closes_the_breaker(breakers: Breakers, redis: Redis) -> None:
     breakers.report({GATEWAY: Tally(failed=20)})
     rest_is_over(redis)
-    breakers.take_probe(GATEWAY)
+    breakers.take_trial(GATEWAY)
 
-    breakers.end_probe(GATEWAY, has_answered=True)
+    breakers.end_trial(GATEWAY, has_answered=True)
 
     assert breakers.report({GATEWAY: SICK}) == {}
 
@@ -107,12 +107,12 @@ def test_a_probe_that_is_answered_closes_the_breaker(breakers: Breakers, redis: 
 def test_a_probe_that_fails_lets_it_rest_again(breakers: Breakers, redis: Redis) -> None:
     breakers.report({GATEWAY: Tally(failed=20)})
     rest_is_over(redis)
-    breakers.take_probe(GATEWAY)
+    breakers.take_trial(GATEWAY)
 
-    breakers.end_probe(GATEWAY, has_answered=False)
+    breakers.end_trial(GATEWAY, has_answered=False)
 
     assert breakers.report({GATEWAY: Tally()})[GATEWAY].left > REST - timedelta(seconds=1)
-    assert not breakers.take_probe(GATEWAY)
+    assert not breakers.take_trial(GATEWAY)
 
 
 def test_the_probe_of_who_died_is_taken_by_another_when_its_lease_is_over(
@@ -120,11 +120,11 @@ def test_the_probe_of_who_died_is_taken_by_another_when_its_lease_is_over(
 ) -> None:
     breakers.report({GATEWAY: Tally(failed=20)})
     rest_is_over(redis)
-    assert breakers.take_probe(GATEWAY)
+    assert breakers.take_trial(GATEWAY)
 
     rest_is_over(redis)
 
-    assert breakers.take_probe(GATEWAY)
+    assert breakers.take_trial(GATEWAY)
 
 
 def test_calls_that_end_late_do_not_change_an_open_breaker(breakers: Breakers) -> None:
@@ -140,7 +140,7 @@ def test_a_gateway_that_asks_for_a_short_rest_gets_it_without_a_probe(breakers: 
     rest = breakers.report({GATEWAY: Tally(hold=timedelta(milliseconds=80))})[GATEWAY]
     assert not rest.is_open
     assert timedelta() < rest.left <= timedelta(milliseconds=80)
-    assert not breakers.take_probe(GATEWAY)
+    assert not breakers.take_trial(GATEWAY)
 
     time.sleep(0.1)
 

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 
 from common.outages import Server, server_of
 from common.postgresql import query_deadline
-from common.postgresql.query_deadline import PatienceMiddleware
+from common.postgresql.query_deadline import QueryDeadlineMiddleware
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ def request(rf: RequestFactory, act: Callable[[], object]) -> HttpResponse:
         act()
         return HttpResponse("ok")
 
-    return PatienceMiddleware(view)(rf.get("/"))
+    return QueryDeadlineMiddleware(view)(rf.get("/"))
 
 
 @pytest.fixture(autouse=True)

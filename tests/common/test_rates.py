@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from common.redis.rate_limiter import HORIZON_SECONDS, Policy, Quota, Rate
+from common.redis.rate_limiter import HORIZON_SECONDS, Policy, Rate, RateLimiter
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_whoever_wants_none_changes_nothing(rate: Rate, redis: Redis) -> None:
 
 
 def test_a_quota_lets_a_burst_through_and_then_its_pace(redis: Redis) -> None:
-    quota = Quota(redis, "quota", Policy("test", turns=3, seconds=1))
+    quota = RateLimiter(redis, "quota", Policy("test", turns=3, seconds=1))
 
     taken = [quota.take() for _ in range(4)]
 
@@ -83,7 +83,7 @@ def test_a_quota_is_atomic_over_many_who_ask_at_once(redis: Redis) -> None:
     policy = Policy("test", turns=50, seconds=3600)
 
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: Quota(redis, "quota", policy).take().is_taken, range(200)))
+        taken = list(pool.map(lambda _: RateLimiter(redis, "quota", policy).take().is_taken, range(200)))
 
     assert sum(taken) == 50
 
@@ -91,7 +91,7 @@ def test_a_quota_is_atomic_over_many_who_ask_at_once(redis: Redis) -> None:
 def test_a_clock_that_is_set_back_closes_a_quota_for_no_longer_than_its_window(redis: Redis) -> None:
     redis.set("quota", 4_000_000_000_000_000)
 
-    turn = Quota(redis, "quota", Policy("test", turns=2, seconds=10)).take()
+    turn = RateLimiter(redis, "quota", Policy("test", turns=2, seconds=10)).take()
 
     assert not turn.is_taken
     assert turn.next_in <= 5

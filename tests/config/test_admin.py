@@ -181,7 +181,7 @@ def test_a_viewer_sees_parked_cards_and_cannot_release_them(client: Client, redi
 def test_a_limit_shows_who_holds_its_seats(administrator: Client, redis: Redis) -> None:
     make_missing()
     limits.publish(redis)
-    limits.seats_of(redis, "carddata").take(3)
+    limits.slots_of(redis, "carddata").take(3)
 
     page = administrator.get(reverse("admin:polling_concurrencylimit_changelist")).content.decode()
 

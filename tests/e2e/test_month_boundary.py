@@ -11,7 +11,7 @@ import pytest
 from lab.simulator.fleet import CARRIERS
 from tests.e2e import fleet, judge, months
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import law_holds
+from tests.faults.judge import invariant_holds
 
 pytestmark = pytest.mark.processes
 
@@ -93,4 +93,4 @@ def test_every_card_of_a_fleet_crosses_its_month_boundary_as_its_carrier_does(ma
         f"checked twice in {checked - prepared:.0f} s, judged in {time.monotonic() - checked:.0f} s"
     )
     assert {what: (len(found), found[:5]) for what, found in wrong.items() if found} == {}
-    assert law_holds(stack)
+    assert invariant_holds(stack)

@@ -81,7 +81,7 @@ def resumed_after(stack: Stack, moment: datetime) -> float:
     return (first - moment).total_seconds()
 
 
-def law_holds(stack: Stack) -> bool:
+def invariant_holds(stack: Stack) -> bool:
     """Scheduled + parked = cards that want it."""
     scheduled, parked = stack.redis.zcard(keys.queue(TYPE)), stack.redis.zcard(keys.parked(TYPE))
     return scheduled + parked == wanting(stack)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from lab.stack import processes
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 from tests.faults.conftest import MakeStack, Stack, every
 from tests.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,
-    law_holds,
+    invariant_holds,
     resumed_after,
     wanting,
 )
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.faults
 DELAY_SECONDS = 0.01
 AWAY_SECONDS = 4
 RESUMES_WITHIN = 10
-SEATS = 6
+SLOTS = 6
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def stack(make_stack: MakeStack) -> Stack:
         300,
         every(30),
         "UPDATE carriers_gateway SET batch_size = 5",
-        f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS}",
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {SLOTS}",
         POLLING_SEED_RAMP_SECONDS="30",
     )
 
@@ -74,10 +74,10 @@ def all_are_asked(stack: Stack, since: datetime) -> float:
 
 
 def make_busy(stack: Stack) -> None:
-    """All seats are taken, and cards are claimed."""
+    """All slots are taken, and cards are claimed."""
     stack.make_all_due()
     stack.wait_until(
-        lambda: seats_of(stack.redis, TYPE).occupancy().free <= 0, seconds=60, what="all seats are taken"
+        lambda: slots_of(stack.redis, TYPE).occupancy().free <= 0, seconds=60, what="all slots are taken"
     )
 
 
@@ -109,7 +109,7 @@ def test_checks_go_on_as_soon_as_the_network_can_be_used_again(
         f"\nall asked about in {usual:.1f} s, in {slowly:.1f} s over a slow network; first call after:", took
     )
     assert max(took.values()) < RESUMES_WITHIN
-    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
+    stack.wait_until(lambda: invariant_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     assert stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL") == [(0,)]
-    assert max(call["in_flight"] for call in stack.calls()) <= SEATS
+    assert max(call["in_flight"] for call in stack.calls()) <= SLOTS

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from carriers import keys as gateway_keys
 from lab.simulator.fleet import CARRIERS
 from tests.faults.conftest import MakeStack, Stack, every
-from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
+from tests.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
 
 pytestmark = pytest.mark.faults
 SICK = CARRIERS[0].code
@@ -106,5 +106,5 @@ def test_its_cards_keep_what_is_known_of_them_and_those_of_others_are_read(
     assert received == []
     stack.wait_until(lambda: not is_open(stack, gateway_id), seconds=60, what="its breaker closes")
     stack.wait_until(lambda: stack.rows(READ)[0][0] > 0, seconds=60, what="its cards are read")
-    assert law_holds(stack)
+    assert invariant_holds(stack)
     assert_stored_values_are_the_carriers(stack)

@@ -10,7 +10,7 @@ from lab.simulator.fleet import CARRIERS
 from polling.schedule import keys
 from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, law_holds, read_since
+from tests.faults.judge import TYPE, invariant_holds, read_since
 from tests.faults.test_sick_gateway import is_open
 
 pytestmark = pytest.mark.faults
@@ -85,7 +85,7 @@ def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make
     assert in_vain <= len(dead)
     assert len(probes) <= 1 + took / PROBE_SECONDS
     assert all(len(call["cards"]) == 1 for call in probes)
-    assert law_holds(stack)
+    assert invariant_holds(stack)
 
     stack.simulator.fault(path=f"/c/{DEAD.code}", kind="error", share=0)
     stack.wait_until(lambda: not is_open(stack), seconds=60, what="the breaker closes")

@@ -7,12 +7,12 @@ import pytest
 
 from lab.drill.call_log import most_at_one_gateway
 from polling.schedule import keys
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 from tests.faults.conftest import MakeStack, Stack, every
-from tests.faults.judge import TYPE, asked_since, law_holds
+from tests.faults.judge import TYPE, asked_since, invariant_holds
 
 pytestmark = pytest.mark.faults
-CARDS, SEATS, GATEWAY_SEATS = 400, 6, 3
+CARDS, SLOTS, GATEWAY_SLOTS = 400, 6, 3
 HOUR = 3600
 INTERVAL = 60
 
@@ -29,8 +29,8 @@ def test_each_card_is_asked_about_once_and_no_gateway_has_more_calls_than_its_li
     stack = make_stack(
         CARDS,
         every(INTERVAL),
-        f"UPDATE carriers_gateway SET batch_size = 5, max_concurrency = {GATEWAY_SEATS}",
-        f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS}",
+        f"UPDATE carriers_gateway SET batch_size = 5, max_concurrency = {GATEWAY_SLOTS}",
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {SLOTS}",
         POLLING_SEED_RAMP_SECONDS="0",
     )
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=300)
@@ -55,7 +55,7 @@ def test_each_card_is_asked_about_once_and_no_gateway_has_more_calls_than_its_li
     print(
         f"\n{len(owed)} cards owed, {sum(asked.values())} asked about in {took:.0f} s; most at once at a gateway: {most}"
     )
-    assert most <= GATEWAY_SEATS
-    assert max(call["in_flight"] for call in calls) <= SEATS
-    assert seats_of(stack.redis, TYPE).occupancy().limit == SEATS
-    assert law_holds(stack)
+    assert most <= GATEWAY_SLOTS
+    assert max(call["in_flight"] for call in calls) <= SLOTS
+    assert slots_of(stack.redis, TYPE).occupancy().limit == SLOTS
+    assert invariant_holds(stack)

@@ -1,4 +1,4 @@
-"""A process of a worker is frozen with answers in hand, beyond the lease of its seats, and wakes. Others have gone on meanwhile."""
+"""A process of a worker is frozen with answers in hand, beyond the lease of its slots, and wakes. Others have gone on meanwhile."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from tests.faults.judge import (
     asked_since,
     assert_stored_values_are_the_carriers,
     checked,
-    law_holds,
+    invariant_holds,
     wanting,
 )
 
@@ -34,7 +34,7 @@ def freezing_worker(stack: Stack, freezes_at: Path) -> Service:
     return Service(service.name, type(service.command)(arguments), environment)
 
 
-def unrecorded(stack: Stack, since: datetime) -> set[str]:
+def batch_writer(stack: Stack, since: datetime) -> set[str]:
     """Cards that have been answered for after a moment, without anybody having written that down."""
     recorded = stack.rows(f"SELECT iccid {CARD_STATES} AND checked_at > '{since.isoformat()}'")
     return asked_since(stack, since).keys() - {iccid for (iccid,) in recorded}
@@ -69,10 +69,10 @@ def test_its_late_results_are_refused_where_newer_ones_exist(make_stack: MakeSta
     wakes_at = time.monotonic() + LEASE_SECONDS + 2
     # By then the others have recorded their own.
     stack.let_pass(4)
-    in_hand = unrecorded(stack, since)
+    in_hand = batch_writer(stack, since)
     assert in_hand
     stack.wait_until(
-        lambda: not in_hand & unrecorded(stack, since),
+        lambda: not in_hand & batch_writer(stack, since),
         seconds=40,
         what="the cards in hand are read by others",
     )
@@ -87,7 +87,7 @@ def test_its_late_results_are_refused_where_newer_ones_exist(make_stack: MakeSta
     print(f"\n{len(in_hand)} cards had answers in hand")
     after = tokens(stack)
     assert all(after[iccid] >= token for iccid, token in before.items())
-    stack.wait_until(lambda: not unrecorded(stack, since), seconds=20, what="everything else is recorded")
-    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
+    stack.wait_until(lambda: not batch_writer(stack, since), seconds=20, what="everything else is recorded")
+    stack.wait_until(lambda: invariant_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     assert max(call["in_flight"] for call in stack.calls()) <= 50

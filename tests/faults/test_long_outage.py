@@ -6,7 +6,7 @@ import pytest
 
 from polling.schedule import keys
 from tests.faults.conftest import MakeStack
-from tests.faults.judge import TYPE, checked, claimed, law_holds, wanting
+from tests.faults.judge import TYPE, checked, claimed, invariant_holds, wanting
 
 pytestmark = pytest.mark.faults
 CLAIM_SECONDS = 12
@@ -34,4 +34,4 @@ def test_no_card_is_suspected_or_parked(make_stack: MakeStack) -> None:
     stack.wait_until(lambda: stack.answers("postgresql"), seconds=20, what="PostgreSQL answers")
     stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=60, what="every card is read")
     assert stack.redis.exists(keys.lost(TYPE), keys.suspects(TYPE), keys.parked(TYPE)) == 0
-    assert law_holds(stack)
+    assert invariant_holds(stack)

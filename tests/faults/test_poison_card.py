@@ -8,7 +8,7 @@ from lab.stack import processes
 from lab.stack.supervisor import Service
 from polling.schedule import keys
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, WANTING, checked, law_holds, wanting
+from tests.faults.judge import TYPE, WANTING, checked, invariant_holds, wanting
 
 pytestmark = pytest.mark.faults(seconds=80)
 PARKED = f"SELECT card.iccid, state.parked_where FROM cards_checkstate state JOIN cards_card card ON card.id = state.card_id WHERE state.type = '{TYPE}' AND state.parked_at IS NOT NULL"
@@ -42,7 +42,7 @@ def test_it_is_parked_after_five_lost_claims_and_none_of_its_neighbours(make_sta
     assert [len(call["cards"]) for call in calls_with(stack, poison)][2:] == [1, 1, 1]
     assert stack.redis.zcard(keys.parked(TYPE)) == 1
     assert stack.redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
-    assert law_holds(stack)
+    assert invariant_holds(stack)
 
     stack.kill("worker-checks", signal.SIGTERM)
     stack.supervisor.start(processes.checks_worker(stack.variables))

@@ -12,17 +12,17 @@ from polling.engine.ask import SLOW_MS
 from polling.schedule.backoff import AWAY_SECONDS
 from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, law_holds
+from tests.faults.judge import TYPE, invariant_holds
 
 pytestmark = pytest.mark.faults(seconds=170)
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
 # Of quick gateways.
 LATENCY_MS = 800
-SEATS = 60
+SLOTS = 60
 MEASURED = timedelta(seconds=7)
 PROMISED_SHARE, LEAST_SHARE, LOOKS = 0.95, 0.25, 3
 # Two of three gateways are healthy.
-THEIR_SEATS = SEATS * len(HEALTHY) / len(CARRIERS)
+THEIR_SLOTS = SLOTS * len(HEALTHY) / len(CARRIERS)
 OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 SOME_CALLS, LONG_AGO = 40, 3600.0
 # Slower than any call may be, so every one of them fails; and slow, but within its deadline even with the latency that all have.
@@ -31,7 +31,7 @@ MORE_LATENCY_MS = 2400
 CRAWLS = {"kind": "latency", "milliseconds": MORE_LATENCY_MS}
 
 
-def healthy_seats(stack: Stack) -> float:
+def healthy_slots(stack: Stack) -> float:
     """How many calls of healthy gateways ran at once on average over `MEASURED`, all cards of all gateways being due.
 
     Not how many were answered: that is also a matter of what else the machine does meanwhile.
@@ -49,17 +49,17 @@ def healthy_seats(stack: Stack) -> float:
 
 
 def share_kept(stack: Stack, before: float) -> float:
-    """Of the seats before. Others use the machine, too: a few looks are taken, and the best one counts."""
-    return best_of(lambda: healthy_seats(stack) / before)
+    """Of the slots before. Others use the machine, too: a few looks are taken, and the best one counts."""
+    return best_of(lambda: healthy_slots(stack) / before)
 
 
 def share_kept_beside_a_slow_one(stack: Stack) -> float:
-    """Its breaker stays closed, and it keeps its own seats: each look is compared with one before it."""
+    """Its breaker stays closed, and it keeps its own slots: each look is compared with one before it."""
 
     def look() -> float:
-        before = healthy_seats(stack)
+        before = healthy_slots(stack)
         switch(stack, CRAWLS, share=1)
-        share = healthy_seats(stack) / before
+        share = healthy_slots(stack) / before
         switch(stack, CRAWLS, share=0)
         return share
 
@@ -104,7 +104,7 @@ def stack(make_stack: MakeStack) -> Stack:
     made = make_stack(
         3000,
         "UPDATE carriers_gateway SET batch_size = 1, timeout_seconds = 5",
-        f"UPDATE polling_concurrencylimit SET max_concurrency = {SEATS}",
+        f"UPDATE polling_concurrencylimit SET max_concurrency = {SLOTS}",
         POLLING_SEED_RAMP_SECONDS="0",
     )
     made.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
@@ -114,7 +114,7 @@ def stack(make_stack: MakeStack) -> Stack:
 
 
 def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(stack: Stack) -> None:
-    before = max(healthy_seats(stack), healthy_seats(stack))
+    before = max(healthy_slots(stack), healthy_slots(stack))
     shares, opened_after, closed_after = {}, [], []
 
     for fault in ({"kind": "error"}, HANGS, DRIPS):
@@ -134,11 +134,11 @@ def test_the_others_keep_their_pace_and_the_breaker_opens_and_closes_in_time(sta
     shares["slow"] = share_kept_beside_a_slow_one(stack)
     assert not is_open(stack)
 
-    assert before > 0.8 * THEIR_SEATS
+    assert before > 0.8 * THEIR_SLOTS
     # One of them may fall into a moment when others use the machine.
     assert median(opened_after) < OPENS_WITHIN
     assert median(closed_after) < CLOSES_WITHIN
-    print(f"seats of the healthy gateways before: {before:.1f}; share that is kept: {shares}")
+    print(f"slots of the healthy gateways before: {before:.1f}; share that is kept: {shares}")
     assert {kind: share >= PROMISED_SHARE for kind, share in shares.items()} == dict.fromkeys(shares, True)
     wait_for_calls_of_the_sick(stack)
-    assert law_holds(stack)
+    assert invariant_holds(stack)

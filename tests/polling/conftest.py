@@ -7,7 +7,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from tests.gateway import running_simulator
 
 
@@ -18,8 +18,8 @@ def simulator() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def outlet() -> Iterator[Outlet]:
-    made = Outlet()
+def runtime() -> Iterator[WorkerRuntime]:
+    made = WorkerRuntime()
     yield made
     made.close()
 

@@ -9,17 +9,17 @@ from redis import Redis
 from carriers.models import Gateway
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeding
 from tests.factories import GatewayFactory
 
 TYPE = "carddata"
 
 
-def drain(redis: Redis, outlet: Outlet) -> int:
+def drain(redis: Redis, runtime: WorkerRuntime) -> int:
     """Plan what is not planned, then drain until nothing is due; returns the number of claims."""
     Seeding(redis).run()
-    return Drain(redis, outlet, Random(1)).run()
+    return Drain(redis, runtime, Random(1)).run()
 
 
 def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
@@ -27,10 +27,10 @@ def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
     return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
 
 
-def while_draining(redis: Redis, outlet: Outlet, act: Callable[[], object], *, after: float) -> int:
+def while_draining(redis: Redis, runtime: WorkerRuntime, act: Callable[[], object], *, after: float) -> int:
     """Drain, and `act` after so many seconds of it; returns the number of claims."""
     timer = threading.Timer(after, act)
     timer.start()
-    claimed = drain(redis, outlet)
+    claimed = drain(redis, runtime)
     timer.join()
     return claimed

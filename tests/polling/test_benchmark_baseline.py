@@ -9,7 +9,7 @@ from redis import Redis
 from cards.models import CardUsage, CheckState, Subscription, UsageRecord
 from lab.benchmark.baseline.checking import check_card
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from tests.factories import CardFactory, SubscriptionFactory
 from tests.polling.draining import TYPE, drain, gateway
 
@@ -17,12 +17,12 @@ from tests.polling.draining import TYPE, drain, gateway
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("ready_to_drain")
 def test_it_writes_what_the_engine_would_write(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     SubscriptionFactory.create(card=card)
-    drain(redis, outlet)
+    drain(redis, runtime)
     states = CheckState.objects.filter(card=card, type=TYPE)
     state, usage, counted = states.get(), CardUsage.objects.get(), Subscription.objects.get()
     half = (usage.raw_mb / 2).quantize(Decimal("0.001"))

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from cards.models import CheckType
 from common.redis import worker_identity
 from common.redis.semaphore import CALL_SECONDS, Occupancy
-from polling.engine.orphan_rescue import Bereavement
+from polling.engine.orphan_rescue import OrphanRescue
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.schedule import PlanMode, Schedule
@@ -47,7 +47,7 @@ def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_o
     occupancy = Occupancy(9, frozenset({f"{dead}:7#1", f"{worker_identity.name()}:8#1"}))
 
     with capture_logs() as logs:
-        Bereavement(redis).look(TYPE, occupancy)
+        OrphanRescue(redis).look(TYPE, occupancy)
 
     assert CALL_SECONDS - 2 < due_in(redis, lost.card_id) <= CALL_SECONDS + 1
     assert due_in(redis, kept.card_id) > 50
@@ -60,11 +60,11 @@ def test_a_holder_is_seen_to_once_and_who_sees_it_later_has_nothing_left_to_tell
     dead = dead_holder()
     schedule.claim(2, ttl=TTL, holder=dead)
     occupancy = Occupancy(9, frozenset({f"{dead}:7#1"}))
-    first = Bereavement(redis)
+    first = OrphanRescue(redis)
     first.look(TYPE, occupancy)
 
     with capture_logs() as logs:
         first.look(TYPE, occupancy)
-        Bereavement(redis).look(TYPE, occupancy)
+        OrphanRescue(redis).look(TYPE, occupancy)
 
     assert logs == []

@@ -46,7 +46,7 @@ def close_by_pause(_: Redis, gateway: Gateway) -> None:
 
 
 def reopen(redis: Redis, gateway: Gateway) -> None:
-    Breakers(redis).end_probe(gateway.pk, has_answered=True)
+    Breakers(redis).end_trial(gateway.pk, has_answered=True)
     Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
     Pause.objects.all().delete()
 

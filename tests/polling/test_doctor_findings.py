@@ -9,7 +9,7 @@ from redis import Redis
 from carriers.breakers import Rest
 from polling.observe.doctor import gateways, planning, processes, results, servers
 from polling.observe.doctor.finding import Finding, Verdict
-from polling.observe.doctor.gates import seats
+from polling.observe.doctor.limits import slots
 from polling.observe.doctor.processes import Crew
 from polling.observe.doctor.walk import troubles, walk
 from polling.observe.lateness import Lateness
@@ -94,7 +94,7 @@ def test_the_law_is_held_and_parked_cards_are_a_trouble() -> None:
 
 @pytest.mark.parametrize(("limit", "verdict"), [(None, Verdict.TROUBLE), (0, Verdict.NOTE), (50, Verdict.OK)])
 def test_no_limit_is_closed_and_a_limit_of_nothing_is_a_pause(limit: int | None, verdict: Verdict) -> None:
-    assert seats(LimitState("carddata", limit, (Holder("a:1:1", 3),))).verdict is verdict
+    assert slots(LimitState("carddata", limit, (Holder("a:1:1", 3),))).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_servers_at_their_limits() -> None:
     ("error", "rest", "verdict", "says"),
     [
         ("", None, Verdict.OK, "answers"),
-        (None, None, Verdict.OK, "open; not asked, because it has no card or no free seat"),
+        (None, None, Verdict.OK, "open; not asked, because it has no card or no free slot"),
         ("status 500", None, Verdict.TROUBLE, "status 500: its cards are asked about again every 30 to 60 s"),
         (
             "status 500",

@@ -12,7 +12,7 @@ from redis import Redis
 from cards.models import Card, CardUsage, CheckState, Subscription
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import ClassCensus, Pause
 from polling.planning import pauses
 from polling.planning.reconcile import Replanning
@@ -32,13 +32,13 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def test_a_first_reading_and_what_is_added_later_count_on_the_plan(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     old = SubscriptionFactory.create(card=card)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
     usage, counted = CardUsage.objects.get(), Subscription.objects.get()
     assert counted.pk == old.pk
     assert counted.used_mb == usage.used_mb > 0
@@ -47,25 +47,25 @@ def test_a_first_reading_and_what_is_added_later_count_on_the_plan(
     before = usage.measured_at - timedelta(minutes=1)
     CardUsage.objects.update(used_mb=half, raw_mb=half, measured_at=before)
     redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert Subscription.objects.get().used_mb - counted.used_mb == CardUsage.objects.get().used_mb - half
 
 
 def test_a_plan_of_today_begins_with_what_is_used_from_now_on(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     SubscriptionFactory.create(starts_at=timezone.now())
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert CardUsage.objects.get().used_mb > 0
     assert Subscription.objects.get().used_mb == 0
 
 
 def test_all_cards_of_a_device_count_on_what_they_share(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     device = DeviceFactory.create()
@@ -73,14 +73,14 @@ def test_all_cards_of_a_device_count_on_what_they_share(
     for _ in range(3):
         CardFactory.create(device=device)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert Subscription.objects.get().used_mb == sum(usage.used_mb for usage in CardUsage.objects.all())
 
 
 @pytest.mark.parametrize("what", ["task_type", "carrier", "gateway"])
 def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, what: str
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
 ) -> None:
     one = gateway(simulator)
     paused = CardFactory.create()
@@ -91,7 +91,7 @@ def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
     until = timezone.now() + timedelta(hours=2)
     Pause.objects.create(**{what: paused_one[what]}, reason="works", owner=UserFactory.create(), until=until)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert not CheckState.objects.filter(card=paused).exists()
     assert CheckState.objects.filter(card=other).exists() is (what != "task_type")
@@ -103,7 +103,7 @@ def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
 
 
 def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     cards = [CardFactory.create().pk for _ in range(20)]
@@ -111,7 +111,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
     pause = Pause.objects.create(
         task_type=TYPE, reason="works", owner=UserFactory.create(), created_at=timezone.now(), until=until
     )
-    drain(redis, outlet)
+    drain(redis, runtime)
     seconds = [cast(float, redis.zscore(keys.queue(TYPE), str(pk))) - redis.time()[0] for pk in cards]
     week = 7 * 86_400
     # When it ends by itself they do not come at the same moment.
@@ -120,7 +120,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
     pauses.end([pause])
     pause.delete()
     assert Replanning(redis).run() == 20
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
 
     assert CheckState.objects.filter(checked_at__isnull=False).count() == 20
 
@@ -145,7 +145,7 @@ def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
 
 
 def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     CardFactory.create()
@@ -159,7 +159,7 @@ def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
             until=now + timedelta(hours=end),
         )
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert CheckState.objects.get().failures == 0
 

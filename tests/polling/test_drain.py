@@ -16,7 +16,7 @@ from lab.demo.fleet import generate
 from lab.simulator.remote import RunningSimulator
 from polling.checks import data_usage
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit, PollingConfig
 from polling.planning.reconcile import Replanning
 from polling.planning.seed import Seeding
@@ -29,12 +29,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     carriers = ensure_carriers(simulator_url=simulator.url, secret=SECRET)
     generate(1500, seed=3, now=timezone.now(), carriers=carriers)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     polled = Card.objects.present().filter(enable_polling=True)
     # Suspended ones were read less than six hours ago.
@@ -53,24 +53,24 @@ def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
 
 
 def test_a_card_is_read_again_after_its_interval_and_not_before(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
 
-    assert drain(redis, outlet) == 1
-    assert drain(redis, outlet) == 0
+    assert drain(redis, runtime) == 1
+    assert drain(redis, runtime) == 0
 
     seconds = cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
     assert 1800 * 0.9 - 10 <= seconds <= 1800 * 1.1 + 1
 
 
 def test_growth_between_two_readings_is_metered(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
-    drain(redis, outlet)
+    drain(redis, runtime)
     before = CardUsage.objects.get(card=card)
     half = (before.raw_mb / 2).quantize(Decimal("0.001"))
     CardUsage.objects.filter(card=card).update(
@@ -78,7 +78,7 @@ def test_growth_between_two_readings_is_metered(
     )
     redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     after = CardUsage.objects.get(card=card)
     last = UsageRecord.objects.filter(card_id=card.pk).latest("id")
@@ -87,12 +87,12 @@ def test_growth_between_two_readings_is_metered(
 
 
 def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create(iccid="89490000000000000001")
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     state = CheckState.objects.get(card=card)
     assert (state.failures, state.error, state.checked_at) == (1, "the gateway does not know the card", None)
@@ -101,13 +101,13 @@ def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
 
 
 def test_a_gateway_in_trouble_changes_no_stored_value_and_is_asked_again_soon(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     simulator.fault(path="/c/northwind", kind="error")
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert not CheckState.objects.exists()
     assert not UsageRecord.objects.exists()
@@ -118,31 +118,31 @@ def test_a_gateway_in_trouble_changes_no_stored_value_and_is_asked_again_soon(
 @pytest.mark.parametrize("fields", [{"is_enabled": False}, {"paused_until": timezone.now() + timedelta(hours=1)},
                                     {"is_default": False}])  # fmt: skip
 def test_no_call_goes_to_a_gateway_that_is_closed(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, fields: dict[str, object]
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, fields: dict[str, object]
 ) -> None:
     gateway(simulator, **fields)
     CardFactory.create()
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert simulator.calls() == []
     assert redis.exists(keys.stats(TYPE)) == 0
 
 
 def test_a_card_with_a_gateway_of_its_own_is_asked_there(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     GatewayFactory.create()
     own = gateway(simulator, is_default=False)
     CardFactory.create(gateway=own)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert len(simulator.calls()) == 1
 
 
 def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     kept, disabled, deleted = CardFactory.create(), CardFactory.create(), CardFactory.create()
@@ -150,20 +150,20 @@ def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
     Card.objects.filter(pk=disabled.pk).update(enable_polling=False)
     Card.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
 
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
 
     assert [call["cards"] for call in simulator.calls()] == [[kept.iccid]]
     assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(kept.pk)]
 
 
 def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     Seeding(redis).run()
     PollingConfig.objects.update(is_enabled=False)
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
     assert redis.zscore(keys.queue(TYPE), str(card.pk)) is None
 
     PollingConfig.objects.update(is_enabled=True)
@@ -173,14 +173,14 @@ def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
 
 
 def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_there_are_seats(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=7)
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=3)
     CardFactory.create_batch(100)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     calls = simulator.calls()
     assert sum(len(call["cards"]) for call in calls) == 100
@@ -188,17 +188,19 @@ def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_th
     assert max(call["in_flight"] for call in calls) == 3
 
 
-def test_a_paused_type_claims_nothing(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+def test_a_paused_type_claims_nothing(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
     gateway(simulator)
     CardFactory.create()
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=0)
 
-    assert drain(redis, outlet) == 0
+    assert drain(redis, runtime) == 0
     assert redis.zcard(keys.queue(TYPE)) == 1
 
 
 def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
@@ -209,7 +211,7 @@ def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
 
     monkeypatch.setattr(data_usage, "_meter", broken)
     with pytest.raises(OperationalError):
-        drain(redis, outlet)
+        drain(redis, runtime)
     monkeypatch.undo()
     connection.close()
 
@@ -217,7 +219,7 @@ def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
     assert redis.hlen(keys.claims(TYPE)) == 0
     assert redis.exists(keys.stats(TYPE)) == 0
     assert redis.get(keys.current(TYPE)) == "0"
-    assert drain(redis, outlet) == 1
+    assert drain(redis, runtime) == 1
     assert CheckState.objects.get(card=card).checked_at is not None
 
 

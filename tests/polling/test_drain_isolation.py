@@ -14,7 +14,7 @@ from cards.models import CheckState
 from lab.simulator.remote import RunningSimulator
 from polling.engine import lifetime
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeding
 from polling.schedule import keys, limits
 from polling.schedule.schedule import Schedule, Which
@@ -34,13 +34,13 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
     ],
 )
 def test_a_gateway_that_is_set_up_wrong_harms_no_other(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, broken: dict[str, str]
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, broken: dict[str, str]
 ) -> None:
     gateway(simulator)
     wrong = GatewayFactory.create(is_default=False, **broken)
     healthy, harmed = CardFactory.create(), CardFactory.create(gateway=wrong)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert CheckState.objects.get(card=healthy).checked_at is not None
     assert not CheckState.objects.filter(card=harmed).exists()
@@ -48,7 +48,7 @@ def test_a_gateway_that_is_set_up_wrong_harms_no_other(
 
 
 def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     wrong = gateway(simulator, is_default=False)
@@ -59,14 +59,14 @@ def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
         )
     healthy, _ = CardFactory.create(), CardFactory.create(gateway=wrong)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert [call["cards"] for call in simulator.calls()] == [[healthy.iccid]]
     assert CheckState.objects.get(card=healthy).checked_at is not None
 
 
 def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards_back(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifetime, "CALLS_MAY_END_SECONDS", 0.5)
     gateway(simulator)
@@ -80,7 +80,7 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
         asked.extend(redis.hkeys(keys.claims(TYPE)))
         return bool(asked)
 
-    Drain(redis, outlet, Random(1), should_stop=should_stop).run()
+    Drain(redis, runtime, Random(1), should_stop=should_stop).run()
 
     assert time.monotonic() - started < 4
     assert redis.hlen(keys.claims(TYPE)) == 0
@@ -88,14 +88,14 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     assert cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) <= redis.time()[0] + 1
 
 
-def test_without_a_schedule_a_drain_ends_quietly(redis: Redis, outlet: Outlet) -> None:
+def test_without_a_schedule_a_drain_ends_quietly(redis: Redis, runtime: WorkerRuntime) -> None:
     limits.publish(redis)
 
-    assert Drain(redis, outlet, Random(1)).run() == 0
+    assert Drain(redis, runtime, Random(1)).run() == 0
 
 
 def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_neighbour_is_read(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     poison, neighbour = CardFactory.create(), CardFactory.create()
@@ -106,7 +106,7 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
     assert len(schedule.claim(1, which=Which.SUSPECT, ttl=short, holder="worker-9:77:1").claims) == 1
     time.sleep(0.1)
 
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
 
     state = CheckState.objects.get(card=poison)
     assert state.parked_at is not None
@@ -116,13 +116,13 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
 
 
 def test_a_result_that_is_refused_as_too_old_counts_nothing(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     CheckState.objects.create(card=card, type=TYPE, token=2**52)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert CheckState.objects.get(card=card).checked_at is None
     assert redis.exists(keys.stats(TYPE)) == 0

@@ -24,7 +24,7 @@ from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
 from polling.checks import data_usage
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeding
 from polling.schedule import keys
 from tests.factories import CardFactory, GatewayFactory
@@ -72,14 +72,14 @@ def carrier(monkeypatch: pytest.MonkeyPatch) -> type[Carrier]:
 
 
 def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=10)
     cards = CardFactory.create_batch(40)
     spoiler = cards[24]
     carrier.spoiling.add(spoiler.iccid)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     good = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
     assert set(good) == {card.pk for card in cards} - {spoiler.pk}
@@ -89,40 +89,40 @@ def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
 
 
 def test_a_gateway_that_answers_nobody_is_not_asked_in_halves(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=10)
     cards = CardFactory.create_batch(40)
     carrier.spoiling.update(card.iccid for card in cards)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert sorted(len(call) for call in carrier.calls) == [10, 10, 10, 10]
     assert not CheckState.objects.exists()
 
 
 def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=10)
     cards = CardFactory.create_batch(400)
     carrier.spoiling.update(card.iccid for card in cards[20:])
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert len(carrier.calls) < 40 + 20
     assert CheckState.objects.filter(error=CardErrorCode.UNANSWERED.words).count() <= 4
 
 
 def test_a_value_that_cannot_be_stored_never_fails_its_batch(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=50)
     cards = CardFactory.create_batch(50)
     bad = cards[17]
     carrier.enormous.add(bad.iccid)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert CardUsage.objects.count() == 49
     state = CheckState.objects.get(card=bad)
@@ -131,7 +131,7 @@ def test_a_value_that_cannot_be_stored_never_fails_its_batch(
 
 
 def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=50)
     suspect = CardFactory.create()
@@ -140,7 +140,7 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert carrier.calls[0] == [suspect.iccid]
     assert len(carrier.calls[1]) == 5
@@ -148,7 +148,7 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
 
 
 def test_a_suspect_is_asked_about_also_when_nothing_is_due(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier]
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create()
     suspect = CardFactory.create()
@@ -157,14 +157,14 @@ def test_a_suspect_is_asked_about_also_when_nothing_is_due(
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)
 
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
 
     assert carrier.calls == [[suspect.iccid]]
     assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
 
 
 def test_when_recording_fails_no_further_call_begins_and_none_is_left_running(
-    redis: Redis, outlet: Outlet, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     GatewayFactory.create(batch_size=1)
     CardFactory.create_batch(400)
@@ -187,11 +187,11 @@ def test_when_recording_fails_no_further_call_begins_and_none_is_left_running(
     monkeypatch.setattr(data_usage, "_meter", broken)
 
     with pytest.raises(OperationalError):
-        drain(redis, outlet)
+        drain(redis, runtime)
 
     assert len(failed_at) == 1
-    # Those that begin between the failure and its notice have seats; there are no more than that.
+    # Those that begin between the failure and its notice have slots; there are no more than that.
     assert len(carrier.calls) <= failed_at[0] + 13
     assert len(ended) == len(carrier.calls)
     assert redis.hlen(keys.claims(TYPE)) == 0
-    assert redis.zcard(keys.seats(TYPE)) == 0
+    assert redis.zcard(keys.slots(TYPE)) == 0

@@ -1,4 +1,4 @@
-"""A drain while it runs: gateways' seats, changing limits, triggers, flushes, its end."""
+"""A drain while it runs: gateways' slots, changing limits, triggers, flushes, its end."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from carriers import keys as gateway_keys
 from lab.simulator.remote import RunningSimulator
 from polling.conf import PollingSettings
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit, PollingConfig
 from polling.planning.seed import Seeding
 from polling.policy import config_snapshot
@@ -32,13 +32,13 @@ def seconds_until_due(redis: Redis, card: Any) -> float:
 
 
 def test_a_gateway_never_sees_more_calls_than_it_takes_and_the_surplus_is_deferred_uncounted(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1, max_concurrency=2)
     CardFactory.create_batch(16)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
 
-    claimed = drain(redis, outlet)
+    claimed = drain(redis, runtime)
 
     calls = simulator.calls()
     assert max(call["in_flight"] for call in calls) == 2
@@ -48,14 +48,14 @@ def test_a_gateway_never_sees_more_calls_than_it_takes_and_the_surplus_is_deferr
 
 
 def test_a_gateway_whose_seats_are_all_taken_holds_nobody_up(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     full = gateway(simulator, is_default=False, max_concurrency=1)
     free, waiting = CardFactory.create(), CardFactory.create(gateway=full)
-    redis.zadd(gateway_keys.seats(full.pk), {"other:1:1:1#1": (time.time() + 60) * 1000})
+    redis.zadd(gateway_keys.slots(full.pk), {"other:1:1:1#1": (time.time() + 60) * 1000})
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert [call["cards"] for call in simulator.calls()] == [[free.iccid]]
     assert 0 < seconds_until_due(redis, waiting) <= 6
@@ -63,20 +63,20 @@ def test_a_gateway_whose_seats_are_all_taken_holds_nobody_up(
 
 
 def test_all_seats_of_types_and_gateways_are_free_after_a_drain(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     used = gateway(simulator)
     CardFactory.create_batch(30)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
-    assert redis.zcard(keys.seats(TYPE)) == 0
-    assert redis.zcard(gateway_keys.seats(used.pk)) == 0
+    assert redis.zcard(keys.slots(TYPE)) == 0
+    assert redis.zcard(gateway_keys.slots(used.pk)) == 0
     assert redis.get(gateway_keys.current(used.pk)) == "0"
 
 
 def test_a_limit_that_is_lowered_to_zero_stops_a_running_drain(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
     CardFactory.create_batch(200)
@@ -84,10 +84,10 @@ def test_a_limit_that_is_lowered_to_zero_stops_a_running_drain(
     paused_at: list[datetime] = []
 
     def pause() -> None:
-        limits.seats_of(redis, TYPE).set_limit(0)
+        limits.slots_of(redis, TYPE).set_limit(0)
         paused_at.append(timezone.now())
 
-    while_draining(redis, outlet, pause, after=1.0)
+    while_draining(redis, runtime, pause, after=1.0)
 
     starts = [datetime.fromisoformat(call["start"]) for call in simulator.calls()]
     assert len(starts) < 200
@@ -96,7 +96,7 @@ def test_a_limit_that_is_lowered_to_zero_stops_a_running_drain(
 
 
 def test_after_a_flush_a_running_drain_begins_no_call(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
     CardFactory.create_batch(200)
@@ -107,7 +107,7 @@ def test_after_a_flush_a_running_drain_begins_no_call(
         redis.flushdb()
         flushed_at.append(timezone.now())
 
-    while_draining(redis, outlet, flush, after=1.0)
+    while_draining(redis, runtime, flush, after=1.0)
 
     starts = [datetime.fromisoformat(call["start"]) for call in simulator.calls()]
     assert len(starts) < 200
@@ -115,7 +115,7 @@ def test_after_a_flush_a_running_drain_begins_no_call(
 
 
 def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
     settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=1)
     gateway(simulator, batch_size=1)
@@ -126,7 +126,7 @@ def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
     ended_at: list[float] = []
     sent_at: list[float] = []
 
-    Drain(redis, outlet, Random(1), send_next=lambda: sent_at.append(time.monotonic())).run()
+    Drain(redis, runtime, Random(1), send_next=lambda: sent_at.append(time.monotonic())).run()
     ended_at.append(time.monotonic())
 
     assert sent_at
@@ -138,7 +138,7 @@ def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
 
 
 def test_calls_go_on_while_a_slow_gateway_makes_others_wait(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
     slow = GatewayFactory.create(
@@ -152,14 +152,14 @@ def test_calls_go_on_while_a_slow_gateway_makes_others_wait(
     CardFactory.create_batch(20, gateway=slow)
     quick = CardFactory.create_batch(100)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     good = CheckState.objects.filter(checked_at__isnull=False, card_id__in=[card.pk for card in quick])
     assert good.count() == 100
 
 
 def test_a_drain_that_cannot_claim_calls_nobody_for_help(
-    redis: Redis, outlet: Outlet, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     GatewayFactory.create()
     CardFactory.create_batch(50)
@@ -169,17 +169,17 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
     def away() -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(config_snapshot.Directory, "read", away)
+    monkeypatch.setattr(config_snapshot.ConfigSnapshot, "read", away)
     with pytest.raises(OperationalError):
-        Drain(redis, outlet, Random(1), send_next=lambda: sent.append(1)).run()
+        Drain(redis, runtime, Random(1), send_next=lambda: sent.append(1)).run()
 
     assert sent == []
     assert redis.hlen(keys.claims(TYPE)) == 0
-    assert redis.zcard(keys.seats(TYPE)) == 0
+    assert redis.zcard(keys.slots(TYPE)) == 0
 
 
 def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     cards = [
@@ -195,7 +195,7 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
     chance = Random(3)
     redis.zadd(keys.queue(TYPE), {str(card): now + 0.2 + chance.uniform(0, 4) for card in cards})
 
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
 
     counted = redis.hgetall(keys.counters(TYPE))
     assert counted["success"] == "120"
@@ -207,14 +207,14 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
 
 
 def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
     settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=7)
     gateway(simulator, batch_size=10, max_concurrency=1)
     CardFactory.create_batch(1500)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=200)
 
-    claimed = drain(redis, outlet)
+    claimed = drain(redis, runtime)
 
     asked = sum(len(call["cards"]) for call in simulator.calls())
     assert asked >= 100
@@ -222,7 +222,7 @@ def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
 
 
 def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_these_cards_too(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     cards = CardFactory.create_batch(3)
@@ -233,7 +233,7 @@ def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_the
         PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=60)
         connection.close()
 
-    while_draining(redis, outlet, change, after=1.0)
+    while_draining(redis, runtime, change, after=1.0)
 
     now = redis.time()[0]
     for card in cards:

@@ -17,7 +17,7 @@ from lab.drill.books import Book, books, has_used, miscounted
 from lab.simulator.remote import RunningSimulator
 from lab.stack.stack import Stack
 from polling.schedule import keys
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 
 pytestmark = pytest.mark.django_db
 TYPE = "carddata"
@@ -90,16 +90,16 @@ def test_parked_cards_are_counted(stack: Stack) -> None:
 
 
 def test_seats_are_of_the_dead_when_their_holder_does_not_run(stack: Stack) -> None:
-    pool = seats_of(stack.redis, TYPE)
+    pool = slots_of(stack.redis, TYPE)
     pool.set_limit(9)
     pool.take(2)
-    assert tables.seats_of_the_dead(stack) == 0
+    assert tables.orphaned_slots(stack) == 0
 
     ended = subprocess.Popen(["true"])
     ended.wait()
     later = (timezone.now() + timedelta(seconds=30)).timestamp() * 1000
-    stack.redis.zadd(keys.seats(TYPE), {f"host:{ended.pid}:1-x:7#1": later})
-    assert tables.seats_of_the_dead(stack) == 1
+    stack.redis.zadd(keys.slots(TYPE), {f"host:{ended.pid}:1-x:7#1": later})
+    assert tables.orphaned_slots(stack) == 1
 
 
 def test_the_age_of_the_oldest_answer_counts_from_the_begin_at_the_earliest(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from cards.models import Card
 from polling.models import ClassCensus, PollingConfig
 from polling.planning.seed import Seeding
 from polling.policy import census, defaults
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.demand import demand
 from polling.policy.dry_run import DryRun, dry_run
 from tests.factories import AgentFactory, CardFactory, CarrierFactory, GatewayFactory, UserFactory
@@ -127,7 +127,7 @@ def test_ten_samples_say_why_the_largest_classes_first(fleet: list[Card]) -> Non
 
 
 def test_what_the_configs_ask_for_is_counted_by_class(fleet: list[Card]) -> None:
-    everything = demand(census.counted(), tuple(PollingConfig.objects.in_force()), Directory.read())
+    everything = demand(census.counted(), tuple(PollingConfig.objects.in_force()), ConfigSnapshot.read())
 
     found = [one for one in everything if one.check_type == TYPE]
     assert [(one.check_type, str(one.gateway), one.cards) for one in found] == [

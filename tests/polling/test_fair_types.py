@@ -1,4 +1,4 @@
-"""Checks of one type do not starve those of another, at a gateway whose few seats both want."""
+"""Checks of one type do not starve those of another, at a gateway whose few slots both want."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from tests.factories import CardFactory
 from tests.polling.draining import drain, gateway
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def test_at_a_gateway_with_few_seats_both_checks_get_their_turn_while_both_are_due(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1, max_concurrency=2)
     CardFactory.create_batch(40)
@@ -22,7 +22,7 @@ def test_at_a_gateway_with_few_seats_both_checks_get_their_turn_while_both_are_d
 
     # A drain ends when what it had to defer is all that is left.
     while len(simulator.calls()) < 16:
-        drain(redis, outlet)
+        drain(redis, runtime)
 
     first = [call["path"].rsplit("/", 1)[1] for call in simulator.calls()][:16]
     turns = Counter(first)

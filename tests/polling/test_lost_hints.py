@@ -8,7 +8,7 @@ from django.utils import timezone
 from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeding
 from polling.schedule import keys
 from polling.schedule.schedule import Schedule, Settlement, Which
@@ -20,7 +20,9 @@ from tests.polling.triggering import ask_for, asked, not_due, run, state_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
-def test_a_lost_hint_is_given_again(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+def test_a_lost_hint_is_given_again(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
     gateway(simulator)
     card = CardFactory.create()
     not_due(redis, card)
@@ -35,13 +37,13 @@ def test_a_lost_hint_is_given_again(redis: Redis, outlet: Outlet, simulator: Run
     assert sent
     assert restoring.restore(redis, before=later) == 1
     assert restoring.restore(redis, before=later) == 0
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert state_of(trigger) == ("finished", 1, 0)
 
 
 def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create(enable_polling=False)
@@ -52,7 +54,7 @@ def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
     time.sleep(2.1)
 
     assert restoring.restore(redis, before=timezone.now()) == 1
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert asked(simulator) == [card.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
@@ -85,21 +87,23 @@ def test_hints_that_are_given_again_have_single_cards_in_front(redis: Redis) -> 
     assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in (single, *batch)]
 
 
-def test_a_flush_of_redis_loses_no_trigger(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+def test_a_flush_of_redis_loses_no_trigger(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
     gateway(simulator)
     card = CardFactory.create(enable_polling=False)
     Seeding(redis).run()
     trigger = ask_for(card)
     redis.flushdb()
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert asked(simulator) == [card.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
 
 
 def test_a_trigger_without_redis_is_kept(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
@@ -110,6 +114,6 @@ def test_a_trigger_without_redis_is_kept(
     trigger = ask_for(card)
     assert state_of(trigger) == ("queued", 0, 0)
     restoring.restore(redis, before=timezone.now())
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert state_of(trigger) == ("finished", 1, 0)

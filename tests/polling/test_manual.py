@@ -10,7 +10,7 @@ from redis import Redis
 
 from cards.models import Card, CheckType
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import ManualTrigger, Pause, PollingConfig
 from polling.planning.seed import Seeding
 from polling.schedule import keys
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     wanted, other = CardFactory.create(), CardFactory.create()
@@ -31,7 +31,7 @@ def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
 
     trigger = ask_for(wanted)
     assert state_of(trigger) == ("queued", 0, 0)
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert asked(simulator) == [wanted.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
@@ -41,15 +41,15 @@ def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
 
 
 def test_a_card_that_is_not_polled_is_checked_once_and_not_scheduled(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create(enable_polling=False)
     Seeding(redis).run()
 
     trigger = ask_for(card)
-    run(redis, outlet)
-    run(redis, outlet)
+    run(redis, runtime)
+    run(redis, runtime)
 
     assert asked(simulator) == [card.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
@@ -57,7 +57,7 @@ def test_a_card_that_is_not_polled_is_checked_once_and_not_scheduled(
 
 
 def test_a_card_is_asked_for_twice_and_checked_once(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     both, only_second = CardFactory.create(), CardFactory.create()
@@ -65,7 +65,7 @@ def test_a_card_is_asked_for_twice_and_checked_once(
 
     first, second = ask_for(both), ask_for(both, only_second)
     third = ask_for(both)
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert (second.accepted, second.skipped) == (2, 0)
     assert sorted(asked(simulator)) == sorted([both.iccid, only_second.iccid])
@@ -74,7 +74,7 @@ def test_a_card_is_asked_for_twice_and_checked_once(
 
 
 def test_who_cancels_takes_no_check_from_whoever_asked_for_the_same(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
@@ -82,14 +82,14 @@ def test_who_cancels_takes_no_check_from_whoever_asked_for_the_same(
     first, second = ask_for(card), ask_for(card)
 
     triggering.cancel(first.requester, first, now=timezone.now())
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert asked(simulator) == [card.iccid]
     assert (state_of(first)[0], state_of(second)) == ("cancelled", ("finished", 1, 0))
 
 
 def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_afterwards(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
 
     gateway(simulator)
@@ -103,7 +103,7 @@ def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_a
         later.append(ask_for(card, user=UserFactory.create(role="operator")))
         connection.close()
 
-    while_draining(redis, outlet, ask, after=0.6)
+    while_draining(redis, runtime, ask, after=0.6)
 
     assert asked(simulator) == [card.iccid] * 2
     assert state_of(first) == state_of(later[0]) == ("finished", 1, 0)
@@ -111,7 +111,7 @@ def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_a
 
 
 def test_a_card_that_is_being_checked_has_exactly_one_check_more(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
 
     gateway(simulator)
@@ -126,7 +126,7 @@ def test_a_card_that_is_being_checked_has_exactly_one_check_more(
         # That of the timer's thread.
         connection.close()
 
-    while_draining(redis, outlet, ask_fifty_times, after=0.6)
+    while_draining(redis, runtime, ask_fifty_times, after=0.6)
 
     assert asked(simulator) == [card.iccid] * 2
     assert max(call["in_flight"] for call in simulator.calls()) == 1
@@ -135,7 +135,7 @@ def test_a_card_that_is_being_checked_has_exactly_one_check_more(
 
 
 def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     cards = [CardFactory.create() for _ in range(3)]
@@ -143,7 +143,7 @@ def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
     trigger = ask_for(*cards)
 
     assert triggering.cancel(trigger.requester, trigger, now=timezone.now()) == 3
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert asked(simulator) == []
     assert state_of(trigger) == ("cancelled", 0, 0)
@@ -154,7 +154,7 @@ def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
 
 @pytest.mark.parametrize("what", ["unknown", "fails", "disabled", "paused", "deleted", "none"])
 def test_every_trigger_ends_and_says_why_it_failed(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, what: str
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
 ) -> None:
     asked_at = gateway(simulator, timeout_seconds=1)
     card = CardFactory.create(**({"iccid": "1234567890123456789"} if what == "unknown" else {}))
@@ -172,7 +172,7 @@ def test_every_trigger_ends_and_says_why_it_failed(
     elif what == "deleted":
         Card.objects.update(deleted_at=timezone.now())
 
-    run(redis, outlet)
+    run(redis, runtime)
 
     said = {
         "unknown": "the gateway does not know the card",
@@ -187,7 +187,7 @@ def test_every_trigger_ends_and_says_why_it_failed(
 
 
 def test_a_parked_card_is_not_checked_and_its_trigger_ends(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
@@ -196,7 +196,7 @@ def test_a_parked_card_is_not_checked_and_its_trigger_ends(
     redis.zadd(keys.parked(TYPE), {str(card.pk): 1})
 
     trigger = ask_for(card)
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert asked(simulator) == []
     ((status, why),) = results_of(trigger, [card])
@@ -205,7 +205,7 @@ def test_a_parked_card_is_not_checked_and_its_trigger_ends(
 
 
 def test_a_local_check_is_asked_for_as_well(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     from tests.factories import SubscriptionFactory
 
@@ -216,7 +216,7 @@ def test_a_local_check_is_asked_for_as_well(
     redis.zadd(keys.queue("package"), {str(card.pk): time.time() + 3600})
 
     trigger = ask_for(card, check_type=CheckType.PACKAGE)
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert state_of(trigger) == ("finished", 1, 0)
 
@@ -230,7 +230,7 @@ def test_single_triggers_go_before_batches(redis: Redis) -> None:
 
 
 def test_a_check_that_no_config_asks_for_can_be_asked_for(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
@@ -238,7 +238,7 @@ def test_a_check_that_no_config_asks_for_can_be_asked_for(
     Seeding(redis).run()
 
     trigger = ask_for(card)
-    run(redis, outlet)
+    run(redis, runtime)
 
     assert state_of(trigger) == ("finished", 1, 0)
     assert redis.zcard(keys.queue(TYPE)) == 0

@@ -13,7 +13,7 @@ from redis import Redis
 
 from cards.models import Card, CheckType, Subscription
 from carriers.models import Carrier
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import scan
 from polling.policy import census
@@ -43,7 +43,7 @@ configs = st.lists(
 )
 classes = st.lists(
     st.builds(
-        CardClass,
+        CardProfile,
         carrier_id=st.sampled_from([1, 2]),
         category=st.sampled_from(Card.Category.values),
         status=st.sampled_from(Card.Status.values),
@@ -56,7 +56,7 @@ classes = st.lists(
 )
 
 
-def by_card(card: CardClass, check: CheckType, configs: list[PollingConfig]) -> int | None:
+def by_card(card: CardProfile, check: CheckType, configs: list[PollingConfig]) -> int | None:
     """The rule as it is written down for operators, for one card."""
     if not card.enable_polling or card.status not in (2, 3):
         return None
@@ -83,7 +83,7 @@ def by_card(card: CardClass, check: CheckType, configs: list[PollingConfig]) -> 
 
 @given(configs=configs, classes=classes)
 def test_what_is_decided_is_the_rule_as_it_is_written_down(
-    configs: list[PollingConfig], classes: list[CardClass]
+    configs: list[PollingConfig], classes: list[CardProfile]
 ) -> None:
     in_force = sorted((one for one in configs if one.is_enabled), key=lambda one: (one.priority, one.pk))
     for check in CheckType:

@@ -73,7 +73,7 @@ def test_a_card_that_is_missing_from_the_schedule_shows_in_the_law(
 
 
 def test_seats_of_types_and_gateways_are_told(client: Client, redis: Redis, fleet: list[int]) -> None:
-    limits.seats_of(redis, TYPE).take(3)
+    limits.slots_of(redis, TYPE).take(3)
 
     found = scrape(client)
 

@@ -28,7 +28,7 @@ CARDS = 40_000
 FEW_PAGES = 400
 # Who has few cards may look at all of them and at what belongs to each; or walk from the newest row on, when
 # PostgreSQL expects to meet one of them soon.
-PAGES_A_CARD = 16
+PAGES_PER_CARD = 16
 # Whoever has a third of the fleet: the rows of both ways to an agent are looked up first.
 UNBOUNDED = {("Subscription.visible_to", "large agent"), ("Subscription.visible_to, over", "large agent")}
 UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
@@ -78,7 +78,7 @@ def _of_tiny_agent(
 
 def test_a_page_of_rows_costs_few_pages(explained: dict[tuple[str, str], Explained]) -> None:
     small = explained[("Card.within_tree, all", "small agent")].rows
-    allowed = {"small agent": PAGES_A_CARD * small, "tiny agent": PAGES_A_CARD * 30}
+    allowed = {"small agent": PAGES_PER_CARD * small, "tiny agent": PAGES_PER_CARD * 30}
     dear = {
         (name, asker): found
         for (name, asker), found in explained.items()

@@ -9,7 +9,7 @@ from redis import Redis
 from cards.models import Card, CardEvent
 from carriers.clients.signing import Signer
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.gateway import SECRET
@@ -30,13 +30,13 @@ def stop_at_the_carrier(simulator: RunningSimulator, iccid: str) -> None:
 
 
 def test_a_change_is_stored_told_and_planned_and_no_change_writes_nothing(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     stopped, online = CardFactory.create_batch(2, network_status="online")
     stop_at_the_carrier(simulator, stopped.iccid)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     stopped.refresh_from_db()
     online.refresh_from_db()

@@ -9,15 +9,15 @@ from redis.exceptions import ConnectionError as RedisIsAwayError
 from redis.retry import Retry
 
 from cards.models import CheckType
-from common.redis.semaphore import SeatKeys, SeatPool
+from common.redis.semaphore import SlotKeys, SlotPool
 from lab.stack.servers import free_port
-from polling.engine.disposition import Hand
+from polling.engine.disposition import InFlight
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.schedule import PlanMode, Schedule
 
 TYPE = CheckType.DATA_USAGE
-SEATS = SeatKeys("seats", "limit", "current")
+SLOTS = SlotKeys("slots", "limit", "current")
 
 
 @pytest.fixture
@@ -27,40 +27,40 @@ def away() -> Redis:
 
 
 def test_seats(redis: Redis, away: Redis) -> None:
-    pool = SeatPool(redis, SEATS)
+    pool = SlotPool(redis, SLOTS)
     pool.set_limit(2)
-    with pytest.raises(RedisIsAwayError), pool.hold() as seats:
-        seats.grow_to(2)
-        seats.pool = SeatPool(away, SEATS)
+    with pytest.raises(RedisIsAwayError), pool.hold() as slots:
+        slots.grow_to(2)
+        slots.pool = SlotPool(away, SLOTS)
     assert pool.occupancy().free == 0
 
-    with pool.hold() as seats:
-        assert seats.verify().free == 2
+    with pool.hold() as slots:
+        assert slots.verify().free == 2
 
 
 def test_seats_that_became_idle(redis: Redis, away: Redis) -> None:
-    pool = SeatPool(redis, SEATS)
+    pool = SlotPool(redis, SLOTS)
     pool.set_limit(2)
-    with pool.hold() as seats:
-        seats.grow_to(2)
-        seats.pool = SeatPool(away, SEATS)
+    with pool.hold() as slots:
+        slots.grow_to(2)
+        slots.pool = SlotPool(away, SLOTS)
         with pytest.raises(RedisIsAwayError):
-            seats.shrink_to(0)
-        assert len(seats) == 0
-        seats.pool = pool
-        assert seats.verify().free == 2
+            slots.shrink_to(0)
+        assert len(slots) == 0
+        slots.pool = pool
+        assert slots.verify().free == 2
 
 
 def test_claims_whose_cards_are_due_again_and_have_lost_nothing(redis: Redis, away: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
-    with pytest.raises(RedisIsAwayError), Hand(Schedule(away, TYPE)) as hand:
-        hand.take(schedule.claim(1, ttl=timedelta(seconds=60)).claims)
+    with pytest.raises(RedisIsAwayError), InFlight(Schedule(away, TYPE)) as in_flight:
+        in_flight.take(schedule.claim(1, ttl=timedelta(seconds=60)).claims)
     assert redis.hlen(keys.claims(TYPE)) == 1
 
-    with Hand(schedule) as hand:
-        assert len(hand) == 0
+    with InFlight(schedule) as in_flight:
+        assert len(in_flight) == 0
 
     assert redis.hlen(keys.claims(TYPE)) == 0
     assert redis.zcount(keys.queue(TYPE), "-inf", redis.time()[0] + 1) == 1
@@ -71,11 +71,11 @@ def test_claims_of_a_card_that_somebody_else_has_by_now_are_left_to_him(redis: R
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
-    with pytest.raises(RedisIsAwayError), Hand(Schedule(away, TYPE)) as hand:
-        hand.take(schedule.claim(1, ttl=timedelta()).claims)
+    with pytest.raises(RedisIsAwayError), InFlight(Schedule(away, TYPE)) as in_flight:
+        in_flight.take(schedule.claim(1, ttl=timedelta()).claims)
     (his,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
 
-    with Hand(schedule):
+    with InFlight(schedule):
         pass
 
     assert str(redis.hget(keys.claims(TYPE), "7")).startswith(f"{his.token}|")

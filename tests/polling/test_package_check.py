@@ -13,7 +13,7 @@ from cards import quota_judging, subscriptions, suspension_proposals
 from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeding
 from polling.schedule import keys
 from tests.factories import (
@@ -37,11 +37,11 @@ def no_gateways(ready_to_drain: None) -> None:
 
 
 def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
-    redis: Redis, outlet: Outlet
+    redis: Redis, runtime: WorkerRuntime
 ) -> None:
     rows = [subscription(used) for used in ("949.999", "950", "1000", "1000.001")]
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert states() == ["normal", "near", "near", "over"]
     order = ServiceOrder.objects.get()
@@ -54,42 +54,44 @@ def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
     assert redis.hget(keys.stats(TYPE), "success") == "4"
 
 
-def test_one_order_however_often_it_is_found(redis: Redis, outlet: Outlet) -> None:
+def test_one_order_however_often_it_is_found(redis: Redis, runtime: WorkerRuntime) -> None:
     row = subscription("1200")
     for _ in range(3):
-        drain(redis, outlet)
+        drain(redis, runtime)
         redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
 
     assert ServiceOrder.objects.count() == 1
     first = Subscription.objects.get().judged_at
-    drain(redis, outlet)
+    drain(redis, runtime)
     # A subscription whose state stays rests.
     assert Subscription.objects.get().judged_at == first
 
 
-def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(redis: Redis, outlet: Outlet) -> None:
+def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
     row = subscription("5000")
-    drain(redis, outlet)
+    drain(redis, runtime)
     ServiceOrder.objects.update(status="failed", ended_at=timezone.now())
     redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
-    drain(redis, outlet)
+    drain(redis, runtime)
     assert sorted(ServiceOrder.objects.values_list("status", flat=True)) == ["failed", "proposed"]
 
     ServiceOrder.objects.filter(status="proposed").update(status="confirmed", ended_at=timezone.now())
     redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
-    drain(redis, outlet)
+    drain(redis, runtime)
     assert ServiceOrder.objects.count() == 2
     Subscription.objects.update(quota_version=2)
     redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
-    drain(redis, outlet)
+    drain(redis, runtime)
     assert ServiceOrder.objects.get(status="proposed").quota_version == 2
 
 
 def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_cancelled(
-    redis: Redis, outlet: Outlet
+    redis: Redis, runtime: WorkerRuntime
 ) -> None:
     old, topped_up, fine = (subscription(used) for used in ("1200", "1200", "1200"))
-    drain(redis, outlet)
+    drain(redis, runtime)
     assert ServiceOrder.objects.count() == 3
     ServiceOrder.objects.filter(card=old.card_id).update(cycle_start=old.period_start - timedelta(days=31))
     Subscription.objects.filter(pk=topped_up.pk).update(quota_version=2)
@@ -97,7 +99,7 @@ def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_
     for row in (old, topped_up, fine):
         redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     proposed = ServiceOrder.objects.filter(status="proposed").values_list(
         "card", "cycle_start", "quota_version"
@@ -134,9 +136,9 @@ def test_batches_that_share_devices_judge_one_after_the_other(redis: Redis) -> N
     assert ServiceOrder.objects.filter(status="proposed").count() == 6
 
 
-def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, outlet: Outlet) -> None:
+def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, runtime: WorkerRuntime) -> None:
     ended, replaced = subscription("1200"), subscription("1200")
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     subscriptions.end([ended.pk], now=timezone.now())
     card = Card.objects.get(pk=replaced.card_id or 0)
@@ -149,14 +151,14 @@ def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, outlet: Outlet)
         assert quota_judging.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
 
 
-def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, outlet: Outlet) -> None:
+def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, runtime: WorkerRuntime) -> None:
     rows = [subscription("1200") for _ in range(4)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"ALTER TABLE cards_serviceorder ADD CONSTRAINT refused CHECK (card_id <> {rows[2].card_id})"
         )
     try:
-        drain(redis, outlet)
+        drain(redis, runtime)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE cards_serviceorder DROP CONSTRAINT refused")
@@ -167,38 +169,40 @@ def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, outlet: O
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["3", "1"]
 
 
-def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(redis: Redis, outlet: Outlet) -> None:
+def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
     main = subscription("1400", virtual_quota_mb=900)
     SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=600, used_mb=0)
     ended = datetime(2026, 2, 1, tzinfo=UTC)
     SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=9000, ends_at=ended)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
     # 1,400 of 900 + 600.
     assert states()[0] == "normal"
     Subscription.objects.filter(card=main.card, kind="main").update(used_mb="1500.001")
     redis.zadd(keys.queue(TYPE), {str(main.card_id): 1})
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert states()[0] == "over"
 
 
 def test_all_cards_of_a_device_are_suspended_but_those_on_a_plan_of_their_own(
-    redis: Redis, outlet: Outlet
+    redis: Redis, runtime: WorkerRuntime
 ) -> None:
     device = DeviceFactory.create()
     subscription("1001", card=None, device=device)
     inside = CardFactory.create_batch(3, device=device)
     SubscriptionFactory.create(card=inside[2])
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside[:2]}
     assert states() == ["over", "normal"]
 
 
 def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_device_was_checked(
-    redis: Redis, outlet: Outlet
+    redis: Redis, runtime: WorkerRuntime
 ) -> None:
     device = DeviceFactory.create()
     subscription("1001", card=None, device=device)
@@ -208,14 +212,14 @@ def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_de
     Seeding(redis).run()
     redis.zadd(keys.queue(TYPE), {str(inside[1].pk): redis.time()[0] + 900})
 
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
 
     assert CheckState.objects.get(type=TYPE).card_id == inside[0].pk
     assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside}
 
 
 def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
-    redis: Redis, outlet: Outlet
+    redis: Redis, runtime: WorkerRuntime
 ) -> None:
     subscription("1001", card=CardFactory.create(network_status="stopped"))
     subscription("1001", plan=PlanFactory.create(auto_suspend=Plan.AutoSuspend.OFF))
@@ -228,7 +232,7 @@ def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
     expired = subscription("1001")
     ExemptionFactory.create(card=expired.card, expires_at=timezone.now() - timedelta(days=1))
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert states() == ["over"] * 5
     assert below.card_id != expired.card_id

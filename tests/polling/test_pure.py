@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cards.models import CheckType
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.checks.registry import CHECKS
 from polling.conf import PollingSettings
 from polling.models import PollingConfig
@@ -24,14 +24,14 @@ from polling.system_checks import problems
 HALF_HOUR = timedelta(minutes=30)
 NOW = datetime(2026, 5, 10, tzinfo=UTC)
 DEFAULTS = [PollingConfig(**fields) for fields in CONFIGS]
-ACTIVATED = CardClass(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
+ACTIVATED = CardProfile(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
 
 
-def changed(**fields: Any) -> CardClass:
+def changed(**fields: Any) -> CardProfile:
     return ACTIVATED._replace(**fields)
 
 
-def intervals(card: CardClass, configs: list[PollingConfig] = DEFAULTS) -> tuple[int | None, ...]:
+def intervals(card: CardProfile, configs: list[PollingConfig] = DEFAULTS) -> tuple[int | None, ...]:
     found = [interval_for(card, check_type, configs) for check_type in CheckType]
     return tuple(None if one is None else int(one.total_seconds()) for one in found)
 
@@ -50,7 +50,9 @@ def intervals(card: CardClass, configs: list[PollingConfig] = DEFAULTS) -> tuple
         (changed(enable_polling=False), (None, None, None)),
     ],
 )
-def test_the_defaults_decide_for_each_kind_of_card(card: CardClass, expected: tuple[int | None, ...]) -> None:
+def test_the_defaults_decide_for_each_kind_of_card(
+    card: CardProfile, expected: tuple[int | None, ...]
+) -> None:
     assert intervals(card) == expected
 
 

@@ -9,7 +9,7 @@ from redis import Redis
 from cards.models import Card, CardEvent, CheckState
 from lab.simulator.fleet import verified_at
 from lab.simulator.remote import RunningSimulator
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import PollingConfig
 from polling.planning.receivers import replan
 from polling.planning.seed import Seeding
@@ -36,7 +36,7 @@ def due_in(redis: Redis, card: Card, check_type: str = TYPE) -> float:
 
 
 def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     # Else what the other check finds may have cards planned anew while they are being asked about, once more then.
     PollingConfig.objects.update(carddata_check_interval=None)
@@ -44,7 +44,7 @@ def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
     verified, others = fleet(30)
     Card.objects.filter(pk=others[0].pk).update(real_name_status="unverified")
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert set(Card.objects.filter(real_name_status="verified")) == set(verified)
     assert set(Card.objects.filter(real_name_status="unverified")) == set(others)
@@ -59,7 +59,7 @@ def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
 
 
 def test_a_change_matches_the_card_with_its_configs_at_once(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     PollingConfig.objects.create(
@@ -67,7 +67,7 @@ def test_a_change_matches_the_card_with_its_configs_at_once(
     )
     verified, others = fleet(20)
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     for card in verified:
         assert due_in(redis, card) > 3000
@@ -78,12 +78,12 @@ def test_a_change_matches_the_card_with_its_configs_at_once(
     redis.zadd(keys.queue("carddata"), {str(verified[0].pk): redis.time()[0] + 600})
     Card.objects.filter(pk=verified[0].pk).update(real_name_status="unverified")
     redis.zadd(keys.queue(TYPE), {str(verified[0].pk): 1})
-    drain(redis, outlet)
+    drain(redis, runtime)
     assert due_in(redis, verified[0], "carddata") > 7000
 
 
 def test_a_change_by_another_check_while_it_is_asked_about_counts_for_the_next_time(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     _, (card, *_) = fleet(4, network_status="stopped", real_name_status="unverified")
@@ -101,13 +101,15 @@ def test_a_change_by_another_check_while_it_is_asked_about_counts_for_the_next_t
     assert redis.hlen(keys.claims(TYPE)) == 3
 
 
-def test_an_industry_card_is_never_asked(redis: Redis, outlet: Outlet, simulator: RunningSimulator) -> None:
+def test_an_industry_card_is_never_asked(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
     gateway(simulator)
     PollingConfig.objects.update(realname_check_interval=60)
     card = CardFactory.create(category="industry")
     redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     assert not [call for call in simulator.calls() if call["path"].endswith("/realname-status")]
     assert redis.zcard(keys.queue(TYPE)) == 0
@@ -115,12 +117,12 @@ def test_an_industry_card_is_never_asked(redis: Redis, outlet: Outlet, simulator
 
 
 def test_a_card_without_an_answer_fails_alone_and_says_why(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     stranger, good = CardFactory.create(iccid="12345678901234567890"), CardFactory.create()
 
-    drain(redis, outlet)
+    drain(redis, runtime)
 
     state = CheckState.objects.get(card=stranger, type=TYPE)
     assert (state.failures, state.error) == (1, "the gateway does not know the card")

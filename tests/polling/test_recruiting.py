@@ -1,11 +1,11 @@
-"""How many seats a drain takes, and when it calls for help."""
+"""How many slots a drain takes, and when it calls for help."""
 
 import pytest
 from kombu.exceptions import OperationalError
 from redis import Redis
 
 from polling.engine import scale_out
-from polling.engine.scale_out import Recruiter, seats_wanted
+from polling.engine.scale_out import ScaleOut, slots_wanted
 from polling.schedule.wake_up import WakeUp
 
 
@@ -19,7 +19,7 @@ from polling.schedule.wake_up import WakeUp
         (13, 4, True, True, 13, 30, 4),
         (13, 0, False, False, 13, 30, 0),
         (13, 0, True, False, 13, 30, 1),
-        # Nothing is due any more, but claimed cards wait for a seat at their gateway.
+        # Nothing is due any more, but claimed cards wait for a slot at their gateway.
         (13, 0, False, True, 13, 30, 1),
         (1, 1, False, True, 13, 30, 1),
         (13, 13, True, True, 13, -5, 8),
@@ -29,31 +29,31 @@ from polling.schedule.wake_up import WakeUp
 def test_seats_follow_the_work(
     held: int, pace: int, has_work: bool, has_cards: bool, share: int, free: int, wanted: int
 ) -> None:
-    found = seats_wanted(held=held, pace=pace, has_work=has_work, has_cards=has_cards, share=share, free=free)
+    found = slots_wanted(held=held, pace=pace, has_work=has_work, has_cards=has_cards, share=share, free=free)
 
     assert found == wanted
 
 
-def recruiter(redis: Redis, sent: list[int]) -> Recruiter:
-    return Recruiter(redis, lambda: sent.append(1))
+def helper_of(redis: Redis, sent: list[int]) -> ScaleOut:
+    return ScaleOut(redis, lambda: sent.append(1))
 
 
 def test_help_is_called_at_most_four_times_a_second_and_never_while_a_call_is_pending(redis: Redis) -> None:
     sent: list[int] = []
-    calling = recruiter(redis, sent)
+    calling = helper_of(redis, sent)
 
     calling.call_for_help()
     WakeUp(redis).clear()
     calling.call_for_help()
-    recruiter(redis, sent).call_for_help()
-    recruiter(redis, sent).call_for_help()
+    helper_of(redis, sent).call_for_help()
+    helper_of(redis, sent).call_for_help()
 
     assert len(sent) == 2
 
 
 def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_out, "RECRUIT_SECONDS", 0)
-    calling = recruiter(redis, [])
+    calling = helper_of(redis, [])
     shares = [calling.share(50)]
 
     for _ in range(9):
@@ -65,7 +65,7 @@ def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest
 
 def test_a_successor_is_woken_once(redis: Redis) -> None:
     sent: list[int] = []
-    ending = recruiter(redis, sent)
+    ending = helper_of(redis, sent)
 
     for _ in range(5):
         ending.hand_over()
@@ -78,7 +78,7 @@ def test_without_the_broker_a_drain_goes_on_and_nothing_is_pending(redis: Redis)
     def fail() -> None:
         raise OperationalError("no broker")
 
-    Recruiter(redis, fail).call_for_help()
+    ScaleOut(redis, fail).call_for_help()
 
     assert WakeUp(redis).mark()
 
@@ -88,6 +88,6 @@ def test_a_fault_of_ours_is_not_taken_for_an_outage(redis: Redis) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Recruiter(redis, fail).hand_over()
+        ScaleOut(redis, fail).hand_over()
 
     assert WakeUp(redis).mark()

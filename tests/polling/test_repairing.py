@@ -225,4 +225,4 @@ def test_pages_name_every_card_and_are_asked_for_by_their_ids(redis: Redis) -> N
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
     # Else each would read the whole range that its cards are spread over.
-    assert max(len(page) for page in pages) < card_reader.MOST_NAMED
+    assert max(len(page) for page in pages) < card_reader.MAX_NAMED

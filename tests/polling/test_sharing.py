@@ -7,7 +7,7 @@ from polling.engine.throttle.fair_share import Demand, fair_level
 
 
 @pytest.mark.parametrize(
-    ("seats", "demands", "share"),
+    ("slots", "demands", "share"),
     [
         (50, [], 50),
         (50, [200], 50),
@@ -24,23 +24,23 @@ from polling.engine.throttle.fair_share import Demand, fair_level
     ],
 )
 def test_the_modest_get_what_they_demand_and_the_others_as_much_as_each_other(
-    seats: int, demands: list[float], share: int
+    slots: int, demands: list[float], share: int
 ) -> None:
-    assert min(seats, max(1, ceil(fair_level(seats, demands)))) == share
+    assert min(slots, max(1, ceil(fair_level(slots, demands)))) == share
 
 
-def demand_of(*looks: dict[int, int], seats: int = 50, gateways: tuple[int, ...] = ()) -> Demand:
+def demand_of(*looks: dict[int, int], slots: int = 50, gateways: tuple[int, ...] = ()) -> Demand:
     demand = Demand()
     for calls in looks:
-        demand.sample(Counter(calls), seats, gateways)
+        demand.sample(Counter(calls), slots, gateways)
     return demand
 
 
 def test_the_slow_get_no_seat_that_does_not_come_out_even_but_one_at_least() -> None:
-    three = demand_of({1: 99, 2: 99, 3: 99}, seats=23)
+    three = demand_of({1: 99, 2: 99, 3: 99}, slots=23)
     assert [three.share_of(23, is_slow=is_slow) for is_slow in (False, True)] == [8, 7]
     assert three.share_of(2, is_slow=True) == 1
-    assert demand_of({1: 99}, seats=23).share_of(23, is_slow=True) == 23
+    assert demand_of({1: 99}, slots=23).share_of(23, is_slow=True) == 23
 
 
 def test_demand_is_what_it_was_over_the_last_second_or_so() -> None:
@@ -64,7 +64,7 @@ def test_of_a_gateway_that_nobody_knows_yet_the_most_is_expected() -> None:
 
 
 def test_more_seats_are_shared_as_the_few_before_them_were() -> None:
-    demand = demand_of({1: 2, 2: 2, 3: 2}, seats=1)
+    demand = demand_of({1: 2, 2: 2, 3: 2}, slots=1)
 
     demand.sample({1: 3, 2: 3, 3: 3}, 90, ())
 

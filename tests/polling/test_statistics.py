@@ -10,7 +10,7 @@ from polling.models import MinuteStat
 from polling.observe import statistics
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
-from polling.schedule.histogram import LATENESS_BOUNDS_SECONDS, percentile
+from polling.schedule.histogram import DELAY_BOUNDS_SECONDS, percentile
 from polling.schedule.schedule import Counts, PlanMode, Schedule, Settlement
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_a_closed_minute_is_written_as_it_was_and_an_open_one_is_not(redis: Redi
     assert (row.task_type, row.gateway_id, row.success, row.failed, row.total_ms) == (TYPE, None, 1, 1, 9007)
     assert row.histogram == [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
     assert row.lateness_p99_seconds == percentile(
-        [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], 0.99, LATENESS_BOUNDS_SECONDS
+        [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], 0.99, DELAY_BOUNDS_SECONDS
     )
 
 

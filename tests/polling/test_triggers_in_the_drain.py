@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from carriers.limits import seats_of
+from carriers.limits import slots_of
 from lab.simulator.remote import RunningSimulator
 from polling.conf import PollingSettings
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit
 from polling.planning.seed import Seeding
 from polling.schedule import keys
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def test_a_trigger_overtakes_a_full_local_queue(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=1)
@@ -40,35 +40,35 @@ def test_a_trigger_overtakes_a_full_local_queue(
         # That of the timer's thread.
         connection.close()
 
-    while_draining(redis, outlet, ask, after=1.2)
+    while_draining(redis, runtime, ask, after=1.2)
 
     order = [call["cards"][0] for call in simulator.calls()]
     assert order.index(wanted.iccid) < 8
 
 
 def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_front(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
     settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=2)
     busy = gateway(simulator, batch_size=1, max_concurrency=1)
     CardFactory.create_batch(30)
     last = CardFactory.create()
     Seeding(redis).run()
-    with seats_of(redis, busy.pk).hold() as taken_by_others:
+    with slots_of(redis, busy.pk).hold() as taken_by_others:
         taken_by_others.grow_to(1)
         ask_for(last)
 
-        Drain(redis, outlet, Random(1)).run()
+        Drain(redis, runtime, Random(1)).run()
 
     assert simulator.calls() == []
     assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(last.pk)]
     assert redis.hlen(keys.claims(TYPE)) == 0
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
     assert simulator.calls()[0]["cards"] == [last.iccid]
 
 
 def test_a_trigger_that_waits_at_a_gateway_which_loses_its_seats_stays_in_front(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, settings: Any
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
     settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
     slow = gateway(simulator, batch_size=1, max_concurrency=1)
@@ -77,15 +77,15 @@ def test_a_trigger_that_waits_at_a_gateway_which_loses_its_seats_stays_in_front(
     last = CardFactory.create()
     Seeding(redis).run()
 
-    def others_take_the_seat() -> None:
+    def others_take_the_slot() -> None:
         ask_for(last)
         time.sleep(0.6)
-        seats_of(redis, slow.pk).set_limit(0)
+        slots_of(redis, slow.pk).set_limit(0)
         connection.close()
 
-    timer = threading.Timer(0.4, others_take_the_seat)
+    timer = threading.Timer(0.4, others_take_the_slot)
     timer.start()
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()
     timer.join()
 
     assert last.iccid not in str(simulator.calls())

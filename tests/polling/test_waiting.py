@@ -7,12 +7,12 @@ from cards.metering import Tariff
 from carriers.cycles import BillingCalendar
 from carriers.models import Gateway
 from polling.checks.base import PolledCard
-from polling.checks.card_profile import CardClass
+from polling.checks.card_profile import CardProfile
 from polling.engine.ask import Call
 from polling.engine.local_queue import Waiting
 from polling.schedule.schedule import Claim
 
-CLASS = CardClass(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
+CLASS = CardProfile(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
 
 
 def gateway(number: int, batch_size: int) -> Gateway:
@@ -35,9 +35,9 @@ def cards(gateway_id: int, *numbers: int, is_triggered: bool = False) -> list[Po
     ]
 
 
-def order(waiting: Waiting, take_seat: Any = lambda _: True) -> list[tuple[int, list[int]]]:
+def order(waiting: Waiting, take_slot: Any = lambda _: True) -> list[tuple[int, list[int]]]:
     taken = []
-    while call := waiting.next(take_seat):
+    while call := waiting.next(take_slot):
         taken.append((call.gateway.pk, [card.claim.card_id for card in call.cards]))
     return taken
 

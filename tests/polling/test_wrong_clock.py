@@ -12,7 +12,7 @@ from cards.models import CheckState
 from common import database
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeding
 from polling.schedule import keys
 from tests.factories import CardFactory
@@ -24,7 +24,7 @@ INTERVAL = 1800
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_cards_are_due_after_their_interval_and_dated_rightly(
-    redis: Redis, outlet: Outlet, simulator: RunningSimulator, hours: int
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, hours: int
 ) -> None:
     gateway(simulator)
     cards = CardFactory.create_batch(3)
@@ -32,7 +32,7 @@ def test_cards_are_due_after_their_interval_and_dated_rightly(
     begun = database.now()
 
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
-        claimed = Drain(redis, outlet, Random(1)).run()
+        claimed = Drain(redis, runtime, Random(1)).run()
 
     assert claimed == len(cards)
     ended = database.now()
@@ -42,4 +42,4 @@ def test_cards_are_due_after_their_interval_and_dated_rightly(
         checked_at = CheckState.objects.get(card=card, type=TYPE).checked_at
         assert checked_at is not None
         assert begun <= checked_at <= ended
-    assert redis.hlen(keys.claims(TYPE)) == redis.zcard(keys.seats(TYPE)) == 0
+    assert redis.hlen(keys.claims(TYPE)) == redis.zcard(keys.slots(TYPE)) == 0

@@ -11,7 +11,7 @@ from redis import Redis
 from cards.models import Card, CheckType
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
-from polling.engine.runtime import Outlet
+from polling.engine.runtime import WorkerRuntime
 from polling.models import ManualItem, ManualTrigger
 from polling.planning.seed import Seeding
 from polling.schedule import keys
@@ -54,6 +54,6 @@ def asked(simulator: RunningSimulator) -> list[str]:
     return [iccid for call in simulator.calls() for iccid in call["cards"]]
 
 
-def run(redis: Redis, outlet: Outlet) -> None:
+def run(redis: Redis, runtime: WorkerRuntime) -> None:
     """Drain until nothing is due, by the schedule as it is."""
-    Drain(redis, outlet, Random(1)).run()
+    Drain(redis, runtime, Random(1)).run()

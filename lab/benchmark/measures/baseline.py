@@ -9,7 +9,7 @@ from lab.benchmark.run import Run, asked
 
 NAME = "baseline"
 # About what it can read in that time; whether some are left is told.
-MESSAGES_A_SECOND = 700
+MESSAGES_PER_SECOND = 700
 APP = "lab.benchmark.baseline.app"
 START_SECONDS = 30
 # Connections are made, and what is read once is read.
@@ -20,7 +20,7 @@ def measure(run: Run) -> None:
     """The engine has not been started yet, so the machine is this one's alone."""
     run.new_calls()
     seconds = run.extent.baseline_seconds
-    sent = int(run.stack.run("-m", "lab.benchmark.baseline.feeding", str(int(MESSAGES_A_SECOND * seconds))))
+    sent = int(run.stack.run("-m", "lab.benchmark.baseline.feeding", str(int(MESSAGES_PER_SECOND * seconds))))
     begun = run.now()
     with Redis.from_url(run.stack.variables["CELERY_BROKER_URL"]) as broker:
         run.stack.start(

@@ -20,7 +20,7 @@ def measure(run: Run) -> None:
     """One card a call. The share of the ceiling that the gateways' log shows, from the warm-up on."""
     seconds = run.extent.bound_warm_up_seconds + run.extent.bound_seconds
     with run.latency(LATENCY_MS), _one_card_a_call(run):
-        run.allow(TaskType.DATA_USAGE, seats={TaskType.DATA_USAGE: CALLS_AT_ONCE})
+        run.allow(TaskType.DATA_USAGE, slots={TaskType.DATA_USAGE: CALLS_AT_ONCE})
         run.engine_on()
         run.new_calls()
         run.wait(seconds)
@@ -54,4 +54,4 @@ def _set(run: Run, gateway_id: int, batch_size: int, calls_at_once: int) -> None
         f"UPDATE carriers_gateway SET batch_size = {batch_size}, max_concurrency = {calls_at_once} "
         f"WHERE id = {gateway_id} RETURNING id"
     )
-    limits.seats_of(run.stack.redis, gateway_id).set_limit(calls_at_once)
+    limits.slots_of(run.stack.redis, gateway_id).set_limit(calls_at_once)

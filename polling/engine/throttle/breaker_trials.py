@@ -14,8 +14,8 @@ from cards.models import CheckType
 from carriers.clients.base import GatewayBusyError, GatewayError
 from carriers.models import Gateway
 from polling.checks.test_call import ask, sample_of
-from polling.engine.stream import Means
-from polling.policy.config_snapshot import Directory
+from polling.engine.stream import EngineContext
+from polling.policy.config_snapshot import ConfigSnapshot
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +32,9 @@ class Probe:
 class Probes:
     """The probes that one drain makes."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, context: EngineContext) -> None:
         """None at first."""
-        self._means = means
+        self._context = context
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -44,9 +44,9 @@ class Probes:
 
     async def look(self) -> None:
         """Begin those that are due, unless another drain does."""
-        gates, in_thread = self._means.gates, self._means.outlet.in_thread
-        for gateway_id in gates.probes_due():
-            if self._means.lifetime.may_call and await in_thread(gates.begin_probe, gateway_id):
+        throttle, in_thread = self._context.throttle, self._context.runtime.in_thread
+        for gateway_id in throttle.trials_due():
+            if self._context.lifetime.may_call and await in_thread(throttle.begin_trial, gateway_id):
                 task = asyncio.create_task(self._probe(gateway_id))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
@@ -62,10 +62,10 @@ class Probes:
             await asyncio.wait(self._running)
 
     async def _probe(self, gateway_id: int) -> None:
-        in_thread = self._means.outlet.in_thread
+        in_thread = self._context.runtime.in_thread
         has_answered, rest = False, timedelta()
         try:
-            probe = await in_thread(_prepare, gateway_id, self._means.chance)
+            probe = await in_thread(_prepare, gateway_id, self._context.chance)
             if probe:
                 await self._ask(probe)
                 has_answered = True
@@ -75,24 +75,24 @@ class Probes:
         except Exception:
             log.exception("gateway_probe_broke", gateway_id=gateway_id)
         finally:
-            end = self._means.gates.end_probe
+            end = self._context.throttle.end_trial
             with suppress(RedisError):
                 await in_thread(end, gateway_id, has_answered=has_answered, rest=rest)
 
     async def _ask(self, probe: Probe) -> None:
         if probe.iccid:
-            await ask(probe.gateway, probe.iccid, self._means.outgoing, probe.check_type)
+            await ask(probe.gateway, probe.iccid, self._context.outgoing, probe.check_type)
             log.info("gateway_probed", gateway_id=probe.gateway.pk, trouble="")
 
 
 def _prepare(gateway_id: int, chance: Random) -> Probe | None:
     """Whom to ask what; None while it must not be called for other reasons than its breaker."""
     close_old_connections()
-    directory = Directory.read()
-    gateway = directory.gateways.get(gateway_id)
-    if gateway is None or directory.opens_in(gateway) is not None:
+    snapshot = ConfigSnapshot.read()
+    gateway = snapshot.gateways.get(gateway_id)
+    if gateway is None or snapshot.opens_in(gateway) is not None:
         return None
     for check_type in (CheckType.DATA_USAGE, CheckType.REAL_NAME):
-        if directory.paused_for(check_type, gateway.carrier_id) is None:
+        if snapshot.paused_for(check_type, gateway.carrier_id) is None:
             return Probe(gateway, sample_of(gateway, chance), check_type)
     return None

@@ -11,7 +11,7 @@ from common.redis.rate_limiter import Rate, Turns
 LATE_SECONDS = 0.05
 
 
-class Pace:
+class RatePacer:
     """The turns that one drain has reserved at one gateway. Threads reserve, the event loop takes them."""
 
     def __init__(self, rate: Rate, *, per_second: int) -> None:

@@ -26,7 +26,7 @@ LEAST_SECONDS = 0.2
 class Command(BaseCommand):
     """Look at the engine; it changes nothing."""
 
-    help = "Shows backlog, throughput, success, lateness, seats and planning, live. q or Ctrl-C quits."
+    help = "Shows backlog, throughput, success, lateness, slots and planning, live. q or Ctrl-C quits."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments of the command line."""

@@ -10,31 +10,31 @@ from redis import Redis
 
 from cards.models import Card
 from carriers.breakers import Breakers, Rest
-from carriers.limits import seats_of
+from carriers.limits import slots_of
 from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.test_call import sample_of, trouble_of
 from polling.observe.doctor.finding import Finding, note, ok, trouble
-from polling.policy.config_snapshot import Directory
+from polling.policy.config_snapshot import ConfigSnapshot
 
 
 def look(redis: Redis) -> Iterator[Finding]:
-    """Every gateway; those that are open are called once each, beside each other, on seats like every call."""
-    gateways, directory = list(Gateway.objects.select_related("carrier")), Directory.read()
+    """Every gateway; those that are open are called once each, beside each other, on slots like every call."""
+    gateways, snapshot = list(Gateway.objects.select_related("carrier")), ConfigSnapshot.read()
     rests = Breakers(redis).rests(gateway.pk for gateway in gateways)
     held = {gateway_id for gateway_id, rest in rests.items() if not rest.is_open}
-    with ExitStack() as seats:
+    with ExitStack() as slots:
         calls = {
             gateway: iccid
             for gateway in gateways
-            if closed(gateway, directory) is None
+            if closed(gateway, snapshot) is None
             and gateway.pk not in held
             and (iccid := sample_of(gateway, Random()))
-            and _has_seat(redis, gateway, seats)
+            and _has_slot(redis, gateway, slots)
         }
         errors = asyncio.run(_ask(calls))
     for gateway in gateways:
-        yield closed(gateway, directory) or answer(gateway.name, errors.get(gateway), rests.get(gateway.pk))
+        yield closed(gateway, snapshot) or answer(gateway.name, errors.get(gateway), rests.get(gateway.pk))
     for carrier in Carrier.objects.exclude(pk__in=[one.carrier_id for one in gateways if one.is_default]):
         if Card.objects.present().filter(carrier=carrier, gateway=None).exists():
             yield trouble(
@@ -44,17 +44,17 @@ def look(redis: Redis) -> Iterator[Finding]:
             )
 
 
-def closed(gateway: Gateway, directory: Directory) -> Finding | None:
+def closed(gateway: Gateway, snapshot: ConfigSnapshot) -> Finding | None:
     """None: it may be called. Pure."""
     subject = f"gateway {gateway.name}"
     if not gateway.is_enabled:
         return note(subject, "disabled: its cards wait", "enable it in the admin")
-    if gateway.paused_until and gateway.paused_until > directory.now:
+    if gateway.paused_until and gateway.paused_until > snapshot.now:
         until = f"{gateway.paused_until:%Y-%m-%d %H:%M} UTC"
         return note(
             subject, f"paused until {until}: {gateway.pause_reason}", "clear 'paused until' in the admin"
         )
-    if any(one in directory.pauses for one in (("gateway", gateway.pk), ("carrier", gateway.carrier_id))):
+    if any(one in snapshot.pauses for one in (("gateway", gateway.pk), ("carrier", gateway.carrier_id))):
         return note(subject, "paused: its cards wait", "see 'pauses' in the admin: who, why, until when")
     return None
 
@@ -74,7 +74,7 @@ def answer(name: str, error: str | None, rest: Rest | None) -> Finding:
             subject, resting(rest), "wait: when a probe is answered its cards come back within a minute"
         )
     if error is None:
-        return ok(subject, "open; not asked, because it has no card or no free seat")
+        return ok(subject, "open; not asked, because it has no card or no free slot")
     return ok(subject, "answers")
 
 
@@ -87,10 +87,10 @@ def resting(rest: Rest | None) -> str:
     return f"it asked to be left alone for another {rest.left.total_seconds():.0f} s"
 
 
-def _has_seat(redis: Redis, gateway: Gateway, held: ExitStack) -> bool:
-    seats = held.enter_context(seats_of(redis, gateway.pk).hold())
-    seats.grow_to(1)
-    return len(seats) == 1
+def _has_slot(redis: Redis, gateway: Gateway, held: ExitStack) -> bool:
+    slots = held.enter_context(slots_of(redis, gateway.pk).hold())
+    slots.grow_to(1)
+    return len(slots) == 1
 
 
 async def _ask(calls: Mapping[Gateway, str]) -> Mapping[Gateway, str]:

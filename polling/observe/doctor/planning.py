@@ -70,11 +70,11 @@ def law(queue: QueueState, *, is_quiet: bool) -> Finding:
             f"{says}: those crashed their workers again and again",
             "see 'parked checks' in the admin; mend their data, then release them there or with release_parked",
         )
-    if is_quiet and queue.wanted and abs(queue.law_gap or 0) > max(MUCH, queue.wanted * MUCH_OF_ALL):
+    if is_quiet and queue.wanted and abs(queue.invariant_gap or 0) > max(MUCH, queue.wanted * MUCH_OF_ALL):
         return trouble(
             subject, f"{says}, but {queue.wanted:,} want it", "rebuild_schedule plans them at once"
         )
-    if queue.law_gap:
+    if queue.invariant_gap:
         return note(
             subject,
             f"{says}, but {queue.wanted:,} want it",

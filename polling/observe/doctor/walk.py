@@ -6,7 +6,7 @@ from redis import Redis
 
 from common import database
 from polling.observe import monitoring
-from polling.observe.doctor import gates, gateways, planning, processes, results, servers
+from polling.observe.doctor import gateways, limits, planning, processes, results, servers
 from polling.observe.doctor.finding import Finding, Verdict
 from polling.observe.doctor.processes import Crew
 
@@ -26,7 +26,7 @@ def walk(redis: Redis, muster: Callable[[], Crew | None]) -> Iterator[Finding]:
     yield from processes.judge(muster(), tick_age=tick_age, claim_age=claim_age)
     now = database.now()
     yield from planning.look(redis)
-    yield from gates.look(redis, now=now)
+    yield from limits.look(redis, now=now)
     yield from gateways.look(redis)
     yield from results.look(redis)
 

@@ -8,7 +8,7 @@ import pytest
 from common.postgresql.query_deadline import CANCEL_SECONDS, REQUEST_SECONDS
 from tests.faults.busy_site.api import Api, Timed
 from tests.faults.conftest import Stack
-from tests.faults.judge import assert_stored_values_are_the_carriers, law_holds
+from tests.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
 
 pytestmark = pytest.mark.faults
 FROZEN_SECONDS = 12
@@ -26,7 +26,7 @@ def p99(answers: list[Timed]) -> float:
 def assert_checks_go_on(stack: Stack, since: datetime) -> None:
     took = stack.wait_until(lambda: stack.calls_since(since), seconds=RESUMES_WITHIN, what="checks go on")
     print(f"checks went on after {took:.1f} s")
-    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
+    stack.wait_until(lambda: invariant_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     assert stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL") == [(0,)]
 

@@ -18,7 +18,7 @@ from tests.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,
-    law_holds,
+    invariant_holds,
     resumed_after,
     wanting,
 )
@@ -58,7 +58,7 @@ def test_redis_restarted_and_killed_and_postgresql_restarted_again_and_again(sta
     )
     print("\nfirst call after the return:", {what: round(seconds, 1) for what, seconds in took.items()})
     assert max(took.values()) < RESUMES_WITHIN
-    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
+    stack.wait_until(lambda: invariant_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)
     most = max(call["in_flight"] for call in stack.calls())
     assert most <= 50
@@ -75,7 +75,7 @@ def test_redis_flushed_comes_back_limits_first_then_the_cards(stack: Stack) -> N
         except RedisError:
             return False
         seen.append((limits, epoch))
-        return limits and epoch and law_holds(stack)
+        return limits and epoch and invariant_holds(stack)
 
     flushed_at = datetime.now(UTC)
     stack.redis.flushall()
@@ -119,7 +119,7 @@ def test_triggers_that_redis_has_forgotten_are_carried_out_all_the_same(stack: S
 
     iccids = stack.rows(f"SELECT iccid FROM cards_card WHERE id IN ({','.join(map(str, cards))})")
     assert {iccid for (iccid,) in iccids} <= asked_since(stack, flushed_at).keys()
-    stack.wait_until(lambda: law_holds(stack), seconds=20, what="scheduled + parked = wanted")
+    stack.wait_until(lambda: invariant_holds(stack), seconds=20, what="scheduled + parked = wanted")
 
 
 def take_all_connections(stack: Stack, crowd: ExitStack) -> None:
@@ -164,5 +164,5 @@ def test_requests_are_answered_with_503_while_somebody_has_all_connections_to_po
     print(f"\nthe API answered after {api_after:.1f} s, checks went on after {checks_after:.1f} s")
     assert checks_after < RESUMES_WITHIN
     assert "Traceback" not in stack.log("worker-checks")[told_before:]
-    stack.wait_until(lambda: law_holds(stack), seconds=10, what="scheduled + parked = wanted")
+    stack.wait_until(lambda: invariant_holds(stack), seconds=10, what="scheduled + parked = wanted")
     assert_stored_values_are_the_carriers(stack)

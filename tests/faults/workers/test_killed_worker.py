@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polling.schedule.limits import seats_of
+from polling.schedule.limits import slots_of
 from tests.faults.conftest import Stack
 from tests.faults.judge import (
     TYPE,
@@ -31,9 +31,9 @@ def make_busy(stack: Stack, *, latency_ms: int) -> datetime:
     return due_at
 
 
-def seats_taken(stack: Stack) -> set[str]:
+def slots_taken(stack: Stack) -> set[str]:
     """Those whose lease has run out are free already, swept or not."""
-    return set(seats_of(stack.redis, TYPE).occupancy().members)
+    return set(slots_of(stack.redis, TYPE).occupancy().members)
 
 
 def children(stack: Stack) -> list[int]:
@@ -54,17 +54,17 @@ def test_nothing_is_lost_and_every_card_is_read_again_before_its_claim_would_hav
     due_at = make_busy(stack, latency_ms=4000)
     parent = stack.pid("worker-checks")
 
-    victims, killed_at, seats = claimed(stack), datetime.now(UTC), seats_taken(stack)
+    victims, killed_at, slots = claimed(stack), datetime.now(UTC), slots_taken(stack)
     if what == "one child":
-        victim = min(seats).split(":")[1]
-        seats = {seat for seat in seats if f":{victim}:" in seat}
+        victim = min(slots).split(":")[1]
+        slots = {slot for slot in slots if f":{victim}:" in slot}
         os.kill(int(victim), signal.SIGKILL)
     else:
         os.killpg(parent, signal.SIGKILL)
     stack.simulator.fault(path="/c/", kind="latency", share=0)
 
-    seats_back = stack.wait_until(
-        lambda: not seats & seats_taken(stack), seconds=35, what="the seats are back"
+    slots_back = stack.wait_until(
+        lambda: not slots & slots_taken(stack), seconds=35, what="the slots are back"
     )
     stack.wait_until(
         lambda: len(read_since(stack, due_at)) == wanting(stack), seconds=90, what="every card is read"
@@ -78,11 +78,11 @@ def test_nothing_is_lost_and_every_card_is_read_again_before_its_claim_would_hav
     assert len(victims) >= VICTIMS
     took = max(again[iccid] for iccid in victims & again.keys()) - killed_at
     print(
-        f"\n{what}: {len(victims)} cards in flight, seats back after {seats_back:.0f} s, all read after {took}"
+        f"\n{what}: {len(victims)} cards in flight, slots back after {slots_back:.0f} s, all read after {took}"
     )
     # A claim lasts 60 s; somebody has seen that its holder is dead.
     assert took < timedelta(seconds=50)
-    assert seats_back <= 30.5
+    assert slots_back <= 30.5
     assert (stack.pid("worker-checks") == parent) is (what == "one child")
     assert_stored_values_are_the_carriers(stack)
 
@@ -98,7 +98,7 @@ def test_sigterm_to_a_busy_worker_its_group_or_a_child_loses_nothing_and_ends_it
 
         print(f"\n{end.__name__}: ended after {(datetime.now(UTC) - asked_at).total_seconds():.1f} s")
         assert claimed(stack) == set()
-        assert seats_taken(stack) == set()
+        assert slots_taken(stack) == set()
         # Of a child alone, below, Celery itself may log that a job was lost: a wake-up, which costs a second.
         assert "Traceback" not in stack.log("worker-checks")[told_before:]
 

@@ -11,7 +11,7 @@ import requests
 from lab.stack import processes
 from lab.stack.supervisor import Service
 from tests.faults.conftest import Stack
-from tests.faults.judge import asked_since, assert_stored_values_are_the_carriers, law_holds, wanting
+from tests.faults.judge import asked_since, assert_stored_values_are_the_carriers, invariant_holds, wanting
 
 pytestmark = pytest.mark.faults(seconds=100)
 
@@ -32,7 +32,7 @@ def test_no_card_is_asked_about_twice(stack: Stack) -> None:
             assert set(asked.values()) == {1}
     finally:
         stack.stop(*(other.name for other in others))
-    assert law_holds(stack)
+    assert invariant_holds(stack)
     assert_stored_values_are_the_carriers(stack)
 
 

@@ -1,7 +1,7 @@
--- Give seats back, and drop those that have expired. With no member it only sweeps.
--- KEYS[1] seats, KEYS[2] current (see take_seats)
+-- Give slots back, and drop those that have expired. With no member it only sweeps.
+-- KEYS[1] slots, KEYS[2] current (see take_slots)
 -- ARGV    members
--- Returns the number of seats still held.
+-- Returns the number of slots still held.
 local time = redis.call('TIME')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
 for _, member in ipairs(ARGV) do

@@ -1,5 +1,5 @@
--- Drop the seats whose lease is over, and no others.
--- KEYS[1] seats, KEYS[2] current (see take_seats)
+-- Drop the slots whose lease is over, and no others.
+-- KEYS[1] slots, KEYS[2] current (see take_slots)
 -- Returns how many were dropped.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

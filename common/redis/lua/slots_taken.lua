@@ -1,5 +1,5 @@
--- Who holds seats now.
--- KEYS[1] seats, KEYS[2] limit (see take_seats)
+-- Who holds slots now.
+-- KEYS[1] slots, KEYS[2] limit (see take_slots)
 -- Returns the limit (nil: none is configured), and the members whose lease is not over.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -12,9 +12,9 @@ from polling.observe.monitoring import LimitState
 
 
 def look(redis: Redis, *, now: datetime) -> Iterator[Finding]:
-    """Every limit with its seats, and the pauses in force."""
+    """Every limit with its slots, and the pauses in force."""
     for limit in monitoring.limits(redis):
-        yield seats(limit)
+        yield slots(limit)
     for pause in Pause.objects.in_force_at(now).select_related("owner", "carrier", "gateway"):
         what = pause.task_type or pause.carrier or pause.gateway
         yield note(
@@ -24,7 +24,7 @@ def look(redis: Redis, *, now: datetime) -> Iterator[Finding]:
         )
 
 
-def seats(limit: LimitState) -> Finding:
+def slots(limit: LimitState) -> Finding:
     """Pure."""
     subject = f"{limit.task_type} limit"
     if limit.max_concurrency is None:
@@ -39,4 +39,4 @@ def seats(limit: LimitState) -> Finding:
             "0: it is paused",
             "set it to what it was (50, 50, 4, 20 by default) under 'concurrency limits' in the admin",
         )
-    return ok(subject, f"{limit.current} of {limit.max_concurrency} seats are taken")
+    return ok(subject, f"{limit.current} of {limit.max_concurrency} slots are taken")
