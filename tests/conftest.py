@@ -20,10 +20,12 @@ from xdist.scheduler import LoadFileScheduling
 from lab.stack.environment import fresh_variables
 from lab.stack.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
 from lab.stack.supervisor import die_with_parent
-from tests import model
+from tests.support import template_database
 
 if TYPE_CHECKING:
     from redis import Redis
+
+pytest_plugins = ["tests.support.fixtures"]
 
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 _folders: list[Path] = []
@@ -37,9 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # In the background of a shell SIGINT is ignored, and so it would be by what the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # That of a worker is within its run's: whoever of them ends last leaves nothing.
-    base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(model.FOLDER_VARIABLE)))
+    base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(template_database.FOLDER_VARIABLE)))
     _folders.append(base)
-    os.environ.setdefault(model.FOLDER_VARIABLE, str(base))
+    os.environ.setdefault(template_database.FOLDER_VARIABLE, str(base))
     if config.getoption("numprocesses", None) and not config.option.collectonly:
         return
     servers = make_folder(base / "servers")

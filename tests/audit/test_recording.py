@@ -14,7 +14,7 @@ from audit.snapshots import snapshot
 from carriers.models import Gateway
 from common import request_ids
 from tests.factories import CarrierFactory, GatewayFactory, UserFactory
-from tests.gateway import SECRET
+from tests.support.gateway import SECRET
 
 pytestmark = pytest.mark.django_db
 

@@ -27,7 +27,7 @@ def world(db: None) -> Any:
     """Rows to point at."""
     from polling.models import ManualTrigger
     from tests import factories
-    from tests.cards.row_rules import NOW, World
+    from tests.support.row_rules import NOW, World
 
     user = factories.UserFactory.create()
     trigger = ManualTrigger.objects.create(

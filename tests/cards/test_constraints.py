@@ -6,7 +6,7 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 
-from tests.cards.row_rules import RULES, Row, World
+from tests.support.row_rules import RULES, Row, World
 
 pytestmark = pytest.mark.django_db
 

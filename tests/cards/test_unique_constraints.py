@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cards.models import Card, Device, Plan, ServiceOrder, Subscription
 from carriers.models import Carrier
 from polling.models import ManualItem
-from tests.cards.row_rules import NOW, ORDER_STATUSES, Row, World, pick
+from tests.support.row_rules import NOW, ORDER_STATUSES, Row, World, pick
 
 pytestmark = pytest.mark.django_db
 

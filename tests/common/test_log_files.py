@@ -11,7 +11,7 @@ import time_machine
 from concurrent_log_handler import ConcurrentTimedRotatingFileHandler
 
 from common import log_files, logs
-from tests.common.log_writer import CHILDREN
+from tests.support.log_writer import CHILDREN
 
 WRITERS, LINES = 2, 300
 
@@ -29,7 +29,7 @@ def text_of(file: Path) -> str:
 
 
 def test_no_line_is_lost_or_torn_while_many_processes_write_and_the_file_rotates(tmp_path: Path) -> None:
-    command = (sys.executable, "-m", "tests.common.log_writer", str(tmp_path))
+    command = (sys.executable, "-m", "tests.support.log_writer", str(tmp_path))
     running = [
         subprocess.Popen((*command, str(writer), str(LINES)), stderr=subprocess.PIPE)
         for writer in range(WRITERS)

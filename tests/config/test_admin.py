@@ -22,7 +22,7 @@ from polling.policy.defaults import make_missing
 from polling.schedule import keys, limits
 from polling.schedule.schedule import Schedule
 from tests.factories import AgentFactory, CardFactory, GatewayFactory, UserFactory
-from tests.gateway import SECRET
+from tests.support.gateway import SECRET
 
 pytestmark = pytest.mark.django_db
 OURS = ("audit", "accounts", "carriers", "cards", "polling")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.manual_faults import GROUPS, Fault
 from tests.faults.conftest import MakeStack, Stack
+from tests.support.e2e.run_book_faults import GROUPS, Fault
 
 pytestmark = pytest.mark.processes
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lab.simulator.fleet import CARRIERS
-from tests.e2e import fleet, judge, months
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import invariant_holds
+from tests.support.e2e import fleet, judge, months
+from tests.support.faults.judge import invariant_holds
 
 pytestmark = pytest.mark.processes
 

@@ -22,7 +22,7 @@ from cards.models import (
 )
 from carriers.models import Carrier, Counter, Gateway
 from polling.models import ClassCensus, ManualItem, ManualTrigger, MinuteStat, Pause
-from tests.gateway import SECRET
+from tests.support.gateway import SECRET
 
 _numbers = itertools.count(1)
 

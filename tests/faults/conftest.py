@@ -17,7 +17,7 @@ from lab.stack.servers import PostgresServer
 from lab.stack.stack import Stack as LocalStack
 from polling.schedule import keys
 from polling.schedule.schedule import Schedule
-from tests import model
+from tests.support import template_database
 
 
 def every(seconds: int) -> str:
@@ -33,7 +33,7 @@ class Stack(LocalStack):
     `real_names` their gateways are asked about their usage alone: what counts calls counts those.
     """
 
-    template = model.DATABASE
+    template = template_database.DATABASE
 
     def __init__(
         self,
@@ -52,10 +52,10 @@ class Stack(LocalStack):
         changes = [f"--made-so={statement}" for statement in made_so]
         size = (f"--cards={cards}", f"--seed={seed}")
         print(f"\nseed of the fleet: {seed}")
-        self.token = self.run("-m", "tests.faults.fleet", *size, *of, *checks, *changes).split()[-1]
+        self.token = self.run("-m", "tests.support.faults.fleet", *size, *of, *checks, *changes).split()[-1]
 
     def new_postgres(self, folder: Path) -> PostgresServer:
-        return model.copy(folder)
+        return template_database.copy(folder)
 
     def scheduled(self, check_type: str = "carddata") -> set[int]:
         """The cards that stand in a check's queue."""

@@ -10,7 +10,7 @@ import pytest
 from lab.stack import processes
 from polling.schedule.limits import slots_of
 from tests.faults.conftest import MakeStack, Stack, every
-from tests.faults.judge import (
+from tests.support.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,
@@ -18,7 +18,7 @@ from tests.faults.judge import (
     resumed_after,
     wanting,
 )
-from tests.faults.proxy import Proxy
+from tests.support.faults.proxy import Proxy
 
 pytestmark = pytest.mark.faults
 # Each way, so that a round trip takes twice as long.

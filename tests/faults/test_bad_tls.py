@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from carriers import keys as gateway_keys
 from lab.simulator.fleet import CARRIERS
 from tests.faults.conftest import MakeStack, Stack, every
-from tests.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
+from tests.support.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
 
 pytestmark = pytest.mark.faults
 SICK = CARRIERS[0].code

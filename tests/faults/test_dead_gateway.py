@@ -10,8 +10,8 @@ from lab.simulator.fleet import CARRIERS
 from polling.schedule import keys
 from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, invariant_holds, read_since
 from tests.faults.test_sick_gateway import is_open
+from tests.support.faults.judge import TYPE, invariant_holds, read_since
 
 pytestmark = pytest.mark.faults
 DEAD = CARRIERS[0]

@@ -9,7 +9,7 @@ from lab.drill.call_log import most_at_one_gateway
 from polling.schedule import keys
 from polling.schedule.limits import slots_of
 from tests.faults.conftest import MakeStack, Stack, every
-from tests.faults.judge import TYPE, asked_since, invariant_holds
+from tests.support.faults.judge import TYPE, asked_since, invariant_holds
 
 pytestmark = pytest.mark.faults
 CARDS, SLOTS, GATEWAY_SLOTS = 400, 6, 3

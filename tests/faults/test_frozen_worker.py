@@ -12,7 +12,7 @@ from common.redis.semaphore import LEASE_SECONDS
 from lab.stack import processes
 from lab.stack.supervisor import Service
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import (
+from tests.support.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,
@@ -29,7 +29,7 @@ CARD_STATES = (
 
 def freezing_worker(stack: Stack, freezes_at: Path) -> Service:
     service = processes.checks_worker(stack.variables)
-    arguments = (*service.command.arguments, "--include=tests.faults.freezing")
+    arguments = (*service.command.arguments, "--include=tests.support.faults.freezing")
     environment = {**stack.variables, "FREEZES_AT": str(freezes_at)}
     return Service(service.name, type(service.command)(arguments), environment)
 

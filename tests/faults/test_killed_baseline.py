@@ -11,7 +11,7 @@ from redis import Redis
 
 from lab.benchmark.baseline.app import QUEUE
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import read_since
+from tests.support.faults.judge import read_since
 
 pytestmark = pytest.mark.faults(seconds=70)
 CARDS, KILLS = 400, 2

@@ -6,7 +6,7 @@ import pytest
 
 from polling.schedule import keys
 from tests.faults.conftest import MakeStack
-from tests.faults.judge import TYPE, checked, claimed, invariant_holds, wanting
+from tests.support.faults.judge import TYPE, checked, claimed, invariant_holds, wanting
 
 pytestmark = pytest.mark.faults
 CLAIM_SECONDS = 12

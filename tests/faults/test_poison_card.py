@@ -8,7 +8,7 @@ from lab.stack import processes
 from lab.stack.supervisor import Service
 from polling.schedule import keys
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, WANTING, checked, invariant_holds, wanting
+from tests.support.faults.judge import TYPE, WANTING, checked, invariant_holds, wanting
 
 pytestmark = pytest.mark.faults(seconds=80)
 PARKED = f"SELECT card.iccid, state.parked_where FROM cards_checkstate state JOIN cards_card card ON card.id = state.card_id WHERE state.type = '{TYPE}' AND state.parked_at IS NOT NULL"
@@ -16,7 +16,7 @@ PARKED = f"SELECT card.iccid, state.parked_where FROM cards_checkstate state JOI
 
 def poisoned_worker(stack: Stack, iccid: str) -> Service:
     service = processes.checks_worker(stack.variables)
-    arguments = (*service.command.arguments, "--include=tests.faults.poison")
+    arguments = (*service.command.arguments, "--include=tests.support.faults.poison")
     return Service(service.name, type(service.command)(arguments), {**stack.variables, "POISON_ICCID": iccid})
 
 

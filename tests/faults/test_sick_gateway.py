@@ -12,7 +12,7 @@ from polling.engine.ask import SLOW_MS
 from polling.schedule.backoff import AWAY_SECONDS
 from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
-from tests.faults.judge import TYPE, invariant_holds
+from tests.support.faults.judge import TYPE, invariant_holds
 
 pytestmark = pytest.mark.faults(seconds=170)
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)

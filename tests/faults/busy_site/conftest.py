@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.faults.busy_site.api import Api
 from tests.faults.conftest import Stack, every, maker_of_stacks
-from tests.faults.judge import asked_since
+from tests.support.faults.api import Api
+from tests.support.faults.judge import asked_since
 
 CARDS = 300
 

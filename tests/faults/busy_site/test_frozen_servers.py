@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from common.postgresql.query_deadline import CANCEL_SECONDS, REQUEST_SECONDS
-from tests.faults.busy_site.api import Api, Timed
 from tests.faults.conftest import Stack
-from tests.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
+from tests.support.faults.api import Api, Timed
+from tests.support.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
 
 pytestmark = pytest.mark.faults
 FROZEN_SECONDS = 12

@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 import requests
 
-from tests.faults.busy_site.api import Api
 from tests.faults.conftest import Stack
+from tests.support.faults.api import Api
 
 pytestmark = pytest.mark.faults
 # A user may ask a hundred times a day, and other modules do as well.

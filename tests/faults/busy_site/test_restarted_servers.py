@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 from carriers import keys as gateway_keys
 from lab.stack import processes
 from polling.schedule import keys
-from tests.faults.busy_site.api import Api
 from tests.faults.conftest import Stack
-from tests.faults.judge import (
+from tests.support.faults.api import Api
+from tests.support.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,

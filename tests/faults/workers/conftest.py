@@ -6,7 +6,7 @@ import pytest
 
 from polling.schedule import keys
 from tests.faults.conftest import Stack, maker_of_stacks
-from tests.faults.judge import TYPE, checked, claimed, wanting
+from tests.support.faults.judge import TYPE, checked, claimed, wanting
 
 CARDS = 300
 

@@ -9,7 +9,7 @@ import pytest
 
 from polling.schedule.limits import slots_of
 from tests.faults.conftest import Stack
-from tests.faults.judge import (
+from tests.support.faults.judge import (
     TYPE,
     asked_since,
     assert_stored_values_are_the_carriers,

@@ -11,7 +11,12 @@ import requests
 from lab.stack import processes
 from lab.stack.supervisor import Service
 from tests.faults.conftest import Stack
-from tests.faults.judge import asked_since, assert_stored_values_are_the_carriers, invariant_holds, wanting
+from tests.support.faults.judge import (
+    asked_since,
+    assert_stored_values_are_the_carriers,
+    invariant_holds,
+    wanting,
+)
 
 pytestmark = pytest.mark.faults(seconds=100)
 

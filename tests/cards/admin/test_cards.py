@@ -1,0 +1,152 @@
+"""What operators do with cards in the admin."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from audit.models import Operation
+from cards.admin import cards as cards_admin
+from cards.models import Card, CardEvent, UsageRecord
+from tests.factories import (
+    CardFactory,
+    DeviceFactory,
+)
+from tests.support.admin_forms import act, errors, form_of, post
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_card_is_added_with_the_first_event_of_its_story(administrator: Client) -> None:
+    like = CardFactory.create()
+
+    answer = post(administrator, Card, "add", {"iccid": "8986000000000000ABCD", **form_of(like)})
+
+    assert answer.status_code == 302
+    card = Card.objects.get(iccid="8986000000000000ABCD")
+    assert list(card.events.values_list("kind", "cause")) == [("created", "admin: root")]
+
+
+def test_an_iccid_that_is_taken_is_told_at_the_form(administrator: Client) -> None:
+    card = CardFactory.create()
+
+    answer = post(administrator, Card, "add", {"iccid": card.iccid, **form_of(card)})
+
+    assert answer.status_code == 200
+    assert list(errors(answer)) == ["iccid"]
+    assert Card.objects.count() == 1
+
+
+def test_an_iccid_that_somebody_else_has_just_taken_is_told_and_nothing_is_saved(
+    administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = CardFactory.create()
+    # As if the other one had been saved after the form was checked.
+    monkeypatch.setattr(cards_admin.CardForm, "clean_iccid", lambda form: form.cleaned_data["iccid"])
+
+    answer = post(administrator, Card, "add", {"iccid": card.iccid, **form_of(card)})
+
+    assert answer.status_code == 302
+    assert card.iccid in administrator.get(answer["Location"]).content.decode()
+    assert Card.objects.count() == 1
+
+
+def test_changes_are_told_in_the_story_and_nothing_else_is_written(administrator: Client) -> None:
+    card, device = CardFactory.create(), DeviceFactory.create()
+
+    data = form_of(card, status=4, device=device.pk, msisdn="8613800000001")
+    assert post(administrator, Card, "change", data, card.pk).status_code == 302
+
+    card.refresh_from_db()
+    assert (card.status, card.device, card.msisdn, card.imsi) == (4, device, "8613800000001", None)
+    assert set(card.events.values_list("kind", "before", "after")) == {
+        ("status", "3", "4"),
+        ("device", "", str(device.pk)),
+    }
+
+
+def test_a_story_is_told_in_words(administrator: Client) -> None:
+    card = CardFactory.create()
+    CardEvent.objects.create(
+        card=card, at="2026-05-10T12:00:00Z", kind="status", before="2", after="4", cause="x"
+    )
+
+    page = administrator.get(reverse("admin:cards_cardevent_changelist")).content.decode()
+
+    assert "distributed" in page
+    assert "deactivated" in page
+
+
+def test_saving_a_card_without_a_change_writes_nothing(administrator: Client) -> None:
+    card = CardFactory.create()
+
+    post(administrator, Card, "change", form_of(card), card.pk)
+
+    assert not CardEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "value"),
+    [("disable_polling", "enable_polling", False), ("enable_polling", "enable_polling", True)],
+)
+def test_chosen_cards_are_changed_together(
+    administrator: Client, action: str, field: str, value: bool
+) -> None:
+    chosen = [CardFactory.create(enable_polling=not value) for _ in range(3)]
+    other = CardFactory.create(enable_polling=not value)
+
+    assert act(administrator, Card, action, chosen) == ["3 cards changed."]
+
+    assert set(Card.objects.filter(**{field: value})) == set(chosen)
+    assert not other.events.exists()
+    operation = Operation.objects.get(target_type="cards.card")
+    assert operation.after == {"action": action, "card_ids": [card.pk for card in chosen]}
+
+
+def test_deleted_cards_are_gone_from_the_list_and_kept(administrator: Client) -> None:
+    card = CardFactory.create()
+
+    asked = post(administrator, Card, "changelist", {"action": "delete_cards", "_selected_action": [card.pk]})
+    assert "Delete 1 card?" in asked.content.decode()
+    card.refresh_from_db()
+    assert card.deleted_at is None
+    assert act(administrator, Card, "delete_cards", [card], confirmed="yes") == ["1 card changed."]
+
+    assert card.iccid not in administrator.get(reverse("admin:cards_card_changelist")).content.decode()
+    card.refresh_from_db()
+    assert card.deleted_at is not None
+
+
+def test_an_action_on_too_many_cards_changes_none(
+    administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = [CardFactory.create() for _ in range(3)]
+    monkeypatch.setattr(cards_admin, "MAX_CARDS", 2)
+
+    [told] = act(administrator, Card, "disable_polling", cards[:1], select_across="1")
+
+    assert told == "At most 2 cards at a time; nothing was changed."
+    assert Card.objects.filter(enable_polling=True).count() == 3
+
+
+def test_the_history_of_a_deleted_card_is_found(administrator: Client) -> None:
+    card = CardFactory.create()
+    act(administrator, Card, "delete_cards", [card], confirmed="yes")
+
+    page = administrator.get(reverse("admin:cards_cardevent_changelist"), {"q": card.iccid})
+
+    assert card.iccid in page.content.decode()
+
+
+def test_usage_records_show_and_are_found_by_the_iccid(administrator: Client) -> None:
+    card, other = CardFactory.create(), CardFactory.create()
+    for one in (card, other):
+        UsageRecord.objects.create(
+            card_id=one.pk, recorded_at="2026-05-10T12:00:00Z", measured_at="2026-05-10T12:00:00Z",
+            raw_mb=1, used_mb=1, delta_mb=0,
+        )  # fmt: skip
+
+    page = administrator.get(reverse("admin:cards_usagerecord_changelist"), {"q": card.iccid[:-1].lower()})
+    found = administrator.get(reverse("admin:cards_usagerecord_changelist"), {"q": card.iccid})
+
+    assert card.iccid in page.content.decode()
+    assert other.iccid not in found.content.decode()

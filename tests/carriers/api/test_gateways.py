@@ -1,0 +1,261 @@
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from redis import Redis
+
+from audit.models import Operation
+from carriers import keys
+from carriers.models import Carrier, Gateway
+from common.fields import Sealed
+from lab.simulator.remote import RunningSimulator
+from tests.factories import AgentFactory, CardFactory, CarrierFactory, GatewayFactory, UserFactory
+from tests.support.api_calls import Caller, code_of, fields_refused
+from tests.support.gateway import SECRET, running_simulator
+
+NEW = {"app_id": "demo", "secret": "a new canary"}
+
+
+def body(carrier: Carrier, **fields: Any) -> dict[str, Any]:
+    return {
+        "carrier_id": carrier.pk,
+        "name": "New",
+        "adapter": "json",
+        "base_url": "https://gateway.example",
+        "credentials": NEW,
+        **fields,
+    }
+
+
+def credentials_of(gateway: Gateway) -> str:
+    sealed = Gateway.objects.get(pk=gateway.pk).credentials
+    assert isinstance(sealed, Sealed)
+    return sealed.open()
+
+
+def test_a_carrier_is_made_changed_and_deleted(operator: Caller) -> None:
+    made = operator.post("carriers", {"code": "sun", "name": "Sun", "billing_day": 5})
+    pk = made.json()["id"]
+    assert made.json() == {
+        "id": pk, "code": "sun", "name": "Sun", "time_zone": "Asia/Shanghai", "billing_day": 5, "counter": "per_cycle",
+    }  # fmt: skip
+
+    assert operator.patch(f"carriers/{pk}", {"counter": "lifetime"}).json()["counter"] == "lifetime"
+    assert operator.delete(f"carriers/{pk}").status_code == 204
+    assert [one.action for one in Operation.objects.order_by("id")] == ["created", "changed", "deleted"]
+
+
+@pytest.mark.parametrize(("fields", "field"), [
+    ({"billing_day": 29}, "billing_day"), ({"billing_day": 0}, "billing_day"), ({"time_zone": "Mars"}, "time_zone"),
+    ({"time_zone": "\x00"}, "time_zone"), ({"code": "a b"}, "code"), ({"counter": "x"}, "counter"),
+])  # fmt: skip
+def test_a_carrier_that_makes_no_sense(operator: Caller, fields: dict[str, Any], field: str) -> None:
+    assert list(fields_refused(operator.post("carriers", {"code": "a", "name": "A", **fields}))) == [field]
+
+
+def test_a_carrier_with_cards_or_gateways_stays(operator: Caller) -> None:
+    carrier = CardFactory.create().carrier
+
+    assert code_of(operator.delete(f"carriers/{carrier.pk}")) == (409, "carrier_in_use")
+    assert Carrier.objects.get() == carrier
+    assert not Operation.objects.exists()
+
+
+def test_agents_read_carriers_and_change_none(redis: Redis, db: None) -> None:
+    carrier = CarrierFactory.create()
+    agent = Caller.of("agent", agent=AgentFactory.create())
+
+    assert agent.get("carriers").json()["count"] == 1
+    assert code_of(agent.patch(f"carriers/{carrier.pk}", {"name": "x"})) == (403, "permission_denied")
+    assert Carrier.objects.get().name == "Northwind Mobile"
+
+
+def test_a_gateways_credentials_are_written_and_never_read(administrator: Caller) -> None:
+    made = administrator.post("gateways", body(CarrierFactory.create()))
+
+    assert made.status_code == 201, made.content
+    gateway = Gateway.objects.get()
+    path = f"gateways/{gateway.pk}"
+    renamed = administrator.put(path, {"name": "Renamed"})
+    assert json.loads(credentials_of(gateway)) == NEW
+    administrator.put(path, {"credentials": {**NEW, "secret": "another canary"}})
+    assert "another canary" in credentials_of(gateway)
+
+    seen = [made, renamed, administrator.get(path), administrator.get("gateways")]
+    told = [answer.content.decode() for answer in seen] + [
+        str(one.__dict__) for one in Operation.objects.all()
+    ]
+    assert not any("canary" in text or "credentials': {" in text for text in told)
+    assert "credentials" not in made.json()
+    assert Operation.objects.latest("id").after == {"credentials": "(secret)"}
+
+
+def test_two_who_change_the_credentials_see_each_other(administrator: Caller) -> None:
+    made = administrator.post("gateways", body(CarrierFactory.create()))
+    path = f"gateways/{made.json()['id']}"
+    assert administrator.get(path)["ETag"] == made["ETag"]
+
+    first = administrator.put(path, {"credentials": {**NEW, "secret": "first"}}, If_Match=made["ETag"])
+    second = administrator.put(path, {"credentials": {**NEW, "secret": "second"}}, If_Match=made["ETag"])
+
+    assert (first.status_code, code_of(second)) == (200, (412, "precondition_failed"))
+    assert administrator.get(path)["ETag"] == first["ETag"]
+    assert "first" in credentials_of(Gateway.objects.get())
+
+
+@pytest.mark.parametrize(("fields", "field", "code"), [
+    ({"credentials": {}}, "credentials", "unusable"),
+    ({"credentials": "x"}, "credentials", "invalid"),
+    ({"credentials": {"app_id": "a", "secret": ""}}, "credentials", "unusable"),
+    ({"base_url": "ftp://x"}, "base_url", "invalid"),
+    ({"base_url": "http://user:pass@x"}, "base_url", "invalid"),
+    ({"adapter": "soap"}, "adapter", "invalid_choice"),
+    ({"timeout_seconds": 11}, "timeout_seconds", "max_value"),
+    ({"batch_size": 0}, "batch_size", "min_value"),
+    ({"max_concurrency": 0}, "max_concurrency", "min_value"),
+    ({"calls_per_second": 0}, "calls_per_second", "min_value"),
+    ({"carrier_id": 0}, "carrier_id", "does_not_exist"),
+])  # fmt: skip
+def test_a_gateway_that_makes_no_sense(
+    administrator: Caller, fields: dict[str, Any], field: str, code: str
+) -> None:
+    answer = administrator.post("gateways", body(CarrierFactory.create(), **fields))
+
+    assert fields_refused(answer) == {field: code}
+    assert not Gateway.objects.exists()
+
+
+def test_a_new_gateway_needs_credentials(administrator: Caller) -> None:
+    without = body(CarrierFactory.create())
+    del without["credentials"]
+
+    assert fields_refused(administrator.post("gateways", without)) == {"credentials": "required"}
+
+
+def test_a_carrier_has_one_default_gateway_and_a_gateway_one_carrier(administrator: Caller) -> None:
+    first = GatewayFactory.create()
+    second = GatewayFactory.create(is_default=False)
+    other = CarrierFactory.create(code="sun")
+
+    assert fields_refused(administrator.post("gateways", body(first.carrier, is_default=True))) == {
+        "is_default": "unique"
+    }
+    assert fields_refused(administrator.put(f"gateways/{second.pk}", {"is_default": True})) == {
+        "is_default": "unique"
+    }
+    assert administrator.put(f"gateways/{first.pk}", {"is_default": True}).status_code == 200
+    assert fields_refused(administrator.put(f"gateways/{first.pk}", {"carrier_id": other.pk})) == {
+        "carrier_id": "immutable"
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_gateways_limit_is_in_force_at_once(redis: Redis) -> None:
+    gateway = GatewayFactory.create()
+
+    Caller.of("administrator").put(f"gateways/{gateway.pk}", {"max_concurrency": 3})
+
+    assert redis.get(keys.limit(gateway.pk)) == "3"
+
+
+def test_a_gateway_with_cards_stays(administrator: Caller) -> None:
+    gateway = GatewayFactory.create()
+    CardFactory.create(gateway=gateway, carrier=gateway.carrier)
+
+    assert code_of(administrator.delete(f"gateways/{gateway.pk}")) == (409, "gateway_in_use")
+    assert Gateway.objects.exists()
+
+
+@pytest.fixture
+def simulator() -> Any:
+    with running_simulator() as running:
+        yield running
+
+
+def test_a_gateway_is_asked_about_one_of_its_cards(
+    administrator: Caller, redis: Redis, simulator: RunningSimulator
+) -> None:
+    gateway = GatewayFactory.create(base_url=f"http://127.0.0.1:{simulator.port}/c/northwind")
+    card = CardFactory.create(carrier=gateway.carrier)
+    redis.set(keys.limit(gateway.pk), 1)
+
+    found = administrator.post(f"gateways/{gateway.pk}/test-call").json()
+
+    assert 0 <= found.pop("duration_ms") < 5000
+    assert found == {"gateway_id": gateway.pk, "iccid": card.iccid, "has_answered": True, "trouble": ""}
+    assert redis.zcard(keys.slots(gateway.pk)) == 0
+    assert Operation.objects.get().action == "called"
+
+
+def test_a_call_takes_its_turn_among_the_calls_a_second(
+    administrator: Caller, redis: Redis, simulator: RunningSimulator
+) -> None:
+    gateway = GatewayFactory.create(
+        base_url=f"http://127.0.0.1:{simulator.port}/c/northwind", calls_per_second=1, is_enabled=False
+    )
+    CardFactory.create(carrier=gateway.carrier)
+    redis.set(keys.limit(gateway.pk), 1)
+
+    first, second = (administrator.post(f"gateways/{gateway.pk}/test-call") for _ in range(2))
+
+    assert (first.status_code, code_of(second)) == (200, (409, "gateway_busy"))
+    assert len(simulator.calls()) == 1
+    assert redis.zcard(keys.slots(gateway.pk)) == 0
+
+
+def test_a_gateway_that_does_not_answer_is_told_without_secrets(administrator: Caller, redis: Redis) -> None:
+    gateway = GatewayFactory.create()
+    CardFactory.create(carrier=gateway.carrier)
+    redis.set(keys.limit(gateway.pk), 1)
+
+    answer = administrator.post(f"gateways/{gateway.pk}/test-call")
+
+    assert (answer.status_code, answer.json()["has_answered"]) == (200, False)
+    assert answer.json()["trouble"]
+    assert SECRET not in answer.content.decode()
+
+
+def test_a_call_that_cannot_be_made(administrator: Caller) -> None:
+    gateway = GatewayFactory.create()
+    path = f"gateways/{gateway.pk}/test-call"
+
+    assert code_of(administrator.post(path)) == (409, "gateway_without_cards")
+    CardFactory.create(carrier=gateway.carrier)
+    # Nothing has published its limit: it is closed.
+    assert code_of(administrator.post(path)) == (409, "gateway_busy")
+    assert code_of(administrator.post("gateways/0/test-call")) == (404, "gateway_not_found")
+    assert code_of(Caller.of("viewer").post(path)) == (403, "permission_denied")
+    assert not Operation.objects.exists()
+
+
+def test_credentials_are_for_administrators_to_write(operator: Caller) -> None:
+    gateway = GatewayFactory.create()
+    before = credentials_of(gateway)
+    refused = (403, "secrets_are_for_administrators")
+
+    assert code_of(operator.put(f"gateways/{gateway.pk}", {"credentials": NEW, "name": "x"})) == refused
+    assert code_of(operator.post("gateways", body(CarrierFactory.create()))) == refused
+    assert (Gateway.objects.get().name, credentials_of(gateway)) == (gateway.name, before)
+    assert not Operation.objects.exists()
+
+    assert operator.put(f"gateways/{gateway.pk}", {"name": "x"}).status_code == 200
+    assert credentials_of(gateway) == before
+
+
+@pytest.mark.django_db
+def test_the_admin_shows_operators_no_field_for_credentials_and_no_way_to_make_a_gateway(
+    client: Client,
+) -> None:
+    gateway = GatewayFactory.create()
+    shown = {}
+    for role in ("administrator", "operator"):
+        client.force_login(UserFactory.create(role=role, is_staff=True))
+        page = client.get(f"/admin/carriers/gateway/{gateway.pk}/change/")
+        assert page.status_code == 200
+        shown[role] = (
+            b'name="credentials"' in page.content,
+            client.get("/admin/carriers/gateway/add/").status_code,
+        )
+
+    assert shown == {"administrator": (True, 200), "operator": (False, 403)}

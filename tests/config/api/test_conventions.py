@@ -1,0 +1,213 @@
+"""What every path of the API has in common, shown with polling configs."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from accounts.conf import AccountsSettings
+from accounts.models import ApiToken
+from audit.models import Operation
+from polling.models import PollingConfig
+from tests.config.api.test_access import ROW, TABLE
+from tests.support.api_calls import Caller, code_of, fields_refused
+
+BODY = {"name": "Night", "priority": 5}
+
+
+@pytest.fixture
+def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr("accounts.api.throttling.for_web", away)
+
+
+def test_requests_are_counted_and_the_answer_says_what_is_left(operator: Caller, settings: Settings) -> None:
+    settings.ACCOUNTS = AccountsSettings(reads_per_minute=2, writes_per_minute=1)
+
+    first, second, third = (operator.get("polling-configs") for _ in range(3))
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first["RateLimit-Policy"] == '"reads";q=2;w=60'
+    assert first["RateLimit"].startswith('"reads";r=1;t=')
+    assert code_of(third) == (429, "rate_limited")
+    assert third["RateLimit"].startswith('"reads";r=0;t=')
+    assert 1 <= int(third["Retry-After"]) <= 30
+    # Writes, and other users, have turns of their own.
+    assert operator.post("polling-configs", BODY).status_code == 201
+    assert Caller.of("operator").get("polling-configs").status_code == 200
+
+
+def test_a_write_beyond_the_limit_changes_nothing(operator: Caller, settings: Settings) -> None:
+    settings.ACCOUNTS = AccountsSettings(writes_per_minute=1)
+    operator.post("polling-configs", BODY)
+
+    refused = operator.post("polling-configs", {**BODY, "name": "Day"})
+
+    assert code_of(refused) == (429, "rate_limited")
+    assert [config.name for config in PollingConfig.objects.all()] == ["Night"]
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_without_redis_reads_are_let_through_and_writes_refused(operator: Caller) -> None:
+    read = operator.get("polling-configs")
+    written = operator.post("polling-configs", BODY)
+
+    assert (read.status_code, "RateLimit" in read) == (200, False)
+    assert code_of(written) == (503, "rate_limit_unavailable")
+    assert written["Retry-After"] == "5"
+    assert not PollingConfig.objects.exists()
+
+
+def test_a_token_that_may_only_read_writes_nothing(operator: Caller) -> None:
+    reader = Caller(operator.user, scope=ApiToken.Scope.READ)
+
+    assert reader.get("polling-configs").status_code == 200
+    assert code_of(reader.post("polling-configs", BODY)) == (403, "token_only_reads")
+    assert not PollingConfig.objects.exists()
+
+
+@pytest.mark.parametrize(("body", "code"), [
+    (b"{", "parse_error"),
+    (b"[]", "parse_error"),
+    (b'"x"', "parse_error"),
+    (b"[" * 100_000, "parse_error"),
+    (b'{"name": NaN}', "parse_error"),
+    (b'{"name": "\\ud800"}', "parse_error"),
+    (b"\xff\xfe", "parse_error"),
+    (b'{"priority": 1' + b"0" * 400 + b"}", "parse_error"),
+])  # fmt: skip
+def test_a_body_that_is_no_object_is_refused(operator: Caller, body: bytes, code: str) -> None:
+    assert code_of(operator.post("polling-configs", body)) == (400, code)
+
+
+def test_a_body_is_bounded_and_json(operator: Caller) -> None:
+    large = b'{"description": "' + b"x" * 2_000_000 + b'"}'
+
+    assert code_of(operator.post("polling-configs", large)) == (413, "body_too_large")
+    form = operator.post("polling-configs", b"name=x", Content_Type="application/x-www-form-urlencoded")
+    assert code_of(form) == (415, "unsupported_media_type")
+    assert not PollingConfig.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["post", "options", "trace", "propfind"])
+def test_a_method_that_is_not_listed_is_a_problem(operator: Caller, method: str) -> None:
+    config = PollingConfig.objects.create(name="Day", priority=1)
+
+    answer = operator.send(method, f"polling-configs/{config.pk}")
+
+    assert code_of(answer) == (405, "method_not_allowed")
+    assert {"GET", "PUT", "PATCH", "DELETE"} <= set(answer["Allow"].split(", "))
+
+
+@pytest.mark.parametrize("pk", ["0", "999", "9" * 18, "9" * 30, "-1", "x", "1.5", "%00"])
+def test_an_id_that_nobody_has_is_not_there(operator: Caller, pk: str) -> None:
+    assert operator.get(f"polling-configs/{pk}").status_code == 404
+
+
+@pytest.mark.parametrize(("query", "field"), [
+    ({"page": 0}, "page"), ({"page": "x"}, "page"), ({"page": 10**30}, "page"), ({"page": "\x00"}, "page"),
+    ({"page_size": 501}, "page_size"), ({"page_size": 0}, "page_size"), ({"cursor": "x"}, "cursor"),
+    ({"status": ""}, "status"), ({"carrier_id": 1.5}, "carrier_id"), ({"x\x00": 1}, "x\x00"),
+])  # fmt: skip
+def test_a_query_that_makes_no_sense_is_refused_by_name(
+    operator: Caller, query: dict[str, Any], field: str
+) -> None:
+    assert list(fields_refused(operator.get("polling-configs", **query))) == [field]
+
+
+def test_pages_lead_to_each_other(operator: Caller) -> None:
+    for number in range(5):
+        PollingConfig.objects.create(name=f"{number}", priority=number)
+
+    first = operator.get("polling-configs", page_size=2).json()
+    second = operator.get("polling-configs", page_size=2, page=2).json()
+    beyond = operator.get("polling-configs", page_size=2, page=9).json()
+
+    assert [one["name"] for one in first["results"]] == ["0", "1"]
+    assert (first["count"], first["previous"]) == (5, None)
+    assert first["next"].endswith("/api/v1/polling-configs?page=2&page_size=2")
+    assert [one["name"] for one in second["results"]] == ["2", "3"]
+    assert second["previous"].endswith("/api/v1/polling-configs?page_size=2")
+    assert (beyond["results"], beyond["next"]) == ([], None)
+    assert beyond["previous"].endswith("page=3&page_size=2")
+
+
+def test_a_session_writes_with_a_csrf_token_only(operator: Caller) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(operator.user)
+
+    answer = client.post("/api/v1/polling-configs", BODY, content_type="application/json")
+
+    assert code_of(answer) == (403, "permission_denied")
+    assert not PollingConfig.objects.exists()
+
+
+def test_people_who_are_signed_in_can_browse(operator: Caller) -> None:
+    PollingConfig.objects.create(name="Day", priority=1)
+    client = Client()
+    client.force_login(operator.user)
+
+    listed = [path for path, method in TABLE if method == "GET" and str(ROW) not in path]
+    assert len(listed) > 10
+    for path in (f"polling-configs/{PollingConfig.objects.get().pk}", *listed):
+        page = client.get(f"/api/v1/{path}", headers={"Accept": "text/html"})
+        # Status wants an id, and users are not an operator's: refusals are problems, to people as well.
+        wanted = {200: "text/html; charset=utf-8"}.get(page.status_code, "application/problem+json")
+        assert page.status_code in {200, 400, 403}, path
+        assert page["Content-Type"] == wanted, path
+
+
+def test_what_somebody_else_made_meanwhile_is_a_conflict(
+    operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polling.api.config_fields import PollingConfigSerializer
+
+    PollingConfig.objects.create(name="Night", priority=1)
+    # As if the other one were made after the look, and before the write.
+    monkeypatch.setattr(
+        PollingConfigSerializer.Meta, "extra_kwargs", {"name": {"validators": []}}, raising=False
+    )
+
+    answer = operator.post("polling-configs", BODY)
+
+    assert code_of(answer) == (409, "conflict")
+    assert not Operation.objects.exists()
+
+
+def test_a_body_in_chunks_is_refused_and_not_taken_for_none(operator: Caller) -> None:
+    answer = Client().generic(
+        "PUT",
+        "/api/v1/polling-concurrency/carddata",
+        b"",
+        content_type="application/json",
+        # As a web server hands over what comes in chunks.
+        CONTENT_LENGTH="",
+        headers={**operator._headers, "Transfer-Encoding": "chunked"},
+    )
+
+    assert code_of(answer) == (411, "length_required")
+
+
+def test_whoever_is_denied_is_counted_as_well(redis: Redis, settings: Settings, db: None) -> None:
+    settings.ACCOUNTS = AccountsSettings(reads_per_minute=2)
+    viewer = Caller.of("viewer")
+
+    answers = [viewer.get("users") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 429]
+    assert answers[0]["RateLimit-Policy"] == '"reads";q=2;w=60'
+
+
+@pytest.mark.parametrize(("path", "name"), [
+    ("agents", "parent_id"), ("operations", "actor_id"), ("gateways", "carrier_id"), ("api-tokens", "user_id"),
+])  # fmt: skip
+@pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "99999999999999999999999"])
+def test_a_number_that_no_row_can_have_is_refused_by_name(
+    administrator: Caller, path: str, name: str, number: str
+) -> None:
+    assert list(fields_refused(administrator.get(path, **{name: number}))) == [name]

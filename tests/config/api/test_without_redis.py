@@ -1,0 +1,91 @@
+"""Redis is frozen: it takes connections and never answers. Every request is answered all the same, and soon."""
+
+import time
+
+import pytest
+from django.urls import resolve
+from redis import Redis
+
+from accounts.api.throttling import OpenRequestRate
+from polling.models import ConcurrencyLimit, PollingConfig
+from tests.config.api.test_access import SAFE, TABLE
+from tests.factories import CardFactory, GatewayFactory
+from tests.support.api_calls import Caller, code_of
+
+LONGEST_SECONDS = 1.5
+# What only Redis knows.
+STATISTICS = {"polling-stats", "polling-stats/queues", "polling-stats/tasks", "polling-stats/init-progress"}
+
+
+def is_open(path: str) -> bool:
+    """Whether PostgreSQL limits it, so that it is let through: its own tests say what happens then."""
+    view = resolve(f"/api/v1/{path}").func
+    throttles = getattr(view, "view_class", getattr(view, "cls", None)).throttle_classes  # type: ignore[union-attr]
+    return OpenRequestRate in throttles
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("frozen_redis")
+def test_reads_are_answered_writes_are_refused_and_nobody_waits() -> None:
+    administrator = Caller.of("administrator")
+    slow, wrong = [], []
+
+    for path, method in TABLE:
+        if method not in SAFE and is_open(path):
+            continue
+        started = time.perf_counter()
+        answer = administrator.send(method.lower(), path)
+        if (taken := time.perf_counter() - started) > LONGEST_SECONDS:
+            slow.append((method, path, taken))
+        expected = (
+            (503, "rate_limit_unavailable")
+            if method not in SAFE
+            else (503, "redis_unavailable")
+            if path in STATISTICS
+            else None
+        )
+        if expected is None and answer.status_code in {200, 400, 404}:
+            continue
+        if expected is None or code_of(answer) != expected or answer["Retry-After"] != "5":
+            wrong.append((method, path, answer.content))
+
+    assert (slow, wrong) == ([], [])
+    assert not PollingConfig.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("redis")
+def test_a_limit_that_was_changed_while_redis_went_away_is_kept_for_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = GatewayFactory.create()
+    operator = Caller.of("operator")
+    for module in ("polling.schedule.limits", "carriers.limits", "polling.api.concurrency"):
+        monkeypatch.setattr(f"{module}.for_web", lambda: Redis(port=1))
+
+    changed = operator.put("polling-concurrency/carddata", {"max_concurrency": 7})
+    throttled = operator.put(f"gateways/{gateway.pk}", {"max_concurrency": 3})
+
+    assert (changed.status_code, throttled.status_code) == (200, 200)
+    assert changed.json() == {
+        "task_type": "carddata", "max_concurrency": 7, "current": None, "usage_percent": None, "holders": None,
+    }  # fmt: skip
+    assert ConcurrencyLimit.objects.get(task_type="carddata").max_concurrency == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("frozen_redis")
+def test_checks_are_asked_for_and_cancelled_all_the_same_and_nobody_waits() -> None:
+    operator = Caller.of("operator")
+    cards = [card.pk for card in CardFactory.create_batch(3)]
+    started = time.perf_counter()
+
+    made = operator.post("polling-manual-trigger/batch", {"card_ids": cards, "task_type": "carddata"})
+    asked_in = time.perf_counter() - started
+    trigger_id = made.json()["trigger_id"]
+    cancelled = operator.post("polling-manual-trigger/cancel", {"trigger_id": trigger_id})
+
+    assert (made.status_code, made.json()["accepted"]) == (202, 3)
+    assert (cancelled.status_code, cancelled.json()["cancelled"]) == (200, 3)
+    assert asked_in < LONGEST_SECONDS
+    assert time.perf_counter() - started - asked_in < LONGEST_SECONDS

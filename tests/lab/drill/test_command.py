@@ -1,0 +1,34 @@
+"""All drills together in short, through the command that an operator types."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.processes(seconds=200)
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (
+            sys.executable, "manage.py", "drill", "everything", "--seconds=60", "--every=4", "--cards=800", "--rate=25",
+            f"--seed={datetime.now(UTC).microsecond}", "--json",
+        ),
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
+        check=False, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+
+    print(done.stdout)
+    # What went wrong stands first; the logs of all processes come after it.
+    assert done.returncode == 0, done.stdout + done.stderr[:3000]
+    found = json.loads(done.stdout)
+    assert found["passed"]
+    # All promises but that of the pace, which needs a longer drill.
+    assert len(found["findings"]) == 15
+    # Each comes once before any comes again: which come in this minute depends on the seed.
+    assert len(found["blows"]) >= 11

@@ -1,0 +1,103 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from audit.models import Operation
+from polling.models import ClassCensus, Pause
+from tests.factories import CarrierFactory, ClassCensusFactory, GatewayFactory, PauseFactory
+from tests.support.api_calls import Caller, code_of, fields_refused
+
+
+def tomorrow() -> str:
+    return (timezone.now() + timedelta(days=1)).isoformat()
+
+
+def test_a_pause_is_made_read_and_ended(operator: Caller) -> None:
+    carrier = CarrierFactory.create()
+
+    made = operator.post("pauses", {"carrier_id": carrier.pk, "reason": "works", "until": tomorrow()})
+
+    assert made.status_code == 201, made.content
+    pause = Pause.objects.get()
+    shown = made.json()
+    assert (shown["task_type"], shown["carrier_id"], shown["gateway_id"]) == (None, carrier.pk, None)
+    assert (shown["reason"], shown["owner"], shown["owner_id"]) == (
+        "works", operator.user.username, operator.user.pk,
+    )  # fmt: skip
+    assert operator.get("pauses").json()["results"] == [shown]
+
+    assert operator.delete(f"pauses/{pause.pk}").status_code == 204
+    assert not Pause.objects.exists()
+    assert [one.action for one in Operation.objects.order_by("id")] == ["created", "deleted"]
+
+
+def test_the_cards_of_a_pause_that_is_ended_are_planned_anew(operator: Caller) -> None:
+    census = ClassCensusFactory.create(carddata_interval=1800, realname_interval=60)
+    pause = PauseFactory.create(task_type="carddata")
+
+    operator.delete(f"pauses/{pause.pk}")
+
+    row = ClassCensus.objects.get(pk=census.pk)
+    assert (row.carddata_interval, row.realname_interval) == (0, 60)
+
+
+@pytest.mark.parametrize(("body", "field", "code"), [
+    ({"reason": "x"}, "until", "required"),
+    ({"reason": "", "until": None}, "reason", "blank"),
+    ({"task_type": "x"}, "task_type", "invalid_choice"),
+    ({"gateway_id": 999_999}, "gateway_id", "does_not_exist"),
+    ({"until": "yesterday"}, "until", "invalid"),
+    ({"until": "0001-01-01T00:00:00+14:00"}, "until", "overflow"),
+    ({"until": "2020-01-01T00:00:00Z"}, "until", "invalid"),
+    ({"until": "2999-01-01T00:00:00Z"}, "until", "invalid"),
+    ({"owner_id": 1}, "owner_id", "read_only"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused_by_name(
+    operator: Caller, body: dict[str, Any], field: str, code: str
+) -> None:
+    whole = {"task_type": "carddata", "reason": "x", "until": tomorrow()}
+    sent = body if code == "required" else {**whole, **body}
+
+    refused = fields_refused(operator.post("pauses", sent))
+
+    assert refused[field] == code
+    assert not Pause.objects.exists()
+
+
+def test_a_pause_is_of_one_thing(operator: Caller) -> None:
+    gateway = GatewayFactory.create()
+    both = {"gateway_id": gateway.pk, "carrier_id": gateway.carrier_id}
+
+    for of in ({}, both, {**both, "task_type": "carddata"}):
+        answer = operator.post("pauses", {**of, "reason": "x", "until": tomorrow()})
+        assert fields_refused(answer) == {"task_type": "not_of_one_thing"}
+
+
+def test_the_list_is_filtered(viewer: Caller) -> None:
+    gateway = GatewayFactory.create()
+    over = PauseFactory.create(until=timezone.now() - timedelta(hours=1))
+    of_gateway = PauseFactory.create(task_type="", gateway=gateway)
+    of_carrier = PauseFactory.create(task_type="", carrier=gateway.carrier)
+
+    def found(**query: Any) -> set[int]:
+        return {one["id"] for one in viewer.get("pauses", **query).json()["results"]}
+
+    assert found(in_force="true") == {of_gateway.pk, of_carrier.pk}
+    assert found(in_force="false") == {over.pk}
+    assert found(gateway_id=gateway.pk) == {of_gateway.pk}
+    assert found(carrier_id=gateway.carrier_id, in_force="true") == {of_carrier.pk}
+    assert found(task_type="carddata") == {over.pk}
+
+
+@pytest.mark.parametrize("role", ["viewer", "agent", None])
+def test_others_change_nothing(redis: object, db: None, role: str | None) -> None:
+    pause = PauseFactory.create()
+    stranger = Caller.of(role)
+
+    made = stranger.post("pauses", {"task_type": "carddata", "reason": "x", "until": tomorrow()})
+    ended = stranger.delete(f"pauses/{pause.pk}")
+
+    assert code_of(made) == code_of(ended) == (403, "permission_denied")
+    assert list(Pause.objects.all()) == [pause]

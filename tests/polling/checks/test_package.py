@@ -1,0 +1,239 @@
+"""Packages: usage is held against the quota, and a suspension is proposed once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from redis import Redis
+
+from cards import quota_judging, subscriptions, suspension_proposals
+from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
+from cards.subscriptions import Owner
+from polling.engine.loop import Drain
+from polling.engine.runtime import WorkerRuntime
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from tests.factories import (
+    AgentFactory,
+    CardFactory,
+    DeviceFactory,
+    ExemptionFactory,
+    PlanFactory,
+    SubscriptionFactory,
+)
+from tests.support.draining import drain
+from tests.support.quota import states, subscription
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+TYPE = "package"
+
+
+@pytest.fixture(autouse=True)
+def no_gateways(ready_to_drain: None) -> None:
+    """Without a gateway nothing but this check can be made."""
+
+
+def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    rows = [subscription(used) for used in ("949.999", "950", "1000", "1000.001")]
+
+    drain(redis, runtime)
+
+    assert states() == ["normal", "near", "near", "over"]
+    order = ServiceOrder.objects.get()
+    over = rows[3]
+    assert (order.card_id, order.subscription_id) == (over.card_id, over.pk)
+    assert (order.action, order.reason, order.status) == ("suspend", "quota", "proposed")
+    assert (order.cycle_start, order.quota_version) == (over.period_start, 1)
+    assert order.evidence == {"used_mb": "1000.001", "allowance_mb": "1000.000", "auto_suspend": "shadow"}
+    assert CheckState.objects.filter(type=TYPE, failures=0, checked_at__isnull=False).count() == 4
+    assert redis.hget(keys.stats(TYPE), "success") == "4"
+
+
+def test_one_order_however_often_it_is_found(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("1200")
+    for _ in range(3):
+        drain(redis, runtime)
+        redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+
+    assert ServiceOrder.objects.count() == 1
+    first = Subscription.objects.get().judged_at
+    drain(redis, runtime)
+    # A subscription whose state stays rests.
+    assert Subscription.objects.get().judged_at == first
+
+
+def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    row = subscription("5000")
+    drain(redis, runtime)
+    ServiceOrder.objects.update(status="failed", ended_at=timezone.now())
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, runtime)
+    assert sorted(ServiceOrder.objects.values_list("status", flat=True)) == ["failed", "proposed"]
+
+    ServiceOrder.objects.filter(status="proposed").update(status="confirmed", ended_at=timezone.now())
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, runtime)
+    assert ServiceOrder.objects.count() == 2
+    Subscription.objects.update(quota_version=2)
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, runtime)
+    assert ServiceOrder.objects.get(status="proposed").quota_version == 2
+
+
+def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_cancelled(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    old, topped_up, fine = (subscription(used) for used in ("1200", "1200", "1200"))
+    drain(redis, runtime)
+    assert ServiceOrder.objects.count() == 3
+    ServiceOrder.objects.filter(card=old.card_id).update(cycle_start=old.period_start - timedelta(days=31))
+    Subscription.objects.filter(pk=topped_up.pk).update(quota_version=2)
+    Subscription.objects.filter(pk=fine.pk).update(used_mb=10)
+    for row in (old, topped_up, fine):
+        redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+
+    drain(redis, runtime)
+
+    proposed = ServiceOrder.objects.filter(status="proposed").values_list(
+        "card", "cycle_start", "quota_version"
+    )
+    assert set(proposed) == {(old.card_id, old.period_start, 1), (topped_up.card_id, old.period_start, 2)}
+    cancelled = ServiceOrder.objects.filter(status="cancelled", ended_at__isnull=False)
+    assert set(cancelled.values_list("card", flat=True)) == {old.card_id, topped_up.card_id, fine.card_id}
+    assert all("no longer over" in order.error for order in cancelled)
+
+
+def test_batches_that_share_devices_judge_one_after_the_other(redis: Redis) -> None:
+    devices = [DeviceFactory.create() for _ in range(3)]
+    inside = [CardFactory.create_batch(2, device=device) for device in devices]
+    for device in devices:
+        subscription("1001", card=None, device=device)
+    halves = [[cards[half].pk for cards in inside] for half in (0, 1)]
+
+    def check(cards: list[int]) -> None:
+        try:
+            for version in range(2, 12):
+                Subscription.objects.update(quota_version=version)
+                with transaction.atomic():
+                    now = timezone.now()
+                    judged = quota_judging.judge(cards, now=now)
+                    quota_judging.store(judged.values(), now=now)
+                    suspension_proposals.review(judged, now=now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(check, halves))
+
+    assert states() == ["over"] * 3
+    assert ServiceOrder.objects.filter(status="proposed").count() == 6
+
+
+def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, runtime: WorkerRuntime) -> None:
+    ended, replaced = subscription("1200"), subscription("1200")
+    drain(redis, runtime)
+
+    subscriptions.end([ended.pk], now=timezone.now())
+    card = Card.objects.get(pk=replaced.card_id or 0)
+    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=timezone.now())
+
+    orders = ServiceOrder.objects.values_list("status", "error")
+    assert list(orders) == [("cancelled", "the plan has ended")] * 2
+    # Judged by who had read it before: there is nothing to judge.
+    with transaction.atomic():
+        assert quota_judging.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
+
+
+def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, runtime: WorkerRuntime) -> None:
+    rows = [subscription("1200") for _ in range(4)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE cards_serviceorder ADD CONSTRAINT refused CHECK (card_id <> {rows[2].card_id})"
+        )
+    try:
+        drain(redis, runtime)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE cards_serviceorder DROP CONSTRAINT refused")
+
+    assert ServiceOrder.objects.count() == 3
+    state = CheckState.objects.get(card=rows[2].card_id, type=TYPE)
+    assert (state.failures, state.error) == (1, "what was found of the card cannot be stored")
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["3", "1"]
+
+
+def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    main = subscription("1400", virtual_quota_mb=900)
+    SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=600, used_mb=0)
+    ended = datetime(2026, 2, 1, tzinfo=UTC)
+    SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=9000, ends_at=ended)
+
+    drain(redis, runtime)
+    # 1,400 of 900 + 600.
+    assert states()[0] == "normal"
+    Subscription.objects.filter(card=main.card, kind="main").update(used_mb="1500.001")
+    redis.zadd(keys.queue(TYPE), {str(main.card_id): 1})
+    drain(redis, runtime)
+
+    assert states()[0] == "over"
+
+
+def test_all_cards_of_a_device_are_suspended_but_those_on_a_plan_of_their_own(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    device = DeviceFactory.create()
+    subscription("1001", card=None, device=device)
+    inside = CardFactory.create_batch(3, device=device)
+    SubscriptionFactory.create(card=inside[2])
+
+    drain(redis, runtime)
+
+    assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside[:2]}
+    assert states() == ["over", "normal"]
+
+
+def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_device_was_checked(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    device = DeviceFactory.create()
+    subscription("1001", card=None, device=device)
+    inside = CardFactory.create_batch(2, device=device)
+    for fields in ({"status": 2}, {"enable_polling": False}, {"deleted_at": timezone.now()}):
+        CardFactory.create(device=device, **fields)
+    Seeding(redis).run()
+    redis.zadd(keys.queue(TYPE), {str(inside[1].pk): redis.time()[0] + 900})
+
+    Drain(redis, runtime, Random(1)).run()
+
+    assert CheckState.objects.get(type=TYPE).card_id == inside[0].pk
+    assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside}
+
+
+def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    subscription("1001", card=CardFactory.create(network_status="stopped"))
+    subscription("1001", plan=PlanFactory.create(auto_suspend=Plan.AutoSuspend.OFF))
+    above = AgentFactory.create()
+    below = subscription("1001", card=CardFactory.create(agent=AgentFactory.create(parent=above)))
+    later = timezone.now() + timedelta(days=1)
+    ExemptionFactory.create(card=None, agent=above, expires_at=later)
+    exempt = subscription("1001")
+    ExemptionFactory.create(card=exempt.card, expires_at=later)
+    expired = subscription("1001")
+    ExemptionFactory.create(card=expired.card, expires_at=timezone.now() - timedelta(days=1))
+
+    drain(redis, runtime)
+
+    assert states() == ["over"] * 5
+    assert below.card_id != expired.card_id
+    assert ServiceOrder.objects.get().card_id == expired.card_id

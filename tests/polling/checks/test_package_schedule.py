@@ -1,0 +1,106 @@
+"""When a card is held against its plan: periods, plans and usage that change."""
+
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import cast
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from cards import subscriptions
+from cards.models import Card, CardUsage, CheckState, ServiceOrder, Subscription
+from cards.subscriptions import Owner
+from lab.simulator.remote import RunningSimulator
+from polling.engine.loop import Drain
+from polling.engine.runtime import WorkerRuntime
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from tests.factories import (
+    CardFactory,
+    PauseFactory,
+    PlanFactory,
+    SubscriptionFactory,
+)
+from tests.support.draining import drain, gateway
+from tests.support.quota import states, subscription
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+TYPE = "package"
+
+
+def test_a_new_period_begins_with_nothing_used(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("1001", state="over")
+    Subscription.objects.update(period_start=row.period_start - timedelta(days=40))
+
+    drain(redis, runtime)
+
+    assert states() == ["normal"]
+    assert not ServiceOrder.objects.exists()
+
+
+def test_a_card_whose_plan_ends_leaves_the_schedule_and_one_that_gets_a_plan_is_judged_at_once(
+    redis: Redis, runtime: WorkerRuntime
+) -> None:
+    ending, card = subscription("10"), CardFactory.create()
+    Seeding(redis).run()
+    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(ending.card_id)]
+
+    subscriptions.end([ending.pk], now=timezone.now())
+    subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=timezone.now())
+
+    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(card.pk)]
+    assert Drain(redis, runtime, Random(1)).run() > 0
+    assert CheckState.objects.filter(type=TYPE).get().card_id == card.pk
+
+
+def test_more_quota_is_judged_at_once(redis: Redis, runtime: WorkerRuntime) -> None:
+    subscription("1001")
+    drain(redis, runtime)
+    assert states() == ["over"]
+
+    card = Card.objects.get()
+    subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=timezone.now(), ends_at=None)
+    Drain(redis, runtime, Random(1)).run()
+
+    assert states()[0] == "normal"
+
+
+def test_more_usage_hastens_the_check_and_the_same_reading_does_not(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    SubscriptionFactory.create(card=card, starts_at=timezone.now() - timedelta(days=400))
+    drain(redis, runtime)
+    usage = CardUsage.objects.get()
+
+    def due_in() -> float:
+        return cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
+
+    def read_again(counter_before: Decimal) -> None:
+        CardUsage.objects.update(raw_mb=counter_before, used_mb=counter_before)
+        redis.zadd(keys.queue("carddata"), {str(card.pk): 1})
+        redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 900})
+        Drain(redis, runtime, Random(1)).run()
+
+    # The counter has not grown since: there is nothing to judge.
+    read_again(usage.raw_mb + 1)
+    assert 800 < due_in() < 1000
+    read_again(Decimal(1))
+    # It was, or will be in a moment.
+    assert due_in() < 6 or due_in() > 1500
+
+
+def test_a_paused_check_and_a_card_that_lost_its_plan_meanwhile(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("1001")
+    PauseFactory.create(task_type=TYPE)
+
+    drain(redis, runtime)
+    assert not CheckState.objects.exists()
+
+    Subscription.objects.filter(pk=row.pk).update(ends_at=timezone.now())
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    Drain(redis, runtime, Random(1)).run()
+    assert redis.zcard(keys.queue(TYPE)) == 0

@@ -1,0 +1,178 @@
+"""What plans, devices and pauses change when cards are checked for real."""
+
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, cast
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import Card, CardUsage, CheckState, Subscription
+from lab.simulator.remote import RunningSimulator
+from polling.engine.loop import Drain
+from polling.engine.runtime import WorkerRuntime
+from polling.models import ClassCensus, Pause
+from polling.planning import pauses
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from tests.factories import (
+    CardFactory,
+    CarrierFactory,
+    DeviceFactory,
+    GatewayFactory,
+    SubscriptionFactory,
+    UserFactory,
+)
+from tests.support.draining import TYPE, drain, gateway
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+def test_a_first_reading_and_what_is_added_later_count_on_the_plan(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    old = SubscriptionFactory.create(card=card)
+
+    drain(redis, runtime)
+    usage, counted = CardUsage.objects.get(), Subscription.objects.get()
+    assert counted.pk == old.pk
+    assert counted.used_mb == usage.used_mb > 0
+
+    half = (usage.raw_mb / 2).quantize(Decimal("0.001"))
+    before = usage.measured_at - timedelta(minutes=1)
+    CardUsage.objects.update(used_mb=half, raw_mb=half, measured_at=before)
+    redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
+    drain(redis, runtime)
+
+    assert Subscription.objects.get().used_mb - counted.used_mb == CardUsage.objects.get().used_mb - half
+
+
+def test_a_plan_of_today_begins_with_what_is_used_from_now_on(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    SubscriptionFactory.create(starts_at=timezone.now())
+
+    drain(redis, runtime)
+
+    assert CardUsage.objects.get().used_mb > 0
+    assert Subscription.objects.get().used_mb == 0
+
+
+def test_all_cards_of_a_device_count_on_what_they_share(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    device = DeviceFactory.create()
+    SubscriptionFactory.create(card=None, device=device)
+    for _ in range(3):
+        CardFactory.create(device=device)
+
+    drain(redis, runtime)
+
+    assert Subscription.objects.get().used_mb == sum(usage.used_mb for usage in CardUsage.objects.all())
+
+
+@pytest.mark.parametrize("what", ["task_type", "carrier", "gateway"])
+def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
+) -> None:
+    one = gateway(simulator)
+    paused = CardFactory.create()
+    other_carrier = CarrierFactory.create(code="bluepeak", name="Bluepeak")
+    gateway(simulator, carrier=other_carrier, name="other")
+    other = CardFactory.create(carrier=other_carrier)
+    paused_one: dict[str, Any] = {"task_type": TYPE, "carrier": one.carrier, "gateway": one}
+    until = timezone.now() + timedelta(hours=2)
+    Pause.objects.create(**{what: paused_one[what]}, reason="works", owner=UserFactory.create(), until=until)
+
+    drain(redis, runtime)
+
+    assert not CheckState.objects.filter(card=paused).exists()
+    assert CheckState.objects.filter(card=other).exists() is (what != "task_type")
+    seconds = cast(float, redis.zscore(keys.queue(TYPE), str(paused.pk))) - redis.time()[0]
+    assert seconds >= 7190
+    counted = redis.hgetall(keys.stats(TYPE))
+    assert int(counted.get("failed", 0)) == 0
+    assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    cards = [CardFactory.create().pk for _ in range(20)]
+    until = timezone.now() + timedelta(days=7)
+    pause = Pause.objects.create(
+        task_type=TYPE, reason="works", owner=UserFactory.create(), created_at=timezone.now(), until=until
+    )
+    drain(redis, runtime)
+    seconds = [cast(float, redis.zscore(keys.queue(TYPE), str(pk))) - redis.time()[0] for pk in cards]
+    week = 7 * 86_400
+    # When it ends by itself they do not come at the same moment.
+    assert week - 10 <= min(seconds) < max(seconds) - 20 <= week + 50
+
+    pauses.end([pause])
+    pause.delete()
+    assert Replanning(redis).run() == 20
+    Drain(redis, runtime, Random(1)).run()
+
+    assert CheckState.objects.filter(checked_at__isnull=False).count() == 20
+
+
+def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
+    one, other = CardFactory.create(), CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
+    Seeding(redis).run()
+    owner, until = UserFactory.create(), timezone.now() + timedelta(days=7)
+
+    def ended(**what: Any) -> list[int]:
+        """The carriers whose cards are planned anew."""
+        before = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
+        pauses.end([Pause(reason="x", owner=owner, until=until, **what)])
+        after = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
+        ClassCensus.objects.update(carddata_interval=1800)
+        return sorted(carrier for carrier in before if after[carrier] != before[carrier])
+
+    assert ended(carrier=one.carrier) == [one.carrier_id]
+    assert ended(gateway=GatewayFactory.create(carrier=other.carrier)) == [other.carrier_id]
+    assert ended(task_type=TYPE) == sorted([one.carrier_id, other.carrier_id])
+    assert ended(task_type="realname") == ended(task_type="stop_start") == []
+
+
+def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    CardFactory.create()
+    owner, now = UserFactory.create(), timezone.now()
+    for begin, end in ((-2, -1), (1, 2)):
+        Pause.objects.create(
+            task_type=TYPE,
+            reason="works",
+            owner=owner,
+            created_at=now + timedelta(hours=begin),
+            until=now + timedelta(hours=end),
+        )
+
+    drain(redis, runtime)
+
+    assert CheckState.objects.get().failures == 0
+
+
+def test_each_walk_counts_the_cards_of_each_class(redis: Redis) -> None:
+    cards = [CardFactory.create() for _ in range(3)]
+    CardFactory.create(deleted_at=timezone.now())
+    Seeding(redis).run()
+    assert list(ClassCensus.objects.values_list("carrier", "status", "enable_polling", "cards")) == [
+        (cards[0].carrier_id, Card.Status.ACTIVATED, True, 3)
+    ]
+
+    Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
+    Seeding(redis).run()
+
+    assert sorted(ClassCensus.objects.values_list("enable_polling", "cards")) == [(False, 1), (True, 2)]

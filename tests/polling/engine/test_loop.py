@@ -1,0 +1,232 @@
+"""The loop with real servers: planned, claimed, asked, recorded, settled."""
+
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import cast
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import Card, CardUsage, CheckState, UsageRecord
+from lab.demo.carriers import ensure_carriers
+from lab.demo.fleet import generate
+from lab.simulator.remote import RunningSimulator
+from polling.checks import data_usage
+from polling.engine.loop import Drain
+from polling.engine.runtime import WorkerRuntime
+from polling.models import ConcurrencyLimit, PollingConfig
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.schedule import keys, limits
+from tests.factories import CardFactory, GatewayFactory
+from tests.support.draining import TYPE, drain, gateway
+from tests.support.gateway import SECRET
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    carriers = ensure_carriers(simulator_url=simulator.url, secret=SECRET)
+    generate(1500, seed=3, now=timezone.now(), carriers=carriers)
+
+    drain(redis, runtime)
+
+    polled = Card.objects.present().filter(enable_polling=True)
+    # Suspended ones were read less than six hours ago.
+    activated = polled.filter(status=Card.Status.ACTIVATED).exclude(network_status="stopped")
+    industry = polled.filter(status=Card.Status.DISTRIBUTED, category="industry")
+    records = UsageRecord.objects.all()
+    assert len(records) == activated.count() + industry.count()
+    iccids = dict(Card.objects.values_list("id", "iccid"))
+    for record in records:
+        truth = simulator.truth(iccids[record.card_id], record.measured_at)
+        assert str(record.raw_mb) == truth["used_mb"]
+    assert redis.hget(keys.stats(TYPE), "success") == str(len(records))
+    assert redis.hget(keys.stats(TYPE), "failed") == "0"
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.get(keys.current(TYPE)) == "0"
+
+
+def test_a_card_is_read_again_after_its_interval_and_not_before(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+
+    assert drain(redis, runtime) == 1
+    assert drain(redis, runtime) == 0
+
+    seconds = cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
+    assert 1800 * 0.9 - 10 <= seconds <= 1800 * 1.1 + 1
+
+
+def test_growth_between_two_readings_is_metered(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    drain(redis, runtime)
+    before = CardUsage.objects.get(card=card)
+    half = (before.raw_mb / 2).quantize(Decimal("0.001"))
+    CardUsage.objects.filter(card=card).update(
+        used_mb=half, raw_mb=half, measured_at=before.measured_at - timedelta(minutes=1)
+    )
+    redis.zadd(keys.queue(TYPE), {str(card.pk): 1})
+
+    drain(redis, runtime)
+
+    after = CardUsage.objects.get(card=card)
+    last = UsageRecord.objects.filter(card_id=card.pk).latest("id")
+    assert after.used_mb == after.raw_mb == last.used_mb
+    assert last.delta_mb == after.raw_mb - half
+
+
+def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create(iccid="89490000000000000001")
+
+    drain(redis, runtime)
+
+    state = CheckState.objects.get(card=card)
+    assert (state.failures, state.error, state.checked_at) == (1, "the gateway does not know the card", None)
+    assert redis.hgetall(keys.stats(TYPE))["failed"] == "1"
+    assert not CardUsage.objects.filter(card=card).exists()
+
+
+def test_a_gateway_in_trouble_changes_no_stored_value_and_is_asked_again_soon(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    simulator.fault(path="/c/northwind", kind="error")
+
+    drain(redis, runtime)
+
+    assert not CheckState.objects.exists()
+    assert not UsageRecord.objects.exists()
+    seconds = cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
+    assert 20 <= seconds <= 61
+
+
+@pytest.mark.parametrize("fields", [{"is_enabled": False}, {"paused_until": timezone.now() + timedelta(hours=1)},
+                                    {"is_default": False}])  # fmt: skip
+def test_no_call_goes_to_a_gateway_that_is_closed(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, fields: dict[str, object]
+) -> None:
+    gateway(simulator, **fields)
+    CardFactory.create()
+
+    drain(redis, runtime)
+
+    assert simulator.calls() == []
+    assert redis.exists(keys.stats(TYPE)) == 0
+
+
+def test_a_card_with_a_gateway_of_its_own_is_asked_there(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    GatewayFactory.create()
+    own = gateway(simulator, is_default=False)
+    CardFactory.create(gateway=own)
+
+    drain(redis, runtime)
+
+    assert len(simulator.calls()) == 1
+
+
+def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    kept, disabled, deleted = CardFactory.create(), CardFactory.create(), CardFactory.create()
+    Seeding(redis).run()
+    Card.objects.filter(pk=disabled.pk).update(enable_polling=False)
+    Card.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
+
+    Drain(redis, runtime, Random(1)).run()
+
+    assert [call["cards"] for call in simulator.calls()] == [[kept.iccid]]
+    assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(kept.pk)]
+
+
+def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    Seeding(redis).run()
+    PollingConfig.objects.update(is_enabled=False)
+    Drain(redis, runtime, Random(1)).run()
+    assert redis.zscore(keys.queue(TYPE), str(card.pk)) is None
+
+    PollingConfig.objects.update(is_enabled=True)
+    Replanning(redis).run()
+
+    assert redis.zscore(keys.queue(TYPE), str(card.pk)) is not None
+
+
+def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_there_are_seats(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator, batch_size=7)
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=3)
+    CardFactory.create_batch(100)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
+
+    drain(redis, runtime)
+
+    calls = simulator.calls()
+    assert sum(len(call["cards"]) for call in calls) == 100
+    assert max(len(call["cards"]) for call in calls) == 7
+    assert max(call["in_flight"] for call in calls) == 3
+
+
+def test_a_paused_type_claims_nothing(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    CardFactory.create()
+    ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=0)
+
+    assert drain(redis, runtime) == 0
+    assert redis.zcard(keys.queue(TYPE)) == 1
+
+
+def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+
+    def broken(*_: object, **__: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(data_usage, "_meter", broken)
+    with pytest.raises(OperationalError):
+        drain(redis, runtime)
+    monkeypatch.undo()
+    connection.close()
+
+    assert not CheckState.objects.exists()
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.exists(keys.stats(TYPE)) == 0
+    assert redis.get(keys.current(TYPE)) == "0"
+    assert drain(redis, runtime) == 1
+    assert CheckState.objects.get(card=card).checked_at is not None
+
+
+def test_limits_are_written_to_redis_and_a_type_without_a_row_is_closed(redis: Redis) -> None:
+    ConcurrencyLimit.objects.filter(task_type="package").delete()
+
+    limits.publish(redis)
+
+    found = {name: redis.get(keys.limit(name)) for name in ("realname", "carddata", "package", "stop_start")}
+    assert found == {"realname": "50", "carddata": "50", "package": "0", "stop_start": "20"}

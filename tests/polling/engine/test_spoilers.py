@@ -1,0 +1,197 @@
+"""One card, one answer or one gateway spoils things: what it touches, and what it does not."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from random import Random
+
+import pytest
+from django.db import OperationalError
+from redis import Redis
+
+from cards.models import CardUsage, CheckState
+from carriers.clients.base import (
+    CardError,
+    CardErrorCode,
+    GatewayAddress,
+    GatewayClient,
+    GatewayError,
+    RealName,
+    UsageReading,
+)
+from carriers.clients.registry import ADAPTERS
+from common.http.outgoing import Outgoing
+from polling.checks import data_usage
+from polling.engine.loop import Drain
+from polling.engine.runtime import WorkerRuntime
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from tests.factories import CardFactory, GatewayFactory
+from tests.support.draining import TYPE, drain
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+class Carrier(GatewayClient):
+    """A gateway by hand: it cannot answer calls with a spoiling card, and has an enormous value for some."""
+
+    calls: list[list[str]] = []
+    spoiling: set[str] = set()
+    enormous: set[str] = set()
+
+    def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
+        pass
+
+    @classmethod
+    def check(cls, address: GatewayAddress) -> None:
+        pass
+
+    async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        self.calls.append(list(iccids))
+        if self.spoiling & set(iccids):
+            raise GatewayError("the gateway answered with status 500")
+        at = datetime.now(UTC)
+        return [
+            UsageReading(Decimal(10) ** 17 if iccid in self.enormous else Decimal(1), at) for iccid in iccids
+        ]
+
+    async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
+        raise AssertionError
+
+
+@pytest.fixture
+def carrier(monkeypatch: pytest.MonkeyPatch) -> type[Carrier]:
+    class Mine(Carrier):
+        calls: list[list[str]] = []
+        spoiling: set[str] = set()
+        enormous: set[str] = set()
+
+    monkeypatch.setitem(ADAPTERS, "json", Mine)
+    return Mine
+
+
+def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(40)
+    spoiler = cards[24]
+    carrier.spoiling.add(spoiler.iccid)
+
+    drain(redis, runtime)
+
+    good = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
+    assert set(good) == {card.pk for card in cards} - {spoiler.pk}
+    state = CheckState.objects.get(card=spoiler)
+    assert (state.failures, state.error) == (1, CardErrorCode.UNANSWERED.words)
+    assert redis.hget(keys.stats(TYPE), "failed") == "1"
+
+
+def test_a_gateway_that_answers_nobody_is_not_asked_in_halves(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(40)
+    carrier.spoiling.update(card.iccid for card in cards)
+
+    drain(redis, runtime)
+
+    assert sorted(len(call) for call in carrier.calls) == [10, 10, 10, 10]
+    assert not CheckState.objects.exists()
+
+
+def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    cards = CardFactory.create_batch(400)
+    carrier.spoiling.update(card.iccid for card in cards[20:])
+
+    drain(redis, runtime)
+
+    assert len(carrier.calls) < 40 + 20
+    assert CheckState.objects.filter(error=CardErrorCode.UNANSWERED.words).count() <= 4
+
+
+def test_a_value_that_cannot_be_stored_never_fails_its_batch(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(50)
+    bad = cards[17]
+    carrier.enormous.add(bad.iccid)
+
+    drain(redis, runtime)
+
+    assert CardUsage.objects.count() == 49
+    state = CheckState.objects.get(card=bad)
+    assert (state.error, state.failures, state.checked_at) == (CardErrorCode.UNSTORABLE.words, 1, None)
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
+
+
+def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    suspect = CardFactory.create()
+    CardFactory.create_batch(5)
+    Seeding(redis).run()
+    redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
+    redis.sadd(keys.suspects(TYPE), suspect.pk)
+
+    drain(redis, runtime)
+
+    assert carrier.calls[0] == [suspect.iccid]
+    assert len(carrier.calls[1]) == 5
+    assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+
+
+def test_a_suspect_is_asked_about_also_when_nothing_is_due(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create()
+    suspect = CardFactory.create()
+    Seeding(redis).run()
+    redis.zadd(keys.queue(TYPE), {str(suspect.pk): redis.time()[0] + 60})
+    redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
+    redis.sadd(keys.suspects(TYPE), suspect.pk)
+
+    Drain(redis, runtime, Random(1)).run()
+
+    assert carrier.calls == [[suspect.iccid]]
+    assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+
+
+def test_when_recording_fails_no_further_call_begins_and_none_is_left_running(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GatewayFactory.create(batch_size=1)
+    CardFactory.create_batch(400)
+    failed_at: list[int] = []
+    ended: list[int] = []
+
+    async def slow(self: Carrier, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        self.calls.append(list(iccids))
+        try:
+            await asyncio.sleep(0.1 if len(self.calls) < 30 else 5)
+        finally:
+            ended.append(1)
+        return [UsageReading(Decimal(1), datetime.now(UTC)) for _ in iccids]
+
+    def broken(*_: object, **__: object) -> None:
+        failed_at.append(len(carrier.calls))
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(carrier, "usage", slow)
+    monkeypatch.setattr(data_usage, "_meter", broken)
+
+    with pytest.raises(OperationalError):
+        drain(redis, runtime)
+
+    assert len(failed_at) == 1
+    # Those that begin between the failure and its notice have slots; there are no more than that.
+    assert len(carrier.calls) <= failed_at[0] + 13
+    assert len(ended) == len(carrier.calls)
+    assert redis.hlen(keys.claims(TYPE)) == 0
+    assert redis.zcard(keys.slots(TYPE)) == 0

@@ -1,0 +1,205 @@
+"""Gateways that are sick, slow or ask for rest are left alone, and those that limit their pace get no more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from random import Random
+from typing import Any, cast
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from cards.models import CheckState
+from carriers import keys as gateway_keys
+from carriers.breakers import Breakers, Tally
+from carriers.models import Gateway
+from lab.simulator.remote import RunningSimulator
+from polling.conf import PollingSettings
+from polling.engine.loop import Drain
+from polling.engine.runtime import WorkerRuntime
+from polling.schedule import keys, limits
+from tests.factories import CardFactory, PauseFactory
+from tests.support.draining import TYPE, drain, gateway
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+def break_off(redis: Redis, broken: Gateway, *, rests_on: bool) -> None:
+    Breakers(redis).report({broken.pk: Tally(failed=20)})
+    if not rests_on:
+        redis.hset(gateway_keys.breaker(broken.pk), "probe_at", 1)
+
+
+def is_open(redis: Redis, which: Gateway) -> bool:
+    return bool(redis.hexists(gateway_keys.breaker(which.pk), "opened_at"))
+
+
+def most_in_a_second(calls: Sequence[dict[str, Any]]) -> int:
+    starts = sorted(datetime.fromisoformat(call["start"]).timestamp() for call in calls)
+    return max(sum(begin <= start < begin + 1 for start in starts) for begin in starts)
+
+
+def due_in(redis: Redis, card_id: int) -> float:
+    return cast(float, redis.zscore(keys.queue(TYPE), str(card_id))) - redis.time()[0]
+
+
+def test_a_gateway_that_always_fails_is_left_alone_after_twenty_calls_or_what_was_in_flight(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator, batch_size=1)
+    cards = [CardFactory.create() for _ in range(150)]
+    simulator.fault(path="/c/", kind="error")
+
+    drain(redis, runtime)
+
+    called = simulator.calls()
+    assert is_open(redis, sick)
+    assert 20 <= len(called) < 100
+    assert redis.hget(keys.stats(TYPE), "failed") == str(len(called))
+    assert not CheckState.objects.exists()
+    assert redis.zcard(keys.queue(TYPE)) == len(cards)
+    assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_an_open_breaker_lets_nobody_through_and_costs_its_cards_nothing(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    healthy = gateway(simulator, is_default=False)
+    waiting, other = CardFactory.create(), CardFactory.create(gateway=healthy)
+    break_off(redis, sick, rests_on=True)
+
+    drain(redis, runtime)
+
+    assert [call["cards"] for call in simulator.calls()] == [[other.iccid]]
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["1", "0"]
+    assert due_in(redis, waiting.pk) > 800
+
+
+def test_one_call_finds_out_that_a_gateway_answers_again(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    cards = [CardFactory.create() for _ in range(3)]
+    break_off(redis, sick, rests_on=False)
+    limits.publish(redis)
+    redis.set(keys.EPOCH, "1")
+    redis.set(keys.EPOCH_SERVER, str(redis.info("server")["run_id"]))
+
+    Drain(redis, runtime, Random(1)).run()
+
+    assert [call["cards"] for call in simulator.calls()] == [[cards[0].iccid]]
+    assert not is_open(redis, sick)
+    assert redis.zcard(gateway_keys.slots(sick.pk)) == 0
+
+
+def test_a_gateway_that_fails_its_probe_rests_again(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    CardFactory.create()
+    break_off(redis, sick, rests_on=False)
+    simulator.fault(path="/c/", kind="error")
+
+    drain(redis, runtime)
+
+    assert len(simulator.calls()) == 1
+    assert is_open(redis, sick)
+    assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 10
+
+
+@pytest.mark.parametrize("what", ["disabled", "paused"])
+def test_a_gateway_that_must_not_be_called_is_not_probed_either(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
+) -> None:
+    sick = gateway(simulator, is_enabled=what != "disabled")
+    CardFactory.create()
+    if what == "paused":
+        PauseFactory.create(task_type="", carrier=sick.carrier)
+    break_off(redis, sick, rests_on=False)
+
+    drain(redis, runtime)
+
+    assert simulator.calls() == []
+    assert is_open(redis, sick)
+
+
+def test_a_gateway_that_asks_for_rest_gets_it(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    busy = gateway(simulator)
+    card = CardFactory.create()
+    simulator.fault(path="/c/", kind="retry_after", milliseconds=30_000)
+
+    drain(redis, runtime)
+
+    assert len(simulator.calls()) == 1
+    assert Breakers(redis).report({busy.pk: Tally()})[busy.pk].left.total_seconds() > 25
+    assert due_in(redis, card.pk) > 20
+    assert redis.hget(keys.stats(TYPE), "failed") is None
+    assert not CheckState.objects.exists()
+
+
+def test_a_gateway_that_asks_for_rest_again_and_again_is_left_to_a_probe(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    busy = gateway(simulator, batch_size=1)
+    cards = [CardFactory.create() for _ in range(40)]
+    simulator.fault(path="/c/", kind="retry_after", milliseconds=1)
+
+    drain(redis, runtime)
+    drain(redis, runtime)
+
+    assert is_open(redis, busy)
+    assert redis.zcard(keys.queue(TYPE)) == len(cards)
+
+
+def test_a_probe_that_is_told_to_wait_longer_waits(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    sick = gateway(simulator)
+    CardFactory.create()
+    break_off(redis, sick, rests_on=False)
+    simulator.fault(path="/c/", kind="retry_after", milliseconds=600_000 // 10)
+
+    drain(redis, runtime)
+
+    assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 50
+
+
+def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
+    gateway(simulator, batch_size=1, calls_per_second=20)
+    cards = [CardFactory.create() for _ in range(120)]
+
+    drain(redis, runtime)
+
+    called = simulator.calls()
+    # What is sent in time may arrive in a bunch: the gateway runs in this process, too.
+    assert most_in_a_second(called) <= 20 + 3
+    assert len(called) > 20
+    assert len({card for call in called for card in call["cards"]}) == len(called)
+    assert redis.zcard(keys.queue(TYPE)) == len(cards)
+    assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_a_slow_gateway_leaves_seats_to_another_whose_cards_are_due_after_its_own(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Settings
+) -> None:
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=6)
+    slow = gateway(simulator, batch_size=1)
+    quick = gateway(simulator, batch_size=1, is_default=False)
+    Gateway.objects.filter(pk=quick.pk).update(base_url=f"{simulator.url}/c/bluepeak")
+    waiting = [CardFactory.create(gateway=slow) for _ in range(300)]
+    others = [CardFactory.create(gateway=quick) for _ in range(60)]
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=4000)
+
+    drain(redis, runtime)
+
+    # As many calls of the slow one as there are slots end after 4 s each: the drain makes no hundred of them.
+    called = [call for call in simulator.calls() if call["path"].startswith("/c/bluepeak")]
+    assert len({card for call in called for card in call["cards"]}) > len(others) / 2
+    assert redis.zcard(keys.queue(TYPE)) == len(waiting) + len(others)
+    assert redis.hlen(keys.claims(TYPE)) == 0

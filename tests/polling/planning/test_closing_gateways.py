@@ -1,0 +1,90 @@
+"""Cards of a gateway that is closed are planned far away until it opens."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from cards import lifecycle
+from cards.models import Card
+from carriers.breakers import Breakers, Tally
+from carriers.models import Gateway
+from polling.models import Pause
+from polling.planning.seed import Seeding
+from polling.schedule.backoff import AWAY_SECONDS
+from tests.factories import GatewayFactory, PauseFactory
+from tests.support.reconciling import due_in, is_outdated, read_just_now, replan
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cards(redis: Redis) -> list[Card]:
+    return read_just_now(redis)
+
+
+@pytest.fixture
+def own_gateway(redis: Redis, cards: list[Card]) -> Gateway:
+    """A gateway of the first card alone."""
+    made: Gateway = GatewayFactory.create(carrier=cards[0].carrier, is_default=False)
+    Card.objects.filter(pk=cards[0].pk).update(gateway=made)
+    Seeding(redis).run()
+    return made
+
+
+def close_by_breaker(redis: Redis, gateway: Gateway) -> None:
+    Breakers(redis).report({gateway.pk: Tally(failed=20)})
+
+
+def close_by_switch(_: Redis, gateway: Gateway) -> None:
+    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=False)
+
+
+def close_by_pause(_: Redis, gateway: Gateway) -> None:
+    PauseFactory.create(task_type="", gateway=gateway)
+
+
+def reopen(redis: Redis, gateway: Gateway) -> None:
+    Breakers(redis).end_trial(gateway.pk, has_answered=True)
+    Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
+    Pause.objects.all().delete()
+
+
+@pytest.mark.parametrize("close", [close_by_breaker, close_by_switch, close_by_pause])
+def test_the_cards_of_a_gateway_that_closes_are_put_far_away_until_it_opens(
+    redis: Redis,
+    cards: list[Card],
+    own_gateway: Gateway,
+    close: Callable[[Redis, Gateway], None],
+) -> None:
+    own = cards[0]
+    before = due_in(redis)
+    assert not is_outdated(redis)
+
+    close(redis, own_gateway)
+    assert is_outdated(redis)
+    assert replan(redis) == 1
+    assert not is_outdated(redis)
+
+    away = due_in(redis)
+    assert away.pop(own.pk) >= AWAY_SECONDS - 1
+    assert away.keys() == before.keys() - {own.pk}
+    assert all(seconds < 22_000 for seconds in away.values())
+
+    reopen(redis, own_gateway)
+    assert replan(redis) == 1
+
+    assert due_in(redis)[own.pk] <= before[own.pk] + 1
+    assert not is_outdated(redis)
+
+
+def test_a_card_that_changes_while_its_gateway_is_closed_stays_away(
+    redis: Redis, cards: list[Card], own_gateway: Gateway
+) -> None:
+    close_by_breaker(redis, own_gateway)
+    replan(redis)
+
+    lifecycle.change([cards[0].pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
+
+    assert due_in(redis)[cards[0].pk] >= AWAY_SECONDS - 1

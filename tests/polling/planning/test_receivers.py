@@ -1,0 +1,142 @@
+"""A card that changes has its new place in the schedule at once, without a walk."""
+
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from cards import lifecycle
+from cards.lifecycle import NewCard
+from cards.models import Card, CheckState
+from polling.models import PollingConfig
+from polling.planning import receivers
+from polling.planning.seed import Seeding
+from polling.schedule import backoff, keys
+from polling.schedule.schedule import Schedule
+from tests.factories import AgentFactory, CardFactory, CarrierFactory
+from tests.support.draining import TYPE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def seeded(redis: Redis) -> None:
+    PollingConfig.objects.create(
+        name="Activated", priority=1, card_condition="activated", carddata_check_interval=1800
+    )
+    PollingConfig.objects.create(
+        name="Industry", priority=0, card_category="industry", carddata_check_interval=0
+    )
+    Seeding(redis).run()
+
+
+def scheduled(redis: Redis) -> dict[int, float]:
+    """Card -> seconds until it is due."""
+    now = redis.time()[0]
+    found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
+    return {int(card_id): due_at - now for card_id, due_at in found}
+
+
+def test_new_cards_are_due_at_once(redis: Redis) -> None:
+    carrier, agent = CarrierFactory.create(), AgentFactory.create()
+    new = [
+        NewCard(f"8986000000000000{n:04d}", carrier.pk, agent.pk, status=Card.Status.ACTIVATED)
+        for n in range(3)
+    ]
+
+    made = lifecycle.create(new, now=timezone.now(), cause="test")
+
+    assert sorted(scheduled(redis)) == made
+    assert max(scheduled(redis).values()) < 2
+
+
+def test_a_card_that_wants_no_check_any_more_is_out_of_the_schedule(redis: Redis) -> None:
+    cards = [CardFactory.create() for _ in range(4)]
+    ids = [card.pk for card in cards]
+    receivers.replan(redis, ids)
+    assert sorted(scheduled(redis)) == ids
+
+    lifecycle.change(ids[:1], enable_polling=False, now=timezone.now(), cause="test")
+    lifecycle.change(ids[1:2], status=Card.Status.DEACTIVATED, now=timezone.now(), cause="test")
+    lifecycle.change(ids[2:3], category=Card.Category.INDUSTRY, now=timezone.now(), cause="test")
+    lifecycle.delete(ids[3:], now=timezone.now(), cause="test")
+
+    assert scheduled(redis) == {}
+
+
+def test_a_card_that_comes_back_is_due_when_its_last_answer_says(redis: Redis) -> None:
+    card = CardFactory.create(enable_polling=False)
+    CheckState.objects.create(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=10))
+
+    lifecycle.change([card.pk], enable_polling=True, now=timezone.now(), cause="test")
+
+    assert 1190 <= scheduled(redis)[card.pk] <= 1201
+
+
+def test_a_change_that_is_rolled_back_leaves_the_schedule(redis: Redis) -> None:
+    with pytest.raises(Exception, match="agent"):
+        lifecycle.create(
+            [NewCard("89860000000000000001", 1, 10**9, status=Card.Status.ACTIVATED)],
+            now=timezone.now(),
+            cause="test",
+        )
+
+    assert scheduled(redis) == {}
+
+
+def test_a_parked_card_is_not_planned_by_a_change_and_not_lost_by_one(redis: Redis) -> None:
+    card = CardFactory.create()
+    CheckState.objects.create(card=card, type=TYPE, parked_at=timezone.now())
+    Schedule(redis, TYPE).park([card.pk])
+
+    lifecycle.change([card.pk], enable_polling=False, now=timezone.now(), cause="test")
+    assert redis.zcard(keys.parked(TYPE)) == 0
+    lifecycle.change([card.pk], enable_polling=True, now=timezone.now(), cause="test")
+
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(card.pk)]
+    assert scheduled(redis) == {}
+
+
+def test_a_card_that_is_being_checked_keeps_its_claim(redis: Redis) -> None:
+    card = CardFactory.create()
+    receivers.replan(redis, [card.pk])
+    [claim] = Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=60)).claims
+
+    lifecycle.change([card.pk], agent_id=AgentFactory.create().pk, now=timezone.now(), cause="test")
+
+    assert redis.hlen(keys.claims(TYPE)) == 1
+    assert claim.card_id == card.pk
+    assert 50 < scheduled(redis)[card.pk] <= 61
+
+
+def test_without_redis_the_change_stands_and_is_told(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = CardFactory.create(enable_polling=False)
+
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(receivers, "for_web", away)
+
+    assert lifecycle.change([card.pk], enable_polling=True, now=timezone.now(), cause="test") == [card.pk]
+
+    assert "changed cards are not planned anew yet" in caplog.text
+    monkeypatch.undo()
+    Seeding(redis).run()
+    assert list(scheduled(redis)) == [card.pk]
+
+
+def test_a_crowd_comes_over_a_ramp(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [CardFactory.create().pk for _ in range(20)]
+    monkeypatch.setattr(receivers, "CROWD", 20)
+    monkeypatch.setattr(backoff, "NEIGHBOURS", 1)
+
+    receivers.replan(redis, cards)
+
+    delays = scheduled(redis).values()
+    assert min(delays) < 15
+    assert 40 < max(delays) <= 61

@@ -1,0 +1,124 @@
+"""Classes of cards are counted anew when cards have changed."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+from django.db import connection
+from redis import Redis
+
+from cards.models import Card
+from polling.models import ClassCensus, PollingConfig
+from polling.planning import recount
+from polling.policy import census
+from polling.policy.rules import Rules
+from polling.schedule import keys
+from tests.factories import CardFactory, GatewayFactory
+from tests.support.draining import TYPE
+from tests.support.scanning import planned
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cards(redis: Redis) -> list[Card]:
+    return planned(redis, 5)
+
+
+def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, cards: list[Card]) -> None:
+    sent: list[str] = []
+
+    def watch() -> int:
+        recount.watch(redis, send=lambda: sent.append("recount"))
+        return len(sent)
+
+    assert watch() == 0
+    Card.objects.filter(pk=cards[0].pk).update(category="industry", gateway=GatewayFactory.create())
+    recount.cards_changed(redis)
+    assert watch() == 1
+
+    recount.recount(redis)
+    assert sorted(ClassCensus.objects.values_list("category", "cards")) == [("industry", 1), ("normal", 4)]
+    assert ClassCensus.objects.get(category="industry").gateway == Card.objects.get(pk=cards[0].pk).gateway
+    assert redis.hget(keys.WANTED, TYPE) == "5"
+    assert watch() == 1
+
+    # It has just counted: the next time comes a little later.
+    recount.cards_changed(redis)
+    Card.objects.filter(pk=cards[0].pk).update(category="normal")
+    recount.recount(redis)
+    assert watch() == 1
+    assert ClassCensus.objects.filter(category="industry").exists()
+    redis.delete(keys.CENSUS_RESTS)
+    assert watch() == 2
+    recount.recount(redis)
+    # A class without cards is gone when it is found so twice.
+    assert ClassCensus.objects.get(category="industry").cards == 0
+    redis.delete(keys.CENSUS_RESTS)
+    recount.recount(redis)
+    assert not ClassCensus.objects.filter(category="industry").exists()
+
+
+def test_a_class_that_a_card_just_joins_is_not_taken_for_one_that_is_gone(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = Rules.in_force(redis)
+    ClassCensus.objects.update(carddata_interval=77, cards=0)
+    Card.objects.update(category="industry")
+    count = census._counted
+
+    def join_meanwhile(*args: Any) -> object:
+        counted = count(*args)
+        monkeypatch.undo()
+        Card.objects.filter(pk=cards[0].pk).update(category="normal")
+        census.note([cards[0].pk], rules)
+        return counted
+
+    monkeypatch.setattr(census, "_counted", join_meanwhile)
+    census.refresh(rules)
+
+    # It keeps the interval that its cards were planned with.
+    assert ClassCensus.objects.get(category="normal").carddata_interval == 77
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
+    card, counting, planned = CardFactory.create(), Event(), Event()
+    count, rules = census._counted, Rules.in_force(redis)
+
+    def count_slowly(*args: Any) -> object:
+        counted = count(*args)
+        if not args:
+            counting.set()
+            assert planned.wait(10)
+        return counted
+
+    def refresh() -> None:
+        try:
+            census.refresh(rules)
+        finally:
+            connection.close()
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as beside:
+        patch.setattr(census, "_counted", count_slowly)
+        ended = beside.submit(refresh)
+        assert counting.wait(10)
+        census.note([card.pk], rules)
+        planned.set()
+        ended.result()
+
+    assert ClassCensus.objects.get().cards == 1
+
+
+def test_cards_that_only_get_another_gateway_keep_the_interval_that_they_are_planned_with(
+    redis: Redis, cards: list[Card]
+) -> None:
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
+    Card.objects.update(gateway=GatewayFactory.create())
+    recount.cards_changed(redis)
+
+    recount.recount(redis)
+
+    # Else nobody would plan them anew.
+    assert ClassCensus.objects.get(cards=5).carddata_interval == 1800

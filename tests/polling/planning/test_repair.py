@@ -1,0 +1,228 @@
+"""The hourly repair finds nothing in quiet times, and everything that is wrong."""
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+from redis import Redis
+
+from cards.models import Card, CheckState, CheckType
+from common.redis.ownership import owned
+from polling.conf import PollingSettings
+from polling.engine import quarantine
+from polling.models import ClassCensus, PollingConfig
+from polling.planning import scan
+from polling.planning.reconcile import Replanning
+from polling.planning.repair import Repair
+from polling.planning.seed import Seeding
+from polling.policy import card_reader
+from polling.schedule import keys
+from polling.schedule.epoch import Epoch
+from polling.schedule.schedule import Lost, PlanMode, Schedule
+from tests.factories import CardFactory
+from tests.support.draining import TYPE
+from tests.support.scanning import planned
+
+pytestmark = pytest.mark.django_db
+QUEUE = keys.queue(TYPE)
+
+
+@pytest.fixture
+def cards(redis: Redis, settings: Settings) -> list[Card]:
+    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    return planned(redis, 5)
+
+
+def repair(redis: Redis) -> tuple[int, int]:
+    """How many were missing, and how many strangers."""
+    found = Repair(redis).run()
+    assert found is not None
+    of_type = found[CheckType(TYPE)]
+    return of_type.missing, of_type.strangers
+
+
+def test_nothing_is_wrong_in_quiet_times(redis: Redis, cards: list[Card]) -> None:
+    before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), int(redis.get(keys.EPOCH) or 0)
+    redis.set(keys.tokens(TYPE), 4_000_000_000)
+
+    assert repair(redis) == (0, 0)
+
+    assert redis.zrange(QUEUE, 0, -1, withscores=True) == before
+    # A new epoch, whose tokens begin again: they have 32 bits.
+    assert int(redis.get(keys.EPOCH) or 0) == epoch + 1
+    assert redis.get(keys.tokens(TYPE)) is None
+
+
+def test_what_is_missing_is_added_and_strangers_are_removed(redis: Redis, cards: list[Card]) -> None:
+    # Past `cards.lifecycle`, as a hand at the database does it.
+    Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
+    Card.objects.filter(pk=cards[1].pk).update(deleted_at=timezone.now())
+    redis.zrem(QUEUE, str(cards[2].pk))
+    redis.zadd(QUEUE, {"999999": 1})
+    new = CardFactory.create()
+
+    assert repair(redis) == (2, 3)
+
+    wanted = {str(card.pk) for card in [*cards[2:], new]}
+    assert set(redis.zrange(QUEUE, 0, -1)) == wanted
+    assert redis.hgetall(keys.REPAIRED)[f"{TYPE}:missing"] == "2"
+    assert redis.hgetall(keys.REPAIRED)[f"{TYPE}:strangers"] == "3"
+    assert redis.hget(keys.WANTED, TYPE) == "4"
+    assert repair(redis) == (0, 0)
+
+
+def test_a_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list[Card]) -> None:
+    CheckState.objects.create(card=cards[0], type=TYPE, parked_at=timezone.now())
+    redis.zadd(keys.parked(TYPE), {str(cards[1].pk): 1})
+    redis.zrem(QUEUE, str(cards[1].pk))
+
+    # The second one is parked in Redis only: it is missing.
+    assert repair(redis) == (1, 0)
+
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(cards[0].pk)]
+    assert str(cards[0].pk) not in redis.zrange(QUEUE, 0, -1)
+
+
+def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Card.objects.filter(pk=cards[0].pk)
+    chosen.update(enable_polling=False)
+    read = card_reader.rows_of
+
+    def enable_meanwhile(ids: list[int]) -> list[card_reader.Row]:
+        rows = read(ids)
+        if not ids:
+            return rows
+        monkeypatch.undo()
+        chosen.update(enable_polling=True)
+        return rows
+
+    monkeypatch.setattr(card_reader, "rows_of", enable_meanwhile)
+
+    assert repair(redis) == (0, 1)
+
+    assert str(cards[0].pk) in redis.zrange(QUEUE, 0, -1)
+
+
+def test_it_moves_no_card_to_other_intervals_and_leaves_that_to_the_replanning(
+    redis: Redis, cards: list[Card]
+) -> None:
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
+
+    repair(redis)
+
+    assert ClassCensus.objects.get().carddata_interval == 1800
+
+
+def test_nothing_is_repaired_beside_a_walk_or_without_a_whole_schedule(
+    redis: Redis, cards: list[Card]
+) -> None:
+    with owned(redis, keys.SEEDER, seconds=30):
+        assert Repair(redis).run() is None
+    Epoch(redis).withdraw()
+    assert Repair(redis).run() is None
+    assert redis.get(keys.EPOCH) is None
+
+
+def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, read = cards[0], card_reader.parked
+
+    def park_meanwhile(check_type: CheckType, cards: list[int] | None) -> list[card_reader.Row]:
+        if check_type != TYPE:
+            return read(check_type, cards)
+        monkeypatch.undo()
+        quarantine.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
+        return read(check_type, cards)
+
+    monkeypatch.setattr(card_reader, "parked", park_meanwhile)
+
+    assert repair(redis) == (0, 0)
+
+    assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(card.pk)]
+    assert redis.zscore(QUEUE, str(card.pk)) is None
+
+
+def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=0)
+    Replanning(redis).run()
+    read = card_reader.rows_of
+
+    def change_meanwhile(ids: list[int]) -> list[card_reader.Row]:
+        monkeypatch.undo()
+        PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=900)
+        Replanning(redis).run()
+        assert redis.zcard(QUEUE) == 5
+        return read(ids)
+
+    monkeypatch.setattr(card_reader, "rows_of", change_meanwhile)
+    # The repair sees strangers, and does not see that the new config has planned them behind its back.
+    redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
+
+    assert Repair(redis).run() is None
+
+    Replanning(redis).run()
+    assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards}
+
+
+def test_a_schedule_that_is_lost_while_the_repair_begins_does_not_become_whole(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flush_meanwhile() -> int:
+        redis.flushall()
+        return 99
+
+    monkeypatch.setattr(scan, "next_epoch", flush_meanwhile)
+
+    assert Repair(redis).run() is None
+
+    assert not Epoch(redis).is_complete()
+
+
+def test_the_time_of_the_repair_is_told(redis: Redis, cards: list[Card]) -> None:
+    repair(redis)
+
+    assert redis.hget(keys.REPAIRED, "at")
+    assert redis.get(keys.SEEDER) is None
+
+
+def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
+    redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = card_reader.rows_of
+
+    def drop_meanwhile(ids: list[int]) -> list[card_reader.Row]:
+        monkeypatch.undo()
+        Epoch(redis).withdraw()
+        return read(ids)
+
+    monkeypatch.setattr(card_reader, "rows_of", drop_meanwhile)
+
+    assert Repair(redis).run() is None
+
+    # Nobody is in the way of the walk that makes a new one.
+    assert redis.get(keys.SEEDER) is None
+    assert Seeding(redis).run(only_if_needed=True) == 5
+
+
+def test_an_epoch_that_was_drawn_long_ago_does_not_turn_tokens_back(redis: Redis, cards: list[Card]) -> None:
+    now = int(redis.get(keys.EPOCH) or 0)
+
+    assert not Epoch(redis).renew(now - 1)
+    assert not Epoch(redis).renew(now)
+    assert Epoch(redis).renew(now + 1)
+    assert Epoch(redis).is_still(now + 1)
+
+
+def test_pages_name_every_card_and_are_asked_for_by_their_ids(redis: Redis) -> None:
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(card_id, 1.0) for card_id in range(1, 20_001)], mode=PlanMode.NEW_ONLY)
+
+    pages = list(schedule.pages())
+
+    assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
+    # Else each would read the whole range that its cards are spread over.
+    assert max(len(page) for page in pages) < card_reader.MAX_NAMED

@@ -1,0 +1,106 @@
+"""Walk, replanning, repair and changes of cards at the same time: no card is lost."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import cast
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+from redis import Redis
+
+from cards import lifecycle
+from cards.models import Card, CheckType
+from polling.conf import PollingSettings
+from polling.models import PollingConfig
+from polling.planning import recount
+from polling.planning.reconcile import Replanning
+from polling.planning.repair import Repair
+from polling.planning.seed import Seeding
+from polling.policy import defaults
+from polling.schedule import keys
+from tests.factories import CardFactory
+from tests.support.draining import TYPE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SECONDS = float(os.environ.get("SIDE_BY_SIDE_SECONDS", "6"))
+
+
+def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
+    seed = int(os.environ.get("SIDE_BY_SIDE_SEED", str(time.time_ns() % 10**6)))
+    print(f"SIDE_BY_SIDE_SEED={seed}")
+    settings.POLLING = PollingSettings(seed_chunk_cards=20)
+    defaults.make_missing()
+    cards = [card.pk for card in CardFactory.create_batch(100)]
+    Seeding(redis).run()
+    chance = Random(seed)
+
+    def change_cards() -> None:
+        chosen = chance.sample(cards, chance.randint(1, 10))
+        lifecycle.change(chosen, enable_polling=chance.random() < 0.6, cause="test", now=timezone.now())
+
+    def change_configs() -> None:
+        config = chance.choice(list(PollingConfig.objects.all()))
+        config.is_enabled = chance.random() < 0.7
+        config.carddata_check_interval = chance.choice([None, 0, 60, 1800])
+        config.save()
+        time.sleep(0.2)
+
+    deadline = time.monotonic() + SECONDS
+
+    def repeat(act: Callable[[], object]) -> int:
+        times = 0
+        try:
+            while time.monotonic() < deadline:
+                act()
+                times += 1
+        finally:
+            connection.close()
+        return times
+
+    work: list[Callable[[], object]] = [
+        change_cards,
+        change_cards,
+        change_configs,
+        lambda: Replanning(redis).run(),
+        lambda: Seeding(redis).run(),
+        lambda: Repair(redis).run(),
+        lambda: recount.recount(redis),
+    ]
+    with ThreadPoolExecutor(len(work)) as pool:
+        times = list(pool.map(repeat, work))
+    assert min(times) > 1, times
+
+    # It is quiet again: what is outdated is planned anew, as the next tick does it.
+    Replanning(redis).run()
+    redis.delete(keys.CENSUS_RESTS)
+    recount.recount(redis)
+
+    wanted = wanting()
+    assert wanted <= scheduled(redis)
+    # A stranger may be left: the next drain that claims it, or the next repair, removes it.
+    repaired = (Repair(redis).run() or {})[CheckType(TYPE)]
+    assert repaired.missing == 0
+    assert scheduled(redis) == wanted
+    assert int(redis.hget(keys.WANTED, TYPE) or 0) == len(wanted)
+
+
+def scheduled(redis: Redis) -> set[int]:
+    return {int(card) for card in cast("list[str]", redis.zrange(keys.queue(TYPE), 0, -1))}
+
+
+def wanting() -> set[int]:
+    """By the configs: all cards of this test are activated, normal, and not real-named."""
+    for config in PollingConfig.objects.in_force():
+        says = config.carddata_check_interval
+        if config.card_condition in ("suspended", "real_name") or config.card_category == "industry":
+            continue
+        if says is not None:
+            return (
+                set(Card.objects.filter(enable_polling=True).values_list("id", flat=True)) if says else set()
+            )
+    return set()

@@ -1,0 +1,119 @@
+"""Triggers of which Redis has lost its hint, or has a hint too many."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from lab.simulator.remote import RunningSimulator
+from polling.engine.runtime import WorkerRuntime
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from polling.schedule.schedule import Schedule, Settlement, Which
+from polling.triggers import restoring, triggering
+from tests.factories import CardFactory
+from tests.support.draining import TYPE, drain, gateway
+from tests.support.triggering import ask_for, asked, not_due, run, state_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
+
+
+def test_a_lost_hint_is_given_again(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    trigger = ask_for(card)
+    redis.delete(keys.manual(TYPE))
+    later = timezone.now() + timedelta(seconds=60)
+    sent: list[bool] = []
+
+    restoring.watch(now=timezone.now(), send=lambda: sent.append(True))
+    assert not sent
+    restoring.watch(now=later, send=lambda: sent.append(True))
+    assert sent
+    assert restoring.restore(redis, before=later) == 1
+    assert restoring.restore(redis, before=later) == 0
+    run(redis, runtime)
+
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create(enable_polling=False)
+    Seeding(redis).run()
+    trigger = ask_for(card)
+    Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=1), holder="dead")
+    assert restoring.restore(redis, before=timezone.now()) == 0
+    time.sleep(2.1)
+
+    assert restoring.restore(redis, before=timezone.now()) == 1
+    run(redis, runtime)
+
+    assert asked(simulator) == [card.iccid]
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_a_trigger_of_a_card_that_is_deferred_just_then_is_hinted_again(redis: Redis) -> None:
+    card = CardFactory.create()
+    Seeding(redis).run()
+    schedule = Schedule(redis, TYPE)
+    (being_checked,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    trigger = ask_for(card)
+    assert schedule.claim(1, ttl=timedelta(seconds=60), which=Which.TRIGGERED).claims == []
+    assert restoring.restore(redis, before=timezone.now()) == 0
+
+    schedule.settle([Settlement(being_checked, timedelta(hours=1))])
+
+    assert state_of(trigger) == ("queued", 0, 0)
+    assert restoring.restore(redis, before=timezone.now()) == 1
+
+
+def test_hints_that_are_given_again_have_single_cards_in_front(redis: Redis) -> None:
+    batch, single = CardFactory.create_batch(2), CardFactory.create()
+    Seeding(redis).run()
+    ask_for(*batch)
+    ask_for(single)
+    redis.delete(keys.manual(TYPE))
+
+    restoring.restore(redis, before=timezone.now())
+
+    assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in (single, *batch)]
+
+
+def test_a_flush_of_redis_loses_no_trigger(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create(enable_polling=False)
+    Seeding(redis).run()
+    trigger = ask_for(card)
+    redis.flushdb()
+
+    drain(redis, runtime)
+
+    assert asked(simulator) == [card.iccid]
+    assert state_of(trigger) == ("finished", 1, 0)
+
+
+def test_a_trigger_without_redis_is_kept(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway(simulator)
+    card = CardFactory.create()
+    not_due(redis, card)
+    away = Redis(host="127.0.0.1", port=1, socket_timeout=0.1)
+    monkeypatch.setattr(triggering, "for_web", lambda: away)
+
+    trigger = ask_for(card)
+    assert state_of(trigger) == ("queued", 0, 0)
+    restoring.restore(redis, before=timezone.now())
+    run(redis, runtime)
+
+    assert state_of(trigger) == ("finished", 1, 0)

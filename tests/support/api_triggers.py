@@ -1,0 +1,23 @@
+"""How tests ask for checks over the API."""
+
+from typing import Any
+
+from redis import Redis
+
+from polling.schedule import keys
+from tests.support.api_calls import Caller
+
+SINGLE, BATCH, CONDITION = (f"polling-manual-trigger/{kind}" for kind in ("single", "batch", "by-condition"))
+STATUS, HISTORY, CANCEL = (f"polling-manual-trigger/{what}" for what in ("status", "history", "cancel"))
+
+
+def accepted(caller: Caller, path: str, **body: Any) -> dict[str, Any]:
+    """Ask for usage, unless `body` says otherwise; returns the answer."""
+    answer = caller.post(path, {"task_type": "carddata", **body})
+    assert answer.status_code == 202, answer.content
+    return dict(answer.json())
+
+
+def hints(redis: Redis, check_type: str = "carddata") -> list[int]:
+    """The cards that workers will hear of, in their order."""
+    return [int(card) for card in redis.lrange(keys.manual(check_type), 0, -1)]

@@ -1,0 +1,204 @@
+"""Judges what two rounds of checks, before and after a boundary, have stored of every card.
+
+The truth is the simulator's; nothing of the engine's metering is used. Each judgement is a list of what is wrong.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from lab.simulator.fleet import SimulatedCarrier
+from tests.faults.conftest import Stack
+from tests.support.e2e import fleet, months
+from tests.support.e2e.fleet import Meter, Plan, Record
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Round:
+    """The moments of the simulated world around a round of checks, and what was stored after it."""
+
+    began_at: datetime
+    ended_at: datetime
+    meters: Mapping[int, Meter]
+    plans: Mapping[int, Plan]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a reading must have left behind, and how much it must have added."""
+
+    meter: Meter
+    added_mb: Decimal
+
+    @property
+    def record(self) -> Record:
+        return Record(self.meter.measured_at, self.meter.raw_mb, self.meter.used_mb, self.added_mb)
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The polled cards, as they were at the start, after a round, and after another one a boundary later."""
+
+    stack: Stack
+    cards: Mapping[int, str]
+    start: Round
+    first: Round
+    second: Round
+
+    def expectations(self) -> dict[int, tuple[Expected, Expected]]:
+        """Of every polled card, after both rounds; a card that was not read is missing."""
+        read = [card for card in self.cards if card in self.first.meters and card in self.second.meters]
+        raws = [
+            self._raws({card: one.meters[card].measured_at for card in read})
+            for one in (self.first, self.second)
+        ]
+        found = {}
+        for card in read:
+            carrier = fleet.carrier_of(self.cards[card])
+            before = _before(carrier, self.start.meters.get(card), raws[0][card], self.first.meters[card])
+            found[card] = before, _after(carrier, before, raws[1][card], self.second.meters[card])
+        return found
+
+    def _raws(self, moments: Mapping[int, datetime]) -> dict[int, Decimal]:
+        asked = [(self.cards[card], moment) for card, moment in moments.items()]
+        found = fleet.truths(self.stack, asked)
+        return {card: Decimal(truth["used_mb"]) for card, truth in zip(moments, found, strict=True)}
+
+
+def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored: Meter) -> Expected:
+    added = raw - start.raw_mb if start else ZERO
+    used = (start.used_mb if start else ZERO) + added if carrier.is_lifetime else raw
+    last = start.last_month_total_mb if start else ZERO
+    cycle = months.first_day(carrier, stored.measured_at)
+    return Expected(Meter(raw, used, last, cycle, stored.measured_at), added)
+
+
+def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
+    # What was used between the last reading before a boundary and the first one after it is of the new month:
+    # a lifetime counter cannot tell when it grew; one that restarts has forgotten the rest of the old month.
+    added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
+    cycle = months.first_day(carrier, stored.measured_at)
+    return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
+
+
+def judge_meters(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
+    """Every polled card has been read in both rounds, and no other; its meter says what it must."""
+    for one in (boundary.first, boundary.second):
+        strangers = one.meters.keys() ^ boundary.cards.keys()
+        yield from (f"{card} was polled or not, against its state" for card in strangers)
+    for card, both in expected.items():
+        for one, must in zip((boundary.first, boundary.second), both, strict=True):
+            found = one.meters[card]
+            if found != must.meter:
+                yield f"{boundary.cards[card]}: {found}, but it must be {must.meter}"
+            if not one.began_at <= found.measured_at <= one.ended_at:
+                yield f"{boundary.cards[card]}: measured at {found.measured_at}, outside of its round"
+
+
+def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
+    """Each record tells of one of the two readings, and what the records added is what the card has used."""
+    history = fleet.history(boundary.stack)
+    yield from (f"{card} has a history, but is not polled" for card in history.keys() - boundary.cards.keys())
+    for card, (before, after) in expected.items():
+        records, added = history.get(card, []), before.added_mb + after.added_mb
+        wrong = [record for record in records if record not in (before.record, after.record)]
+        if wrong or after.record not in records or sum(record.delta_mb for record in records) != added:
+            yield f"{boundary.cards[card]}: {records}, but they must be {before.record} and {after.record}"
+
+
+def judge_subscriptions(
+    boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]
+) -> Iterator[str]:
+    """Of a card with nothing but a monthly plan: the sum of the old month has grown, the new one began at 0."""
+    for card, plan in boundary.start.plans.items():
+        if card not in expected:
+            continue
+        before, after = expected[card]
+        must = [
+            (plan.used_mb + before.added_mb, plan.period_start),
+            (after.added_mb, after.meter.cycle_start),
+        ]
+        after_rounds = (boundary.first.plans[card], boundary.second.plans[card])
+        found = [(stored.used_mb, stored.period_start) for stored in after_rounds]
+        if found != must:
+            yield f"{boundary.cards[card]}: its plan has counted {found}, but it must be {must}"
+
+
+def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Iterator[str]:
+    """Every scheduled card has a good answer of the last round, and nothing of a failure is left."""
+    good = {
+        card
+        for (card,) in stack.rows(
+            f"SELECT card_id FROM cards_checkstate WHERE type = '{check_type}' AND checked_at >= '{since.isoformat()}' "
+            "AND failures = 0 AND error = '' AND failing_since IS NULL AND parked_at IS NULL"
+        )
+    }
+    scheduled = stack.scheduled(check_type)
+    yield from (f"card {card} has failed at {check_type}" for card in scheduled ^ good)
+
+
+def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
+    """The network status came with the usage, so every card whose usage is read has the carrier's."""
+    stored = fleet.column(stack, "network_status")
+    found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
+    for card, truth in zip(cards, found, strict=True):
+        if stored[card] != truth["network_status"]:
+            yield f"{cards[card]} is {stored[card]}, but the carrier says {truth['network_status']}"
+
+
+def judge_real_names(stack: Stack, one: Round) -> Iterator[str]:
+    """Every card has the carrier's word of the last round; industry cards are never asked about."""
+    cards = fleet.column(stack, "iccid", of=fleet.WANT_REAL_NAME)
+    stored = fleet.column(stack, "real_name_status")
+    found = fleet.truths(
+        stack, [(iccid, at) for iccid in cards.values() for at in (one.began_at, one.ended_at)]
+    )
+    # A holder may be verified while the round is under way: then either answer was right.
+    for card, before, after in zip(cards, found[::2], found[1::2], strict=True):
+        right = {before["real_name_status"], after["real_name_status"]}
+        if stored[card] not in right:
+            yield f"{cards[card]} is {stored[card]}, but the carrier says {right}"
+    for (iccid,) in stack.rows(
+        "SELECT iccid FROM cards_card JOIN cards_checkstate AS state ON state.card_id = cards_card.id "
+        "WHERE category = 'industry' AND state.type = 'realname'"
+    ):
+        yield f"{iccid} is an industry card, but has been asked about"
+
+
+def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Iterator[str]:
+    """Of a card with nothing but a monthly plan: over its allowance, near it from 95 %, or neither."""
+    for card, plan in plans.items():
+        used, allowance = plan.used_mb, plan.allowance_mb
+        must = "over" if used > allowance else "near" if used * 100 >= allowance * 95 else "normal"
+        if card in cards and plan.state != must:
+            yield f"{cards[card]}: its plan is {plan.state}, but must be {must}: {plan}"
+
+
+def judge_orders(stack: Stack) -> Iterator[str]:
+    """Every activated card on an overdrawn plan has exactly one proposed suspension, and no other card has any."""
+    # A card's own plan goes before its device's.
+    over = {
+        card
+        for (card,) in stack.rows(
+            """
+            SELECT card.id FROM cards_card AS card
+            JOIN LATERAL (
+                SELECT state FROM cards_subscription AS plan
+                WHERE kind = 'main' AND ends_at IS NULL AND (plan.card_id = card.id OR plan.device_id = card.device_id)
+                ORDER BY plan.card_id IS NULL LIMIT 1
+            ) AS main ON main.state = 'over'
+            WHERE deleted_at IS NULL AND enable_polling AND status = 3 AND network_status <> 'stopped'
+            """
+        )
+    }
+    orders = stack.rows(
+        "SELECT card_id FROM cards_serviceorder WHERE action = 'suspend' AND status = 'proposed'"
+    )
+    proposed = sorted(card for (card,) in orders)
+    if not over:
+        yield "no card is over: nothing is judged"
+    if proposed != sorted(over):
+        yield f"proposed for {set(proposed) - over} too many, missing for {over - set(proposed)}"

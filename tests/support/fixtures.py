@@ -1,0 +1,72 @@
+"""Fixtures that tests of several apps use."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from lab.simulator.remote import RunningSimulator
+from polling.engine.runtime import WorkerRuntime
+from tests.support.gateway import running_simulator
+
+if TYPE_CHECKING:
+    from tests.support.api_calls import Caller
+
+
+@pytest.fixture
+def simulator() -> Iterator[RunningSimulator]:
+    with running_simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def runtime() -> Iterator[WorkerRuntime]:
+    made = WorkerRuntime()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
+    """Create default configs, limits and partitions; every card is due at once."""
+    from django.utils import timezone
+
+    from cards import usage_partitions
+    from polling.conf import PollingSettings
+    from polling.policy import defaults
+
+    settings.POLLING = PollingSettings(seed_ramp_seconds=0)
+    defaults.make_missing()
+    usage_partitions.make_ahead(timezone.now().date())
+
+
+@pytest.fixture
+def ready_to_drain(ready_for_all_checks: None) -> None:
+    """Switch the real-name check off: one check type is enough to test what all have in common."""
+    from polling.models import PollingConfig
+
+    PollingConfig.objects.update(realname_check_interval=None)
+
+
+@pytest.fixture
+def administrator(db: None, redis: Redis) -> "Caller":
+    return _caller("administrator")
+
+
+@pytest.fixture
+def operator(db: None, redis: Redis) -> "Caller":
+    return _caller("operator")
+
+
+@pytest.fixture
+def viewer(db: None, redis: Redis) -> "Caller":
+    return _caller("viewer")
+
+
+def _caller(role: str) -> "Caller":
+    # Imported late: models need settings, which need the servers that the suite starts.
+    from tests.support.api_calls import Caller
+
+    return Caller.of(role)

@@ -1,0 +1,47 @@
+"""Configs that change, and what becomes of the schedule."""
+
+from datetime import timedelta
+from typing import cast
+
+from django.utils import timezone
+from redis import Redis
+
+from cards.models import Card, CheckState
+from polling.models import PollingConfig
+from polling.planning import reconcile
+from polling.planning.reconcile import Replanning
+from polling.planning.seed import Seeding
+from polling.schedule import keys
+from tests.factories import CardFactory, CarrierFactory
+from tests.support.draining import TYPE
+
+
+def read_just_now(redis: Redis) -> list[Card]:
+    """Cards of two carriers, read a minute ago, and scheduled every six hours."""
+    PollingConfig.objects.create(
+        name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
+    )
+    cards = [CardFactory.create() for _ in range(3)]
+    cards += [CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))]
+    CheckState.objects.bulk_create(
+        CheckState(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=1)) for card in cards
+    )
+    Seeding(redis).run()
+    return cards
+
+
+def due_in(redis: Redis) -> dict[int, float]:
+    now = redis.time()[0]
+    found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
+    return {int(card_id): due - now for card_id, due in found}
+
+
+def is_outdated(redis: Redis) -> bool:
+    """Whether the tick would send for a replanning."""
+    sent: list[bool] = []
+    reconcile.watch(redis, send=lambda: sent.append(True))
+    return bool(sent)
+
+
+def replan(redis: Redis) -> int:
+    return Replanning(redis).run()

@@ -1,0 +1,64 @@
+"""A PostgreSQL with all tables, made once a run of the tests and copied from then on: to migrate takes long."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+
+from lab.stack.environment import fresh_variables
+from lab.stack.servers import PostgresServer, free_port, make_folder
+from lab.stack.supervisor import die_with_parent
+
+ROOT = Path(__file__).resolve().parents[2]
+# The folder that all processes of a run share.
+FOLDER_VARIABLE = "SIMWATCH_TESTS_FOLDER"
+# The database that has the tables.
+DATABASE = "model"
+PASSWORD = "of-the-model"
+
+
+def copy(folder: Path) -> PostgresServer:
+    """A server with its data in `folder`, not yet started; its database `DATABASE` has the tables."""
+    source = _made()
+    for name, how in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
+        if (source / name).exists():
+            subprocess.run(("cp", "--archive", how, source / name, folder / name), check=True)
+    return _server(folder)
+
+
+def _server(folder: Path) -> PostgresServer:
+    return PostgresServer(folder, port=free_port(), password=PASSWORD, is_durable=False)
+
+
+def _made() -> Path:
+    """The model's folder: whoever needs it first makes it, and the others wait for him."""
+    shared = Path(os.environ[FOLDER_VARIABLE])
+    is_whole = shared / "model-is-whole"
+    with (shared / "model.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = make_folder(shared / "model")
+        if not is_whole.exists():
+            _make(folder, log=shared / "model.log")
+            is_whole.touch()
+    return folder
+
+
+def _make(folder: Path, *, log: Path) -> None:
+    server = _server(folder)
+    process = server.command.popen(log=log, before_exec=die_with_parent(server.command.stop_signal))
+    try:
+        server.wait_until_ready()
+        with psycopg.connect(server.url(), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {DATABASE}".encode())
+        subprocess.run(
+            (sys.executable, "manage.py", "migrate", "--verbosity=0"),
+            cwd=ROOT,
+            env={**os.environ, **fresh_variables(), "DATABASE_URL": server.url(DATABASE)},
+            check=True,
+        )
+    finally:
+        process.send_signal(server.command.stop_signal)
+        process.wait(30)
