@@ -8,7 +8,7 @@ from common.outages import one_line
 
 
 def main() -> None:
-    """Run a command; what an operator can mend is told in one line, without a traceback."""
+    """Run a command. Print errors that an operator can mend in one line, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
@@ -18,10 +18,10 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(f"simwatch: {error}")
     except Exception as error:
-        told = one_line(error)
-        if told is None:
+        message = one_line(error)
+        if message is None:
             raise
-        sys.exit(f"simwatch: {told}")
+        sys.exit(f"simwatch: {message}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Admin lists of rows that belong to agents."""
+"""Base classes for admin pages that show only the rows visible to the user."""
 
 from typing import Any, ClassVar, TypeVar
 
@@ -11,32 +11,37 @@ from accounts.scoping import sees_everything
 from audit.recorded_admin import RecordedAdmin
 from common.admin import LargeTableAdmin, ReadOnlyAdmin
 from common.errors import DomainError
-from common.references import is_used
+from common.references import is_referenced
 
 Row = TypeVar("Row", bound=Model)
 
 
 class NumbersOnlyAutocomplete(AutocompleteSelect):
-    """Shows a form again whose choice was no number; Django's own looks the choice up and fails."""
+    """An autocomplete field that drops choices that are not numbers; Django's own crashes on them."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
-        """The chosen row, if it can be one."""
-        return super().optgroups(name, [one for one in value if str(one).isdecimal()], attrs)
+        return super().optgroups(name, [choice for choice in value if str(choice).isdecimal()], attrs)
 
 
 class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
-    """Rows that the user may see, the newest first; what is done to them is recorded."""
+    """The admin of rows visible to the user, newest first; changes are recorded.
+
+    Example::
+
+        @admin.register(Device)
+        class DeviceAdmin(ScopedAdmin[Device]):
+            list_display = ("serial", "name")
+    """
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
-        """Only what the user may see."""
         rows: Any = self.model._default_manager
         visible: QuerySet[Row] = rows.visible_to(request.user)
         return visible.order_by(*self.get_ordering(request))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A choice among the rows that the user may see: what is not offered is not accepted either."""
+        # The form also rejects rows that it does not offer.
         rows = db_field.remote_field.model._default_manager
         if hasattr(rows, "visible_to"):
             kwargs["queryset"] = rows.visible_to(request.user)
@@ -45,7 +50,7 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The form; a refusal that only showed while saving is told on it, and nothing is saved."""
+        # A DomainError raised while saving is shown on the form, and nothing is saved.
         try:
             return super().changeform_view(request, *args, **kwargs)
         except DomainError as error:
@@ -53,20 +58,19 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
             return HttpResponseRedirect(request.get_full_path())
 
     def sees_everything(self, request: HttpRequest) -> bool:
-        """Agents see a part."""
+        """Return whether the user sees all rows; an agent's users see a part of them."""
         return sees_everything(request.user)
 
 
 class ScopedReadOnlyAdmin(ScopedAdmin[Row], ReadOnlyAdmin[Row]):
-    """The same for rows that only the system writes."""
+    """The admin of visible rows that only the system writes."""
 
 
 class DeletedWhenUnused(admin.ModelAdmin[Row]):
-    """For rows that others point at: deleted one by one, when nothing points there any more.
+    """The admin of rows that others reference: a row is deleted alone, and only when nothing references it.
 
-    Django's own page would first read every row that does, of a carrier a third of the fleet.
+    Django's own deletion would first read every referencing row: for a carrier, a third of the fleet.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Of a row that is used: nobody."""
-        return obj is not None and super().has_delete_permission(request, obj) and not is_used(obj)
+        return obj is not None and super().has_delete_permission(request, obj) and not is_referenced(obj)

@@ -1,6 +1,6 @@
-"""The tree of agents: where a new one stands, and how a whole subtree moves.
+"""The tree of agents: the place of a new agent, the agents of a subtree, and moving a whole subtree.
 
-Whoever writes a path holds one lock, so no agent is put below a parent that is just being moved.
+Every writer of a path holds one lock, so no agent is inserted below a parent that is being moved.
 """
 
 from django.db import connection, transaction
@@ -13,13 +13,13 @@ _LOCK = 7_301_002
 
 
 def lock() -> None:
-    """Until the transaction ends, nobody else adds or moves agents."""
+    """Keep other transactions from adding or moving agents until this one ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def new_ids(count: int) -> list[int]:
-    """Ids for agents to come: a path ends with its agent's own."""
+    """Reserve `count` ids for new agents: a path contains the agent's own id, so the id is needed first."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [TABLE, count]
@@ -27,8 +27,18 @@ def new_ids(count: int) -> list[int]:
         return [int(row[0]) for row in cursor.fetchall()]
 
 
+def ids_within(path: str, *, at_most: int) -> list[int]:
+    """Return the ids of the agent at `path` and of the agents below it, at most `at_most` of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM {TABLE} WHERE path LIKE %s LIMIT %s", [f"{path}%", at_most])
+        return [int(row[0]) for row in cursor.fetchall()]
+
+
 def path_of(agent_id: int | None) -> str:
-    """The path of an agent; of None, where the roots stand. Under `lock` it stays what it is."""
+    """Return the path of an agent; `/` for None, the parent of the roots. It cannot change under `lock`.
+
+    Raises DomainError when there is no such agent.
+    """
     if agent_id is None:
         return "/"
     with connection.cursor() as cursor:
@@ -40,7 +50,7 @@ def path_of(agent_id: int | None) -> str:
 
 
 def move(agent_id: int, *, under: int | None) -> int:
-    """Move an agent with everybody below it in one UPDATE; returns how many agents moved.
+    """Move an agent and all agents below it in one UPDATE; return how many agents moved.
 
     `under` None makes it a root. Raises DomainError when `under` is the agent itself or below it.
     """

@@ -1,4 +1,4 @@
-"""Users, agents (resellers) and tokens."""
+"""Users, agents (resellers) and API tokens."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
@@ -8,13 +8,13 @@ from accounts.roles import grant_permissions
 
 
 class AccountsConfig(AppConfig):
-    """Keeps the groups' permissions up to date."""
+    """The app; it keeps the permissions of the role groups up to date."""
 
     name = "accounts"
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Permissions exist only after a migration has run."""
         from accounts import system_checks  # noqa: F401 (importing registers it)
 
+        # Permissions exist only after a migration has run.
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

@@ -1,11 +1,11 @@
-"""Settings of `accounts`: what changes with a deploy."""
+"""Settings of `accounts`, fixed at deployment."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class AccountsSettings:
-    """How often: per user and minute requests that read and that write, per name and per address and minute sign-ins."""
+    """Rate limits per minute: API requests per user, and sign-in attempts per user name and per address."""
 
     reads_per_minute: int = 1200
     writes_per_minute: int = 300

@@ -1,4 +1,4 @@
-"""Users, agents and tokens: who may see what."""
+"""Users, agents and API tokens."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -15,9 +15,12 @@ from accounts import agent_tree
 from accounts.roles import Role
 from accounts.scoping import ScopedQuerySet, StaffQuerySet
 
+# Only `agent_tree` writes these fields of a stored agent.
+TREE_FIELDS = frozenset({"parent", "parent_id", "path"})
+
 
 def validate_time_zone(name: str) -> None:
-    """Refuse what is no IANA time zone."""
+    """Raise ValidationError unless `name` is an IANA time zone."""
     if name not in available_timezones():
         raise ValidationError(
             _("“%(name)s” is not a time zone; use a name like Asia/Shanghai."), params={"name": name}
@@ -25,15 +28,21 @@ def validate_time_zone(name: str) -> None:
 
 
 class AgentQuerySet(ScopedQuerySet["Agent"]):
-    """Agents, by place in the tree and by who asks."""
+    """Queries for agents."""
 
     def within_tree(self, path: str) -> Self:
-        """The agent at `path` and everybody below it."""
+        """Return the agent at `path` and all agents below it."""
         return self.filter(path__startswith=path)
 
 
 class Agent(models.Model):
-    """A reseller. Agents form a tree; `path` is `/1/7/`, the ids from the root down to this one."""
+    """A reseller. Agents form a tree; `path` is `/1/7/`, the ids from the root down to this agent.
+
+    Only `agent_tree.move` changes the place of a stored agent::
+
+        child = Agent.objects.create(name="South", parent=root)
+        agent_tree.move(child.pk, under=other_root.pk)
+    """
 
     name = models.CharField(_("name"), max_length=200)
     parent = models.ForeignKey(
@@ -48,7 +57,7 @@ class Agent(models.Model):
         verbose_name_plural = _("agents")
         ordering = ("path",)
         constraints = (
-            # Serves `within`: a prefix search needs text_pattern_ops under any collation.
+            # Serves `within_tree`: a prefix search needs text_pattern_ops under any collation.
             models.UniqueConstraint(
                 fields=["path"], opclasses=["text_pattern_ops"], name="agent_path_unique"
             ),
@@ -59,13 +68,22 @@ class Agent(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new agent gets its id first, because its path ends with it.
+        """Save the agent; a new one gets its id and path first, because the path ends with the id.
 
-        Its place in the tree is written once: what was read before a move would undo it. `agent_tree.move` moves.
+        A stored agent needs `update_fields` without `parent` and `path`: values read before a move would undo
+        the move. Raises ValueError otherwise.
         """
-        if not self._state.adding:
-            super().save(update_fields=["name"])
+        if self._state.adding:
+            self._insert(*args, **kwargs)
             return
+        update_fields = kwargs.get("update_fields")
+        if update_fields is None or TREE_FIELDS & set(update_fields):
+            raise ValueError(
+                'save a stored agent with update_fields, e.g. ["name"]; agent_tree.move changes its parent'
+            )
+        super().save(*args, **kwargs)
+
+    def _insert(self, *args: Any, **kwargs: Any) -> None:
         with transaction.atomic():
             agent_tree.lock()
             [self.pk] = agent_tree.new_ids(1)
@@ -74,12 +92,12 @@ class Agent(models.Model):
 
 
 class Users(UserManager["User"]):
-    """Users: the administrators' business."""
+    """Users; only administrators see them."""
 
     use_in_migrations = False
 
     def visible_to(self, user: Any) -> "models.QuerySet[User]":
-        """All of them, for administrators."""
+        """Return all users for an active administrator, none for anyone else."""
         is_administrator = isinstance(user, User) and user.is_active and user.role is Role.ADMINISTRATOR
         return self.all() if is_administrator else self.none()
 
@@ -103,7 +121,7 @@ class User(AbstractUser):
 
     @cached_property
     def role(self) -> Role | None:
-        """The strongest role the user has; None means that nothing is allowed."""
+        """Return the user's strongest role; None for a user who may do nothing."""
         if self.is_superuser:
             return Role.ADMINISTRATOR
         names = {group.name for group in self.groups.all()}
@@ -111,25 +129,25 @@ class User(AbstractUser):
 
 
 class ApiTokenQuerySet(StaffQuerySet["ApiToken"]):
-    """Tokens."""
+    """Queries for API tokens."""
 
     def usable_at(self, now: datetime) -> Self:
-        """Neither revoked nor expired, of a user who may sign in."""
+        """Return the tokens of active users that are neither revoked nor expired."""
         not_expired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
         return self.filter(not_expired, revoked_at__isnull=True, user__is_active=True)
 
     def touch(self, token: "ApiToken", now: datetime) -> None:
-        """Remember the use, to the minute: a row is not written for each request."""
+        """Set `last_used_at` to the minute of `now`, so that the row is written at most once a minute."""
         minute = now.replace(second=0, microsecond=0)
-        unseen = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
-        self.filter(unseen, pk=token.pk).update(last_used_at=minute)
+        is_outdated = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
+        self.filter(is_outdated, pk=token.pk).update(last_used_at=minute)
 
 
 class ApiToken(models.Model):
-    """A named key of a user for the API. Only its digest is stored; `accounts.tokens` makes and finds it."""
+    """A user's named key for the API. `accounts.tokens` issues and finds it; only its digest is stored."""
 
     class Scope(models.TextChoices):
-        """What a token may do, within what its user may."""
+        """What a token may do, within the limits of its user's role."""
 
         READ = "read", _("read")
         WRITE = "write", _("read and write")

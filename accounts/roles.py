@@ -1,4 +1,4 @@
-"""The four roles, and what each may do in the admin. Roles are groups, made by a migration."""
+"""The four roles, and what each may do in the admin. Roles are groups, created by a migration."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Role(StrEnum):
-    """Strongest first: a user of several groups has the first role."""
+    """The roles, strongest first: a user in several groups has the strongest of their roles."""
 
     ADMINISTRATOR = "administrator"
     OPERATOR = "operator"
@@ -15,13 +15,23 @@ class Role(StrEnum):
 
     @classmethod
     def of_staff(cls) -> tuple["Role", ...]:
-        """The roles that see the whole system."""
+        """Return the roles that see the whole system."""
         return (cls.ADMINISTRATOR, cls.OPERATOR, cls.VIEWER)
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the role may see and change users and secrets."""
+        return self is Role.ADMINISTRATOR
+
+    @property
+    def sees_system(self) -> bool:
+        """Whether the role sees the whole system, not only one agent's tree."""
+        return self in Role.of_staff()
 
 
 OWN_APPS = ("audit", "accounts", "carriers", "cards", "polling")
-# Users and secrets are the administrator's.
-KEPT_FROM_OPERATORS = ("user", "apitoken")
+# Only administrators may see users and secrets.
+ADMINISTRATOR_ONLY_MODELS = ("user", "apitoken")
 
 
 def grant_permissions(**_: Any) -> None:
@@ -30,12 +40,12 @@ def grant_permissions(**_: Any) -> None:
 
     for role in Role:
         group, _created = Group.objects.get_or_create(name=role.value)
-        if role in Role.of_staff():
+        if role.sees_system:
             group.permissions.set(_permissions_of(role))
 
 
-def give(user: Any, role: Role | str | None) -> None:
-    """Make `role` the only one of the four that the user has; None: none."""
+def assign(user: Any, role: Role | str | None) -> None:
+    """Replace the user's roles with `role`; None leaves the user without a role."""
     from django.contrib.auth.models import Group
 
     user.groups.remove(*Group.objects.filter(name__in=list(Role)))
@@ -49,13 +59,13 @@ def _permissions_of(role: Role) -> Iterator[Any]:
     for permission in Permission.objects.filter(content_type__app_label__in=OWN_APPS).select_related(
         "content_type"
     ):
-        if _may(role, permission.content_type.model, permission.codename):
+        if _is_permitted(role, permission.content_type.model, permission.codename):
             yield permission
 
 
-def _may(role: Role, model: str, codename: str) -> bool:
-    if role is Role.ADMINISTRATOR:
+def _is_permitted(role: Role, model: str, codename: str) -> bool:
+    if role.is_administrator:
         return True
-    if model in KEPT_FROM_OPERATORS:
+    if model in ADMINISTRATOR_ONLY_MODELS:
         return False
     return role is Role.OPERATOR or codename.startswith("view_")

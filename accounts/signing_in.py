@@ -1,4 +1,4 @@
-"""Signing in with a password: only so often for one name, and from one address."""
+"""Sign-in by password, rate-limited per user name and per address."""
 
 from hashlib import sha256
 from typing import Any
@@ -12,22 +12,22 @@ from redis import Redis
 from accounts import keys
 from common import addresses
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from common.redis.rate_limiter import Policy, RateLimiter
 
 MINUTE = 60
 
 
 class SignInForm(AdminAuthenticationForm):
-    """Refuses before it looks at the password: whoever guesses learns nothing."""
+    """The admin's sign-in form. It checks the rate before the password: a blocked guess reveals nothing."""
 
     def clean(self) -> dict[str, Any]:
-        """The user, when there are turns left."""
+        """Return the cleaned data. Raises ValidationError after too many attempts or for a wrong password."""
         name = str(self.cleaned_data.get("username", ""))
-        address = addresses.client_of(self.request) if self.request else None
-        # Without Redis, too: somebody has to get in to see what is wrong.
+        address = addresses.client_address(self.request) if self.request else None
+        # Sign-in works without Redis: an operator must get in to see what is wrong.
         is_allowed = True
-        with redis_may_be_away("attempts to sign in are not counted"):
+        with degraded_without_redis("attempts to sign in are not counted"):
             is_allowed = take_turns(for_web(), name=name, address=address)
         if not is_allowed:
             raise forms.ValidationError(_("Too many attempts. Try again in a minute."), code="rate_limited")
@@ -35,15 +35,18 @@ class SignInForm(AdminAuthenticationForm):
 
 
 def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
-    """Take one of the name and one of the address; False when either has none left. Case does not make another name."""
+    """Take one turn for the name and one for the address; return False when either has none left.
+
+    The case of a name does not matter.
+    """
     conf = settings.ACCOUNTS
     limits = [(Policy("name", conf.sign_ins_per_name, MINUTE), name.strip().casefold())]
     if address:
         limits.append((Policy("address", conf.sign_ins_per_address, MINUTE), address))
-    turns = [RateLimiter(redis, _key(policy, who), policy).take() for policy, who in limits]
+    turns = [RateLimiter(redis, _key(policy, subject), policy).take() for policy, subject in limits]
     return all(turn.is_taken for turn in turns)
 
 
-def _key(policy: Policy, who: str) -> str:
-    # Digests: Redis is no place for the names that people type, which may be passwords.
-    return keys.sign_ins(policy.name, sha256(who.encode("utf-8", "surrogatepass")).hexdigest()[:32])
+def _key(policy: Policy, subject: str) -> str:
+    # Redis gets digests only: people sometimes type their password as the user name.
+    return keys.sign_ins(policy.name, sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32])

@@ -1,4 +1,4 @@
-"""Refuses limits that would let nobody in. Run by Django's `check`, at each start."""
+"""A system check that rejects rate limits which would lock everyone out. Django runs it at each start."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,14 +11,14 @@ from accounts.conf import AccountsSettings
 
 @register
 def check_accounts(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Called by Django."""
+    """Return the problems of the current settings."""
     return problems(settings.ACCOUNTS)
 
 
 def problems(conf: AccountsSettings) -> list[CheckMessage]:
-    """What is wrong with these settings. Pure."""
+    """Return an error for each limit below 1. Pure."""
     return [
         Error(f"ACCOUNTS_{name.upper()} must be 1 or more.", id="accounts.E001")
-        for name, times in asdict(conf).items()
-        if times < 1
+        for name, limit in asdict(conf).items()
+        if limit < 1
     ]

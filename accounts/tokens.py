@@ -1,4 +1,4 @@
-"""Makes API tokens and finds them again. A token is `sw_<prefix>_<secret>`; the secret is shown once."""
+"""Issues, finds and revokes API tokens. A token is `sw_<prefix>_<secret>`; the secret is shown once."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ _SHAPE = re.compile(r"sw_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 def issue(
     user: User, *, name: str, scope: ApiToken.Scope, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
-    """Make a token for `user`; returns the row and the text that cannot be had again."""
+    """Create a token for `user`; return the row and the token's text, which cannot be recovered later."""
     prefix = secrets.token_hex(6)
     text = f"sw_{prefix}_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
@@ -24,7 +24,7 @@ def issue(
 
 
 def find(text: str, *, now: datetime) -> ApiToken | None:
-    """The usable token behind `text`, with its user; None for everything else."""
+    """Return the usable token with this text, its user loaded; None if there is none. Records the use."""
     match = _SHAPE.fullmatch(text)
     if not match:
         return None
@@ -36,7 +36,7 @@ def find(text: str, *, now: datetime) -> ApiToken | None:
 
 
 def revoke(token: ApiToken, *, now: datetime) -> bool:
-    """The token opens nothing from now on; False when it was revoked before."""
+    """Revoke the token for good; return False when it was revoked before."""
     won = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now)
     token.refresh_from_db(fields=["revoked_at"])
     return bool(won)

@@ -1,4 +1,4 @@
-"""Operations in the admin: for reading."""
+"""Operations in the admin, read-only."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -10,11 +10,10 @@ from common.admin import ReadOnlyAdmin
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin[Operation]):
-    """Who did what, the newest first."""
+    """Operations, newest first."""
 
     list_display = ("at", "actor_name", "action", "target_type", "target_id", "client_ip")
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
-        """Only what the user may see."""
         return Operation.objects.visible_to(request.user).order_by(*self.ordering)

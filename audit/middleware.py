@@ -1,4 +1,4 @@
-"""Middleware that remembers where a request comes from."""
+"""Middleware that records the origin of a request for its operations."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,12 @@ from common import addresses
 
 
 class OriginMiddleware:
-    """Operations of a request tell both ends of it."""
+    """Binds the addresses of client and server, so that operations of the request contain them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Django's contract."""
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer the request."""
-        client = addresses.client_of(request)
-        with origins.of(Origin(client, addresses.towards(client) if client else None)):
+        client = addresses.client_address(request)
+        with origins.bound(Origin(client, addresses.source_address_for(client) if client else None)):
             return self._get_response(request)

@@ -1,4 +1,4 @@
-"""Operations: who did what, from where, and what it was before and after."""
+"""Operations: who did what, from where, with the values before and after."""
 
 from typing import Any, Self
 
@@ -8,15 +8,12 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-# By name: the app that knows the roles stands above this one.
-_ADMINISTRATOR = "administrator"
-_STAFF = ("operator", "viewer")
-# Users and secrets are the administrator's, and so is what was done to them.
-KEPT_FROM_STAFF = ("accounts.user", "accounts.apitoken")
+# Only administrators see users and secrets, so only they see operations on them.
+ADMINISTRATOR_ONLY_TARGETS = ("accounts.user", "accounts.apitoken")
 
 
 class Action(models.TextChoices):
-    """What can be done to a row. The column takes any word: who adds an action needs no migration."""
+    """What can be done to a row. The column accepts any text, so a new action needs no migration."""
 
     CREATED = "created", _("created")
     CHANGED = "changed", _("changed")
@@ -29,21 +26,23 @@ class Action(models.TextChoices):
 
 
 class OperationQuerySet(models.QuerySet["Operation"]):
-    """Operations, by who asks."""
+    """Queries for operations."""
 
     def visible_to(self, user: Any) -> Self:
-        """All of them for administrators, those on users and tokens kept from other staff, none for anybody else."""
+        """Return all operations for administrators; for other staff, all but those on users and tokens."""
+        # The roles are defined in `accounts`, above this app, so this code only asks for their properties.
         role = getattr(user, "role", None) if getattr(user, "is_active", False) else None
-        if role == _ADMINISTRATOR:
-            return self
-        return self.exclude(target_type__in=KEPT_FROM_STAFF) if role in _STAFF else self.none()
+        if role is None or not role.sees_system:
+            return self.none()
+        return self if role.is_administrator else self.exclude(target_type__in=ADMINISTRATOR_ONLY_TARGETS)
 
 
 class Operation(models.Model):
-    """One act that changed something. The database refuses to change, delete or truncate operations.
+    """One action that changed something. The database refuses to change, delete or truncate operations.
 
-    `target_type` is `app.model`; `target_id` is empty when it was done to several rows, which `after` names.
-    `before` and `after` hold columns: of a change those that differ, null where there is no such side.
+    `target_type` is `app.model`. `target_id` is empty for an action on several rows; `after` then names them.
+    `before` and `after` map columns to values: for a change, the columns that differ. `before` is null for an
+    added row, `after` for a deleted one.
     """
 
     actor = models.ForeignKey(
@@ -54,17 +53,17 @@ class Operation(models.Model):
         db_index=False,
         related_name="+",
         verbose_name=_("actor"),
-        help_text=_("empty: the system"),
+        help_text=_("empty for the system"),
     )
-    actor_name = models.CharField(_("actor's name"), max_length=150)
+    actor_name = models.CharField(_("name of the actor"), max_length=150)
     action = models.CharField(_("action"), max_length=32)
-    target_type = models.CharField(_("type of target"), max_length=64)
+    target_type = models.CharField(_("target type"), max_length=64)
     target_id = models.CharField(_("target"), max_length=64, blank=True)
     before = models.JSONField(_("before"), encoder=DjangoJSONEncoder, null=True, blank=True)
     after = models.JSONField(_("after"), encoder=DjangoJSONEncoder, null=True, blank=True)
-    client_ip = models.GenericIPAddressField(_("client's address"), null=True, blank=True)
-    server_ip = models.GenericIPAddressField(_("server's address"), null=True, blank=True)
-    request_id = models.CharField(_("request id"), max_length=64)
+    client_ip = models.GenericIPAddressField(_("client address"), null=True, blank=True)
+    server_ip = models.GenericIPAddressField(_("server address"), null=True, blank=True)
+    request_id = models.CharField(_("request ID"), max_length=64)
     at = models.DateTimeField(_("at"), db_default=Now())
 
     objects = OperationQuerySet.as_manager()
@@ -73,7 +72,7 @@ class Operation(models.Model):
         verbose_name = _("operation")
         verbose_name_plural = _("operations")
         indexes = (
-            # The API's filters, each in the order of pages.
+            # One index for each filter of the API, in the order of its pages.
             models.Index(fields=["actor", "id"], name="operation_actor"),
             models.Index(fields=["action", "id"], name="operation_action"),
             models.Index(fields=["target_type", "id"], name="operation_type"),

@@ -1,4 +1,4 @@
-"""Where the present request comes from, and which server takes it."""
+"""The origin of the current request: the addresses of its client and of the server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Origin:
-    """Addresses; None: not known, or nobody asked from outside."""
+    """The addresses of both ends; None when unknown, or when there is no request."""
 
     client_ip: str | None = None
     server_ip: str | None = None
@@ -19,13 +19,13 @@ _current: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 def current() -> Origin:
-    """Of the present request; without addresses outside of any."""
+    """Return the origin of the current request; outside of a request it has no addresses."""
     return _current.get()
 
 
 @contextmanager
-def of(origin: Origin) -> Iterator[None]:
-    """What happens within comes from there."""
+def bound(origin: Origin) -> Iterator[None]:
+    """Make `origin` the current one within the block."""
     token = _current.set(origin)
     try:
         yield

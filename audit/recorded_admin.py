@@ -1,4 +1,4 @@
-"""Admin pages that record what is done on them."""
+"""The base of admin pages that record changes as operations."""
 
 from typing import Any, TypeVar
 
@@ -16,38 +16,37 @@ _BEFORE = "_before_the_change"
 
 
 class RecordedAdmin(admin.ModelAdmin[Row]):
-    """Adding, changing and deleting rows, by form or by Django's own action, writes operations.
+    """Records rows added, changed and deleted by form or by Django's delete action.
 
-    Actions of other names act through the domain: who adds one records it.
+    Any other admin action calls a domain function and must record the operation itself.
     """
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """The row, with what it holds before anything is done to it."""
+        # Keeps the values before the change for `log_change`.
         row = super().get_object(request, object_id, from_field)
         if row is not None and request.method == "POST":
             vars(row)[_BEFORE] = snapshot(row)
         return row
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Django's note for its start page, and ours."""
         record(request.user, Action.CREATED, obj, after=snapshot(_as_stored(obj)))
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The same; what belongs to many rows has been saved before."""
+        # Django calls this after it has saved many-to-many fields.
         record(
             request.user, Action.CHANGED, obj, before=vars(obj).get(_BEFORE), after=snapshot(_as_stored(obj))
         )
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """The same; called before the rows go."""
+        # Django calls this before it deletes the rows.
         for row in queryset:
             record(request.user, Action.DELETED, row, before=snapshot(row))
         return super().log_deletions(request, queryset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list; the action that deletes is one transaction, with what it records."""
+        # Django's delete action and its operations are written in one transaction.
         if request.method == "POST" and request.POST.get("action") == "delete_selected":
             with transaction.atomic():
                 return super().changelist_view(request, extra_context)
@@ -55,5 +54,5 @@ class RecordedAdmin(admin.ModelAdmin[Row]):
 
 
 def _as_stored(row: Model) -> Model:
-    """As the database has it: what a domain function wrote is not on the form's own copy."""
+    # The form's own instance lacks what a domain function wrote to the database.
     return type(row)._base_manager.get(pk=row.pk)

@@ -1,4 +1,4 @@
-"""Writes operations, in the transaction of what they tell: both are there, or neither."""
+"""Writes an operation in the transaction of its change, so that either both are stored or neither."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db.transaction import TransactionManagementError
 
 from audit import origins
 from audit.models import Action, Operation
-from audit.snapshots import Snapshot, differences, shown
+from audit.snapshots import Snapshot, differences, redacted
 from common import request_ids
 
 
@@ -20,13 +20,19 @@ def record(
     before: Snapshot | None = None,
     after: Snapshot | None = None,
 ) -> Operation | None:
-    """Write what `actor` (a user, or the name of a part of the system) did to a row, or to several of a model.
+    """Write what `actor` did to a row, or to several rows of a model; return the operation.
 
-    With both sides only what differs is kept; None when nothing does. Raises TransactionManagementError outside of
-    a transaction.
+    `actor` is a user or the name of a part of the system. Given both `before` and `after`, only the columns
+    that differ are stored; when none differs, nothing is written and None is returned. Raises
+    TransactionManagementError outside a transaction. Example::
+
+        with transaction.atomic():
+            before = snapshot(gateway)
+            gateway.save()
+            record(request.user, Action.CHANGED, gateway, before=before, after=snapshot(gateway))
     """
     if not connection.in_atomic_block:
-        raise TransactionManagementError("an operation is recorded in the transaction of what it tells")
+        raise TransactionManagementError("an operation must be recorded in the transaction of its change")
     if before is not None and after is not None:
         before, after = differences(before, after)
         if not after:
@@ -38,8 +44,8 @@ def record(
         action=action,
         target_type=target._meta.label_lower,
         target_id=str(target.pk) if isinstance(target, Model) else "",
-        before=shown(before),
-        after=shown(after),
+        before=redacted(before),
+        after=redacted(after),
         client_ip=origin.client_ip,
         server_ip=origin.server_ip,
         request_id=request_ids.current(),

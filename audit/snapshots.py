@@ -1,4 +1,4 @@
-"""What a row holds, for an operation. Secrets are compared, and never shown."""
+"""The values of a row, for operations and ETags. Secrets are compared but never shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from common.fields import EncryptedTextField, Sealed
 
 Snapshot: TypeAlias = Mapping[str, Any]
 HIDDEN = "(secret)"
-# What is called so, or ends so, is hidden wherever it stands.
+# A column or key whose name ends in one of these is hidden, at any depth.
 SECRET_NAMES = ("password", "digest", "secret", "credentials", "token")
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """A secret: equal to itself, and shown to nobody."""
+    """A secret: it can be compared, and it prints as `(secret)`."""
 
     value: object
 
@@ -27,35 +27,36 @@ class Hidden:
 
 
 def snapshot(row: Model) -> Snapshot:
-    """Column -> value, and the names of what it has many of, in order."""
+    """Return column -> value, and many-to-many field -> sorted names. Secrets are wrapped in `Hidden`."""
     columns = {field.attname: _value(field, row) for field in row._meta.concrete_fields}
-    several = {
-        field.name: sorted(str(one) for one in getattr(row, field.name).all())
+    relations = {
+        field.name: sorted(str(related) for related in getattr(row, field.name).all())
         for field in row._meta.many_to_many
     }
-    return {**columns, **several}
+    return {**columns, **relations}
 
 
 def version(row: Model) -> Snapshot:
-    """Column -> value, secrets as they are stored: it differs whenever something was written that differs."""
+    """Return column -> value with secrets as stored; two versions differ whenever a written value differs."""
     return {name: _stored(value) for name, value in snapshot(row).items()}
 
 
 def differences(before: Snapshot, after: Snapshot) -> tuple[Snapshot, Snapshot]:
-    """Both sides of what differs. Pure."""
+    """Return the columns that differ, from `before` and from `after`. Pure."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 
 
-def shown(found: Any) -> Any:
-    """The same without secrets, whatever it is made of. Pure."""
-    if isinstance(found, Hidden):
+def redacted(content: Any) -> Any:
+    """Return `content` with every secret in nested mappings and lists replaced by `(secret)`. Pure."""
+    if isinstance(content, Hidden):
         return HIDDEN
-    if isinstance(found, Mapping):
+    if isinstance(content, Mapping):
         return {
-            name: HIDDEN if value and _is_secret(str(name)) else shown(value) for name, value in found.items()
+            name: HIDDEN if value and _is_secret(str(name)) else redacted(value)
+            for name, value in content.items()
         }
-    return [shown(one) for one in found] if isinstance(found, list | tuple) else found
+    return [redacted(item) for item in content] if isinstance(content, list | tuple) else content
 
 
 def _value(field: Field[Any, Any], row: Model) -> Any:
@@ -65,8 +66,8 @@ def _value(field: Field[Any, Any], row: Model) -> Any:
 
 
 def _stored(value: Any) -> Any:
-    kept = value.value if isinstance(value, Hidden) else value
-    return kept.token if isinstance(kept, Sealed) else kept
+    plain = value.value if isinstance(value, Hidden) else value
+    return plain.token if isinstance(plain, Sealed) else plain
 
 
 def _is_secret(name: str) -> bool:

@@ -1,11 +1,11 @@
-# Makes .venv match uv.lock, then leaves $root and $python set. Sourced by the commands beside it.
-# It installs on first use and again only when the lock has changed.
+# Makes .venv match uv.lock and sets $root and $python. Sourced by the commands in this folder.
+# Installs on first use, and again only when the lock has changed.
 
 root=$(CDPATH="" cd -- "$(dirname -- "$0")/.." && pwd -P)
 python="$root/.venv/bin/python"
 stamp="$root/.venv/.installed-lock"
 
-# Many processes start here; where nothing is kept of what was compiled, each compiles everything again.
+# Keep compiled modules: the commands start many processes, and each would compile everything again.
 unset PYTHONDONTWRITEBYTECODE
 
 fail() {
@@ -33,7 +33,7 @@ install_with_pip() {
     "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements.txt"
 }
 
-# Settings for what talks to no server of an operator, or starts its own.
+# Settings for commands that use no servers, or start their own.
 without_servers() {
     unset SIMWATCH_ENV_FILE CELERY_BROKER_URL DJANGO_SETTINGS_MODULE
     export SIMWATCH_MODE=local SECRET_KEY=local-check
@@ -54,11 +54,11 @@ install() {
         install_with_uv "$base"
     else
         install_with_pip "$base"
-    fi || fail "the libraries could not be installed; the lines above say why. Mend that and run the command again"
+    fi || fail "the libraries could not be installed; the lines above say why. Fix that and run the command again"
     cp "$root/uv.lock" "$stamp"
 }
 
-# Two commands that start at the same moment must not both install.
+# Two commands that start at the same time must not both install.
 if ! is_installed; then
     if command -v flock >/dev/null 2>&1; then
         mkdir -p "$root/.run" && exec 9>"$root/.run/install.lock" && flock 9

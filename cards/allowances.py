@@ -1,4 +1,4 @@
-"""Reads subscriptions as accounts: those of many cards at a time, their own and their devices'."""
+"""Load the allowances of many cards at a time: the cards' own subscriptions, and their devices'."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -7,13 +7,16 @@ from datetime import datetime
 from django.db import connection
 
 from cards.models import PlanCycle, Subscription
-from cards.usage_allocation import Account
+from cards.usage_allocation import Allowance
 from carriers.cycles import BillingCalendar
 from common.arrays import array
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
-    """Card -> ids of its and its device's subscriptions that were in force at the moments (card id, time)."""
+    """Return card id -> ids of the card's own and its device's subscriptions in force at the given time.
+
+    `moments` holds (card id, time) pairs.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -33,29 +36,34 @@ def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]
             {"cards": array(card for card, _ in moments), "moments": array(moment for _, moment in moments)},
         )
         found: dict[int, list[int]] = defaultdict(list)
-        for card_id, account_id in cursor.fetchall():
-            found[card_id].append(account_id)
+        for card_id, allowance_id in cursor.fetchall():
+            found[card_id].append(allowance_id)
     return found
 
 
-def lock(ids: Collection[int]) -> dict[int, Account]:
-    """The accounts with these ids. In their order: two batches may share a device, and must not wait for each other."""
+def lock(ids: Collection[int]) -> dict[int, Allowance]:
+    """Lock the subscriptions with these ids, and return them by id. Needs a transaction.
+
+    Rows are locked in the order of their ids: two batches may share a device, and must not deadlock.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT account.id, account.device_id IS NULL, account.kind = 'main',
-                   coalesce(account.virtual_quota_mb, account.quota_mb), account.used_mb, account.period_start,
-                   account.starts_at, account.ends_at, account.cycle, carrier.time_zone, carrier.billing_day,
-                   account.quota_version, CASE WHEN account.judged_at IS NOT NULL THEN account.state END
-            FROM cards_subscription AS account
-            JOIN carriers_carrier AS carrier ON carrier.id = account.carrier_id
-            WHERE account.id = ANY(%s::bigint[])
-            ORDER BY account.id FOR NO KEY UPDATE OF account
+            SELECT subscription.id, subscription.device_id IS NULL, subscription.kind = 'main',
+                   coalesce(subscription.virtual_quota_mb, subscription.quota_mb),
+                   subscription.used_mb, subscription.period_start,
+                   subscription.starts_at, subscription.ends_at, subscription.cycle,
+                   carrier.time_zone, carrier.billing_day, subscription.quota_version,
+                   CASE WHEN subscription.judged_at IS NOT NULL THEN subscription.state END
+            FROM cards_subscription AS subscription
+            JOIN carriers_carrier AS carrier ON carrier.id = subscription.carrier_id
+            WHERE subscription.id = ANY(%s::bigint[])
+            ORDER BY subscription.id FOR NO KEY UPDATE OF subscription
             """,
             [array(ids)],
         )
         return {
-            pk: Account(
+            pk: Allowance(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
                 PlanCycle(cycle), BillingCalendar(time_zone, billing_day), version,
                 Subscription.State(state) if state else None,

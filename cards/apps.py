@@ -1,4 +1,4 @@
-"""Cards and their usage."""
+"""The app of cards and their usage."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -7,13 +7,12 @@ from common import metrics
 
 
 class CardsConfig(AppConfig):
-    """Registers the metrics of the history."""
+    """Registers the metrics of the usage history when Django starts."""
 
     name = "cards"
     verbose_name = _("Cards")
 
     def ready(self) -> None:
-        """Whoever watches learns when partitions are missing."""
         from cards.metrics import UsagePartitionsCollector
 
         metrics.register(UsagePartitionsCollector())

@@ -1,4 +1,4 @@
-"""What a carrier says of the state of its cards, taken over a batch at a time; each change belongs to a card's story."""
+"""Store what carriers report about the state of their cards, and write each change to the cards' history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,42 +7,48 @@ from typing import Final
 
 from django.db import connection
 
-from cards import events
+from cards import signals
 from cards.models import CardEvent
 
 
 @dataclass(frozen=True)
-class Observed:
-    """A column of a card that its carrier tells. `also` is written with it."""
+class ReportedColumn:
+    """A column of a card that its carrier reports. `also_set` is SQL that extends the SET clause."""
 
     column: str
     kind: CardEvent.Kind
-    also: str = ""
+    also_set: str = ""
 
 
-REAL_NAME: Final = Observed("real_name_status", CardEvent.Kind.REAL_NAME)
-NETWORK: Final = Observed("network_status", CardEvent.Kind.NETWORK, also=", network_checked_at = %(now)s")
+REAL_NAME: Final = ReportedColumn("real_name_status", CardEvent.Kind.REAL_NAME)
+NETWORK: Final = ReportedColumn(
+    "network_status", CardEvent.Kind.NETWORK, also_set=", network_checked_at = %(now)s"
+)
 
 
-def take_over(observed: Observed, values: Mapping[int, str], *, cause: str, now: datetime) -> list[int]:
-    """Write the values (card id -> what the carrier says) that differ; returns the ids of the cards that changed.
+def store(reported: ReportedColumn, values: Mapping[int, str], *, cause: str, now: datetime) -> list[int]:
+    """Write the reported values (card id -> value) that differ, and return the ids of the changed cards.
 
-    Needs a transaction. Tells that cards changed, when it commits.
+    Needs a transaction. Sends `cards_changed` when it commits.
+
+    Example::
+
+        store(NETWORK, {card.pk: "stopped"}, cause="data usage check", now=now)
     """
     if not values:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH said AS MATERIALIZED (
-                SELECT * FROM unnest(%(cards)s::bigint[], %(values)s::text[]) AS said(card_id, value)
+            WITH reported AS MATERIALIZED (
+                SELECT * FROM unnest(%(cards)s::bigint[], %(values)s::text[]) AS reported(card_id, value)
             ), old AS MATERIALIZED (
-                SELECT card.id, card.{observed.column} AS before, said.value AS after
-                FROM cards_card AS card JOIN said ON said.card_id = card.id
-                WHERE card.deleted_at IS NULL AND card.{observed.column} <> said.value
+                SELECT card.id, card.{reported.column} AS before, reported.value AS after
+                FROM cards_card AS card JOIN reported ON reported.card_id = card.id
+                WHERE card.deleted_at IS NULL AND card.{reported.column} <> reported.value
                 ORDER BY card.id FOR NO KEY UPDATE OF card
             ), written AS (
-                UPDATE cards_card AS card SET {observed.column} = old.after{observed.also}
+                UPDATE cards_card AS card SET {reported.column} = old.after{reported.also_set}
                 FROM old WHERE card.id = old.id
             )
             INSERT INTO cards_cardevent (card_id, at, kind, before, after, cause)
@@ -53,10 +59,10 @@ def take_over(observed: Observed, values: Mapping[int, str], *, cause: str, now:
                 "cards": list(values),
                 "values": list(values.values()),
                 "now": now,
-                "kind": observed.kind.value,
+                "kind": reported.kind.value,
                 "cause": cause,
             },
         )
         changed = [card_id for (card_id,) in cursor.fetchall()]
-    events.tell(changed)
+    signals.send_on_commit(changed)
     return changed

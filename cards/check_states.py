@@ -1,4 +1,4 @@
-"""Takes the results of checks into `CheckState`: a batch at a time, newer claims only."""
+"""Write the results of checks to `CheckState`, one batch at a time, and refuse results of older claims."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from common.arrays import array
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one claim found. An empty `error` is a good answer."""
+    """The result of one claim. An empty `error` means that the check succeeded."""
 
     card_id: int
     token: int
@@ -23,7 +23,13 @@ class CheckResult:
 def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
     """Lock the rows of the cards in `tokens` (card id -> claim) and return the ids that may be written.
 
-    A row that a newer claim has written is not among them; a missing row is made. Needs a transaction.
+    A card whose row was written by the same or a newer claim is left out. Missing rows are inserted, except
+    for cards that no longer exist. Needs a transaction.
+
+    Example::
+
+        newer = lock_newer(check_type, {card.pk: claim.token})
+        write(check_type, [result for result in results if result.card_id in newer], now=now)
     """
     found = _lock(check_type, tokens)
     missing = tokens.keys() - found.keys()
@@ -84,7 +90,7 @@ def _parameters(check_type: CheckType, results: Sequence[CheckResult], now: date
 
 
 def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
-    # In the order of cards: two batches that share cards must not wait for each other.
+    # Ordered by card: two batches that share cards must not deadlock.
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -98,7 +104,7 @@ def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
 
 
 def _insert(check_type: CheckType, cards: Sequence[int]) -> None:
-    # Of cards that still exist: one may have been deleted while it was asked about.
+    # SELECT from cards_card: a card may have been deleted while the check was running.
     with connection.cursor() as cursor:
         cursor.execute(
             """

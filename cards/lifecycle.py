@@ -1,7 +1,8 @@
-"""What may happen to cards, from creation to deletion: many at a time, each change an event of the card's story.
+"""Create, change, allocate, recall and delete cards in bulk, and write each change to their history.
 
-Every function takes the ids of cards that the caller may touch, `cause` (who or what did it) and `now`; returns the
-ids of the cards that really changed, in order; and sends `cards_changed` once with all of them, on commit.
+Every function takes the ids of cards that the caller may change, `cause` (the user or process behind the
+change) and `now`. It returns the ids of the cards that really changed, in order, and sends `cards_changed`
+once with all of them, on commit.
 """
 
 from collections import Counter
@@ -15,17 +16,17 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agent
-from cards import events, subscriptions
+from cards import signals, subscriptions
 from cards.models import Card, CardEvent
 from common.errors import DomainError
 
 Kind = CardEvent.Kind
-_TAKEN_SHOWN = 3
+_MAX_SHOWN_ICCIDS = 3
 
 
 @dataclass(frozen=True)
 class NewCard:
-    """A card to be created."""
+    """The values of a card to be created."""
 
     iccid: str
     carrier_id: int
@@ -40,7 +41,7 @@ class NewCard:
 
 
 class Changes(TypedDict, total=False):
-    """What can be changed of cards: columns, and their new values."""
+    """New values for the columns of cards that can be changed."""
 
     status: Card.Status
     category: Card.Category
@@ -53,7 +54,7 @@ class Changes(TypedDict, total=False):
     msisdn: str | None
 
 
-# The columns whose changes belong to the card's story.
+# The columns whose changes are written to the card's history.
 _KINDS = {
     "status": Kind.STATUS,
     "category": Kind.CATEGORY,
@@ -64,49 +65,61 @@ _KINDS = {
 
 
 def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
-    """Create cards, all or none. Raises DomainError when an ICCID is taken, or named twice."""
+    """Create all the cards, or none.
+
+    Raise DomainError if an ICCID is taken or occurs twice, or if a gateway belongs to another carrier.
+
+    Example::
+
+        create([NewCard(iccid, carrier.pk, agent.pk)], cause="import 7", now=now)
+    """
     with transaction.atomic():
-        _refuse_taken([card.iccid for card in new])
+        _check_iccids([card.iccid for card in new])
         try:
             with transaction.atomic():
                 made = Card.objects.bulk_create([Card(**asdict(card)) for card in new])
         except IntegrityError as error:
             if "card_iccid_unique" not in str(error):
                 raise
-            # Somebody else has just taken one.
-            raise _taken([]) from None
+            # Another transaction took one of the ICCIDs after the check above.
+            raise _iccids_taken([]) from None
         cards = [card.pk for card in made]
-        _refuse_gateways_of_others(cards)
-        _tell_story(cards, Kind.CREATED, cause=cause, now=now)
+        _check_gateways(cards)
+        _record_events(cards, Kind.CREATED, cause=cause, now=now)
         subscriptions.members_changed({card.device_id for card in made if card.device_id})
-        events.tell(cards)
+        signals.send_on_commit(cards)
     return cards
 
 
 def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpack[Changes]) -> list[int]:
-    """Give cards new values: `change(ids, status=Card.Status.ACTIVATED, cause=..., now=...)`."""
+    """Give cards new values. Raise DomainError if a card's gateway then belongs to another carrier.
+
+    Example::
+
+        change(card_ids, status=Card.Status.ACTIVATED, cause="import 7", now=now)
+    """
     with transaction.atomic():
         changed = _change(cards, changes, cause=cause, now=now)
-        events.tell(changed)
+        signals.send_on_commit(changed)
     return changed
 
 
 def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
-    """InFlight cards to an agent; those in stock are distributed by it."""
+    """Give cards to an agent. Cards in stock become distributed."""
     with transaction.atomic():
         _lock(cards)
         return _hand_over(cards, to, {Card.Status.IN_STOCK: Card.Status.DISTRIBUTED}, cause=cause, now=now)
 
 
 def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
-    """Take cards back from below `to`; those that are distributed are in stock again.
+    """Take cards back from the tree of agents below `to`. Distributed cards are in stock again.
 
-    Raises DomainError when one belongs to somebody outside the tree of `to`.
+    Raise DomainError, and recall nothing, if one of the cards belongs to an agent outside the tree of `to`.
     """
     with transaction.atomic():
         _lock(cards)
-        strangers = Card.objects.present().filter(id__in=cards).exclude(agent__path__startswith=to.path)
-        if count := strangers.count():
+        outside = Card.objects.present().filter(id__in=cards).exclude(agent__path__startswith=to.path)
+        if count := outside.count():
             raise DomainError(
                 str(_("%(count)d of the cards do not belong below this agent.") % {"count": count}),
                 code="card_not_below_agent",
@@ -116,7 +129,7 @@ def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> l
 
 
 def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
-    """Delete cards softly: they are not seen or checked any more, their plans end, their history stays."""
+    """Delete cards softly: they are hidden and no longer checked, their plans end, their history is kept."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -132,26 +145,26 @@ def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
             )
             devices = dict(cursor.fetchall())
         deleted = sorted(devices)
-        _tell_story(deleted, Kind.DELETED, cause=cause, now=now)
-        subscriptions.end_of_cards(deleted, now=now)
+        _record_events(deleted, Kind.DELETED, cause=cause, now=now)
+        subscriptions.end_for_cards(deleted, now=now)
         subscriptions.members_changed({device for device in devices.values() if device})
-        events.tell(deleted)
+        signals.send_on_commit(deleted)
     return deleted
 
 
 def _change(cards: Collection[int], changes: Changes, *, cause: str, now: datetime) -> list[int]:
-    """One statement: lock in the order of ids, write what differs, tell the story of each difference."""
+    """Lock the cards ordered by id, write what differs and record each difference, in one statement."""
     columns = list(changes)
     if not columns:
         return []
     differs = " OR ".join(f"{column} IS DISTINCT FROM %({column})s" for column in columns)
-    told = [
+    events = [
         f"('{kind.value}', coalesce(old.{column}::text, ''), coalesce(%({column})s::text, ''))"
         for column, kind in _KINDS.items()
         if column in columns
     ]
-    # Without a story: a line that differs from nothing.
-    told = told or ["('', '', '')"]
+    # VALUES needs a row: this one is filtered out below, because before and after are equal.
+    events = events or ["('', '', '')"]
     parameters: dict[str, Any] = {**changes, "cards": list(cards), "now": now, "cause": cause}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -163,10 +176,10 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
             ), written AS (
                 UPDATE cards_card AS card SET {", ".join(f"{column} = %({column})s" for column in columns)}
                 FROM old WHERE card.id = old.id
-            ), told AS (
+            ), recorded AS (
                 INSERT INTO cards_cardevent (card_id, at, kind, before, after, cause)
                 SELECT old.id, %(now)s, event.kind, event.before, event.after, %(cause)s
-                FROM old CROSS JOIN LATERAL (VALUES {", ".join(told)})
+                FROM old CROSS JOIN LATERAL (VALUES {", ".join(events)})
                     AS event(kind, before, after)
                 WHERE event.before <> event.after
             )
@@ -176,7 +189,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
         )
         devices = dict(cursor.fetchall())
     if {"carrier_id", "gateway_id"} & changes.keys():
-        _refuse_gateways_of_others(devices)
+        _check_gateways(devices)
     if "device_id" in changes and devices:
         joined = changes["device_id"]
         subscriptions.members_changed({device for device in (*devices.values(), joined) if device})
@@ -184,12 +197,13 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
 
 
 def _lock(cards: Collection[int]) -> None:
-    """What is judged stays as it is until it is written."""
+    """Lock the cards, so that what is checked about them still holds when they are written."""
     rows = Card.objects.present().filter(id__in=cards).order_by("id")
     list(rows.select_for_update(no_key=True).values_list("id", flat=True))
 
 
-def _refuse_gateways_of_others(cards: Collection[int]) -> None:
+def _check_gateways(cards: Collection[int]) -> None:
+    """Raise DomainError if a card's own gateway belongs to another carrier than the card."""
     wrong = Card.objects.filter(id__in=cards, gateway__isnull=False).exclude(gateway__carrier=F("carrier"))
     if wrong.exists():
         raise DomainError(
@@ -197,7 +211,7 @@ def _refuse_gateways_of_others(cards: Collection[int]) -> None:
         )
 
 
-def _tell_story(cards: Sequence[int], kind: CardEvent.Kind, *, cause: str, now: datetime) -> None:
+def _record_events(cards: Sequence[int], kind: CardEvent.Kind, *, cause: str, now: datetime) -> None:
     CardEvent.objects.bulk_create(CardEvent(card_id=pk, at=now, kind=kind, cause=cause) for pk in cards)
 
 
@@ -213,22 +227,23 @@ def _hand_over(
     for old, new in statuses.items():
         chosen = Card.objects.present().filter(id__in=cards, status=old).values_list("id", flat=True)
         changed |= set(_change(list(chosen), {"status": new}, cause=cause, now=now))
-    events.tell(sorted(changed))
+    signals.send_on_commit(sorted(changed))
     return sorted(changed)
 
 
-def _refuse_taken(iccids: Sequence[str]) -> None:
-    twice = {iccid for iccid, times in Counter(iccids).items() if times > 1}
+def _check_iccids(iccids: Sequence[str]) -> None:
+    """Raise DomainError if an ICCID occurs twice, or belongs to a card that is not deleted."""
+    repeated = {iccid for iccid, times in Counter(iccids).items() if times > 1}
     taken = set(Card.objects.present().filter(iccid__in=iccids).values_list("iccid", flat=True))
-    if twice or taken:
-        raise _taken(sorted(twice | taken))
+    if repeated or taken:
+        raise _iccids_taken(sorted(repeated | taken))
 
 
-def _taken(iccids: Sequence[str]) -> DomainError:
-    shown = ", ".join(iccids[:_TAKEN_SHOWN])
-    more = "" if len(iccids) <= _TAKEN_SHOWN else f" (+{len(iccids) - _TAKEN_SHOWN})"
+def _iccids_taken(iccids: Sequence[str]) -> DomainError:
+    shown = ", ".join(iccids[:_MAX_SHOWN_ICCIDS])
+    more = "" if len(iccids) <= _MAX_SHOWN_ICCIDS else f" (+{len(iccids) - _MAX_SHOWN_ICCIDS})"
     return DomainError(
-        str(_("There are cards with these ICCIDs already: %(iccids)s") % {"iccids": f"{shown}{more}"}),
+        str(_("Cards with these ICCIDs already exist: %(iccids)s") % {"iccids": f"{shown}{more}"}),
         code="card_exists",
         status=409,
     )

@@ -1,7 +1,7 @@
-"""Turns a carrier's counter into usage of the cycle. Pure.
+"""Turn readings of a carrier's counter into usage of the billing cycle. Pure.
 
-Usage of the cycle is the high-water mark inside it where the counter restarts each cycle, and the sum of
-increases where it never does. All amounts are megabytes (10^6 bytes).
+If the counter restarts each cycle, the usage is the counter's high-water mark within the cycle. If the
+counter never restarts, it is the sum of the counter's increases. All amounts are megabytes (10^6 bytes).
 """
 
 from dataclasses import dataclass, replace
@@ -11,18 +11,18 @@ from decimal import Decimal
 from carriers.cycles import BillingCalendar, cycles_between
 
 ZERO = Decimal(0)
-# A drop this small is the carrier's rounding, not a reset.
+# A drop up to the larger of these two is the carrier's rounding, not a reset.
 JITTER_MB = Decimal(1)
 JITTER_SHARE = Decimal("0.01")
 # Carriers reset their counters up to this long before or after the boundary.
 RESET_WINDOW = timedelta(hours=6)
-# A drop elsewhere is believed when a reading this much later still shows it.
-BELIEVED_AFTER = timedelta(minutes=10)
+# A drop outside that window, or a missed reset, is accepted once a reading this much later still shows it.
+ACCEPT_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Tariff:
-    """What a carrier's counter means."""
+    """How to interpret a carrier's counter. A lifetime counter never restarts; others restart each cycle."""
 
     calendar: BillingCalendar
     is_lifetime: bool
@@ -30,7 +30,7 @@ class Tariff:
 
 @dataclass(frozen=True)
 class Reading:
-    """A counter, and when the carrier measured it."""
+    """The value of a counter, and when the carrier measured it."""
 
     raw_mb: Decimal
     measured_at: datetime
@@ -38,9 +38,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Meter:
-    """What must be remembered of a card.
+    """The metering state of a card, kept between readings.
 
-    `raw_mb` is the counter that increases are measured from: the highest since the last reset.
+    `raw_mb` is the counter value that increases are measured from: the highest since the last reset.
+    `used_mb` is the usage of the cycle that begins on `cycle_start`. While readings
+    contradict the meter, `suspect_raw_mb` is the latest of them and `suspect_since` the time of the first.
     """
 
     cycle_start: date
@@ -53,20 +55,28 @@ class Meter:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the last readings contradict the meter."""
+        """Whether the latest readings contradict the meter."""
         return self.suspect_since is not None
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a reading did: the meter after it, and the usage it added."""
+    """The effect of a reading: the meter after it, and the usage that it added."""
 
     meter: Meter
     delta_mb: Decimal = ZERO
 
 
 def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
-    """The meter after `reading`. A first reading initialises; an old or repeated one changes nothing."""
+    """Return the meter after `reading`, and the usage that the reading added.
+
+    Without a meter, the reading initialises one. An old or repeated reading changes nothing.
+
+    Example::
+
+        step = advance(meter, Reading(Decimal("12.5"), measured_at), tariff)
+        step.meter.used_mb, step.delta_mb
+    """
     if meter is None:
         return _first(reading, tariff)
     if reading.measured_at <= meter.measured_at:
@@ -77,8 +87,8 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     return _in_same_cycle(meter, reading, tariff)
 
 
-def is_news(before: Meter | None, after: Meter) -> bool:
-    """Whether a reading deserves a usage record: it moved the meter, or is the first one of its day (UTC)."""
+def is_worth_recording(before: Meter | None, after: Meter) -> bool:
+    """Return whether a reading needs a usage record: it changed the meter, or is the day's first (UTC)."""
     if before is None:
         return True
     is_new_day = after.measured_at.date() != before.measured_at.date()
@@ -92,7 +102,7 @@ def _first(reading: Reading, tariff: Tariff) -> Step:
 
 
 def _rolled_over(meter: Meter, cycle: date) -> Meter:
-    # Cycles that nobody watched count as 0: their usage is not known.
+    # If cycles were skipped, the usage of the previous cycle is unknown and counts as 0.
     is_next = cycles_between(meter.cycle_start, cycle) == 1
     return replace(
         meter, cycle_start=cycle, used_mb=ZERO, last_month_total_mb=meter.used_mb if is_next else ZERO
@@ -103,7 +113,7 @@ def _in_new_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
         return _in_same_cycle(meter, reading, tariff)
     if _is_near_boundary(reading, tariff) and reading.raw_mb >= meter.raw_mb:
-        # The carrier has not reset its counter yet: only what was added is of the new cycle.
+        # The carrier has not reset its counter yet: only the increase belongs to the new cycle.
         return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
     return _reset(meter, reading)
 
@@ -116,27 +126,28 @@ def _in_same_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return Step(replace(meter, measured_at=reading.measured_at, suspect_raw_mb=None, suspect_since=None))
     if not tariff.is_lifetime and _is_near_boundary(reading, tariff):
         return _reset_near_boundary(meter, reading, tariff)
-    # When believed, what follows is measured from here; what the cycle had used stays used.
-    return _suspicious(meter, reading, believed_delta=ZERO)
+    # Once accepted, increases are measured from the new value. The usage of the cycle so far is kept.
+    return _suspicious(meter, reading, accepted_delta=ZERO)
 
 
 def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
         return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
     if _carries_last_cycle(meter) and not _is_near_boundary(reading, tariff):
-        # No reset was seen: it has been overtaken, or never came. Either way the month is the counter's.
-        return _suspicious(meter, reading, believed_delta=reading.raw_mb - meter.used_mb)
-    # After a drop in mid-cycle the counter stands below `used_mb`, which is the high-water mark.
+        # No reset was seen: the counter passed its old value again, or was not reset. In both cases the
+        # counter is the usage of the cycle.
+        return _suspicious(meter, reading, accepted_delta=reading.raw_mb - meter.used_mb)
+    # After a drop in mid-cycle the counter is below `used_mb`, which is the high-water mark.
     return _grown(meter, reading, max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb)))
 
 
 def _carries_last_cycle(meter: Meter) -> bool:
-    """Whether a counter that restarts each cycle has not been seen to restart."""
+    """Return whether a counter that restarts each cycle still includes usage of the previous one."""
     return meter.raw_mb > meter.used_mb
 
 
 def _reset_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    # A carrier that resets early begins its cycle early: the next one.
+    # A reset shortly before the boundary already belongs to the next cycle.
     nearest = tariff.calendar.cycle_of(reading.measured_at + RESET_WINDOW)
     if nearest > meter.cycle_start:
         meter = _rolled_over(meter, nearest)
@@ -150,7 +161,7 @@ def _is_near_boundary(reading: Reading, tariff: Tariff) -> bool:
 
 def _reset(meter: Meter, reading: Reading) -> Step:
     if _carries_last_cycle(meter):
-        # What was counted between the boundary and the reset was, for the carrier, of the cycle before.
+        # The carrier attributes the usage between the boundary and a late reset to the previous cycle.
         total = meter.last_month_total_mb + meter.used_mb
         return _grown(replace(meter, used_mb=ZERO, last_month_total_mb=total), reading, reading.raw_mb)
     added = max(ZERO, reading.raw_mb - meter.used_mb)
@@ -169,10 +180,11 @@ def _grown(meter: Meter, reading: Reading, delta: Decimal) -> Step:
     return Step(after, delta)
 
 
-def _suspicious(meter: Meter, reading: Reading, *, believed_delta: Decimal) -> Step:
+def _suspicious(meter: Meter, reading: Reading, *, accepted_delta: Decimal) -> Step:
+    """Mark the meter as suspect; once the contradiction has lasted long enough, accept the reading."""
     since = meter.suspect_since
-    if since is not None and reading.measured_at - since >= BELIEVED_AFTER:
-        return _grown(meter, reading, believed_delta)
+    if since is not None and reading.measured_at - since >= ACCEPT_AFTER:
+        return _grown(meter, reading, accepted_delta)
     return Step(
         replace(
             meter,

@@ -1,4 +1,4 @@
-"""What the history of usage tells Prometheus: whether its partitions are made ahead."""
+"""Prometheus metrics of the usage history: whether its partitions are made ahead of need."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,21 +10,21 @@ from cards import usage_partitions
 
 
 class UsagePartitionsCollector(Collector):
-    """Asks PostgreSQL's catalogue when it is asked."""
+    """Queries PostgreSQL on each scrape."""
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: registering must not ask PostgreSQL."""
+        # Empty: registering the collector must not query PostgreSQL.
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Alarm when the first is above 0, or the second below 2."""
+        """Yield two gauges. Alert if the first is above 0, or the second below 2."""
         yield GaugeMetricFamily(
             "simwatch_stray_usage_records",
-            "Usage records without a partition of their own, counted to 10,001.",
+            "Usage records in the DEFAULT partition, counted up to 10,001.",
             value=usage_partitions.stray_rows(),
         )
         yield GaugeMetricFamily(
             "simwatch_usage_partition_days",
-            "Days from today on that have a partition.",
+            "Days, from today on, that have a partition.",
             value=usage_partitions.days_ahead(timezone.now().date()),
         )

@@ -1,4 +1,4 @@
-"""Judges the subscriptions of many cards, and stores what was found."""
+"""Judge the subscriptions of many cards against their quotas, and store the resulting states."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,39 +8,44 @@ from django.db import connection
 
 from cards import allowances
 from cards.quota import Balance, State
-from cards.usage_allocation import Account, in_charge
+from cards.usage_allocation import Allowance, applicable
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The main subscription that a card's usage counts on, and how its quota stands."""
+    """The main subscription that a card's usage counts on, and the state of its quota."""
 
-    main: Account
+    main: Allowance
     balance: Balance
     state: State
 
 
 def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
-    """Card -> judgement, of the cards whose usage counts on a plan now.
+    """Return card id -> judgement for the cards whose usage counts on a plan now.
 
-    Needs a transaction: what is judged stays as it is until it ends, and the cards of a device are judged one batch after
-    the other.
+    Needs a transaction: the subscriptions stay locked until it ends, so that they cannot change and batches
+    with cards of the same device are judged one after the other.
     """
     candidates = allowances.in_force([(card_id, now) for card_id in cards])
-    known = allowances.lock({account_id for ids in candidates.values() for account_id in ids})
-    # Cards of one device share their accounts: these are judged once.
+    known = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
+    # Cards of one device share their subscriptions, so each combination is judged once.
     judged: dict[tuple[int, ...], Judgement | None] = {}
     for ids in set(map(tuple, candidates.values())):
-        judged[ids] = _judgement([known[account_id] for account_id in ids if account_id in known], now)
+        judged[ids] = _judgement([known[allowance_id] for allowance_id in ids if allowance_id in known], now)
     found = ((card_id, judged[tuple(ids)]) for card_id, ids in candidates.items())
     return {card_id: judgement for card_id, judgement in found if judgement}
 
 
 def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
-    """Write the states that changed, of rows that `judge` has locked. The others rest: that they were judged again is in
-    the check states.
+    """Write the states that changed, to rows that `judge` has locked.
+
+    Rows whose state is unchanged are not written: the check states already record that they were judged.
     """
-    states = {one.main.id: one.state.value for one in judgements if one.state is not one.main.judged}
+    states = {
+        judgement.main.id: judgement.state.value
+        for judgement in judgements
+        if judgement.state is not judgement.main.stored_state
+    }
     if not states:
         return
     with connection.cursor() as cursor:
@@ -54,10 +59,13 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
         )
 
 
-def _judgement(found: Sequence[Account], now: datetime) -> Judgement | None:
-    # A plan that was replaced while we waited for its lock: whoever did that has its successor judged.
-    chosen = in_charge([account for account in found if not (account.is_main and account.ends_at)], now)
+def _judgement(found: Sequence[Allowance], now: datetime) -> Judgement | None:
+    # A main subscription with an end was replaced while this batch waited for the lock. Ignore it: replacing
+    # it also made the card's next check due, which judges the successor.
+    chosen = applicable(
+        [allowance for allowance in found if not (allowance.is_main and allowance.ends_at)], now
+    )
     if not chosen:
         return None
     balance = Balance.of(chosen)
-    return Judgement(next(account for account in chosen if account.is_main), balance, balance.state)
+    return Judgement(next(allowance for allowance in chosen if allowance.is_main), balance, balance.state)

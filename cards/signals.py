@@ -1,4 +1,4 @@
-"""The one signal of the project: cards changed, so whatever was worked out from them must be worked out again."""
+"""The signal that cards changed: everything that is derived from them must be derived again."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,11 +6,14 @@ from functools import partial
 from django.db import transaction
 from django.dispatch import Signal
 
-# Sent on commit with `card_ids`, a list. Not `post_save`: writes of many rows never send that.
+# Sent on commit with `card_ids`, a list. `post_save` would not do: bulk writes never send it.
 cards_changed = Signal()
 
 
-def tell(card_ids: Sequence[int]) -> None:
-    """Send the signal once with all ids when the transaction commits; a receiver that fails hinders no other."""
+def send_on_commit(card_ids: Sequence[int]) -> None:
+    """Send `cards_changed` once, with all ids, when the transaction commits; send nothing for no ids.
+
+    A receiver that fails does not keep the signal from the others.
+    """
     if card_ids:
         transaction.on_commit(partial(cards_changed.send_robust, sender=None, card_ids=list(card_ids)))

@@ -1,7 +1,8 @@
-"""Plans on cards and devices: started, replaced, topped up and ended.
+"""Start, replace, top up and end the plans of cards and devices.
 
-Each change of what an owner may use grows the `quota_version` of the main subscription concerned, and is told as a
-change of the owner's cards. Locks are taken in one order: card or device, then subscriptions by id.
+Each change of an owner's quota increases the `quota_version` of its main subscription, and sends
+`cards_changed` for the owner's cards. Locks are taken in one order: card or device first, then subscriptions
+by id.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
-from cards import events, suspension_proposals
+from cards import signals, suspension_proposals
 from cards.models import Card, Device, Plan, PlanCycle, Subscription
 from cards.periods import period_of
 from carriers.cycles import BillingCalendar
@@ -26,7 +27,13 @@ Kind = Subscription.Kind
 
 @dataclass(frozen=True)
 class Owner:
-    """Who a subscription belongs to: a card or a device; and the carrier whose billing months count."""
+    """The card or device that has a subscription, and the carrier whose billing months define its periods.
+
+    Example::
+
+        Owner.of_card(card)
+        Owner(carrier, device=device)
+    """
 
     carrier: Carrier
     card: Card | None = None
@@ -34,27 +41,30 @@ class Owner:
 
     @classmethod
     def of_card(cls, card: Card) -> "Owner":
-        """A card, with its own carrier."""
+        """Return the owner for a card, with the card's own carrier."""
         return cls(card.carrier, card=card)
 
     def lookup(self) -> dict[str, Card | Device | None]:
-        """The fields of a subscription that say it."""
+        """Return the lookup that finds this owner's subscriptions."""
         return {"card": self.card} if self.card else {"device": self.device}
 
 
 @transaction.atomic
 def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
-    """Put an owner on a plan, in place of the one that it has. Raises DomainError when the card is deleted."""
+    """Put an owner on a plan, and end its present one. Raise DomainError if the card is deleted.
+
+    The plan's quotas and cycle are copied: later changes of the plan do not affect the subscription.
+    """
     _lock(owner)
     mains = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN)
     for replaced in mains.filter(ends_at=None):
         mains.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))
-        suspension_proposals.cancel_of([replaced.pk], now=now)
-    # Never a version that was there before: orders are told apart by it.
+        suspension_proposals.cancel_for([replaced.pk], now=now)
+    # A version is never reused: it distinguishes the service orders of an owner.
     version = mains.aggregate(last=Max("quota_version"))["last"] or 0
     started = _insert(owner, plan, Kind.MAIN, now=now, ends_at=None, version=version + 1)
     members_changed(_devices_left_or_joined([owner]))
-    events.tell(_cards_of([owner]))
+    signals.send_on_commit(_cards_of([owner]))
     return started
 
 
@@ -62,37 +72,36 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
 def add(
     owner: Owner, plan: Plan, *, now: datetime, ends_at: datetime | None, quota_mb: Decimal | None = None
 ) -> Subscription:
-    """Give an owner more quota beside its plan: an add-on, or a top-up with a quota of its own.
+    """Give an owner more quota beside its plan: an add-on of `plan`, or a top-up of `quota_mb` megabytes.
 
-    Raises DomainError when there is no plan: nothing would be counted on it.
+    With `ends_at` None it does not expire. Raise DomainError if the card is deleted, or if the owner
+    has no plan: no usage would count on the add-on.
     """
     _lock(owner)
     if not Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN, ends_at=None).exists():
-        raise DomainError(
-            str(_("An add-on needs a plan beside it.")), code="subscription_without_plan", status=409
-        )
+        raise DomainError(str(_("An add-on needs a plan.")), code="subscription_without_plan", status=409)
     added = _insert(owner, plan, Kind.ADD_ON, now=now, ends_at=ends_at, quota_mb=quota_mb)
     _quota_changed([owner])
-    events.tell(_cards_of([owner]))
+    signals.send_on_commit(_cards_of([owner]))
     return added
 
 
 @transaction.atomic
 def end(subscriptions: Collection[int], *, now: datetime) -> list[int]:
-    """End subscriptions now; returns the ids of those that had not ended yet."""
+    """End subscriptions now. Return the ids of those that were still in force."""
     owners, ended = _end(subscriptions, now=now)
-    events.tell(_cards_of(owners))
+    signals.send_on_commit(_cards_of(owners))
     return ended
 
 
-def end_of_cards(cards: Collection[int], *, now: datetime) -> None:
-    """End the subscriptions of cards that are being deleted; the caller tells."""
+def end_for_cards(cards: Collection[int], *, now: datetime) -> None:
+    """End the subscriptions of cards that are being deleted. The caller sends `cards_changed`."""
     present = Subscription.objects.in_force_at(now).filter(card_id__in=cards)
     _end(list(present.values_list("pk", flat=True)), now=now)
 
 
 def members_changed(devices: Collection[int]) -> None:
-    """Cards joined or left these devices: what they share is another quota now."""
+    """Increase the quota version of the plans on these devices, because cards have joined or left them."""
     _grow_versions(cards=(), devices=devices)
 
 
@@ -109,14 +118,14 @@ def _end(subscriptions: Collection[int], *, now: datetime) -> tuple[list[Owner],
     in_force = Subscription.objects.in_force_at(now).filter(pk__in=owners)
     ended = sorted(in_force.values_list("pk", flat=True))
     in_force.update(ends_at=now)
-    suspension_proposals.cancel_of(ended, now=now)
+    suspension_proposals.cancel_for(ended, now=now)
     _quota_changed([owners[row.pk] for row in chosen if row.kind == Kind.ADD_ON and row.pk in ended])
     members_changed(devices)
     return [owners[pk] for pk in ended], ended
 
 
 def _lock(owner: Owner) -> None:
-    """Whoever changes what a card or a device may use does so one after the other."""
+    """Lock the owner and its subscriptions, so that changes of its quota happen one after the other."""
     rows: Any = Card.objects.present() if owner.card else Device.objects.all()
     owned = owner.card or owner.device
     if owned is None or not rows.filter(pk=owned.pk).select_for_update(no_key=True).first():
@@ -125,7 +134,7 @@ def _lock(owner: Owner) -> None:
 
 
 def _lock_subscriptions(ids: Collection[int], owners: Iterable[Owner], devices: Collection[int]) -> None:
-    """All that will be written, in the order of ids: metering locks several in that order, too."""
+    """Lock every row that will be written, ordered by id as in metering, so that the two cannot deadlock."""
     cards = [owner.card.pk for owner in owners if owner.card]
     shared = [*devices, *(owner.device.pk for owner in owners if owner.device)]
     with connection.cursor() as cursor:
@@ -166,14 +175,17 @@ def _grow_versions(*, cards: Collection[int], devices: Collection[int]) -> None:
 
 
 def _devices_left_or_joined(owners: Iterable[Owner]) -> set[int]:
-    """A card that gets a plan of its own, or loses it, leaves or joins what its device shares."""
+    """Return the ids of the devices whose shared plan gains or loses a card.
+
+    A card leaves its device's plan when its own plan starts, and joins it again when its own plan ends.
+    """
     return {owner.card.device_id for owner in owners if owner.card and owner.card.device_id}
 
 
 def _cards_of(owners: Collection[Owner]) -> list[int]:
     devices = [owner.device.pk for owner in owners if owner.device]
-    inside = Card.objects.present().filter(device_id__in=devices).values_list("id", flat=True)
-    return sorted({*(owner.card.pk for owner in owners if owner.card), *(inside if devices else ())})
+    members = Card.objects.present().filter(device_id__in=devices).values_list("id", flat=True)
+    return sorted({*(owner.card.pk for owner in owners if owner.card), *(members if devices else ())})
 
 
 def _insert(

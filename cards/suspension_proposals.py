@@ -1,4 +1,4 @@
-"""Service orders: suspensions are proposed here, from what the quotas say. None is carried out yet."""
+"""Propose service orders that suspend cards over their quota. No order is carried out yet."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -17,24 +17,29 @@ log = structlog.get_logger(__name__)
 
 
 def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
-    """Cancel proposals that do not hold any more, and propose to suspend the cards that are over their quota.
+    """Cancel outdated proposals, and propose to suspend the cards that are over their quota.
 
-    `judgements` are by card; of a device that is over, all activated cards that share its plan are proposed. One order
-    for each card, period and quota version, however often it is found. Cards that are stopped already, exempt, or on a
-    plan that suspends nobody have none. Returns the cards with a new order. Needs the locks that `judge` has taken.
+    `judgements` maps card ids to judgements. If a device is over its quota, all activated cards that share
+    its plan are proposed. There is at most one order per card, period and quota version, however often it is
+    judged, unless that order failed or was cancelled. Cards that are already stopped, exempt, or on a plan
+    with auto-suspend off get no order.
+
+    Return the ids of the cards with a new order. Needs the locks that `quota_judging.judge` has taken.
     """
     if not judgements:
         return []
     _cancel_outdated(judgements, now)
-    over = {judged.main.id: judged for judged in judgements.values() if judged.state is State.OVER}
+    over = {
+        judgement.main.id: judgement for judgement in judgements.values() if judgement.state is State.OVER
+    }
     proposed = _propose(list(over.values()), now) if over else []
     if proposed:
         log.info("suspensions_proposed", orders=len(proposed))
     return proposed
 
 
-def cancel_of(subscriptions: Collection[int], *, now: datetime) -> None:
-    """Cancel what was proposed because of subscriptions that have ended: nobody judges them any more."""
+def cancel_for(subscriptions: Collection[int], *, now: datetime) -> None:
+    """Cancel the proposals for subscriptions that have ended, because these are no longer judged."""
     proposed = ServiceOrder.objects.filter(
         subscription__in=subscriptions, status=ServiceOrder.Status.PROPOSED, reason=ServiceOrder.Reason.QUOTA
     )
@@ -42,7 +47,10 @@ def cancel_of(subscriptions: Collection[int], *, now: datetime) -> None:
 
 
 def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None:
-    """Of a card that is not over any more, or of another plan, period or quota: it would block an order that holds."""
+    """Cancel proposals for cards that are no longer over, or for another plan, period or quota version.
+
+    A card can have only one open order, so an outdated proposal would block a valid one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -64,10 +72,10 @@ def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None
         )
 
 
-def _intent_of(judged: Judgement) -> list[Any] | None:
-    """What an order to suspend is for: subscription, period and version of its quota; None: there must be none."""
-    main = judged.main
-    return [main.id, main.period_start, main.quota_version] if judged.state is State.OVER else None
+def _intent_of(judgement: Judgement) -> list[Any] | None:
+    """Return (subscription, period, quota version) of a valid proposal, or None if none is valid."""
+    main = judgement.main
+    return [main.id, main.period_start, main.quota_version] if judgement.state is State.OVER else None
 
 
 def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
@@ -107,15 +115,15 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
             {
                 "now": now,
                 "activated": Card.Status.ACTIVATED.value,
-                "mains": [judged.main.id for judged in over],
-                "cycles": [judged.main.period_start for judged in over],
-                "versions": [judged.main.quota_version for judged in over],
-                "evidence": [_evidence(judged) for judged in over],
+                "mains": [judgement.main.id for judgement in over],
+                "cycles": [judgement.main.period_start for judgement in over],
+                "versions": [judgement.main.quota_version for judgement in over],
+                "evidence": [_evidence(judgement) for judgement in over],
             },
         )
         return [card_id for (card_id,) in cursor.fetchall()]
 
 
-def _evidence(judged: Judgement) -> str:
-    balance = judged.balance
+def _evidence(judgement: Judgement) -> str:
+    balance = judgement.balance
     return json.dumps({"used_mb": str(balance.used_mb), "allowance_mb": str(balance.allowance_mb)})

@@ -1,4 +1,4 @@
-"""Doors for Celery."""
+"""Celery tasks."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,5 +8,5 @@ from cards import usage_partitions
 
 @shared_task(name="cards.make_usage_partitions", soft_time_limit=60, time_limit=90)
 def make_usage_partitions() -> None:
-    """Make the partitions of the coming days."""
+    """Make the usage partitions of the coming days."""
     usage_partitions.make_ahead(timezone.now().date())

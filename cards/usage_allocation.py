@@ -1,7 +1,8 @@
-"""Which subscriptions a card's usage is counted on. Pure; all amounts are megabytes (10^6 bytes).
+"""Decide which subscriptions a card's usage is counted on. Pure; all amounts are megabytes (10^6 bytes).
 
-A card's own subscriptions go before its device's, as soon as one of its own is a main one. Of the owner's, the one
-that runs out first is used up first; what no allowance has room for is counted on the main one, which is then over.
+A card's own subscriptions take precedence over its device's if one of its own is a main subscription. Among
+one owner's subscriptions, the one that runs out first is used first. Usage that exceeds all allowances is
+counted on the main subscription, which is then over its quota.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,8 +19,12 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Account:
-    """A subscription, as far as counting and judging need it. `judged` is its state as last stored; None: never."""
+class Allowance:
+    """A subscription, reduced to what counting and judging usage need.
+
+    `is_own` is False for a subscription of the card's device. `stored_state` is the state in the row, or None
+    if the subscription has never been judged.
+    """
 
     id: int
     is_own: bool
@@ -32,27 +37,28 @@ class Account:
     cycle: PlanCycle
     calendar: BillingCalendar
     quota_version: int
-    judged: Subscription.State | None = None
+    stored_state: Subscription.State | None = None
 
     @property
     def runs_out_at(self) -> datetime:
-        """When what is left of the allowance is lost."""
+        """The moment at which any unused allowance is lost."""
         if self.is_main:
             return end_of(self.period_start, cycle=self.cycle, calendar=self.calendar)
         return self.ends_at or _NEVER
 
     def is_in_force_at(self, moment: datetime) -> bool:
-        """Whether usage of that moment counts on it."""
+        """Return whether usage measured at `moment` can count on this subscription."""
         return self.starts_at <= moment and (self.ends_at is None or moment < self.ends_at)
 
     def period_of(self, moment: datetime) -> date:
-        """The period in which `moment` lies."""
+        """Return the first local day of the period that contains `moment`."""
         return period_of(moment, cycle=self.cycle, starts_at=self.starts_at, calendar=self.calendar)
 
-    def at(self, moment: datetime) -> "Account":
-        """As it is in the period of `moment`: a main one starts again at 0. An add-on has one period only.
+    def at(self, moment: datetime) -> "Allowance":
+        """Return the allowance in the period of `moment`: a main one restarts at 0 in each new period.
 
-        A period never goes back, also when the carrier's calendar is corrected: the present one is then longer.
+        An add-on has a single period. A period never moves backwards: if the carrier's calendar is corrected,
+        the current period is extended instead.
         """
         if not self.is_main:
             return self
@@ -62,8 +68,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Growth:
-    """What a reading added. A first reading covers its whole cycle, `since` its begin; others what came after
-    the reading before.
+    """The usage that one reading added.
+
+    The first reading of a card covers its whole cycle, and `since` is the start of that cycle. A later
+    reading covers the time since the previous one, and `since` is None.
     """
 
     card_id: int
@@ -72,31 +80,35 @@ class Growth:
     since: datetime | None = None
 
 
-def in_charge(accounts: Iterable[Account], moment: datetime) -> list[Account]:
-    """The accounts that usage of `moment` counts on, in the order in which they are used up; empty: none."""
-    in_force = [account for account in accounts if account.is_in_force_at(moment)]
+def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowance]:
+    """Return the allowances that usage of `moment` counts on, in the order of use.
+
+    Return an empty list if neither the card nor its device has a main subscription in force.
+    """
+    in_force = [allowance for allowance in allowances if allowance.is_in_force_at(moment)]
     for is_own in (True, False):
-        owned = [account.at(moment) for account in in_force if account.is_own is is_own]
-        if any(account.is_main for account in owned):
-            return sorted(owned, key=lambda account: (account.runs_out_at, account.id))
+        owned = [allowance.at(moment) for allowance in in_force if allowance.is_own is is_own]
+        if any(allowance.is_main for allowance in owned):
+            return sorted(owned, key=lambda allowance: (allowance.runs_out_at, allowance.id))
     return []
 
 
-def counted(accounts: Sequence[Account], growth: Growth) -> list[Account]:
-    """`accounts`, which are `in_charge`, after the growth.
+def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allowance]:
+    """Return `allowances`, which come from `applicable`, with the usage of `growth` added to them.
 
-    What a first reading tells of the time before a main one began is nobody's.
+    A first reading counts nothing if the main subscription began after `growth.since`: part of that usage is
+    older than the subscription.
     """
-    main = next(account for account in accounts if account.is_main)
+    main = next(allowance for allowance in allowances if allowance.is_main)
     if growth.since is not None and main.starts_at > growth.since:
-        return list(accounts)
+        return list(allowances)
     if growth.measured_at < main.calendar.start_of(main.period_start):
-        # A late reading, of a period that another card of the device has ended.
-        return list(accounts)
+        # A late reading from a period that a reading of another card in the device has already closed.
+        return list(allowances)
     left, after = growth.added_mb, {}
-    for account in accounts:
-        part = max(ZERO, min(left, account.allowance_mb - account.used_mb))
-        after[account.id] = replace(account, used_mb=account.used_mb + part)
+    for allowance in allowances:
+        part = max(ZERO, min(left, allowance.allowance_mb - allowance.used_mb))
+        after[allowance.id] = replace(allowance, used_mb=allowance.used_mb + part)
         left -= part
     after[main.id] = replace(after[main.id], used_mb=after[main.id].used_mb + left)
     return list(after.values())

@@ -1,6 +1,6 @@
-"""Partitions of `UsageRecord`, one a day (UTC), made ahead of need.
+"""Partitions of `UsageRecord`, one per day (UTC), made ahead of need.
 
-A row without a partition of its own falls into the DEFAULT partition: nothing is lost, and it is told.
+A row whose day has no partition goes to the DEFAULT partition. It is not lost, and an error is logged.
 """
 
 from datetime import date, timedelta
@@ -14,16 +14,17 @@ from psycopg.errors import LockNotAvailable
 TABLE = "cards_usagerecord"
 DEFAULT_PARTITION = "cards_usagerecord_default"
 DAYS_AHEAD = 7
-COUNT_AT_MOST = 10_001
+MAX_COUNTED = 10_001
+# Key of the advisory lock that lets one process at a time make partitions.
 _LOCK = 7_301_001
 
 log = structlog.get_logger(__name__)
 
 
 def make_ahead(today: date) -> list[str]:
-    """Make the missing partitions from `today` to a week ahead; returns their names. Safe to run twice.
+    """Make the missing partitions from `today` to a week ahead, and return their names. Safe to run twice.
 
-    A partition that is locked by somebody for long is left for the next run.
+    If the lock for a partition is not granted within 3 s, that partition is left for the next run.
     """
     made = []
     for ahead in range(DAYS_AHEAD + 1):
@@ -50,19 +51,19 @@ def _make(day: date) -> str | None:
         "end": sql.Literal(f"{day + timedelta(days=1)} 00:00+00"),
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        # Whoever waits for a lock makes everybody behind wait, too.
+        # Give up soon: a waiting lock request also blocks every later request for the same table.
         cursor.execute("SET LOCAL lock_timeout = '3s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute("SELECT to_regclass(%s)", [name])
         if cursor.fetchone()[0] is not None:
             return None
-        # LIKE and ATTACH, not PARTITION OF: that would lock the parent against readers and writers.
+        # LIKE and ATTACH, because PARTITION OF would lock the parent against readers and writers.
         cursor.execute(
             sql.SQL("CREATE TABLE {made} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(
                 **names
             )
         )
-        # Rows of the day that have strayed into the DEFAULT partition would forbid attaching.
+        # ATTACH fails while the DEFAULT partition holds rows of this day, so move them first.
         cursor.execute(sql.SQL("LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE").format(**names))
         cursor.execute(
             sql.SQL(
@@ -81,16 +82,16 @@ def _make(day: date) -> str | None:
 
 
 def stray_rows() -> int:
-    """Rows in the DEFAULT partition, counted up to a bound; there should be none."""
+    """Return the number of rows in the DEFAULT partition, at most `MAX_COUNTED`. It should be 0."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT count(*) FROM (SELECT FROM {DEFAULT_PARTITION} LIMIT %s) AS stray", [COUNT_AT_MOST]
+            f"SELECT count(*) FROM (SELECT FROM {DEFAULT_PARTITION} LIMIT %s) AS stray", [MAX_COUNTED]
         )
         return int(cursor.fetchone()[0])
 
 
 def days_ahead(today: date) -> int:
-    """How many days from `today` on have a partition, without a gap."""
+    """Return how many days, from `today` on and without a gap, have a partition."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [TABLE]

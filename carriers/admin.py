@@ -1,4 +1,4 @@
-"""Carriers and gateways in the admin. Credentials can be set, never read."""
+"""Carriers and gateways in the admin. Credentials can be set but never read."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from accounts.roles import Role
 from carriers import limits
-from carriers.credentials import why_unusable
+from carriers.clients.registry import unusable_reason
 from carriers.models import Carrier, Gateway
 from common.fields import Sealed
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
-    """Leaves the credentials as they are when the field is left empty."""
+    """The form of a gateway. An empty credentials field leaves the stored credentials unchanged."""
 
     credentials = forms.CharField(
         label=_("Credentials"),
         required=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}. Empty: unchanged.'),
+        help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}. Leave empty to keep the current ones.'),
     )
 
     class Meta:
@@ -46,26 +46,26 @@ class GatewayForm(forms.ModelForm[Gateway]):
         )
 
     def clean_credentials(self) -> str | Sealed:
-        """What was typed, or what is stored, unopened."""
-        typed = str(self.cleaned_data["credentials"])
-        if not typed and self.instance.pk is None:
+        """Return the entered credentials, or the stored ones still sealed."""
+        entered = str(self.cleaned_data["credentials"])
+        if not entered and self.instance.pk is None:
             raise forms.ValidationError(_("A new gateway needs credentials."))
-        return typed or self.instance.credentials
+        return entered or self.instance.credentials
 
     def clean(self) -> dict[str, Any]:
-        """The client itself says whether it can work with the address and the credentials."""
+        """Return the cleaned data. Raises ValidationError when the client cannot use the credentials."""
         cleaned = super().clean() or {}
-        typed = self.cleaned_data.get("credentials")
-        if isinstance(typed, str) and {"base_url", "adapter"} <= cleaned.keys():
-            wrong = why_unusable(cleaned["adapter"], base_url=cleaned["base_url"], credentials=typed)
-            if wrong:
-                raise forms.ValidationError({"credentials": wrong})
+        entered = self.cleaned_data.get("credentials")
+        if isinstance(entered, str) and {"base_url", "adapter"} <= cleaned.keys():
+            reason = unusable_reason(cleaned["adapter"], base_url=cleaned["base_url"], credentials=entered)
+            if reason:
+                raise forms.ValidationError({"credentials": reason})
         return cleaned
 
 
 @admin.register(Carrier)
 class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
-    """Network operators."""
+    """Carriers, by code."""
 
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
     ordering = ("code",)
@@ -74,7 +74,7 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
 
 @admin.register(Gateway)
 class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
-    """Endpoints of the carriers."""
+    """Gateways, by carrier and name. Only administrators add them and set their credentials."""
 
     form = GatewayForm
     list_display = (
@@ -92,7 +92,7 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     search_fields = ("name",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A new one needs credentials."""
+        # A new gateway needs credentials.
         return super().has_add_permission(request) and _may_write_secrets(request)
 
     def get_form(
@@ -102,22 +102,22 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
         change: bool = False,  # noqa: FBT001, FBT002 -- as Django calls it
         **kwargs: Any,
     ) -> type[forms.ModelForm[Gateway]]:
-        """Without the credentials for those who may not write them."""
+        # Only administrators get the field for the credentials.
         form = super().get_form(request, obj, change=change, **kwargs)
         if not _may_write_secrets(request):
             form.base_fields.pop("credentials", None)
         return form
 
     def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
-        """Save, and write the limit to Redis; without Redis it follows within ten seconds of its return."""
+        # If Redis is down now, the limit is published within ten seconds of its return.
         super().save_model(request, obj, form, change)
-        with redis_may_be_away("a gateway's limit is not in force yet", gateway=obj.pk) as absence:
+        with degraded_without_redis("a gateway's limit has not taken effect yet", gateway=obj.pk) as degraded:
             limits.publish_one(for_web(), obj)
-        if absence.is_so:
-            messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
+        if degraded.is_on:
+            messages.warning(request, _("Saved. Redis does not answer; the limit takes effect when it does."))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """The only adapter is chosen already."""
+        # There is only one adapter, so the form selects it.
         return {"adapter": "json", **super().get_changeform_initial_data(request)}
 
 

@@ -1,11 +1,11 @@
-"""Carriers, their gateways, and the way out to them."""
+"""Carriers, their gateways, and the clients that call the gateways."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class CarriersConfig(AppConfig):
-    """Nothing to set up."""
+    """The app of carriers and gateways."""
 
     name = "carriers"
     verbose_name = _("Carriers")

@@ -18,19 +18,19 @@ from common.http.outgoing import Outgoing
 
 MAX_TIMEOUT_SECONDS = 10
 MAX_BATCH_SIZE = 500
-# No user name in it: credentials have a field of their own.
+# Excludes a user name and password: credentials have a field of their own.
 BASE_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 
 
 class Counter(models.TextChoices):
-    """What a carrier's counter of used data means."""
+    """How a carrier counts used data: per billing cycle, or over the lifetime of the card."""
 
-    PER_CYCLE = "per_cycle", _("starts at zero each billing cycle")
-    LIFETIME = "lifetime", _("never starts again")
+    PER_CYCLE = "per_cycle", _("restarts at zero each billing cycle")
+    LIFETIME = "lifetime", _("never restarts")
 
 
 class CarrierQuerySet(SharedQuerySet["Carrier"]):
-    """Carriers."""
+    """Queries for carriers."""
 
 
 class Carrier(models.Model):
@@ -66,20 +66,20 @@ class Carrier(models.Model):
 
 
 class GatewayQuerySet(StaffQuerySet["Gateway"]):
-    """Gateways: they belong to the system."""
+    """Queries for gateways."""
 
     def open_at(self, now: datetime) -> Self:
-        """Enabled and not paused: calls may go out."""
+        """Return the gateways that are enabled and not paused, so that calls may go out."""
         return self.filter(Q(paused_until__isnull=True) | Q(paused_until__lte=now), is_enabled=True)
 
 
 class Gateway(models.Model):
-    """An account at a carrier's HTTP endpoint. Limits belong to the account, so a carrier may have several."""
+    """An account at a carrier's HTTP endpoint. A carrier may have several, each with its own limits."""
 
     carrier = models.ForeignKey(Carrier, models.PROTECT, related_name="gateways", verbose_name=_("carrier"))
     name = models.CharField(_("name"), max_length=100, unique=True)
     adapter = models.CharField(_("adapter"), max_length=32, choices=[(name, name) for name in ADAPTERS])
-    # Not a URLField: gateways on private networks have names without a dot.
+    # Not a URLField, which rejects host names without a dot, common on private networks.
     base_url = models.CharField(
         _("base URL"),
         max_length=200,
@@ -95,22 +95,22 @@ class Gateway(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(10)],
     )
     batch_size = models.PositiveSmallIntegerField(
-        _("cards a call"), default=50, validators=[MinValueValidator(1), MaxValueValidator(MAX_BATCH_SIZE)]
+        _("cards per call"), default=50, validators=[MinValueValidator(1), MaxValueValidator(MAX_BATCH_SIZE)]
     )
     max_concurrency = models.PositiveIntegerField(
-        _("calls at once"), default=50, validators=[MinValueValidator(1)]
+        _("concurrent calls"), default=50, validators=[MinValueValidator(1)]
     )
     calls_per_second = models.PositiveIntegerField(
-        _("calls a second"),
+        _("calls per second"),
         null=True,
         blank=True,
-        help_text=_("empty: no limit"),
+        help_text=_("empty for no limit"),
         validators=[MinValueValidator(1)],
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
-    pause_reason = models.CharField(_("reason of the pause"), max_length=200, blank=True)
-    is_default = models.BooleanField(_("default of its carrier"), default=False)
+    pause_reason = models.CharField(_("reason for the pause"), max_length=200, blank=True)
+    is_default = models.BooleanField(_("default gateway of its carrier"), default=False)
 
     objects = GatewayQuerySet.as_manager()
 
@@ -141,7 +141,7 @@ class Gateway(models.Model):
         return self.name
 
     def client(self, outgoing: Outgoing) -> GatewayClient:
-        """Who speaks to this gateway; raises CredentialsError when its credentials cannot be used."""
+        """Return a client for this gateway. Raises CredentialsError when its credentials cannot be used."""
         sealed = self.credentials
         try:
             credentials = sealed.open() if isinstance(sealed, Sealed) else sealed

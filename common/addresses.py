@@ -1,4 +1,4 @@
-"""Who a request comes from, behind proxies that are trusted, and the address of this host that faces a client."""
+"""The address of a client behind trusted proxies, and the address of this host that the client reaches."""
 
 import socket
 from collections.abc import Sequence
@@ -7,23 +7,24 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from django.conf import settings
 from django.http import HttpRequest
 
-# Any port: nothing is sent.
+# Any port will do: connecting a UDP socket sends nothing.
 _PORT = 9
 
 
-def client_of(request: HttpRequest) -> str | None:
-    """The client's address; None when the server does not say, as on a Unix socket without a trusted proxy."""
+def client_address(request: HttpRequest) -> str | None:
+    """Return the client's address; None when it is not known, as on a Unix socket without a proxy."""
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")
     peer = request.META.get("REMOTE_ADDR", "")
-    return client_behind(peer, forwarded, trusted=settings.COMMON.trusted_proxies)
+    return last_untrusted_address(peer, forwarded, trusted=settings.COMMON.trusted_proxies)
 
 
-def client_behind(
+def last_untrusted_address(
     peer: str, forwarded: Sequence[str], *, trusted: Sequence[IPv4Network | IPv6Network]
 ) -> str | None:
-    """The last address of the way, as proxies have noted it, that is no trusted proxy. Pure.
+    """Return the last address of the chain that is not a trusted proxy, or the first one if all are. Pure.
 
-    What stands before it was written by the client itself, or by somebody whom nobody vouches for.
+    `forwarded` is X-Forwarded-For in its order; an unreadable entry ends the chain. Entries before the
+    returned address may be forged by the client.
     """
     found = None
     for text in [peer, *reversed(forwarded)]:
@@ -36,13 +37,13 @@ def client_behind(
     return str(found) if found else None
 
 
-def towards(client: str) -> str | None:
-    """The address of this host that packets to `client` leave from; None when there is no way."""
+def source_address_for(client: str) -> str | None:
+    """Return the address of this host that packets to `client` leave from; None when there is no route."""
     family = socket.AF_INET6 if ":" in client else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((client, _PORT))
-            return str(probe.getsockname()[0])
+        with socket.socket(family, socket.SOCK_DGRAM) as udp:
+            udp.connect((client, _PORT))
+            return str(udp.getsockname()[0])
     except OSError:
         return None
 
@@ -53,6 +54,6 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        # A zone is of one host's own; a mapped address is the client's real one.
+        # A zone only means something on its own host; a mapped address is the client's real one.
         return address.ipv4_mapped or IPv6Address(int(address))
     return address

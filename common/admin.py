@@ -1,6 +1,5 @@
 """Base classes for the admin."""
 
-from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.contrib import admin
@@ -9,28 +8,27 @@ from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
-COUNT_AT_MOST = 10_001
+MAX_COUNT = 10_001
 
 Row = TypeVar("Row", bound=Model)
 
 
 class BoundedPaginator(Paginator[Any]):
-    """Counts up to a bound: nobody turns ten thousand pages."""
+    """Count rows up to `MAX_COUNT` only: an exact count of a large table takes seconds."""
 
     @cached_property
     def count(self) -> int:
-        """Rows, at most the bound."""
         query = cast("QuerySet[Any]", self.object_list)
-        return int(query.order_by()[:COUNT_AT_MOST].count())
+        return int(query.order_by()[:MAX_COUNT].count())
 
 
 class EstimatingPaginator(BoundedPaginator):
-    """Asks PostgreSQL how many rows a whole large table has, about, instead of counting them."""
+    """Take the number of rows from PostgreSQL's statistics, unless the table is small enough to count."""
 
     @cached_property
     def count(self) -> int:
-        """Rows, about; exactly as long as there are few."""
         query = cast("QuerySet[Any]", self.object_list)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -40,70 +38,71 @@ class EstimatingPaginator(BoundedPaginator):
                 [query.model._meta.db_table, query.model._meta.db_table],
             )
             estimate = int(cursor.fetchone()[0])
-        return estimate if estimate > COUNT_AT_MOST else super().count
+        return estimate if estimate > MAX_COUNT else super().count
 
     @cached_property
     def num_pages(self) -> int:
-        """Pages that can be turned to: deep ones would read all that is before them. Search and filters lead on."""
-        return -(-min(max(self.count, 1), COUNT_AT_MOST) // self.per_page)
+        """Offer the first `MAX_COUNT` rows only: a deep page reads all rows before it."""
+        return -(-min(max(self.count, 1), MAX_COUNT) // self.per_page)
 
 
 class UnsortedChangeList(ChangeList):
-    """Ignores an order in the address: without column headers that sort, Django would still obey it."""
+    """Ignore an order in the URL: Django obeys it even when no column header offers to sort."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """The admin's own."""
         self.params.pop(ORDER_VAR, None)
         return list(super().get_ordering(request, queryset))
 
 
 class LargeTableAdmin(admin.ModelAdmin[Row]):
-    """For tables of millions: no exact counts."""
+    """Admin of a table with millions of rows: no exact counts, no sorting by column.
+
+    Example::
+
+        @admin.register(CardEvent)
+        class CardEventAdmin(LargeTableAdmin[CardEvent]):
+            list_display = ("at", "kind", "card")
+    """
 
     list_per_page = 50
     show_full_result_count = False
-    # To sort by a column reads and sorts the whole table.
+    # Sorting by a column reads and sorts the whole table.
     sortable_by = ()
     # "Show counts" would count the whole table once for each value of each filter.
     show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """One that does not sort."""
         return UnsortedChangeList
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """An estimate for the whole table, a bounded count as soon as something is filtered."""
+        """Estimate the length of the whole table; count up to a bound when the list is filtered."""
         is_whole = set(request.GET) <= {PAGE_VAR, ORDER_VAR} and self.sees_everything(request)
         return (EstimatingPaginator if is_whole else BoundedPaginator)(queryset, *args, **kwargs)
 
     def sees_everything(self, request: HttpRequest) -> bool:
-        """Whether the list is the whole table for this user."""
+        """Return whether this user's list holds every row of the table."""
         return True
 
 
 class ReadOnlyAdmin(LargeTableAdmin[Row]):
-    """For rows that only the system writes."""
+    """Admin of a table that only the system writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
         return False
 
 
 class OwnedAdmin(admin.ModelAdmin[Row]):
-    """For rows with an `owner`: who makes one owns it."""
+    """Admin of rows with an `owner`: the user who adds a row owns it."""
 
     readonly_fields: ClassVar[tuple[str, ...]] = ("owner",)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        """Save; a new one is the user's."""
         if not change:
             obj.owner = request.user
         super().save_model(request, obj, form, change)

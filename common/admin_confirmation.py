@@ -1,4 +1,12 @@
-"""Asks before an action that cannot be taken back."""
+"""A confirmation page for admin actions that cannot be undone.
+
+Example::
+
+    def end_now(self, request, queryset):
+        if not is_confirmed(request):
+            return confirmation_page(request, "End these subscriptions now?")
+        ...
+"""
 
 from typing import Any
 
@@ -8,12 +16,12 @@ from django.template.response import TemplateResponse
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Whether the user has said yes on the page that `ask` made."""
+    """Return whether the request was sent from the confirmation page."""
     return request.POST.get("confirmed") == "yes"
 
 
-def ask(request: HttpRequest, question: str) -> TemplateResponse:
-    """A page that sends the same action again, with the user's yes."""
+def confirmation_page(request: HttpRequest, question: str) -> TemplateResponse:
+    """Return a page that asks `question` and, on "yes", sends the same action for the same rows again."""
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": question,

@@ -8,11 +8,11 @@ from common.health import checks
 
 
 class CommonConfig(AppConfig):
-    """Sets up logging and registers its components when Django starts."""
+    """Set up logging and register the health checks when Django starts."""
 
     name = "common"
 
     def ready(self) -> None:
-        """Logging first: what the other apps say at start is to be structured too."""
+        # Logging comes first, so that what the other apps log at start is structured too.
         logs.set_up(settings.LOGGING)
         checks.register_all()

@@ -1,16 +1,16 @@
-"""Array literals for PostgreSQL, of long lists: psycopg's own dumper takes five times as long for each."""
+"""PostgreSQL array literals of long lists: psycopg's own dumper takes five times as long per value."""
 
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
-# Their text needs no quotes inside an array. A datetime is a date.
+# Values whose text needs no quotes inside an array. A datetime is a date.
 Plain: TypeAlias = int | Decimal | date | None
 
 
 def array(values: Iterable[Plain]) -> str:
-    """A parameter for `%s::bigint[]`, `::numeric[]`, `::date[]`, `::timestamptz[]`; None is NULL."""
+    """Return a parameter for `%s::bigint[]`, `::numeric[]`, `::date[]` or `::timestamptz[]`. None is NULL."""
     return f"{{{','.join(map(_text, values))}}}"
 
 

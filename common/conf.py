@@ -1,4 +1,4 @@
-"""Settings of `common`: what changes with a deploy."""
+"""Settings of `common` that differ between deployments."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -7,12 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """What is not of a domain.
+    """Settings that belong to no domain.
 
-    `gateway_networks`: private networks that gateways, and only they, may be reached in.
-    `log_folder`: where workers and the web process write log files; None: they do not.
-    `trusted_proxies`: networks of the proxies that say truly, in `X-Forwarded-For`, whom they ask for.
-    `watched_folders`: where this host keeps code, data and logs; health looks how full their disks are.
+    `gateway_networks`: private networks in which gateways may be called. No other private address may be.
+    `log_folder`: folder for the log files of workers and the web process. None: no log files.
+    `trusted_proxies`: networks of the proxies whose `X-Forwarded-For` header is believed.
+    `watched_folders`: folders with code, data and logs; the health check looks at the free space of their
+    disks.
     """
 
     gateway_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -1,6 +1,6 @@
-"""AES-256-GCM with key ids, for secrets at rest.
+"""AES-256-GCM with key ids, for secrets at rest. Source: NIST SP 800-38D.
 
-A ciphertext is `v1$key-id$nonce$ciphertext`, the last two in URL-safe base64. Source: NIST SP 800-38D.
+A ciphertext is `v1$key-id$nonce$ciphertext`; nonce and ciphertext are URL-safe base64.
 """
 
 import base64
@@ -18,22 +18,29 @@ NONCE_BYTES = 12
 
 
 class DecryptionError(Exception):
-    """The text was not encrypted by any of our keys, or not for this place."""
+    """None of the configured keys encrypted this text for this place."""
 
 
 class InvalidKeyError(ValueError):
-    """`ENCRYPTION_KEYS` cannot be read."""
+    """`ENCRYPTION_KEYS` cannot be parsed, or holds no key."""
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """Keys by id. The first one encrypts, all of them decrypt: that is how keys are rotated."""
+    """Keys by id. The first key encrypts and all of them decrypt, so a new key is put first.
+
+    Example::
+
+        keyring = Keyring.parse("k2:<base64>,k1:<base64>")
+        token = keyring.encrypt("secret", associated="carriers.gateway.credentials")
+        keyring.decrypt(token, associated="carriers.gateway.credentials")
+    """
 
     keys: Mapping[str, bytes] = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Read `id:base64,id:base64`; raises InvalidKeyError without quoting a key."""
+        """Parse `id:base64,id:base64`. Raise InvalidKeyError, whose text quotes no key."""
         keys: dict[str, bytes] = {}
         for entry in filter(None, (part.strip() for part in text.split(","))):
             key_id, _, encoded = entry.partition(":")
@@ -48,7 +55,7 @@ class Keyring:
         return cls(keys)
 
     def encrypt(self, text: str, *, associated: str) -> str:
-        """Encrypt `text` for the place named by `associated`."""
+        """Return `text` encrypted for the place `associated`. Raise InvalidKeyError when there is no key."""
         if not self.keys:
             raise InvalidKeyError("ENCRYPTION_KEYS holds no key to encrypt with")
         key_id, key = next(iter(self.keys.items()))
@@ -57,7 +64,7 @@ class Keyring:
         return "$".join((VERSION, key_id, _encode(nonce), _encode(sealed)))
 
     def decrypt(self, token: str, *, associated: str) -> str:
-        """The text behind `token`; raises DecryptionError, never returns the ciphertext."""
+        """Return the text of `token`. Raise DecryptionError when no key decrypts it for `associated`."""
         try:
             version, key_id, nonce, sealed = token.split("$")
         except ValueError:
@@ -65,10 +72,10 @@ class Keyring:
         if version != VERSION or key_id not in self.keys:
             raise DecryptionError(f"no key '{key_id}' of version '{version}' is configured")
         try:
-            opened = AESGCM(self.keys[key_id]).decrypt(_decode(nonce), _decode(sealed), associated.encode())
+            text = AESGCM(self.keys[key_id]).decrypt(_decode(nonce), _decode(sealed), associated.encode())
         except (InvalidTag, ValueError):
-            raise DecryptionError(f"key '{key_id}' does not open this text") from None
-        return opened.decode()
+            raise DecryptionError(f"key '{key_id}' cannot decrypt this text") from None
+        return text.decode()
 
 
 def _encode(raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""PostgreSQL's clock: the one that decides where Redis' does not. A worker's own may be off by an hour."""
+"""PostgreSQL's clock. It decides where Redis' clock does not, because a worker's clock may be an hour off."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def now() -> datetime:
-    """The time of the present transaction, or of this moment outside of one."""
+    """Return the start of the current transaction, or the current time outside of a transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         moment: datetime = cursor.fetchone()[0]

@@ -4,12 +4,19 @@ from datetime import timedelta
 
 
 class DomainError(Exception):
-    """Carries a stable `code` for programs, an HTTP `status`, and words for people."""
+    """A refusal with words for people, a code for programs and an HTTP status.
+
+    `message` may be shown to any user. `code` is a slug that never changes. `retry_after` is the time after
+    which the same request may succeed.
+
+    Example::
+
+        raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
+    """
 
     def __init__(
         self, message: str, *, code: str, status: int = 400, retry_after: timedelta | None = None
     ) -> None:
-        """`code` is a slug that never changes; `message` may be shown to anybody. `retry_after`: then it may go well."""
         super().__init__(message)
         self.code = code
         self.status = status

@@ -1,6 +1,6 @@
-"""Log files in the folder `LOG_DIR`: JSON lines, a new file each day (UTC), old ones compressed, thirty kept.
+"""Log files in the folder `LOG_DIR`: JSON lines, a new file each day (UTC), thirty compressed ones kept.
 
-Many processes write to one file, so each line and each rotation is under a lock between processes (ADR 14).
+Many processes write to one file, so a lock between processes guards each line and each rotation (ADR 14).
 """
 
 from collections.abc import Callable
@@ -16,33 +16,32 @@ from common import logs
 
 DAYS_KEPT = 30
 
-# What `logging.config.dictConfig` takes.
+# The argument of `logging.config.dictConfig`.
 Config = dict[str, Any]
 Layout = Callable[[Config, Path], Config]
 
 
 def begin(layout: Layout) -> None:
-    """Log to files too, from now on, if `LOG_DIR` is set; `layout` is `for_workers` or `for_web`.
+    """Log to files too if `LOG_DIR` is set. `layout` is `for_workers` or `for_web`.
 
-    Raises ImproperlyConfigured, which names the setting, when they cannot be written.
+    Raise ImproperlyConfigured, which names the setting, when the files cannot be written.
     """
     folder: Path | None = settings.COMMON.log_folder
     if folder is None:
         return
     config = layout(settings.LOGGING, folder)
-    _refuse_unwritable(
-        folder, [Path(each["filename"]) for each in config["handlers"].values() if "filename" in each]
-    )
+    files = [Path(handler["filename"]) for handler in config["handlers"].values() if "filename" in handler]
+    _refuse_unwritable(folder, files)
     logs.set_up(config)
 
 
 def for_workers(config: Config, folder: Path) -> Config:
-    """`config`, with everything in `worker.log` too. Pure."""
+    """Return `config` with a handler for `worker.log` (everything). Pure."""
     return _with(config, {"worker": folder / "worker.log"}, everything="worker")
 
 
 def for_web(config: Config, folder: Path) -> Config:
-    """`config`, with access lines in `access.log` and everything else in `api.log` too. Pure."""
+    """Return `config` with handlers for `access.log` (access lines) and `api.log` (everything else). Pure."""
     added = _with(config, {"api": folder / "api.log", "access": folder / "access.log"}, everything="api")
     access = {"handlers": [*config["root"]["handlers"], "access"], "propagate": False}
     return {**added, "loggers": {**config["loggers"], logs.ACCESS_LOGGER: access}}
@@ -69,7 +68,7 @@ _DAILY: Final[Config] = {
 def _refuse_unwritable(folder: Path, files: list[Path]) -> None:
     tried = folder
     try:
-        # Rotation needs the folder, too.
+        # Rotation needs to create files in the folder.
         TemporaryFile(dir=folder).close()
         for tried in (path for file in files for path in (file, _lock_of(file))):
             tried.open("ab").close()

@@ -1,6 +1,6 @@
 """Structured logs: JSON lines in production, readable lines locally. Every line has the request id.
 
-An outage of PostgreSQL or Redis is one clear line: a traceback through a driver helps nobody.
+An outage of PostgreSQL or Redis is logged as one line: a traceback through a driver does not help to mend it.
 """
 
 import logging
@@ -17,19 +17,18 @@ ACCESS_LOGGER = "simwatch.access"
 
 
 class OutageFilter(logging.Filter):
-    """Turns the traceback of an outage into its one line."""
+    """Replace the traceback of an outage by one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record."""
         error = _error_of(record)
-        told = one_line(error) if error else None
-        if told:
+        reason = one_line(error) if error else None
+        if reason:
             record.exc_info = record.exc_text = None
             if isinstance(record.msg, dict):
                 event = {name: value for name, value in record.msg.items() if name != "exc_info"}
-                record.msg = {**event, "reason": told}
+                record.msg = {**event, "reason": reason}
             else:
-                record.msg, record.args = told, ()
+                record.msg, record.args = reason, ()
         return True
 
 
@@ -44,7 +43,7 @@ def _error_of(record: logging.LogRecord) -> BaseException | None:
 
 
 def _drop_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    # Django hands its request object to the log; its repr tells nothing that the path does not.
+    # Django adds its request object to the event; its repr says no more than the path.
     event.pop("request", None)
     return event
 
@@ -61,9 +60,9 @@ _READABLE: list[Processor] = [structlog.dev.ConsoleRenderer(colors=False)]
 
 
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
-    """The `dictConfig` of the project: one handler on stderr, for our own events and for libraries.
+    """Return the `dictConfig` of the project: one handler on stderr for our own events and for libraries.
 
-    `as_json` is about stderr; the formatter `json` is for files, see `common.log_files`.
+    `as_json` applies to stderr. The formatter `json` is for files, see `common.log_files`.
     """
     return {
         "version": 1,
@@ -74,7 +73,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["outages"]}
         },
         "root": {"handlers": ["stderr"], "level": level},
-        # Beat and the worker name every wake-up at INFO: three lines a second that tell nothing.
+        # Beat and the worker log every wake-up at INFO: three lines a second without information.
         "loggers": {
             name: {"level": "WARNING"}
             for name in ("celery.beat", "django_celery_beat", "celery.worker.strategy", "celery.app.trace")

@@ -1,20 +1,21 @@
-"""Prometheus metrics, read where the truth is when somebody asks.
+"""Prometheus metrics, read from their source at each scrape.
 
-Counters that live in a process are wrong as soon as there are two, so an app registers a collector that reads Redis.
+Counters in a process are wrong as soon as there are two processes, so apps register collectors that read
+Redis.
 """
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
-# Of our own: the default one also tells about this one web process, which is nobody's question.
+# Not the default registry: that one also exports metrics of whichever web process answers the scrape.
 _REGISTRY = CollectorRegistry(auto_describe=False)
 
 
 def register(collector: Collector) -> None:
-    """Add a collector; called from `AppConfig.ready`. It is asked at each scrape, never before."""
+    """Add a collector. Call it from `AppConfig.ready`; the collector runs at each scrape and not before."""
     _REGISTRY.register(collector)
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     return generate_latest(_REGISTRY)

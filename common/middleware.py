@@ -13,14 +13,12 @@ log = structlog.get_logger(ACCESS_LOGGER)
 
 
 class RequestIdMiddleware:
-    """Gives each request its id, returns it, and writes one access line."""
+    """Give each request its id, return it in a header, and write one access line."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Django's contract."""
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer the request."""
         request_ids.bind(request_ids.accept(request.headers.get(request_ids.HEADER)))
         started = time.perf_counter()
         response = self._get_response(request)

@@ -1,13 +1,13 @@
-"""Answers that were given once, and are given again to whoever repeats the request."""
+"""Answers that are returned again when a request is repeated."""
 
 from django.conf import settings
 from django.db import models
 
 
 class StoredAnswer(models.Model):
-    """What a user got for a POST with an `Idempotency-Key`, but for what is shown once.
+    """The answer to a POST with an `Idempotency-Key`, without the fields that are shown only once.
 
-    `fingerprint` tells whether the request was the same; `answer`: `status, data, headers`.
+    `fingerprint` tells whether a repeated request is the same. `answer` has the keys `status, data, headers`.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")
@@ -19,7 +19,7 @@ class StoredAnswer(models.Model):
     class Meta:
         constraints = (models.UniqueConstraint(fields=["user", "key"], name="storedanswer_one_for_each_key"),)
         indexes = (
-            # Those that are over.
+            # For deleting expired answers.
             models.Index(fields=["expires_at"], name="storedanswer_expires_at"),
         )
 

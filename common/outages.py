@@ -1,4 +1,4 @@
-"""Tells an outage of a server that Simwatch needs from a fault of its own.
+"""Distinguish an outage of PostgreSQL or Redis from a fault in Simwatch itself.
 
 Source of the types: DB-API 2 (`OperationalError`, `InterfaceError`), redis-py, kombu.
 """
@@ -15,44 +15,44 @@ from common.crypto import DecryptionError
 
 
 class Server(StrEnum):
-    """A server whose absence is an outage."""
+    """A server whose failure is an outage."""
 
     DATABASE = "database"
     REDIS = "redis"
 
 
-_REDIS_AWAY = (
+_REDIS_OUTAGES = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.ReadOnlyError,
     redis.OutOfMemoryError,
     BrokerError,
 )
-# SQLSTATE classes of a server that is away or full: connection exceptions, shutdown, too many connections.
-_AWAY_STATES = ("08", "57P", "53300")
+# SQLSTATE prefixes of an outage: connection exceptions, shutdown, too many connections.
+_OUTAGE_STATES = ("08", "57P", "53300")
 
 
 def server_of(error: BaseException) -> Server | None:
-    """The server whose outage caused `error`, or None when the error is something else."""
+    """Return the server whose outage caused `error`; None when the error has another cause."""
     for cause in _chain(error):
-        if isinstance(cause, psycopg.Error) and _is_away(cause):
+        if isinstance(cause, psycopg.Error) and _is_outage(cause):
             return Server.DATABASE
         if isinstance(cause, InterfaceError) and "closed" in str(cause):
             return Server.DATABASE
-        if isinstance(cause, _REDIS_AWAY):
+        if isinstance(cause, _REDIS_OUTAGES):
             return Server.REDIS
     return None
 
 
-def _is_away(error: psycopg.Error) -> bool:
+def _is_outage(error: psycopg.Error) -> bool:
     if error.sqlstate:
-        return error.sqlstate.startswith(_AWAY_STATES)
-    # The driver's own: no connection was made, or it broke.
+        return error.sqlstate.startswith(_OUTAGE_STATES)
+    # An error of the driver itself: it could not connect, or the connection broke.
     return isinstance(error, psycopg.OperationalError)
 
 
 def one_line(error: BaseException) -> str | None:
-    """What an operator needs to read of an outage or a lost key, in one line; None for any other error."""
+    """Describe an outage or a lost encryption key in one line for operators; return None for other errors."""
     for cause in _chain(error):
         if isinstance(cause, DecryptionError):
             return f"a secret cannot be opened: {cause} (is its key still in ENCRYPTION_KEYS?)"
@@ -65,8 +65,8 @@ def one_line(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        # Libraries seldom say `from`; what they were handling is the cause all the same.
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        # Libraries seldom use `raise ... from`: the error that they were handling is the cause as well.
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)

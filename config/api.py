@@ -1,4 +1,4 @@
-"""The API's paths, below their prefix."""
+"""The paths of the API, relative to its prefix."""
 
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter

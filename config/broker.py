@@ -1,10 +1,10 @@
-"""Where Celery's broker is when nobody says: the Redis database after the schedule's."""
+"""The default URL of Celery's broker: the Redis database after the one of the schedule."""
 
 from urllib.parse import urlsplit, urlunsplit
 
 
 def next_database(url: str) -> str:
-    """The URL of the database with the next number; raises ValueError when this is no URL of Redis."""
+    """Return the URL of the Redis database with the next number. Raise ValueError for other URLs."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"} or (parts.port or 1) < 1:
         raise ValueError(parts.scheme)

@@ -1,4 +1,4 @@
-"""The Celery application. Messages are hints: losing one costs a second, never a card."""
+"""The Celery application. Messages are hints: a lost message delays cards by a second and loses none."""
 
 import os
 import sys
@@ -20,15 +20,15 @@ from common.redis.client import KEEPALIVE
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
-def _tell_outages(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    told = one_line(error)
-    if told:
-        print(f"simwatch: {told}", file=sys.stderr)
+def _print_outage(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    message = one_line(error)
+    if message:
+        print(f"simwatch: {message}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _tell_outages
+sys.excepthook = _print_outage
 
 try:
     from django.conf import settings
@@ -37,11 +37,13 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"simwatch: {error}")
 
-app = Celery("simwatch", task_cls="common.tasks:Door", amqp="config.celery_patches.broker:PromptAMQP")
+app = Celery(
+    "simwatch", task_cls="common.tasks:OutageTolerantTask", amqp="config.celery_patches.broker:PromptAMQP"
+)
 app.conf.update(
     broker_url=BROKER_URL,
     broker_connection_retry_on_startup=True,
-    # None: a worker waits for its broker for as long as it takes.
+    # None: a worker tries for ever to reach its broker.
     broker_connection_max_retries=None,
     broker_transport_options={
         "socket_timeout": 5,
@@ -111,16 +113,19 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
-    """Celery leaves logging alone when this signal has a receiver; Django has set up all but the files."""
+    """Keep Celery from replacing our logging, which Django has set up except for the log files.
+
+    Celery leaves logging alone when this signal has a receiver.
+    """
     try:
         log_files.begin(log_files.for_workers)
     except ImproperlyConfigured as error:
-        # Celery logs other exceptions of a receiver, and goes on.
+        # Celery would log any other exception of a receiver and go on.
         sys.exit(f"simwatch: {error}")
 
 
 @worker_ready.connect
 def keep_quiet_about_late_acks(**_: Any) -> None:
-    """At each reconnection Celery prints a page about tasks that are acknowledged late: ours are not."""
-    # Here, because Celery sets a filter of its own while it starts.
+    """Silence a long warning at each reconnection about tasks that are acknowledged late: ours are not."""
+    # Not earlier, because Celery sets a filter of its own while it starts.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

@@ -1,4 +1,4 @@
-"""`/livez`: this process answers. `/readyz`: what it needs answers too. `/healthz`: how all components do."""
+"""`/livez`: the process answers. `/readyz`: what it needs answers too. `/healthz`: all components."""
 
 import time
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ READINESS_MILLISECONDS = 1000
 
 
 def livez(request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers at all."""
+    """Return 200 as long as the process answers at all."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every component that a process needs is ok, else 503; both name the components."""
+    """Return 200 if every component that a process needs is healthy, else 503. Both name the components."""
     started = time.perf_counter()
     needed = [component for component in components() if component.is_for_readiness]
     found = examine(needed, milliseconds=READINESS_MILLISECONDS)
@@ -43,7 +43,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """503 when unhealthy, else 200. Components for those who may see the system, one word for everybody else."""
+    """Return 503 when a component is unhealthy, else 200.
+
+    The answer lists the components to users who may see the system; to everybody else it is one word.
+    """
     started = time.perf_counter()
     found = examine(components(), milliseconds=HEALTH_MILLISECONDS)
     level = overall(found.values())
@@ -60,19 +63,19 @@ def _since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)
 
 
-class _Gate(APIView):
-    """Credentials and roles as everywhere in the API."""
+class _SystemView(APIView):
+    """A view that is never served: it checks credentials and the role like the rest of the API."""
 
     permission_classes = (MaySeeSystem,)
 
 
 def _sees_components(request: HttpRequest, found: Mapping[str, Finding]) -> bool:
     if found["database"].level is not Level.HEALTHY:
-        # Without the database nobody can be told from anybody else, and asking it may take for ever.
+        # Users cannot be identified without the database, and a query may take for ever.
         return False
-    gate = _Gate()
+    view = _SystemView()
     try:
-        gate.check_permissions(gate.initialize_request(request))
+        view.check_permissions(view.initialize_request(request))
     except APIException:
         return False
     except Exception as error:

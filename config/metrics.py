@@ -1,4 +1,4 @@
-"""`/metrics`: for Prometheus, with an API token of somebody who sees the whole system."""
+"""`/metrics` for Prometheus, with an API token of a user who may see the whole system."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from common import metrics
 
 
 class TextRenderer(BaseRenderer):
-    """Prometheus' text format; errors as they are."""
+    """Return Prometheus' text format unchanged."""
 
     media_type = "text/plain"
     format = "txt"
@@ -25,16 +25,14 @@ class TextRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The bytes that the view gave."""
         return data
 
 
 class MetricsView(APIView):
-    """Everything that the apps' collectors tell."""
+    """The metrics of all collectors that the apps have registered."""
 
     permission_classes = (MaySeeSystem,)
     renderer_classes = (TextRenderer,)
 
     def get(self, request: Request) -> Response:
-        """The exposition."""
         return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What production refuses to start with, and why. Pure: a test feeds it each unsafe value."""
+"""Unsafe settings that production refuses to start with. Pure, so that a test can try each unsafe value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ LOCAL_PREFIX = "local-"
 
 @dataclass(frozen=True)
 class Exposure:
-    """The settings on which the safety of a production deployment hangs."""
+    """The settings that decide whether a production deployment is safe."""
 
     debug: bool
     secret_key: str = field(repr=False)
@@ -22,7 +22,7 @@ class Exposure:
 
 
 def first_problem(exposure: Exposure) -> str | None:
-    """One line that names the setting to change, or None when production may start."""
+    """Return one line that names the setting to change; None when production may start."""
     return next((message for is_wrong, message in _rules(exposure) if is_wrong), None)
 
 
@@ -31,15 +31,15 @@ def _rules(exposure: Exposure) -> list[tuple[bool, str]]:
     return [
         (exposure.debug, "DEBUG must be off in production"),
         (not key, "SECRET_KEY is missing"),
-        (key.startswith(("django-insecure-", LOCAL_PREFIX)), "SECRET_KEY is a default: make one of your own"),
+        (key.startswith(("django-insecure-", LOCAL_PREFIX)), "SECRET_KEY is a default: generate your own"),
         (
             len(key) < MINIMUM_SECRET_LENGTH or len(set(key)) < MINIMUM_DISTINCT_CHARACTERS,
             f"SECRET_KEY is too weak: at least {MINIMUM_SECRET_LENGTH} random characters",
         ),
         (exposure.encryption_key_count == 0, "ENCRYPTION_KEYS is missing: id:base64 of 32 random bytes"),
-        (not exposure.allowed_hosts, "ALLOWED_HOSTS is missing: the names this site is reached by"),
+        (not exposure.allowed_hosts, "ALLOWED_HOSTS is missing: list the host names of this site"),
         ("*" in exposure.allowed_hosts, "ALLOWED_HOSTS must not be *: name the hosts"),
         (not exposure.database_url, "DATABASE_URL is missing"),
         (not exposure.redis_url, "REDIS_URL is missing"),
-        (not exposure.flower_password, "FLOWER_PASSWORD is missing: Flower shows tasks and may end them"),
+        (not exposure.flower_password, "FLOWER_PASSWORD is missing: Flower shows tasks and can end them"),
     ]

@@ -1,4 +1,4 @@
-"""Django's settings, from the environment. `SIMWATCH_ENV_FILE` names a file with more of it."""
+"""Django's settings, from the environment. `SIMWATCH_ENV_FILE` names a file with more variables."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -55,7 +55,7 @@ if problem and not IS_LOCAL:
     raise ImproperlyConfigured(problem)
 for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ENCRYPTION_KEYS"):
     if not env.str(name, default=""):
-        raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or put it in the environment")
+        raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or set it in the environment")
 
 
 _next_database = read("REDIS_URL", next_database, "", must="a URL such as redis://host:6379/0")
@@ -124,13 +124,13 @@ DATABASES = {
         # Without health checks, one restart of PostgreSQL fails every later task of a process.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        # Compiling a query (JIT) takes a hundred milliseconds, of queries that then take one. A process that is frozen
-        # in a transaction keeps others from the cards that it has locked no longer than its slots are its own.
+        # JIT compilation takes 100 ms for queries that run in 1 ms. The timeout equals the lease of slots: a
+        # process that freezes in a transaction keeps its row locks no longer than its slots.
         "OPTIONS": {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
-            # A network that swallows everything is noticed after 25 s, not after the hours that the kernel waits.
+            # Notice within 25 s that the network drops all packets; the kernel would wait for hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -156,7 +156,7 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-# Locally the files are served from where they lie; in production `collectstatic` puts them here.
+# Local mode serves static files from their sources; in production `collectstatic` copies them here.
 STATIC_ROOT = None if IS_LOCAL else env.str("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))
 WHITENOISE_USE_FINDERS = IS_LOCAL
 WHITENOISE_AUTOREFRESH = False
@@ -182,7 +182,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.RequestRate"],
     "DEFAULT_PARSER_CLASSES": ["common.api.parsing.ObjectParser"],
     "DEFAULT_SCHEMA_CLASS": "common.api.schema.Schema",
-    # OPTIONS would tell of fields what the schema tells; it is refused like every method that is not listed.
+    # Refuse OPTIONS like any method that a view does not list: the schema describes the fields already.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "common.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
@@ -196,11 +196,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["accounts.api.permissions.MayRead"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PREPROCESSING_HOOKS": ["config.schema.once"],
+    "PREPROCESSING_HOOKS": ["config.schema.documented_only"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Not Spectacular's own: it takes the empty choice, which means "any", out of its enumeration.
-    "POSTPROCESSING_HOOKS": ["config.schema.without_marks"],
+    # Replaces Spectacular's own hook, which drops the empty choice, meaning "any", from enumerations.
+    "POSTPROCESSING_HOOKS": ["config.schema.without_enum_ids"],
     "COMPONENT_SPLIT_REQUEST": True,
 }
 

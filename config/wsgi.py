@@ -1,4 +1,4 @@
-"""The entry point of the web server."""
+"""The entry point of the web process."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The heart: which card is checked when, and the checks themselves."""
+"""Polling decides when each card is checked, and makes the checks."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -7,13 +7,12 @@ from common import metrics
 
 
 class PollingConfig(AppConfig):
-    """Registers the schedule's part of health and of the metrics."""
+    """The app config of polling: registers its system checks, health checks and metrics."""
 
     name = "polling"
     verbose_name = _("Polling")
 
     def ready(self) -> None:
-        """Health watches that somebody claims, not that beat ticks."""
         from polling import system_checks  # noqa: F401 (importing registers them)
         from polling.observe import health_checks
         from polling.observe.metrics import PollingCollector

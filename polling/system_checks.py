@@ -1,4 +1,7 @@
-"""Refuses settings that would break a promise of the engine. Run by Django's `check`, at each start."""
+"""System checks: refuse settings that would break a guarantee of the engine.
+
+Django runs them at each start.
+"""
 
 from typing import Any
 
@@ -13,23 +16,23 @@ from polling.schedule.schedule import PORTION_CARDS
 
 @register
 def check_polling(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Called by Django."""
+    """Return the errors of the current settings. Called by Django."""
     return problems(settings.POLLING)
 
 
 def problems(conf: PollingSettings) -> list[CheckMessage]:
-    """What is wrong with these settings. Pure."""
+    """Return an error for each rule that `conf` breaks. Pure."""
     longest = conf.drain_seconds + MAX_TIMEOUT_SECONDS
     rules = (
         (
             "E001",
             conf.claim_seconds > longest,
-            f"POLLING_CLAIM_SECONDS must be above {longest}: a drain and its last call must fit into a claim.",
+            f"POLLING_CLAIM_SECONDS must be above {longest}: a claim must outlast a drain and its last call.",
         ),
         (
             "E002",
             conf.drain_seconds >= 1 and longest < LEASE_SECONDS,
-            f"POLLING_DRAIN_SECONDS must be 1 to {LEASE_SECONDS - MAX_TIMEOUT_SECONDS - 1}: it and a call fit a lease.",
+            f"POLLING_DRAIN_SECONDS must be 1 to {LEASE_SECONDS - MAX_TIMEOUT_SECONDS - 1}: a lease must outlast a drain and its last call.",
         ),
         (
             "E003",
@@ -38,7 +41,7 @@ def problems(conf: PollingSettings) -> list[CheckMessage]:
         ),
         (
             "E004",
-            1 <= conf.seed_chunk_cards <= 100_000,  # noqa: PLR2004 (promised: never more)
+            1 <= conf.seed_chunk_cards <= 100_000,  # noqa: PLR2004 (the documented maximum)
             "POLLING_SEED_CHUNK_CARDS must be 1 to 100000.",
         ),
         ("E005", conf.seed_ramp_seconds >= 0, "POLLING_SEED_RAMP_SECONDS must be 0 or more."),

@@ -7,25 +7,31 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 from xdist.scheduler import LoadFileScheduling
 
 from lab.stack.environment import fresh_variables
-from lab.stack.servers import PostgresServer, ValkeyServer, free_port, make_folder, remove_folder
+from lab.stack.servers import ValkeyServer, free_port, make_folder, remove_folder
 from lab.stack.supervisor import die_with_parent
 from tests.support import template_database
+from tests.support.emptying import empty_database
 
 if TYPE_CHECKING:
     from redis import Redis
 
 pytest_plugins = ["tests.support.fixtures"]
+
+LINGER_MILLISECONDS = 500
 
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 _folders: list[Path] = []
@@ -45,26 +51,30 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) and not config.option.collectonly:
         return
     servers = make_folder(base / "servers")
-    postgres = PostgresServer(servers, port=free_port(), password=secrets.token_hex(8), is_durable=False)
     valkey = ValkeyServer(servers, port=free_port(), password=secrets.token_hex(8))
-    for server in (postgres, valkey):
-        ends_by = server.command.stop_signal
-        process = server.command.popen(log=base / "servers.log", before_exec=die_with_parent(ends_by))
-        _running.append((process, ends_by))
-        server.wait_until_ready()
     for name in ("SIMWATCH_ENV_FILE", "LOG_DIR"):
         os.environ.pop(name, None)
     os.environ.update(
         fresh_variables(),
         SIMWATCH_MODE="local",
-        DATABASE_URL=postgres.url(),
         REDIS_URL=valkey.url(0),
         CELERY_BROKER_URL=valkey.url(1),
         DJANGO_SETTINGS_MODULE="config.settings",
         LOG_LEVEL="WARNING",
     )
+    postgres = template_database.copy(servers)
+    os.environ["DATABASE_URL"] = postgres.url()
+    for server in (postgres, valkey):
+        ends_by = server.command.stop_signal
+        process = server.command.popen(log=base / "servers.log", before_exec=die_with_parent(ends_by))
+        _running.append((process, ends_by))
+        server.wait_until_ready()
     # pytest-django looked for settings before these servers ran.
     django.setup()
+    connection.settings_dict["TEST"]["TEMPLATE"] = template_database.DATABASE
+    setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
+    # A drain of a test ends soon after its work: most of the suite's time would be waiting for that.
+    settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,4 +1,4 @@
-"""`/agents`: the tree of resellers. Agents see themselves and everybody below."""
+"""`/agents`: the tree of resellers. An agent's users see their own agent and those below it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts import agent_tree
 from accounts.api.permissions import MayOperateShared
 from accounts.api.related_fields import VisibleKey
-from accounts.api.scoped import Managed
+from accounts.api.scoped import ManagedViewSet
 from accounts.models import Agent
 from accounts.scoping import tree_of
 from audit.snapshots import Snapshot
@@ -18,7 +18,7 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 
 class AgentSerializer(StrictModelSerializer[Agent]):
-    """An agent. Another parent moves it with everybody below it; null makes it a root."""
+    """An agent. Changing `parent_id` moves it with all agents below it; null makes it a root."""
 
     parent_id = VisibleKey(Agent, source="parent", allow_null=True, required=False)
 
@@ -28,27 +28,34 @@ class AgentSerializer(StrictModelSerializer[Agent]):
         read_only_fields = ("path",)
 
     def to_representation(self, instance: Agent) -> dict[str, Any]:
-        """To an agent its own agent is the root: who stands above it is not his to know."""
-        shown: dict[str, Any] = super().to_representation(instance)
+        # An agent's users see their own agent as a root; the agents above it stay hidden.
+        fields: dict[str, Any] = super().to_representation(instance)
         root = tree_of(self.context["request"].user)
         if root is None:
-            return shown
+            return fields
         above = root.rstrip("/").rpartition("/")[0]
         return {
-            **shown,
+            **fields,
             "path": instance.path.removeprefix(above),
             "parent_id": None if instance.path == root else instance.parent_id,
         }
 
+    def update(self, instance: Agent, validated_data: dict[str, Any]) -> Agent:
+        # Only the name is stored here: `perform_update` of the view moves the agent to its new parent.
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=["name"])
+        return instance
+
 
 class AgentParameters(Parameters):
-    """Filters of the list."""
+    """Filters of the list of agents."""
 
     parent_id = KeyField(required=False)
 
 
-class AgentViewSet(Managed[Agent]):
-    """Agents, each behind those above it. One that has something cannot be deleted."""
+class AgentViewSet(ManagedViewSet[Agent]):
+    """Agents, parents before children. An agent that other rows reference cannot be deleted."""
 
     subject = "agent"
     model = Agent
@@ -56,27 +63,26 @@ class AgentViewSet(Managed[Agent]):
     serializer_class = AgentSerializer
     parameters = AgentParameters
 
-    def filtered(self, rows: QuerySet[Agent], asked: Mapping[str, Any]) -> QuerySet[Agent]:
-        """Who stands above the caller's own agent is not his to find out."""
+    def filtered(self, rows: QuerySet[Agent], query: Mapping[str, Any]) -> QuerySet[Agent]:
+        # Trying parent ids must not reveal which agent is above the caller's own.
         root = tree_of(self.request.user)
-        return super().filtered(rows.exclude(path=root) if root and asked else rows, asked)
+        return super().filtered(rows.exclude(path=root) if root and query else rows, query)
 
-    def held(self, row: Agent) -> Snapshot:
-        """What is shown: the tag of a path that is not shown would tell it to who tries all."""
-        shown: Snapshot = self.get_serializer(row).data
-        return shown
+    def etag_source(self, row: Agent) -> Snapshot:
+        # Only shown fields: the ETag of a hidden path would let a caller find the path by trial.
+        fields: Snapshot = self.get_serializer(row).data
+        return fields
 
     def locked_object(self) -> Agent:
-        """The tree first: whoever moves agents takes them in this order."""
+        # `agent_tree.move` locks the tree before the row; the same order here prevents deadlocks.
         agent_tree.lock()
         return super().locked_object()
 
     def perform_update(self, serializer: BaseSerializer[Agent]) -> Agent:
-        """Rename it, and move it when it gets another parent."""
-        before: Any = serializer.instance
-        parent_id = before.parent_id
+        stored: Any = serializer.instance
+        old_parent_id = stored.parent_id
         agent = super().perform_update(serializer)
-        if agent.parent_id != parent_id:
+        if agent.parent_id != old_parent_id:
             agent_tree.move(agent.pk, under=agent.parent_id)
             agent.refresh_from_db()
         return agent

@@ -1,4 +1,4 @@
-"""`/api-tokens`: keys for programs. Administrators only; the text of a token is shown once."""
+"""`/api-tokens`: keys for programs. For administrators only; the text of a token is shown once."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts import tokens
 from accounts.api.permissions import MayAdminister
 from accounts.api.related_fields import VisibleKey
-from accounts.api.scoped import Listed, Shown
+from accounts.api.scoped import ListViewSet, RetrieveViewSet
 from accounts.models import ApiToken, User
 from audit.models import Action
 from audit.recording import record
@@ -47,14 +47,13 @@ class ApiTokenSerializer(StrictModelSerializer[ApiToken]):
         read_only_fields = ("prefix", "last_used_at", "revoked_at")
 
     def validate_expires_at(self, moment: datetime | None) -> datetime | None:
-        """Not over yet."""
         if moment is not None and moment <= timezone.now():
-            raise ValidationError(ErrorDetail("This moment is over.", code="invalid"))
+            raise ValidationError(ErrorDetail("This time is in the past.", code="invalid"))
         return moment
 
 
 class NewApiTokenSerializer(ApiTokenSerializer):
-    """The same, with the text that cannot be had again: an answer that is replayed is without it."""
+    """A new token with its text. The text cannot be recovered; a replayed answer leaves it out."""
 
     token = serializers.CharField(required=False)
 
@@ -64,13 +63,13 @@ class NewApiTokenSerializer(ApiTokenSerializer):
 
 
 class ApiTokenParameters(Parameters):
-    """Filters of the list."""
+    """Filters of the list of tokens."""
 
     user_id = KeyField(required=False)
 
 
-class ApiTokenViewSet(Listed[ApiToken], Shown[ApiToken]):
-    """Tokens, the newest first. They are revoked, not deleted: whose they were stays known."""
+class ApiTokenViewSet(ListViewSet[ApiToken], RetrieveViewSet[ApiToken]):
+    """Tokens, newest first. They are revoked, not deleted, so that their owner stays known."""
 
     subject = "api_token"
     model = ApiToken
@@ -80,13 +79,12 @@ class ApiTokenViewSet(Listed[ApiToken], Shown[ApiToken]):
     shown_once = ("token",)
 
     def get_queryset(self) -> QuerySet[ApiToken]:
-        """With their users."""
         return super().get_queryset().select_related("user").order_by("-id")
 
     @extend_schema(responses={201: NewApiTokenSerializer})
     @idempotent
     def create(self, request: Request) -> Response:
-        """Make a token. Its text is in the answer, and nowhere else."""
+        """Create a token. Only this answer holds its text."""
         sent = self.get_serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         fields: dict[str, Any] = sent.validated_data
@@ -100,7 +98,7 @@ class ApiTokenViewSet(Listed[ApiToken], Shown[ApiToken]):
         return Response({**self.get_serializer(token).data, "token": text}, status=201)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        """Revoke the token: it opens nothing from now on."""
+        """Revoke the token for good."""
         with transaction.atomic():
             token = self.locked_object()
             before = snapshot(token)

@@ -1,4 +1,4 @@
-"""Bearer tokens for the API. Source: RFC 6750; `Token <token>` is accepted as well."""
+"""Bearer tokens for the API (RFC 6750). `Token <token>` is accepted as well."""
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -12,10 +12,13 @@ SCHEMES = ("bearer", "token")
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`; a malformed header is 401."""
+    """Authentication by `Authorization: Bearer <token>`; a malformed header is answered with 401."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """The user and the token, or None when there is no such header."""
+        """Return the user and the token; None without the header.
+
+        Raises AuthenticationFailed for another scheme and for an unusable token.
+        """
         header = get_authorization_header(request)
         if not header:
             return None
@@ -28,5 +31,5 @@ class TokenAuthentication(BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """What a 401 names in `WWW-Authenticate`."""
+        """Return the `WWW-Authenticate` header of a 401."""
         return 'Bearer realm="simwatch"'

@@ -1,4 +1,4 @@
-"""`/operations`: who did what. Staff reads them; those on users and tokens only administrators."""
+"""`/operations`: the audit log. Staff read it; only administrators see operations on users and tokens."""
 
 from typing import Any, ClassVar
 
@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.api.permissions import MaySeeSystem
-from accounts.api.scoped import Listed
+from accounts.api.scoped import ListViewSet
 from audit.models import Operation
 from common.api.fields import KeyField
 from common.api.pagination import CursorPages
@@ -14,9 +14,12 @@ from common.api.strict_serializers import Parameters
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):
-    """An operation. Of a change, `before` and `after` hold what differs; secrets are `(secret)`."""
+    """An operation. For a change, `before` and `after` hold the columns that differ.
 
-    actor_id = serializers.IntegerField(allow_null=True, help_text="null: the system")
+    Secrets are shown as `(secret)`.
+    """
+
+    actor_id = serializers.IntegerField(allow_null=True, help_text="null for the system")
     before = serializers.DictField(allow_null=True)
     after = serializers.DictField(allow_null=True)
 
@@ -39,7 +42,7 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
 
 
 class OperationParameters(Parameters):
-    """Filters of the list."""
+    """Filters of the list of operations."""
 
     actor_id = KeyField(required=False)
     action = serializers.CharField(required=False)
@@ -49,22 +52,26 @@ class OperationParameters(Parameters):
     until = serializers.DateTimeField(source="at__lt", required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Many rows share an id."""
+        # Rows of different types share ids.
         if "target_id" in attrs and "target_type" not in attrs:
             raise ValidationError(
-                {"target_type": ErrorDetail("An id says nothing without its type.", code="required")}
+                {
+                    "target_type": ErrorDetail(
+                        "Give the type of the target together with its id.", code="required"
+                    )
+                }
             )
         return attrs
 
 
 class OperationPages(CursorPages):
-    """The newest first."""
+    """Pages of operations, newest first."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
 
-class OperationViewSet(Listed[Operation]):
-    """Operations, the newest first. They are only ever added."""
+class OperationViewSet(ListViewSet[Operation]):
+    """Operations, newest first. They are never changed or deleted."""
 
     subject = "operation"
     model = Operation

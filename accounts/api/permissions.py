@@ -1,6 +1,6 @@
-"""Who may call what. A view without a permission of its own is closed to everybody.
+"""Permissions of API views, by role. A view that declares none is closed to everyone.
 
-Which rows one sees is for the query to say: see `accounts.scoping`.
+Permissions open a view; which rows a caller sees is decided by `accounts.scoping`.
 """
 
 from typing import Any, ClassVar
@@ -14,67 +14,72 @@ from accounts.roles import Role
 
 
 class DenyAll(BasePermission):
-    """The default."""
+    """Refuses every request; the default of the API."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Never."""
         return False
 
 
 class MayRead(BasePermission):
-    """Everybody who is signed in; reading only. A token whose scope is reading writes nowhere, whoever's it is."""
+    """Every signed-in user may read. Subclasses name the roles that may read and write.
 
-    # None: any role, and none.
+    A token with the scope `read` never writes, whatever its user's role.
+    """
+
+    # None admits every signed-in user, even one without a role.
     readers: ClassVar[tuple[Role, ...] | None] = None
     writers: ClassVar[tuple[Role, ...]] = ()
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether this method may be called. Raises PermissionDenied when it is for the token's scope alone."""
+        """Return whether the user may call the method.
+
+        Raises PermissionDenied when only the scope of the token forbids it.
+        """
         user = request.user
         if not isinstance(user, User) or not isinstance(request.auth, ApiToken | None):
             return False
-        # A method that the view does not have is for it to refuse, with 405.
+        # A method that the view lacks passes here, so that the view answers it with 405.
         if request.method in SAFE_METHODS or not hasattr(view, str(request.method).lower()):
             return self.readers is None or user.role in self.readers
         if user.role not in self.writers:
             return False
         if request.auth is not None and request.auth.scope != ApiToken.Scope.WRITE:
-            raise PermissionDenied("This token may only read.", code="token_only_reads")
+            raise PermissionDenied("This token is read-only.", code="token_only_reads")
         return True
 
 
 class MaySeeSystem(MayRead):
-    """Administrators, operators and viewers; reading only."""
+    """Read-only, for administrators, operators and viewers."""
 
     readers = Role.of_staff()
 
 
 class MayReadOwn(MayRead):
-    """Everybody with a role; reading only."""
+    """Read-only, for every role."""
 
     readers = tuple(Role)
 
 
 class MayOperate(MaySeeSystem):
-    """The same, and administrators and operators write."""
+    """Administrators, operators and viewers may read; administrators and operators may write."""
 
     writers = (Role.ADMINISTRATOR, Role.OPERATOR)
 
 
 class MayOperateShared(MayOperate):
-    """The same, and agents read what they see of it."""
+    """Every role may read; administrators and operators may write."""
 
     readers = tuple(Role)
 
 
 class MayAdminister(MayRead):
-    """Administrators only."""
+    """Only administrators may read and write."""
 
     readers = writers = (Role.ADMINISTRATOR,)
 
 
 class MayAct(MayRead):
-    """Everybody but viewers writes, on what he sees; everybody with a role reads."""
+    """Every role may read; every role except viewer may write, on the rows that it sees."""
 
     readers = tuple(Role)
     writers = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AGENT)

@@ -1,4 +1,4 @@
-"""Fields of a body that name another row by its id."""
+"""Serializer fields that name another row by its id."""
 
 from typing import Any
 
@@ -7,16 +7,19 @@ from rest_framework import serializers
 
 
 class VisibleKey(serializers.PrimaryKeyRelatedField[Any]):
-    """The id of a row that the caller may see; of any other it says that it does not exist."""
+    """The id of a row of `model` that the caller may see; any other id is reported as nonexistent.
+
+    Example::
+
+        carrier_id = VisibleKey(Carrier, source="carrier")
+    """
 
     def __init__(self, model: type[Model], **kwargs: Any) -> None:
-        """The row is found among those of `model`."""
         self._model = model
-        # Not by itself: 1.5 and true would name the row 1.
+        # Without an integer field for the key, 1.5 and true would name row 1.
         super().__init__(queryset=model._default_manager.all(), pk_field=serializers.IntegerField(), **kwargs)
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Only what the caller may see."""
         rows: Any = self._model._default_manager
         visible: QuerySet[Any] = rows.visible_to(self.context["request"].user)
         return visible

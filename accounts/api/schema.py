@@ -1,4 +1,4 @@
-"""How one signs in, for the OpenAPI schema. Found by drf-spectacular when it is imported, with the views."""
+"""The authentication scheme of the OpenAPI schema. Importing the module registers it with drf-spectacular."""
 
 from typing import Any
 
@@ -7,11 +7,10 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Bearer tokens."""
+    """Describes `TokenAuthentication` as a bearer token (RFC 6750)."""
 
     target_class = "accounts.api.authentication.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> Any:
-        """As RFC 6750 has it."""
         return build_bearer_security_scheme_object("Authorization", "Bearer")

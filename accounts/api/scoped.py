@@ -1,4 +1,4 @@
-"""Views of rows: what the caller may not see is not there, and what is done to the rest is recorded."""
+"""View sets for rows visible to the caller. A hidden row is a 404; changes are recorded as operations."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -16,16 +16,25 @@ from audit.snapshots import Snapshot, snapshot, version
 from common.api.etags import etag_of, require_match
 from common.api.idempotency import idempotent
 from common.api.pages import NumberedPages
-from common.api.query_params import AskedView
+from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import Parameters
 from common.errors import DomainError
-from common.references import is_used
+from common.references import is_referenced
 
 Row = TypeVar("Row", bound=Model)
 
 
-class ScopedViewSet(AskedView, GenericViewSet[Row], Generic[Row]):
-    """Rows that the caller may see. `subject` begins the codes of its errors, such as `carrier_not_found`."""
+class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
+    """The base of all view sets: rows that the caller may see.
+
+    `subject` is the prefix of error codes, such as `carrier_not_found`. Example::
+
+        class CarrierViewSet(ManagedViewSet[Carrier]):
+            subject = "carrier"
+            model = Carrier
+            permission_classes = (MayOperateShared,)
+            serializer_class = CarrierSerializer
+    """
 
     subject: ClassVar[str]
     model: type[Row]
@@ -33,38 +42,39 @@ class ScopedViewSet(AskedView, GenericViewSet[Row], Generic[Row]):
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Row]:
-        """Only what the caller may see."""
         rows: Any = self.model._default_manager
         return cast("QuerySet[Row]", rows.visible_to(self.request.user))
 
     def get_object(self) -> Row:
-        """The row that the path names; one that may not be seen is refused like one that is not there."""
+        """Return the row in the path. Raises DomainError (404) for a missing row and for a hidden one."""
         return self._found(self.get_queryset())
 
     def locked_object(self) -> Row:
-        """The same, locked until the transaction ends, in the version that the request is about."""
+        """Return the row in the path, locked until the transaction ends.
+
+        Raises DomainError when the row is missing or hidden, or when it no longer matches `If-Match`.
+        """
         row = self._found(self.get_queryset().select_for_update(of=("self",), no_key=True))
-        require_match(self.request, self.held(row))
+        require_match(self.request, self.etag_source(row))
         return row
 
-    def held(self, row: Row) -> Snapshot:
-        """What an ETag is made of."""
+    def etag_source(self, row: Row) -> Snapshot:
+        """Return the values that the ETag of `row` is computed from."""
         return version(row)
 
     def answer(self, row: Row, *, status: int = 200) -> Response:
-        """The row, with its ETag."""
+        """Return the serialized row with its ETag."""
         return Response(
-            self.get_serializer(row).data, status=status, headers={"ETag": etag_of(self.held(row))}
+            self.get_serializer(row).data, status=status, headers={"ETag": etag_of(self.etag_source(row))}
         )
 
-    def parameters_in_use(self) -> type[Parameters]:
-        """Of a list its filters, of one row none."""
+    def active_parameters(self) -> type[Parameters]:
+        # Only a list has filters; requests for one row take no parameters.
         return self.parameters if self.action == "list" else Parameters
 
-    def known_elsewhere(self) -> frozenset[str]:
-        """A list has pages."""
-        others = super().known_elsewhere()
-        return others | self.pagination_class.names() if self.action == "list" else others
+    def foreign_parameters(self) -> frozenset[str]:
+        others = super().foreign_parameters()
+        return others | self.pagination_class.parameter_names() if self.action == "list" else others
 
     def _found(self, rows: QuerySet[Row]) -> Row:
         row = rows.filter(pk=self.kwargs["pk"]).first()
@@ -77,34 +87,34 @@ class ScopedViewSet(AskedView, GenericViewSet[Row], Generic[Row]):
         return row
 
 
-class Listed(ScopedViewSet[Row]):
-    """`GET` on the list."""
+class ListViewSet(ScopedViewSet[Row]):
+    """Adds `GET` on the list."""
 
     def list(self, request: Request) -> Response:
-        """A page of the rows that the caller may see."""
-        rows = self.filtered(self.get_queryset(), self.asked)
+        """Return a page of the rows that the caller may see."""
+        rows = self.filtered(self.get_queryset(), self.query)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    def filtered(self, rows: QuerySet[Row], asked: Mapping[str, Any]) -> QuerySet[Row]:
-        """By what was asked for: the sources of the declared parameters."""
-        return rows.filter(**asked)
+    def filtered(self, rows: QuerySet[Row], query: Mapping[str, Any]) -> QuerySet[Row]:
+        """Filter `rows` by the query parameters; each key is the `source` of a declared parameter."""
+        return rows.filter(**query)
 
 
-class Shown(ScopedViewSet[Row]):
-    """`GET` on one row."""
+class RetrieveViewSet(ScopedViewSet[Row]):
+    """Adds `GET` on one row."""
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        """The row; its ETag is for `If-Match`."""
+        """Return the row, with an ETag for `If-Match`."""
         return self.answer(self.get_object())
 
 
-class Created(ScopedViewSet[Row]):
-    """`POST` on the list."""
+class CreateViewSet(ScopedViewSet[Row]):
+    """Adds `POST` on the list."""
 
     @idempotent
     def create(self, request: Request) -> Response:
-        """Make a row."""
+        """Create a row."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         row = self.perform_create(serializer)
@@ -112,12 +122,11 @@ class Created(ScopedViewSet[Row]):
         return self.answer(row, status=201)
 
     def perform_create(self, serializer: BaseSerializer[Row]) -> Row:
-        """Store it."""
         return serializer.save()
 
 
-class Changed(ScopedViewSet[Row]):
-    """`PUT` and `PATCH` on one row: both change the fields that are sent, and no others."""
+class UpdateViewSet(ScopedViewSet[Row]):
+    """Adds `PUT` and `PATCH` on one row: both change only the fields that are sent."""
 
     def update(self, request: Request, pk: str) -> Response:
         """Change the fields that are sent."""
@@ -133,12 +142,11 @@ class Changed(ScopedViewSet[Row]):
     partial_update = update
 
     def perform_update(self, serializer: BaseSerializer[Row]) -> Row:
-        """Store it."""
         return serializer.save()
 
 
-class Deleted(ScopedViewSet[Row]):
-    """`DELETE` on one row."""
+class DestroyViewSet(ScopedViewSet[Row]):
+    """Adds `DELETE` on one row."""
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete the row."""
@@ -149,13 +157,15 @@ class Deleted(ScopedViewSet[Row]):
         return Response(status=204)
 
     def perform_destroy(self, row: Row) -> None:
-        """Delete it, unless others point at it."""
-        if is_used(row):
+        """Delete the row. Raises DomainError (409) while other rows reference it."""
+        if is_referenced(row):
             raise DomainError(
                 f"This {self.subject.replace('_', ' ')} is in use.", code=f"{self.subject}_in_use", status=409
             )
         row.delete()
 
 
-class Managed(Listed[Row], Shown[Row], Created[Row], Changed[Row], Deleted[Row]):
-    """All of it."""
+class ManagedViewSet(
+    ListViewSet[Row], RetrieveViewSet[Row], CreateViewSet[Row], UpdateViewSet[Row], DestroyViewSet[Row]
+):
+    """All methods: list, retrieve, create, update and delete."""

@@ -1,4 +1,4 @@
-"""How many requests a user may make. Source of the headers: draft-ietf-httpapi-ratelimit-headers."""
+"""The request rate per user. The headers follow draft-ietf-httpapi-ratelimit-headers."""
 
 from math import ceil
 from typing import Any, Final
@@ -11,44 +11,47 @@ from rest_framework.throttling import BaseThrottle
 from accounts import keys
 from common.errors import DomainError
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from common.redis.rate_limiter import Policy, RateLimiter, Turn
 
 MINUTE: Final = 60
 
 
 class RequestRate(BaseThrottle):
-    """Reads and writes are counted apart. Without Redis reads are let through and writes are refused."""
+    """Limits the reads and the writes of each user. Without Redis, reads pass and writes are refused."""
 
     is_open_without_redis = False
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Take a turn, and tell in headers what is left. Raises DomainError for a write without Redis."""
+        """Take a turn and set the rate headers; return False when no turn is left.
+
+        Raises DomainError for a write while Redis is down.
+        """
         policy = _policy(request)
-        with redis_may_be_away("requests are not counted") as absence:
+        with degraded_without_redis("requests are not counted") as degraded:
             turn = RateLimiter(for_web(), keys.requests(policy.name, request.user.pk), policy).take()
-        if absence.is_so:
+        if degraded.is_on:
             return self._without_redis(request)
         self._next_in = turn.next_in
         view.headers.update(_headers(policy, turn))
         return turn.is_taken
 
     def wait(self) -> float:
-        """Whole seconds until the next turn."""
+        """Return the whole seconds until the next turn."""
         return ceil(self._next_in)
 
     def _without_redis(self, request: Request) -> bool:
         if self.is_open_without_redis or request.method in SAFE_METHODS:
             return True
         raise DomainError(
-            "Writing is closed while Redis, which counts requests, does not answer; try again soon.",
+            "Writes are refused while Redis, which counts requests, does not answer; try again soon.",
             code="rate_limit_unavailable",
             status=503,
         )
 
 
 class OpenRequestRate(RequestRate):
-    """For writes that PostgreSQL limits itself: they are let through without Redis, too."""
+    """The same limit for writes that PostgreSQL limits as well: they pass without Redis, too."""
 
     is_open_without_redis = True
 

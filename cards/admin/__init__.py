@@ -1,4 +1,4 @@
-"""Cards, and what belongs to them, in the admin."""
+"""The admin of cards and of the rows that belong to them."""
 
 from cards.admin import cards, devices, history, plans
 

@@ -1,6 +1,7 @@
-"""Cards in the admin. Every change goes through `cards.lifecycle`; what the system itself writes is read-only."""
+"""The admin of cards. Changes go through `cards.lifecycle`; columns that the system writes are read-only."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -17,7 +18,7 @@ from accounts.admin_scoping import ScopedAdmin
 from audit.models import Action
 from audit.recording import record
 from cards import lifecycle
-from cards.admin import links, panels
+from cards.admin import extensions, links
 from cards.lifecycle import NewCard
 from cards.models import (
     Card,
@@ -29,67 +30,67 @@ from cards.models import (
     UsageRecord,
 )
 from common import database
-from common.admin_confirming import ask, is_confirmed
+from common.admin_confirmation import confirmation_page, is_confirmed
 from common.errors import DomainError
 
-# An action is one transaction of a request; more is what the API's batches are for.
+# An action is one request and one transaction. Use the batches of the API for more cards.
 MAX_CARDS = 10_000
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Card]):
-    """Rows that only the system writes."""
+    """Base class for rows that only the system writes."""
 
     extra = 0
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
         return False
 
 
 class CheckStateInline(ReadOnlyInline):
-    """What the last checks found."""
+    """The results of the last checks."""
 
     model = CheckState
     fields = ("type", "checked_at", "failures", "error", "failing_since", "parked_at")
 
 
 class CardUsageInline(ReadOnlyInline):
-    """What the card has used."""
+    """The meter of the card."""
 
     model = CardUsage
     fields = ("cycle_start", "used_mb", "last_month_total_mb", "raw_mb", "measured_at", "suspect_since")
 
 
 class SubscriptionInline(ReadOnlyInline):
-    """The card's own plans."""
+    """The card's own subscriptions, without those of its device."""
 
     model = Subscription
     verbose_name_plural = _("own subscriptions")
     fields = ("plan", "kind", "used_mb", "quota_mb", "virtual_quota_mb", "period_start", "ends_at", "state")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
-        """With their plans."""
         return super().get_queryset(request).select_related("plan")
 
 
-def _number(label: Any, pattern: str, must: Any) -> forms.CharField:
-    """A number that need not be known."""
+def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
+    """Return the field for a number that may be unknown. An empty value becomes None."""
     return forms.CharField(
         label=label,
         required=False,
         empty_value=None,
-        validators=[RegexValidator(pattern, must)],
-        help_text=must,
+        validators=[RegexValidator(pattern, rule)],
+        help_text=rule,
     )
 
 
 class CardForm(forms.ModelForm[Card]):
-    """Says at its field when an ICCID is taken: the database's rule is about cards that are not deleted."""
+    """Reports a taken ICCID at its field.
+
+    Django's own check is not enough: the unique constraint covers only cards that are not deleted.
+    """
 
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))
     msisdn = _number(_("MSISDN"), r"^[0-9]{5,15}$", _("5 to 15 digits, without + and spaces"))
@@ -99,16 +100,15 @@ class CardForm(forms.ModelForm[Card]):
         fields = ("iccid",)
 
     def clean_iccid(self) -> str:
-        """Not that of another card."""
         iccid = str(self.cleaned_data["iccid"])
         if Card.objects.present().filter(iccid=iccid).exists():
-            raise forms.ValidationError(_("There is a card with this ICCID already."))
+            raise forms.ValidationError(_("A card with this ICCID already exists."))
         return iccid
 
     def clean(self) -> dict[str, Any]:
-        """A gateway is an account at one carrier."""
         cleaned = super().clean() or {}
         gateway, carrier = cleaned.get("gateway"), cleaned.get("carrier")
+        # A gateway is an account at one carrier.
         if gateway and carrier and gateway.carrier_id != carrier.pk:
             raise forms.ValidationError({"gateway": _("This gateway belongs to another carrier.")})
         return cleaned
@@ -116,7 +116,7 @@ class CardForm(forms.ModelForm[Card]):
 
 @admin.register(Card)
 class CardAdmin(ScopedAdmin[Card]):
-    """The fleet."""
+    """The admin of cards. Other apps add panels and actions through `cards.admin.extensions`."""
 
     form = CardForm
     list_display = (
@@ -140,29 +140,31 @@ class CardAdmin(ScopedAdmin[Card]):
         "real_name_status", "network_status", "network_checked_at", "suspended_by", "more",
     )  # fmt: skip
     inlines = (CheckStateInline, CardUsageInline, SubscriptionInline)
-    actions: Sequence[Any] = ("enable_polling", "disable_polling", "delete_cards")
+
+    @property
+    def actions(self) -> Sequence[Any]:  # type: ignore[override]
+        """The card's own actions, and those that other apps have added."""
+        return ("enable_polling", "disable_polling", "delete_cards", *extensions.actions())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
-        """What checks and orders find out, and the number of a card that exists."""
-        own = ("real_name_status", "network_status", "network_checked_at", "suspended_by", "more")
-        return own if obj is None else ("iccid", *own, *panels.registered())
+        by_system = ("real_name_status", "network_status", "network_checked_at", "suspended_by", "more")
+        return by_system if obj is None else ("iccid", *by_system, *extensions.panels())
 
     def get_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
-        """What cards know of themselves, and what others show of one that exists."""
-        return self.fields if obj is None else (*self.fields, *panels.registered())
+        return self.fields if obj is None else (*self.fields, *extensions.panels())
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """ICCIDs are stored in capitals."""
+        # ICCIDs are stored in upper case.
         return super().get_search_results(request, queryset, search_term.upper())
 
-    @admin.display(description=_("more of this card"))
+    @admin.display(description=_("related lists"))
     def more(self, card: Card) -> str:
-        """Lists of what is too long for this page."""
+        """Return links to lists that are too long for this page."""
         own = links.lists(
             card.pk,
-            (CardEvent, "card__id__exact", _("story")),
+            (CardEvent, "card__id__exact", _("events")),
             (UsageRecord, "card_id", _("usage records")),
             (ServiceOrder, "card__id__exact", _("service orders")),
         )
@@ -172,7 +174,6 @@ class CardAdmin(ScopedAdmin[Card]):
         return format_html("{} · {}", own, shared) if card.device_id else own
 
     def save_model(self, request: HttpRequest, obj: Card, form: Any, change: Any) -> None:
-        """Create or change through `lifecycle`."""
         cause, now = f"admin: {request.user}", database.now()
         if change:
             columns = {Card._meta.get_field(name).attname for name in form.changed_data}  # type: ignore[union-attr]
@@ -180,51 +181,52 @@ class CardAdmin(ScopedAdmin[Card]):
             if values:
                 lifecycle.change([obj.pk], cause=cause, now=now, **values)
             return
-        [obj.pk] = lifecycle.create([_new(obj)], cause=cause, now=now)
+        [obj.pk] = lifecycle.create([_new_card(obj)], cause=cause, now=now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows stay for their history; the action *Delete* hides them."""
+        # Rows are kept for their history. The action *Delete* hides them instead.
         return False
 
     @admin.action(description=_("Enable polling"), permissions=["change"])
     def enable_polling(self, request: HttpRequest, queryset: QuerySet[Card]) -> None:
-        """Check them again."""
-        self._act(request, queryset, lambda cards, **why: lifecycle.change(cards, enable_polling=True, **why))
+        """Resume the checks of the chosen cards."""
+        self._act(request, queryset, partial(lifecycle.change, enable_polling=True))
 
     @admin.action(description=_("Disable polling"), permissions=["change"])
     def disable_polling(self, request: HttpRequest, queryset: QuerySet[Card]) -> None:
-        """Check them no more."""
-        self._act(
-            request, queryset, lambda cards, **why: lifecycle.change(cards, enable_polling=False, **why)
-        )
+        """Stop the checks of the chosen cards."""
+        self._act(request, queryset, partial(lifecycle.change, enable_polling=False))
 
-    @admin.action(description=_("Delete: hide them and end their plans"), permissions=["change"])
+    @admin.action(description=_("Delete: hide cards and end their plans"), permissions=["change"])
     def delete_cards(self, request: HttpRequest, queryset: QuerySet[Card]) -> HttpResponse | None:
-        """Delete softly, when the user is sure."""
+        """Delete the chosen cards softly, after a confirmation."""
         if not is_confirmed(request):
             count = queryset.order_by()[: MAX_CARDS + 1].count()
             text = ngettext(
-                "Delete %(count)d card? It is not checked any more, and its plan ends.",
-                "Delete %(count)d cards? They are not checked any more, and their plans end.",
+                "Delete %(count)d card? It will no longer be checked, and its plan will end.",
+                "Delete %(count)d cards? They will no longer be checked, and their plans will end.",
                 count,
             )
-            return ask(request, text % {"count": count})
+            return confirmation_page(request, text % {"count": count})
         self._act(request, queryset, lifecycle.delete)
         return None
 
     def _act(self, request: HttpRequest, queryset: QuerySet[Card], act: Any) -> None:
+        """Call `act(cards, cause=..., now=...)`, record the operation and show the result to the user."""
         cards = list(queryset.order_by().values_list("pk", flat=True)[: MAX_CARDS + 1])
         if len(cards) > MAX_CARDS:
             messages.error(
-                request, _("At most %(most)d cards at a time; nothing was changed.") % {"most": MAX_CARDS}
+                request,
+                _("You can change at most %(max)d cards at a time. Nothing was changed.")
+                % {"max": MAX_CARDS},
             )
             return
         try:
             with transaction.atomic():
                 changed = act(cards, cause=f"admin: {request.user}", now=database.now())
                 if changed:
-                    told = {"action": request.POST["action"], "card_ids": sorted(changed)}
-                    record(request.user, Action.CHANGED, Card, after=told)
+                    details = {"action": request.POST["action"], "card_ids": sorted(changed)}
+                    record(request.user, Action.CHANGED, Card, after=details)
         except DomainError as error:
             messages.error(request, str(error))
             return
@@ -232,7 +234,7 @@ class CardAdmin(ScopedAdmin[Card]):
         messages.success(request, text % {"count": len(changed)})
 
 
-def _new(card: Card) -> NewCard:
+def _new_card(card: Card) -> NewCard:
     return NewCard(
         iccid=card.iccid,
         carrier_id=card.carrier_id,

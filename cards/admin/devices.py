@@ -1,4 +1,4 @@
-"""Devices in the admin."""
+"""The admin of devices."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +10,7 @@ from cards.models import Card, Device, Subscription
 
 @admin.register(Device)
 class DeviceAdmin(DeletedWhenUnused[Device], ScopedAdmin[Device]):
-    """Devices; a card's page puts it into one."""
+    """The admin of devices. A card is put into a device on the card's page."""
 
     list_display = ("serial", "name", "imei", "agent")
     list_select_related = ("agent",)
@@ -20,9 +20,9 @@ class DeviceAdmin(DeletedWhenUnused[Device], ScopedAdmin[Device]):
     fields = ("serial", "name", "imei", "agent", "more")
     readonly_fields = ("more",)
 
-    @admin.display(description=_("in this device"))
+    @admin.display(description=_("related lists"))
     def more(self, device: Device) -> str:
-        """Its cards, and what they share."""
+        """Return links to the cards and the subscriptions of the device."""
         return links.lists(
             device.pk,
             (Card, "device__id__exact", _("cards")),

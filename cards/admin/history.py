@@ -1,4 +1,4 @@
-"""What the system writes about cards: read-only."""
+"""The read-only admin of what the system writes about cards, and the admin of exemptions."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from common.admin import OwnedAdmin
 
 @admin.register(CheckState)
 class CheckStateAdmin(CardRowsAdmin[CheckState]):
-    """What the last checks found."""
+    """The results of the last checks."""
 
     list_display = ("card", "type", "checked_at", "failures", "error", "failing_since", "parked_at")
     list_select_related = ("card",)
@@ -26,7 +26,7 @@ class CheckStateAdmin(CardRowsAdmin[CheckState]):
 
 @admin.register(CardUsage)
 class CardUsageAdmin(CardRowsAdmin[CardUsage]):
-    """What cards have used."""
+    """The meters of cards."""
 
     list_display = ("card", "cycle_start", "used_mb", "last_month_total_mb", "measured_at", "suspect_since")
     list_select_related = ("card",)
@@ -34,26 +34,26 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
-    """The history of usage; a card's page leads to its own."""
+    """The history of usage. A card's page links to its own records."""
 
     list_display = ("iccid", "recorded_at", "measured_at", "raw_mb", "used_mb", "delta_mb")
 
     @admin.display(description=_("card"))
     def iccid(self, record: UsageRecord) -> str:
-        """The ICCID of its card."""
+        """Return the ICCID that `get_changelist_instance` found for the record's card."""
         return str(vars(record)["iccid"])
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, with the ICCIDs of its page: there is no foreign key that could be followed."""
-        changes = super().get_changelist_instance(request)
-        cards = {record.card_id for record in changes.result_list}
+        # The table has no foreign key to follow, so look up the ICCIDs of the page in one query.
+        changelist = super().get_changelist_instance(request)
+        cards = {record.card_id for record in changelist.result_list}
         iccids = dict(Card.objects.filter(pk__in=cards).values_list("pk", "iccid"))
-        for record in changes.result_list:
+        for record in changelist.result_list:
             vars(record)["iccid"] = iccids.get(record.card_id, "-")
-        return changes
+        return changelist
 
 
-# How stored values of some kinds of events are called.
+# Labels for the stored values of some kinds of events.
 _LABELS: dict[str, dict[str, Any]] = {
     CardEvent.Kind.STATUS: {str(value): label for value, label in Card.Status.choices},
     CardEvent.Kind.CATEGORY: dict(Card.Category.choices),
@@ -63,13 +63,13 @@ _LABELS: dict[str, dict[str, Any]] = {
 }
 
 
-def _in_words(kind: str, value: str) -> str:
+def _label(kind: str, value: str) -> str:
     return str(_LABELS.get(kind, {}).get(value, value))
 
 
 @admin.register(CardEvent)
 class CardEventAdmin(CardRowsAdmin[CardEvent]):
-    """The stories of cards."""
+    """The events of cards."""
 
     list_display = ("at", "card", "kind", "was", "became", "cause")
     list_select_related = ("card",)
@@ -77,18 +77,18 @@ class CardEventAdmin(CardRowsAdmin[CardEvent]):
 
     @admin.display(description=_("before"))
     def was(self, event: CardEvent) -> str:
-        """The old value, as people say it."""
-        return _in_words(event.kind, event.before)
+        """Return the label of the old value."""
+        return _label(event.kind, event.before)
 
     @admin.display(description=_("after"))
     def became(self, event: CardEvent) -> str:
-        """The new one."""
-        return _in_words(event.kind, event.after)
+        """Return the label of the new value."""
+        return _label(event.kind, event.after)
 
 
 @admin.register(ServiceOrder)
 class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
-    """What was, or is to be, suspended and resumed."""
+    """Orders to suspend or resume cards."""
 
     list_display = ("created_at", "card", "action", "reason", "status", "attempts", "error", "requested_by")
     list_select_related = ("card", "requested_by")
@@ -96,30 +96,28 @@ class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
 
 
 class ExemptionForm(forms.ModelForm[Exemption]):
-    """Of a card or of an agent, until a day to come."""
+    """Exempts a card or an agent until a time in the future."""
 
     class Meta:
         model = Exemption
         fields = ("card", "agent", "reason", "expires_at")
 
     def clean(self) -> dict[str, Any]:
-        """Exactly one of two."""
         cleaned = super().clean() or {}
         if bool(cleaned.get("card")) == bool(cleaned.get("agent")):
             raise forms.ValidationError(_("Choose a card or an agent."))
         return cleaned
 
     def clean_expires_at(self) -> datetime:
-        """In the future."""
         expires_at: datetime = self.cleaned_data["expires_at"]
         if expires_at <= database.now():
-            raise forms.ValidationError(_("This moment is over."))
+            raise forms.ValidationError(_("This must be in the future."))
         return expires_at
 
 
 @admin.register(Exemption)
 class ExemptionAdmin(OwnedAdmin[Exemption], ScopedAdmin[Exemption]):
-    """Who is never suspended for a quota, and who said so."""
+    """The admin of exemptions: cards and agents that are not suspended for their quota."""
 
     form = ExemptionForm
     list_display = ("card", "agent", "reason", "owner", "expires_at")

@@ -1,4 +1,4 @@
-"""Links from a row to lists of what belongs to it."""
+"""Links from a row's page to lists of related rows."""
 
 from typing import Any
 
@@ -10,7 +10,10 @@ Target = tuple[type[Any], str, Any]
 
 
 def lists(pk: int | None, *targets: Target) -> SafeString | str:
-    """Links to the lists of `targets`: (model, its lookup for this row, label)."""
+    """Return links to the lists of `targets`, or "-" if `pk` is None.
+
+    Each target is a model, the lookup that filters its list by `pk`, and a label.
+    """
     if pk is None:
         return "-"
     return format_html_join(

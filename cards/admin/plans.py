@@ -1,4 +1,4 @@
-"""Plans and subscriptions in the admin. Subscriptions are started and ended through `cards.subscriptions`."""
+"""The admin of plans and subscriptions. Subscriptions are started and ended through `cards.subscriptions`."""
 
 from typing import Any
 
@@ -7,22 +7,23 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from cards import subscriptions
-from cards.admin.search import SearchedByCard, named_or_looked_up
+from cards.admin.search import SearchedByCard, ids_or_subquery
 from cards.models import Device, Plan, Subscription
 from cards.subscriptions import Owner
 from common import database
-from common.admin_confirming import ask, is_confirmed
+from common.admin_confirmation import confirmation_page, is_confirmed
 
-# What fits into a request.
+# The most subscriptions that one request may end.
 MAX_ENDED = 10_000
 
 
 @admin.register(Plan)
 class PlanAdmin(DeletedWhenUnused[Plan], ScopedAdmin[Plan]):
-    """What is sold; a change is for subscriptions to come."""
+    """The admin of plans. A change of a plan affects only later subscriptions."""
 
     list_display = ("name", "code", "quota_mb", "virtual_quota_mb", "cycle", "auto_suspend")
     list_filter = ("cycle", "auto_suspend")
@@ -31,13 +32,13 @@ class PlanAdmin(DeletedWhenUnused[Plan], ScopedAdmin[Plan]):
 
 
 class SubscriptionForm(forms.ModelForm[Subscription]):
-    """A plan for a card or a device: in place of the present one, or beside it as an add-on."""
+    """Puts a card or device on a plan, which replaces the present one or is added to it as an add-on."""
 
-    # Not the row's `kind`: that would be checked against the plan which this one replaces.
+    # Not the row's `kind`: the unique constraint would reject a main plan while the present one is open.
     is_add_on = forms.BooleanField(
         label=_("Add-on"),
         required=False,
-        help_text=_("more quota beside the present plan; otherwise the present plan ends now"),
+        help_text=_("Adds quota to the present plan. Otherwise the present plan ends now."),
     )
 
     class Meta:
@@ -45,17 +46,16 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
         fields = ("card", "device", "plan", "carrier", "ends_at")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """The carrier is only asked for a device: a card has its own."""
         super().__init__(*args, **kwargs)
+        # A card has a carrier of its own, so `clean` requires one for a device only.
         if "carrier" in self.fields:
             self.fields["carrier"].required = False
             self.fields["carrier"].help_text = _(
-                "of a device: whose time zone and billing months count; a card's own counts for a card"
+                "For a device: defines its time zone and billing months. A card uses its own carrier."
             )
-            self.fields["ends_at"].help_text = _("of an add-on; empty: it lasts until it is used up")
+            self.fields["ends_at"].help_text = _("For an add-on. Empty: it lasts until it is used up.")
 
     def clean(self) -> dict[str, Any]:
-        """One owner, with a carrier; only an add-on has an end."""
         cleaned = super().clean() or {}
         card, device = cleaned.get("card"), cleaned.get("device")
         if not self.errors and bool(card) == bool(device):
@@ -63,15 +63,17 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
         if device and not cleaned.get("carrier"):
             raise forms.ValidationError({"carrier": _("A device needs a carrier.")})
         if cleaned.get("ends_at") and not cleaned["is_add_on"]:
-            raise forms.ValidationError({"ends_at": _("A plan lasts until it is ended or replaced.")})
+            raise forms.ValidationError(
+                {"ends_at": _("Only an add-on has an end. A plan lasts until it is ended or replaced.")}
+            )
         if cleaned.get("ends_at") and cleaned["ends_at"] <= database.now():
-            raise forms.ValidationError({"ends_at": _("This moment is over.")})
+            raise forms.ValidationError({"ends_at": _("This must be in the future.")})
         return cleaned
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(SearchedByCard[Subscription]):
-    """Plans in force, and those that were."""
+    """The admin of subscriptions, including ended ones."""
 
     form = SubscriptionForm
     list_display = (
@@ -84,58 +86,60 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     readonly_fields = ("owner",)
     actions = ("end",)
 
-    def found(self, user: Any, beginning: str) -> Q:
-        """Of cards, and of devices."""
+    def search_filter(self, user: Any, beginning: str) -> Q:
+        """Return the filter for subscriptions whose card's ICCID or device's serial number begins so."""
         devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
-        return super().found(user, beginning) | Q(device_id__in=named_or_looked_up(devices))
+        return super().search_filter(user, beginning) | Q(device_id__in=ids_or_subquery(devices))
 
     def get_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
-        """What is asked for a new one; all there is to know of one that exists."""
         if obj is None:
             return ("card", "device", "plan", "carrier", "is_add_on", "ends_at")
-        known = (
+        shown = (
             field.name for field in Subscription._meta.fields if field.name not in {"id", "card", "device"}
         )
-        return ("owner", *known)
+        return ("owner", *shown)
 
     @admin.display(description=_("card or device"))
     def owner(self, subscription: Subscription) -> str:
-        """Whose it is."""
+        """Return the name of the card or device."""
         return str(subscription.card or subscription.device)
 
     def has_change_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
-        """A subscription is ended, or replaced by another one; it is not edited."""
+        # A subscription is ended or replaced, but not edited.
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was used stays."""
+        # The usage of ended subscriptions is kept.
         return False
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: Any) -> None:
-        """Start it, in place of the present one, or add it."""
-        chosen, now = form.cleaned_data, database.now()
-        card, device, plan = chosen["card"], chosen["device"], chosen["plan"]
-        owner = Owner.of_card(card) if card else Owner(chosen["carrier"], device=device)
-        if chosen["is_add_on"]:
-            made = subscriptions.add(owner, plan, now=now, ends_at=chosen["ends_at"])
+        # The domain functions insert the row, so copy it to `obj` instead of saving `obj`.
+        values, now = form.cleaned_data, database.now()
+        card, device, plan = values["card"], values["device"], values["plan"]
+        owner = Owner.of_card(card) if card else Owner(values["carrier"], device=device)
+        if values["is_add_on"]:
+            created = subscriptions.add(owner, plan, now=now, ends_at=values["ends_at"])
         else:
-            ended = Subscription.objects.filter(**owner.lookup(), kind=Subscription.Kind.MAIN, ends_at=None)
-            for old in ended.select_related("plan"):
-                messages.info(
-                    request, _("It takes the place of %(plan)s, which ended now.") % {"plan": old.plan}
-                )
-            made = subscriptions.start(owner, plan, now=now)
-        vars(obj).update(vars(made))
+            present = Subscription.objects.filter(**owner.lookup(), kind=Subscription.Kind.MAIN, ends_at=None)
+            for replaced in present.select_related("plan"):
+                messages.info(request, _("Replaced %(plan)s, which has ended.") % {"plan": replaced.plan})
+            created = subscriptions.start(owner, plan, now=now)
+        vars(obj).update(vars(created))
 
     @admin.action(description=_("End now"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        """End those that have not ended, when the user is sure."""
+        """End the chosen subscriptions that are in force, after a confirmation."""
         now = database.now()
         chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MAX_ENDED + 1])  # type: ignore[attr-defined]
         if len(chosen) > MAX_ENDED:
-            messages.error(request, _("At most %(most)d at a time; none was ended.") % {"most": MAX_ENDED})
+            messages.error(
+                request, _("You can end at most %(max)d at a time. None was ended.") % {"max": MAX_ENDED}
+            )
         elif not is_confirmed(request):
-            return ask(request, _("End %(count)d subscriptions now?") % {"count": len(chosen)})
+            text = ngettext(
+                "End %(count)d subscription now?", "End %(count)d subscriptions now?", len(chosen)
+            )
+            return confirmation_page(request, text % {"count": len(chosen)})
         else:
             ended = len(subscriptions.end(chosen, now=now))
             messages.success(request, _("%(count)d ended.") % {"count": ended})

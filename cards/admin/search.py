@@ -1,4 +1,4 @@
-"""Searching rows of cards by the beginning of an ICCID."""
+"""Search for rows of cards by the beginning of an ICCID."""
 
 from typing import Any, TypeVar
 
@@ -10,44 +10,48 @@ from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from cards.models import Card
 
 Row = TypeVar("Row", bound=Model)
-# Of more cards the rows are looked for the other way round: from the newest row on.
-MAX_NAMED = 1000
+# With more ids than this, a subquery is better: PostgreSQL then looks for matches from the newest row on.
+MAX_LISTED = 1000
 
 
 def by_iccid(user: Any, beginning: str) -> Q:
-    """The rows of the cards that `user` may know of, deleted ones too, whose ICCID begins so."""
+    """Return a filter for the rows of cards whose ICCID begins with `beginning`.
+
+    Only cards that `user` may see are included, but deleted ones too.
+    """
     cards = Card.objects.known_to(user).filter(iccid__startswith=beginning.strip().upper())
-    # Each has an index of its own.
-    return Q(card_id__in=named_or_looked_up(cards.present())) | Q(
-        card_id__in=named_or_looked_up(cards.deleted())
-    )
+    # Two queries, because present and deleted cards have separate partial indexes.
+    return Q(card_id__in=ids_or_subquery(cards.present())) | Q(card_id__in=ids_or_subquery(cards.deleted()))
 
 
-def named_or_looked_up(rows: QuerySet[Any]) -> Any:
-    """The ids of `rows` when they are few: PostgreSQL cannot know how many begin with a prefix that most share."""
-    named = list(rows.values_list("pk", flat=True)[: MAX_NAMED + 1])
-    return named if len(named) <= MAX_NAMED else rows.values("pk")
+def ids_or_subquery(rows: QuerySet[Any]) -> Any:
+    """Return the ids of `rows` for an `__in` filter: as a list up to `MAX_LISTED`, otherwise as a subquery.
+
+    With a list, PostgreSQL knows how many rows there are; it cannot estimate that for a prefix that most rows
+    share.
+    """
+    ids = list(rows.values_list("pk", flat=True)[: MAX_LISTED + 1])
+    return ids if len(ids) <= MAX_LISTED else rows.values("pk")
 
 
 class SearchedByCard(ScopedAdmin[Row]):
-    """A list of rows with a `card_id`, searched by ICCID."""
+    """Base class for the admin of rows with a `card_id`, searched by ICCID."""
 
-    # Only says that there is a search; `found` is what it looks for.
+    # Makes Django show the search box; the search itself is `search_filter`.
     search_fields = ("card_id__exact",)
     search_help_text = _("the beginning of an ICCID")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """What was found; everything for an empty term."""
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(self.found(request.user, search_term)), False
+        return queryset.filter(self.search_filter(request.user, search_term)), False
 
-    def found(self, user: Any, beginning: str) -> Q:
-        """What the search is for."""
+    def search_filter(self, user: Any, beginning: str) -> Q:
+        """Return the filter for rows that match the search term `beginning`."""
         return by_iccid(user, beginning)
 
 
 class CardRowsAdmin(SearchedByCard[Row], ScopedReadOnlyAdmin[Row]):
-    """The same for rows that only the system writes."""
+    """Base class for the read-only admin of rows with a `card_id` that only the system writes."""

@@ -1,4 +1,4 @@
-"""The truth about a card, a file for each subject."""
+"""The models of cards, one file per subject."""
 
 from cards.models.card import ICCID_PATTERN, Card, CardQuerySet
 from cards.models.check_state import CheckState, CheckType

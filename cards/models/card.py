@@ -1,4 +1,4 @@
-"""One SIM card: what it is, whose it is, and in which state."""
+"""SIM cards: their numbers, their owner and their state."""
 
 from typing import Any, Final, Self
 
@@ -12,32 +12,32 @@ from accounts.scoping import ScopedQuerySet
 from cards.models.device import Device
 from carriers.models import Carrier, Gateway
 
-# Some carriers' ICCIDs carry letters and no check digit, so a wrong check digit is never refused.
+# Some carriers' ICCIDs contain letters and have no check digit, so the check digit is not validated.
 ICCID_PATTERN = r"^[0-9A-F]{18,22}$"
 
 
 class CardQuerySet(ScopedQuerySet["Card"]):
-    """Cards, by state and by who asks."""
+    """Cards, filtered by state and by user."""
 
     def present(self) -> Self:
-        """Not deleted."""
+        """Return the cards that are not deleted."""
         return self.filter(deleted_at__isnull=True)
 
     def deleted(self) -> Self:
-        """Deleted: their history stays."""
+        """Return the deleted cards, whose history is kept."""
         return self.filter(deleted_at__isnull=False)
 
     def visible_to(self, user: Any) -> Self:
-        """The cards that `user` may see; none for strangers, and no deleted ones."""
+        """Return the cards that `user` may see, but no deleted ones. Anonymous and inactive users see none."""
         return self.known_to(user).present()
 
     def known_to(self, user: Any) -> Self:
-        """The same, deleted ones too."""
+        """Return the cards that `user` may see, including deleted ones: for their history."""
         return super().visible_to(user)
 
 
 class Card(models.Model):
-    """One SIM card. It changes rarely; what each check writes is in `CheckState` and `CardUsage`."""
+    """A SIM card. Its row changes rarely: checks write to `CheckState` and `CardUsage` instead."""
 
     class Category(models.TextChoices):
         """Whether the card is exempt from real-name verification."""
@@ -46,7 +46,7 @@ class Card(models.Model):
         INDUSTRY = "industry", _("industry (M2M)")
 
     class Status(models.IntegerChoices):
-        """Where the card is in its life."""
+        """The stage of the card's life."""
 
         IN_STOCK = 1, _("in stock")
         DISTRIBUTED = 2, _("distributed")
@@ -54,7 +54,7 @@ class Card(models.Model):
         DEACTIVATED = 4, _("deactivated")
 
     class RealNameStatus(models.TextChoices):
-        """Whether the holder's identity is verified."""
+        """Whether the holder's identity has been verified."""
 
         UNVERIFIED = "unverified", _("unverified")
         VERIFIED = "verified", _("verified")
@@ -68,7 +68,9 @@ class Card(models.Model):
         UNKNOWN = "unknown", _("unknown")
 
     iccid = models.CharField(
-        _("ICCID"), max_length=22, validators=[RegexValidator(ICCID_PATTERN, _("18 to 22 of 0-9 and A-F"))]
+        _("ICCID"),
+        max_length=22,
+        validators=[RegexValidator(ICCID_PATTERN, _("18 to 22 characters, 0-9 and A-F"))],
     )
     imsi = models.CharField(_("IMSI"), max_length=15, null=True, blank=True)  # noqa: DJ001 (null = not known)
     msisdn = models.CharField(_("MSISDN"), max_length=15, null=True, blank=True)  # noqa: DJ001
@@ -80,7 +82,7 @@ class Card(models.Model):
         blank=True,
         db_index=False,
         verbose_name=_("gateway"),
-        help_text=_("empty: the default of the carrier"),
+        help_text=_("Empty: the carrier's default gateway."),
     )
     agent = models.ForeignKey(Agent, models.PROTECT, db_index=False, verbose_name=_("agent"))
     device = models.ForeignKey(
@@ -118,7 +120,7 @@ class Card(models.Model):
         verbose_name = _("card")
         verbose_name_plural = _("cards")
         constraints = (
-            # Also serves prefix searches: text_pattern_ops works under any collation.
+            # Also serves prefix searches: text_pattern_ops does so under any collation.
             models.UniqueConstraint(
                 fields=["iccid"],
                 condition=Q(deleted_at__isnull=True),
@@ -146,19 +148,19 @@ class Card(models.Model):
             ),
         )
         indexes = (
-            # `visible_to` an agent, in the order of pages.
+            # For `visible_to` an agent, in page order.
             models.Index(fields=["agent", "id"], name="card_agent_page"),
-            # The admin's search by number.
+            # For the admin's search by MSISDN.
             models.Index(
                 fields=["msisdn"],
                 opclasses=["text_pattern_ops"],
                 condition=Q(msisdn__isnull=False),
                 name="card_msisdn",
             ),
-            # The admin's filters, partial where nearly all cards have the other value.
+            # For the admin's filters. Partial if nearly all cards have one value: the index leaves that value
+            # out, so that filtering for a rare or missing value is fast.
             models.Index(fields=["carrier", "id"], name="card_carrier_page"),
             models.Index(fields=["status", "id"], name="card_status_page"),
-            # Without the usual value: who filters for one that few cards have, or none, is answered at once.
             models.Index(
                 fields=["real_name_status", "id"],
                 condition=~Q(real_name_status="verified"),
@@ -171,14 +173,14 @@ class Card(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(category="industry"), name="card_industry"),
             models.Index(fields=["id"], condition=Q(enable_polling=False), name="card_not_polled"),
-            # The history of deleted cards is searched by ICCID, too.
+            # For the search of deleted cards' history by ICCID.
             models.Index(
                 fields=["iccid"],
                 opclasses=["text_pattern_ops"],
                 condition=Q(deleted_at__isnull=False),
                 name="card_iccid_deleted",
             ),
-            # The cards of a gateway that is not the default, and of a device.
+            # For the cards with a gateway of their own, and for the cards of a device.
             models.Index(fields=["gateway"], condition=Q(gateway__isnull=False), name="card_gateway"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="card_device"),
         )
@@ -187,5 +189,5 @@ class Card(models.Model):
         return self.iccid
 
 
-# In these, a card wants checks.
+# Cards are checked in these statuses only.
 POLLED_STATUSES: Final = (Card.Status.DISTRIBUTED, Card.Status.ACTIVATED)

@@ -1,4 +1,4 @@
-"""What the checks found, a narrow row for each card and check."""
+"""The results of checks: a narrow row for each card and check type."""
 
 from typing import ClassVar, Self
 
@@ -11,7 +11,7 @@ from cards.models.card import POLLED_STATUSES, Card
 
 
 class CheckType(models.TextChoices):
-    """What is asked of a card for ever. The values are the wire names."""
+    """The checks that are repeated for a card. The values are the names on the wire."""
 
     REAL_NAME = "realname", _("real-name verification")
     DATA_USAGE = "carddata", _("data usage")
@@ -19,16 +19,16 @@ class CheckType(models.TextChoices):
 
 
 class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
-    """Check states, by state and who asks."""
+    """Check states, filtered by state and by user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
     def parked(self) -> Self:
-        """Set aside until somebody releases them."""
+        """Return the parked checks, which are not made until they are released."""
         return self.filter(parked_at__isnull=False)
 
     def failing(self) -> Self:
-        """The last answer was none, or no good one, of cards that are still polled."""
+        """Return the checks of polled cards whose last attempt brought no answer, or an error."""
         return self.filter(
             failing_since__isnull=False,
             card__deleted_at__isnull=True,
@@ -38,10 +38,10 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
 
 
 class CheckState(models.Model):
-    """What the last check of one type found of one card: narrow, because every check writes it.
+    """The result of the last check of one type for one card. The row is narrow because every check writes it.
 
-    `token` is the claim that wrote last; an older one is refused. `failing_since` and `error` are of the
-    present row of failures, empty after a good answer.
+    `token` is the claim that wrote last; results of older claims are refused. `failing_since` and `error`
+    describe the current run of failures, and are empty after a successful check.
     """
 
     card = models.ForeignKey(
@@ -66,11 +66,11 @@ class CheckState(models.Model):
             models.CheckConstraint(condition=Q(type__in=CheckType.values), name="checkstate_type_known"),
         )
         indexes = (
-            # The walk and the admin ask for the few that are parked.
+            # For the scan and the admin, which look for the few parked checks.
             models.Index(
                 fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
             ),
-            # `failing`, those that fail for longest first. A good answer after a good one leaves it alone.
+            # For `failing`, longest failing first. A success after a success does not touch this index.
             models.Index(
                 fields=["failing_since", "id"],
                 condition=Q(failing_since__isnull=False),

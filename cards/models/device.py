@@ -1,4 +1,4 @@
-"""Devices that cards sit in."""
+"""Devices that contain cards."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -12,11 +12,11 @@ IMEI_PATTERN = r"^[0-9]{14,15}$"
 
 
 class DeviceQuerySet(ScopedQuerySet["Device"]):
-    """Devices, by who asks."""
+    """Devices, filtered by user."""
 
 
 class Device(models.Model):
-    """A thing with one or more cards in it. A subscription of its own is shared by those cards."""
+    """A device with one or more cards in it. A subscription of the device is shared by its cards."""
 
     serial = models.CharField(_("serial number"), max_length=64)
     imei = models.CharField(  # noqa: DJ001 (null = not known)
@@ -45,7 +45,7 @@ class Device(models.Model):
             ),
         )
         indexes = (
-            # `visible_to` an agent, in the order of pages.
+            # For `visible_to` an agent, in page order.
             models.Index(fields=["agent", "id"], name="device_agent_page"),
         )
 

@@ -1,4 +1,4 @@
-"""The story of a card."""
+"""Events: the history of a card."""
 
 from typing import ClassVar
 
@@ -11,16 +11,16 @@ from cards.models.card import Card
 
 
 class CardEventQuerySet(ScopedQuerySet["CardEvent"]):
-    """Events, by who asks."""
+    """Events, filtered by user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
 
 class CardEvent(models.Model):
-    """A card changed: what, from what to what, and why. `before` and `after` are values as they are stored."""
+    """A change of a card, with its cause. `before` and `after` are the values as they are stored."""
 
     class Kind(models.TextChoices):
-        """What changed."""
+        """The column or state that changed."""
 
         CREATED = "created", _("created")
         REAL_NAME = "real_name", _("real-name status")
@@ -36,7 +36,7 @@ class CardEvent(models.Model):
         Card, models.CASCADE, related_name="events", db_index=False, verbose_name=_("card")
     )
     at = models.DateTimeField(_("at"))
-    kind = models.CharField(_("what"), max_length=9, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=9, choices=Kind.choices)
     before = models.CharField(_("before"), max_length=64, blank=True)
     after = models.CharField(_("after"), max_length=64, blank=True)
     cause = models.CharField(_("cause"), max_length=200)
@@ -66,9 +66,9 @@ class CardEvent(models.Model):
             models.CheckConstraint(condition=~Q(cause=""), name="cardevent_cause_given"),
         )
         indexes = (
-            # A card's story, newest first.
+            # For a card's history, newest first.
             models.Index(fields=["card", "id"], name="cardevent_story"),
-            # The admin's filter.
+            # For the admin's filter.
             models.Index(fields=["kind", "id"], name="cardevent_kind_page"),
         )
 

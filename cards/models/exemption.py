@@ -14,17 +14,17 @@ from cards.models.card import Card
 
 
 class ExemptionQuerySet(ScopedQuerySet["Exemption"]):
-    """Exemptions, by time and who asks."""
+    """Exemptions, filtered by time and by user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "agent")
 
     def in_force_at(self, now: datetime) -> Self:
-        """Not yet expired."""
+        """Return the exemptions that have not expired at `now`."""
         return self.filter(expires_at__gt=now)
 
 
 class Exemption(models.Model):
-    """One card, or all cards of an agent's tree, are not suspended for their quota until it expires."""
+    """Exempts one card, or all cards of an agent's tree, from suspension for quota until `expires_at`."""
 
     card = models.ForeignKey(Card, models.CASCADE, null=True, blank=True, verbose_name=_("card"))
     agent = models.ForeignKey(Agent, models.CASCADE, null=True, blank=True, verbose_name=_("agent"))

@@ -1,4 +1,4 @@
-"""Service orders: cards that are to be suspended or resumed at their carrier."""
+"""Service orders: requests to suspend or resume a card at its carrier."""
 
 from typing import ClassVar, Self
 from uuid import uuid4
@@ -17,44 +17,44 @@ VOID = ("failed", "cancelled")
 
 
 class ServiceOrderQuerySet(ScopedQuerySet["ServiceOrder"]):
-    """Orders, by state and who asks."""
+    """Orders, filtered by state and by user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
     def open(self) -> Self:
-        """Not yet ended."""
+        """Return the orders that have not ended."""
         return self.exclude(status__in=ENDED)
 
 
 class ServiceOrder(models.Model):
-    """One intent to suspend or resume one card. It moves by conditional updates only.
+    """An order to suspend or resume one card. Its status changes by conditional updates only.
 
-    `cycle_start` and `quota_version` are those of the subscription that was over its quota, or is no longer;
-    orders that a person asked for have none. `claimed_until` is the lease of the worker that moves the order.
+    `cycle_start` and `quota_version` are those of the subscription that was, or no longer is, over its quota.
+    They are empty for manual orders. `claimed_until` is the lease of the worker that processes the order.
     """
 
     class Action(models.TextChoices):
-        """What is asked of the carrier."""
+        """The operation that the carrier is to perform."""
 
         SUSPEND = "suspend", _("suspend")
         RESUME = "resume", _("resume")
 
     class Reason(models.TextChoices):
-        """Why."""
+        """Why the order was made."""
 
         QUOTA = "quota", _("over its quota")
-        MANUAL = "manual", _("a person asked for it")
+        MANUAL = "manual", _("requested manually")
         CYCLE = "cycle", _("a new period began")
         TOP_UP = "top_up", _("more quota was bought")
 
     class Status(models.TextChoices):
-        """How far it is."""
+        """The progress of the order."""
 
         PROPOSED = "proposed", _("proposed")
         VERIFYING = "verifying", _("verifying")
         SENDING = "sending", _("sending")
         CONFIRMED = "confirmed", _("confirmed")
-        UNKNOWN = "unknown", _("outcome not known")
+        UNKNOWN = "unknown", _("outcome unknown")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
         HELD = "held", _("held")
@@ -67,8 +67,8 @@ class ServiceOrder(models.Model):
     )
     action = models.CharField(_("action"), max_length=7, choices=Action.choices)
     reason = models.CharField(_("reason"), max_length=6, choices=Reason.choices)
-    cycle_start = models.DateField(_("period began on"), null=True, blank=True)
-    quota_version = models.PositiveIntegerField(_("version of the quota"), null=True, blank=True)
+    cycle_start = models.DateField(_("period start"), null=True, blank=True)
+    quota_version = models.PositiveIntegerField(_("quota version"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=9, choices=Status.choices, default=Status.PROPOSED)
     idempotency_key = models.UUIDField(_("idempotency key"), unique=True, default=uuid4, editable=False)
     evidence = models.JSONField(_("evidence"), default=dict, blank=True)
@@ -93,13 +93,13 @@ class ServiceOrder(models.Model):
         verbose_name = _("service order")
         verbose_name_plural = _("service orders")
         constraints = (
-            # One intent for each card, action, period and quota; what came to nothing may be tried anew.
+            # One order per card, action, period and quota. A failed or cancelled one may be repeated.
             models.UniqueConstraint(
                 fields=["card", "action", "cycle_start", "quota_version"],
                 condition=~Q(status__in=VOID),
                 name="serviceorder_one_intent",
             ),
-            # A card is never suspended and resumed at the same time.
+            # Prevents a suspension and a resumption of one card at the same time.
             models.UniqueConstraint(
                 fields=["card"], condition=~Q(status__in=ENDED), name="serviceorder_one_open_per_card"
             ),
@@ -125,9 +125,9 @@ class ServiceOrder(models.Model):
             ),
         )
         indexes = (
-            # The orders of a card, newest first.
+            # For the orders of a card, newest first.
             models.Index(fields=["card", "id"], name="serviceorder_of_card"),
-            # The admin's filter; `open` are found by serviceorder_one_open_per_card.
+            # For the admin's filter. Open orders are found by serviceorder_one_open_per_card.
             models.Index(fields=["status", "id"], name="serviceorder_status_page"),
         )
 

@@ -1,4 +1,4 @@
-"""Plans: what is sold."""
+"""Plans that are sold."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -10,37 +10,37 @@ from cards.models.megabytes import megabytes
 
 
 class PlanCycle(models.TextChoices):
-    """How long a period of a plan lasts, after which its usage starts again at 0."""
+    """The length of a plan's period. Usage restarts at 0 in each period."""
 
-    MONTH = "month", _("a billing month of the carrier")
+    MONTH = "month", _("the carrier's billing month")
     DAYS_90 = "days_90", _("90 days")
     DAYS_180 = "days_180", _("180 days")
     DAYS_360 = "days_360", _("360 days")
 
 
 class PlanQuerySet(SharedQuerySet["Plan"]):
-    """Plans."""
+    """Plans, filtered by user."""
 
 
 class Plan(models.Model):
-    """A plan that is sold. Quotas are copied into a subscription at its start: a change is for new ones."""
+    """A plan that is sold. New subscriptions copy its quotas, so a change does not affect existing ones."""
 
     class AutoSuspend(models.TextChoices):
-        """What happens to cards that are over their quota."""
+        """What happens to a card that is over its quota."""
 
         ON = "on", _("suspend")
-        SHADOW = "shadow", _("only say what would be suspended")
+        SHADOW = "shadow", _("only report what would be suspended")
         OFF = "off", _("nothing")
 
     code = models.SlugField(_("code"), max_length=64, unique=True)
     name = models.CharField(_("name"), max_length=200)
     quota_mb = megabytes(_("quota sold (MB)"), validators=[MinValueValidator(0)])
     virtual_quota_mb = megabytes(
-        _("quota that counts (MB)"),
+        _("virtual quota (MB)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text=_("usage is held against it; empty: the quota that was sold"),
+        help_text=_("Usage is measured against it. Empty: the quota sold applies."),
     )
     cycle = models.CharField(_("period"), max_length=8, choices=PlanCycle.choices, default=PlanCycle.MONTH)
     auto_suspend = models.CharField(

@@ -17,37 +17,39 @@ from carriers.models import Carrier
 
 
 class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
-    """Subscriptions, by time, owner and who asks."""
+    """Subscriptions, filtered by time, owner and user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "device__agent")
 
     def in_force_at(self, now: datetime) -> Self:
-        """Begun, and not ended or run out."""
+        """Return the subscriptions that have begun, and have neither ended nor expired, at `now`."""
         return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), starts_at__lte=now)
 
     def of_card(self, card: Card) -> Self:
-        """The card's own, and those of its device: which of them counts, `cards.usage_allocation` says."""
+        """Return the card's own and its device's. `cards.usage_allocation` decides which of them count."""
         return self.filter(Q(card=card) | Q(device_id=card.device_id, device__isnull=False))
 
 
 class Subscription(models.Model):
     """A plan in force on a card, or on a device and shared by its cards.
 
-    A main one runs from period to period until it is ended: `ends_at` is then that moment, and the database
-    refuses a later one. `cycle` and quotas are the plan's at the start.
-    An add-on gives more quota until `ends_at`, or for ever. `period_start` is the first local day of the period
-    that `used_mb` is of, in the time zone of `carrier`, whose billing months monthly periods are.
-    `quota_version` of a main one grows with each change of plan, add-ons, or cards of the device.
+    A main subscription continues from period to period until it is ended. `ends_at` is then set to that
+    moment; the database refuses a later time. `cycle` and the quotas are copied from the plan at the start.
+    An add-on gives more quota until `ends_at`, or without an end if that is empty.
+
+    `used_mb` is the usage of the period whose first local day is `period_start`, in the time zone of
+    `carrier`. Monthly periods are the billing months of `carrier`. The `quota_version` of a main subscription
+    increases with each change of its plan, its add-ons or the cards of its device.
     """
 
     class Kind(models.TextChoices):
-        """Whether it is the plan itself, or more quota beside it."""
+        """Whether it is the plan itself, or additional quota."""
 
         MAIN = "main", _("main")
         ADD_ON = "add_on", _("add-on")
 
     class State(models.TextChoices):
-        """What the last package check found."""
+        """The result of the last package check."""
 
         NORMAL = "normal", _("normal")
         NEAR = "near", _("near its quota")
@@ -65,17 +67,17 @@ class Subscription(models.Model):
         models.PROTECT,
         db_index=False,
         verbose_name=_("carrier"),
-        help_text=_("its time zone and billing months count"),
+        help_text=_("Its time zone and billing months define the periods."),
     )
     kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices, default=Kind.MAIN)
     cycle = models.CharField(_("period"), max_length=8, choices=PlanCycle.choices, default=PlanCycle.MONTH)
     quota_mb = megabytes(_("quota sold (MB)"))
-    virtual_quota_mb = megabytes(_("quota that counts (MB)"), null=True, blank=True)
+    virtual_quota_mb = megabytes(_("virtual quota (MB)"), null=True, blank=True)
     starts_at = models.DateTimeField(_("starts at"))
     ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
-    period_start = models.DateField(_("period began on"))
+    period_start = models.DateField(_("period start"))
     used_mb = megabytes(_("used in the period (MB)"), default=0)
-    quota_version = models.PositiveIntegerField(_("version of the quota"), default=1)
+    quota_version = models.PositiveIntegerField(_("quota version"), default=1)
     state = models.CharField(_("state"), max_length=6, choices=State.choices, default=State.NORMAL)
     judged_at = models.DateTimeField(_("in this state since"), null=True, blank=True)
 
@@ -117,10 +119,10 @@ class Subscription(models.Model):
             ),
         )
         indexes = (
-            # `of_card` and metering: all of an owner, add-ons and ended ones too.
+            # For `of_card` and metering: all of an owner's, including add-ons and ended ones.
             models.Index(fields=["card"], condition=Q(card__isnull=False), name="subscription_card"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="subscription_device"),
-            # The admin's filters.
+            # For the admin's filters.
             models.Index(fields=["plan", "id"], name="subscription_plan_page"),
             models.Index(fields=["id"], condition=Q(kind="add_on"), name="subscription_add_on"),
             models.Index(
@@ -133,6 +135,6 @@ class Subscription(models.Model):
 
     @property
     def allowance_mb(self) -> Decimal:
-        """The quota that counts, in MB."""
+        """The quota in megabytes that usage is measured against: the virtual one, or else the one sold."""
         allowance: Decimal = self.quota_mb if self.virtual_quota_mb is None else self.virtual_quota_mb
         return allowance

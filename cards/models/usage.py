@@ -1,4 +1,4 @@
-"""What cards have used: metering's memory, and the history."""
+"""The usage of cards: the meters and the history."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -13,34 +13,34 @@ from cards.models.megabytes import megabytes
 
 
 class CardUsageQuerySet(ScopedQuerySet["CardUsage"]):
-    """Meters, by who asks."""
+    """Meters, filtered by user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
 
 class UsageRecordQuerySet(ScopedQuerySet["UsageRecord"]):
-    """The history, by card and who asks."""
+    """Usage records, filtered by card and by user."""
 
     def within_tree(self, path: str) -> Self:
-        """See the base class; there is no foreign key to follow."""
+        # A subquery, because the table has no foreign key that the base class could follow.
         return self.filter(card_id__in=Card.objects.within_tree(path).values("pk"))
 
     def history(self, card_id: int, *, since: datetime) -> Self:
-        """The records of a card since then, newest first."""
+        """Return the records of a card since `since`, newest first."""
         return self.filter(card_id=card_id, recorded_at__gte=since).order_by("-recorded_at")
 
 
 class CardUsage(models.Model):
-    """Metering's memory of one card. `cards.metering` says what the fields mean."""
+    """The meter of one card. `cards.metering.Meter` explains the fields."""
 
     card = models.OneToOneField(Card, models.CASCADE, related_name="usage", verbose_name=_("card"))
-    cycle_start = models.DateField(_("cycle began on"))
+    cycle_start = models.DateField(_("cycle start"))
     used_mb = megabytes(_("used in the cycle (MB)"))
-    last_month_total_mb = megabytes(_("used in the cycle before (MB)"), default=0)
+    last_month_total_mb = megabytes(_("used in the previous cycle (MB)"), default=0)
     raw_mb = megabytes(_("counter (MB)"))
     measured_at = models.DateTimeField(_("measured at"))
-    suspect_raw_mb = megabytes(_("suspicious counter (MB)"), null=True, blank=True)
-    suspect_since = models.DateTimeField(_("suspicious since"), null=True, blank=True)
+    suspect_raw_mb = megabytes(_("suspect counter (MB)"), null=True, blank=True)
+    suspect_since = models.DateTimeField(_("suspect since"), null=True, blank=True)
 
     objects = CardUsageQuerySet.as_manager()
 
@@ -64,9 +64,10 @@ class CardUsage(models.Model):
 
 
 class UsageRecord(models.Model):
-    """One reading that told something new. Partitioned by day of `recorded_at`; see `cards.usage_partitions`.
+    """One reading that changed the meter, or was the first of its day.
 
-    The database's key is (id, recorded_at). There is no foreign key: the table is written by the million.
+    The table is partitioned by day of `recorded_at`; see `cards.usage_partitions`. The primary key in the
+    database is (id, recorded_at). There is no foreign key, because millions of rows are written.
     """
 
     card_id = models.BigIntegerField(_("card"))

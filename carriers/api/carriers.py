@@ -1,7 +1,7 @@
-"""`/carriers`: network operators. Agents read them: they are told whose cards they have."""
+"""`/carriers`: network operators. Agents may read them, because their cards name a carrier."""
 
 from accounts.api.permissions import MayOperateShared
-from accounts.api.scoped import Managed
+from accounts.api.scoped import ManagedViewSet
 from carriers.models import Carrier
 from common.api.strict_serializers import StrictModelSerializer
 
@@ -14,8 +14,8 @@ class CarrierSerializer(StrictModelSerializer[Carrier]):
         fields = ("id", "code", "name", "time_zone", "billing_day", "counter")
 
 
-class CarrierViewSet(Managed[Carrier]):
-    """Carriers, by code. One that has gateways or cards cannot be deleted."""
+class CarrierViewSet(ManagedViewSet[Carrier]):
+    """Carriers, by code. A carrier with gateways or cards cannot be deleted."""
 
     subject = "carrier"
     model = Carrier

@@ -1,4 +1,4 @@
-"""What every gateway client offers, and the two kinds of failure: of the gateway, and of one card."""
+"""The interface of gateway clients, and the two kinds of failure: of the gateway, and of one card."""
 
 import re
 from abc import ABC, abstractmethod
@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from common.http.outgoing import Outgoing
 
-# Nothing real comes near 10^9 MB (a petabyte) on one card.
+# No real card comes near 10^9 MB (a petabyte).
 MAX_MB = Decimal(10) ** 9
 MB_STEP = Decimal("0.001")
-# Python reads more than RFC 3339 allows: week dates, compact forms, offsets without minutes.
+# Python accepts more than RFC 3339 allows: week dates, compact forms, offsets without minutes.
 _TIME_TEXT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -22,20 +22,19 @@ _MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 class GatewayError(Exception):
-    """Trouble of the gateway: no card is to blame, all of them are asked again. Holds no secret."""
+    """A failure of the gateway, not of a card: all cards of the call are asked again. Contains no secret."""
 
 
 class GatewayBusyError(GatewayError):
-    """The gateway asks to be left alone for a while: `rest`."""
+    """The gateway asked for a rest, during which it gets no calls."""
 
     def __init__(self, text: str, rest: timedelta) -> None:
-        """As every GatewayError, the text holds no secret."""
         super().__init__(text)
         self.rest = rest
 
 
 class CredentialsError(GatewayError):
-    """The gateway's credentials cannot be used, so no call went out."""
+    """The gateway's credentials cannot be used; no call went out."""
 
 
 class CardErrorCode(StrEnum):
@@ -45,15 +44,15 @@ class CardErrorCode(StrEnum):
     BUSY = "busy"
     INVALID = "invalid"
     MISSING = "missing"
-    # The gateway fails whenever it is asked for this card alone.
+    # The gateway fails whenever a call contains only this card.
     UNANSWERED = "unanswered"
     ABSURD = "absurd"
-    # PostgreSQL refuses what was found.
+    # PostgreSQL refuses the result.
     UNSTORABLE = "unstorable"
 
     @property
     def words(self) -> str:
-        """For people, and for ever: it is stored."""
+        """The text for people. It is stored in rows, so its wording stays."""
         return _ERRORS_IN_WORDS[self]
 
 
@@ -70,7 +69,7 @@ _ERRORS_IN_WORDS = {
 
 @dataclass(frozen=True)
 class CardError:
-    """The gateway answered, but not usably for this card."""
+    """The gateway answered, but without a usable result for this card."""
 
     code: CardErrorCode
 
@@ -91,9 +90,9 @@ class Network(StrEnum):
 
 @dataclass(frozen=True)
 class UsageReading:
-    """A counter as the carrier has it: megabytes (10^6 bytes), with the time of measurement.
+    """The carrier's data counter for a card in megabytes (10^6 bytes), with the time of measurement.
 
-    `network` is None when the gateway does not say.
+    `network` is None when the gateway does not report it.
     """
 
     used_mb: Decimal
@@ -103,7 +102,7 @@ class UsageReading:
 
 @dataclass(frozen=True)
 class GatewayAddress:
-    """What a client needs to know of a gateway. `timeout` is the total deadline of a call in seconds."""
+    """The access data of a gateway. `timeout` is the total deadline of a call in seconds."""
 
     base_url: str
     credentials: str = field(repr=False)
@@ -111,28 +110,38 @@ class GatewayAddress:
 
 
 class GatewayClient(ABC):
-    """Speaks to one gateway. Made by a drain, for as long as its session lives."""
+    """Calls one gateway. A drain creates it for the lifetime of its HTTP session.
+
+    Example::
+
+        async with Outgoing(allowed_networks=networks, connections=1) as outgoing:
+            client = gateway.client(outgoing)
+            readings = await client.usage(["89860000000000000001"])
+    """
 
     @abstractmethod
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
-        """Raises CredentialsError when the credentials cannot be used."""
+        """Create the client. Raises CredentialsError when the credentials cannot be used."""
 
     @classmethod
     @abstractmethod
     def check(cls, address: GatewayAddress) -> None:
-        """Raise CredentialsError when a client could not be made of `address`."""
+        """Raise CredentialsError when no client can be created from `address`."""
 
     @abstractmethod
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
-        """The data counters of `iccids`, in their order. Raises GatewayError."""
+        """Return the data counters of `iccids`, in their order. Raises GatewayError."""
 
     @abstractmethod
     async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
-        """Whether the holders of `iccids` are verified, in their order. Raises GatewayError."""
+        """Return whether the holders of `iccids` are verified, in their order. Raises GatewayError."""
 
 
 def parse_mb(text: object) -> Decimal | None:
-    """Megabytes, to a thousandth, of a text such as `123.456`; None for anything else (NaN, -1, 1e5, 7)."""
+    """Parse megabytes, to a thousandth, from a string such as `123.456`.
+
+    Return None for anything else: the strings NaN, -1 and 1e5, the number 7, more than `MAX_MB`.
+    """
     if not isinstance(text, str) or not _MB_TEXT.fullmatch(text):
         return None
     try:
@@ -143,14 +152,14 @@ def parse_mb(text: object) -> Decimal | None:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time with its offset, of this century; None for anything else."""
+    """Parse an RFC 3339 time with an offset (years 2000 to 2099) into UTC; return None for anything else."""
     if not isinstance(text, str) or not _TIME_TEXT.fullmatch(text):
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    # Near the ends of the calendar, a change of zone overflows.
+    # Converting the zone overflows near the ends of the calendar.
     if moment.year not in _YEARS:
         return None
     return moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The adapter `json`: signed batches, as docs/api.md has them. Answers are not trusted until parsed."""
+"""The adapter `json`: signed batches, as docs/api.md specifies. No answer is trusted until it is parsed."""
 
 import json
 import secrets
@@ -24,29 +24,28 @@ from carriers.clients.base import (
     parse_mb,
     parse_time,
 )
-from carriers.clients.resting import rest_asked_for
+from carriers.clients.retry_after import parse_retry_after
 from carriers.clients.signing import Signer
 from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
 OK = 200
-# The cap on an answer: what an honest gateway never reaches.
+# The size limit of an answer; a correct answer stays far below it.
 BYTES_PER_CARD = 1024
-BYTES_ANYWAY = 4096
+BASE_BYTES = 4096
 NONCE_BYTES = 12
-# What gateways say -> what it means.
-_NETWORKS = {one.value: one for one in Network}
-_REAL_NAMES = {one.value: one for one in RealName}
-# The other codes are conclusions of ours: a gateway cannot draw them.
+# The words of the contract -> their meaning.
+_NETWORKS = {network.value: network for network in Network}
+_REAL_NAMES = {status.value: status for status in RealName}
+# The client concludes the other codes itself; a gateway cannot send them.
 _CARD_ERRORS = {
-    one.value: one for one in (CardErrorCode.NOT_FOUND, CardErrorCode.BUSY, CardErrorCode.INVALID)
+    code.value: code for code in (CardErrorCode.NOT_FOUND, CardErrorCode.BUSY, CardErrorCode.INVALID)
 }
 
 
 class JsonClient(GatewayClient):
-    """Speaks the contract to one gateway."""
+    """Calls one gateway by the `json` contract."""
 
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
-        """See the base class."""
         self._base_url = address.base_url.rstrip("/")
         self._base_path = _path(self._base_url)
         self._timeout = address.timeout
@@ -55,39 +54,36 @@ class JsonClient(GatewayClient):
 
     @classmethod
     def check(cls, address: GatewayAddress) -> None:
-        """See the base class."""
         _path(address.base_url)
         _signer(address.credentials)
 
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
-        """See the base class."""
-        found = await self._entries("/v1/usage", iccids)
-        return [_usage(found.get(iccid)) for iccid in iccids]
+        entries = await self._entries("/v1/usage", iccids)
+        return [_usage(entries.get(iccid)) for iccid in iccids]
 
     async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
-        """See the base class."""
-        found = await self._entries("/v1/realname-status", iccids)
-        return [_real_name(found.get(iccid)) for iccid in iccids]
+        entries = await self._entries("/v1/realname-status", iccids)
+        return [_real_name(entries.get(iccid)) for iccid in iccids]
 
     async def _entries(self, path: str, iccids: Sequence[str]) -> dict[str, dict[str, Any]]:
         body = orjson.dumps({"iccids": iccids})
-        max_bytes = BYTES_PER_CARD * len(iccids) + BYTES_ANYWAY
+        max_bytes = BYTES_PER_CARD * len(iccids) + BASE_BYTES
         ends_at = time.monotonic() + self._timeout
         try:
             try:
                 reply = await self._post(path, body, deadline=self._timeout, max_bytes=max_bytes)
             except StaleConnectionError:
-                # Only reading: asking twice does no harm.
+                # The call only reads, so repeating it is safe.
                 left = max(0.0, ends_at - time.monotonic())
                 reply = await self._post(path, body, deadline=left, max_bytes=max_bytes)
         except CallError as error:
             raise GatewayError(str(error)) from None
         if reply.status != OK:
             raise _refusal(reply)
-        return _by_iccid(_data(reply.body), asked=iccids)
+        return _by_iccid(_data(reply.body), requested=iccids)
 
     async def _post(self, path: str, body: bytes, *, deadline: float, max_bytes: int) -> Reply:
-        # Signed afresh for each try: a nonce is good once.
+        # Each attempt is signed again: the gateway accepts a nonce once.
         headers = self._signer.headers(
             timestamp=int(time.time()),
             nonce=secrets.token_hex(NONCE_BYTES),
@@ -101,9 +97,9 @@ class JsonClient(GatewayClient):
 
 
 def _refusal(reply: Reply) -> GatewayError:
-    told = f"the gateway answered with status {reply.status}"
-    rest = rest_asked_for(reply.retry_after, now=datetime.now(UTC))
-    return GatewayBusyError(f"{told}, and asks for a rest of {rest}", rest) if rest else GatewayError(told)
+    text = f"the gateway answered with status {reply.status}"
+    rest = parse_retry_after(reply.retry_after, now=datetime.now(UTC))
+    return GatewayBusyError(f"{text} and asks for a rest of {rest}", rest) if rest else GatewayError(text)
 
 
 def _signer(credentials: str) -> Signer:
@@ -119,7 +115,7 @@ def _signer(credentials: str) -> Signer:
         return Signer(app_id, secret.encode())
     except UnicodeEncodeError:
         raise CredentialsError(
-            "app_id and secret of the credentials have characters that cannot be sent"
+            "app_id and secret of the credentials contain characters that cannot be sent"
         ) from None
 
 
@@ -127,7 +123,7 @@ def _path(base_url: str) -> str:
     try:
         return urlsplit(base_url).path
     except ValueError:
-        raise CredentialsError("the base URL cannot be read") from None
+        raise CredentialsError("the base URL is not valid") from None
 
 
 def _data(body: bytes) -> list[Any]:
@@ -138,29 +134,29 @@ def _data(body: bytes) -> list[Any]:
     if not isinstance(answer, dict) or "code" not in answer:
         raise GatewayError("the gateway's answer has no code")
     code = answer["code"]
-    # True == 0 is False, but False == 0 is True: only the number 0 is success.
+    # Only the number 0 means success; `false` must not pass, though False == 0 in Python.
     if isinstance(code, bool) or code != 0:
         raise GatewayError(f"the gateway answered with code {code!s:.20}")
     data = answer.get("data")
     if not isinstance(data, list):
-        raise GatewayError("the gateway's answer has no list of data")
+        raise GatewayError("the gateway's answer has no data list")
     return data
 
 
-def _by_iccid(data: list[Any], *, asked: Sequence[str]) -> dict[str, dict[str, Any]]:
-    wanted = frozenset(asked)
-    found: dict[str, dict[str, Any]] = {}
+def _by_iccid(data: list[Any], *, requested: Sequence[str]) -> dict[str, dict[str, Any]]:
+    expected = frozenset(requested)
+    entries: dict[str, dict[str, Any]] = {}
     for entry in data:
         iccid = entry.get("iccid") if isinstance(entry, dict) else None
         if not isinstance(iccid, str):
             raise GatewayError("an entry of the gateway's answer names no card")
-        # An answer about a card that nobody asked for puts the whole answer in doubt.
-        if iccid not in wanted:
+        # An entry for a card outside the request makes the whole answer untrustworthy.
+        if iccid not in expected:
             raise GatewayError("the gateway answered for a card that was not asked for")
-        if iccid in found:
+        if iccid in entries:
             raise GatewayError("the gateway answered twice for one card")
-        found[iccid] = entry
-    return found
+        entries[iccid] = entry
+    return entries
 
 
 def _usage(entry: dict[str, Any] | None) -> UsageReading | CardError:
@@ -185,6 +181,6 @@ def _error(entry: dict[str, Any] | None) -> CardError:
 
 
 def _text(entry: dict[str, Any], field: str) -> str:
-    """Empty for what is no text, or not there."""
-    found = entry.get(field)
-    return found if isinstance(found, str) else ""
+    """Return the field's text; "" when it is missing or not a string."""
+    value = entry.get(field)
+    return value if isinstance(value, str) else ""

@@ -4,19 +4,19 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-# How far the timestamp of a request may be from the gateway's clock.
+# The largest difference between the timestamp of a request and the gateway's clock.
 TOLERANCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs for one account at a gateway."""
+    """Signs requests for one account at a gateway."""
 
     app_id: str
     secret: bytes = field(repr=False)
 
     def headers(self, *, timestamp: int, nonce: str, path: str, body: bytes) -> dict[str, str]:
-        """The headers of a POST. `path` is what stands on the request line."""
+        """Return the signature headers of a POST. `path` is the path on the request line."""
         return {
             "X-App-Id": self.app_id,
             "X-Timestamp": str(timestamp),
@@ -25,7 +25,7 @@ class Signer:
         }
 
     def signature(self, timestamp: str, nonce: str, method: str, path: str, body: bytes) -> str:
-        """The signature in lower-case hex."""
+        """Return the signature in lower-case hex."""
         digest = hashlib.sha256(body).hexdigest()
         text = f"{timestamp}\n{nonce}\n{method}\n{path}\n{digest}"
         return hmac.digest(self.secret, text.encode(), "sha256").hex()

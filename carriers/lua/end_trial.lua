@@ -1,6 +1,7 @@
--- Say what came of the probe: an answer closes the breaker, else it rests again.
+-- End a breaker trial: an answer closes the breaker; otherwise an open breaker rests again.
 -- KEYS[1] breaker: hash, see breakers.py
 -- ARGV    has_answered (0 or 1), rest_ms
+-- Returns nothing.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if ARGV[1] == '1' then

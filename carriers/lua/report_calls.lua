@@ -1,17 +1,19 @@
--- Tell the breakers of some gateways what came of calls since the last report, and hear which are open.
+-- Count the results of calls since the last report, open breakers, and return which gateways must rest.
 -- KEYS    breakers: hash of each gateway, see breakers.py
--- ARGV    min_calls, bucket_ms, buckets, recent_buckets, rest_ms, kept_ms, longest_hold_ms, longest_rest_ms;
+-- ARGV    min_calls, bucket_ms, buckets, recent_buckets, rest_ms, ttl_ms, longest_hold_ms, longest_rest_ms;
 --         for each key: answered, failed, hold_ms (0: none)
--- Returns for each key: ms for which no call may go out (0: they may), 1 when it is open (0: held at most).
+-- Returns for each key: ms during which no call may go out (0: calls may go out), 1 when the breaker is open
+--         (0: closed, though the gateway may have asked for a rest).
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local min_calls, bucket_ms, buckets, recent_buckets, rest_ms, kept_ms, longest_hold, longest_rest = unpack(ARGV, 1, 8)
+local min_calls, bucket_ms, buckets, recent_buckets = unpack(ARGV, 1, 4)
+local rest_ms, ttl_ms, longest_hold, longest_rest = unpack(ARGV, 5, 8)
 local bucket = math.floor(now / bucket_ms)
 
 local function open(key, ms)
     redis.call('DEL', key)
     redis.call('HSET', key, 'opened_at', now, 'probe_at', now + ms)
-    redis.call('PEXPIRE', key, kept_ms)
+    redis.call('PEXPIRE', key, ttl_ms)
 end
 
 local function is_sick(answered, failed)
@@ -21,21 +23,21 @@ end
 local function count(key, answered, failed)
     redis.call('HINCRBY', key, 'answered:' .. bucket, answered)
     redis.call('HINCRBY', key, 'failed:' .. bucket, failed)
-    redis.call('PEXPIRE', key, kept_ms)
+    redis.call('PEXPIRE', key, ttl_ms)
 end
 
--- Also when nothing was told: calls that were answered before it went down grow old.
+-- Runs also for a report without calls: old answers leave the window, and the failures may then prevail.
 local function judge(key)
     local all, recent = {answered = 0, failed = 0}, {answered = 0, failed = 0}
     local flat = redis.call('HGETALL', key)
     for i = 1, #flat, 2 do
-        local what, number = flat[i]:match('^(%a+):(%d+)$')
+        local result, number = flat[i]:match('^(%a+):(%d+)$')
         local age = bucket - (tonumber(number) or bucket)
-        if what and age >= tonumber(buckets) then
+        if result and age >= tonumber(buckets) then
             redis.call('HDEL', key, flat[i])
-        elseif what then
-            all[what] = all[what] + flat[i + 1]
-            if age < tonumber(recent_buckets) then recent[what] = recent[what] + flat[i + 1] end
+        elseif result then
+            all[result] = all[result] + flat[i + 1]
+            if age < tonumber(recent_buckets) then recent[result] = recent[result] + flat[i + 1] end
         end
     end
     if is_sick(all.answered, all.failed) or is_sick(recent.answered, recent.failed) then open(key, rest_ms) end
@@ -47,11 +49,11 @@ local function hold(key, ms)
     else
         local held_until = tonumber(redis.call('HGET', key, 'held_until') or 0)
         redis.call('HSET', key, 'held_until', math.max(held_until, now + ms))
-        redis.call('PEXPIRE', key, kept_ms)
+        redis.call('PEXPIRE', key, ttl_ms)
     end
 end
 
-local told = {}
+local rests = {}
 for i, key in ipairs(KEYS) do
     local answered, failed, hold_ms = unpack(ARGV, 6 + 3 * i, 8 + 3 * i)
     if redis.call('HEXISTS', key, 'opened_at') == 0 then
@@ -59,8 +61,8 @@ for i, key in ipairs(KEYS) do
         if tonumber(hold_ms) > 0 then hold(key, tonumber(hold_ms)) end
         judge(key)
     end
-    local opened, probe, held = unpack(redis.call('HMGET', key, 'opened_at', 'probe_at', 'held_until'))
-    told[#told + 1] = math.max(0, tonumber(held or 0) - now, opened and probe - now or 0)
-    told[#told + 1] = opened and 1 or 0
+    local opened, trial_at, held = unpack(redis.call('HMGET', key, 'opened_at', 'probe_at', 'held_until'))
+    rests[#rests + 1] = math.max(0, tonumber(held or 0) - now, opened and trial_at - now or 0)
+    rests[#rests + 1] = opened and 1 or 0
 end
-return told
+return rests

@@ -1,4 +1,7 @@
-"""Which version of a row a change is about. Source: RFC 9110, section 13.1.1."""
+"""ETags and If-Match: refuse a change to a row that has changed since it was read.
+
+Source: RFC 9110, section 13.1.1.
+"""
 
 import json
 from collections.abc import Mapping
@@ -14,17 +17,21 @@ _LENGTH = 32
 
 
 def etag_of(held: Mapping[str, Any]) -> str:
-    """Equal for rows that hold the same."""
+    """Return the ETag of a row's values: equal values have equal ETags."""
     text = json.dumps(held, sort_keys=True, cls=DjangoJSONEncoder)
     return f'"{sha256(text.encode()).hexdigest()[:_LENGTH]}"'
 
 
 def require_match(request: Request, held: Mapping[str, Any]) -> None:
-    """Raise DomainError when the request is about another version than the one that is `held`, under lock."""
-    wanted = request.headers.get("If-Match")
-    if wanted is None or wanted.strip() == "*":
+    """Raise DomainError (412) when If-Match names none of the row's current versions.
+
+    `held` are the values of the row, read under a lock. Without If-Match, or with `*`, any version is
+    accepted.
+    """
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
         return
-    if etag_of(held) not in [one.strip() for one in wanted.split(",")]:
+    if etag_of(held) not in [etag.strip() for etag in header.split(",")]:
         raise DomainError(
-            "Somebody has changed it since; read it again.", code="precondition_failed", status=412
+            "This has changed since you read it; read it again.", code="precondition_failed", status=412
         )

@@ -1,4 +1,4 @@
-"""A row's id in a query or a body."""
+"""Serializer fields that several APIs use."""
 
 from typing import Any, Final
 
@@ -8,8 +8,7 @@ MAX_ID: Final = 2**63 - 1
 
 
 class KeyField(serializers.IntegerField):
-    """The id of a row; whether there is one is for the query to say."""
+    """The id of a row, as an integer that PostgreSQL accepts. It does not check that the row exists."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """As every field."""
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)

@@ -1,7 +1,7 @@
-"""POSTs that can be sent twice: the second one with the same `Idempotency-Key` gets the answer of the first.
+"""Idempotent POSTs: a second request with the same `Idempotency-Key` gets the answer of the first.
 
-Source: draft-ietf-httpapi-idempotency-key-header. The answer is stored in the transaction of the effect, without the
-fields that the view's `shown_once` names: a secret is in the first answer only.
+Source: draft-ietf-httpapi-idempotency-key-header. The answer is stored in the same transaction as the effect,
+without the fields that the view lists in `shown_once`: a secret is in the first answer only.
 """
 
 import re
@@ -25,18 +25,25 @@ from common.models import StoredAnswer
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY_PATTERN = r"^[!-~]{1,255}$"
-KEPT = timedelta(hours=24)
-# Each new answer clears away so many old ones.
-FORGOTTEN_AT_ONCE = 10
-_KEPT_HEADERS = ("ETag", "Location")
+KEEP_FOR = timedelta(hours=24)
+# Each new answer deletes up to this many expired ones, so no job is needed for that.
+DELETED_PER_ANSWER = 10
+_STORED_HEADERS = ("ETag", "Location")
 
 Handler = Callable[..., Response]
 
 
 def idempotent(handler: Handler) -> Handler:
-    """Wrap a view's method: it runs in one transaction, and at most once for each key of a user in 24 hours.
+    """Make a view's method run in a transaction, and at most once in 24 hours for each key of a user.
 
-    Raises DomainError when the key was used for another request, or is being used just now. What fails is not kept.
+    The wrapped method raises DomainError when the key was used for another request, or when a request with
+    the same key is being answered. An answer that is an exception is not stored, so the request may be tried
+    again.
+
+    Example::
+
+        @idempotent
+        def post(self, request: Request) -> Response: ...
     """
 
     @wraps(handler)
@@ -49,10 +56,10 @@ def idempotent(handler: Handler) -> Handler:
             _lock(user_id, _checked(key))
             now, fingerprint = database.now(), _fingerprint(request)
             if stored := _stored(user_id, key, now):
-                return _again(stored, fingerprint)
-            given = handler(view, request, *args, **kwargs)
-            _keep(user_id, key, fingerprint, _kept(given, getattr(view, "shown_once", ())), now)
-            return given
+                return _replay(stored, fingerprint)
+            response = handler(view, request, *args, **kwargs)
+            _store(user_id, key, fingerprint, _storable(response, getattr(view, "shown_once", ())), now)
+            return response
 
     vars(answer)["is_idempotent"] = True
     return answer
@@ -60,7 +67,7 @@ def idempotent(handler: Handler) -> Handler:
 
 def _checked(key: str) -> str:
     if not re.fullmatch(KEY_PATTERN, key):
-        refusal = ErrorDetail("1 to 255 printable characters of ASCII, without spaces.", code="invalid")
+        refusal = ErrorDetail("Use 1 to 255 printable ASCII characters without spaces.", code="invalid")
         raise ValidationError({HEADER: [refusal]})
     return key
 
@@ -68,10 +75,10 @@ def _checked(key: str) -> str:
 def _lock(user_id: int, key: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"once {user_id} {key}"])
-        (is_ours,) = cursor.fetchone()
-    if not is_ours:
+        (is_locked,) = cursor.fetchone()
+    if not is_locked:
         raise DomainError(
-            "A request with this Idempotency-Key is being answered just now.",
+            "Another request with this Idempotency-Key is being answered; try again soon.",
             code="idempotency_key_in_use",
             status=409,
         )
@@ -81,26 +88,26 @@ def _stored(user_id: int, key: str, now: datetime) -> StoredAnswer | None:
     return StoredAnswer.objects.filter(user=user_id, key=key, expires_at__gt=now).first()
 
 
-def _again(stored: StoredAnswer, fingerprint: str) -> Response:
+def _replay(stored: StoredAnswer, fingerprint: str) -> Response:
     if stored.fingerprint != fingerprint:
         raise DomainError(
             "This Idempotency-Key was used for another request.", code="idempotency_key_reused", status=422
         )
-    kept = stored.answer
-    return Response(kept["data"], status=kept["status"], headers={**kept["headers"], REPLAYED: "true"})
+    answer = stored.answer
+    return Response(answer["data"], status=answer["status"], headers={**answer["headers"], REPLAYED: "true"})
 
 
-def _kept(given: Response, shown_once: Collection[str]) -> dict[str, Any]:
-    data = orjson.loads(JSONRenderer().render(given.data) or b"null")
+def _storable(response: Response, shown_once: Collection[str]) -> dict[str, Any]:
+    data = orjson.loads(JSONRenderer().render(response.data) or b"null")
     for name in shown_once:
         del data[name]
-    headers = {name: given[name] for name in _KEPT_HEADERS if name in given}
-    return {"status": given.status_code, "data": data, "headers": headers}
+    headers = {name: response[name] for name in _STORED_HEADERS if name in response}
+    return {"status": response.status_code, "data": data, "headers": headers}
 
 
-def _keep(user_id: int, key: str, fingerprint: str, answer: dict[str, Any], now: datetime) -> None:
-    over = StoredAnswer.objects.filter(expires_at__lte=now).order_by("expires_at")
-    chosen = over.select_for_update(skip_locked=True).values("pk")[:FORGOTTEN_AT_ONCE]
+def _store(user_id: int, key: str, fingerprint: str, answer: dict[str, Any], now: datetime) -> None:
+    expired = StoredAnswer.objects.filter(expires_at__lte=now).order_by("expires_at")
+    chosen = expired.select_for_update(skip_locked=True).values("pk")[:DELETED_PER_ANSWER]
     StoredAnswer.objects.filter(pk__in=list(chosen.values_list("pk", flat=True))).delete()
     StoredAnswer.objects.filter(user=user_id, key=key).delete()
     StoredAnswer.objects.create(
@@ -108,14 +115,14 @@ def _keep(user_id: int, key: str, fingerprint: str, answer: dict[str, Any], now:
         key=key,
         fingerprint=fingerprint,
         answer=answer,
-        expires_at=now + KEPT,
+        expires_at=now + KEEP_FOR,
     )
 
 
 def _fingerprint(request: Request) -> str:
-    # Keyed: a body may hold a password, and the digest of a weak one can be guessed.
+    # A keyed digest: the body may hold a weak password, which could be guessed from a plain digest.
     body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
-    # Both prefixes lead to the same views.
+    # Without the prefix: both prefixes lead to the same views.
     path = request.get_full_path().split("/", 3)[-1]
-    named = f"{request.method} {path} ".encode()
-    return salted_hmac("idempotency", named + body, algorithm="sha256").hexdigest()
+    target = f"{request.method} {path} ".encode()
+    return salted_hmac("idempotency", target + body, algorithm="sha256").hexdigest()

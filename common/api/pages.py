@@ -1,4 +1,4 @@
-"""Pages of short lists, by number. Long ones have cursors: see `pagination`."""
+"""Numbered pages, for short lists. Long lists have cursors: see `pagination`."""
 
 from typing import Any
 
@@ -12,29 +12,39 @@ from common.api.pagination import MAX_PAGE_SIZE, PAGE_SIZE
 from common.api.strict_serializers import Parameters
 
 FIRST = 1
-# Nobody turns so many; the offset stays a number that PostgreSQL knows.
+# Keeps the offset within the numbers that PostgreSQL accepts.
 LAST = 1_000_000
 
 
 class PageParameters(Parameters):
-    """Which page, and how long."""
+    """The number of a page and its size."""
 
     page = serializers.IntegerField(min_value=FIRST, max_value=LAST, default=FIRST)
     page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
 
 class NumberedPages(BasePagination):
-    """`?page=&page_size=` with `count, next, previous, results`. A page beyond the last one is empty."""
+    """`?page=&page_size=` with `count, next, previous, results`. A page beyond the last one is empty.
+
+    Example::
+
+        class CarrierViewSet(ScopedViewSet[Carrier]):
+            pagination_class = NumberedPages
+    """
 
     parameters = PageParameters
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """The rows of the page that `request` asks for. Raises ValidationError."""
-        named = {name: request.query_params[name] for name in self.names() if name in request.query_params}
-        asked = self.parameters(data=named)
-        asked.is_valid(raise_exception=True)
-        self._request, self._page = request, asked.validated_data["page"]
-        size = asked.validated_data["page_size"]
+        """Return the rows of the requested page. Raise ValidationError for invalid parameters."""
+        query = {
+            name: request.query_params[name]
+            for name in self.parameter_names()
+            if name in request.query_params
+        }
+        parameters = self.parameters(data=query)
+        parameters.is_valid(raise_exception=True)
+        self._request, self._page = request, parameters.validated_data["page"]
+        size = parameters.validated_data["page_size"]
         self._count = self.count_of(queryset)
         self._pages = -(-self._count // size)
         if self._page > self._pages:
@@ -42,11 +52,11 @@ class NumberedPages(BasePagination):
         return list(queryset[(self._page - 1) * size : self._page * size])
 
     def count_of(self, queryset: Any) -> int:
-        """How many there are."""
+        """Return the number of rows on all pages."""
         return int(queryset.order_by().count())
 
     def get_paginated_response(self, data: Any) -> Response:
-        """The page and the ways out of it."""
+        """Return the page with links to its neighbours."""
         previous = min(self._page - 1, self._pages)
         return Response(
             {
@@ -58,12 +68,11 @@ class NumberedPages(BasePagination):
         )
 
     @classmethod
-    def names(cls) -> frozenset[str]:
-        """The query parameters that are its own."""
+    def parameter_names(cls) -> frozenset[str]:
+        """Return the names of the query parameters that this class reads."""
         return frozenset(cls.parameters().fields)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """For OpenAPI 3.1."""
         link = {"type": ["string", "null"], "format": "uri"}
         properties = {"count": {"type": "integer"}, "next": link, "previous": link, "results": schema}
         return {"type": "object", "required": list(properties), "properties": properties}

@@ -1,4 +1,4 @@
-"""Pages of long lists: by a cursor, which is good for the list that it was made for and no other."""
+"""Cursor pages, for long lists. A cursor is valid only for the list and the filters that it was made for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,70 +17,74 @@ from common.api.strict_serializers import Parameters
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
-# What may differ from page to page.
-_OF_THE_PAGE = {"cursor", "page_size"}
+# Parameters that may differ between the pages of one list.
+_PAGE_PARAMETERS = {"cursor", "page_size"}
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Between two rows: after (or, backward, before) one with these values of the ordering's fields."""
+class _Position:
+    """A position between two rows: after the row with these values of the ordering's fields, or before it."""
 
     is_backward: bool
     values: Sequence[str]
 
 
 class CursorParameters(Parameters):
-    """Which page, and how long."""
+    """The position of a page and its size."""
 
     cursor = serializers.CharField(required=False, help_text="from `next` or `previous`")
     page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
 
 class CursorPages(BasePagination):
-    """`?cursor=&page_size=` with `next, previous, results`. Cursors are signed: one of other filters is refused.
+    """`?cursor=&page_size=` with `next, previous, results`. A cursor of other filters is refused.
 
-    Keyset pages: unlike DRF's own, without an OFFSET among rows that share a value, so a thousand cards that
-    began to fail in one transaction are paged through like any others.
+    Keyset pages: unlike DRF's cursors, these need no OFFSET among rows with equal values. A thousand cards
+    that began to fail in one transaction are paged like any others.
+
+    Example::
+
+        class HistoryPages(CursorPages):
+            ordering = ("-created_at", "-id")
     """
 
-    # Fields that are never null, all ascending or, with `-`, all descending; the last one is unique.
+    # Fields that are never null, all ascending or, with `-`, all descending. The last one must be unique.
     ordering: ClassVar[tuple[str, ...]]
     parameters = CursorParameters
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """The rows of the page that `request` asks for. Raises ValidationError."""
+        """Return the rows of the requested page. Raise ValidationError for invalid parameters."""
         del view
         self._request = request
-        size, place = _page_size(request), _place(request)
-        is_backward = place is not None and place.is_backward
+        size, position = _page_size(request), _position(request)
+        is_backward = position is not None and position.is_backward
         descends = is_backward != self.ordering[0].startswith("-")
-        if place:
-            queryset = queryset.filter(_beyond(self._values_of(queryset, place), descends=descends))
+        if position:
+            queryset = queryset.filter(_beyond(self._values_of(queryset, position), descends=descends))
         ordered = queryset.order_by(*(f"-{name}" if descends else name for name in self._names))
-        # One more than fits tells whether there is another page.
+        # One row more than fits tells whether there is another page.
         rows = list(ordered[: size + 1])
-        goes_on = len(rows) > size
+        has_more = len(rows) > size
         rows = rows[:size][::-1] if is_backward else rows[:size]
-        self._next = self._link(rows[-1], is_backward=False) if rows and (goes_on or is_backward) else None
-        came_from = place is not None and not is_backward
+        self._next = self._link(rows[-1], is_backward=False) if rows and (has_more or is_backward) else None
+        came_forward = position is not None and not is_backward
         self._previous = (
             self._link(rows[0], is_backward=True)
-            if rows and (came_from or (is_backward and goes_on))
+            if rows and (came_forward or (is_backward and has_more))
             else None
         )
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        """The page and the ways out of it."""
+        """Return the page with links to its neighbours."""
         return Response({"next": self._next, "previous": self._previous, "results": data})
 
     @classmethod
-    def names(cls) -> frozenset[str]:
-        """The query parameters that are its own."""
+    def parameter_names(cls) -> frozenset[str]:
+        """Return the names of the query parameters that this class reads."""
         return frozenset(cls.parameters().fields)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """For OpenAPI 3.1."""
         link = {"type": ["string", "null"], "format": "uri"}
         properties = {"next": link, "previous": link, "results": schema}
         return {"type": "object", "required": list(properties), "properties": properties}
@@ -89,8 +93,8 @@ class CursorPages(BasePagination):
     def _names(self) -> list[str]:
         return [name.removeprefix("-") for name in self.ordering]
 
-    def _values_of(self, queryset: QuerySet[Any], place: _Place) -> list[tuple[str, Any]]:
-        named = zip(self._names, place.values, strict=True)
+    def _values_of(self, queryset: QuerySet[Any], position: _Position) -> list[tuple[str, Any]]:
+        named = zip(self._names, position.values, strict=True)
         return [(name, _field(queryset.model, name).to_python(value)) for name, value in named]
 
     def _link(self, row: Model, *, is_backward: bool) -> str:
@@ -104,37 +108,37 @@ def _field(model: type[Model], name: str) -> Field[Any, Any]:
 
 
 def _page_size(request: Request) -> int:
-    wanted = request.query_params.get("page_size", PAGE_SIZE)
+    text = request.query_params.get("page_size", PAGE_SIZE)
     try:
-        return int(serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE).run_validation(wanted))
+        return int(serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE).run_validation(text))
     except ValidationError as error:
         raise ValidationError({"page_size": error.detail}) from None
 
 
-def _place(request: Request) -> _Place | None:
+def _position(request: Request) -> _Position | None:
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return None
     try:
         is_backward, values = signing.loads(cursor, salt=_salt(request))
     except signing.BadSignature:
-        raise ValidationError({"cursor": ["This cursor is not of this list and its filters."]}) from None
-    return _Place(is_backward, values)
+        raise ValidationError({"cursor": ["This cursor belongs to another list or other filters."]}) from None
+    return _Position(is_backward, values)
 
 
 def _salt(request: Request) -> str:
-    named = sorted(item for item in request.query_params.lists() if item[0] not in _OF_THE_PAGE)
-    return f"cursor {request.path} {named}"
+    filters = sorted(item for item in request.query_params.lists() if item[0] not in _PAGE_PARAMETERS)
+    return f"cursor {request.path} {filters}"
 
 
-def _beyond(place: Sequence[tuple[str, Any]], *, descends: bool) -> Q:
-    # The first condition follows from the second; it is there for the index.
+def _beyond(values: Sequence[tuple[str, Any]], *, descends: bool) -> Q:
+    # The first condition follows from the second; it lets PostgreSQL use the index.
     sign = "lt" if descends else "gt"
-    (name, value), *_ = place
-    return Q(**{f"{name}__{sign}e": value}) & _strictly_beyond(place, sign)
+    (name, value), *_ = values
+    return Q(**{f"{name}__{sign}e": value}) & _strictly_beyond(values, sign)
 
 
-def _strictly_beyond(place: Sequence[tuple[str, Any]], sign: str) -> Q:
-    (name, value), *rest = place
+def _strictly_beyond(values: Sequence[tuple[str, Any]], sign: str) -> Q:
+    (name, value), *rest = values
     beyond = Q(**{f"{name}__{sign}": value})
     return beyond | Q(**{name: value}) & _strictly_beyond(rest, sign) if rest else beyond

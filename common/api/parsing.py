@@ -1,4 +1,4 @@
-"""Bodies of requests: one JSON object, of a bounded size."""
+"""Request bodies: one JSON object of limited size."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 
 class BodyTooLargeError(APIException):
-    """More than a request may bring."""
+    """The body exceeds `DATA_UPLOAD_MAX_MEMORY_SIZE`."""
 
     status_code = 413
     default_detail = "The body is too large."
@@ -20,7 +20,7 @@ class BodyTooLargeError(APIException):
 
 
 class LengthRequiredError(APIException):
-    """A body in chunks, of which nobody says how long it is: it would be read as none at all."""
+    """The body was sent in chunks without a length. Django would read it as an empty body."""
 
     status_code = 411
     default_detail = "Send the body with a Content-Length, not in chunks."
@@ -28,16 +28,16 @@ class LengthRequiredError(APIException):
 
 
 def require_length(request: Request) -> None:
-    """Raises LengthRequiredError."""
+    """Raise LengthRequiredError when the body was sent in chunks."""
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         raise LengthRequiredError
 
 
 class ObjectParser(BaseParser):
-    """Strict JSON: UTF-8, no NaN, no half characters; an object, because every body has named fields."""
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, and an object, because every body has named fields."""
 
     media_type = "application/json"
-    # What the browsable API shows a body with.
+    # The browsable API displays request bodies with it.
     renderer_class = JSONRenderer
 
     def parse(
@@ -46,10 +46,10 @@ class ObjectParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The object. Raises BodyTooLargeError and ParseError."""
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(most + 1)
-        if len(body) > most:
+        """Return the object. Raise BodyTooLargeError or ParseError."""
+        max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(max_bytes + 1)
+        if len(body) > max_bytes:
             raise BodyTooLargeError
         try:
             found = orjson.loads(body)
@@ -58,7 +58,7 @@ class ObjectParser(BaseParser):
         if not isinstance(found, dict):
             raise ParseError("The body must be a JSON object.")
         try:
-            # What can be read deeper than it can be written would fail later.
+            # orjson reads deeper nesting than it can write, so such a body would fail later.
             orjson.dumps(found)
         except TypeError:
             raise ParseError("The body is nested too deeply, or has a number beyond 64 bits.") from None

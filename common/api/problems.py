@@ -1,4 +1,4 @@
-"""Every error of the API is an `application/problem+json` body. Source: RFC 9457."""
+"""Errors of the API as `application/problem+json` bodies. Source: RFC 9457."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ from common.outages import one_line, server_of
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 RETRY_AFTER_SECONDS = "5"
+_FORBIDDEN = "You do not have permission to do this."
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 def problem(
     status: int, *, code: str, detail: str, errors: list[dict[str, str]] | None = None
 ) -> JsonResponse:
-    """One problem as a response; `errors` is a list of `{field, code, message}`."""
+    """Return a problem response; `errors` is a list of `{field, code, message}`."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -45,7 +46,7 @@ def problem(
 
 
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
-    """DRF's exception handler: nothing leaves the API in another shape."""
+    """Turn any exception of a view into a problem response: DRF's exception handler."""
     if isinstance(error, DomainError):
         return _refused(error)
     if isinstance(error, IntegrityError) and server_of(error) is None:
@@ -73,15 +74,15 @@ def _refused(error: DomainError) -> HttpResponse:
 
 
 def _conflict(error: IntegrityError) -> HttpResponse:
-    """What validation let through and PostgreSQL refuses: somebody else was faster."""
+    # Validation accepted the change and PostgreSQL refused it: another change came first.
     log.warning("change_refused", reason=str(error).split("\n")[0])
     return problem(
-        409, code="conflict", detail="This contradicts what is stored now; look again, and try again."
+        409, code="conflict", detail="This contradicts what is stored now; read it again and try again."
     )
 
 
 def failure(error: BaseException) -> HttpResponse:
-    """503 for an outage, which is logged in one line; 500 for everything else."""
+    """Return 503 for an outage, which is logged in one line, and 500 for any other error."""
     server = server_of(error)
     if server is not None:
         log.error("outage", server=server.value, reason=one_line(error))
@@ -95,28 +96,28 @@ def failure(error: BaseException) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler400`."""
+    """Answer 400, as Django's `handler400`; below `/api/` with a problem."""
     if request.path.startswith(API_PREFIX):
         return problem(400, code="bad_request", detail="This request cannot be understood.")
     return defaults.bad_request(request, exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler403`."""
+    """Answer 403, as Django's `handler403`; below `/api/` with a problem."""
     if request.path.startswith(API_PREFIX):
-        return problem(403, code="permission_denied", detail="This is not to be had.")
+        return problem(403, code="permission_denied", detail=_FORBIDDEN)
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler404`."""
+    """Answer 404, as Django's `handler404`; below `/api/` with a problem."""
     if request.path.startswith(API_PREFIX):
         return problem(404, code="not_found", detail="There is nothing at this path.")
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`."""
+    """Answer 500 or 503, as Django's `handler500`; below `/api/` with a problem."""
     if request.path.startswith(API_PREFIX):
         error = sys.exc_info()[1]
         return failure(error) if error else _internal()
@@ -124,7 +125,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _internal() -> JsonResponse:
-    return problem(500, code="internal_error", detail="Something went wrong here; the request id names it.")
+    return problem(
+        500, code="internal_error", detail="Something went wrong. Please report it with the request id."
+    )
 
 
 def _code(error: Exception) -> str:
@@ -138,7 +141,7 @@ def _code(error: Exception) -> str:
 
 
 def _detail(error: Exception) -> str:
-    return str(error.detail) if isinstance(error, exceptions.APIException) else "This is not to be had."
+    return str(error.detail) if isinstance(error, exceptions.APIException) else _FORBIDDEN
 
 
 def _field_errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Views that know every query parameter they are asked with."""
+"""Views that validate all their query parameters."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
@@ -10,40 +10,48 @@ from common.api.parsing import require_length
 from common.api.strict_serializers import Parameters
 
 
-class AskedView(APIView):
-    """`asked` holds the validated query parameters; an unknown one is refused by name."""
+class ValidatedQueryView(APIView):
+    """A view whose `query` holds the validated query parameters. An unknown parameter is refused by name.
+
+    Example::
+
+        class TasksView(ValidatedQueryView):
+            parameters = WindowParameters
+
+            def get(self, request: Request) -> Response:
+                return Response(tasks(window_seconds=self.query["window"]))
+    """
 
     parameters: ClassVar[type[Parameters]] = Parameters
-    asked: Mapping[str, Any]
+    query: Mapping[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """First who asks, then what for."""
+        # Permissions come first: a caller without them learns nothing about the parameters.
         super().initial(request, *args, **kwargs)
         require_length(request)
-        self.asked = self.validated_parameters(request)
+        self.query = self.validated_parameters(request)
 
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None
     ) -> NoReturn:
-        """Whoever is denied again and again is counted, too."""
+        """Count the request against the caller's rate limit before it is denied; DRF would not count it."""
         if getattr(request.user, "is_authenticated", False):
             self.check_throttles(request)
         super().permission_denied(request, message, code)
 
     def validated_parameters(self, request: Request) -> Mapping[str, Any]:
-        """Of this request. Raises ValidationError."""
-        named = {
-            name: value for name, value in request.query_params.items() if name not in self.known_elsewhere()
-        }
-        query = self.parameters_in_use()(data=named, context={"request": request})
+        """Return the validated query parameters of `request`. Raise ValidationError."""
+        foreign = self.foreign_parameters()
+        own = {name: value for name, value in request.query_params.items() if name not in foreign}
+        query = self.active_parameters()(data=own, context={"request": request})
         query.is_valid(raise_exception=True)
-        found: Mapping[str, Any] = query.validated_data
-        return found
+        validated: Mapping[str, Any] = query.validated_data
+        return validated
 
-    def parameters_in_use(self) -> type[Parameters]:
-        """Those of the method that is called."""
+    def active_parameters(self) -> type[Parameters]:
+        """Return the parameters of the current method: `parameters` for reads, none for writes."""
         return self.parameters if self.request.method in {"GET", "HEAD"} else Parameters
 
-    def known_elsewhere(self) -> frozenset[str]:
-        """Parameters that others validate."""
+    def foreign_parameters(self) -> frozenset[str]:
+        """Return the names of parameters that other classes validate, such as a paginator."""
         return frozenset({self.settings.URL_FORMAT_OVERRIDE})

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of the API: what every path has in common is said once, here."""
+"""The OpenAPI 3.1 schema of the API: parameters, headers and problems that all paths share."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,22 +14,22 @@ _WRITING = {"POST", "PUT", "PATCH", "DELETE"}
 _WITH_A_BODY = {"POST", "PUT", "PATCH"}
 PROBLEMS = {
     400: "The request is not valid; `errors` names the fields.",
-    401: "There is no good token or session.",
-    403: "This is not for the caller's role, or the token may only read.",
-    404: "There is no such thing, or the caller may not see it.",
-    406: "The answer is to be had as JSON.",
-    409: "It contradicts the present state.",
-    412: "Somebody has changed it since the ETag was read.",
+    401: "The request has no valid token or session.",
+    403: "The caller's role does not allow this, or the token is read-only.",
+    404: "It does not exist, or the caller may not see it.",
+    406: "The answer is available as JSON only.",
+    409: "It contradicts the current state.",
+    412: "It has changed since the ETag was read.",
     413: "The body is larger than 2 MB.",
     415: "The body must be JSON.",
     422: "The Idempotency-Key was used for another request.",
-    429: "Too many requests; `Retry-After` says when to come back.",
-    503: "A server that is needed does not answer; try again after `Retry-After`.",
+    429: "Too many requests; try again after `Retry-After`.",
+    503: "PostgreSQL or Redis does not answer; try again after `Retry-After`.",
 }
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    """What is wrong with one field."""
+    """An error of one field."""
 
     field = serializers.CharField()
     code = serializers.CharField()
@@ -37,23 +37,22 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """Why a request was refused or failed. Source: RFC 9457."""
+    """A problem: why a request was refused or failed. Source: RFC 9457."""
 
     type = serializers.CharField()
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="for people")
-    code = serializers.CharField(help_text="for programs: it never changes")
+    code = serializers.CharField(help_text="for programs; it never changes")
     request_id = serializers.CharField()
     timestamp = serializers.DateTimeField()
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class Schema(AutoSchema):
-    """Query parameters from `parameters`, headers and problems from what the view does."""
+    """Take query parameters from the view's `parameters`, headers and problems from what it supports."""
 
     def get_override_parameters(self) -> list[Any]:
-        """The filters of the view, and the headers that it heeds."""
         return [*super().get_override_parameters(), *self._own_parameters()]
 
     def _own_parameters(self) -> Iterator[Any]:
@@ -64,24 +63,26 @@ class Schema(AutoSchema):
                 idempotency.HEADER,
                 {"type": "string", "pattern": idempotency.KEY_PATTERN},
                 OpenApiParameter.HEADER,
-                description="Sent again within 24 hours, the same request gets the same answer and is not carried out twice.",
+                description="A request that is repeated within 24 hours gets the first answer and is not carried out again.",
             )
-        if self._heeds_versions():
+        if self._supports_if_match():
             yield OpenApiParameter(
                 "If-Match",
                 str,
                 OpenApiParameter.HEADER,
-                description="The ETag that was read: the change is refused when somebody else was faster.",
+                description="The ETag that was read: the change is refused if the row has changed since.",
             )
 
     def _query_parameters(self) -> Iterator[Any]:
         if self.method == "GET" and getattr(self.view, "action", None) in {None, "list"}:
             paginator = getattr(self.view, "pagination_class", None)
             offered = (self.view.parameters, getattr(paginator, "parameters", None))  # type: ignore[attr-defined]
-            yield from (one for one in offered if one is not None and one().fields)
+            yield from (
+                serializer for serializer in offered if serializer is not None and serializer().fields
+            )
 
     def _get_request_body(self, direction: Any = "request") -> Any:
-        # PUT changes the fields that are sent, like PATCH: its body has no required ones either.
+        # PUT changes only the fields that are sent, like PATCH, so its body has no required fields either.
         method = self.method
         self.method = "PATCH" if method == "PUT" else method
         try:
@@ -101,7 +102,7 @@ class Schema(AutoSchema):
 
     def _problems(self) -> set[int]:
         found = {400, 401, 403, 406, 429, 503}
-        if "{" in self.path or self._asks_for_an_id():
+        if "{" in self.path or self._needs_an_id():
             found |= {404}
         if self.method in _WRITING:
             found |= {409}
@@ -109,22 +110,27 @@ class Schema(AutoSchema):
             found |= {413, 415}
         if self._is_idempotent():
             found |= {422}
-        return found | {412} if self._heeds_versions() else found
+        return found | {412} if self._supports_if_match() else found
 
-    def _asks_for_an_id(self) -> bool:
-        """Whether the body or the query names the row that it is about. A body of a row itself does not: its keys are 400."""
+    def _needs_an_id(self) -> bool:
+        """Return whether the body or the query must name a row, so that a missing row is a 404.
+
+        An unknown key in the body of a row itself is a 400.
+        """
         if hasattr(self.view, "locked_object"):
             return False
         body = self.get_request_serializer() if self.method in _WITH_A_BODY else None
         offered = (getattr(self.view, "parameters", None), body)
-        fields = [one().fields for one in offered if isinstance(one, type)]
-        return any(name.endswith("_id") and field.required for some in fields for name, field in some.items())
+        all_fields = [serializer().fields for serializer in offered if isinstance(serializer, type)]
+        return any(
+            name.endswith("_id") and field.required for fields in all_fields for name, field in fields.items()
+        )
 
     def _is_idempotent(self) -> bool:
         handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
         return getattr(handler, "is_idempotent", False)
 
-    def _heeds_versions(self) -> bool:
+    def _supports_if_match(self) -> bool:
         if self.method not in {"PUT", "PATCH", "DELETE"}:
             return False
-        return hasattr(self.view, "locked_object") or getattr(self.view, "heeds_versions", False)
+        return hasattr(self.view, "locked_object") or getattr(self.view, "supports_if_match", False)

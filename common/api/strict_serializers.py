@@ -1,4 +1,4 @@
-"""Serializers that refuse, by name, what they do not take."""
+"""Serializers that refuse unknown and read-only fields by name."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -11,10 +11,10 @@ Row = TypeVar("Row", bound=Model)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Knows every field that is sent: an unknown one is a mistake of the caller, not to be passed over."""
+    """A serializer that refuses unknown fields: DRF ignores them, which hides a caller's mistakes."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """The validated values; raises ValidationError for unknown fields and those that are only read."""
+        """Return the validated values. Raise ValidationError for unknown and read-only fields too."""
         if isinstance(data, Mapping) and (refused := {name: self._refusal(name) for name in data}):
             errors = {name: [error] for name, error in refused.items() if error}
             if errors:
@@ -25,15 +25,20 @@ class StrictSerializer(serializers.Serializer[Any]):
         field = self.fields.get(name)
         if field is None:
             return ErrorDetail("There is no such field.", code="unknown_field")
-        return ErrorDetail("This field is only read.", code="read_only") if field.read_only else None
+        return ErrorDetail("This field is read-only.", code="read_only") if field.read_only else None
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Row]):
-    """The same for the fields of a row."""
+    """A StrictSerializer for the fields of a row."""
 
 
 class Parameters(StrictSerializer):
-    """What may stand behind the `?` of a path; by itself: nothing.
+    """The query parameters of a view; this base class accepts none.
 
-    A field's `source` is what the list is filtered by, such as `at__gte`.
+    The `source` of a field is the lookup that filters the list, such as `at__gte`.
+
+    Example::
+
+        class OperationParameters(Parameters):
+            since = serializers.DateTimeField(required=False, source="at__gte")
     """

@@ -1,6 +1,7 @@
-"""What must work, and how well it does.
+"""Components whose health is checked, and what is found.
 
-An app registers a component for each thing that it owns. `common.health.runner` asks, `config.health` answers for.
+An app registers a component for each thing that it depends on. `common.health.runner` runs the checks and
+`config.health` serves the findings.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from typing import Final
 
 
 class Level(StrEnum):
-    """How well something does; best first."""
+    """How well a component works, best first."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -19,28 +20,32 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a probe has found; `detail` is for operators, and without secrets."""
+    """The result of a health check. `detail` is for operators and holds no secrets."""
 
     level: Level
     detail: str
 
 
-Probe = Callable[[], Finding]
+HealthCheck = Callable[[], Finding]
 
 
 @dataclass(frozen=True)
 class Component:
     """Something that must work.
 
-    `probe` may raise during an outage, and may hang; `silent` is the component's level then.
-    `behind` names the component without which nothing is known of this one.
-    `is_for_readiness`: a process is ready only when this is healthy.
+    `check` may raise during an outage and may hang; the component then has `level_if_silent`.
+    `depends_on` names the component without which the state of this one cannot be known.
+    `is_for_readiness`: a process is ready only when this component is healthy.
+
+    Example::
+
+        register(Component("schedule", check_schedule, depends_on="redis"))
     """
 
     name: str
-    probe: Probe
-    silent: Level = Level.DEGRADED
-    behind: str | None = None
+    check: HealthCheck
+    level_if_silent: Level = Level.DEGRADED
+    depends_on: str | None = None
     is_for_readiness: bool = True
 
 
@@ -48,28 +53,28 @@ _COMPONENTS: Final[dict[str, Component]] = {}
 
 
 def register(component: Component) -> None:
-    """Add a component; called from `AppConfig.ready`."""
+    """Add a component, or replace the one of the same name. Call it from `AppConfig.ready`."""
     _COMPONENTS[component.name] = component
 
 
 def components() -> list[Component]:
-    """All components, in the order of the apps."""
+    """Return all components, in the order of the apps."""
     return list(_COMPONENTS.values())
 
 
 def overall(findings: Iterable[Finding]) -> Level:
-    """The worst level found. Pure."""
+    """Return the worst level found. Pure."""
     return max((finding.level for finding in findings), key=list(Level).index, default=Level.HEALTHY)
 
 
-def explained(asked: Iterable[Component], found: Mapping[str, Finding]) -> dict[str, Finding]:
-    """`found`, where what hides behind a component that is not healthy says so. Pure."""
-    return {component.name: _explained(component, found) for component in asked}
+def with_dependencies(checked: Iterable[Component], findings: Mapping[str, Finding]) -> dict[str, Finding]:
+    """Return `{component: finding}`, "not known" for a component whose dependency is not healthy. Pure."""
+    return {component.name: _with_dependency(component, findings) for component in checked}
 
 
-def _explained(component: Component, found: Mapping[str, Finding]) -> Finding:
-    before = found.get(component.behind) if component.behind else None
-    if component.behind is None or before is None or before.level is Level.HEALTHY:
-        return found[component.name]
-    reason = f"not known, because {component.behind.capitalize()} does not answer"
-    return Finding(component.silent, reason)
+def _with_dependency(component: Component, findings: Mapping[str, Finding]) -> Finding:
+    dependency = findings.get(component.depends_on) if component.depends_on else None
+    if component.depends_on is None or dependency is None or dependency.level is Level.HEALTHY:
+        return findings[component.name]
+    reason = f"not known, because {component.depends_on.capitalize()} does not answer"
+    return Finding(component.level_if_silent, reason)

@@ -1,7 +1,7 @@
-"""Decides whether an address may be called. Pure; `outgoing` asks it at the socket.
+"""The address guard: decide whether an address may be called. Pure; `outgoing` checks each socket with it.
 
-The tables are our own: `ipaddress.is_global` lets NAT64, 6to4, v4-compatible and site-local pass on some
-versions of Python. Sources: the IANA special-purpose address registries, RFC 6890, RFC 9637.
+The tables replace `ipaddress.is_global`, which accepts NAT64, 6to4, v4-compatible and site-local addresses on
+some versions of Python. Sources: the IANA special-purpose address registries, RFC 6890, RFC 9637.
 """
 
 from collections.abc import Sequence
@@ -37,19 +37,20 @@ _DENIED_V6 = tuple(IPv6Network(text) for text in ["2001::/23", "2001:db8::/32", 
 
 
 class AddressRefusedError(OSError):
-    """The guard does not let this address be called. An OSError, so that HTTP clients carry it through."""
+    """The guard refuses this address. It is an OSError so that HTTP clients pass it on to their caller."""
 
 
 def check(address: str, *, port: int, is_encrypted: bool, allowed: Sequence[Network]) -> None:
     """Raise AddressRefusedError unless `address` may be called.
 
-    `allowed` are private networks that may be reached on any port and without TLS.
+    Addresses in the networks of `allowed` may be called on any port and without TLS; all others need to be
+    public.
     """
     ip = _unwrapped(address)
     if any(ip in network for network in allowed):
         return
     if not _is_public(ip):
-        raise AddressRefusedError("the address is not public, and in no allowed network")
+        raise AddressRefusedError("the address is not public and not in an allowed network")
     if not is_encrypted:
         raise AddressRefusedError("the address is public, so https is needed")
     if port not in PUBLIC_PORTS:

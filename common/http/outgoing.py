@@ -1,4 +1,4 @@
-"""Outgoing HTTP of the drain: a total deadline, a cap on size, and the address guard at the socket."""
+"""Outgoing HTTP: a total deadline, a size limit, and the address guard at the socket."""
 
 import asyncio
 import socket
@@ -27,16 +27,19 @@ KEEPALIVE_SECONDS = 30
 
 
 class CallError(Exception):
-    """A call brought no usable answer. The text holds no secret, no body and no query."""
+    """A call without a usable answer. The text holds no secret, no body and no query string."""
 
 
 class StaleConnectionError(CallError):
-    """The server had closed a connection that was kept alive. What may be sent twice can be sent again."""
+    """The server had closed a connection that was kept alive.
+
+    A request that is safe to repeat may be sent again.
+    """
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The status and the body of an answer, and its header `Retry-After` as it stands there."""
+    """The status and the body of an answer, and the text of its `Retry-After` header."""
 
     status: int
     body: bytes
@@ -44,10 +47,9 @@ class Reply:
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves a name once; every address it has must pass the guard."""
+    """Resolve a name once, and refuse it unless all its addresses pass the guard. Needs a running loop."""
 
     def __init__(self, *, is_encrypted: bool, allowed: Sequence[Network]) -> None:
-        """Needs a running loop."""
         self._inner = ThreadedResolver()
         self._is_encrypted = is_encrypted
         self._allowed = allowed
@@ -55,28 +57,33 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The contract of aiohttp."""
         results = await self._inner.resolve(host, port, family)
         for result in results:
             check(result["host"], port=port, is_encrypted=self._is_encrypted, allowed=self._allowed)
         return results
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the inner resolver holds no resources."""
 
 
 class Outgoing:
-    """Posts to other systems. One per process: it keeps connections alive between calls."""
+    """A client that posts to other systems. Make one per process: it keeps connections alive between calls.
+
+    `connections` is the maximum number of open connections. A running loop is needed to make an instance.
+
+    Example::
+
+        async with Outgoing(allowed_networks=(), connections=100) as outgoing:
+            reply = await outgoing.post(url, body=b"{}", headers={}, deadline=10, max_bytes=1_000_000)
+    """
 
     def __init__(self, *, allowed_networks: Sequence[Network], connections: int) -> None:
-        """Needs a running loop; `connections` is the most that are open at once."""
         self._sessions = {
             scheme: _session(allowed_networks, connections, is_encrypted=scheme == "https")
             for scheme in ("http", "https")
         }
 
     async def __aenter__(self) -> Self:
-        """Use as a context manager to close the connections."""
         return self
 
     async def __aexit__(
@@ -85,7 +92,6 @@ class Outgoing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connections."""
         await self.close()
 
     async def close(self) -> None:
@@ -96,10 +102,10 @@ class Outgoing:
     async def post(
         self, url: str, *, body: bytes, headers: Mapping[str, str], deadline: float, max_bytes: int
     ) -> Reply:
-        """Post `body`; the whole answer must be here within `deadline` seconds and `max_bytes` bytes.
+        """Post `body` and return the reply. Redirects are returned, not followed.
 
-        Raises CallError when there is no such answer, StaleConnectionError when another try may bring one.
-        Redirects are answers, they are not followed.
+        Raise CallError unless the whole answer arrives within `deadline` seconds and has at most `max_bytes`
+        bytes; raise StaleConnectionError when another attempt may succeed.
         """
         session = self._sessions.get(url.partition("://")[0])
         if session is None:
@@ -125,7 +131,7 @@ class Outgoing:
 
 @dataclass
 class _Connection:
-    """What is noticed of the connection that a call uses."""
+    """Whether the connection of a call was used before."""
 
     is_reused: bool = False
 
@@ -136,7 +142,7 @@ async def _note_reuse(session: ClientSession, context: Any, params: Any) -> None
 
 def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool) -> ClientSession:
     def guarded_socket(info: Any) -> socket.socket:
-        # aiohttp asks no resolver for a literal address, so the socket is where the guard must stand.
+        # aiohttp does not resolve a literal address, so the guard must check here as well.
         family, kind, protocol, _, (host, port, *_) = info
         check(host, port=port, is_encrypted=is_encrypted, allowed=allowed)
         made = socket.socket(family, kind, protocol)
@@ -155,7 +161,7 @@ def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool
         connector=connector,
         trace_configs=[trace],
         cookie_jar=DummyCookieJar(),
-        # The deadline is ours: it covers the name, the connection and the last byte.
+        # `post` has its own deadline, which covers name resolution, connecting and the last byte.
         timeout=ClientTimeout(total=None),
         auto_decompress=False,
         headers={"Accept-Encoding": "identity", "User-Agent": "simwatch"},

@@ -1,15 +1,14 @@
-"""Django's backend for PostgreSQL (`ENGINE`), with connections that a thread need not wait for for ever."""
+"""Django's PostgreSQL backend (`ENGINE`), with connections that obey a query deadline."""
 
 from typing import Any
 
 from django.db.backends.postgresql import base
 
-from common.postgresql.query_deadline import DeadlineConnection, patient
+from common.postgresql.query_deadline import DeadlineConnection, with_deadline
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Makes such connections."""
+    """Django's connection wrapper, over `DeadlineConnection`."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> DeadlineConnection:
-        """See Django."""
-        return patient(super().get_new_connection(conn_params))
+        return with_deadline(super().get_new_connection(conn_params))

@@ -1,6 +1,7 @@
-"""How long a thread waits for an answer of PostgreSQL: for ever, unless it says otherwise.
+"""Query deadline: how long a thread waits for an answer of PostgreSQL. Without one it waits for ever.
 
-libpq waits for as long as the connection lives, and that of a server that is frozen does. A web process has few threads, which soon all would wait.
+libpq waits as long as the connection lives, and the connection to a frozen server does live. A web process
+has few threads, so soon all of them would be waiting.
 """
 
 import threading
@@ -19,49 +20,51 @@ CANCEL_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-class _Patience(threading.local):
+class _Deadline(threading.local):
     seconds: float | None = None
 
 
-_patience: Final = _Patience()
+_deadline: Final = _Deadline()
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
-    """Within it, this thread waits for each answer so long, and then raises OperationalError."""
-    before, _patience.seconds = _patience.seconds, seconds
+def query_deadline(seconds: float) -> Iterator[None]:
+    """Let this thread wait at most `seconds` for each answer; then the query raises OperationalError."""
+    before, _deadline.seconds = _deadline.seconds, seconds
     try:
         yield
     finally:
-        _patience.seconds = before
+        _deadline.seconds = before
 
 
 class QueryDeadlineMiddleware:
-    """No request waits longer than `REQUEST_SECONDS` for any answer of PostgreSQL."""
+    """Let a request wait at most `REQUEST_SECONDS` for any answer of PostgreSQL."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Django's contract."""
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer the request."""
-        with patience(REQUEST_SECONDS):
+        with query_deadline(REQUEST_SECONDS):
             return self._get_response(request)
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that is given up when an answer does not come in the time that its thread has."""
+    """A connection that gives up an answer that exceeds the query deadline of its thread."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """See psycopg. What is given up is cancelled, if the server hears that, and closed: nobody knows what it is at."""
-        longest = timeout or _patience.seconds
+        """Wait as psycopg does, but no longer than the deadline.
+
+        After the deadline, cancel the query, close the connection and raise OperationalError. The connection
+        is closed because its state is unknown if the server does not hear of the cancellation.
+        """
+        seconds = timeout or _deadline.seconds
         try:
-            return super().wait(gen, interval, longest)
+            return super().wait(gen, interval, seconds)
         except errors._WaitTimeout:
             log.error(
                 "postgresql_did_not_answer",
-                seconds=longest,
-                what_to_do="see whether PostgreSQL is frozen or a query slow",
+                seconds=seconds,
+                what_to_do="check whether PostgreSQL is frozen or a query is slow",
             )
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
@@ -69,8 +72,11 @@ class DeadlineConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError("no answer in time") from None
 
 
-def patient(connection: object) -> DeadlineConnection:
-    """The same connection. psycopg's classes are chosen where they connect, and Django leaves no choice there."""
+def with_deadline(connection: object) -> DeadlineConnection:
+    """Return the same connection as a DeadlineConnection.
+
+    Its class is replaced after connecting, because Django does not let a backend choose psycopg's class.
+    """
     made = cast("DeadlineConnection", connection)
     made.__class__ = DeadlineConnection
     return made

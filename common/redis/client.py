@@ -1,7 +1,7 @@
-"""The two Redis clients: pages must not wait, workers may wait a little.
+"""The Redis clients: one for web requests, which must not wait, and one for workers, which may wait a little.
 
-Neither retries by itself. A command that timed out may still have been obeyed, so what must be repeated
-is repeated by callers who know that it is safe.
+No client retries. A command that timed out may still have been executed, so only callers that know a
+repetition to be safe repeat it.
 """
 
 import socket
@@ -18,7 +18,8 @@ from common.redis.fail_fast import FailFast
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
-# A network that swallows everything is noticed after 25 s, whether something was sent or is awaited (milliseconds for the former).
+# Notice within 25 s that the network drops all packets. The first three cover waiting for an answer, the last
+# one (in milliseconds) data that was sent and not acknowledged.
 KEEPALIVE: Final = {
     socket.TCP_KEEPIDLE: 10,
     socket.TCP_KEEPINTVL: 5,
@@ -29,18 +30,18 @@ KEEPALIVE: Final = {
 
 @cache
 def for_web() -> Redis:
-    """The client for requests: gives up after 0.4 s, and for a second after that at once."""
+    """Return the client for web requests: it times out after 0.4 s, then fails immediately for a second."""
     return _client(WEB_TIMEOUT_SECONDS, retry=FailFast())
 
 
 @cache
 def for_worker() -> Redis:
-    """The client for tasks and commands: gives up after 2 s."""
+    """Return the client for tasks and commands: it times out after 2 s."""
     return _client(WORKER_TIMEOUT_SECONDS)
 
 
-def beside(database: int) -> Redis:
-    """A client for another database of the same server, as patient as a worker's."""
+def for_database(database: int) -> Redis:
+    """Return a client for another database of the same server, with a worker's timeout."""
     url = urlunsplit(urlsplit(settings.REDIS_URL)._replace(path=f"/{database}"))
     return _client(WORKER_TIMEOUT_SECONDS, url=url)
 

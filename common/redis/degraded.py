@@ -1,4 +1,4 @@
-"""What goes on while Redis is away: the one place that passes over an outage, and says in the log what it left out."""
+"""Degraded mode: the one place that passes over an outage of Redis. It logs what was left out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,23 +12,31 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass
-class Absence:
-    """Whether the block was left because Redis did not answer."""
+class DegradedMode:
+    """Whether Redis did not answer, so that the block was left early."""
 
-    is_so: bool = False
+    is_on: bool = False
 
 
 @contextmanager
-def redis_may_be_away(left_out: str, **told: object) -> Iterator[Absence]:
-    """Leave the block when Redis does not answer, and go on behind it. `left_out` is what an operator reads then.
+def degraded_without_redis(left_out: str, **details: object) -> Iterator[DegradedMode]:
+    """Leave the block when Redis does not answer, and log `redis_was_away` with `left_out` and `details`.
 
-    Every other error is raised.
+    Execution continues after the block. `left_out` tells operators what does not work. Other errors are
+    raised.
+
+    Example::
+
+        with degraded_without_redis("limits are not in force yet") as degraded:
+            limits.publish(redis)
+        if degraded.is_on:
+            messages.warning(request, "...")
     """
-    absence = Absence()
+    degraded = DegradedMode()
     try:
-        yield absence
+        yield degraded
     except Exception as error:
         if server_of(error) is not Server.REDIS:
             raise
-        absence.is_so = True
-        log.warning("redis_was_away", left_out=left_out, **told)
+        degraded.is_on = True
+        log.warning("redis_was_away", left_out=left_out, **details)

@@ -1,4 +1,4 @@
-"""Whoever waits for a Redis that does not answer waits for all: the next ones are told at once."""
+"""Fail fast: after one timeout, later callers get the error immediately for a second."""
 
 import time
 from collections.abc import Callable
@@ -9,32 +9,35 @@ from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import TimeoutError as NoAnswerError
 from redis.retry import Retry
 
-# So long nobody asks again. A web process has few threads, and each would wait its whole time-out.
+# How long calls fail immediately after a timeout. A web process has few threads, and otherwise each of them
+# would wait for a whole timeout.
 REST_SECONDS = 1.0
 
 Value = TypeVar("Value")
 
 
 class FailFast(Retry):
-    """Retries nothing. One is shared by all connections of a client."""
+    """redis-py's retry policy of a client: never retry, and fail fast after a timeout.
+
+    All connections of the client share one instance, so they all fail fast after a timeout of one of them.
+    """
 
     def __init__(self) -> None:
-        """The server is taken to answer."""
         super().__init__(NoBackoff(), 0)
-        self._asks_again_at = 0.0
+        self._fails_until = 0.0
 
     def __deepcopy__(self, memo: Any) -> Self:
-        """redis-py copies it for each connection: they would not hear of each other."""
+        # redis-py copies the policy for each connection; copies would not share the timeout.
         return self
 
     def call_with_retry(
         self, do: Callable[[], Value], fail: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Value:
-        """See redis-py. Raises ConnectionError at once while the server rests."""
-        if time.monotonic() < self._asks_again_at:
+        """Call `do` once. Raise ConnectionError without calling it for `REST_SECONDS` after a timeout."""
+        if time.monotonic() < self._fails_until:
             raise NoConnectionError("it did not answer a moment ago")
         try:
             return super().call_with_retry(do, fail, *args, **kwargs)
         except NoAnswerError:
-            self._asks_again_at = time.monotonic() + REST_SECONDS
+            self._fails_until = time.monotonic() + REST_SECONDS
             raise

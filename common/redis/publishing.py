@@ -1,4 +1,4 @@
-"""Copies what rows say to Redis, though others may do the same with newer rows."""
+"""Copy rows to Redis while other processes may be copying newer versions of them."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,9 +7,10 @@ Value = TypeVar("Value")
 
 
 def copy(read: Callable[[], Value], write: Callable[[Value], object]) -> Value:
-    """Write what `read` returns until it returns the same afterwards; returns that.
+    """Write what `read` returns until another read returns the same value; return that value.
 
-    Somebody else may have written something newer between our reading and writing. Whoever writes last has read after that.
+    Another process may write a newer value between this process's read and write. Because every process reads
+    again after its write, the value that is written last is the newest.
     """
     written, found = None, read()
     while written != found:

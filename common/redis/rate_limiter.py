@@ -1,4 +1,8 @@
-"""Rates, over all processes: turns reserved in bulk a little ahead, and turns taken one by one, with bursts."""
+"""Rates shared by all processes, by the generic cell rate algorithm (GCRA).
+
+`Rate` reserves turns in bulk, a little ahead of time. `RateLimiter` takes single turns and lets bursts
+through.
+"""
 
 from dataclasses import dataclass
 from typing import cast
@@ -7,15 +11,16 @@ from redis import Redis
 
 from common.redis import scripts
 
-# So far ahead may turns be reserved; those of a process that dies are lost to the others.
+# How far ahead turns may be reserved. Turns of a process that dies are lost, so keep this short.
 HORIZON_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Turns that were reserved, all in seconds from now: the first, and how far they are apart.
+    """Reserved turns, in seconds from now.
 
-    `next_free` is when the next one begins that nobody has reserved.
+    `first` is when the first of them begins, `apart` the interval between two, and `next_free` when the next
+    turn begins that is not reserved yet.
     """
 
     count: int
@@ -25,18 +30,22 @@ class Turns:
 
 
 class Rate:
-    """One limit of a rate: the generic cell rate algorithm (as in ATM traffic shaping), without a burst.
+    """A rate limit without bursts: the generic cell rate algorithm, as in ATM traffic shaping.
 
-    Sample of its string: `1790000000123456`, when the next free turn begins (unix us).
+    Instances with the same key share the limit. Sample of its string: `1790000000123456`, when the next free
+    turn begins (unix us).
+
+    Example::
+
+        turns = Rate(redis, key).reserve(20, per_second=50)
     """
 
     def __init__(self, redis: Redis, key: str) -> None:
-        """Rates of the same key share it."""
         self._key = key
         self._reserve = scripts.load(redis, __file__, "reserve_turns")
 
     def reserve(self, want: int, *, per_second: float) -> Turns:
-        """Reserve up to `want` turns that begin within `HORIZON_SECONDS`."""
+        """Reserve up to `want` turns that begin within `HORIZON_SECONDS`; `count` may be 0."""
         apart = 1 / per_second
         arguments = [round(apart * 1_000_000), want, round(HORIZON_SECONDS * 1_000_000)]
         count, first, free = cast("list[int]", self._reserve(keys=[self._key], args=arguments))
@@ -45,7 +54,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Policy:
-    """So many turns in so many seconds; all of them may be taken at once."""
+    """`turns` per `seconds`. A burst may take all of them at once."""
 
     name: str
     turns: int
@@ -54,7 +63,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class Turn:
-    """What came of asking for one: times in seconds from now. `next_in` is 0 when another may be taken at once."""
+    """The result of trying to take a turn.
+
+    `left` turns can still be taken now. `next_in` and `all_back_in` are seconds from now: until another turn
+    can be taken (0: now), and until all turns can be.
+    """
 
     is_taken: bool
     left: int
@@ -63,19 +76,23 @@ class Turn:
 
 
 class RateLimiter:
-    """The generic cell rate algorithm with a burst, for one who is limited.
+    """A rate limit with bursts: the generic cell rate algorithm, for one caller that is limited.
 
-    Sample of its string: `1790000000123456`, when the turns taken so far are paid for (unix us).
+    Instances with the same key share the limit. Sample of its string: `1790000000123456`, when the turns
+    taken so far are paid for (unix us).
+
+    Example::
+
+        turn = RateLimiter(redis, key, Policy("reads", turns=600, seconds=60)).take()
     """
 
     def __init__(self, redis: Redis, key: str, policy: Policy) -> None:
-        """Quotas of the same key share it."""
         self._key = key
         self._policy = policy
         self._take = scripts.load(redis, __file__, "take_turn")
 
     def take(self) -> Turn:
-        """Take a turn, if there is one."""
+        """Take a turn if one is left; `is_taken` tells whether it was."""
         interval = round(self._policy.seconds * 1_000_000 / self._policy.turns)
         taken, left, next_in, back_in = cast(
             "list[int]", self._take(keys=[self._key], args=[interval, self._policy.turns])

@@ -1,4 +1,4 @@
-"""Loads Lua files: `lua/<name>.lua` beside the module that uses them."""
+"""Load Lua scripts from `lua/<name>.lua` beside the module that uses them."""
 
 from functools import cache
 from pathlib import Path
@@ -14,5 +14,8 @@ def _text(folder: Path, name: str) -> str:
 
 @cache
 def load(redis: Redis, module_file: str, name: str) -> Script:
-    """The script `name`, ready to be called with `keys` and `args`; it loads itself when Redis forgot it."""
+    """Return the script `name`, to be called with `keys` and `args`. It loads itself again if Redis lost it.
+
+    `module_file` is the caller's `__file__`.
+    """
     return redis.register_script(_text(Path(module_file).parent, name))

@@ -1,41 +1,46 @@
-"""Who holds something in Redis: `host:pid:start-place`. Operators see who it is, and its neighbours see when it has died."""
+"""The name under which a process holds something in Redis: `host:pid:start-place`.
+
+It tells operators which process it is, and lets other processes of the same machine see that it has died.
+"""
 
 import os
 import socket
-import time
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-_started_at = int(time.time())
+import psutil
 
 
 def name() -> str:
-    """Of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started_at}-{_place()}"
+    """Return the name of this process, such as `worker-1:4242:1790000000-3fa9c1d2`."""
+    return _name(os.getpid())
+
+
+@cache
+def _name(pid: int) -> str:
+    # Cached by pid, because a forked child inherits the cache.
+    return f"{socket.gethostname()}:{pid}:{int(psutil.Process(pid).create_time())}-{_place()}"
 
 
 def is_dead(holder: str) -> bool:
-    """Whether it was a process of this place, and runs no more. Who runs elsewhere is not known to be dead."""
+    """Return whether `holder` was a process of this place and runs no more; False when it ran elsewhere.
+
+    A process that reuses the pid counts as alive: start times follow the clock, so they prove no difference.
+    """
     before, _, start = holder.rpartition(":")
     pid, place = before.rpartition(":")[2], start.partition("-")[2]
     if not (place and place == _place() and pid.isdecimal()):
         return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        # Another user's.
-        return False
-    return False
+    return not psutil.pid_exists(int(pid))
 
 
 @cache
 def _place() -> str:
-    """Where process ids mean the same: one boot of one machine, one namespace. Hosts may share a name, this they do not.
+    """Return a digest of what makes pids comparable: one boot of one machine, and one pid namespace.
 
-    Empty where there is no /proc: then nobody is known to be dead.
+    Host names do not: several machines may share one. Empty where there is no /proc: then no holder counts as
+    dead.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()

@@ -1,4 +1,4 @@
-"""Celery's connection to its broker, prompt: after an outage work goes on within a second, not within half a minute."""
+"""Celery's broker connection, patched to reconnect within a second after an outage, not within 30 s."""
 
 from typing import Any
 
@@ -10,7 +10,10 @@ LATER_SECONDS = 1
 
 
 class PromptConnection(Connection):
-    """Tries again each second. Kombu's own waits grow to 30 s where Celery gives none, and no setting changes that."""
+    """Try to reconnect every second.
+
+    Where Celery passes no delays, kombu uses its own, which grow to 30 s. No setting changes that.
+    """
 
     def _ensure_connection(
         self,
@@ -27,10 +30,10 @@ class PromptConnection(Connection):
         )
 
     def maybe_close_channel(self, channel: Any) -> None:
-        """Close it, if there is anything left to close.
+        """Close the channel, unless its transport is gone already.
 
-        A lost connection whose channel holds a message is closed twice, the second time without its transport: kombu
-        then looks up an attribute of None, and the whole worker would end with it.
+        Kombu closes a lost connection twice if its channel holds a message. The second time the transport is
+        gone, kombu reads an attribute of None, and the AttributeError would end the whole worker.
         """
         try:
             super().maybe_close_channel(channel)
@@ -40,6 +43,6 @@ class PromptConnection(Connection):
 
 
 class PromptAMQP(AMQP):
-    """Makes such connections."""
+    """Celery's AMQP, with `PromptConnection`."""
 
     Connection = PromptConnection

@@ -1,4 +1,4 @@
-"""Celery's pool of processes, without a lock that the death of a process leaves locked for ever."""
+"""Celery's process pool, patched so that a killed child leaves no lock that blocks its parent for ever."""
 
 import threading
 from typing import Any
@@ -10,28 +10,28 @@ from celery.concurrency.asynpool import AsynPool
 
 
 class ForkWithOwnLocks(ForkContext):
-    """Shares values with child processes, but not the locks of these values.
+    """Share values with child processes, but not the locks of these values.
 
-    The one value that a pool shares is a counter of a child's results: the parent adds to it, the child waits for it before it
-    ends. Billiard has them take turns. A child that is killed at its turn, by its time limit for instance, would keep the
-    lock, and its parent would wait for it for ever: the worker runs, and does nothing. See ADR 1.
+    A pool shares one value: the counter of a child's results. The parent adds to it, and the child waits for
+    it before it ends. Billiard guards it with a shared lock. A child that is killed while it holds the lock,
+    by its time limit for instance, keeps it: its parent waits for ever, so the worker runs and does nothing.
+    See ADR 1.
     """
 
     def Value(self, typecode_or_type: Any, *initial: Any, **_: Any) -> Any:  # noqa: N802 (billiard's name)
-        """An aligned number is read and written whole, with or without a lock."""
+        # A lock of each process's own is enough: an aligned number is read and written whole.
         return super().Value(typecode_or_type, *initial, lock=threading.RLock())
 
 
 class Pool(AsynPool):
-    """Its children are forked, unless Celery is told otherwise: then it is Celery's own."""
+    """Celery's pool, with `ForkWithOwnLocks` if children are forked, which is the default."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """As Celery makes it."""
         context = ForkWithOwnLocks() if get_start_method() == "fork" else None
         super().__init__(*args, context=context, **options)
 
 
 class TaskPool(prefork.TaskPool):
-    """What `worker_pool` names."""
+    """The class that the setting `worker_pool` names."""
 
     Pool = Pool

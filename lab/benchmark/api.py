@@ -1,4 +1,4 @@
-"""How long the API takes: requests to a real web process, as an administrator and as a small agent ask them."""
+"""How long the API takes: requests to a real web process, by an administrator and a user of a small agent."""
 
 import json
 import time
@@ -16,14 +16,14 @@ from polling.triggers.choosing import MAX_CARDS
 PREFIX = "/api/v1"
 MANUAL = "polling-manual-trigger"
 SECONDS = 30
-# What somebody may ask in a run: the limits are not what is measured.
+# Rate limits are lifted: they are not what is measured.
 UNLIMITED = {
     "ACCOUNTS_READS_PER_MINUTE": "1000000",
     "ACCOUNTS_WRITES_PER_MINUTE": "1000000",
     "POLLING_MANUAL_CALLS_ADMINISTRATOR": "1000000",
     "POLLING_MANUAL_CALLS_AGENT": "1000000",
 }
-OF_STAFF = (
+STAFF_PATHS = (
     "polling-stats",
     "polling-stats/queues",
     "polling-stats/tasks",
@@ -34,7 +34,7 @@ OF_STAFF = (
     "gateways",
     "operations",
 )
-# What 95 of 100 requests may take, in a million cards.
+# Upper bounds of the 95th percentile, in a fleet of a million cards.
 MUST_MS = {
     "polling-stats": 50,
     "polling-configs": 50,
@@ -42,12 +42,15 @@ MUST_MS = {
     f"{MANUAL}/batch": 100,
     f"{MANUAL}/by-condition": 100,
 }
-OF_EVERYBODY = ("carriers", "agents", "check-failures", f"{MANUAL}/history")
+COMMON_PATHS = ("carriers", "agents", "check-failures", f"{MANUAL}/history")
 
 
 @dataclass(frozen=True)
-class Took:
-    """Milliseconds of the requests of one kind."""
+class RequestTimes:
+    """How long the requests of one kind by one user took.
+
+    `must` is the upper bound of their 95th percentile in ms.
+    """
 
     who: str
     request: str
@@ -56,43 +59,43 @@ class Took:
 
     @property
     def verdict(self) -> str:
-        """Whether they took no longer than they must."""
+        """`met` or `MISSED`; empty without a bound."""
         if self.must is None:
             return ""
         return "met" if self.p95 < self.must else "MISSED"
 
     @property
     def p50(self) -> float:
-        """The median."""
         return percentile(self.milliseconds, 0.5)
 
     @property
     def p95(self) -> float:
-        """Of a hundred, five took longer."""
         return percentile(self.milliseconds, 0.95)
 
 
 class Caller:
-    """Somebody with a token. Requests share a connection."""
+    """A user with a token, made from a line of `lab.benchmark.api_users`. Its requests share a connection."""
 
-    def __init__(self, site: str, told: dict[str, Any]) -> None:
-        """`told` is a line of `lab.benchmark.callers`."""
-        self.who: str = told["who"]
-        self.is_staff: bool = told["is_staff"]
-        self.cards: list[int] = told["cards"]
+    def __init__(self, site: str, line: dict[str, Any]) -> None:
+        self.who: str = line["who"]
+        self.is_staff: bool = line["is_staff"]
+        self.cards: list[int] = line["cards"]
         self._address = f"{site}{PREFIX}/"
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.headers["Authorization"] = f"Bearer {told['token']}"
+        self._session.headers["Authorization"] = f"Bearer {line['token']}"
 
     @classmethod
-    def of(cls, stack: Stack, site: str) -> list[Self]:
-        """Who is there."""
-        lines = stack.run("-m", "lab.benchmark.callers", str(MAX_CARDS)).splitlines()
+    def create_all(cls, stack: Stack, site: str) -> list[Self]:
+        """Create the users in the stack's database and return a caller for each."""
+        lines = stack.run("-m", "lab.benchmark.api_users", str(MAX_CARDS)).splitlines()
         return [cls(site, json.loads(line)) for line in lines]
 
     def ask(self, path: str, body: Any = None) -> tuple[float, Any]:
-        """Milliseconds until the answer is here, and the answer. Raises requests.RequestException."""
+        """Return the milliseconds until the whole answer was here, and its JSON.
+
+        Raise requests.RequestException.
+        """
         begun = time.perf_counter()
         method = "GET" if body is None else "POST"
         answer = self._session.request(method, self._address + path, json=body, timeout=SECONDS)
@@ -101,30 +104,30 @@ class Caller:
         return took, answer.json()
 
 
-def measure(caller: Caller, *, rounds: int) -> Iterator[Took]:
-    """Every kind of request, so often each."""
-    for path in (*(OF_STAFF if caller.is_staff else ()), *OF_EVERYBODY):
+def measure(caller: Caller, *, rounds: int) -> Iterator[RequestTimes]:
+    """Send each kind of request `rounds` times and yield the times of each kind."""
+    for path in (*(STAFF_PATHS if caller.is_staff else ()), *COMMON_PATHS):
         took = [caller.ask(path)[0] for _ in range(rounds)]
-        yield Took(caller.who, f"GET {path}", took, MUST_MS.get(path.partition("/")[0]))
-    ways: dict[str, dict[str, Any]] = {
+        yield RequestTimes(caller.who, f"GET {path}", took, MUST_MS.get(path.partition("/")[0]))
+    selections: dict[str, dict[str, Any]] = {
         "batch": {"card_ids": caller.cards},
         "by-condition": {"status": Card.Status.ACTIVATED.value},
     }
     states = []
-    for way, wanted in ways.items():
+    for name, selection in selections.items():
         triggers = []
         for _ in range(rounds):
-            milliseconds, trigger = caller.ask(f"{MANUAL}/{way}", {"task_type": "carddata", **wanted})
+            milliseconds, trigger = caller.ask(f"{MANUAL}/{name}", {"task_type": "carddata", **selection})
             triggers.append(milliseconds)
             states.append(caller.ask(f"{MANUAL}/status?trigger_id={trigger['trigger_id']}")[0])
-            # By condition those are passed over that wait already: the next one has to find them free.
+            # A trigger by condition skips cards that already wait, so these must be free for the next round.
             caller.ask(f"{MANUAL}/cancel", {"trigger_id": trigger["trigger_id"]})
-        yield Took(
+        yield RequestTimes(
             caller.who,
-            f"POST {MANUAL}/{way}, {trigger['accepted']:,} cards",
+            f"POST {MANUAL}/{name}, {trigger['accepted']:,} cards",
             triggers,
-            MUST_MS[f"{MANUAL}/{way}"],
+            MUST_MS[f"{MANUAL}/{name}"],
         )
-    yield Took(
+    yield RequestTimes(
         caller.who, f"GET {MANUAL}/status, {len(caller.cards):,} cards", states, MUST_MS[f"{MANUAL}/status"]
     )

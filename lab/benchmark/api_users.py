@@ -1,4 +1,4 @@
-"""`python -m lab.benchmark.callers CARDS`: makes who asks the API, and prints each as a line of JSON."""
+"""`python -m lab.benchmark.api_users CARDS`: create the users of the API benchmark, print them as JSON."""
 
 import json
 import sys
@@ -7,7 +7,10 @@ import django
 
 
 def main(cards: int) -> None:
-    """An administrator, and the user of the smallest agent who has so many cards; with the cards that each asks for."""
+    """Create an administrator, and a user of the smallest agent that has `cards` activated cards or more.
+
+    A line holds `who`, `is_staff`, `token` and `cards`: the ids of up to `cards` cards to ask for.
+    """
     django.setup()
     from django.contrib.auth.models import Group
     from django.db.models import Count
@@ -20,17 +23,17 @@ def main(cards: int) -> None:
     administrator = User.objects.create_superuser("benchmark-administrator")
     sizes = Card.objects.filter(status=Card.Status.ACTIVATED).values("agent").annotate(cards=Count("id"))
     small = sizes.filter(cards__gte=cards).order_by("cards", "agent").first() or sizes.order_by("-cards")[0]
-    user = User.objects.create_user("benchmark-agent", agent=Agent.objects.get(pk=small["agent"]))
-    user.groups.add(Group.objects.get(name=Role.AGENT.value))
-    for who, caller in (("administrator", administrator), ("small agent", user)):
-        visible = Card.objects.visible_to(caller).filter(status=Card.Status.ACTIVATED).order_by("-id")
-        told = {
+    agent_user = User.objects.create_user("benchmark-agent", agent=Agent.objects.get(pk=small["agent"]))
+    agent_user.groups.add(Group.objects.get(name=Role.AGENT.value))
+    for who, user in (("administrator", administrator), ("small agent", agent_user)):
+        visible = Card.objects.visible_to(user).filter(status=Card.Status.ACTIVATED).order_by("-id")
+        line = {
             "who": who,
-            "is_staff": caller.role in Role.of_staff(),
-            "token": tokens.issue(caller, name="benchmark", scope=ApiToken.Scope.WRITE)[1],
+            "is_staff": user.role in Role.of_staff(),
+            "token": tokens.issue(user, name="benchmark", scope=ApiToken.Scope.WRITE)[1],
             "cards": list(visible.values_list("id", flat=True)[:cards]),
         }
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a cache of cards in Redis would save: reading a batch from PostgreSQL against reading it from a hash."""
+"""What a cache of cards in Redis would save: reading a batch from PostgreSQL or from a Redis hash."""
 
 import random
 import statistics
@@ -11,7 +11,7 @@ import orjson
 from redis import Redis
 
 from cards.models import Card, CheckType
-from polling.engine.hydrate import load
+from polling.engine.hydrate import hydrate
 from polling.policy.config_snapshot import ConfigSnapshot
 from polling.schedule.schedule import Claim
 
@@ -20,7 +20,7 @@ KEY = "benchmark:cards"
 
 @dataclass(frozen=True)
 class BatchRead:
-    """Median milliseconds of one batch, ready to be asked about."""
+    """Median milliseconds to hydrate a batch of `cards` cards, ready for their calls."""
 
     cards: int
     postgresql_ms: float
@@ -28,7 +28,7 @@ class BatchRead:
 
 
 def measure(redis: Redis, *, batch: int, rounds: int, seed: int) -> BatchRead:
-    """Read `rounds` random batches of present cards both ways, in turn; needs at least `batch` cards."""
+    """Read `rounds` random batches of present cards, each both ways; a smaller fleet is one batch."""
     chance = random.Random(seed)
     ids = list(Card.objects.present().values_list("id", flat=True)[:100_000])
     snapshot = ConfigSnapshot.read()
@@ -63,7 +63,7 @@ def _fill(redis: Redis, ids: Sequence[int]) -> None:
 
 
 def _from_postgresql(ids: Sequence[int], snapshot: ConfigSnapshot) -> None:
-    load(CheckType.DATA_USAGE, [Claim(card_id, 1) for card_id in ids], snapshot)
+    hydrate(CheckType.DATA_USAGE, [Claim(card_id, 1) for card_id in ids], snapshot)
 
 
 def _from_redis(redis: Redis, ids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""What PostgreSQL does for a query: its plan, really executed."""
+"""What PostgreSQL does for a query: its plan, as it was executed."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True)
 class Explained:
-    """`pages` of 8 KB were looked at, in `milliseconds`; `scans` are the ways into tables, the first ones first."""
+    """The cost of one query: `pages` of 8 KB read; `scans`, the indexes and whole tables, in plan order."""
 
     rows: int
     pages: int
@@ -25,11 +25,14 @@ class Explained:
 
 
 def explain(query: QuerySet[Any]) -> Explained:
-    """EXPLAIN (ANALYZE, BUFFERS) of a query; one that Django knows to be empty is never sent."""
-    told = query.explain(format="json", analyze=True, buffers=True)
-    if not told:
+    """Run EXPLAIN (ANALYZE, BUFFERS) on a query.
+
+    Django never sends one that it knows to be empty: that one costs 0.
+    """
+    text = query.explain(format="json", analyze=True, buffers=True)
+    if not text:
         return Explained(0, 0, 0.0, ())
-    [answer] = json.loads(told)
+    [answer] = json.loads(text)
     plan = answer["Plan"]
     return Explained(
         rows=round(plan["Actual Rows"]),
@@ -44,7 +47,7 @@ def _scans(plan: dict[str, Any]) -> Iterator[str]:
     if plan["Node Type"] == "Seq Scan" and plan["Actual Loops"]:
         yield f"all of {plan['Relation Name']}"
     elif name and plan["Actual Loops"]:
-        # A partition of a day stands for all of them.
+        # The partitions of all days are shown as one.
         yield re.sub(r"_[0-9]{8}_", "_*_", str(name))
     for inner in plan.get("Plans", ()):
         yield from _scans(inner)

@@ -1,4 +1,4 @@
-"""How much is measured, and for how long."""
+"""How much a run measures, and for how long."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,10 @@ BACKLOG: Final = 100_000
 
 @dataclass(frozen=True)
 class Extent:
-    """`..._seconds` are lengths of measurements, without what it takes to get there. 0 leaves one out."""
+    """The size of a run.
+
+    `..._seconds` are the lengths of measurements, without their preparation; 0 leaves one out.
+    """
 
     cards: int
     speed_seconds: float

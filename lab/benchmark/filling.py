@@ -1,4 +1,7 @@
-"""Rows for tables that only life fills: stories, orders, triggers, exemptions. For measuring; to be rolled back."""
+"""Rows for the tables that stay empty in a demo fleet: events, orders, exemptions, triggers.
+
+To be rolled back.
+"""
 
 from django.db import connection
 
@@ -34,6 +37,9 @@ ANALYZE cards_cardevent, cards_serviceorder, cards_exemption, polling_manualtrig
 
 
 def fill(user: User) -> None:
-    """Give every second card an event, every twentieth an order, and so on. Needs a transaction."""
+    """Give every second card an event, every twentieth an order, and so on.
+
+    The caller rolls its transaction back.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_FILL.replace("{user}", str(int(user.pk))))

@@ -1,4 +1,4 @@
-"""What a run finds, and what it is to find: the table of targets."""
+"""The table of targets, and what a run found for each of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,10 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Target:
-    """One line of the table. `must` and `aim` are bounds from below, or from above when less `is_better_when_less`."""
+    """One line of the table: the figure `must` be met, and should reach the `aim`.
+
+    Both are lower bounds, or upper bounds if `is_better_when_less`.
+    """
 
     key: str
     title: str
@@ -17,7 +20,7 @@ class Target:
     is_better_when_less: bool = False
 
     def meets(self, figure: float, bound: float) -> bool:
-        """Whether `figure` is on the right side of `bound`."""
+        """Return whether `figure` is on the right side of `bound`."""
         return figure <= bound if self.is_better_when_less else figure >= bound
 
 
@@ -47,22 +50,26 @@ TARGETS: Final = (
 
 @dataclass
 class Findings:
-    """Filled in by the measures, one after the other."""
+    """What the measures of one run have found so far; they fill it in one after the other.
+
+    `baseline_shortage` is the reason why there is no `baseline_checks_per_second`.
+    """
 
     figures: dict[str, float] = field(default_factory=dict)
     not_measured: dict[str, str] = field(default_factory=dict)
     cpu_seconds_per_1000: Mapping[str, float] | None = None
     lateness: Mapping[str, float] | None = None
     baseline_checks_per_second: float | None = None
+    baseline_shortage: str = ""
     details: dict[str, Any] = field(default_factory=dict)
 
-    def found(self, key: str, figure: float | None, *, otherwise: str) -> None:
-        """Note a figure, or why there is none."""
+    def record(self, key: str, figure: float | None, *, otherwise: str = "") -> None:
+        """Store a figure, or, if it is None, `otherwise` as the reason why it was not measured."""
         if figure is None:
-            self.not_measured[key] = otherwise
+            self.leave_out(key, otherwise)
         else:
             self.figures[key] = figure
 
-    def leave_out(self, key: str, why: str) -> None:
-        """There is no honest figure."""
-        self.not_measured[key] = why
+    def leave_out(self, key: str, reason: str) -> None:
+        """Store why there is no honest figure."""
+        self.not_measured[key] = reason

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""The machine and the versions that a run measured."""
 
 import os
 import platform
@@ -6,24 +6,26 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from lab.stack.stack import Stack
 
 LIBRARIES = ("django", "celery", "redis", "psycopg", "aiohttp")
 
 
 def machine() -> dict[str, object]:
-    """Cores that we may use, model of the CPU, memory in MB (10^6 bytes), and Python."""
+    """Return usable cores, CPU model, memory in MB (10^6 bytes), load of the last minute, and Python."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "cpu": _field(Path("/proc/cpuinfo").read_text().splitlines(), "model name") or platform.machine(),
-        "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6,
+        "memory_mb": psutil.virtual_memory().total // 10**6,
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
     }
 
 
 def versions(stack: Stack) -> dict[str, str]:
-    """Of the libraries that do the work, and of the servers."""
+    """Return the versions of the libraries that do the work, and of the stack's servers."""
     server = stack.redis.info("server")
     return {
         **{name: version(name) for name in LIBRARIES},
@@ -33,7 +35,7 @@ def versions(stack: Stack) -> dict[str, str]:
 
 
 def _field(lines: Iterable[str], name: str) -> str:
-    """The first `name : value` of a file in /proc; empty: there is none."""
+    """Return the value of the first `name : value` line of a file in /proc; empty if there is none."""
     for line in lines:
         key, separator, value = line.partition(":")
         if separator and key.strip() == name:

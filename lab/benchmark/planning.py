@@ -1,4 +1,4 @@
-"""How long it takes to plan a fleet, all check types, in an empty Redis database; and card by card, for comparison."""
+"""How long it takes to plan a fleet for all check types in an empty Redis, in bulk and card by card."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from polling.policy import card_reader
 from polling.schedule import keys
 from polling.schedule.schedule import PlanMode
 
-# Enough to be steady; the whole fleet would take too long.
+# Enough cards for a steady figure; the whole fleet would take too long.
 ONE_BY_ONE = 3000
 SHORT_INTERVAL = 60
 OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]
@@ -25,7 +25,7 @@ OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]
 
 @dataclass(frozen=True)
 class Planning:
-    """Seconds and bytes of one run. A "check" is a card in the queue of one check type."""
+    """Seconds and bytes of one run. A check is a card in the queue of one check type."""
 
     cards: int
     checks: int
@@ -38,19 +38,21 @@ class Planning:
 
     @property
     def ratio(self) -> float:
-        """How many times longer the same takes card by card."""
+        """How many times as long planning takes card by card."""
         return self.check_one_by_one_seconds / (self.seed_seconds / max(1, self.checks))
 
     @property
     def bytes_per_million(self) -> float:
-        """Of a queue with a million cards."""
+        """The size of a queue with a million cards."""
         return self.schedule_bytes / max(1, self.checks) * 1e6
 
 
 def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
-    """Plan the whole fleet; then move the data usage check of every card to another interval; writes no row.
+    """Plan the whole fleet, then move the data-usage check of every card to another interval.
 
-    `redis` is empty before, and holds a schedule afterwards.
+    No row is written.
+
+    `redis` must be empty; it holds a schedule afterwards. `tell` gets the number of cards planned so far.
     """
     chance = Random(seed)
     planner = scan.planner(redis)
@@ -69,12 +71,12 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
         moved += step.cards
     move_seconds = time.monotonic() - begun
     empty(redis)
-    one = _seconds_one_by_one(planner, chance)
-    return Planning(cards, checks, seed_seconds, first, taken, moved, move_seconds, one)
+    one_by_one_seconds = _seconds_one_by_one(planner, chance)
+    return Planning(cards, checks, seed_seconds, first, taken, moved, move_seconds, one_by_one_seconds)
 
 
 def empty(redis: Redis) -> None:
-    """Remove what `measure` has written."""
+    """Remove the queues that `measure` wrote."""
     redis.unlink(*OWN_KEYS)
 
 
@@ -90,7 +92,7 @@ def _faster(config: PollingConfig) -> PollingConfig:
 
 
 def _seconds_one_by_one(planner: Planner, chance: Random) -> float:
-    """Seconds a check: one card at a time, from PostgreSQL to Redis."""
+    """Return the seconds a check takes when cards are planned one at a time, from PostgreSQL to Redis."""
     ids = list(Card.objects.present().values_list("id", flat=True)[: 10 * ONE_BY_ONE])
     chosen = chance.sample(ids, min(ONE_BY_ONE, len(ids)))
     single = replace(planner, ramp=timedelta(), decided={})

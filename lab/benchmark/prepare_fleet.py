@@ -1,4 +1,4 @@
-"""`python -m lab.benchmark.preparing CARDS SEED`: tables and a fleet, in one process to save time."""
+"""`python -m lab.benchmark.prepare_fleet CARDS SEED`: create tables and fleet in one process."""
 
 import sys
 
@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 
 def main(cards: int, seed: int) -> None:
-    """The database is empty."""
+    """Migrate an empty database and generate the demo fleet in it."""
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
     call_command("generate_cards", count=cards, seed=seed)

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from lab.benchmark.findings import TARGETS, Findings, Target
 
-BESIDE = (
+# What a report holds besides the figures of the targets.
+CONTEXT = (
     "cpu_seconds_per_1000",
     "lateness",
     "machine",
@@ -22,22 +23,25 @@ BESIDE = (
 
 
 def report(findings: Findings, **about: Any) -> dict[str, Any]:
-    """The keys of the table of targets, null where `not_measured` says why, and what is in `BESIDE`."""
+    """Return the figure of each target by its key, and the entries of `CONTEXT`.
+
+    A figure is None where `not_measured` says why. `about` holds machine, versions, seed and durations.
+    """
     figures = {
         target.key: _rounded(findings.figures.get(target.key), max(3, target.digits)) for target in TARGETS
     }
-    beside = {
+    context = {
         "cpu_seconds_per_1000": findings.cpu_seconds_per_1000,
         "lateness": findings.lateness,
         **about,
         "not_measured": findings.not_measured,
         "details": findings.details,
     }
-    return {**figures, **{key: _rounded(beside[key], 3) for key in BESIDE}}
+    return {**figures, **{key: _rounded(context[key], 3) for key in CONTEXT}}
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """The same to be read."""
+    """Return a report as a table for the terminal, followed by its context."""
     lines = Table(title="Simwatch, measured", title_justify="left")
     for name in ("measure", "must", "aim", "measured", ""):
         lines.add_column(name, justify="left" if name in ("measure", "") else "right")
@@ -48,15 +52,15 @@ def table(found: Mapping[str, Any]) -> RenderableType:
             _number(target.must, target),
             _number(target.aim, target),
             "-" if figure is None else _number(figure, target),
-            _verdict(target, figure) if figure is not None else found["not_measured"].get(target.key, ""),
+            _verdict(target, figure) if figure is not None else _missing(found, target),
         )
-    return Group(lines, *(Text(line) for line in _beside(found)))
+    return Group(lines, *(Text(line) for line in _context_lines(found)))
 
 
-def _beside(found: Mapping[str, Any]) -> Iterator[str]:
-    for name in BESIDE:
+def _context_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    for name in CONTEXT:
         if name != "not_measured":
-            yield f"{name}: {_told(found[name])}"
+            yield f"{name}: {_formatted(found[name])}"
 
 
 def _verdict(target: Target, figure: float) -> str:
@@ -65,15 +69,19 @@ def _verdict(target: Target, figure: float) -> str:
     return "met" if target.meets(figure, target.must) else "MISSED"
 
 
+def _missing(found: Mapping[str, Any], target: Target) -> str:
+    return f"not measured: {found['not_measured'].get(target.key, 'no reason given')}"
+
+
 def _number(figure: float, target: Target) -> str:
     digits = target.digits if figure % 1 else 0
     return f"{figure:,.{digits}f}"
 
 
-def _told(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(
-            f"{name} ({_told(part)})" if isinstance(part, Mapping) else f"{name} {_told(part)}"
+            f"{name} ({_formatted(part)})" if isinstance(part, Mapping) else f"{name} {_formatted(part)}"
             for name, part in value.items()
         )
     return "-" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""`python -m lab.benchmark.asking TRIGGERS SECONDS SEED`: one card after the other is triggered, every so many seconds."""
+"""`python -m lab.benchmark.triggering COUNT SECONDS SEED`: trigger a card every SECONDS."""
 
 import os
 import sys
@@ -7,29 +7,30 @@ from random import Random
 
 import django
 
+# Cards are picked from this many at the end of the queue.
+POOL = 20_000
 
-def main(triggers: int, seconds: float, seed: int) -> None:
-    """Of cards that have been checked lately: nothing but the trigger has them checked again."""
-    os.environ["POLLING_MANUAL_CALLS_ADMINISTRATOR"] = str(triggers)
+
+def main(count: int, seconds: float, seed: int) -> None:
+    """Trigger `count` of the cards that fall due last, so that nothing but the trigger has them checked."""
+    os.environ["POLLING_MANUAL_CALLS_ADMINISTRATOR"] = str(count)
     django.setup()
-    from datetime import timedelta
-
     from django.utils import timezone
 
     from accounts.models import User
-    from cards.models import CheckState, CheckType
+    from cards.models import CheckType
+    from common.redis.client import for_worker
     from polling.models import ManualTrigger
-    from polling.triggers.choosing import Wanted
+    from polling.schedule import keys
+    from polling.triggers.choosing import CardSelection
     from polling.triggers.triggering import trigger
 
     user = User.objects.create_superuser("benchmark")
-    lately = CheckState.objects.filter(
-        type=CheckType.DATA_USAGE, checked_at__gt=timezone.now() - timedelta(minutes=20)
-    )
-    cards = list(lately.order_by("card_id").values_list("card_id", flat=True)[:20_000])
-    for card_id in Random(seed).sample(cards, min(triggers, len(cards))):
-        wanted = Wanted(ManualTrigger.Kind.SINGLE, card_ids=[card_id])
-        trigger(user, CheckType.DATA_USAGE, wanted, now=timezone.now())
+    last = for_worker().zrange(keys.queue(CheckType.DATA_USAGE.value), 0, POOL - 1, desc=True)
+    cards = [int(str(card)) for card in last]
+    for card_id in Random(seed).sample(cards, min(count, len(cards))):
+        selection = CardSelection(ManualTrigger.Kind.SINGLE, card_ids=[card_id])
+        trigger(user, CheckType.DATA_USAGE, selection, now=timezone.now())
         time.sleep(seconds)
 
 

@@ -1,1 +1,1 @@
-"""A fleet for demonstrations, benchmarks and tests, on the gateway simulator."""
+"""A demo fleet on the gateway simulator, for demonstrations, benchmarks and tests."""

@@ -1,4 +1,4 @@
-"""The demo's agents: a tree three levels deep."""
+"""The demo fleet's agents: a tree three levels deep."""
 
 from accounts import agent_tree
 from accounts.models import Agent
@@ -7,10 +7,10 @@ CARDS_PER_LEAF = 1000
 MAX_CHILDREN = 10
 
 
-def plant(cards: int) -> list[int]:
-    """Make roots, their agents and their sub-agents for so many cards; returns the ids of the sub-agents.
+def create_tree(cards: int) -> list[int]:
+    """Create three levels of agents for a fleet of `cards` cards; return the ids of the lowest level.
 
-    With a million cards each agent has ten below it: 10, 100 and 1,000 of them.
+    For a million cards each agent has ten below it: 10, 100 and 1,000 agents.
     """
     children = min(MAX_CHILDREN, max(2, round((cards / CARDS_PER_LEAF) ** (1 / 3))))
     agent_tree.lock()

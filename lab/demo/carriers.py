@@ -1,4 +1,4 @@
-"""The demo's carriers, with gateways on the simulator."""
+"""The demo fleet's carriers, with gateways on the simulator."""
 
 import orjson
 
@@ -7,30 +7,33 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 
 
 def ensure_carriers(*, simulator_url: str, secret: str) -> list[tuple[SimulatedCarrier, Carrier]]:
-    """The simulator's carriers with a default gateway each, made or pointed at `simulator_url`."""
-    return [(played, _ensure_carrier(played, simulator_url, secret)) for played in CARRIERS]
+    """Return the simulator's carriers, each with its row. Missing carriers and default gateways are created.
+
+    All gateways are pointed at `simulator_url` and get `secret` as credentials.
+    """
+    return [(simulated, _ensure_carrier(simulated, simulator_url, secret)) for simulated in CARRIERS]
 
 
-def _ensure_carrier(played: SimulatedCarrier, simulator_url: str, secret: str) -> Carrier:
+def _ensure_carrier(simulated: SimulatedCarrier, simulator_url: str, secret: str) -> Carrier:
     carrier, _ = Carrier.objects.get_or_create(
-        code=played.code,
+        code=simulated.code,
         defaults={
-            "name": played.name,
-            "time_zone": played.time_zone,
-            "billing_day": played.billing_day,
-            "counter": Counter.LIFETIME if played.is_lifetime else Counter.PER_CYCLE,
+            "name": simulated.name,
+            "time_zone": simulated.time_zone,
+            "billing_day": simulated.billing_day,
+            "counter": Counter.LIFETIME if simulated.is_lifetime else Counter.PER_CYCLE,
         },
     )
     Gateway.objects.update_or_create(
-        name=f"{played.name} (simulator)",
+        name=f"{simulated.name} (simulator)",
         defaults={
-            "base_url": f"{simulator_url}/c/{played.code}",
+            "base_url": f"{simulator_url}/c/{simulated.code}",
             "credentials": orjson.dumps({"app_id": "demo", "secret": secret}).decode(),
         },
         create_defaults={
             "carrier": carrier,
             "adapter": "json",
-            "base_url": f"{simulator_url}/c/{played.code}",
+            "base_url": f"{simulator_url}/c/{simulated.code}",
             "credentials": orjson.dumps({"app_id": "demo", "secret": secret}).decode(),
             "is_default": True,
         },

@@ -1,4 +1,4 @@
-"""Loads a whole fleet by COPY."""
+"""Loads a whole demo fleet by COPY."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from lab.demo.rows import BLOCK, COLUMNS, Rows
 from lab.simulator.fleet import SimulatedCarrier
 
 CHUNK = 20_000
-# Cards were last read this long ago: all checks are due.
+# All cards were last read this long ago: checks with a shorter interval are due.
 READ_BEFORE = timedelta(minutes=45)
 
 
@@ -26,22 +26,22 @@ def generate(
     carriers: Sequence[tuple[SimulatedCarrier, Carrier]],
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Make `count` cards with their agents, devices, plans, subscriptions and meters, all or none.
+    """Create `count` cards with agents, devices, plans, subscriptions and meters, in one transaction.
 
-    The same seed and time make the same fleet. `advance` hears of each chunk's size.
+    The same `seed` and `now` make the same fleet. `advance` gets the size of each loaded chunk.
     """
     with transaction.atomic():
         rows = Rows(
             seed=seed,
             read_at=now - READ_BEFORE,
             carriers=carriers,
-            leaves=agents.plant(count),
+            leaves=agents.create_tree(count),
             demo_plans=plans.ensure(),
             first_card=_reserve("cards_card", count),
             first_device=_reserve("cards_device", -(-count // BLOCK)),
         )
         chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-        # The next chunk is made while PostgreSQL takes this one.
+        # A thread makes the next chunk while PostgreSQL loads this one.
         with checked_at_the_end(list(COLUMNS)), ThreadPoolExecutor(1) as maker:
             made = maker.map(lambda numbers: _lines(rows, numbers), chunks)
             for numbers, lines in zip(chunks, made, strict=True):
@@ -50,7 +50,7 @@ def generate(
 
 
 def vacuum() -> None:
-    """Let PostgreSQL know what has been loaded; not inside a transaction."""
+    """Run VACUUM ANALYZE on the loaded tables. PostgreSQL forbids it inside a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {', '.join(['accounts_agent', *COLUMNS])}")
 
@@ -71,7 +71,7 @@ def _copy(lines: Mapping[str, list[str]]) -> None:
 
 
 def _reserve(table: str, count: int) -> int:
-    """The first of `count` ids in a row."""
+    """Reserve `count` consecutive ids of a table; return the first."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT setval(sequence, nextval(sequence) + %s) - %s FROM pg_get_serial_sequence(%s, 'id') AS sequence",

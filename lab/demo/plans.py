@@ -1,4 +1,4 @@
-"""The demo's plans, and which of them suits how much use."""
+"""The demo fleet's plans, and the choice of a plan by usage."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _MONTHLY: tuple[tuple[str, int, int | None], ...] = (
 
 
 def ensure() -> list[Plan]:
-    """The monthly plans, the smallest first, and one of 90 days at the end; made when they are missing."""
+    """Return the monthly plans, smallest first, followed by one of 90 days. Missing ones are created."""
     plans = [
         Plan.objects.get_or_create(
             code=name.lower(),
@@ -43,6 +43,6 @@ def ensure() -> list[Plan]:
 
 
 def fitting(plans: Sequence[Plan], monthly_mb: int) -> Plan:
-    """The smallest of the monthly plans that lasts for so many MB a month."""
+    """Return the smallest of the monthly `plans` that is enough for `monthly_mb`, or the largest."""
     quotas = [Decimal(plan.virtual_quota_mb or plan.quota_mb) for plan in plans]
     return plans[min(bisect_left(quotas, monthly_mb), len(plans) - 1)]

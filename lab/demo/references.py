@@ -1,6 +1,6 @@
-"""Foreign keys of tables that are loaded in bulk: checked all at once, not row by row.
+"""Foreign keys of tables that are loaded in bulk are checked once at the end, not row by row.
 
-PostgreSQL's own advice for bulk loads (its manual, "Populating a Database"): half the time of a load is theirs.
+PostgreSQL's manual advises it ("Populating a Database"): row by row it takes half the time of a load.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from psycopg import sql
 
 @contextmanager
 def checked_at_the_end(tables: Sequence[str]) -> Iterator[None]:
-    """Inside a transaction: the foreign keys of `tables` are taken off, then put back and checked.
+    """Drop the foreign keys of `tables` for the block, then restore and check them. Needs a transaction.
 
-    The tables are locked until the transaction ends; a row that points nowhere fails it.
+    The tables stay locked until the transaction ends. Raise IntegrityError if a row refers to a missing one.
     """
     with connection.cursor() as cursor:
-        # What is still to be checked of earlier rows would forbid the ALTERs.
+        # PostgreSQL refuses ALTER TABLE while deferred checks of earlier rows are pending.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(
             "SELECT relname, conname, pg_get_constraintdef(c.oid) FROM pg_constraint AS c "

@@ -1,6 +1,8 @@
-"""The demo's rows as lines for COPY, ten cards at a time. Pure: the same seed and moment make the same rows.
+"""The demo fleet's rows as lines for COPY, ten cards at a time.
 
-All amounts agree with what the simulator will say: each card was last read at `Moment.read_at`.
+Pure: the same seed and time make the same rows.
+
+All amounts are what the simulator answered at `read_at`, when each card was last read.
 """
 
 import random
@@ -18,11 +20,11 @@ from lab.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb, verified
 
 BLOCK = 10
 ICCID_DIGITS = 20
-# The numbers of a block that sit in its device: three carriers take turns, so these two have the same.
+# The cards of a block that are inside its device. Three carriers alternate, so these two have the same one.
 IN_DEVICE = (0, 3)
 NULL = "\\N"
 
-# Shares of the fleet.
+# Shares of the fleet (0 to 1).
 POLLED, DELETED, INDUSTRY = 0.99, 0.001, 0.1
 STOPPED, FAILING = 0.005, 0.005
 SUBSCRIBED, WITH_ADD_ON, BY_QUARTER = 0.95, 0.02, 0.05
@@ -33,7 +35,7 @@ STATUSES = (
     (Card.Status.IN_STOCK, 0.02),
     (Card.Status.DEACTIVATED, 0.02),
 )
-# Every tenth device has a card whose own subscription goes before the device's.
+# In every tenth device one card has a subscription of its own, which takes precedence over the device's.
 OWN_IN_DEVICE = 10 * BLOCK
 
 COLUMNS: Mapping[str, str] = {
@@ -48,8 +50,11 @@ COLUMNS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Scale:
-    """One carrier's calendar at one moment, worked out once for all its cards."""
+class CarrierCycle:
+    """One carrier's calendar at the moment of reading, computed once for all its cards.
+
+    `..._cycles` are fractions.
+    """
 
     carrier_id: int
     prefix: str
@@ -62,14 +67,18 @@ class Scale:
 
 @dataclass(frozen=True)
 class Meter:
-    """What a card uses: whole MB a cycle, and thousandths of MB since its period began."""
+    """A card's usage: whole MB a cycle, and thousandths of MB since its period began."""
 
     monthly_mb: int
     used: int
 
 
 class Rows:
-    """Makes blocks of rows. `device_ids` and `card_ids` are the first of as many as will be made."""
+    """Makes the rows of one fleet, block by block.
+
+    `leaves` are the ids of the agents that own cards, `first_card` and `first_device` the first of the
+    reserved ids. The last of `demo_plans` is the one of 90 days.
+    """
 
     def __init__(
         self,
@@ -82,19 +91,21 @@ class Rows:
         first_card: int,
         first_device: int,
     ) -> None:
-        """`demo_plans` end with the one of 90 days."""
         self._chance = random.Random(seed)
         self._read_at = read_at
         self._begun_at = read_at - timedelta(days=100)
         self._quarter_at = read_at - timedelta(days=45)
-        self._scales = [_scale(played, carrier.pk, read_at, self._quarter_at) for played, carrier in carriers]
+        self._cycles = [
+            _carrier_cycle(simulated, carrier.pk, read_at, self._quarter_at)
+            for simulated, carrier in carriers
+        ]
         self._leaves = leaves
         self._monthly, self._quarter = demo_plans[:-1], demo_plans[-1]
         self._first_card, self._first_device = first_card, first_device
 
     def block(self, numbers: range) -> Iterator[tuple[str, str]]:
-        """(table, line) of one block's cards; a table's rows come after those that they point at."""
-        # Few cards for many agents: small resellers are what scoping must be fast for.
+        """Yield (table, line) for the cards `numbers` of one block, referenced rows first."""
+        # Squared, so that many agents have few cards: queries must be fast for small resellers.
         agent_id = self._leaves[int(len(self._leaves) * self._chance.random() ** 2)]
         device_id = self._first_device + numbers.start // BLOCK
         has_device = len(numbers) > max(IN_DEVICE)
@@ -110,22 +121,22 @@ class Rows:
             is_inside = has_device and number % BLOCK in IN_DEVICE
             yield from self._card(number, agent_id, device_id if is_inside else None, shared)
         if shared:
-            yield self._subscription(NULL, device_id, self._scales[numbers.start % len(self._scales)], shared)
+            yield self._subscription(NULL, device_id, self._cycles[numbers.start % len(self._cycles)], shared)
 
     def _card(
         self, number: int, agent_id: int, device_id: int | None, shared: list[Meter]
     ) -> Iterator[tuple[str, str]]:
-        scale, chance, card_id = (
-            self._scales[number % len(self._scales)],
+        cycle, chance, card_id = (
+            self._cycles[number % len(self._cycles)],
             self._chance,
             self._first_card + number,
         )
-        iccid = f"{scale.prefix}{number:0{ICCID_DIGITS - len(scale.prefix)}d}"
+        iccid = f"{cycle.prefix}{number:0{ICCID_DIGITS - len(cycle.prefix)}d}"
         status = _status(chance.random())
         is_polled = chance.random() < POLLED
         is_deleted = chance.random() < DELETED
         yield "cards_card", _line(
-            card_id, iccid, f"460{number:012d}", f"86{number:011d}", scale.carrier_id, agent_id,
+            card_id, iccid, f"460{number:012d}", f"86{number:011d}", cycle.carrier_id, agent_id,
             device_id or NULL, "industry" if chance.random() < INDUSTRY else "normal", status.value,
             _real_name(status, iccid, self._read_at), _network(status, chance.random()),
             "t" if is_polled else "f", self._read_at.isoformat() if is_deleted else NULL,
@@ -133,19 +144,19 @@ class Rows:
         if not is_polled or is_deleted or status is not Card.Status.ACTIVATED:
             return
         monthly = monthly_mb(iccid)
-        meter = Meter(monthly, int(monthly * scale.used_cycles * 1000))
+        meter = Meter(monthly, int(monthly * cycle.used_cycles * 1000))
         yield self._check_state(card_id)
         yield "cards_cardusage", _line(
-            card_id, scale.cycle_start, _mb(meter.used), _mb(monthly * 1000),
-            _mb(int(monthly * scale.counted_cycles * 1000)), self._read_at.isoformat(),
+            card_id, cycle.cycle_start, _mb(meter.used), _mb(monthly * 1000),
+            _mb(int(monthly * cycle.counted_cycles * 1000)), self._read_at.isoformat(),
         )  # fmt: skip
         if device_id and number % OWN_IN_DEVICE:
             shared.append(meter)
         elif chance.random() < SUBSCRIBED:
             has_add_on = chance.random() < WITH_ADD_ON
-            yield self._subscription(card_id, NULL, scale, [meter], is_ordinary=has_add_on)
+            yield self._subscription(card_id, NULL, cycle, [meter], is_ordinary=has_add_on)
             if has_add_on:
-                yield self._add_on(card_id, scale)
+                yield self._add_on(card_id, cycle)
 
     def _check_state(self, card_id: int) -> tuple[str, str]:
         read_at = self._read_at.isoformat()
@@ -160,7 +171,7 @@ class Rows:
         self,
         card_id: int | str,
         device_id: int | str,
-        scale: Scale,
+        cycle: CarrierCycle,
         meters: Sequence[Meter],
         *,
         is_ordinary: bool = False,
@@ -171,46 +182,48 @@ class Rows:
             plans.fitting(self._monthly, monthly),
             "normal",
             self._begun_at,
-            scale.cycle_start,
+            cycle.cycle_start,
         )
         quota = _mb(int(plan.quota_mb * 1000))
         virtual = NULL if plan.virtual_quota_mb is None else _mb(int(plan.virtual_quota_mb * 1000))
         if chance < OVER + NEAR and used and not is_ordinary:
-            # Agreed with the customer: these are over their quota, or near it, now.
+            # Individual quotas, chosen so that these subscriptions are over or near them now.
             state, share = ("over", 0.9) if chance < OVER else ("near", 1.03)
             quota, virtual = _mb(int(used * share)), NULL
         elif chance > 1 - BY_QUARTER:
-            plan, starts_at, period = self._quarter, self._quarter_at, scale.quarter_start
+            plan, starts_at, period = self._quarter, self._quarter_at, cycle.quarter_start
             quota, virtual, used = (
                 _mb(int(plan.quota_mb * 1000)),
                 NULL,
-                int(monthly * scale.quarter_cycles * 1000),
+                int(monthly * cycle.quarter_cycles * 1000),
             )
         return "cards_subscription", _line(
-            card_id, device_id, plan.pk, scale.carrier_id, "main", plan.cycle, quota, virtual, starts_at.isoformat(),
+            card_id, device_id, plan.pk, cycle.carrier_id, "main", plan.cycle, quota, virtual, starts_at.isoformat(),
             NULL, period, _mb(used), 1, state, self._read_at.isoformat(),
         )  # fmt: skip
 
-    def _add_on(self, card_id: int, scale: Scale) -> tuple[str, str]:
-        # It lasts longer than the period, so the plan is used up first.
+    def _add_on(self, card_id: int, cycle: CarrierCycle) -> tuple[str, str]:
+        # The add-on ends after the plan's period, so the plan is used up first.
         ends_at = (self._read_at + timedelta(days=200)).isoformat()
         plan = self._monthly[1]
         return "cards_subscription", _line(
-            card_id, NULL, plan.pk, scale.carrier_id, "add_on", plan.cycle, _mb(int(plan.quota_mb * 1000)), NULL,
-            self._begun_at.isoformat(), ends_at, scale.cycle_start, "0", 1, "normal", NULL,
+            card_id, NULL, plan.pk, cycle.carrier_id, "add_on", plan.cycle, _mb(int(plan.quota_mb * 1000)), NULL,
+            self._begun_at.isoformat(), ends_at, cycle.cycle_start, "0", 1, "normal", NULL,
         )  # fmt: skip
 
 
-def _scale(played: SimulatedCarrier, carrier_id: int, read_at: datetime, quarter_at: datetime) -> Scale:
-    cycle = cycle_of(played, read_at)
+def _carrier_cycle(
+    simulated: SimulatedCarrier, carrier_id: int, read_at: datetime, quarter_at: datetime
+) -> CarrierCycle:
+    cycle = cycle_of(simulated, read_at)
     counted = cycle.counted(read_at)
-    quarter = period_of(read_at, cycle=PlanCycle.DAYS_90, starts_at=quarter_at, calendar=played.calendar)
-    begin = played.calendar.start_of(quarter)
-    first, present = played.calendar.cycle_of(begin), played.calendar.cycle_of(read_at)
-    start, end = played.calendar.bounds_of(first)
-    return Scale(
+    quarter = period_of(read_at, cycle=PlanCycle.DAYS_90, starts_at=quarter_at, calendar=simulated.calendar)
+    begin = simulated.calendar.start_of(quarter)
+    first, present = simulated.calendar.cycle_of(begin), simulated.calendar.cycle_of(read_at)
+    start, end = simulated.calendar.bounds_of(first)
+    return CarrierCycle(
         carrier_id=carrier_id,
-        prefix=played.prefix,
+        prefix=simulated.prefix,
         counted_cycles=counted,
         used_cycles=counted - cycle.earlier,
         cycle_start=present.isoformat(),

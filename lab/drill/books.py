@@ -1,6 +1,6 @@
-"""Whether what was metered adds up: the counter, the meter, the history and the plan have grown by the same.
+"""Whether the books balance: a card's counter, meter, history and plan must have grown by the same amount.
 
-A reading that was counted twice, or not at all, is seen here even when it left no line of its own.
+This finds a reading that was counted twice or not at all, even if it left no row of its own.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from lab.stack.stack import Stack
 
-# One statement sees what was recorded together, or nothing of it. What overflows an add-on counts on the
-# main subscription, so all that a card has of its own are one sum.
+# One statement, so that it sees all rows of a transaction or none. Usage beyond an add-on counts on the main
+# subscription, so all subscriptions of a card are summed.
 BOOKS = """
     SELECT meter.card_id, meter.cycle_start, meter.raw_mb, meter.used_mb, coalesce(history.added_mb, 0),
            plan.period_start, plan.used_mb
@@ -29,9 +29,10 @@ BOOKS = """
 
 @dataclass(frozen=True)
 class Book:
-    """Of one card, in MB: its counter, as the carrier said it, its usage of the cycle, and what its history has added.
+    """One card's books, all in MB.
 
-    `plan_used_mb` is what its own subscriptions have counted since `period_start`; None without any.
+    `raw_mb` is the carrier's counter, `used_mb` the usage of the cycle, `added_mb` the sum of the history,
+    and `plan_used_mb` what the card's own subscriptions have counted since `period_start`; None without any.
     """
 
     cycle_start: date
@@ -43,19 +44,19 @@ class Book:
 
 
 def books(stack: Stack) -> dict[int, Book]:
-    """Card -> what stands there now."""
+    """Return the books of every metered card by its id, as they are now."""
     return {card: Book(*columns) for card, *columns in stack.rows(BOOKS)}
 
 
 def has_used(before: Book, after: Book) -> bool:
-    """Whether the counter has grown."""
+    """Return whether the counter has grown."""
     return after.raw_mb > before.raw_mb
 
 
 def miscounted(before: Mapping[int, Book], after: Mapping[int, Book]) -> set[int]:
-    """Cards whose counter has grown by something else than their meter, their history or their plan.
+    """Return the cards whose counter grew by another amount than their meter, history or plan. Pure.
 
-    Pure. Cards that were read for the first time, or crossed a boundary of their cycle, are not judged.
+    Cards that were read for the first time, or that crossed a boundary of their cycle, are not judged.
     """
     return {
         card

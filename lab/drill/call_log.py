@@ -1,6 +1,6 @@
-"""What a gateway's own log tells: how long each card was left alone, and whether one was asked about twice at once.
+"""Figures from the gateways' own log: gaps between a card's answers, and calls that overlapped. Pure.
 
-Pure. A call is a line of `/_sim/calls`; its moments are ISO 8601.
+A call is a line of `/_sim/calls`; its times are ISO 8601.
 """
 
 from collections import Counter
@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 Call = Mapping[str, Any]
-# Of the faults, this one lets the answer through.
+# The only fault that still lets the right answer through.
 SLOW = "latency"
-# That a caller has hung up is noticed a moment later, when its next call may have come in already.
+# The simulator notices a moment late that a caller has hung up; the next call may have come in by then.
 NOTICED_AFTER: Final = timedelta(milliseconds=100)
 
 
 def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
-    """The longest time between two answers about any of `cards`, in seconds; none at all is the whole time."""
+    """Return the longest time without an answer about any one card, from `begin` to `end`, in seconds."""
     last = dict.fromkeys(cards, begin)
     longest = 0.0
     for call in sorted(calls, key=lambda call: call["end"]):
@@ -29,45 +29,45 @@ def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetim
 
 
 def asked_twice_at_once(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
-    """Calls that began while another one about one of their cards was under way, behind that other one: a pair for each card."""
+    """Return pairs (earlier, later) of overlapping calls of one path, a pair for each card that both name."""
     last: dict[tuple[str, str], Call] = {}
     twice = []
     for call in sorted(calls, key=lambda call: call["start"]):
         for card in call["cards"]:
-            what = (call["path"], card)
-            other = last.get(what)
+            key = (call["path"], card)
+            other = last.get(key)
             if other and _begin(call) < _end(other):
                 twice.append((other, call))
             if other is None or _end(call) >= _end(other):
-                last[what] = call
+                last[key] = call
     return twice
 
 
 def answers(calls: Iterable[Call], cards: Collection[str]) -> int:
-    """How many answers there were about any of `cards`."""
+    """Return the number of answers about `cards`; a call with several cards is several answers."""
     return sum(card in cards for call in calls if _is_answered(call) for card in call["cards"])
 
 
-def most_at_once(calls: Iterable[Call]) -> int:
-    """The most calls that all gateways together had at once."""
-    return _most(calls, of=lambda _: "all")
+def max_at_once(calls: Iterable[Call]) -> int:
+    """Return the largest number of calls that all gateways together had at once."""
+    return _max_overlap(calls, by=lambda _: "all")
 
 
-def most_at_one_gateway(calls: Iterable[Call]) -> int:
-    """The most calls that any one gateway had at once."""
-    return _most(calls, of=gateway_of)
+def max_at_one_gateway(calls: Iterable[Call]) -> int:
+    """Return the largest number of calls that one gateway had at once."""
+    return _max_overlap(calls, by=gateway_of)
 
 
-def _most(calls: Iterable[Call], *, of: Callable[[Call], str]) -> int:
-    now, most = Counter[str](), 0
-    # Who ends at the moment in which another begins makes room for it.
+def _max_overlap(calls: Iterable[Call], *, by: Callable[[Call], str]) -> int:
+    in_flight, highest = Counter[str](), 0
+    # Sorted, -1 comes before 1: a call that ends when another begins makes room for it.
     moments = sorted(
-        moment for call in calls for moment in ((_begin(call), 1, of(call)), (_end(call), -1, of(call)))
+        moment for call in calls for moment in ((_begin(call), 1, by(call)), (_end(call), -1, by(call)))
     )
-    for _, step, whose in moments:
-        now[whose] += step
-        most = max(most, now[whose])
-    return most
+    for _, step, group in moments:
+        in_flight[group] += step
+        highest = max(highest, in_flight[group])
+    return highest
 
 
 def _begin(call: Call) -> datetime:
@@ -80,10 +80,10 @@ def _end(call: Call) -> datetime:
 
 
 def gateway_of(call: Call) -> str:
-    """The carrier whose gateway it went to."""
+    """Return the code of the carrier whose gateway got the call."""
     return str(call["path"]).split("/")[2]
 
 
 def _is_answered(call: Call) -> bool:
-    # A caller that was killed did not stay for it.
+    # A caller that was killed did not wait for its answer.
     return call["is_answered"] and call["fault"] in (None, SLOW)

@@ -1,4 +1,4 @@
-"""What a drill is judged by. Each line has a bound that was known before."""
+"""What a drill found: a line for each promise, with a bound that was set before the drill."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """`is_well`: what was `found` is within its `bound`."""
+    """One promise, its bound and what was found, as text. `is_well`: it was kept."""
 
     promise: str
     bound: str
@@ -17,7 +17,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """Of one drill: what was done to the engine, and what came of it."""
+    """The findings of one drill: how often each blow struck, a line for each promise, and further figures."""
 
     blows: Counter[str] = field(default_factory=Counter)
     lines: list[Finding] = field(default_factory=list)
@@ -25,18 +25,22 @@ class Findings:
 
     @property
     def are_well(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether there are promises and all of them were kept."""
         return bool(self.lines) and all(line.is_well for line in self.lines)
 
     def at_most(self, promise: str, bound: float, found: float, unit: str = "") -> None:
-        """A promise that is kept up to and with `bound`."""
-        self.lines.append(Finding(promise, f"<= {_told(bound, unit)}", _told(found, unit), found <= bound))
+        """Add a promise that is kept if `found` is at most `bound`."""
+        self.lines.append(
+            Finding(promise, f"<= {_formatted(bound, unit)}", _formatted(found, unit), found <= bound)
+        )
 
     def at_least(self, promise: str, bound: float, found: float, unit: str = "") -> None:
-        """A promise that is kept from `bound` on."""
-        self.lines.append(Finding(promise, f">= {_told(bound, unit)}", _told(found, unit), found >= bound))
+        """Add a promise that is kept if `found` is at least `bound`."""
+        self.lines.append(
+            Finding(promise, f">= {_formatted(bound, unit)}", _formatted(found, unit), found >= bound)
+        )
 
 
-def _told(figure: float, unit: str) -> str:
+def _formatted(figure: float, unit: str) -> str:
     number = f"{figure:,.0f}" if figure == int(figure) else f"{figure:,.2f}"
     return f"{number} {unit}".strip()

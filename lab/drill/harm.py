@@ -1,4 +1,4 @@
-"""What is done to a running engine: its processes are killed, its servers restarted, a gateway falls sick."""
+"""The blows of a drill: killed processes, restarted and frozen servers, a gateway that fails."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from lab.benchmark.proc import children_of
+from lab.benchmark.process_stats import children_of
 from lab.simulator.fleet import CARRIERS
 from lab.stack.stack import Stack
 
@@ -17,9 +17,16 @@ SICK: Final = CARRIERS[0].code
 
 @dataclass(frozen=True)
 class Blow:
-    """One act against a stack; `strike` says whether it struck: who is dead already cannot be killed.
+    """One act against a stack.
 
-    `heal` undoes it, if it does not heal by itself: what was killed is started again. `freezes`: a server stands still until then.
+    `strike` returns False if there was nothing to hit: a dead process cannot be killed.
+
+    `heal` undoes it; killed processes are restarted by the supervisor. `freezes`: a server is stopped until
+    `heal`. Example::
+
+        blow = kill("worker-checks")
+        has_struck = blow.strike(stack, Random(1))
+        blow.heal(stack)
     """
 
     what: str
@@ -29,14 +36,15 @@ class Blow:
 
 
 def kill(service: str) -> Blow:
-    """Kill -9 of a service with all that it has started."""
+    """Return a kill -9 of a service and all its children."""
     return Blow(f"kill -9 of {service}", lambda stack, _: _signal_group(stack, service, signal.SIGKILL))
 
 
 def kill_child(service: str) -> Blow:
-    """Kill -9 of one of a worker's processes: its worker goes on, and starts another."""
+    """Return a kill -9 of one of a worker's child processes; the worker starts another."""
 
     def strike(stack: Stack, chance: Random) -> bool:
+        # The service may not be running.
         with suppress(ProcessLookupError, FileNotFoundError):
             if children := sorted(children_of(stack.pid(service))):
                 os.kill(chance.choice(children), signal.SIGKILL)
@@ -47,19 +55,19 @@ def kill_child(service: str) -> Blow:
 
 
 def end(service: str) -> Blow:
-    """SIGTERM, as a deployment sends it."""
+    """Return a SIGTERM to a service, as a deployment sends it."""
     return Blow(f"SIGTERM to {service}", lambda stack, _: _signal_group(stack, service, signal.SIGTERM))
 
 
 def freeze(service: str) -> Blow:
-    """It takes connections and does nothing, with all that it has started, until it is woken."""
+    """Return a freeze of a server and its children: until healed it accepts connections and does nothing."""
 
     def signal_all(stack: Stack, number: signal.Signals) -> bool:
-        # It may not be started again yet.
+        # The server may not be restarted yet.
         with suppress(ProcessLookupError, FileNotFoundError):
             server = stack.pid(service)
             os.kill(server, number)
-            # PostgreSQL's children lead groups of their own.
+            # PostgreSQL's children lead process groups of their own, so a signal to its group misses them.
             for pid in children_of(server):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
@@ -73,7 +81,7 @@ def freeze(service: str) -> Blow:
 
 
 def sicken(kind: str, *, milliseconds: int = 0) -> Blow:
-    """Every call to one gateway meets a fault, until it is healed."""
+    """Return a fault of the simulator that hits every call to one carrier's gateway until it heals."""
     fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
 
     def strike(stack: Stack, _: Random) -> bool:
@@ -92,7 +100,7 @@ KILLS: Final[Sequence[Blow]] = (
     kill("worker-background"),
     kill("beat"),
 )
-# PostgreSQL's SIGTERM waits until every client has gone; services stop it by SIGINT.
+# SIGINT is the fast shutdown that service managers use; on SIGTERM PostgreSQL waits for all clients.
 _STOP_POSTGRESQL = Blow(
     "fast shutdown of postgresql", lambda stack, _: _signal_group(stack, "postgresql", signal.SIGINT)
 )
@@ -113,7 +121,7 @@ SICKNESSES: Final[Sequence[Blow]] = (
 
 
 def _signal_group(stack: Stack, service: str, number: signal.Signals) -> bool:
-    # It may have ended by itself, or not be started again yet.
+    # The service may have ended, or may not be restarted yet.
     with suppress(ProcessLookupError, FileNotFoundError):
         os.killpg(stack.pid(service), number)
         return True

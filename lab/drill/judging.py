@@ -1,4 +1,4 @@
-"""The judge: the gateways' log, the tables, and whether what Redis holds agrees with them."""
+"""Judges a drill by the gateways' log and the tables, and checks that Redis agrees with them."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -14,13 +14,16 @@ from lab.drill.findings import Findings
 from lab.drill.plan import GATEWAY_LIMIT, LIMIT, Plan
 from lab.drill.registry import Drill
 
-# The blows cost some time; what they keep from being done is done later.
+# Blows delay checks, which are caught up later: this share of the promised rate must be kept.
 KEPT_SHARE = 0.9
 
 
 @dataclass
 class Course:
-    """How a drill went: from `begun` to `ended` there was harm; `calls` is the gateways' log, `before` what was metered."""
+    """The course of a drill: blows fell from `begun` to `ended`.
+
+    `before` holds each card's books at the start, `calls` the gateways' log, `interval` is in seconds.
+    """
 
     drill: Drill
     plan: Plan
@@ -32,7 +35,7 @@ class Course:
 
 
 def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
-    """Hold what is left against what was promised."""
+    """Return how what is left after a drill compares with what was promised."""
     findings = Findings(blows)
     _judge_schedule(run, findings)
     _judge_freshness(run, course, findings)
@@ -51,45 +54,43 @@ def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
 
 def _judge_schedule(run: Run, findings: Findings) -> None:
     stack = run.stack
-    findings.at_most(
-        "cards that are not where they belong: scheduled, or not wanted", 0, tables.astray(stack)
-    )
-    findings.at_most("cards parked, though none did any harm", 0, tables.parked(stack))
-    findings.at_most("slots of the dead", 0, tables.orphaned_slots(stack))
+    findings.at_most("cards missing from the schedule, or in it without cause", 0, tables.misplaced(stack))
+    findings.at_most("cards parked without cause", 0, tables.parked(stack))
+    findings.at_most("slots held by dead processes", 0, tables.orphaned_slots(stack))
 
 
 def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
-    """Of all cards, but those of a gateway that was made sick."""
+    """Judge how fresh all cards are, except those of a gateway that was made to fail."""
     now, gap = run.now(), course.plan.longest_gap(course.interval)
-    judged = tables.wanting(run.stack, without=course.drill.sick)
-    longest = call_log.longest_gap(course.calls, set(judged.values()), begin=course.begun, end=now)
+    cards = tables.wanting(run.stack, without=course.drill.sick)
+    longest = call_log.longest_gap(course.calls, set(cards.values()), begin=course.begun, end=now)
     findings.at_most("longest time without an answer about a card, by the log", gap, longest, "s")
     oldest = tables.oldest_answer_seconds(run.stack, now, begun=course.begun, without=course.drill.sick)
     findings.at_most("age of the oldest last answer, by the rows", gap, oldest, "s")
-    pace, promised = _pace(course, set(judged.values())), len(judged) / course.interval
-    findings.about |= {"answers_per_second": round(pace, 1), "promised_per_second": round(promised, 1)}
-    # Before lost claims have run out, a shorter one tells how much the blows have delayed, not what they cost.
+    rate, promised = _answer_rate(course, set(cards.values())), len(cards) / course.interval
+    findings.about |= {"answers_per_second": round(rate, 1), "promised_per_second": round(promised, 1)}
+    # In a shorter drill lost claims do not run out: the rate would show delays, not losses.
     if course.plan.seconds > gap:
-        findings.at_least("cards answered for a second", KEPT_SHARE * promised, pace)
+        findings.at_least("cards answered a second", KEPT_SHARE * promised, rate)
 
 
-def _pace(course: Course, cards: Collection[str]) -> float:
-    """Answers about these cards for each second of harm."""
-    harmed = [call for call in course.calls if datetime.fromisoformat(call["end"]) <= course.ended]
-    return call_log.answers(harmed, cards) / (course.ended - course.begun).total_seconds()
+def _answer_rate(course: Course, cards: Collection[str]) -> float:
+    """Return the answers a second about these cards while blows fell."""
+    calls = [call for call in course.calls if datetime.fromisoformat(call["end"]) <= course.ended]
+    return call_log.answers(calls, cards) / (course.ended - course.begun).total_seconds()
 
 
 def _judge_calls(course: Course, findings: Findings) -> None:
     others = [call for call in course.calls if call_log.gateway_of(call) != course.drill.sick]
-    findings.at_most("calls at once", LIMIT, call_log.most_at_once(others))
+    findings.at_most("calls at once", LIMIT, call_log.max_at_once(others))
     if course.drill.sick:
-        # The call that finds out whether a gateway answers again takes a slot there, and none of its type.
-        most = call_log.most_at_once(course.calls)
-        findings.at_most("calls at once, with those that probe the sick gateway", LIMIT + 1, most)
-    most = call_log.most_at_one_gateway(course.calls)
-    findings.at_most("calls at once at one gateway", GATEWAY_LIMIT, most)
+        # A breaker trial takes a slot of its gateway, but none of its check type.
+        highest = call_log.max_at_once(course.calls)
+        findings.at_most("calls at once, with breaker trials", LIMIT + 1, highest)
+    highest = call_log.max_at_one_gateway(course.calls)
+    findings.at_most("calls at once at one gateway", GATEWAY_LIMIT, highest)
     twice = call_log.asked_twice_at_once(course.calls)
-    findings.at_most("calls about a card beside another one", 0, len(twice))
+    findings.at_most("overlapping calls about one card", 0, len(twice))
     if twice:
         findings.about["beside_each_other"] = [dict(call) for call in twice[0]]
 
@@ -99,10 +100,10 @@ def _judge_values(run: Run, course: Course, findings: Findings) -> None:
     findings.at_least(
         "stored values compared with the carrier's", min(tables.SAMPLE, course.plan.cards / 4), compared
     )
-    findings.at_most("of these, values that are not the carrier's", 0, wrong)
+    findings.at_most("stored values that differ from the carrier's", 0, wrong)
     now = books(run.stack)
     used = sum(has_used(book, now[card]) for card, book in course.before.items())
-    findings.at_least("cards that have used something", course.plan.cards / 4, used)
+    findings.at_least("cards with usage", course.plan.cards / 4, used)
     wrong_sums = miscounted(course.before, now)
     findings.at_most(
         "cards whose meter, history or plan grew otherwise than their counter", 0, len(wrong_sums)

@@ -1,4 +1,4 @@
-"""The drills that there are."""
+"""The kinds of drills, by name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from lab.drill.harm import KILLS, OUTAGES, SICK, SICKNESSES, Blow
 
 @dataclass(frozen=True)
 class Drill:
-    """What is done to the engine, and a blow every so many seconds. `sick`: a carrier whose gateway it is done to."""
+    """A kind of drill: its blows fall every `every` seconds.
+
+    `sick` is the carrier whose gateway is made to fail, if any.
+    """
 
     about: str
     blows: Sequence[Blow]
@@ -17,7 +20,7 @@ class Drill:
     sick: str = ""
 
     def frozen_seconds(self, every: float) -> float:
-        """The longest time for which a server stands still, when there is a blow `every` so many seconds."""
+        """Return the longest time that a server is frozen if blows fall every `every` seconds."""
         return every if any(blow.freezes for blow in self.blows) else 0.0
 
 

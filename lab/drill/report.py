@@ -12,7 +12,7 @@ from lab.drill.findings import Findings
 
 
 def report(findings: Findings, **about: Any) -> dict[str, Any]:
-    """`passed`, and what it is made of."""
+    """Return `passed`, the findings, how often each blow struck, and all further figures."""
     return {
         "passed": findings.are_well,
         "findings": [asdict(line) for line in findings.lines],
@@ -23,7 +23,7 @@ def report(findings: Findings, **about: Any) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """The same to be read."""
+    """Return a report as a table for the terminal, followed by its further figures."""
     lines = Table(
         title=f"Drill {found['drill']}: {'passed' if found['passed'] else 'FAILED'}", title_justify="left"
     )
@@ -32,6 +32,6 @@ def table(found: Mapping[str, Any]) -> RenderableType:
     for line in found["findings"]:
         lines.add_row(line["promise"], line["bound"], line["found"], "kept" if line["is_well"] else "BROKEN")
     blows = ", ".join(f"{what} {times} times" for what, times in found["blows"].items())
-    beside = {name: value for name, value in found.items() if name not in ("passed", "findings", "blows")}
-    told = (f"{name}: {value}" for name, value in beside.items())
-    return Group(lines, Text(f"blows: {blows}"), *(Text(line) for line in told))
+    others = {name: value for name, value in found.items() if name not in ("passed", "findings", "blows")}
+    context = (f"{name}: {value}" for name, value in others.items())
+    return Group(lines, Text(f"blows: {blows}"), *(Text(line) for line in context))

@@ -1,4 +1,4 @@
-"""One drill: an engine at work is harmed, and what is left of it is held against what was promised."""
+"""Runs one drill: blows fall on a working engine, then what is left is compared with what was promised."""
 
 import time
 from collections import Counter
@@ -8,6 +8,7 @@ from random import Random
 import psycopg
 from redis.exceptions import RedisError
 
+from cards.models import CheckType
 from lab.benchmark.extent import FULL
 from lab.benchmark.run import Run
 from lab.drill import tables
@@ -18,7 +19,6 @@ from lab.drill.judging import Course, judge
 from lab.drill.plan import BATCH_SIZE, GATEWAY_LIMIT, LATENCY_MS, LIMIT, REST_SECONDS, TYPE, Plan
 from lab.drill.registry import Drill
 from lab.stack.stack import private_stack
-from polling.models import TaskType
 from polling.policy.defaults import LIMITS
 from polling.schedule.backoff import NEIGHBOURS, phase
 
@@ -26,7 +26,10 @@ Say = Callable[[str], object]
 
 
 def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
-    """Make a fleet, let it be watched, strike at it again and again, and judge."""
+    """Create a fleet, start the engine, strike at it for the length of the plan, and judge.
+
+    `say` gets the progress.
+    """
     with private_stack() as stack:
         run = Run(stack, FULL, plan.seed)
         say(f"Making {plan.cards:,} cards")
@@ -36,7 +39,7 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
         stack.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
         before = books(stack)
         run.engine_on()
-        run.allow(TYPE, TaskType.PACKAGE, slots={**LIMITS, TYPE: LIMIT})
+        run.allow(TYPE, CheckType.PACKAGE, slots={**LIMITS, TYPE: LIMIT})
         say(f"Each card is promised a reading every {interval} s")
         begun = run.now()
         course = Course(chosen, plan, interval, before, begun=begun, ended=begun)
@@ -44,7 +47,7 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
         course.ended = run.now()
         rest = _rest_seconds(course)
         say(
-            f"Waiting for {rest:.0f} s, until what the dead held is free and a forgotten card would be missed"
+            f"Waiting {rest:.0f} s, until slots of dead processes are free and a forgotten card would be noticed"
         )
         run.wait(rest)
         course.calls += run.new_calls()
@@ -53,15 +56,15 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
 
 
 def _rest_seconds(course: Course) -> float:
-    """Until no slot of the dead is left, and until a card that was forgotten in the beginning would be missed."""
+    """Return the seconds until dead processes hold no slot and a card forgotten at the start is noticed."""
     spent = (course.ended - course.begun).total_seconds()
     return max(REST_SECONDS, course.plan.longest_gap(course.interval) + REST_SECONDS - spent)
 
 
 def _promise(run: Run, interval: int) -> None:
-    """Usage is read every `interval` seconds; nothing else is asked of the gateways, so that the log is about it.
+    """Have usage read every `interval` seconds and nothing else, so that the gateways' log holds only that.
 
-    The fleet has been read for long: its cards fall due evenly over the interval, neighbours together.
+    Cards fall due evenly over the interval, neighbours together, as in a fleet that has been read for long.
     """
     ((last,),) = run.stack.rows("SELECT max(id) FROM cards_card")
     blocks = range(last // NEIGHBOURS + 1)
@@ -71,7 +74,7 @@ def _promise(run: Run, interval: int) -> None:
         f"FROM (VALUES {ages}) AS neighbours (block, age) "
         f"WHERE card_id / {NEIGHBOURS} = block AND type = '{TYPE.value}' RETURNING cards_checkstate.id"
     )
-    # The first walk makes the configs.
+    # The first plan creates the configs, the second one follows what is set in them.
     run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {interval} "
@@ -85,7 +88,7 @@ def _promise(run: Run, interval: int) -> None:
 
 
 def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
-    """Each blow comes once before any comes again; returns how often each has struck."""
+    """Strike until the time is up, each blow once before any is repeated; return how often each struck."""
     chance, blows, struck = Random(course.plan.seed), course.drill.blows, Counter[str]()
     order: list[Blow] = []
     ends_at = time.monotonic() + course.plan.seconds
@@ -97,7 +100,7 @@ def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
         try:
             run.wait(course.plan.every)
         finally:
-            # Also when the drill is interrupted: what is frozen would outlive the stack.
+            # Even if the drill is interrupted: a frozen process would outlive the stack.
             blow.heal(run.stack)
         course.calls += run.new_calls()
     run.stack.wait_until(lambda: _is_answering(run), seconds=60, what="PostgreSQL and Redis answer")

@@ -1,18 +1,19 @@
-"""What the tables and Redis tell after a drill, held against the carriers' own truth."""
+"""What tables and Redis hold after a drill, compared with each other and with the simulated carriers."""
 
 from datetime import datetime
 from random import Random
 
+import psutil
+
 from cards.models import CheckType
 from carriers import limits
-from lab.benchmark.proc import running
 from lab.drill.plan import TYPE
 from lab.stack.stack import Stack
 from polling.models import TaskType
 from polling.schedule import keys
 from polling.schedule.limits import slots_of
 
-# In the demo's fleet each card is asked about at its carrier's default gateway.
+# In the demo fleet every card belongs to its carrier's default gateway.
 WANTING = """
     SELECT card.id, card.iccid FROM cards_card AS card
     JOIN carriers_gateway AS gateway ON gateway.carrier_id = card.carrier_id AND gateway.is_default
@@ -31,12 +32,12 @@ SAMPLE = 500
 
 
 def wanting(stack: Stack, *, without: str = "") -> dict[int, str]:
-    """The cards that want their usage to be read, but those of one carrier: id -> ICCID."""
+    """Return id -> ICCID of the cards that want the data-usage check, `without` those of one carrier."""
     return dict(stack.rows(WANTING.format(without=without)))
 
 
-def astray(stack: Stack) -> int:
-    """Cards that want the check and are neither scheduled nor parked, and those that are without wanting it."""
+def misplaced(stack: Stack) -> int:
+    """Return the number of cards that want the check but are neither scheduled nor parked, or the reverse."""
     found = {
         int(str(card))
         for key in (keys.queue(TYPE), keys.parked(TYPE))
@@ -46,29 +47,32 @@ def astray(stack: Stack) -> int:
 
 
 def parked(stack: Stack) -> int:
-    """Cards of any check that were set aside."""
+    """Return the number of parked checks, of all types."""
     return int(stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL")[0][0])
 
 
 def orphaned_slots(stack: Stack) -> int:
-    """Slots whose holders do not run any more, of check types and of gateways."""
+    """Return the number of slots, of check types and gateways, whose holders no longer run."""
     gateways = [gateway_id for (gateway_id,) in stack.rows("SELECT id FROM carriers_gateway")]
     pools = [slots_of(stack.redis, task_type) for task_type in TaskType]
     pools += [limits.slots_of(stack.redis, gateway_id) for gateway_id in gateways]
     held = [found for pool in pools for found in pool.occupancy().holders.items()]
-    # Looked at afterwards: who has just been started is no dead one.
-    alive = {process.pid for process in running()}
+    # Read the processes after the slots: a holder that has just started is alive.
+    alive = set(psutil.pids())
     return sum(slots for holder, slots in held if int(holder.split(":")[1]) not in alive)
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """How many claims were made, and how many of them ran out, since Redis was emptied. The engine's own counters."""
+    """Return the engine's own counters since Redis was emptied: claims made, and claims that ran out."""
     made, lost = stack.redis.hmget(keys.counters(TYPE), "claimed", "lost")
     return int(made or 0), int(lost or 0)
 
 
 def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, int]:
-    """How many meters and readings of a sample were compared with what the carrier had then, and how many differ."""
+    """Return how many stored values were compared with the carrier's value of then, and how many differ.
+
+    A random sample of up to 500 meters and 500 readings, measured after `since`.
+    """
     compared = wrong = 0
     for query in (METERS, READINGS):
         rows = stack.rows(query.format(since=since.isoformat()))
@@ -79,7 +83,7 @@ def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, 
 
 
 def recorded_twice(stack: Stack, since: datetime) -> int:
-    """Readings that stand in the history more than once."""
+    """Return the number of readings that the history holds more than once."""
     query = f"""
         SELECT count(*) FROM (
             SELECT FROM cards_usagerecord WHERE measured_at > '{since.isoformat()}'
@@ -90,7 +94,7 @@ def recorded_twice(stack: Stack, since: datetime) -> int:
 
 
 def oldest_answer_seconds(stack: Stack, now: datetime, *, begun: datetime, without: str = "") -> float:
-    """The age of the last good answer of the card whose is oldest; one from before the drill counts from its begin."""
+    """Return the age of the oldest last good answer, in seconds; it counts from `begun` at the earliest."""
     query = f"""
         SELECT extract(epoch FROM '{now.isoformat()}'::timestamptz - min(greatest(checked_at, '{begun.isoformat()}')))
         FROM ({WANTING.format(without=without)}) AS card

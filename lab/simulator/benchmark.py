@@ -1,6 +1,6 @@
-"""How many small requests the simulator answers on one core, beside a bare server that answers a constant.
+"""How many small requests the simulator answers on one core, compared with a server that answers a constant.
 
-Each runs in a process of its own, and is judged by the CPU time it spent: a noisy machine changes little.
+Each runs in a process of its own and is measured by its CPU time, which a noisy machine changes little.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from typing import Any
 
+import psutil
 import uvloop
 
 from carriers.clients.signing import Signer
@@ -28,19 +28,22 @@ SIGNER = Signer("demo", b"the benchmark's own")
 
 @dataclass(frozen=True)
 class SimulatorSpeed:
-    """Requests per second of CPU of the simulator and of the bare server, one card a request."""
+    """Requests per CPU second of the simulator and of the bare server, one card a request."""
 
     simulator: float
     bare: float
 
     @property
     def ratio(self) -> float:
-        """The simulator's share of what a server that does nothing reaches."""
+        """The simulator's speed as a share of the bare server's."""
         return self.simulator / self.bare
 
 
 def measure(*, port: int, seconds: float) -> SimulatorSpeed:
-    """Measure both, one after the other, on `port` of 127.0.0.1."""
+    """Measure both for `seconds`, one after the other, on `port` of 127.0.0.1.
+
+    Raise RuntimeError if one fails.
+    """
     bare = _measure(_serve_bare, port, seconds)
     return SimulatorSpeed(_measure(_serve_simulator, port, seconds), bare)
 
@@ -79,7 +82,7 @@ async def _serve_bare(port: int) -> None:
 
 
 class _Client(asyncio.Protocol):
-    """Sends the next request when the answer to the one before has come."""
+    """Sends the next request when the previous one is answered."""
 
     def __init__(self, counter: list[int]) -> None:
         self._counter = counter
@@ -99,22 +102,21 @@ class _Client(asyncio.Protocol):
 async def _load(port: int, seconds: float, server_pid: int) -> float:
     counter = [0]
     loop = asyncio.get_running_loop()
-    made = [
+    connections = [
         await loop.create_connection(lambda: _Client(counter), "127.0.0.1", port) for _ in range(CONNECTIONS)
     ]
     await asyncio.sleep(seconds / 4)
     first, spent = counter[0], _cpu_seconds(server_pid)
     await asyncio.sleep(seconds)
     rate = (counter[0] - first) / (_cpu_seconds(server_pid) - spent)
-    for transport, _ in made:
+    for transport, _ in connections:
         transport.close()
     return rate
 
 
 def _cpu_seconds(pid: int) -> float:
-    # proc(5): after the command's name in brackets, utime and stime are fields 14 and 15.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _request() -> bytes:

@@ -1,4 +1,4 @@
-"""The simulator's call log: the judge of every fault test."""
+"""The simulator's call log: fault tests judge the engine by it."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,23 +7,28 @@ from itertools import islice
 
 import orjson
 
-# Older calls are forgotten: memory stays below some 150 MB.
+# Older calls are dropped, which keeps memory below about 150 MB.
 MAX_CALLS = 200_000
 MAX_BYTES = 50_000_000
 
 
 class CallLog:
-    """Start, end, path, cards, calls in flight at once, the fault that hit, and whether its caller stayed for the answer."""
+    """The latest calls with start, end, path, cards, fault, and whether the caller waited for the answer.
+
+    `in_flight` is the number of calls under way when one began, itself included. Example::
+
+        begun = log.begin()
+        log.end(begun, "/c/northwind/v1/usage", ["89860000000000000001"])
+    """
 
     def __init__(self) -> None:
-        """Empty."""
         self._calls: deque[tuple[datetime, datetime, str, str, int, str | None, bool]] = deque()
         self._bytes = 0
         self._in_flight = 0
         self._total = 0
 
     def begin(self) -> tuple[datetime, int]:
-        """A call has come in; what is returned goes to `end`."""
+        """Count a call that has come in. Return what `end` needs."""
         self._in_flight += 1
         return datetime.now(UTC), self._in_flight
 
@@ -36,7 +41,7 @@ class CallLog:
         fault: str | None = None,
         is_answered: bool = True,
     ) -> None:
-        """The call has been answered, or its caller has gone away."""
+        """Log a call that was answered, or whose caller has hung up (`is_answered=False`)."""
         self._in_flight -= 1
         self._total += 1
         cards = ",".join(iccids)
@@ -46,7 +51,7 @@ class CallLog:
             self._bytes -= len(self._calls.popleft()[3])
 
     def lines(self, *, since: int = 0) -> bytes:
-        """JSON lines of the calls from number `since` on, oldest first."""
+        """Return the calls from number `since` on as JSON lines, oldest first."""
         first = self._total - len(self._calls)
         return b"\n".join(
             orjson.dumps(

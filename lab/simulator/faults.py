@@ -1,4 +1,4 @@
-"""Faults that can be switched on while the simulator runs."""
+"""Faults that can be switched on and off while the simulator runs."""
 
 import random
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ DEFAULT_MILLISECONDS = {FaultKind.DRIP: 400, FaultKind.RETRY_AFTER: 1000}
 
 @dataclass(frozen=True)
 class Fault:
-    """`share` (0 to 1) of the calls below `path` are hit; `milliseconds` is for the kinds that take time."""
+    """A fault that hits a `share` (0 to 1) of the calls below `path`; some kinds last `milliseconds`."""
 
     path: str
     kind: FaultKind
@@ -37,7 +37,7 @@ class Fault:
 
     @classmethod
     def parse(cls, body: object) -> "Fault":
-        """Read the JSON of a request; raises ValueError with words for the caller."""
+        """Return the fault of a request's JSON. Raise ValueError with a text for the caller."""
         if not isinstance(body, Mapping):
             raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
         if unknown := sorted(body.keys() - {field.name for field in fields(cls)}):
@@ -55,23 +55,29 @@ class Fault:
 
 
 class Faults:
-    """The faults in force, one per path and kind; a share of 0 removes it."""
+    """The faults in force, one per path and kind. The same `seed` hits the same calls again.
+
+    Example::
+
+        faults = Faults(seed=0)
+        faults.put(Fault("/c/northwind", FaultKind.ERROR, share=0.1))
+        faults.draw("/c/northwind/v1/usage")
+    """
 
     def __init__(self, *, seed: int) -> None:
-        """`seed` makes the choice of the calls that are hit repeatable."""
         self._faults: dict[tuple[str, FaultKind], Fault] = {}
         self._random = random.Random(seed)
 
     def put(self, fault: Fault) -> None:
-        """Switch a fault on, change it, or off."""
+        """Switch a fault on or change it; a share of 0 switches it off."""
         key = (fault.path, fault.kind)
         if fault.share > 0:
             self._faults[key] = fault
         else:
             self._faults.pop(key, None)
 
-    def drawn(self, path: str) -> list[Fault]:
-        """The faults that hit this call, in the order in which they were first switched on."""
+    def draw(self, path: str) -> list[Fault]:
+        """Decide which faults hit a call; return them in the order in which they were first switched on."""
         return [
             fault
             for fault in self._faults.values()

@@ -1,6 +1,6 @@
-"""The carriers that the simulator plays, and the truth about their cards. Pure.
+"""The simulated carriers, and the true state of their cards. Pure.
 
-Monthly usage = hash(iccid) x share of the cycle elapsed, so the truth is known for any moment.
+Monthly usage = hash(iccid) x share of the cycle elapsed, so the true counter is known for any moment.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from carriers.cycles import BillingCalendar, cycles_between
 
 MAX_MONTHLY_MB = 2000
 STEP = Decimal("0.001")
-# Lifetime counters have run since this cycle.
+# Lifetime counters have run since January of this year.
 FIRST_YEAR = 2024
 _VERIFICATIONS_BEGIN = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _VERIFICATION_SECONDS = 5 * 365 * 86_400
@@ -22,7 +22,7 @@ _VERIFICATION_CURVE = 6
 
 @dataclass(frozen=True)
 class SimulatedCarrier:
-    """A carrier of the demonstration. `prefix` begins its ICCIDs: 20 characters, no other card is known."""
+    """A simulated carrier. It knows every ICCID that begins with `prefix`, and no other card."""
 
     code: str
     name: str
@@ -33,7 +33,6 @@ class SimulatedCarrier:
 
     @property
     def calendar(self) -> BillingCalendar:
-        """Its billing calendar."""
         return BillingCalendar(self.time_zone, self.billing_day)
 
 
@@ -49,25 +48,25 @@ def _hash(iccid: str, subject: str) -> int:
 
 
 def monthly_mb(iccid: str) -> int:
-    """What the card uses in a cycle: 1 to 2,000 MB."""
+    """Return what the card uses in a cycle: 1 to 2,000 MB."""
     return _hash(iccid, "usage") % MAX_MONTHLY_MB + 1
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A billing cycle of a carrier, from `begin` to before `end`; `earlier` cycles came before it."""
+    """A carrier's billing cycle from `begin` to just before `end`, after `earlier` counted cycles."""
 
     begin: datetime
     end: datetime
     earlier: int
 
     def counted(self, moment: datetime) -> float:
-        """How many cycles the carrier's counters have run at a `moment` inside this one."""
+        """Return for how many cycles the carrier's counters have run at a `moment` inside this one."""
         return self.earlier + (moment - self.begin) / (self.end - self.begin)
 
 
 def cycle_of(carrier: SimulatedCarrier, moment: datetime) -> Cycle:
-    """The cycle of `moment`. Counters that restart each cycle have no earlier ones."""
+    """Return the cycle of `moment`. Counters that restart each cycle have no earlier ones."""
     first_day = carrier.calendar.cycle_of(moment)
     begin, end = carrier.calendar.bounds_of(first_day)
     since = cycles_between(date(FIRST_YEAR, 1, carrier.billing_day), first_day)
@@ -75,11 +74,11 @@ def cycle_of(carrier: SimulatedCarrier, moment: datetime) -> Cycle:
 
 
 def counter_mb(iccid: str, cycles: float) -> Decimal:
-    """The card's counter after `cycles` cycles, to a thousandth, never rounded up."""
+    """Return the card's counter in MB after `cycles` cycles, rounded down to a thousandth."""
     return Decimal(monthly_mb(iccid) * cycles).quantize(STEP, ROUND_DOWN)
 
 
 def verified_at(iccid: str) -> datetime:
-    """When the holder of the card is verified: a second of the five years since `FIRST_YEAR`."""
+    """Return when the card's holder is verified: a second within the five years since `FIRST_YEAR`."""
     share = _hash(iccid, "verification") / 2**64
     return _VERIFICATIONS_BEGIN + timedelta(seconds=int(_VERIFICATION_SECONDS * share**_VERIFICATION_CURVE))

@@ -1,4 +1,4 @@
-"""The simulated gateways' answers: what each path of the contract says. No HTTP here."""
+"""The simulated gateways' answers to each path of the contract. No HTTP here."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,13 @@ class BadRequestError(ValueError):
 
 @dataclass
 class SimulatedGateway:
-    """All carriers, with what has been done to their cards. What they say is of the moment of `clock`."""
+    """All carriers, with the orders that were carried out on their cards. Answers follow `clock`.
+
+    Example::
+
+        gateway = SimulatedGateway()
+        gateway.answer("northwind", "/v1/usage", {"iccids": ["89860000000000000001"]})
+    """
 
     clock: Clock = field(default_factory=Clock)
     _stopped: set[str] = field(default_factory=set)
@@ -28,7 +34,10 @@ class SimulatedGateway:
     _cycles: dict[str, Cycle] = field(default_factory=dict)
 
     def answer(self, code: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer of carrier `code` to a call of `path`; raises BadRequestError or KeyError."""
+        """Return the answer of carrier `code` to a call of `path`.
+
+        Raise BadRequestError for a body outside the contract, KeyError for an unknown carrier or path.
+        """
         carrier = _CARRIERS[code]
         if path in ("/v1/stop", "/v1/start"):
             return {"code": 0, "data": self._switch(carrier, body, is_stop=path == "/v1/stop")}
@@ -40,8 +49,8 @@ class SimulatedGateway:
         return {"code": 0, "data": entry(carrier, _iccids(body))}
 
     def truth(self, iccid: str, *, at: datetime) -> dict[str, str] | None:
-        """All there is to know about a card at a moment; None when no carrier has it."""
-        carrier = next((one for one in CARRIERS if _problem(one, iccid) is None), None)
+        """Return the true state of a card at a moment; None if no carrier has it."""
+        carrier = next((carrier for carrier in CARRIERS if _problem(carrier, iccid) is None), None)
         if carrier is None:
             return None
         return {
@@ -92,7 +101,7 @@ class SimulatedGateway:
         return self._done[key]
 
     def _cycle(self, carrier: SimulatedCarrier, now: datetime) -> Cycle:
-        # Kept: finding a cycle costs more than all the rest of an answer.
+        # Cached: finding a cycle costs more than the rest of an answer.
         cycle = self._cycles.get(carrier.code)
         if cycle is None or not cycle.begin <= now < cycle.end:
             cycle = self._cycles[carrier.code] = cycle_of(carrier, now)
@@ -105,7 +114,7 @@ class SimulatedGateway:
 def _iccids(body: dict[str, Any]) -> Sequence[str]:
     iccids = body.get("iccids")
     if not isinstance(iccids, list) or not all(isinstance(iccid, str) for iccid in iccids):
-        raise BadRequestError("iccids must be a list of texts")
+        raise BadRequestError("iccids must be a list of strings")
     if not 1 <= len(iccids) <= MAX_BATCH:
         raise BadRequestError(f"iccids must hold 1 to {MAX_BATCH} entries")
     return iccids

@@ -1,4 +1,4 @@
-"""The simulator's HTTP/1.1: an asyncio protocol around httptools, several times faster than a web framework."""
+"""The simulator's HTTP/1.1: an asyncio protocol on httptools, several times as fast as a web framework."""
 
 import asyncio
 import socket
@@ -12,13 +12,13 @@ from typing import cast
 import httptools
 
 MAX_BODY_BYTES = 2_000_000
-# struct linger of socket(7): on, for no time. Closing then resets the connection.
+# struct linger of socket(7): on, for 0 s. Closing the socket then resets the connection.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request, whole. `target` is what stands on the request line; header names are in lower case."""
+    """One complete request. `target` is taken from the request line; header names are in lower case."""
 
     method: str
     target: str
@@ -28,7 +28,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, whole, unless Content-Length promises `missing` bytes more than its body has."""
+    """One complete answer.
+
+    With `missing`, Content-Length announces that many bytes more than the body has.
+    """
 
     status: int
     body: bytes
@@ -37,7 +40,7 @@ class Answer:
     missing: int = 0
 
     def encode(self, *, keep_alive: bool) -> bytes:
-        """The bytes on the wire."""
+        """Return the bytes to send."""
         head = (
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\nContent-Type: {self.content_type}\r\n"
             f"Content-Length: {len(self.body) + self.missing}\r\n"
@@ -50,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """Bytes as they are, `gap` seconds before each piece; then the connection is closed, or reset."""
+    """Bytes to send as they are, `gap` seconds before each piece; then the connection is closed, or reset."""
 
     pieces: Sequence[bytes] = ()
     gap: float = 0.0
@@ -58,64 +61,62 @@ class RawAnswer:
 
 
 Reply = Answer | RawAnswer
-# A late reply is entered to have it, and left when it has been sent or the client is gone.
+# Entered when the reply is needed, left when it has been sent or the client is gone.
 LateReply = AbstractAsyncContextManager[Reply]
 Handler = Callable[[Request], Answer | LateReply]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """One connection. Requests are answered one after the other; an Answer at hand costs no task."""
+    """One connection. Requests are answered in order; an Answer that is ready at once costs no task.
+
+    `handle` is called for each request; `connections` holds the connection while it is open. Example::
+
+        answer = Answer(200, b"{}")
+        await loop.create_server(lambda: HttpProtocol(lambda request: answer, set()), "127.0.0.1", 8100)
+    """
 
     def __init__(self, handle: Handler, connections: set[asyncio.Transport]) -> None:
-        """`handle` is called once a request; `connections` holds the connection while it is open."""
         self._handle = handle
         self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
-        # The answer that is still owed: the next one waits for it.
+        # The task of the last answer that is still to be sent: the next one waits for it.
         self._before: asyncio.Task[None] | None = None
         self._target, self._body = b"", b""
         self._headers: dict[str, str] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio."""
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio; whoever works for this connection stops."""
         self._connections.discard(self._transport)
         if self._before:
             self._before.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._transport.write(Answer(HTTPStatus.BAD_REQUEST, b"").encode(keep_alive=False))
             self._transport.close()
 
+    # The parser of httptools calls the methods below by these names.
     def on_message_begin(self) -> None:
-        """Called by the parser."""
         self._target, self._body, self._headers = b"", b"", {}
 
     def on_url(self, part: bytes) -> None:
-        """Called by the parser."""
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, part: bytes) -> None:
-        """Called by the parser."""
         self._body += part
         if len(self._body) > MAX_BODY_BYTES:
             self._transport.close()
 
     def on_message_complete(self) -> None:
-        """Called by the parser: the request is whole."""
         method, target = self._parser.get_method().decode("latin-1"), self._target.decode("latin-1")
         keep_alive = self._parser.should_keep_alive()
         answer = self._handle(Request(method, target, self._headers, self._body))

@@ -1,4 +1,4 @@
-"""What each kind of fault does to a call that it hits. Pure, but for carrying the call out."""
+"""What each kind of fault does to a call that it hits. Pure, except that some kinds carry the call out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ import orjson
 from lab.simulator.faults import Fault, FaultKind
 from lab.simulator.http import Answer, RawAnswer, Reply
 
-# Gateways are waited for 10 s at most.
+# Callers wait 10 s at most.
 LONGEST_SILENCE_SECONDS = 60.0
 GARBAGE = b"\x1f\x8b\x00<html>\xff"
 MISSING_BYTES = 1000
@@ -20,78 +20,78 @@ _SPACES = b" " * 62_500
 
 @dataclass(frozen=True)
 class Wait:
-    """The call goes on after so many seconds."""
+    """The call goes on after `seconds`."""
 
     seconds: float
 
 
-# Carries the call out and gives the right answer.
+# Carries the call out and returns the right answer.
 RightAnswer = Callable[[], Answer]
 Kind = Callable[[Fault, RightAnswer], Reply | Wait]
 
 
 def latency(fault: Fault, right: RightAnswer) -> Wait:
-    """The right answer, later."""
+    """Delay the right answer."""
     return Wait(fault.milliseconds / 1000)
 
 
 def error(fault: Fault, right: RightAnswer) -> Answer:
-    """Status 500; the call is not carried out."""
-    return Answer(500, orjson.dumps({"code": 500, "message": "a fault that was asked for"}))
+    """Answer with status 500; the call is not carried out."""
+    return Answer(500, orjson.dumps({"code": 500, "message": "simulated fault"}))
 
 
 def timeout(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """The call is carried out, and never answered."""
+    """Carry the call out and never answer."""
     right()
     return RawAnswer((b"",), gap=LONGEST_SILENCE_SECONDS)
 
 
 def garbage(fault: Fault, right: RightAnswer) -> Answer:
-    """Status 200, and bytes that are no JSON and no text."""
+    """Answer with status 200 and bytes that are neither JSON nor text."""
     return replace(right(), status=200, body=GARBAGE)
 
 
 def truncate(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Less than Content-Length promises, then the connection closes.
+    """Send less than Content-Length announces, then close the connection.
 
-    What arrives reads as a right answer: only the length tells.
+    What arrives reads as a right answer: only the length shows that it is not.
     """
     return RawAnswer((replace(right(), missing=MISSING_BYTES).encode(keep_alive=False),))
 
 
 def huge(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """A right answer, with 10 MB of spaces behind it."""
+    """Send a right answer followed by 10 MB of spaces."""
     begin = replace(right(), missing=HUGE_BYTES).encode(keep_alive=False)
-    # Piece by piece: no 10 MB are copied, and other connections have their turn between.
+    # In pieces: 10 MB are not copied at once, and other connections are served in between.
     return RawAnswer((begin, *[_SPACES] * (HUGE_BYTES // len(_SPACES))))
 
 
 def drip(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """A right answer, byte by byte, from its first line on."""
+    """Send a right answer byte by byte, its first line included."""
     whole = right().encode(keep_alive=False)
     return RawAnswer(tuple(bytes([byte]) for byte in whole), gap=fault.milliseconds / 1000)
 
 
 def reset(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """The call is carried out; the connection is reset in place of an answer."""
+    """Carry the call out and reset the connection instead of answering."""
     right()
     return RawAnswer(is_reset=True)
 
 
 def wrong_card(fault: Fault, right: RightAnswer) -> Answer:
-    """A right answer, but its first entry names another card of the carrier, that was not asked for."""
+    """Send a right answer whose first entry names another card of the carrier, one that was not asked for."""
     answer = right()
-    told = orjson.loads(answer.body)
-    if not told.get("data"):
+    content = orjson.loads(answer.body)
+    if not content.get("data"):
         return answer
-    entries = told["data"] if isinstance(told["data"], list) else [told["data"]]
-    entries[0]["iccid"] = _stranger(entries[0]["iccid"], {entry["iccid"] for entry in entries})
-    return replace(answer, body=orjson.dumps(told))
+    entries = content["data"] if isinstance(content["data"], list) else [content["data"]]
+    entries[0]["iccid"] = _other_card(entries[0]["iccid"], {entry["iccid"] for entry in entries})
+    return replace(answer, body=orjson.dumps(content))
 
 
 def retry_after(fault: Fault, right: RightAnswer) -> Answer:
-    """Status 429 with Retry-After in whole seconds; the call is not carried out."""
-    body = orjson.dumps({"code": 429, "message": "a fault that was asked for"})
+    """Answer with status 429 and Retry-After in whole seconds, rounded up; the call is not carried out."""
+    body = orjson.dumps({"code": 429, "message": "simulated fault"})
     return Answer(429, body, headers=(("Retry-After", str(ceil(fault.milliseconds / 1000))),))
 
 
@@ -109,7 +109,7 @@ KINDS: dict[FaultKind, Kind] = {
 }
 
 
-def _stranger(iccid: str, asked: set[str]) -> str:
-    """The first card of the same carrier that is not among `asked`."""
-    cards = (f"{iccid[:6]}{number:014d}" for number in count(1))
-    return next(card for card in cards if card not in asked)
+def _other_card(iccid: str, cards: set[str]) -> str:
+    """Return the first card of the same carrier that is not among `cards`."""
+    candidates = (f"{iccid[:6]}{number:014d}" for number in count(1))
+    return next(card for card in candidates if card not in cards)

@@ -1,4 +1,4 @@
-"""A simulator that runs in another process or thread: what can be asked of it."""
+"""A client of a simulator that runs in another process or thread."""
 
 import json
 import time
@@ -8,47 +8,54 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-# The whole log of a long run is some tens of megabytes.
+# The whole log of a long run has tens of megabytes.
 LOG_SECONDS = 30
 SECONDS = 5
 
 
 @dataclass(frozen=True)
 class RunningSimulator:
-    """Where a simulator is on this machine."""
+    """A simulator that listens on `port` of this machine.
+
+    Example::
+
+        simulator = RunningSimulator(8100)
+        simulator.fault(path="/c/northwind", kind="error", share=0.1)
+        simulator.calls()
+    """
 
     port: int
 
     @property
     def url(self) -> str:
-        """Without a slash at the end."""
+        """The URL without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     def fault(self, **fault: Any) -> None:
-        """Switch a fault on, or off with share=0."""
+        """Switch a fault on, or off with `share=0`. The fields are those of `Fault`."""
         self._put("/_sim/faults", fault)
 
     def set_clock(self, now: datetime | None) -> None:
-        """Let the simulated world run on from `now`; None: with the machine's clock again."""
+        """Let the simulated time run on from `now`; None returns to the machine's time."""
         self._put("/_sim/clock", {"now": now and now.isoformat()})
 
     def clock(self) -> datetime:
-        """The moment of the simulated world."""
+        """Return the simulated time."""
         return datetime.fromisoformat(json.loads(self._get("/_sim/clock"))["now"])
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
-        """The log from call number `since` on, oldest first."""
+        """Return the logged calls from number `since` on, oldest first."""
         return [json.loads(line) for line in self._get(f"/_sim/calls?since={since}").splitlines()]
 
     def calls_ended(self, count: int) -> list[dict[str, Any]]:
-        """The log once it has `count` calls: that a caller hung up is noticed a moment later."""
+        """Return the log once it holds `count` calls, or after 5 s: hang-ups are noticed a moment late."""
         ends_at = time.monotonic() + SECONDS
         while len(calls := self.calls()) < count and time.monotonic() < ends_at:
             time.sleep(0.01)
         return calls
 
     def truth(self, iccid: str, at: datetime) -> dict[str, str]:
-        """What a card was at a moment."""
+        """Return the true state of a card at a moment."""
         found: dict[str, str] = json.loads(self._get(f"/_sim/cards/{iccid}?at={quote(at.isoformat())}"))
         return found
 

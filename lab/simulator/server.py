@@ -1,4 +1,4 @@
-"""The simulator's paths: signed calls below `/c/<carrier>`, and what tests and operators ask below `/_sim`."""
+"""The simulator's paths: signed calls below `/c/<carrier>`, and its control interface below `/_sim`."""
 
 import asyncio
 import time
@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from carriers.clients.signing import Signer
-from lab.simulator.admission import Admission
+from lab.simulator.authentication import Authenticator
 from lab.simulator.calls import CallLog
-from lab.simulator.clock import asked_clock, asked_moment
+from lab.simulator.clock import parse_clock, parse_moment
 from lab.simulator.faults import Fault, Faults
 from lab.simulator.gateway import BadRequestError, SimulatedGateway
 from lab.simulator.http import Answer, HttpProtocol, LateReply, Reply, Request
@@ -23,11 +23,17 @@ CARDS_PREFIX = "/_sim/cards/"
 
 
 class SimulatorServer:
-    """One asyncio server that plays all gateways."""
+    """One asyncio server that simulates all gateways. Calls must be signed with `signer`.
+
+    Example::
+
+        server = SimulatorServer(Signer("demo", b"secret"))
+        await server.start(8100)
+        server.close()
+    """
 
     def __init__(self, signer: Signer, *, seed: int = 0) -> None:
-        """`signer` is the account that calls must be signed with."""
-        self._admission = Admission(signer)
+        self._authenticator = Authenticator(signer)
         self._gateway = SimulatedGateway()
         self._calls = CallLog()
         self._faults = Faults(seed=seed)
@@ -35,7 +41,7 @@ class SimulatorServer:
         self._connections: set[asyncio.Transport] = set()
 
     async def start(self, port: int) -> None:
-        """Listen on 127.0.0.1; end it with `close`."""
+        """Listen on `port` of 127.0.0.1 until `close`. Raise OSError if the port is taken."""
         loop = asyncio.get_running_loop()
         listening = await loop.create_server(
             lambda: HttpProtocol(self.handle, self._connections), "127.0.0.1", port
@@ -43,19 +49,19 @@ class SimulatorServer:
         self._listening.append(listening)
 
     def close(self) -> None:
-        """Stop listening, and hang up on everybody."""
+        """Stop listening and close all connections."""
         for listening in self._listening:
             listening.close()
         for connection in list(self._connections):
             connection.abort()
 
     def handle(self, request: Request) -> Answer | LateReply:
-        """The answer to one request; a late reply when a fault hits."""
+        """Return the answer to a request, or a late reply if a fault hits it."""
         if request.target.startswith(CARRIER_PREFIX):
             return self._carrier(request)
-        return self._beside(request)
+        return self._control(request)
 
-    def _beside(self, request: Request) -> Answer:
+    def _control(self, request: Request) -> Answer:
         url = urlsplit(request.target)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         match (request.method, url.path):
@@ -77,43 +83,43 @@ class SimulatorServer:
         path, body = request.target, request.body
         if request.method != "POST":
             return _json({"code": 405, "message": "only POST"}, 405)
-        if not self._admission.admits(request.headers, path=path, body=body, now=time.time()):
+        if not self._authenticator.accepts(request.headers, path=path, body=body, now=time.time()):
             return _json({"code": 401, "message": "bad signature"}, 401)
         try:
-            asked = orjson.loads(body)
+            payload = orjson.loads(body)
         except orjson.JSONDecodeError:
-            asked = None
-        if not isinstance(asked, dict):
+            payload = None
+        if not isinstance(payload, dict):
             return _json({"code": 400, "message": "the body must be a JSON object"}, 400)
-        faults = self._faults.drawn(path)
+        faults = self._faults.draw(path)
         if faults:
-            return self._faulty(path, asked, faults)
+            return self._faulty(path, payload, faults)
         begun = self._calls.begin()
-        answer = self._answer(path, asked)
-        self._calls.end(begun, path, _cards(asked))
+        answer = self._answer(path, payload)
+        self._calls.end(begun, path, _cards(payload))
         return answer
 
     @asynccontextmanager
-    async def _faulty(self, path: str, asked: dict[str, Any], faults: list[Fault]) -> AsyncIterator[Reply]:
+    async def _faulty(self, path: str, payload: dict[str, Any], faults: list[Fault]) -> AsyncIterator[Reply]:
         begun, is_answered = self._calls.begin(), False
         try:
             for fault in faults:
-                played = KINDS[fault.kind](fault, lambda: self._answer(path, asked))
-                if not isinstance(played, Wait):
+                reply = KINDS[fault.kind](fault, lambda: self._answer(path, payload))
+                if not isinstance(reply, Wait):
                     break
-                await asyncio.sleep(played.seconds)
+                await asyncio.sleep(reply.seconds)
             else:
-                played = self._answer(path, asked)
-            yield played
+                reply = self._answer(path, payload)
+            yield reply
             is_answered = True
         finally:
-            # Of several faults, the one that the call got to.
-            self._calls.end(begun, path, _cards(asked), fault=fault.kind, is_answered=is_answered)
+            # If several faults hit the call: the last one that it reached.
+            self._calls.end(begun, path, _cards(payload), fault=fault.kind, is_answered=is_answered)
 
-    def _answer(self, path: str, asked: dict[str, Any]) -> Answer:
+    def _answer(self, path: str, payload: dict[str, Any]) -> Answer:
         code, _, rest = path.removeprefix(CARRIER_PREFIX).partition("/")
         try:
-            return _json(self._gateway.answer(code, f"/{rest}", asked))
+            return _json(self._gateway.answer(code, f"/{rest}", payload))
         except BadRequestError as error:
             return _json({"code": 400, "message": str(error)}, 400)
         except KeyError:
@@ -132,22 +138,22 @@ class SimulatorServer:
 
     def _put_clock(self, body: bytes) -> Answer:
         try:
-            self._gateway.clock.set(asked_clock(orjson.loads(body)))
+            self._gateway.clock.set(parse_clock(orjson.loads(body)))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         return self._clock()
 
     def _truth(self, iccid: str, at: str | None) -> Answer:
         try:
-            moment = asked_moment(at, name="at") if at else self._gateway.clock()
+            moment = parse_moment(at, name="at") if at else self._gateway.clock()
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         found = self._gateway.truth(iccid, at=moment)
         return _json(found) if found else _json({"error": "no carrier has this card"}, 404)
 
 
-def _cards(asked: dict[str, Any]) -> list[str]:
-    cards = asked.get("iccids", [asked.get("iccid")])
+def _cards(payload: dict[str, Any]) -> list[str]:
+    cards = payload.get("iccids", [payload.get("iccid")])
     return [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
 
 

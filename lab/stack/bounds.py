@@ -1,4 +1,4 @@
-"""Whatever happens, a run ends: after its time, at Ctrl-C, or when it is told to. What it has started ends with it."""
+"""Bounds for long runs: after its time, at Ctrl-C and at SIGTERM a run ends, with all it has started."""
 
 import signal
 from collections.abc import Iterator
@@ -7,12 +7,15 @@ from types import FrameType
 
 
 class TimeIsUpError(Exception):
-    """The run took longer than it may."""
+    """The run took longer than it may; the text names the limit."""
 
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Raise TimeIsUpError in the block after so many seconds, and KeyboardInterrupt at SIGTERM."""
+    """Raise TimeIsUpError in the block after `seconds`, and KeyboardInterrupt at SIGTERM.
+
+    Main thread only.
+    """
 
     def time_is_up(number: int, frame: FrameType | None) -> None:
         raise TimeIsUpError(f"not done within {seconds:.0f} s")
@@ -32,7 +35,10 @@ def bounded(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not break the clearing up, which is bounded by itself."""
+    """Ignore SIGINT, SIGTERM and SIGALRM in the block: a second Ctrl-C must not interrupt a cleanup.
+
+    The cleanup has to be bounded by itself.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:

@@ -1,4 +1,4 @@
-"""Django's own checks with production settings, and no model without its migration: part of `bin/check`."""
+"""Django's system checks with production settings, and one for missing migrations: part of `bin/check`."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ ENVIRONMENT = {
 
 
 def main() -> None:
-    """No server is needed: nothing is asked of the database."""
+    """Run both checks. They need no server: the database is never queried."""
     os.environ.update(ENVIRONMENT)
     import warnings
 
@@ -26,7 +26,7 @@ def main() -> None:
 
     django.setup()
     call_command("check", deploy=True, fail_level="WARNING")
-    # Without a database the history of migrations cannot be compared; the models can.
+    # Without a database only the history of applied migrations cannot be checked; the models can.
     warnings.filterwarnings("ignore", message="Got an error checking a consistent migration history")
     call_command("makemigrations", check=True, dry_run=True)
 

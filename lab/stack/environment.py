@@ -1,4 +1,7 @@
-"""`.run/env`: what the local stack runs with. Made once, kept between starts, readable by its owner alone."""
+"""`.run/env`: the variables of the local stack.
+
+Created once, kept between starts, readable by its owner alone.
+"""
 
 import base64
 import os
@@ -15,7 +18,7 @@ PORTS = ("POSTGRES_PORT", "VALKEY_PORT", "SIMULATOR_PORT", "FLOWER_PORT")
 
 @dataclass(frozen=True)
 class LocalEnvironment:
-    """The variables, and whether PostgreSQL and Valkey are somebody else's."""
+    """The variables, and whether PostgreSQL and Valkey are servers that the stack does not start itself."""
 
     variables: Mapping[str, str]
     has_foreign_database: bool
@@ -23,16 +26,16 @@ class LocalEnvironment:
 
 
 def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
-    """What was written before, with what is missing made anew and ports that were taken replaced.
+    """Return the variables of `file`; missing ones and ports that are taken get new values.
 
-    `DATABASE_URL` and `REDIS_URL` of the process's own environment win. Keys are not made anew when there is data
-    that they would have to open (`has_data`): raises LocalServerError.
+    `DATABASE_URL`, `REDIS_URL` and `CELERY_BROKER_URL` of the process's own environment win. Raise
+    LocalServerError if ENCRYPTION_KEYS is missing while `has_data`: new keys could not open existing secrets.
     """
     kept = _read(file)
     if has_data and "ENCRYPTION_KEYS" not in kept:
         raise LocalServerError(
-            f"{file.parent.name}/{file.name} has lost ENCRYPTION_KEYS, which opens the secrets of the data beside it; "
-            "restore it, or throw the data away with --fresh"
+            f"{file.parent.name}/{file.name} has lost ENCRYPTION_KEYS, which the existing data is encrypted with; "
+            "restore it, or delete the data with --fresh"
         )
     variables = {**fresh_variables(), **kept, "SIMWATCH_MODE": "local", "WEB_PORT": str(web_port)}
     for name in PORTS:
@@ -47,7 +50,7 @@ def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
 
 
 def write(file: Path, variables: Mapping[str, str]) -> None:
-    """Write the file whole, never readable by others."""
+    """Replace the file in one step; it is never readable by other users."""
     draft = file.with_suffix(".new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=FILE_MODE)
@@ -63,7 +66,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def fresh_variables() -> dict[str, str]:
-    """New ports, passwords and keys."""
+    """Return variables with new ports, passwords and keys."""
     return {
         **{name: str(free_port()) for name in PORTS},
         "POSTGRES_PASSWORD": secrets.token_hex(16),

@@ -1,4 +1,4 @@
-"""Brings the database of the local stack up to date: `python -m lab.stack.prepare CARDS`."""
+"""`python -m lab.stack.prepare CARDS`: bring the database and the schedule of the local stack up to date."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from common.outages import one_line
 
 
 def main() -> None:
-    """Migrate, make the sign-in, the demo fleet and the schedule; each does nothing when it is there."""
+    """Migrate, and create the superuser, the demo fleet and the schedule. What exists is kept."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         django.setup()
@@ -26,21 +26,21 @@ def main() -> None:
     except (ImproperlyConfigured, CommandError) as error:
         sys.exit(f"simwatch: {error}")
     except Exception as error:
-        told = one_line(error)
-        if told is None:
+        reason = one_line(error)
+        if reason is None:
             raise
-        sys.exit(f"simwatch: {told}")
+        sys.exit(f"simwatch: {reason}")
 
 
 def ensure_admin(password: str) -> None:
-    """Make the superuser `admin`, unless there is one; his password is his own business then."""
+    """Create the superuser `admin`. An existing one keeps its password; print a note if that is another."""
     from accounts.models import User
 
     user = User.objects.filter(username="admin").first()
     if user is None:
         User.objects.create_superuser("admin", password=password)
     elif not user.check_password(password):
-        print("The user admin has a password of its own; the one that is printed below does not apply.")
+        print("The user admin has a different password; the one printed below does not apply.")
 
 
 if __name__ == "__main__":

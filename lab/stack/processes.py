@@ -1,4 +1,4 @@
-"""The processes of the local stack that are our own."""
+"""The processes of the local stack that run Simwatch's own code, and Flower."""
 
 import sys
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ from lab.stack.supervisor import Service
 
 CHECKS_PROCESSES = 4
 WEB_THREADS = 8
-# `bin/up` has run Django's checks once; seven more times would take seconds.
+# `bin/up` has already run Django's checks; running them again in each process would take seconds.
 _CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
 
 def simulator(variables: Mapping[str, str]) -> Service:
-    """The gateways."""
+    """Return the service that simulates the gateways."""
     return _service(
         "simulator", variables, "manage.py", "gateway_simulator", "--port", variables["SIMULATOR_PORT"]
     )
 
 
 def web(variables: Mapping[str, str]) -> Service:
-    """Admin and API."""
+    """Return the web service: admin and API."""
     bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
     options = (
         "--workers=1",
@@ -33,38 +33,44 @@ def web(variables: Mapping[str, str]) -> Service:
 
 
 def checks_worker(variables: Mapping[str, str]) -> Service:
-    """The drains."""
+    """Return the worker that runs drains."""
     return _worker("checks", variables, CHECKS_PROCESSES)
 
 
 def ticks_worker(variables: Mapping[str, str]) -> Service:
-    """Short tasks."""
+    """Return the worker for short periodic tasks."""
     return _worker("ticks", variables, 1)
 
 
 def background_worker(variables: Mapping[str, str]) -> Service:
-    """Long tasks. Two, so that the walk after a flush does not wait for somebody who counts."""
+    """Return the worker for long tasks.
+
+    It has two processes: a scan after a flush must not wait for a recount.
+    """
     return _worker("background", variables, 2)
 
 
 def beat(variables: Mapping[str, str]) -> Service:
-    """The clock."""
+    """Return Celery beat."""
     return _celery("beat", variables, "beat", "--pidfile=", "--schedule=")
 
 
 def flower(variables: Mapping[str, str]) -> Service:
-    """The view of the workers; broker and password come by environment. It needs none of our code."""
+    """Return Flower. It loads no code of Simwatch; it gets broker and password from the environment."""
     options = (f"--address={LOCALHOST}", f"--port={variables['FLOWER_PORT']}")
     return _service("flower", variables, "-m", "celery", "--quiet", "flower", *options)
 
 
 def engine_and_web(variables: Mapping[str, str]) -> list[Service]:
-    """What checks cards, and what a person opens first. They start first, and get the machine to themselves."""
+    """Return what checks cards and what a person opens first.
+
+    They start first, without competition for the machine.
+    """
     return [make(variables) for make in (checks_worker, ticks_worker, beat, web)]
 
 
 def companions(variables: Mapping[str, str]) -> list[Service]:
-    """What nobody waits for at a start."""
+    """Return the services that may start later."""
     return [make(variables) for make in (background_worker, flower)]
 
 

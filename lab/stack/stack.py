@@ -1,7 +1,8 @@
-"""The real processes of Simwatch on a database and a Redis of their own: for fault tests and benchmarks."""
+"""The real processes of Simwatch on their own servers: for fault tests, benchmarks and drills."""
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from lab.stack.servers import (
     make_folder,
     remove_folder,
 )
-from lab.stack.supervisor import Service, Supervisor
+from lab.stack.supervisor import Service, Supervisor, die_with_parent
 
 ENGINE = ("worker-checks", "worker-ticks", "worker-background", "beat")
 DATABASE = "stack"
@@ -38,20 +39,28 @@ LOG_TAIL = 2000
 
 
 class StackError(Exception):
-    """Something did not happen in time, or a command failed. The text ends with what the processes logged."""
+    """Something did not happen in time, or a command failed.
+
+    The text ends with what the processes logged last.
+    """
 
 
 class Stack:
-    """PostgreSQL, Valkey, simulator, workers and beat, watched by the supervisor that `bin/up` uses. End it with `close`.
+    """PostgreSQL, Valkey, simulator, workers and beat, watched by the supervisor that `bin/up` uses.
 
-    `settings` are environment variables.
+    Logs, pid files and data go below `folder`; `settings` are environment variables. Servers and simulator
+    run at once, the rest when it is started; `close` ends all of it. Example::
+
+        with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
+            stack.manage("migrate")
+            stack.start_engine()
+            stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
     """
 
-    # What its database is made as a copy of: PostgreSQL's own is empty.
+    # The database that the stack's own is copied from: PostgreSQL's default template is empty.
     template = "template1"
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """Logs, pid files and data go below `folder`."""
         self.folder = folder
         self.supervisor = Supervisor(folder, say=lambda _: None)
         self._connection: psycopg.Connection | None = None
@@ -63,11 +72,11 @@ class Stack:
             raise
 
     def new_postgres(self, folder: Path) -> PostgresServer:
-        """A server with its data below `folder`, not yet started."""
+        """Return a server with its data below `folder`, not yet started."""
         return PostgresServer(folder, port=free_port(), password=secrets.token_hex(8))
 
     def empty(self) -> None:
-        """Make the database anew, as its template is, and empty Redis. Nobody may be using them."""
+        """Recreate the database from its template and empty Redis. No process may be using them."""
         with psycopg.connect(self.postgres.url(), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
             admin.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {self.template}".encode())
@@ -86,7 +95,7 @@ class Stack:
     def _begin(self, settings: Mapping[str, str]) -> None:
         self.variables: dict[str, str] = {
             **fresh_variables(),
-            # What the operator's own stack has must not be read here.
+            # The environment file and the logs of the operator's own stack must not be used.
             "SIMWATCH_ENV_FILE": "",
             "LOG_DIR": "",
             "SIMWATCH_MODE": "local",
@@ -102,7 +111,7 @@ class Stack:
         self.supervisor.start(processes.simulator(self.variables))
 
     def run(self, *arguments: str) -> str:
-        """Run Python with `arguments` to its end; returns what it prints. Raises StackError."""
+        """Run Python with `arguments` to its end; return what it prints. Raise StackError if it fails."""
         done = subprocess.run(
             (sys.executable, *arguments),
             env={**os.environ, **self.variables},
@@ -116,26 +125,49 @@ class Stack:
         return done.stdout
 
     def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py; returns what it prints."""
+        """Run a command of manage.py; return what it prints. Raise StackError if it fails."""
         return self.run("manage.py", *arguments)
 
+    @contextmanager
+    def running(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run Python with `arguments` during the block, logging as `name`; kill it if the block ends first.
+
+        Raise StackError after the block if the process has failed.
+        """
+        log = self.folder / "logs" / f"{name}.log"
+        environment = {**os.environ, **self.variables}
+        process = Command((sys.executable, *arguments)).popen(
+            log=log, environment=environment, before_exec=die_with_parent(signal.SIGKILL)
+        )
+        try:
+            yield process
+        finally:
+            is_killed = process.poll() is None
+            process.kill()
+            process.wait()
+        if process.returncode and not is_killed:
+            raise StackError(f"{' '.join(arguments)} failed: {self.log(name)[-LOG_TAIL:]}")
+
     def start(self, name: str, *arguments: str) -> None:
-        """Start a process of our own, Python with `arguments`; it is started again when it dies."""
+        """Start Python with `arguments` as the service `name`; the supervisor restarts it when it dies."""
         self.supervisor.start(Service(name, Command((sys.executable, *arguments)), self.variables))
 
     def stop(self, *names: str) -> None:
-        """End processes, as an operator does; those that do not run are passed over."""
+        """Stop services as an operator does; ignore those that do not run."""
         self.supervisor.end(names)
 
     def start_engine(self, *, with_background: bool = False) -> None:
-        """Start workers and beat."""
+        """Start beat and the workers; the one for long tasks only `with_background`."""
         for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
             self.supervisor.start(make(self.variables))
         if with_background:
             self.supervisor.start(processes.background_worker(self.variables))
 
     def start_web(self) -> str:
-        """Start admin and API; returns their address, which answers by now."""
+        """Start the web process; return its URL once it answers.
+
+        Raise StackError if it does not within a minute.
+        """
         port = free_port()
         site = f"http://{LOCALHOST}:{port}"
         self.supervisor.start(processes.web({**self.variables, "WEB_PORT": str(port)}))
@@ -149,17 +181,22 @@ class Stack:
         return site
 
     def stop_engine(self) -> None:
-        """End workers and beat."""
+        """Stop workers and beat."""
         self.stop(*ENGINE)
 
     def pid(self, name: str) -> int:
-        """The id of the process that runs a service."""
+        """Return the process id of a service. Raise FileNotFoundError if the service is not started."""
         return int((self.folder / "pids" / name).read_text())
 
-    def wait_until(self, is_so: Callable[[], object], *, seconds: float, what: str) -> float:
-        """Restart what dies meanwhile, as `bin/up` does; returns how long it took. Raises StackError."""
+    def wait_until(self, condition: Callable[[], object], *, seconds: float, what: str) -> float:
+        """Wait until `condition` returns something true; return the seconds that it took.
+
+        Raise StackError after `seconds`.
+
+        Processes that die in the meantime are restarted, as `bin/up` does.
+        """
         started = time.monotonic()
-        while not is_so():
+        while not condition():
             if time.monotonic() - started > seconds:
                 raise StackError(f"not within {seconds} s: {what}\n{self.logs()}")
             self.supervisor.check()
@@ -167,26 +204,27 @@ class Stack:
         return time.monotonic() - started
 
     def log(self, name: str) -> str:
-        """All that a service has printed."""
+        """Return everything that a service has printed."""
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
 
     def logs(self) -> str:
-        """The last lines of everybody."""
+        """Return the last lines of every log."""
         return "\n".join(
             f"--- {log.name}\n{log.read_text(errors='replace')[-LOG_TAIL:]}"
             for log in (self.folder / "logs").iterdir()
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What PostgreSQL answers to one statement; an UPDATE must say RETURNING, and bear to be made twice.
+        """Run one statement that returns rows (an UPDATE needs RETURNING) and return them.
 
-        By a connection that lasts: to sign in costs more than most statements do.
+        The connection is kept, because signing in costs more than most statements. If PostgreSQL was
+        restarted in the meantime the statement runs once more, so it must be safe to repeat.
         """
         if self._connection is not None:
             try:
                 return list(self._connection.execute(query.encode()).fetchall())
             except psycopg.OperationalError:
-                # PostgreSQL has been restarted meanwhile, or is away.
+                # A broken connection: PostgreSQL was restarted, or is down.
                 if not self._connection.broken:
                     raise
                 self._sign_out()
@@ -201,7 +239,7 @@ class Stack:
             self._connection = None
 
     def close(self) -> None:
-        """End all processes, and throw the data away."""
+        """End all processes and delete the data."""
         self.redis.close()
         self._end()
 
@@ -213,9 +251,9 @@ class Stack:
 
 @contextmanager
 def private_stack(**variables: str) -> Iterator[Stack]:
-    """Run a stack with servers and a folder of its own, and remove both at the end. `variables` are its settings."""
+    """Run a stack in a temporary folder; end and remove it after the block. `variables` are its settings."""
     with TemporaryDirectory(prefix="simwatch-stack-") as folder:
-        # Files that killed processes leave behind go with the folder.
+        # TMPDIR: files that killed processes leave behind are removed with the folder.
         stack = Stack(Path(folder), TMPDIR=folder, **variables)
         try:
             yield stack

@@ -1,4 +1,4 @@
-"""Keeps the processes of the local stack alive, and ends all of them together."""
+"""Keeps the processes of the local stack alive and stops all of them together."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ from lab.stack.servers import Command
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 1.0
-# Everything that uses the servers ends first, within GRACE; then the servers, so that nothing is lost.
+# Clients of the servers stop first, the servers after them, so that nothing is lost.
 GRACE_SECONDS = 6.0
 SERVER_GRACE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
@@ -22,7 +22,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Service:
-    """One process of the stack. A server is stopped after everything else."""
+    """One process of the stack. Servers are stopped after everything else."""
 
     name: str
     command: Command
@@ -31,10 +31,16 @@ class Service:
 
 
 class Supervisor:
-    """Starts services, restarts what dies, and stops them all."""
+    """Starts services, restarts those that die, and stops all of them.
+
+    Logs and pid files go below `folder`; `say` gets each line for the person who watches. Example::
+
+        supervisor = Supervisor(Path(".run"), say=print)
+        supervisor.start(Service("beat", Command(("celery", "beat"))))
+        supervisor.run()
+    """
 
     def __init__(self, folder: Path, *, say: Callable[[str], None]) -> None:
-        """Logs and pid files go below `folder`."""
         self._logs = folder / "logs"
         self._pids = folder / "pids"
         self._say = say
@@ -45,33 +51,32 @@ class Supervisor:
             path.mkdir(parents=True, exist_ok=True)
 
     def start(self, service: Service) -> None:
-        """Start one service."""
         log = self._logs / f"{service.name}.log"
         process = _popen(service, log)
         self._running[service.name] = (service, process)
         (self._pids / service.name).write_text(f"{process.pid}\n")
 
     def process(self, name: str) -> subprocess.Popen[bytes]:
-        """The process that runs a service now."""
+        """Return the process that runs a service now."""
         return self._running[name][1]
 
     def ask_to_stop(self, *_: object) -> None:
-        """A signal handler: `run` returns soon."""
+        """Make `run` return soon. Usable as a signal handler."""
         self._stopping = True
 
     @property
     def is_stopping(self) -> bool:
-        """Whether somebody has asked to stop."""
+        """Whether `ask_to_stop` was called."""
         return self._stopping
 
     def run(self) -> None:
-        """Watch over the services until asked to stop."""
+        """Keep the services running until `ask_to_stop` is called."""
         while not self._stopping:
             self.check()
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
-        """Restart what has died: after a pause, so that a broken service does not spin."""
+        """Restart services that have died, a second after it was noticed: a broken service must not spin."""
         now = time.monotonic()
         for name, (service, process) in list(self._running.items()):
             code = process.poll()
@@ -79,15 +84,13 @@ class Supervisor:
                 continue
             if name not in self._retry_at:
                 self._retry_at[name] = now + RESTART_SECONDS
-                self._say(
-                    f"{name} ended ({_ending(code)}); starting it again. Its log: {self._logs / name}.log"
-                )
+                self._say(f"{name} ended ({_ending(code)}); restarting it. Log: {self._logs / name}.log")
             elif now >= self._retry_at[name]:
                 del self._retry_at[name]
                 self.start(service)
 
     def end(self, names: Collection[str]) -> None:
-        """End these services and leave them ended; those that do not run are passed over."""
+        """Stop these services for good; ignore those that do not run."""
         ended = [self._running.pop(name) for name in names if name in self._running]
         for service, _ in ended:
             self._retry_at.pop(service.name, None)
@@ -95,10 +98,10 @@ class Supervisor:
         _end(ended, GRACE_SECONDS)
 
     def stop(self) -> None:
-        """End everything, in under ten seconds: those who use the servers, then the servers."""
-        users = [pair for pair in self._running.values() if not pair[0].is_server]
+        """Stop everything in under ten seconds: first the clients of the servers, then the servers."""
+        clients = [pair for pair in self._running.values() if not pair[0].is_server]
         servers = [pair for pair in self._running.values() if pair[0].is_server]
-        _end(users, GRACE_SECONDS)
+        _end(clients, GRACE_SECONDS)
         _end(servers, SERVER_GRACE_SECONDS)
         for name in self._running:
             (self._pids / name).unlink(missing_ok=True)
@@ -113,13 +116,15 @@ def _popen(service: Service, log: Path) -> subprocess.Popen[bytes]:
 
 
 def die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """What a child runs before it starts, so that it gets `stop_signal` when we die, however we die."""
+    """Return a function for `preexec_fn`: the child gets `stop_signal` when its parent dies, even by kill -9.
+
+    None where the system cannot do that: it takes Linux' prctl(2), PR_SET_PDEATHSIG.
+    """
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
 
     def before_exec() -> None:
-        # A kill -9 of the supervisor must leave no orphan behind.
         libc.prctl(_PR_SET_PDEATHSIG, int(stop_signal))
 
     return before_exec
@@ -139,7 +144,7 @@ def _end(pairs: Sequence[tuple[Service, subprocess.Popen[bytes]]], grace: float)
 
 
 def _kill_group(pid: int) -> None:
-    # Each service leads a group of its own; a worker's children must not outlive it.
+    # Each service leads a process group: a worker's children must not outlive it.
     os.killpg(pid, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""`bin/up`: the whole stack on this machine, until Ctrl-C."""
+"""`bin/up`: run the whole stack on this machine until Ctrl-C."""
 
 import argparse
 import fcntl
@@ -41,15 +41,20 @@ FIRST_READING_SECONDS = 60
 
 
 def main() -> None:
-    """Parse the command line, run the stack, and tell failures in one line."""
+    """Parse the command line and run the stack. A failure ends it with one line of text."""
     parser = argparse.ArgumentParser(
         prog="bin/up", description="Starts Simwatch on this machine, until Ctrl-C."
     )
     parser.add_argument(
-        "--cards", type=int, default=10_000, help="cards of the demo fleet (first start only)"
+        "--cards",
+        type=int,
+        default=10_000,
+        help="size of the demo fleet; used at the first start only (default: %(default)s)",
     )
-    parser.add_argument("--port", type=int, default=8000, help="port of the web server")
-    parser.add_argument("--fresh", action="store_true", help="throw the local data away first")
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port of the web server (default: %(default)s)"
+    )
+    parser.add_argument("--fresh", action="store_true", help="delete the local data first")
     options = parser.parse_args()
     try:
         with _only_instance():
@@ -73,7 +78,7 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
     if not is_free(port):
         raise UpError(f"port {port} is taken; choose another with --port")
     if is_fresh:
-        _throw_away()
+        _delete_data()
     local = environment.load(RUN / "env", web_port=port, has_data=(RUN / "servers").exists())
     supervisor = Supervisor(RUN, say=_say)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -85,14 +90,14 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
         _prepare(supervisor, variables, cards)
         _start(supervisor, processes.engine_and_web(variables))
         _wait(supervisor, WEB_SECONDS, lambda: _answers(variables["WEB_PORT"]))
-        _tell(supervisor, variables)
+        _announce(supervisor, variables)
         _start(supervisor, processes.companions(variables))
         _await_first_reading(supervisor, variables, started)
         supervisor.run()
     finally:
         _say("Stopping ...")
         supervisor.stop()
-    _say("Stopped. The data is kept; bin/up starts again where it ended.")
+    _say("Stopped. The data is kept; the next bin/up continues with it.")
 
 
 @contextmanager
@@ -103,7 +108,7 @@ def _only_instance() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UpError(
-                "this clone is running already; stop it with Ctrl-C, or use another clone"
+                "this clone is already running; stop it with Ctrl-C, or use another clone"
             ) from None
         yield
 
@@ -112,11 +117,11 @@ def _refuse_foreign_servers() -> None:
     foreign = [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
     if foreign:
         raise UpError(
-            f"--fresh throws local data away only, and {foreign[0]} points elsewhere; unset it first"
+            f"--fresh deletes local data only, but {foreign[0]} points to another server; unset it first"
         )
 
 
-def _throw_away() -> None:
+def _delete_data() -> None:
     remove_folder(RUN / "servers")
     (RUN / "env").unlink(missing_ok=True)
     shutil.rmtree(RUN / "logs", ignore_errors=True)
@@ -148,7 +153,7 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
 
 
 def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -> None:
-    # In a session of its own: Ctrl-C reaches us alone, and we end it.
+    # In a session of its own, so that Ctrl-C reaches only this process, which then ends the child.
     process = subprocess.Popen(
         (sys.executable, "-m", "lab.stack.prepare", str(cards)),
         env={"LOG_LEVEL": "WARNING", **os.environ, **variables},
@@ -163,7 +168,7 @@ def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -
         supervisor.check()
         time.sleep(0.1)
     if process.returncode:
-        raise UpError("the stack could not be prepared; the lines above say why")
+        raise UpError("the stack could not be prepared; see the lines above")
 
 
 def _start(supervisor: Supervisor, wanted: Sequence[Service]) -> None:
@@ -172,11 +177,11 @@ def _start(supervisor: Supervisor, wanted: Sequence[Service]) -> None:
             supervisor.start(service)
 
 
-def _tell(supervisor: Supervisor, variables: Mapping[str, str]) -> None:
+def _announce(supervisor: Supervisor, variables: Mapping[str, str]) -> None:
     if supervisor.is_stopping:
         return
     _say(
-        f"\nSimwatch runs.\n\n"
+        f"\nSimwatch is running.\n\n"
         f"  Admin    http://{LOCALHOST}:{variables['WEB_PORT']}/admin/\n"
         f"           user admin, password {variables['ADMIN_PASSWORD']}\n"
         f"  Flower   http://{LOCALHOST}:{variables['FLOWER_PORT']}/\n"
@@ -193,14 +198,14 @@ def _await_first_reading(supervisor: Supervisor, variables: Mapping[str, str], s
             _say(
                 "No card is scheduled."
                 if waiting is None
-                else f"All cards have been read lately: the next is due in {waiting / 60:.0f} min."
+                else f"All cards were read recently: the next one is due in {waiting / 60:.0f} min."
             )
             return
         before = _readings(redis)
         if _wait(supervisor, FIRST_READING_SECONDS, lambda: _readings(redis) != before):
-            _say(f"New readings come in, {time.monotonic() - started:.0f} s after the start.")
+            _say(f"New readings are coming in, {time.monotonic() - started:.0f} s after the start.")
         elif not supervisor.is_stopping:
-            _say("No new reading yet; .run/logs/worker-checks.log says why.")
+            _say("No new reading yet; see .run/logs/worker-checks.log.")
 
 
 def _seconds_until_due(redis: Redis) -> float | None:
@@ -208,10 +213,10 @@ def _seconds_until_due(redis: Redis) -> float | None:
     return first[0][1] - time.time() if first else None
 
 
-def _wait(supervisor: Supervisor, seconds: float, is_there: Callable[[], bool]) -> bool:
+def _wait(supervisor: Supervisor, seconds: float, condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + seconds
     while not supervisor.is_stopping and time.monotonic() < deadline:
-        if is_there():
+        if condition():
             return True
         supervisor.check()
         time.sleep(0.1)

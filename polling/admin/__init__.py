@@ -1,4 +1,4 @@
-"""Polling in the admin."""
+"""Register the admin pages of polling: importing this package imports them."""
 
 from polling.admin import census, configs, explanation, history, limits, parked, pauses, triggers
 

@@ -1,4 +1,4 @@
-"""Polling configs in the admin: with what they ask for, and what a draft would change."""
+"""Polling configs in the admin, with the load that they ask for and a dry run of drafts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from polling.policy.dry_run import dry_run, matched_cards
 
 @admin.register(PollingConfig)
 class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
-    """Which cards are checked how often."""
+    """How often each kind of card is checked."""
 
     list_display = (
         "name",
@@ -43,21 +43,24 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
 
     @admin.display(description=_("cards matched"))
     def matched_cards(self, config: PollingConfig) -> str:
-        """By the census; whether it decides for them is up to the priorities."""
+        """Return the number of cards that meet the conditions.
+
+        Whether the config decides for them depends on priorities.
+        """
         return f"{vars(config)['matched']:,}"
 
     @admin.display(description=_("checks"))
     def checks(self, config: PollingConfig) -> str:
-        """What it says of each check; of some it says nothing."""
-        said = ((check_type, config.interval_of(check_type)) for check_type in CheckType)
+        """Return the intervals that the config sets; a check without an interval is left out."""
+        intervals = ((check_type, config.interval_of(check_type)) for check_type in CheckType)
         return ", ".join(
             f"{check_type.label}: {_('every %d s') % seconds if seconds else _('off')}"
-            for check_type, seconds in said
+            for check_type, seconds in intervals
             if seconds is not None
         )
 
     def get_urls(self) -> list[Any]:
-        """The usual pages, and the dry run of a new config and of one that exists."""
+        """Add the dry run of a new config and of an existing one."""
         view = self.admin_site.admin_view(self.dry_run_view)
         return [
             path("dry-run/", view, name="polling_pollingconfig_dry_run_new"),
@@ -66,14 +69,18 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         ]
 
     def dry_run_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """What the form that was sent would change. Nothing is saved."""
+        """Show what the submitted form would change, without saving it.
+
+        Raises Http404 for an unknown config and PermissionDenied for a user who may not save the form or who
+        does not see all cards.
+        """
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:polling_pollingconfig_changelist"))
         config = self.get_object(request, unquote(object_id)) if object_id else None
         if object_id and config is None:
             raise Http404
         allowed = self.has_change_permission(request, config) if config else self.has_add_permission(request)
-        # It shows cards of the whole fleet.
+        # The page shows sample cards of all agents.
         if not (allowed and self.sees_everything(request)):
             raise PermissionDenied
         form = self.get_form(request, config, change=config is not None)(request.POST, instance=config)
@@ -87,49 +94,47 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         return TemplateResponse(request, "admin/polling/pollingconfig/dry_run.html", context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, with what the census says of each config, and of all of them together."""
+        """Return the list with matched cards for each config, and with the demand of all configs together."""
         changes = super().get_changelist_instance(request)
-        counted = census.counted()
+        card_counts = census.cards_by_group()
         for config in changes.result_list:
-            vars(config)["matched"] = matched_cards(config, counted)
-        vars(changes)["demands"] = self._demands(request, counted)
+            vars(config)["matched"] = matched_cards(config, card_counts)
+        vars(changes)["demands"] = self._demands(request, card_counts)
         return changes
 
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
-        """Save, and say when it takes effect, and where it asks for too much."""
+        """Save, say when the change takes effect, and warn about gateways with too much demand."""
         super().save_model(request, obj, form, change)
-        self._say_planned(request)
-        for one in self._demands(request, census.counted()):
-            if one.is_too_much:
+        self._announce_rescheduling(request)
+        for load in self._demands(request, census.cards_by_group()):
+            if load.is_too_much:
                 text = _(
-                    "%(gateway)s is asked for %(wanted).1f calls a second by '%(check)s' alone, and takes "
+                    "'%(check)s' alone asks %(gateway)s for %(wanted).1f calls a second, but the gateway allows "
                     "%(allowed)d: checks will be late."
                 )
                 values = {
-                    "gateway": one.gateway,
-                    "wanted": one.calls_per_second,
-                    "check": one.check_type.label,
-                    "allowed": one.gateway.calls_per_second if one.gateway else 0,
+                    "gateway": load.gateway,
+                    "wanted": load.calls_per_second,
+                    "check": load.check_type.label,
+                    "allowed": load.gateway.calls_per_second if load.gateway else 0,
                 }
                 messages.warning(request, text % values)
 
     def delete_model(self, request: HttpRequest, obj: PollingConfig) -> None:
-        """Delete, and say when it takes effect."""
         super().delete_model(request, obj)
-        self._say_planned(request)
+        self._announce_rescheduling(request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PollingConfig]) -> None:
-        """The same for several."""
         super().delete_queryset(request, queryset)
-        self._say_planned(request)
+        self._announce_rescheduling(request)
 
     @staticmethod
-    def _say_planned(request: HttpRequest) -> None:
-        messages.info(request, _("The cards that this concerns are now planned anew, in the background."))
+    def _announce_rescheduling(request: HttpRequest) -> None:
+        messages.info(request, _("The affected cards are being rescheduled in the background."))
 
-    def _demands(self, request: HttpRequest, counted: Mapping[Group, int]) -> list[Demand]:
-        """Of the whole fleet, for those who see it."""
+    def _demands(self, request: HttpRequest, card_counts: Mapping[Group, int]) -> list[Demand]:
+        """Return the demand of all cards, or nothing for a user who does not see all of them."""
         if not self.sees_everything(request):
             return []
         snapshot = ConfigSnapshot.read()
-        return demand(counted, snapshot.configs, snapshot)
+        return demand(card_counts, snapshot.configs, snapshot)

@@ -1,4 +1,4 @@
-"""On a card's page: how often each check is made and why, and when it is due."""
+"""The checks on a card's page: how often each is made, why, and when it is due next."""
 
 from datetime import timedelta
 
@@ -10,29 +10,29 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from cards.admin import panels
+from cards.admin import extensions
 from cards.models import Card
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from polling.policy.explain import explain
 from polling.schedule.schedule import Place
 
 
 @admin.display(description=gettext_lazy("checks"))
 def checks(card: Card) -> SafeString:
-    """A line for each check."""
-    with redis_may_be_away("a card's places in the schedule are not shown", card=card.pk) as absence:
+    """Return one line for each check: its interval, the reason, its place in the schedule and any pause."""
+    with degraded_without_redis("a card's places in the schedule are not shown", card=card.pk) as degraded:
         explanations = explain(card, for_web())
-    if absence.is_so:
+    if degraded.is_on:
         explanations = explain(card, None)
     lines = (
         (
-            one.check_type.label,
-            one.decision.how_often,
-            one.decision.reason,
-            _place(one.place) + _closed(one.opens_in),
+            explanation.check_type.label,
+            explanation.decision.how_often,
+            explanation.decision.reason,
+            _place(explanation.place) + _closed(explanation.opens_in),
         )
-        for one in explanations
+        for explanation in explanations
     )
     return format_html("{}", format_html_join("", "<div>{}: {}; {}; {}</div>", lines))
 
@@ -41,13 +41,13 @@ def _closed(opens_in: timedelta | None) -> str:
     if opens_in is None:
         return ""
     if not opens_in:
-        return _("; there is no gateway that may be called now")
+        return _("; no gateway may be called now")
     return _("; paused for another %s") % timeuntil(timezone.now() + opens_in)
 
 
 def _place(place: Place | None) -> str:
     if place is None:
-        return _("Redis does not answer: when it is due is not known")
+        return _("due time unknown, because Redis does not answer")
     if place.is_parked:
         return _("parked, because it crashed its workers")
     if place.is_claimed:
@@ -59,4 +59,4 @@ def _place(place: Place | None) -> str:
     return _("due in %s") % timeuntil(timezone.now() + place.due_in)
 
 
-panels.register(checks)
+extensions.add_panel(checks)

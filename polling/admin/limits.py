@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedAdmin
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from polling.models import ConcurrencyLimit
 from polling.observe import monitoring
 from polling.schedule import limits
@@ -17,25 +17,28 @@ from polling.schedule import limits
 
 @admin.register(ConcurrencyLimit)
 class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
-    """How many calls run at once."""
+    """How many calls of a type may run at once, and how many slots are taken now."""
 
     list_display = ("task_type", "max_concurrency", "in_use", "holders")
     ordering = ("task_type",)
 
     @admin.display(description=_("in use now"))
     def in_use(self, limit: ConcurrencyLimit) -> str:
-        """Slots taken, as Redis has it."""
+        """Return the number of slots taken in Redis; "?" while Redis does not answer."""
         state = self._state(limit)
         return str(state.current) if state else "?"
 
-    @admin.display(description=_("by (host:pid:start-place)"))
+    @admin.display(description=_("held by (host:pid:start-place)"))
     def holders(self, limit: ConcurrencyLimit) -> str:
-        """Who holds them."""
+        """Return each holder and its slots; "?" while Redis does not answer."""
         state = self._state(limit)
         return ", ".join(f"{holder.holder} ({holder.slots})" for holder in state.holders) if state else "?"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, with what Redis says: asked once, so that a frozen Redis costs one timeout."""
+        """Return the list with the state of each limit.
+
+        Reads Redis once, so a frozen Redis costs one timeout.
+        """
         changes = super().get_changelist_instance(request)
         states = monitoring.limits_by_type(for_web())
         for limit in changes.result_list:
@@ -48,24 +51,23 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         return state
 
     def save_model(self, request: HttpRequest, obj: ConcurrencyLimit, form: Any, change: Any) -> None:
-        """Save; it is in force at once."""
+        """Save, and put the limit into force at once."""
         super().save_model(request, obj, form, change)
         self._publish(request)
 
     def delete_model(self, request: HttpRequest, obj: ConcurrencyLimit) -> None:
-        """Delete: a type without a limit is closed, at once."""
+        """Delete the limit: a type without one is closed at once."""
         super().delete_model(request, obj)
         self._publish(request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ConcurrencyLimit]) -> None:
-        """The same for several."""
         super().delete_queryset(request, queryset)
         self._publish(request)
 
     @staticmethod
     def _publish(request: HttpRequest) -> None:
-        """Write the limits to Redis; without Redis they follow within ten seconds of its return."""
-        with redis_may_be_away("limits are not in force yet") as absence:
+        """Write the limits to Redis. While Redis is away they follow within ten seconds of its return."""
+        with degraded_without_redis("changed limits are not in force yet") as degraded:
             limits.publish(for_web())
-        if absence.is_so:
-            messages.warning(request, _("Saved. Redis does not answer; the limit is in force when it does."))
+        if degraded.is_on:
+            messages.warning(request, _("Saved. Redis does not answer; the limit takes effect when it does."))

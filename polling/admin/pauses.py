@@ -18,33 +18,36 @@ from polling.planning import pauses
 
 
 class PauseForm(forms.ModelForm[Pause]):
-    """Of one thing, and with an end that is to come; setting it back to now ends the pause."""
+    """A pause of a task type, a carrier or a gateway, until a future time.
+
+    Setting that time to now ends the pause.
+    """
 
     class Meta:
         model = Pause
         fields = ("task_type", "carrier", "gateway", "reason", "until")
 
     def clean(self) -> dict[str, Any]:
-        """Exactly one of three."""
+        """Refuse a pause of none or of several things."""
         cleaned = super().clean() or {}
-        of = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
-        if wrong := pauses.rejection_reason(*of):
-            # At a field: the constraint is then not told beside it.
-            raise forms.ValidationError({"task_type": wrong})
+        targets = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
+        if error := pauses.target_rejection_reason(*targets):
+            # Attached to a field, so that the database constraint does not add a second message.
+            raise forms.ValidationError({"task_type": error})
         return cleaned
 
     def clean_until(self) -> datetime:
-        """Later than it began, and within a year."""
+        """Refuse an end that is not after the beginning, or more than a year away."""
         until: datetime = self.cleaned_data["until"]
         began = self.instance.created_at if self.instance.pk else database.now()
-        if wrong := pauses.why_not_until(until, begun=began):
-            raise forms.ValidationError(wrong)
+        if error := pauses.end_rejection_reason(until, begun=began):
+            raise forms.ValidationError(error)
         return until
 
 
 @admin.register(Pause)
 class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
-    """Checks that are not made for a while; in force within a second. Deleting a pause ends it."""
+    """Pauses defer checks until a time; they take effect within a second. Deleting a pause ends it."""
 
     form = PauseForm
     list_display = (
@@ -63,26 +66,22 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
 
     @admin.display(description=_("in force"), boolean=True)
     def is_in_force(self, pause: Pause) -> bool:
-        """Whether it defers checks now."""
         return pause.created_at <= timezone.now() < pause.until
 
     def get_fields(self, request: HttpRequest, obj: Pause | None = None) -> tuple[str, ...]:
-        """Who and since when, of one that exists."""
-        chosen = ("task_type", "carrier", "gateway", "reason", "until")
-        return chosen if obj is None else (*chosen, *self.readonly_fields)
+        editable = ("task_type", "carrier", "gateway", "reason", "until")
+        return editable if obj is None else (*editable, *self.readonly_fields)
 
     readonly_fields = ("owner", "created_at")
 
     def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: Any) -> None:
-        """Save; cards that a longer or another pause had deferred come back."""
+        """Save, and reschedule the cards that the pause deferred before the change."""
         before = list(Pause.objects.filter(pk=obj.pk).select_related("gateway")) if change else []
         super().save_model(request, obj, form, change)
         pauses.end(before)
 
     def delete_model(self, request: HttpRequest, obj: Pause) -> None:
-        """End it."""
         pauses.remove([obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
-        """End several."""
         pauses.remove(queryset.select_related("gateway"))

@@ -1,4 +1,4 @@
-"""Among the actions on cards: have them checked now."""
+"""Actions on the list of cards that check the chosen ones now."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from cards.admin.cards import CardAdmin
+from cards.admin import extensions
 from cards.models import Card, CheckType
 from common import database
 from common.errors import DomainError
 from polling.models import ManualTrigger
-from polling.triggers.choosing import MAX_CARDS, Wanted
+from polling.triggers.choosing import MAX_CARDS, CardSelection
 from polling.triggers.triggering import trigger
 
 Action = Callable[[Any, HttpRequest, QuerySet[Card]], None]
@@ -23,14 +23,14 @@ Action = Callable[[Any, HttpRequest, QuerySet[Card]], None]
 
 def _action(check_type: CheckType, description: Any) -> Action:
     @admin.action(description=description, permissions=["change"])
-    def ask(site: Any, request: HttpRequest, queryset: QuerySet[Card]) -> None:
+    def trigger_checks(site: Any, request: HttpRequest, queryset: QuerySet[Card]) -> None:
         cards = list(queryset.order_by().values_list("pk", flat=True)[: MAX_CARDS + 1])
         if len(cards) > MAX_CARDS:
             messages.error(
-                request, _("At most %(most)d cards at a time; nothing was asked for.") % {"most": MAX_CARDS}
+                request, _("At most %(max)d cards at a time; no check was triggered.") % {"max": MAX_CARDS}
             )
             return
-        wanted = Wanted(ManualTrigger.Kind.BATCH, card_ids=cards)
+        wanted = CardSelection(ManualTrigger.Kind.BATCH, card_ids=cards)
         try:
             row = trigger(cast(User, request.user), check_type, wanted, now=database.now())
         except DomainError as error:
@@ -43,8 +43,8 @@ def _action(check_type: CheckType, description: Any) -> Action:
         )
         messages.success(request, text % {"accepted": row.accepted, "skipped": row.skipped, "id": row.pk})
 
-    ask.__name__ = f"check_{check_type.value}_now"
-    return ask
+    trigger_checks.__name__ = f"check_{check_type.value}_now"
+    return trigger_checks
 
 
 ACTIONS = (
@@ -52,5 +52,5 @@ ACTIONS = (
     _action(CheckType.DATA_USAGE, _("Check now: data usage")),
     _action(CheckType.PACKAGE, _("Check now: package")),
 )
-# Cards know nothing of polling.
-CardAdmin.actions = (*CardAdmin.actions, *ACTIONS)
+# Added from here, because `cards` may not import `polling`.
+extensions.add_actions(ACTIONS)

@@ -1,4 +1,4 @@
-"""`/polling-concurrency`: how many calls of a type may run at once, and who makes them now."""
+"""`/polling-concurrency`: how many calls of a type may run at once, and which processes make them now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
 from common.api.etags import etag_of, require_match
-from common.api.query_params import AskedView
+from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import StrictSerializer
 from common.errors import DomainError
 from common.redis.client import for_web
@@ -31,7 +31,7 @@ TYPE_IN_PATH = OpenApiParameter("task_type", enum=TaskType.values, location=Open
 
 @dataclass(frozen=True)
 class Concurrency:
-    """A limit as the row has it, and who holds its slots. `state` None: Redis does not answer."""
+    """A limit as stored in its row, with its slot holders. `state` is None while Redis does not answer."""
 
     task_type: str
     max_concurrency: int
@@ -39,7 +39,7 @@ class Concurrency:
 
 
 class ConcurrencySerializer(StrictSerializer):
-    """A concurrency limit; 0 pauses it. What Redis would know is null while it does not answer."""
+    """A concurrency limit; 0 pauses it. Fields that come from Redis are null while it does not answer."""
 
     task_type = serializers.ChoiceField(choices=TaskType.choices, read_only=True)
     max_concurrency = serializers.IntegerField(min_value=0, max_value=MAX_LIMIT)
@@ -51,85 +51,88 @@ class ConcurrencySerializer(StrictSerializer):
         source="state.holders", many=True, default=None, allow_null=True, read_only=True
     )
 
-    def get_usage_percent(self, one: Concurrency) -> float | None:
-        """Of the row's limit: Redis may not have it yet."""
-        if one.state is None or not one.max_concurrency:
+    def get_usage_percent(self, concurrency: Concurrency) -> float | None:
+        """Return the share of the row's limit that is taken: Redis may not have that limit yet."""
+        if concurrency.state is None or not concurrency.max_concurrency:
             return None
-        return round(100 * one.state.current / one.max_concurrency, 1)
+        return round(100 * concurrency.state.current / concurrency.max_concurrency, 1)
 
 
 class TaskTypeSerializer(StrictSerializer):
-    """One of the limits."""
+    """The task type of a limit."""
 
     task_type = serializers.ChoiceField(choices=TaskType.choices)
 
 
 class DroppedSerializer(TaskTypeSerializer):
-    """What a reset has done."""
+    """How many slots a reset dropped."""
 
-    dropped = serializers.IntegerField(help_text="slots whose lease was over")
+    dropped = serializers.IntegerField(help_text="slots whose lease had expired")
 
 
-class ConcurrencyListView(AskedView):
-    """All limits."""
+class ConcurrencyListView(ValidatedQueryView):
+    """The limits of all task types."""
 
     permission_classes = (MayOperate,)
 
     @extend_schema(operation_id="polling_concurrency_list", responses=ConcurrencySerializer(many=True))
     def get(self, request: Request) -> Response:
-        """The limits of all types of task."""
+        """List the limits of all task types."""
         rows = dict(
             ConcurrencyLimit.objects.visible_to(request.user).values_list("task_type", "max_concurrency")
         )
         states = monitoring.limits_by_type(for_web())
-        found = [Concurrency(one, rows.get(one, 0), states.get(one)) for one in TaskType.values]
-        return Response(ConcurrencySerializer(found, many=True).data)
+        limits_shown = [
+            Concurrency(task_type, rows.get(task_type, 0), states.get(task_type))
+            for task_type in TaskType.values
+        ]
+        return Response(ConcurrencySerializer(limits_shown, many=True).data)
 
 
 @extend_schema(parameters=[TYPE_IN_PATH])
-class ConcurrencyView(AskedView):
-    """One limit."""
+class ConcurrencyView(ValidatedQueryView):
+    """The limit of one task type."""
 
     permission_classes = (MayOperate,)
-    heeds_versions = True
+    supports_if_match = True
 
     @extend_schema(operation_id="polling_concurrency_retrieve", responses=ConcurrencySerializer)
     def get(self, request: Request, task_type: str) -> Response:
-        """The limit; its ETag is for `If-Match`."""
+        """Return the limit. Its ETag is for `If-Match`."""
         rows = ConcurrencyLimit.objects.visible_to(request.user)
         return _answer(rows.filter(task_type=_known(task_type)).first() or _closed(task_type))
 
     @extend_schema(request=ConcurrencySerializer, responses=ConcurrencySerializer)
     def put(self, request: Request, task_type: str) -> Response:
-        """Change the limit. It is in force for the next call that is made."""
-        sent = ConcurrencySerializer(data=request.data, partial=True)
+        """Change the limit. It applies from the next call on."""
+        body = ConcurrencySerializer(data=request.data, partial=True)
         _known(task_type)
-        sent.is_valid(raise_exception=True)
+        body.is_valid(raise_exception=True)
         with transaction.atomic():
             rows = ConcurrencyLimit.objects.visible_to(request.user)
             rows.get_or_create(task_type=task_type, defaults={"max_concurrency": 0})
             row = rows.select_for_update(no_key=True).get(task_type=task_type)
-            require_match(request, _held(row))
+            require_match(request, _etag_fields(row))
             before = snapshot(row)
-            row.max_concurrency = sent.validated_data.get("max_concurrency", row.max_concurrency)
+            row.max_concurrency = body.validated_data.get("max_concurrency", row.max_concurrency)
             row.save()
             record(request.user, Action.CHANGED, row, before=before, after=snapshot(row))
             limits.publish_on_commit()
         return _answer(row)
 
 
-class ConcurrencyResetView(AskedView):
-    """Takes back the slots of the dead."""
+class ConcurrencyResetView(ValidatedQueryView):
+    """Drops the slots that dead processes left behind."""
 
     permission_classes = (MayOperate,)
 
     @extend_schema(request=TaskTypeSerializer, responses=DroppedSerializer)
     def post(self, request: Request) -> Response:
-        """Drop the slots whose lease is over. Those that are held stay: they run out by themselves."""
-        sent = TaskTypeSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        task_type = sent.validated_data["task_type"]
-        # That it is asked for is written before it is done: what is lost then is a second reset.
+        """Drop the slots whose lease has expired. Slots with a running lease stay."""
+        body = TaskTypeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        task_type = body.validated_data["task_type"]
+        # Recorded before the reset: a crash in between loses a reset, which can be repeated, and no record.
         with transaction.atomic():
             record(request.user, Action.RESET, ConcurrencyLimit, after={"task_type": task_type})
         dropped = limits.slots_of(for_web(), task_type).drop_expired()
@@ -138,21 +141,21 @@ class ConcurrencyResetView(AskedView):
 
 def _known(task_type: str) -> str:
     if task_type not in TaskType.values:
-        raise DomainError("There is no such type of task.", code="polling_concurrency_not_found", status=404)
+        raise DomainError("There is no such task type.", code="polling_concurrency_not_found", status=404)
     return task_type
 
 
 def _closed(task_type: str) -> ConcurrencyLimit:
-    """A type without a row."""
+    """Return the limit of a type without a row: 0."""
     return ConcurrencyLimit(task_type=task_type, max_concurrency=0)
 
 
-def _held(row: ConcurrencyLimit) -> Mapping[str, Any]:
+def _etag_fields(row: ConcurrencyLimit) -> Mapping[str, Any]:
     return {"task_type": row.task_type, "max_concurrency": row.max_concurrency}
 
 
 def _answer(row: ConcurrencyLimit) -> Response:
-    found = Concurrency(
+    concurrency = Concurrency(
         row.task_type, row.max_concurrency, monitoring.limits_by_type(for_web()).get(row.task_type)
     )
-    return Response(ConcurrencySerializer(found).data, headers={"ETag": etag_of(_held(row))})
+    return Response(ConcurrencySerializer(concurrency).data, headers={"ETag": etag_of(_etag_fields(row))})

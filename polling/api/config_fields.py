@@ -1,4 +1,4 @@
-"""A polling config as programs read and write it."""
+"""The fields of a polling config in the API."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,10 @@ from polling.policy.dry_run import matched_cards
 
 
 class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
-    """A polling config. `status` is 1 (enabled) or 0; an empty condition or category, and no carrier, means any.
+    """A polling config.
 
-    An interval is in seconds: null says nothing about the check, 0 turns it off, else at least 30.
+    `status` is 1 (enabled) or 0. An empty condition, an empty category or no carrier matches any. Intervals
+    are in seconds: null leaves the check to the next config, 0 turns it off, any other value is at least 30.
     """
 
     status = StatusField(source="is_enabled", required=False)
@@ -47,9 +48,8 @@ class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
         )
 
     def get_matched_cards(self, config: PollingConfig) -> int:
-        """Counted once for a page."""
-        return matched_cards(config, self._counted)
+        return matched_cards(config, self._card_counts)
 
     @cached_property
-    def _counted(self) -> Mapping[Group, int]:
-        return census.counted()
+    def _card_counts(self) -> Mapping[Group, int]:
+        return census.cards_by_group()

@@ -1,4 +1,4 @@
-"""`/polling-configs`: which cards are checked how often, and what a draft would change."""
+"""`/polling-configs`: how often each kind of card is checked, and what a draft would change."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import MayOperate
-from accounts.api.scoped import Managed
+from accounts.api.scoped import ManagedViewSet
 from common.api.strict_serializers import Parameters
 from polling.api.config_fields import PollingConfigSerializer
 from polling.api.drafts import DraftSerializer, DryRunSerializer, draft_of
@@ -17,14 +17,14 @@ from polling.policy.dry_run import dry_run
 
 
 class PollingConfigParameters(Parameters):
-    """Filters of the list."""
+    """Filters of the list of configs."""
 
     status = StatusField(source="is_enabled", required=False)
     carrier_id = serializers.IntegerField(required=False)
 
 
-class PollingConfigViewSet(Managed[PollingConfig]):
-    """Polling configs, the one that decides first in front. Changes are planned within seconds."""
+class PollingConfigViewSet(ManagedViewSet[PollingConfig]):
+    """Polling configs, in order of priority. A change reschedules the affected cards within seconds."""
 
     subject = "polling_config"
     model = PollingConfig
@@ -35,6 +35,6 @@ class PollingConfigViewSet(Managed[PollingConfig]):
     @extend_schema(request=DraftSerializer, responses=DryRunSerializer)
     @action(detail=False, methods=["post"], url_path="dry-run")
     def dry_run(self, request: Request) -> Response:
-        """What a config would match, move and cost, if it were saved. Nothing is."""
+        """Return what a draft would match, change and cost. Nothing is saved."""
         draft = draft_of(request.data, self.get_serializer_context())
         return Response(DryRunSerializer(dry_run(draft)).data)

@@ -1,4 +1,4 @@
-"""The dry run of a config: a draft in, what it would change out."""
+"""The fields of a dry run: the draft that is sent, and what it would change."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,36 +13,39 @@ from polling.policy.demand import Demand
 from polling.policy.dry_run import Change, Load
 from polling.policy.matching import Decision
 
-BASIS = "config_id"
+BASE_FIELD = "config_id"
 
 
-class BasisSerializer(StrictSerializer):
-    """The config that the draft would change."""
+class BaseConfigSerializer(StrictSerializer):
+    """The existing config that the draft would change."""
 
     config_id = VisibleKey(PollingConfig, required=False)
 
 
 class DraftSerializer(PollingConfigSerializer):
-    """A config as it would be saved. With `config_id` another version of that one: what is not sent is its own."""
+    """A config as it would be saved.
+
+    With `config_id` it changes that config, which supplies the fields that are not sent.
+    """
 
     config_id = VisibleKey(PollingConfig, required=False)
 
     class Meta:
         model = PollingConfig
         fields = (
-            BASIS,
+            BASE_FIELD,
             *(name for name in PollingConfigSerializer.Meta.fields if name not in {"id", "matched_cards"}),
         )
 
 
 def draft_of(sent: Any, context: Mapping[str, Any]) -> PollingConfig:
-    """The draft that was sent, not saved. Raises ValidationError."""
-    basis = BasisSerializer(
-        data={name: sent[name] for name in (BASIS,) if name in sent}, context=dict(context)
+    """Return the draft as an unsaved config. Raises ValidationError."""
+    base = BaseConfigSerializer(
+        data={name: sent[name] for name in (BASE_FIELD,) if name in sent}, context=dict(context)
     )
-    basis.is_valid(raise_exception=True)
-    draft: PollingConfig | None = basis.validated_data.get(BASIS)
-    own = {name: value for name, value in sent.items() if name != BASIS}
+    base.is_valid(raise_exception=True)
+    draft: PollingConfig | None = base.validated_data.get(BASE_FIELD)
+    own = {name: value for name, value in sent.items() if name != BASE_FIELD}
     fields = PollingConfigSerializer(draft, data=own, partial=draft is not None, context=dict(context))
     fields.is_valid(raise_exception=True)
     draft = draft or PollingConfig()
@@ -52,20 +55,22 @@ def draft_of(sent: Any, context: Mapping[str, Any]) -> PollingConfig:
 
 
 class DecisionSerializer(serializers.Serializer[Decision]):
-    """What is decided of a check: by which config (null: by none, or one that is not saved), how often, and why."""
+    """A decision about a check: how often it is made, why, and by which config.
+
+    `config_id` is null without a config, and for a draft that is not saved.
+    """
 
     config_id = serializers.IntegerField(source="config.pk", default=None, allow_null=True)
     config = serializers.CharField(source="config.name", default=None, allow_null=True)
-    interval_seconds = serializers.SerializerMethodField(help_text="null: not made")
+    interval_seconds = serializers.SerializerMethodField(help_text="null: the check is not made")
     reason = serializers.CharField()
 
     def get_interval_seconds(self, decision: Decision) -> int | None:
-        """Whole seconds."""
         return int(decision.interval.total_seconds()) if decision.interval else None
 
 
 class ChangeSerializer(serializers.Serializer[Change]):
-    """One check, before and after."""
+    """The decision about one check, before and after."""
 
     task_type = serializers.CharField(source="check_type")
     before = DecisionSerializer()
@@ -73,7 +78,7 @@ class ChangeSerializer(serializers.Serializer[Change]):
 
 
 class MoveSerializer(serializers.Serializer[Any]):
-    """So many cards, from one config or interval to another."""
+    """How many cards get another config or interval for a check."""
 
     cards = serializers.IntegerField()
     task_type = serializers.CharField(source="change.check_type")
@@ -82,16 +87,19 @@ class MoveSerializer(serializers.Serializer[Any]):
 
 
 class DemandSerializer(serializers.Serializer[Demand]):
-    """What is asked of a gateway: calls when each is full, null where nobody is called."""
+    """The load on a gateway.
+
+    Calls assume full batches; `calls_per_second` is null for a check that calls no gateway.
+    """
 
     cards = serializers.IntegerField()
     checks_per_second = serializers.FloatField()
     calls_per_second = serializers.FloatField(allow_null=True)
-    is_too_much = serializers.BooleanField(help_text="more calls than the gateway takes")
+    is_too_much = serializers.BooleanField(help_text="more calls than the gateway allows")
 
 
 class LoadSerializer(serializers.Serializer[Load]):
-    """One check at one gateway."""
+    """The load of one check on one gateway, before and after."""
 
     task_type = serializers.CharField(source="before.check_type")
     gateway_id = serializers.IntegerField(source="before.gateway.pk", default=None, allow_null=True)
@@ -101,7 +109,7 @@ class LoadSerializer(serializers.Serializer[Load]):
 
 
 class SampleSerializer(serializers.Serializer[Any]):
-    """A card that the draft concerns."""
+    """A card that the draft matches, as an example."""
 
     card_id = serializers.IntegerField()
     iccid = serializers.CharField()
@@ -112,6 +120,8 @@ class DryRunSerializer(serializers.Serializer[Any]):
     """What would happen if the draft were saved."""
 
     matched_cards = serializers.IntegerField()
-    moves = MoveSerializer(many=True, help_text="cards whose check would be decided otherwise, most first")
+    moves = MoveSerializer(
+        many=True, help_text="cards whose check would be decided differently, largest groups first"
+    )
     loads = LoadSerializer(many=True)
-    samples = SampleSerializer(many=True, help_text="ten cards at most")
+    samples = SampleSerializer(many=True, help_text="at most ten cards")

@@ -1,4 +1,4 @@
-"""`/check-failures`: which cards fail, since when and why."""
+"""`/check-failures`: which cards fail their checks, since when and why."""
 
 from typing import Any, ClassVar
 
@@ -13,53 +13,51 @@ from accounts.api.permissions import MayReadOwn
 from cards.models import CheckState, CheckType
 from carriers.models import Gateway
 from common.api.pagination import CursorPages
-from common.api.query_params import AskedView
+from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import Parameters
 from polling.policy.config_snapshot import ConfigSnapshot
 
 
 class FailureParameters(Parameters):
-    """Filters of the list."""
+    """Filters of the list of failures."""
 
     task_type = serializers.ChoiceField(choices=CheckType.choices, source="type", required=False)
 
 
 class CheckFailureSerializer(serializers.Serializer[Any]):
-    """One check of one card that fails."""
+    """A check that fails for a card."""
 
     card_id = serializers.IntegerField()
     iccid = serializers.CharField(source="card.iccid")
     task_type = serializers.CharField(source="type")
     failing_since = serializers.DateTimeField()
-    failures = serializers.IntegerField(help_text="in a row")
-    error = serializers.CharField(help_text="the last one, in words")
+    failures = serializers.IntegerField(help_text="failed checks in a row")
+    error = serializers.CharField(help_text="the message of the last failure")
     last_good_at = serializers.DateTimeField(source="checked_at", allow_null=True)
     gateway_id = serializers.SerializerMethodField(allow_null=True)
     gateway = serializers.SerializerMethodField(allow_null=True)
 
     def get_gateway_id(self, state: CheckState) -> int | None:
-        """The gateway that is asked about the card."""
         gateway = self._gateway(state)
         return gateway.pk if gateway else None
 
     def get_gateway(self, state: CheckState) -> str | None:
-        """Its name."""
         gateway = self._gateway(state)
         return gateway.name if gateway else None
 
     def _gateway(self, state: CheckState) -> Gateway | None:
-        snapshot: ConfigSnapshot = self.context["directory"]
+        snapshot: ConfigSnapshot = self.context["snapshot"]
         return snapshot.gateway_of(state.card.gateway_id, state.card.carrier_id)
 
 
 class FailurePages(CursorPages):
-    """Those that have failed for longest first."""
+    """Pages of failures, longest-failing first."""
 
     ordering: ClassVar[tuple[str, ...]] = ("failing_since", "id")
 
 
-class CheckFailuresView(AskedView, GenericAPIView[CheckState]):
-    """The checks that fail, of the cards that the caller may see."""
+class CheckFailuresView(ValidatedQueryView, GenericAPIView[CheckState]):
+    """The failing checks of the cards that the caller may see."""
 
     permission_classes = (MayReadOwn,)
     serializer_class = CheckFailureSerializer
@@ -67,16 +65,14 @@ class CheckFailuresView(AskedView, GenericAPIView[CheckState]):
     parameters = FailureParameters
 
     def get_queryset(self) -> QuerySet[CheckState]:
-        """Of the cards that the caller may see."""
         return CheckState.objects.visible_to(self.request.user).failing().select_related("card")
 
-    def known_elsewhere(self) -> frozenset[str]:
-        """It has pages."""
-        return super().known_elsewhere() | FailurePages.names()
+    def foreign_parameters(self) -> frozenset[str]:
+        return super().foreign_parameters() | FailurePages.parameter_names()
 
     @extend_schema(responses=CheckFailureSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """A page of them, those that have failed for longest first."""
-        rows = self.paginate_queryset(self.get_queryset().filter(**self.asked))
-        shown = CheckFailureSerializer(rows, many=True, context={"directory": ConfigSnapshot.read()})
-        return self.get_paginated_response(shown.data)
+        """List failing checks, longest-failing first."""
+        rows = self.paginate_queryset(self.get_queryset().filter(**self.query))
+        serializer = CheckFailureSerializer(rows, many=True, context={"snapshot": ConfigSnapshot.read()})
+        return self.get_paginated_response(serializer.data)

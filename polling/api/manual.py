@@ -1,4 +1,4 @@
-"""`/polling-manual-trigger`: checks that somebody wants at once."""
+"""`/polling-manual-trigger`: checks that a user wants made at once."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from accounts.models import User
 from cards.models import CheckType
 from common.api.idempotency import idempotent
 from common.api.pages import NumberedPages
-from common.api.query_params import AskedView
+from common.api.query_params import ValidatedQueryView
 from common.errors import DomainError
 from polling.api.manual_fields import (
     AcceptedSerializer,
@@ -33,83 +33,80 @@ from polling.api.manual_fields import (
 from polling.models import ManualTrigger
 from polling.models.trigger import ManualTriggerQuerySet
 from polling.triggers import triggering
-from polling.triggers.choosing import Condition, Wanted
+from polling.triggers.choosing import CardSelection, Condition
 
 MAX_COUNTED = 10_001
 
 
-class TriggerView(AskedView, ABC):
-    """Asks for checks. The rows are kept without Redis, too, and the checks made when it is back."""
+class TriggerView(ValidatedQueryView, ABC):
+    """Triggers checks. Triggers are accepted without Redis too; their checks are made when it is back."""
 
     permission_classes = (MayAct,)
     throttle_classes = (OpenRequestRate,)
-    body: type[Any]
+    body_serializer: type[Any]
 
     @abstractmethod
-    def wanted(self, given: Mapping[str, Any]) -> Wanted:
-        """Which cards."""
+    def selection(self, values: Mapping[str, Any]) -> CardSelection:
+        """Return the cards that the request names."""
 
     @idempotent
     def post(self, request: Request) -> Response:
         """Have cards checked at once."""
-        given = self.body(data=request.data)
-        given.is_valid(raise_exception=True)
-        values = dict(given.validated_data)
+        body = self.body_serializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        values = dict(body.validated_data)
         check_type = CheckType(values.pop("task_type"))
         row = triggering.trigger(
-            cast(User, request.user), check_type, self.wanted(values), now=timezone.now()
+            cast(User, request.user), check_type, self.selection(values), now=timezone.now()
         )
         return Response(AcceptedSerializer(row).data, status=202)
 
 
 @extend_schema(request=SingleSerializer, responses={202: AcceptedSerializer})
 class SingleView(TriggerView):
-    """One card, before all batches."""
+    """One card; it is checked before all batches."""
 
-    body = SingleSerializer
+    body_serializer = SingleSerializer
 
-    def wanted(self, given: Mapping[str, Any]) -> Wanted:
-        """See the base class."""
-        return Wanted(ManualTrigger.Kind.SINGLE, card_ids=[given["card_id"]])
+    def selection(self, values: Mapping[str, Any]) -> CardSelection:
+        return CardSelection(ManualTrigger.Kind.SINGLE, card_ids=[values["card_id"]])
 
 
 @extend_schema(request=BatchSerializer, responses={202: AcceptedSerializer})
 class BatchView(TriggerView):
-    """Up to a thousand cards."""
+    """Up to a thousand cards, by their ids."""
 
-    body = BatchSerializer
+    body_serializer = BatchSerializer
 
-    def wanted(self, given: Mapping[str, Any]) -> Wanted:
-        """See the base class."""
-        return Wanted(ManualTrigger.Kind.BATCH, card_ids=given["card_ids"])
+    def selection(self, values: Mapping[str, Any]) -> CardSelection:
+        return CardSelection(ManualTrigger.Kind.BATCH, card_ids=values["card_ids"])
 
 
 @extend_schema(request=ConditionSerializer, responses={202: AcceptedSerializer})
 class ByConditionView(TriggerView):
     """Up to a thousand cards that meet a condition."""
 
-    body = ConditionSerializer
+    body_serializer = ConditionSerializer
 
-    def wanted(self, given: Mapping[str, Any]) -> Wanted:
-        """See the base class."""
-        return Wanted(ManualTrigger.Kind.BY_CONDITION, condition=Condition(**given))
+    def selection(self, values: Mapping[str, Any]) -> CardSelection:
+        return CardSelection(ManualTrigger.Kind.BY_CONDITION, condition=Condition(**values))
 
 
-class StatusView(AskedView):
-    """One trigger with its cards."""
+class StatusView(ValidatedQueryView):
+    """A trigger with its cards."""
 
     permission_classes = (MayAct,)
     parameters = StatusParameters
 
     @extend_schema(responses=TriggerStatusSerializer, parameters=[StatusParameters])
     def get(self, request: Request) -> Response:
-        """How far it is, and what came of each card."""
-        row = trigger_of(request, self.asked["trigger_id"])
+        """Return the progress of a trigger, and the result for each of its cards."""
+        row = trigger_of(request, self.query["trigger_id"])
         return Response(TriggerStatusSerializer(row, context={"request": request}).data)
 
 
-class CancelView(AskedView):
-    """Ends a trigger early."""
+class CancelView(ValidatedQueryView):
+    """Cancels a trigger."""
 
     permission_classes = (MayAct,)
     throttle_classes = (OpenRequestRate,)
@@ -117,24 +114,24 @@ class CancelView(AskedView):
     @extend_schema(request=TriggerKeySerializer, responses=CancelledSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
-        """Have the cards that still wait not checked."""
-        given = TriggerKeySerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        row = trigger_of(request, given.validated_data["trigger_id"])
+        """Cancel the checks of a trigger that have no result yet."""
+        body = TriggerKeySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        row = trigger_of(request, body.validated_data["trigger_id"])
         cancelled = triggering.cancel(cast(User, request.user), row, now=timezone.now())
         return Response(CancelledSerializer({"trigger_id": row.pk, "cancelled": cancelled}).data)
 
 
 class HistoryPages(NumberedPages):
-    """Of a long history the first ten thousand are counted."""
+    """Numbered pages that count at most 10,001 rows: counting a long history exactly is slow."""
 
     def count_of(self, queryset: Any) -> int:
-        """10,001 is "more"."""
+        """Return the number of rows; 10,001 stands for 10,001 or more."""
         return int(queryset.order_by()[:MAX_COUNTED].count())
 
 
-class HistoryView(AskedView, GenericAPIView[ManualTrigger]):
-    """Triggers, the newest first."""
+class HistoryView(ValidatedQueryView, GenericAPIView[ManualTrigger]):
+    """Manual triggers, newest first."""
 
     permission_classes = (MayAct,)
     parameters = HistoryParameters
@@ -142,12 +139,10 @@ class HistoryView(AskedView, GenericAPIView[ManualTrigger]):
     pagination_class = HistoryPages
 
     def get_queryset(self) -> ManualTriggerQuerySet:
-        """Those that the caller may see."""
         return ManualTrigger.objects.visible_to(self.request.user)
 
-    def known_elsewhere(self) -> frozenset[str]:
-        """A list has pages."""
-        return super().known_elsewhere() | HistoryPages.names()
+    def foreign_parameters(self) -> frozenset[str]:
+        return super().foreign_parameters() | HistoryPages.parameter_names()
 
     @extend_schema(
         operation_id="polling_manual_trigger_history",
@@ -155,14 +150,14 @@ class HistoryView(AskedView, GenericAPIView[ManualTrigger]):
         parameters=[HistoryParameters],
     )
     def get(self, request: Request) -> Response:
-        """A page of those that the caller may see."""
-        rows = self.get_queryset().filter(**self.asked)
+        """List the triggers that the caller may see, newest first."""
+        rows = self.get_queryset().filter(**self.query)
         page = self.paginate_queryset(rows.select_related("requester").order_by("-created_at", "-id"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 def trigger_of(request: Request, trigger_id: int) -> ManualTrigger:
-    """The trigger, if the caller may see it. Raises DomainError."""
+    """Return the trigger if the caller may see it; otherwise raise DomainError (404)."""
     rows = ManualTrigger.objects.visible_to(request.user).select_related("requester")
     row = rows.filter(pk=trigger_id).first()
     if row is None:

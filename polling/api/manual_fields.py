@@ -1,4 +1,4 @@
-"""What manual triggers look like to programs."""
+"""The fields of manual triggers in the API."""
 
 from typing import Any
 
@@ -14,21 +14,24 @@ from polling.triggers.choosing import MAX_CARDS
 
 
 class SingleSerializer(StrictSerializer):
-    """One card."""
+    """A check of one card."""
 
     card_id = KeyField()
     task_type = serializers.ChoiceField(choices=CheckType.choices)
 
 
 class BatchSerializer(StrictSerializer):
-    """Up to a thousand cards."""
+    """A check of up to a thousand cards."""
 
     card_ids = serializers.ListField(child=KeyField(), min_length=1, max_length=MAX_CARDS)
     task_type = serializers.ChoiceField(choices=CheckType.choices)
 
 
 class ConditionSerializer(StrictSerializer):
-    """Cards that meet all that is given, a thousand at most; `agent_id` stands for the agent's whole tree."""
+    """A check of the cards that meet all conditions, at most a thousand.
+
+    `agent_id` includes the agents below it.
+    """
 
     task_type = serializers.ChoiceField(choices=CheckType.choices)
     status = serializers.ChoiceField(choices=Card.Status.choices, required=False)
@@ -39,7 +42,11 @@ class ConditionSerializer(StrictSerializer):
 
 
 class AcceptedSerializer(serializers.Serializer[ManualTrigger]):
-    """What came of asking. Skipped are cards that the check is not made of, or that are not to be seen; by condition also those that wait already."""
+    """What a trigger accepted.
+
+    `skipped` counts cards that do not want the check or that the caller may not see. By condition it also
+    counts cards that already wait for the check.
+    """
 
     trigger_id = serializers.IntegerField(source="pk")
     accepted = serializers.IntegerField()
@@ -47,7 +54,7 @@ class AcceptedSerializer(serializers.Serializer[ManualTrigger]):
 
 
 class ManualTriggerSerializer(StrictModelSerializer[ManualTrigger]):
-    """A trigger and how far it is."""
+    """A manual trigger and its progress."""
 
     trigger_id = serializers.IntegerField(source="pk", read_only=True)
     requester = serializers.CharField(source="requester.username", read_only=True)
@@ -74,7 +81,7 @@ class ManualTriggerSerializer(StrictModelSerializer[ManualTrigger]):
 
 
 class ItemSerializer(serializers.Serializer[Any]):
-    """One card of a trigger; `result` says why the check failed."""
+    """A card of a trigger; `result` says why the check failed."""
 
     card_id = serializers.IntegerField()
     status = serializers.ChoiceField(choices=ManualItem.Status.choices)
@@ -82,7 +89,7 @@ class ItemSerializer(serializers.Serializer[Any]):
 
 
 class TriggerStatusSerializer(ManualTriggerSerializer):
-    """The same with its cards."""
+    """A manual trigger with its cards."""
 
     items = serializers.SerializerMethodField()
 
@@ -92,29 +99,29 @@ class TriggerStatusSerializer(ManualTriggerSerializer):
 
     @extend_schema_field(ItemSerializer(many=True))
     def get_items(self, trigger: ManualTrigger) -> list[dict[str, Any]]:
-        """As the database has them: a thousand would take forty milliseconds to go through fields."""
+        """Return the items as plain rows: a thousand would take 40 ms in serializer fields."""
         rows = ManualItem.objects.filter(trigger=trigger)
         if not sees_everything(user := self.context["request"].user):
-            # One that belongs to another agent by now is not his business any more.
+            # A card that has moved to another agent since is hidden from the old one.
             rows = rows.filter(card__in=Card.objects.known_to(user))
-        found = rows.order_by("id").values("card_id", "status", "result")
-        return [dict(row) for row in found]
+        items = rows.order_by("id").values("card_id", "status", "result")
+        return [dict(row) for row in items]
 
 
 class TriggerKeySerializer(StrictSerializer):
-    """Which trigger."""
+    """The id of a trigger."""
 
     trigger_id = KeyField()
 
 
 class CancelledSerializer(TriggerKeySerializer):
-    """What cancelling has done."""
+    """How many checks were cancelled."""
 
     cancelled = serializers.IntegerField(help_text="cards whose check had no result yet")
 
 
 class StatusParameters(Parameters):
-    """Which trigger."""
+    """The trigger to show."""
 
     trigger_id = KeyField()
 

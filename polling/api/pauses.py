@@ -1,4 +1,4 @@
-"""`/pauses`: checks that are not made for a while."""
+"""`/pauses`: checks that are deferred until a time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.api.permissions import MayOperate
 from accounts.api.related_fields import VisibleKey
-from accounts.api.scoped import Created, Deleted, Listed, Shown
+from accounts.api.scoped import CreateViewSet, DestroyViewSet, ListViewSet, RetrieveViewSet
 from carriers.models import Carrier, Gateway
 from common import database
 from common.api.strict_serializers import Parameters, StrictModelSerializer
@@ -19,19 +19,17 @@ from polling.planning import pauses
 
 
 class NoneOrTaskType(serializers.ChoiceField):
-    """A type of task; null where the model has an empty one."""
+    """A task type; null in the API is empty in the model."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """As every field."""
         super().__init__(choices=TaskType.choices, allow_null=True, required=False, **kwargs)
 
     def to_representation(self, value: Any) -> Any:
-        """As programs read it."""
         return value or None
 
 
 class PauseSerializer(StrictModelSerializer[Pause]):
-    """A pause of one thing: a type of task, a carrier or a gateway; the other two are null."""
+    """A pause of a task type, a carrier or a gateway; the other two are null."""
 
     task_type = NoneOrTaskType()
     carrier_id = VisibleKey(Carrier, source="carrier", allow_null=True, required=False)
@@ -55,27 +53,27 @@ class PauseSerializer(StrictModelSerializer[Pause]):
         read_only_fields = ("created_at",)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Of one thing, and with an end to come."""
+        """Check that the pause has exactly one target and ends in the future, within a year."""
         attrs["task_type"] = attrs.get("task_type") or ""
-        of = (attrs["task_type"], attrs.get("carrier"), attrs.get("gateway"))
-        if wrong := pauses.rejection_reason(*of):
-            raise ValidationError({"task_type": ErrorDetail(wrong, code="not_of_one_thing")})
-        if wrong := pauses.why_not_until(attrs["until"], begun=database.now()):
-            raise ValidationError({"until": ErrorDetail(wrong, code="invalid")})
+        targets = (attrs["task_type"], attrs.get("carrier"), attrs.get("gateway"))
+        if error := pauses.target_rejection_reason(*targets):
+            raise ValidationError({"task_type": ErrorDetail(error, code="not_of_one_thing")})
+        if error := pauses.end_rejection_reason(attrs["until"], begun=database.now()):
+            raise ValidationError({"until": ErrorDetail(error, code="invalid")})
         return attrs
 
 
 class PauseParameters(Parameters):
-    """Filters of the list."""
+    """Filters of the list of pauses."""
 
     task_type = serializers.ChoiceField(choices=TaskType.choices, required=False)
     carrier_id = serializers.IntegerField(required=False)
     gateway_id = serializers.IntegerField(required=False)
-    in_force = serializers.BooleanField(required=False, help_text="now")
+    in_force = serializers.BooleanField(required=False, help_text="whether the pause defers checks now")
 
 
-class PauseViewSet(Listed[Pause], Shown[Pause], Created[Pause], Deleted[Pause]):
-    """Pauses, the one that ends last in front. They are in force within a second."""
+class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pause], DestroyViewSet[Pause]):
+    """Pauses, latest end first. A change takes effect within a second."""
 
     subject = "pause"
     model = Pause
@@ -84,22 +82,21 @@ class PauseViewSet(Listed[Pause], Shown[Pause], Created[Pause], Deleted[Pause]):
     parameters = PauseParameters
 
     def get_queryset(self) -> QuerySet[Pause]:
-        """With what is shown of them."""
         return super().get_queryset().select_related("owner", "gateway").order_by("-until", "-id")
 
-    def filtered(self, rows: QuerySet[Pause], asked: Mapping[str, Any]) -> QuerySet[Pause]:
-        """Whether one is in force is a question of the time."""
-        others = {name: value for name, value in asked.items() if name != "in_force"}
+    def filtered(self, rows: QuerySet[Pause], query: Mapping[str, Any]) -> QuerySet[Pause]:
+        """Apply `in_force`, which depends on the time, and leave the other filters to the base class."""
+        others = {name: value for name, value in query.items() if name != "in_force"}
         rows = super().filtered(rows, others)
-        if "in_force" not in asked:
+        if "in_force" not in query:
             return rows
         in_force = Pause.objects.in_force_at(database.now()).values("pk")
-        return rows.filter(pk__in=in_force) if asked["in_force"] else rows.exclude(pk__in=in_force)
+        return rows.filter(pk__in=in_force) if query["in_force"] else rows.exclude(pk__in=in_force)
 
     def perform_create(self, serializer: BaseSerializer[Pause]) -> Pause:
-        """Who makes one owns it."""
+        """Save the pause with the caller as its owner."""
         return serializer.save(owner=self.request.user)
 
     def perform_destroy(self, row: Pause) -> None:
-        """End it early: its cards come back over a minute."""
+        """End the pause early: its cards come back over a minute."""
         pauses.remove([row])

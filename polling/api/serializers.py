@@ -1,4 +1,4 @@
-"""The shapes of the statistics, field by field."""
+"""The fields of the statistics in the API."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ MAX_WINDOW_SECONDS = 3600
 
 
 class QueueStateSerializer(serializers.Serializer[Any]):
-    """One check type's queue."""
+    """The queue of one check type."""
 
     task_type = serializers.CharField()
-    queue_length = serializers.IntegerField(help_text="scheduled, due or not")
+    queue_length = serializers.IntegerField(help_text="scheduled cards, due or not")
     due = serializers.IntegerField()
-    manual = serializers.IntegerField(help_text="triggered by hand")
+    manual = serializers.IntegerField(help_text="triggered cards that wait")
     in_flight = serializers.IntegerField()
     parked = serializers.IntegerField()
     oldest_due_seconds = serializers.FloatField()
@@ -26,11 +26,11 @@ class HolderSerializer(serializers.Serializer[Any]):
     """A process that holds slots."""
 
     holder = serializers.CharField(help_text="host:pid:start-place")
-    slots = serializers.IntegerField(source="slots")
+    seats = serializers.IntegerField(source="slots", help_text="slots that it holds")
 
 
 class LimitStateSerializer(serializers.Serializer[Any]):
-    """One concurrency limit."""
+    """A concurrency limit as Redis has it. `max_concurrency` is null without a limit, which means closed."""
 
     task_type = serializers.CharField()
     max_concurrency = serializers.IntegerField(allow_null=True)
@@ -40,7 +40,7 @@ class LimitStateSerializer(serializers.Serializer[Any]):
 
 
 class TaskStateSerializer(serializers.Serializer[Any]):
-    """What one check type has done over a rolling window."""
+    """What one check type did over a rolling window."""
 
     task_type = serializers.CharField()
     window_seconds = serializers.IntegerField()
@@ -54,20 +54,17 @@ class TaskStateSerializer(serializers.Serializer[Any]):
     checks_per_second = serializers.FloatField()
 
     def get_p50_ms(self, state: TaskState) -> int | None:
-        """Median."""
         return state.counted.percentile_ms(0.50)
 
     def get_p95_ms(self, state: TaskState) -> int | None:
-        """95th percentile."""
         return state.counted.percentile_ms(0.95)
 
     def get_p99_ms(self, state: TaskState) -> int | None:
-        """99th percentile."""
         return state.counted.percentile_ms(0.99)
 
 
 class LatenessStateSerializer(serializers.Serializer[Any]):
-    """How late one check type is: age of the last good answer / promised interval, 1 is as promised."""
+    """Lateness of one check type: age of the last good answer / promised interval. 1 is exactly on time."""
 
     task_type = serializers.CharField()
     cards = serializers.IntegerField(source="measured.cards", default=None, allow_null=True)
@@ -78,7 +75,7 @@ class LatenessStateSerializer(serializers.Serializer[Any]):
 
 
 class InitProgressSerializer(serializers.Serializer[Any]):
-    """How far the walk that plans all cards has come."""
+    """Progress of the scan that seeds the schedule."""
 
     status = serializers.CharField(help_text="none, running, failed or finished")
     total = serializers.IntegerField()
@@ -90,17 +87,17 @@ class InitProgressSerializer(serializers.Serializer[Any]):
 
 
 class WindowParameters(Parameters):
-    """The query of the task statistics: whole minutes, in seconds."""
+    """Query parameters of the task statistics. `window` is in seconds, rounded to whole minutes."""
 
     window = serializers.IntegerField(default=300, min_value=60, max_value=MAX_WINDOW_SECONDS)
 
 
 class OverviewSerializer(serializers.Serializer[Any]):
-    """All of it."""
+    """All statistics in one answer."""
 
     queues = QueueStateSerializer(many=True)
     concurrency = LimitStateSerializer(many=True)
     tasks = TaskStateSerializer(many=True)
     lateness = LatenessStateSerializer(many=True)
     init_progress = InitProgressSerializer()
-    last_claim_age_seconds = serializers.FloatField(allow_null=True, help_text="null: nobody has claimed")
+    last_claim_age_seconds = serializers.FloatField(allow_null=True, help_text="null: no claim yet")

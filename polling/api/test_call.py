@@ -1,4 +1,4 @@
-"""`/gateways/{id}/test-call`: whether it answers."""
+"""`/gateways/{id}/test-call`: whether a gateway answers."""
 
 import asyncio
 import time
@@ -17,57 +17,58 @@ from audit.models import Action
 from audit.recording import record
 from carriers.limits import rate_of, slots_of
 from carriers.models import Gateway
-from common.api.query_params import AskedView
+from common.api.query_params import ValidatedQueryView
 from common.errors import DomainError
 from common.http.outgoing import Outgoing
 from common.redis.client import for_web
-from polling.checks.test_call import sample_of, trouble_of
+from polling.checks.test_call import failure_reason, sample_of
 
 ID_IN_PATH = OpenApiParameter("id", int, OpenApiParameter.PATH)
 
 
 class GatewayCallSerializer(serializers.Serializer[Any]):
-    """What came of the call."""
+    """The outcome of a test call."""
 
     gateway_id = serializers.IntegerField()
-    iccid = serializers.CharField(help_text="the card that it was asked about")
+    iccid = serializers.CharField(help_text="the card that the call asked about")
     has_answered = serializers.BooleanField()
-    trouble = serializers.CharField(help_text="what is wrong with the answer; empty: nothing")
+    trouble = serializers.CharField(help_text="what is wrong with the answer; empty if nothing is")
     duration_ms = serializers.IntegerField()
 
 
 @extend_schema(parameters=[ID_IN_PATH])
-class GatewayCallView(AskedView):
-    """One call, as a check would make it: on a slot and in its turn. It takes as long as the gateway's timeout.
+class GatewayCallView(ValidatedQueryView):
+    """A test call, made like the call of a check: on a slot and within the rate.
 
-    A gateway that is disabled, paused or left alone is called as well: whether it answers is the question.
+    It takes up to the gateway's timeout. A gateway that is disabled, paused or resting is called too, because
+    the question is whether it answers.
     """
 
     permission_classes = (MayOperate,)
 
     @extend_schema(request=None, responses=GatewayCallSerializer)
     def post(self, request: Request, pk: str) -> Response:
-        """Ask the gateway about one of its cards. Nothing is stored of what it says."""
+        """Ask the gateway about one of its cards. Nothing of the answer is stored."""
         gateway = Gateway.objects.visible_to(request.user).filter(pk=pk).first()
         if gateway is None:
             raise DomainError("There is no such gateway.", code="gateway_not_found", status=404)
         iccid = sample_of(gateway, Random())
         if iccid is None:
             raise DomainError(
-                "The gateway has no card that it could be asked about.",
+                "The gateway has no card to ask about.",
                 code="gateway_without_cards",
                 status=409,
             )
-        found = _call(gateway, iccid)
+        outcome = _call(gateway, iccid)
         with transaction.atomic():
-            record(request.user, Action.CALLED, gateway, after=found)
-        return Response(GatewayCallSerializer(found).data)
+            record(request.user, Action.CALLED, gateway, after=outcome)
+        return Response(GatewayCallSerializer(outcome).data)
 
 
 def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
     with slots_of(for_web(), gateway.pk).hold() as slots:
         slots.grow_to(1)
-        if not (len(slots) and _has_its_turn(gateway)):
+        if not (len(slots) and _wait_for_turn(gateway)):
             raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
         started = time.perf_counter()
         trouble = asyncio.run(_ask(gateway, iccid))
@@ -81,8 +82,11 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
     }
 
 
-def _has_its_turn(gateway: Gateway) -> bool:
-    """Wait for it: it is at most `HORIZON_SECONDS` away. False when others have all turns until then."""
+def _wait_for_turn(gateway: Gateway) -> bool:
+    """Wait until the rate allows a call, at most `HORIZON_SECONDS`.
+
+    Return False if all turns until then are taken.
+    """
     if gateway.calls_per_second is None:
         return True
     turn = rate_of(for_web(), gateway.pk).reserve(1, per_second=gateway.calls_per_second)
@@ -93,4 +97,4 @@ def _has_its_turn(gateway: Gateway) -> bool:
 async def _ask(gateway: Gateway, iccid: str) -> str:
     networks = settings.COMMON.gateway_networks
     async with Outgoing(allowed_networks=networks, connections=1) as outgoing:
-        return await trouble_of(gateway, iccid, outgoing)
+        return await failure_reason(gateway, iccid, outgoing)

@@ -1,11 +1,11 @@
-"""The statistics of polling. Only those who see the whole system may read them."""
+"""`/polling-stats`: statistics of polling, for users who may see the whole system."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import MaySeeSystem
-from common.api.query_params import AskedView
+from common.api.query_params import ValidatedQueryView
 from common.redis.client import for_web
 from polling.api.serializers import (
     InitProgressSerializer,
@@ -17,57 +17,57 @@ from polling.api.serializers import (
 from polling.observe import monitoring
 
 
-class QueuesView(AskedView):
-    """Per check type: how many cards are scheduled, due and in flight."""
+class QueuesView(ValidatedQueryView):
+    """The queues: how many cards of each check type are scheduled, due and in flight."""
 
     permission_classes = (MaySeeSystem,)
 
     @extend_schema(responses=QueueStateSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """The queues."""
+        """List the queues of all check types."""
         return Response(QueueStateSerializer(monitoring.queues(for_web()), many=True).data)
 
 
-class TasksView(AskedView):
-    """Per check type: what was done over `?window=` seconds."""
+class TasksView(ValidatedQueryView):
+    """What each check type did over the last `?window=` seconds."""
 
     permission_classes = (MaySeeSystem,)
     parameters = WindowParameters
 
     @extend_schema(responses=TaskStateSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """Counts, rates and percentiles."""
-        states = monitoring.tasks(for_web(), window_seconds=self.asked["window"])
+        """List counts, rates and percentiles of all check types."""
+        states = monitoring.tasks(for_web(), window_seconds=self.query["window"])
         return Response(TaskStateSerializer(states, many=True).data)
 
 
-class InitProgressView(AskedView):
-    """How far the walk that plans all cards has come."""
+class InitProgressView(ValidatedQueryView):
+    """Progress of the scan that seeds the schedule."""
 
     permission_classes = (MaySeeSystem,)
 
     @extend_schema(responses=InitProgressSerializer)
     def get(self, request: Request) -> Response:
-        """The progress."""
+        """Return the progress of seeding."""
         return Response(InitProgressSerializer(monitoring.init_progress(for_web())).data)
 
 
-class OverviewView(AskedView):
-    """Queues, limits, what was done, how late it is and how far the planning has come, in one answer."""
+class OverviewView(ValidatedQueryView):
+    """Queues, limits, results, lateness and seeding progress in one answer."""
 
     permission_classes = (MaySeeSystem,)
     parameters = WindowParameters
 
     @extend_schema(responses=OverviewSerializer)
     def get(self, request: Request) -> Response:
-        """The overview."""
+        """Return all statistics."""
         redis = for_web()
-        found = {
+        overview = {
             "queues": monitoring.queues(redis),
             "concurrency": monitoring.limits(redis),
-            "tasks": monitoring.tasks(redis, window_seconds=self.asked["window"]),
+            "tasks": monitoring.tasks(redis, window_seconds=self.query["window"]),
             "lateness": monitoring.lateness(redis),
             "init_progress": monitoring.init_progress(redis),
             "last_claim_age_seconds": monitoring.last_claim_age(redis),
         }
-        return Response(OverviewSerializer(found).data)
+        return Response(OverviewSerializer(overview).data)

@@ -1,4 +1,4 @@
-"""How programs write what the models call otherwise."""
+"""Serializer fields for values that the API spells differently from the models."""
 
 from typing import Any
 
@@ -11,33 +11,27 @@ ANY = "any"
 
 @extend_schema_field({"type": "integer", "enum": [0, 1]})
 class StatusField(serializers.ChoiceField):
-    """Enabled is 1, disabled is 0."""
+    """A boolean of the model as a number: 1 is enabled, 0 is disabled."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """As every field."""
         super().__init__(choices=[(1, "enabled"), (0, "disabled")], **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        """A truth."""
         return bool(super().to_internal_value(data))
 
     def to_representation(self, value: Any) -> Any:
-        """A number."""
         return int(value)
 
 
 class ConditionField(serializers.ChoiceField):
-    """One of a model's choices; the empty one stands for any."""
+    """One of a model's choices; the model's `any` is an empty string in the API."""
 
     def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:
-        """The choice `any` of the model is the empty one here."""
-        offered = [("" if value == ANY else value, label) for value, label in choices.choices]
-        super().__init__(choices=offered, **kwargs)
+        api_choices = [("" if value == ANY else value, label) for value, label in choices.choices]
+        super().__init__(choices=api_choices, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """As the model has it."""
         return str(super().to_internal_value(data)) or ANY
 
     def to_representation(self, value: Any) -> str:
-        """As programs write it."""
         return "" if value == ANY else str(value)

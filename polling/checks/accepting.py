@@ -1,4 +1,4 @@
-"""What recording a batch begins with, for every check: late results are refused, the others noted."""
+"""The first step of recording a batch, for every check: refuse late results, store the other check states."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,10 @@ from polling.checks.base import Outcome, Recorded, Result
 
 
 def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
-    """Write what is accepted of `results` into the check states, and return it. Needs a transaction."""
+    """Store the check states of accepted results, and return these results. The caller holds a transaction.
+
+    A result is accepted when no newer claim of its card has written already.
+    """
     tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
     newer = check_states.lock_newer(check_type, tokens)
     accepted = [result for result in results if result.card.claim.card_id in newer]
@@ -21,7 +24,7 @@ def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -
 
 
 def refused(results: Sequence[Result], accepted: Sequence[Result]) -> list[Outcome]:
-    """The outcomes of `results` that are not among the accepted ones."""
+    """Return the outcomes of those `results` that are not among the accepted ones."""
     cards = {result.card.claim.card_id for result in accepted}
     return [
         Outcome(result.card, Recorded.REFUSED) for result in results if result.card.claim.card_id not in cards
@@ -29,7 +32,7 @@ def refused(results: Sequence[Result], accepted: Sequence[Result]) -> list[Outco
 
 
 def recorded(result: Result) -> Recorded:
-    """What became of an accepted result."""
+    """Return what an accepted result was recorded as."""
     return Recorded.CARD_ERROR if isinstance(result.answer, CardError) else Recorded.ANSWER
 
 

@@ -1,4 +1,4 @@
-"""What a check is, and what travels between claiming and settling."""
+"""The interface of a check, and the types that travel between claiming and settling."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ from polling.schedule.schedule import Claim
 
 @dataclass(frozen=True)
 class PolledCard:
-    """A claimed card, with what is needed to check it and to record what was found.
+    """A claimed card, with all that is needed to check it and to record the result.
 
-    `gateway_id` is its own gateway; None: its carrier's default. `item_ids` are the items of triggers that end with it.
+    `gateway_id` is the card's own gateway; None stands for the default of its carrier. `failures` counts the
+    failed checks in a row. `item_ids` are the items of manual triggers that end with this check.
     """
 
     claim: Claim
@@ -33,24 +34,27 @@ class PolledCard:
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of one card: an answer whose type the check knows (None of a local check), or an error."""
+    """The result for one card: an error, or an answer of the check's own type (None for a local check)."""
 
     card: PolledCard
     answer: Any | CardError
 
 
 class Recorded(Enum):
-    """What became of a result."""
+    """What a result was recorded as."""
 
     ANSWER = "answer"
     CARD_ERROR = "card_error"
-    # A newer claim has written already: nothing of this one was stored.
+    # A newer claim had written already, so nothing of this result was stored.
     REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the result of one card, which may be of another class by it. `hastens` is due at once by it."""
+    """How the result of one card was recorded.
+
+    The profile of `card` is the one after the result. `hastens` names a check that is now due at once.
+    """
 
     card: PolledCard
     recorded: Recorded
@@ -58,26 +62,29 @@ class Outcome:
 
 
 class Check(ABC):
-    """Something that is found out about every card for ever. The drain knows nothing else of it."""
+    """A recurring check of every card. The engine knows checks by this interface only."""
 
     type: CheckType
 
-    def unwanted_reason(self, card: CardProfile) -> str:
-        """Why cards of this class never want it, whatever the configs say; empty: they may."""
+    def unwanted_reason(self, profile: CardProfile) -> str:
+        """Return why no config can have such a card checked; empty when configs decide."""
         return ""
 
     @abstractmethod
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """Write the results. The caller holds a transaction; a result that is too late writes nothing."""
+        """Store the results and return an outcome for each. The caller holds a transaction.
+
+        A late result, of a card that a newer claim has written already, stores nothing.
+        """
 
 
 class GatewayCheck(Check):
-    """A check that asks a gateway."""
+    """A check that calls a gateway."""
 
     @abstractmethod
     async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
-        """Ask about cards of one gateway, in one call; raises GatewayError."""
+        """Ask about cards of one gateway in one call; return their results in order. Raise GatewayError."""
 
 
 class LocalCheck(Check):
-    """A check that decides by what the database knows. Nobody is asked, so its results have no answer."""
+    """A check that decides by the database alone. It calls no gateway, so its answers are None."""

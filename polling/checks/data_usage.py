@@ -1,4 +1,4 @@
-"""The data-usage check: reads the carrier's counter and meters the billing cycle."""
+"""The data usage check: read the carrier's counter and meter the billing cycle."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,14 +7,14 @@ from typing import cast
 
 from cards import carrier_state, meter_store, subscription_usage
 from cards.meter_store import UsageLine
-from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
+from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
 from cards.models import CheckType
 from cards.usage_allocation import Growth
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
 
-# A counter "measured" later than this would block every honest reading until then.
+# A reading dated further ahead would make every honest reading look old until then.
 MAX_AHEAD = timedelta(hours=1)
 
 
@@ -24,46 +24,45 @@ class DataUsageCheck(GatewayCheck):
     type = CheckType.DATA_USAGE
 
     async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
-        """See the base class."""
         answers = await client.usage([card.iccid for card in cards])
         return [Result(card, answer) for card, answer in zip(cards, answers, strict=True)]
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """See the base class. More usage makes the package check due."""
-        accepted = accept(self.type, [_judged(result, now) for result in results], now=now)
-        read = [result for result in accepted if isinstance(result.answer, UsageReading)]
-        # Cards before subscriptions: everybody locks them in this order.
-        _take_over_network(read, now)
-        growing = _meter(read, now)
+        accepted = accept(self.type, [_validated(result, now) for result in results], now=now)
+        readings = [result for result in accepted if isinstance(result.answer, UsageReading)]
+        # Lock cards before subscriptions, the order in which all writers lock them.
+        _store_network(readings, now)
+        growing = _meter(readings, now)
         outcomes = [_outcome(result, growing) for result in accepted]
         return outcomes + refused(results, accepted)
 
 
 def _outcome(result: Result, growing: set[int]) -> Outcome:
     card = result.card
+    # More usage may use up the plan, so the package check is due at once.
     hastens = CheckType.PACKAGE if card.claim.card_id in growing else None
     if isinstance(result.answer, UsageReading) and result.answer.network:
         card = replace(card, profile=card.profile._replace(network_status=result.answer.network.value))
     return Outcome(card, recorded(result), hastens)
 
 
-def _judged(result: Result, now: datetime) -> Result:
+def _validated(result: Result, now: datetime) -> Result:
     if isinstance(result.answer, UsageReading) and result.answer.measured_at - now > MAX_AHEAD:
         return Result(result.card, CardError(CardErrorCode.ABSURD))
     return result
 
 
-def _take_over_network(results: Sequence[Result], now: datetime) -> None:
-    said: dict[int, str] = {}
+def _store_network(results: Sequence[Result], now: datetime) -> None:
+    changes: dict[int, str] = {}
     for result in results:
         network = cast(UsageReading, result.answer).network
         if network and network != result.card.profile.network_status:
-            said[result.card.claim.card_id] = network.value
-    carrier_state.take_over(carrier_state.NETWORK, said, cause="data usage check", now=now)
+            changes[result.card.claim.card_id] = network.value
+    carrier_state.store(carrier_state.NETWORK, changes, cause="data usage check", now=now)
 
 
 def _meter(results: Sequence[Result], now: datetime) -> set[int]:
-    """Meter the readings; returns the ids of the cards whose subscriptions may have more usage now."""
+    """Store meters and usage; return the ids of cards whose subscriptions may have more usage now."""
     before = meter_store.meters_of([result.card.claim.card_id for result in results])
     after: dict[int, Meter] = {}
     lines: list[UsageLine] = []
@@ -74,7 +73,7 @@ def _meter(results: Sequence[Result], now: datetime) -> set[int]:
         step = advance(meter, reading, result.card.tariff)
         if step.meter != meter:
             after[card_id] = step.meter
-        if is_news(meter, step.meter):
+        if is_worth_recording(meter, step.meter):
             lines.append(
                 UsageLine(card_id, reading.measured_at, reading.raw_mb, step.meter.used_mb, step.delta_mb)
             )
@@ -90,7 +89,7 @@ def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> 
     if before is None:
         since = tariff.calendar.start_of(meter.cycle_start)
         return [Growth(card_id, meter.used_mb, meter.measured_at, since)]
-    # Each day is told also without growth: a period that nobody uses begins at 0 as well.
+    # Report each new day even without growth, so that a period without usage also begins at 0.
     day_of = tariff.calendar.day_of
     if step.delta_mb or day_of(meter.measured_at) != day_of(before.measured_at):
         return [Growth(card_id, step.delta_mb, meter.measured_at)]

@@ -1,4 +1,4 @@
-"""The package check: whether the plan of a card, or of its device, is used up. Nobody is asked."""
+"""The package check: whether the plan of a card, or of its device, is used up. It calls no gateway."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,18 +13,16 @@ from polling.checks.card_profile import CardProfile
 
 
 class PackageCheck(LocalCheck):
-    """Holds usage against the quota. Over it, a suspension of the card is proposed, once."""
+    """Compares usage with the quota, and proposes once to suspend a card that is over it."""
 
     type = CheckType.PACKAGE
 
-    def unwanted_reason(self, card: CardProfile) -> str:
-        """See the base class."""
-        return "" if card.is_subscribed else _("the card has no plan")
+    def unwanted_reason(self, profile: CardProfile) -> str:
+        return "" if profile.is_subscribed else _("the card has no plan")
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """See the base class."""
         accepted = accept(self.type, results, now=now)
-        # One that could not be stored comes a second time, as an error.
+        # A result that could not be stored comes a second time, as an error; it must not be judged again.
         cards = [result.card.claim.card_id for result in accepted if result.answer is None]
         judged = quota_judging.judge(cards, now=now)
         quota_judging.store(judged.values(), now=now)

@@ -15,28 +15,25 @@ from polling.checks.card_profile import CardProfile
 
 
 class RealNameCheck(GatewayCheck):
-    """Asks whether the holder is verified. A change matches the card with its configs anew."""
+    """Asks whether the card's holder is verified. A change can make other configs apply to the card."""
 
     type = CheckType.REAL_NAME
 
-    def unwanted_reason(self, card: CardProfile) -> str:
-        """See the base class."""
-        return _("industry cards are exempt from it") if card.category == Card.Category.INDUSTRY else ""
+    def unwanted_reason(self, profile: CardProfile) -> str:
+        return _("industry cards are exempt") if profile.category == Card.Category.INDUSTRY else ""
 
     async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
-        """See the base class."""
         answers = await client.real_names([card.iccid for card in cards])
         return [Result(card, answer) for card, answer in zip(cards, answers, strict=True)]
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """See the base class."""
         accepted = accept(self.type, results, now=now)
-        said = {
+        changes = {
             result.card.claim.card_id: result.answer.value
             for result in accepted
             if isinstance(result.answer, RealName) and result.answer != result.card.profile.real_name_status
         }
-        carrier_state.take_over(carrier_state.REAL_NAME, said, cause="real-name check", now=now)
+        carrier_state.store(carrier_state.REAL_NAME, changes, cause="real-name check", now=now)
         return [_outcome(result) for result in accepted] + refused(results, accepted)
 
 

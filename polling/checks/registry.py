@@ -1,4 +1,4 @@
-"""The checks that exist."""
+"""The registry of all checks, by type."""
 
 from typing import Final
 

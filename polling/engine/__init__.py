@@ -1,13 +1,12 @@
-"""The drain: what a worker does. Begin with `gateway_stream.py`, which tells it in this order.
+"""The engine: what a worker does with due cards. `gateway_stream.py` shows a card's way, in this order.
 
-1. claim (`intake.py` with `loading.py`, the small tables of `polling/policy/config_snapshot.py`, then `claiming.py`): due cards, in a local queue (`waiting.py`)
-2. ask (`asking.py`): their gateways, a call on every slot that is theirs (`sharing.py`), where the gates let it through
-   (`gates.py`: breakers, the pace of `pacing.py`, the slots of `gateway_seats.py`)
-3. record (`recording.py`): the answers, in one transaction
-4. settle (`settling.py`): say when each card is due next, and count
+1. claim: `fetch.py` claims due cards in Redis and hydrates them (`hydrate.py`); `admission.py` keeps those whose gateways
+   have room, and `local_queue.py` holds them.
+2. ask: `ask.py` calls a gateway, once `throttle/` admits the call (breaker, rate, slots, fair share).
+3. record: `batch_writer.py` collects answers, `recording.py` writes them in one transaction.
+4. settle: `disposition.py` says what each outcome means, `in_flight.py` ends the claims.
 
-A check that asks nobody has a shorter way (`local_stream.py`).
-
-Around it: `running.py` runs a stream for each check type and looks after slots, `recruiting.py` calls other processes,
-`half_open.py` probes gateways in trouble, `lifetime.py` and `stopping.py` say when it ends, `outlet.py` is what drains of a process share.
+`local_stream.py` is the shorter way of a check that calls no gateway. Around the streams: `loop.py` runs them,
+`slot_review.py` shares slots, `scale_out.py` wakes other workers, `orphan_rescue.py` expires claims of killed ones,
+`lifetime.py` and `shutdown.py` end a drain, `runtime.py` keeps what drains of one process share.
 """

@@ -1,9 +1,9 @@
-"""Claims cards to ask gateways about. Everything here blocks: it runs in a thread."""
+"""Admit claimed cards to calls, as far as their gateways have room. All of it blocks: it runs in a thread."""
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
@@ -11,41 +11,33 @@ from django.conf import settings
 
 from carriers.models import Gateway
 from polling.checks.base import PolledCard
-from polling.engine import disposition
-from polling.engine.fetch import Fetcher, Taken
-from polling.engine.throttle.throttle import Room, Throttle
+from polling.engine.claim_batch import ClaimBatch
+from polling.engine.disposition import Disposal, Disposition, Moment, dispose_card, dispose_rested
+from polling.engine.fetch import Fetcher
+from polling.engine.throttle.throttle import Capacity, Throttle
 from polling.policy.config_snapshot import ConfigSnapshot
 from polling.schedule import backoff
-from polling.schedule.schedule import Settlement, Which
-from polling.triggers import items
+from polling.schedule.schedule import Which
 
 ShareOf = Callable[[int], int]
-# A local queue of this many calls a slot: the next call never waits for Redis or PostgreSQL.
+# Calls that the local queue holds per slot: the next call then never waits for Redis or PostgreSQL.
 CALLS_PER_SLOT = 2
-# Why nobody need wait for a card.
-CLOSED = "its gateway is disabled or paused, or there is none"
-RESTING = "its gateway does not answer, and is left alone"
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """The calls that wait already, per gateway, and how many of them were triggered."""
+    """The calls that wait already, and those of them that were triggered, by gateway."""
 
     calls: Mapping[int, int] = field(default_factory=dict)
     triggered: Mapping[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class TakenByGateway:
-    """Cards to ask about, and claims that are settled without. `is_all`: claiming more now is of no use."""
-
-    cards: list[tuple[Gateway, list[PolledCard]]]
-    settlements: list[Settlement]
-    is_all: bool
-
-
 class Admission:
-    """Claims no more than the gateways take; who is at a gateway that is closed or busy is deferred."""
+    """Claims no more cards than gateways take; cards of a closed or busy gateway are deferred.
+
+    `call_seconds` tells how long a call to a gateway (by id) takes. The methods that claim take `calls`, how many more
+    calls are wanted, `ahead`, the calls that wait already, and `share_of`, the slots that a gateway may use.
+    """
 
     def __init__(
         self,
@@ -55,123 +47,114 @@ class Admission:
         call_seconds: Callable[[int], float],
         chance: Random,
     ) -> None:
-        """`call_seconds` is how long a call to a gateway takes."""
         self._fetcher = fetcher
         self._throttle = throttle
         self._call_seconds = call_seconds
         self._chance = chance
-        # Gateway -> when it will have served those who were deferred (monotonic clock).
+        # Gateway -> when it will have served the calls that were deferred (monotonic clock).
         self._served_at: dict[int, float] = {}
         self.open_gateways: frozenset[int] = frozenset()
 
-    def claim(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
-        """Claim what is triggered and due, for `calls` calls behind those that are `ahead`.
-
-        `share_of` is how many slots of the check type a gateway may use.
-        """
+    def claim(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> ClaimBatch:
+        """Claim triggered and due cards."""
         snapshot = self._fetcher.snapshot()
         count = min(settings.POLLING.batch_cards, calls * snapshot.smallest_batch)
-        taken = self._fetcher.claim(count, Which.ANY, snapshot)
-        return self._distribute(taken, snapshot, ahead, share_of, is_all=taken.claimed < count)
+        batch = self._fetcher.claim(count, Which.ANY, snapshot)
+        return self._admit(batch, snapshot, ahead, share_of, is_last=batch.claimed < count)
 
-    def look_behind(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
-        """Claim for `calls` calls though as many wait: cards of other gateways than theirs may be due, too."""
+    def claim_behind(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> ClaimBatch:
+        """Claim though enough calls wait: cards of other gateways than theirs may be due as well."""
         snapshot = self._fetcher.snapshot()
         count = min(settings.POLLING.batch_cards, calls * snapshot.smallest_batch)
-        taken = self._fetcher.claim(count, Which.ANY, snapshot)
-        return self._distribute(taken, snapshot, ahead, share_of, is_all=True)
+        batch = self._fetcher.claim(count, Which.ANY, snapshot)
+        return self._admit(batch, snapshot, ahead, share_of, is_last=True)
 
-    def claim_triggered(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> TakenByGateway:
-        """Claim what is triggered only."""
+    def claim_triggered(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> ClaimBatch:
+        """Claim triggered cards only."""
         snapshot = self._fetcher.snapshot()
-        taken = self._fetcher.claim(calls * snapshot.smallest_batch, Which.TRIGGERED, snapshot)
-        return self._distribute(taken, snapshot, ahead, share_of, is_all=True)
+        batch = self._fetcher.claim(calls * snapshot.smallest_batch, Which.TRIGGERED, snapshot)
+        return self._admit(batch, snapshot, ahead, share_of, is_last=True)
 
-    def claim_suspect(self) -> TakenByGateway | None:
-        """Claim one card that is to be asked about alone; None when there is none."""
+    def claim_suspect(self) -> ClaimBatch | None:
+        """Claim one card that is to be checked alone; None when there is none."""
         snapshot = self._fetcher.snapshot()
-        taken = self._fetcher.claim(1, Which.SUSPECT, snapshot)
-        return (
-            self._distribute(taken, snapshot, Ahead(), lambda _: 1, is_all=False) if taken.touched else None
-        )
+        batch = self._fetcher.claim(1, Which.SUSPECT, snapshot)
+        if not batch.handled:
+            return None
+        return self._admit(batch, snapshot, Ahead(), lambda _: 1, is_last=False)
 
-    def _distribute(
-        self,
-        taken: Taken,
-        snapshot: ConfigSnapshot,
-        ahead: Ahead,
-        share_of: ShareOf,
-        *,
-        is_all: bool,
-    ) -> TakenByGateway:
-        settlements = list(taken.settlements)
-        closed: list[PolledCard] = []
+    def _admit(
+        self, batch: ClaimBatch, snapshot: ConfigSnapshot, ahead: Ahead, share_of: ShareOf, *, is_last: bool
+    ) -> ClaimBatch:
+        disposals = list(batch.disposals)
         by_gateway: dict[int, list[PolledCard]] = defaultdict(list)
-        for card in taken.cards:
+        for card in batch.cards:
             gateway = snapshot.gateway_of(card.gateway_id, card.profile.carrier_id)
             opens_in = snapshot.opens_in(gateway)
             if gateway is None or opens_in is not None:
-                closed.append(card)
-                settlements.append(disposition.while_closed(card, opens_in or timedelta(), self._chance))
+                moment = Moment(self._chance, opens_in or timedelta())
+                disposals.append(dispose_card(card, Disposition.CLOSED, moment))
             else:
                 by_gateway[gateway.pk].append(card)
-        items.end(items.failed(closed, CLOSED))
-        self._throttle.look(by_gateway)
-        self.open_gateways = frozenset(
-            one.pk
-            for one in snapshot.gateways.values()
-            if snapshot.opens_in(one) is None and self._throttle.rest_of(one.pk) is None
-        )
-        kept, has_room = [], False
+        self._throttle.refresh(by_gateway)
+        self.open_gateways = self._open_gateways(snapshot)
+        admitted, has_room = [], False
         for gateway_id, cards in by_gateway.items():
             gateway = snapshot.gateways[gateway_id]
-            fits, deferred = self._fitting(gateway, cards, ahead, share_of(gateway_id))
-            settlements += deferred
-            if fits:
-                kept.append((gateway, fits))
+            fitting, deferred = self._split_fitting(gateway, cards, ahead, share_of(gateway_id))
+            disposals += deferred
+            if fitting:
+                admitted.append((gateway, fitting))
             has_room = has_room or not deferred
-        # More for gateways that are full would only be deferred as well: wait until a call has ended.
-        return TakenByGateway(kept, settlements, is_all or (bool(taken.cards) and not has_room))
+        # More cards of full gateways would only be deferred as well: wait until a call has ended.
+        all_full = bool(batch.cards) and not has_room
+        return replace(batch, cards=[], admitted=admitted, disposals=disposals, is_last=is_last or all_full)
 
-    def _fitting(
+    def _open_gateways(self, snapshot: ConfigSnapshot) -> frozenset[int]:
+        return frozenset(
+            gateway.pk
+            for gateway in snapshot.gateways.values()
+            if snapshot.opens_in(gateway) is None and self._throttle.rest_of(gateway.pk) is None
+        )
+
+    def _split_fitting(
         self, gateway: Gateway, cards: list[PolledCard], ahead: Ahead, share: int
-    ) -> tuple[list[PolledCard], list[Settlement]]:
-        """The cards that may wait for a call, and the others deferred."""
+    ) -> tuple[list[PolledCard], list[Disposal]]:
+        """Return the cards that may wait for a call, and the ends of the other cards' claims."""
         if rest := self._throttle.rest_of(gateway.pk):
-            if rest.is_open:
-                items.end(items.failed(cards, RESTING))
-            return [], [disposition.while_resting(card, rest, self._chance) for card in cards]
+            return [], [dispose_rested(card, rest, self._chance) for card in cards]
         waiting = ahead.calls.get(gateway.pk, 0)
         lined_up = waiting + -(-len(cards) // gateway.batch_size)
-        room = self._throttle.reserve(
+        capacity = self._throttle.reserve(
             gateway, slots=min(lined_up, share), turns=min(lined_up, share * CALLS_PER_SLOT)
         )
-        calls = min(room.turns, min(room.slots, share) * CALLS_PER_SLOT)
+        calls = min(capacity.turns, min(capacity.slots, share) * CALLS_PER_SLOT)
         behind_all = max(0, calls - waiting) * gateway.batch_size
         # Triggers wait behind triggers only. They come first in `cards`, as they were claimed.
         behind_triggers = max(0, calls - ahead.triggered.get(gateway.pk, 0)) * gateway.batch_size
         triggered = sum(card.claim.is_triggered for card in cards)
-        fits = max(behind_all, min(triggered, behind_triggers))
-        return cards[:fits], self._deferred(gateway, cards[fits:], room)
+        fitting = max(behind_all, min(triggered, behind_triggers))
+        return cards[:fitting], self._defer(gateway, cards[fitting:], capacity)
 
-    def _deferred(self, gateway: Gateway, cards: Sequence[PolledCard], room: Room) -> list[Settlement]:
-        """Each call's worth of cards comes back when it is its turn, so that none is claimed again in vain."""
+    def _defer(self, gateway: Gateway, cards: Sequence[PolledCard], capacity: Capacity) -> list[Disposal]:
+        """Let each call's worth of cards come back at its turn, so that none is claimed too early again."""
         now = time.monotonic()
-        step = max(room.apart, self._call_seconds(gateway.pk) / max(1, room.slots))
-        turn = max(now + room.wait, self._served_at.get(gateway.pk, now))
-        # A pace is known to the moment; when a call ends is not.
-        defer = disposition.in_turn if room.apart else disposition.while_busy
-        settlements = []
+        step = max(capacity.apart, self._call_seconds(gateway.pk) / max(1, capacity.slots))
+        turn = max(now + capacity.wait, self._served_at.get(gateway.pk, now))
+        # A rate tells the exact moment of a turn; the end of a call is only estimated.
+        deferral = Disposition.OUT_OF_TURN if capacity.apart else Disposition.BUSY
+        disposals = []
         for start in range(0, len(cards), gateway.batch_size):
             turn += step
-            wait = timedelta(seconds=turn - now)
-            portion = cards[start : start + gateway.batch_size]
-            # Of those that were triggered, a call's worth stays in front; more would only be claimed again in vain.
-            settlements += [
-                disposition.given_back(card.claim)
-                if card.claim.is_triggered and start == 0
-                else defer(card, wait, self._chance)
-                for card in portion
+            moment = Moment(self._chance, timedelta(seconds=turn - now))
+            # Only the first call's worth of triggered cards stays in front: more could not run anyway.
+            disposals += [
+                dispose_card(
+                    card,
+                    Disposition.GIVEN_BACK if card.claim.is_triggered and start == 0 else deferral,
+                    moment,
+                )
+                for card in cards[start : start + gateway.batch_size]
             ]
         self._served_at[gateway.pk] = min(turn, now + backoff.LONGEST_BUSY.total_seconds())
-        return settlements
+        return disposals

@@ -1,4 +1,4 @@
-"""Asks a gateway about cards, one call at a time; whatever goes wrong in it stays in it."""
+"""Ask a gateway about cards, one call at a time. A call that goes wrong harms no other call."""
 
 import sys
 import time
@@ -15,9 +15,9 @@ from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.base import GatewayCheck, PolledCard, Result
 
-# So many failed calls since the last answer, and it is the gateway that is in trouble, not the cards.
-TROUBLE_AFTER = 3
-# Nobody minds waiting so long for a call in the end.
+# After more failed calls in a row, the gateway is in trouble, not one of its cards.
+MAX_FAILURES = 3
+# A drain that ends may wait this long for its last calls.
 SHORT_SECONDS = 0.5
 SLOW_MS = 1000
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Call:
-    """The cards of one gateway that one call asks about. `is_repeat`: these cards' last call failed."""
+    """The cards of one gateway that one call asks about. `is_repeat`: their last call failed."""
 
     gateway: Gateway
     cards: Sequence[PolledCard]
@@ -34,11 +34,11 @@ class Call:
 
     @property
     def is_triggered(self) -> bool:
-        """Whether somebody waits for it."""
+        """Whether a manual trigger waits for one of its cards."""
         return any(card.claim.is_triggered for card in self.cards)
 
     def halves(self) -> list["Call"]:
-        """The same cards in two calls; one card alone is asked again."""
+        """Return two calls with half of the cards each; a single card makes one call."""
         middle = len(self.cards) // 2
         parts = (self.cards[:middle], self.cards[middle:])
         return [Call(self.gateway, part, is_repeat=True) for part in parts if part]
@@ -46,10 +46,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of a call. No results: it failed, and nothing is known of its cards.
-
-    `rest`: not failed either, the gateway asked to be left alone for so long.
-    """
+    """An ended call. Without results it failed, or the gateway asked for a `rest` (Retry-After)."""
 
     call: Call
     results: Sequence[Result]
@@ -58,31 +55,33 @@ class Answered:
 
     @property
     def has_failed(self) -> bool:
-        """Whether there was no answer at all."""
+        """Whether the gateway gave no answer at all."""
         return not (self.results or self.rest)
 
     @property
-    def is_in_vain(self) -> bool:
-        """Whether its cards will not be asked about for a while: nobody need wait for them."""
-        return self.has_failed or self.rest > LONGEST_HOLD
+    def opens_breaker(self) -> bool:
+        """Whether the gateway asked for a rest so long that its breaker opens."""
+        return self.rest > LONGEST_HOLD
 
     def tally(self, *, is_gateway_well: bool) -> Tally:
-        """What the gateway's breaker is told."""
-        # One card that its gateway cannot answer for is asked about again and again: that says nothing of the others.
+        """Return what the gateway's breaker counts."""
+        # A card that its gateway cannot answer for is asked about again and again: that says nothing about the gateway.
         is_telling = not self.results and not (self.call.is_repeat and is_gateway_well)
         return Tally(answered=int(bool(self.results)), failed=int(is_telling), hold=self.rest)
 
     def blamed_on_the_card(self) -> "Answered":
-        """The same, as an error of its cards: the gateway answers for others."""
+        """Return the failure as an error of the call's cards: the gateway answers for other cards."""
         error = CardError(CardErrorCode.UNANSWERED)
         return Answered(self.call, [Result(card, error) for card in self.call.cards], self.duration_ms)
 
 
 class Asker:
-    """Asks for one check type. It remembers which gateways answer, to tell their trouble from a card's."""
+    """Makes the calls of one check type in one drain; changed credentials are used by the next drain.
+
+    It remembers which gateways answer, to tell trouble of a gateway from an error of a card.
+    """
 
     def __init__(self, check: GatewayCheck, outgoing: Outgoing) -> None:
-        """For one drain: credentials that changed are used by the next one."""
         self._check = check
         self._outgoing = outgoing
         self._clients: dict[int, GatewayClient] = {}
@@ -91,7 +90,7 @@ class Asker:
         self._failures: Counter[tuple[str, str]] = Counter()
 
     async def ask(self, call: Call) -> Answered:
-        """Make the call. Its deadline is the gateway's; it raises nothing but cancellation."""
+        """Make the call, within the gateway's deadline. It raises nothing but cancellation."""
         started = time.perf_counter()
         results, rest = await self._results(call)
         gateway_id = call.gateway.pk
@@ -104,29 +103,29 @@ class Asker:
         return Answered(call, results, duration_ms, rest)
 
     def call_seconds(self, gateway_id: int) -> float:
-        """How long a call to the gateway takes, as the last one did; a second before the first."""
+        """Return the length of the last call to the gateway; a second before the first."""
         return self._last_ms.get(gateway_id, 1000) / 1000
 
     def is_slow(self, gateway_id: int) -> bool:
-        """Whether calls to the gateway take long, as the last one did, or nobody knows yet."""
+        """Return whether the last call to the gateway was slow, or none has been made."""
         return self._last_ms.get(gateway_id, sys.maxsize) > SLOW_MS
 
     def outlasts(self, gateway_id: int, seconds: float) -> bool:
-        """Whether a call to the gateway takes much longer, as far as is known."""
+        """Return whether the last call to the gateway took much longer than `seconds`."""
         return self._last_ms.get(gateway_id, 0) > (seconds + SHORT_SECONDS) * 1000
 
     def is_well(self, gateway: Gateway) -> bool:
-        """Whether the gateway has answered in this drain, and not failed again and again since."""
-        return self._failed_since_answer.get(gateway.pk, TROUBLE_AFTER + 1) <= TROUBLE_AFTER
+        """Return whether the gateway has answered in this drain, and has not failed repeatedly since."""
+        return self._failed_since_answer.get(gateway.pk, MAX_FAILURES + 1) <= MAX_FAILURES
 
-    def tell_failures(self) -> None:
-        """Log what went wrong since this was last called: a line a gateway and reason, not a line a call."""
+    def log_failures(self) -> None:
+        """Log the failures since the last time: one line per gateway and reason, not per call."""
         failures, self._failures = self._failures, Counter()
         for (gateway, reason), calls in failures.items():
             log.warning("gateway_calls_failed", gateway=gateway, calls=calls, reason=reason)
 
     async def _results(self, call: Call) -> tuple[Sequence[Result], timedelta]:
-        """The results, and the rest that the gateway asked for: at most one of them."""
+        """Return the results, or the rest that the gateway asked for; neither after a failure."""
         try:
             if call.gateway.pk not in self._clients:
                 self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)
@@ -135,6 +134,6 @@ class Asker:
             self._failures[call.gateway.name, str(error)] += 1
             return (), error.rest if isinstance(error, GatewayBusyError) else timedelta()
         except Exception:
-            # A fault of ours in one call must not take the other calls' answers with it.
+            # A bug that shows in one call must not lose the answers of other calls.
             log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))
             return (), timedelta()

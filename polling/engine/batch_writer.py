@@ -1,76 +1,71 @@
-"""What a stream has still to record and to settle, and when it is time to."""
+"""Collect what a stream has to record and to settle, and decide when it is enough for a transaction."""
 
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from polling.checks.base import PolledCard
 from polling.engine.ask import Answered
+from polling.engine.disposition import Disposal
 from polling.engine.recording import portion
-from polling.schedule.schedule import Counts, Settlement
 
 RECORD_OUTCOMES = 200
-# Fewer answers wait so long for others, unless somebody waits for one of them: a transaction costs more than a row in it.
+# Fewer answers wait this long for more, unless a trigger waits: a transaction costs more than a row in it.
 RECORD_SECONDS = 0.6
 
 
 @dataclass
 class BatchWriter:
-    """Answers, and claims that are settled without a call. `given_up`: nobody need wait for these cards.
+    """Answers that are not recorded yet, and claims that end without a call.
 
-    `cards` is how many have an answer that is not recorded, whether it is being recorded or waits.
+    `cards` counts cards with an answer that is not stored: it waits, or is being recorded.
     """
 
     answered: list[Answered] = field(default_factory=list)
-    settlements: list[Settlement] = field(default_factory=list)
-    given_up: list[PolledCard] = field(default_factory=list)
+    disposals: list[Disposal] = field(default_factory=list)
     cards: int = 0
     _taken_at: float = 0.0
 
     def __bool__(self) -> bool:
-        """Whether there is anything that waits."""
-        return bool(self.answered or self.settlements)
+        return bool(self.answered or self.disposals)
 
     @property
-    def is_many(self) -> bool:
-        """Enough for a transaction."""
+    def is_full(self) -> bool:
+        """Whether there are enough answers for a transaction."""
         return self.cards >= RECORD_OUTCOMES
 
     @property
     def is_due(self) -> bool:
-        """Whether it has waited long enough, or somebody waits for it."""
-        return self.is_many or self._is_awaited or time.monotonic() - self._taken_at >= RECORD_SECONDS
+        """Whether to write now: it is full, a trigger waits, or the answers have waited long enough."""
+        return self.is_full or self._is_awaited or time.monotonic() - self._taken_at >= RECORD_SECONDS
 
-    def answer(self, answered: Answered) -> None:
-        """A call has come to its end."""
+    def add_answer(self, answered: Answered) -> None:
+        """Add an ended call."""
         self.answered.append(answered)
         self.cards += len(answered.call.cards)
 
-    def settle(self, settlements: Iterable[Settlement], *, given_up: Iterable[PolledCard] = ()) -> None:
-        """These claims end without a call."""
-        self.settlements += settlements
-        self.given_up += given_up
+    def add_disposals(self, disposals: Iterable[Disposal]) -> None:
+        """Add claims that end without a call."""
+        self.disposals += disposals
 
     def take_answers(self) -> list[Answered]:
-        """What is recorded now; `recorded` must follow."""
+        """Take what is recorded now; `recorded` must follow."""
         self._taken_at = time.monotonic()
         taken, self.answered = portion(self.answered)
         return taken
 
     def recorded(self, answered: Sequence[Answered]) -> None:
-        """These are stored."""
-        self.cards -= sum(len(one.call.cards) for one in answered)
+        """Note that these calls are stored."""
+        self.cards -= sum(len(answer.call.cards) for answer in answered)
 
-    def take_settlements(self) -> tuple[list[Settlement], list[PolledCard]]:
-        """The claims that end without a call, and the cards that were given up."""
-        taken = (self.settlements, self.given_up)
-        self.settlements, self.given_up = [], []
+    def take_disposals(self) -> list[Disposal]:
+        """Take the claims that end without a call."""
+        taken, self.disposals = self.disposals, []
         return taken
 
     @property
     def _is_awaited(self) -> bool:
-        """Whether somebody waits for one of the cards: for its result, or to see it in front again."""
-        answered = (card for one in self.answered for card in one.call.cards)
-        return any(card.item_ids for card in (*answered, *self.given_up)) or any(
-            one.counts is Counts.AGAIN for one in self.settlements
+        """Whether a trigger waits for a result, or for its card to be at the front again."""
+        answered = (card for answer in self.answered for card in answer.call.cards)
+        return any(card.item_ids for card in answered) or any(
+            disposal.is_awaited for disposal in self.disposals
         )

@@ -1,152 +1,185 @@
-"""Settles claims: what each outcome means for the schedule and the statistics."""
+"""What an outcome means for a claimed card: when it is due again, what it counts, what a waiting trigger is told. Pure."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from random import Random
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from redis import Redis
-
-from cards.models import CheckType
-from carriers.breakers import LONGEST_HOLD, LONGEST_REST, Rest
+from carriers.breakers import LONGEST_REST, Rest
 from polling.checks.base import Outcome, PolledCard, Recorded
 from polling.engine.ask import Answered
 from polling.schedule import backoff
-from polling.schedule.schedule import Claim, Counts, Schedule, Settlement
-
-# Over so many seconds, so that cards which were read together are not judged in one moment.
-HASTEN_SECONDS = 5
+from polling.schedule.schedule import Claim, Counts, Settlement
 
 
-def after(
-    answered: Sequence[Answered], outcomes: Sequence[Outcome], chance: Random, now: float
-) -> list[Settlement]:
-    """How the claims of `answered` calls are settled, when `outcomes` have been recorded of them."""
-    durations = {card.claim: one.duration_ms for one in answered for card in one.call.cards}
-    recorded = [after_outcome(outcome, durations[outcome.card.claim], chance, now) for outcome in outcomes]
-    without_answer = [one for one in answered if not one.results]
-    return recorded + [
-        while_resting(card, Rest(min(one.rest, LONGEST_REST), is_open=one.rest > LONGEST_HOLD), chance)
-        if one.rest
-        else after_trouble(card, one.duration_ms, chance)
-        for one in without_answer
-        for card in one.call.cards
-    ]
+class Disposition(Enum):
+    """Every way in which a claim ends. `RULES` says what each one means."""
+
+    ANSWERED = "answered"
+    CARD_ERROR = "card error"
+    REFUSED = "refused"
+    GATEWAY_TROUBLE = "gateway trouble"
+    RESTING = "resting"
+    BREAKER_OPEN = "breaker open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+    BUSY = "busy"
+    OUT_OF_TURN = "out of turn"
+    UNWANTED = "unwanted"
+    PARKED = "parked"
+    STALE_HINT = "stale hint"
+    GIVEN_BACK = "given back"
 
 
-def after_outcome(outcome: Outcome, duration_ms: int, chance: Random, now: float) -> Settlement:
-    """The gateway spoke about the card, and that has been recorded or refused; `now` in unix seconds."""
-    card = outcome.card
-    if outcome.recorded is Recorded.ANSWER:
-        delay = backoff.after_answer(card.interval, card.claim.card_id, now)
-        return Settlement(card.claim, delay, Counts.SUCCESS, duration_ms)
-    if outcome.recorded is Recorded.REFUSED:
-        return Settlement(card.claim, backoff.after_gateway_trouble(chance))
-    delay = backoff.after_card_error(card.interval, card.failures + 1, chance)
-    return Settlement(card.claim, delay, Counts.FAILED, duration_ms)
+@dataclass(frozen=True)
+class Moment:
+    """What a delay depends on beside the card: `wait` is known to pass first, `now` is unix time."""
+
+    chance: Random
+    wait: timedelta = timedelta()
+    now: float = 0.0
 
 
-def after_trouble(card: PolledCard, duration_ms: int, chance: Random) -> Settlement:
-    """The call failed: nothing is known of the card."""
-    return Settlement(card.claim, backoff.after_gateway_trouble(chance), Counts.FAILED, duration_ms)
+@dataclass(frozen=True)
+class Rule:
+    """The meaning of one disposition.
+
+    `delay` None: the card leaves the schedule, or goes back to its old place when `keeps_place`. `failure` is what the
+    manual triggers that wait for the card are told; without one they wait on, or are told when the result is recorded.
+    """
+
+    delay: Callable[[PolledCard, Moment], timedelta] | None = None
+    counts: Counts = Counts.NOTHING
+    failure: str = ""
+    keeps_place: bool = False
 
 
-def while_closed(card: PolledCard, opens_in: timedelta, chance: Random) -> Settlement:
-    """The card must not be checked now: there is a pause, or its gateway must not be called."""
-    return Settlement(card.claim, backoff.while_gateway_is_closed(card.interval, opens_in, chance))
+@dataclass(frozen=True)
+class Disposal:
+    """The end of one card's claim. No claim: the card was triggered, and is parked.
+
+    `item_ids` are the trigger items that wait for the card; None: they have to be looked up by the card.
+    """
+
+    card_id: int
+    claim: Claim | None
+    disposition: Disposition
+    delay: timedelta | None = None
+    duration_ms: int = 0
+    item_ids: Sequence[int] | None = None
+
+    @property
+    def failure(self) -> str:
+        """Return what waiting triggers are told; empty when they wait on."""
+        return RULES[self.disposition].failure
+
+    @property
+    def settlement(self) -> Settlement | None:
+        """Return how the claim is settled; None without a claim."""
+        if self.claim is None:
+            return None
+        counts = Counts.AGAIN if self._goes_to_front else RULES[self.disposition].counts
+        return Settlement(self.claim, self.delay, counts, self.duration_ms)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a trigger waits: for the reason, or to see its card at the front again."""
+        return bool(self.item_ids and self.failure) or self._goes_to_front
+
+    @property
+    def _goes_to_front(self) -> bool:
+        is_triggered = self.claim is not None and self.claim.is_triggered
+        return self.disposition is Disposition.GIVEN_BACK and is_triggered
 
 
-def while_resting(card: PolledCard, rest: Rest, chance: Random) -> Settlement:
-    """The gateway is left alone: for a while, or until a probe has shown that it answers again."""
-    if rest.is_open:
-        return while_closed(card, rest.left, chance)
-    return while_busy(card, rest.left, chance)
+def _interval(card: PolledCard, moment: Moment) -> timedelta:
+    return backoff.after_answer(card.interval, card.claim.card_id, moment.now)
 
 
-def while_busy(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
-    """The gateway takes no more calls at once; after `wait` it will have served those who came before."""
-    return Settlement(card.claim, backoff.while_gateway_is_busy(wait, chance))
+def _card_back_off(card: PolledCard, moment: Moment) -> timedelta:
+    return backoff.after_card_error(card.interval, card.failures + 1, moment.chance)
 
 
-def without_slot(card: PolledCard, chance: Random) -> Settlement:
-    """Others have all slots at the gateway now: who was triggered stays in front."""
-    return given_back(card.claim) if card.claim.is_triggered else while_busy(card, timedelta(), chance)
+def _trouble_back_off(card: PolledCard, moment: Moment) -> timedelta:
+    return backoff.after_gateway_trouble(moment.chance)
 
 
-def in_turn(card: PolledCard, wait: timedelta, chance: Random) -> Settlement:
-    """The gateway takes no more calls a second; after `wait` it is this card's turn."""
-    return Settlement(card.claim, backoff.in_turn(wait, chance))
+def _until_open(card: PolledCard, moment: Moment) -> timedelta:
+    return backoff.while_gateway_is_closed(card.interval, moment.wait, moment.chance)
 
 
-def unwanted(claim: Claim) -> Settlement:
-    """The card is gone, or does not want the check any more."""
-    return Settlement(claim, None)
+def _while_busy(card: PolledCard, moment: Moment) -> timedelta:
+    return backoff.while_gateway_is_busy(moment.wait, moment.chance)
 
 
-def not_asked_for(claim: Claim) -> Settlement:
-    """Nobody waits for the card, and it is not due: it goes back to where it was."""
-    return Settlement(claim, -claim.overdue)
+def _in_turn(card: PolledCard, moment: Moment) -> timedelta:
+    return backoff.in_turn(moment.wait, moment.chance)
 
 
-def given_back(claim: Claim) -> Settlement:
-    """The card was not asked: it goes back to where it was, in front of what is due when it was triggered."""
-    return Settlement(claim, -claim.overdue, Counts.AGAIN if claim.is_triggered else Counts.NOTHING)
+RULES: Final[Mapping[Disposition, Rule]] = {
+    Disposition.ANSWERED: Rule(_interval, Counts.SUCCESS),
+    Disposition.CARD_ERROR: Rule(_card_back_off, Counts.FAILED),
+    # A newer claim has written already.
+    Disposition.REFUSED: Rule(_trouble_back_off),
+    Disposition.GATEWAY_TROUBLE: Rule(_trouble_back_off, Counts.FAILED, failure="the gateway gave no answer"),
+    # The gateway asked for a short rest (Retry-After).
+    Disposition.RESTING: Rule(_while_busy),
+    Disposition.BREAKER_OPEN: Rule(_until_open, failure="its gateway does not answer, and is left alone"),
+    Disposition.PAUSED: Rule(_until_open, failure="the check is paused"),
+    Disposition.CLOSED: Rule(_until_open, failure="its gateway is disabled or paused, or there is none"),
+    # All slots of the gateway are taken.
+    Disposition.BUSY: Rule(_while_busy),
+    # The gateway takes no more calls per second.
+    Disposition.OUT_OF_TURN: Rule(_in_turn),
+    Disposition.UNWANTED: Rule(failure="the card does not want this check"),
+    Disposition.PARKED: Rule(failure="parked: checking it has ended its worker again and again"),
+    # A trigger's hint without an item behind it, and the card is not due.
+    Disposition.STALE_HINT: Rule(keeps_place=True),
+    # Not asked: the drain ended, was stopped or failed. A triggered card goes to the front.
+    Disposition.GIVEN_BACK: Rule(keeps_place=True),
+}
 
 
-def hasten(redis: Redis, outcomes: Sequence[Outcome]) -> None:
-    """Make due what outcomes hasten. Whoever dies before this has it done at its own time."""
-    by_type: dict[CheckType, list[tuple[int, float]]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.hastens:
-            card_id = outcome.card.claim.card_id
-            by_type[outcome.hastens].append((card_id, HASTEN_SECONDS * backoff.phase(card_id)))
-    for check_type, cards in by_type.items():
-        Schedule(redis, check_type).hasten(cards)
+def dispose_card(
+    card: PolledCard, disposition: Disposition, moment: Moment, duration_ms: int = 0
+) -> Disposal:
+    """Return the end of the claim of a hydrated card."""
+    rule = RULES[disposition]
+    delay = rule.delay(card, moment) if rule.delay else None
+    if rule.keeps_place:
+        delay = -card.claim.overdue
+    return Disposal(card.claim.card_id, card.claim, disposition, delay, duration_ms, card.item_ids)
 
 
-# What this process could not give back because Redis was away.
-_owed: Final[dict[str, set[Claim]]] = defaultdict(set)
+def dispose_claim(claim: Claim, disposition: Disposition) -> Disposal:
+    """Return the end of a claim whose card was not hydrated, or is not to be checked."""
+    delay = -claim.overdue if RULES[disposition].keeps_place else None
+    return Disposal(claim.card_id, claim, disposition, delay)
 
 
-class InFlight:
-    """The claims that a stream has in hand. Each is settled once; what is left at the end is given back."""
+def dispose_rested(card: PolledCard, rest: Rest, chance: Random, duration_ms: int = 0) -> Disposal:
+    """Return the end of the claim of a card whose gateway rests: for a while, or until a trial call succeeds."""
+    disposition = Disposition.BREAKER_OPEN if rest.is_open else Disposition.RESTING
+    return dispose_card(card, disposition, Moment(chance, rest.left), duration_ms)
 
-    def __init__(self, schedule: Schedule) -> None:
-        """Empty at first."""
-        self._schedule = schedule
-        self._claims: set[Claim] = set()
-        self.claimed = 0
 
-    def __enter__(self) -> Self:
-        """What is left at the end is given back, and now what was left before and Redis has not heard of."""
-        self._give_back_owed()
-        return self
+def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Disposal:
+    """Return the end of the claim of a card whose result has been recorded, or refused."""
+    disposition = {
+        Recorded.ANSWER: Disposition.ANSWERED,
+        Recorded.CARD_ERROR: Disposition.CARD_ERROR,
+        Recorded.REFUSED: Disposition.REFUSED,
+    }[outcome.recorded]
+    return dispose_card(outcome.card, disposition, moment, duration_ms)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Whatever went wrong, claims without a result go back where they were, and count nothing."""
-        _owed[self._schedule.check_type] |= self._claims
-        self._give_back_owed()
 
-    def _give_back_owed(self) -> None:
-        # Who has claimed one of the cards since then keeps it: its token is another.
-        if owed := _owed.get(self._schedule.check_type):
-            self.settle([given_back(claim) for claim in owed])
-            del _owed[self._schedule.check_type]
-
-    def __len__(self) -> int:
-        """How many claims are not settled."""
-        return len(self._claims)
-
-    def take(self, claims: Collection[Claim]) -> None:
-        """Hold these, too."""
-        self._claims.update(claims)
-        self.claimed += len(claims)
-
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        """End these claims in the schedule."""
-        self._schedule.settle(settlements)
-        self._claims.difference_update(settlement.claim for settlement in settlements)
+def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
+    """Return the ends of the claims of a call without results: it failed, or its gateway asked for a rest."""
+    cards, rest = answered.call.cards, answered.rest
+    if rest:
+        known = Rest(min(rest, LONGEST_REST), is_open=answered.opens_breaker)
+        return [dispose_rested(card, known, chance, answered.duration_ms) for card in cards]
+    moment = Moment(chance)
+    return [dispose_card(card, Disposition.GATEWAY_TROUBLE, moment, answered.duration_ms) for card in cards]

@@ -1,4 +1,4 @@
-"""What processes leave that were killed: their neighbours see it, and let their claims run out soon."""
+"""Rescue claims of a killed worker: expire them now instead of after their timeout."""
 
 from collections import defaultdict
 
@@ -13,24 +13,23 @@ log = structlog.get_logger(__name__)
 
 
 class OrphanRescue:
-    """Whose claims one drain has seen to. Where nobody sees that a process is dead, its claims run out by themselves."""
+    """The killed workers that one drain has dealt with. A death that no drain sees costs the full timeout."""
 
     def __init__(self, redis: Redis) -> None:
-        """Of nobody yet."""
         self._redis = redis
         self._known: dict[CheckType, set[str]] = defaultdict(set)
 
-    def look(self, check_type: CheckType, occupancy: Occupancy) -> None:
-        """See to the claims of those that have died with slots of the check type. Blocks: for a thread."""
-        dead = occupancy.dead - self._known[check_type]
+    def run(self, check_type: CheckType, occupancy: Occupancy) -> None:
+        """Expire the claims of killed workers that still hold slots of the check type. Blocks."""
+        dead = occupancy.dead_holders - self._known[check_type]
         if not dead:
             return
         self._known[check_type] |= dead
-        if cards := Schedule(self._redis, check_type).end_claims(dead):
+        if cards := Schedule(self._redis, check_type).expire_claims(dead):
             log.warning(
                 "worker_died",
                 check=check_type.value,
                 holders=sorted(dead),
                 cards=cards,
-                what_to_do="nothing: its cards are checked again within seconds; if it goes on, see why it dies",
+                what_to_do="nothing: its cards are checked again within seconds; if it goes on, find out why it dies",
             )

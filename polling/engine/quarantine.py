@@ -1,4 +1,4 @@
-"""Parks cards that crash their workers again and again, and releases them."""
+"""Park cards that crash their workers again and again, and release them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,19 +16,22 @@ from polling.checks.registry import CHECKS
 from polling.models import ParkedCheck
 from polling.schedule.schedule import Lost, Schedule
 
-WHERE_LENGTH = 200
+MAX_WHERE_LENGTH = 200
 
 log = structlog.get_logger(__name__)
 
 
 def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
-    """Set cards aside: the row first, so that it survives Redis, then the schedule. Safe to repeat."""
+    """Park cards: the row first, because it survives Redis, then the schedule. Safe to repeat."""
     present = set(Card.objects.filter(id__in=[card.card_id for card in lost]).values_list("id", flat=True))
     now = database.now()
     CheckState.objects.bulk_create(
         [
             CheckState(
-                card_id=card.card_id, type=check_type, parked_at=now, parked_where=card.holder[:WHERE_LENGTH]
+                card_id=card.card_id,
+                type=check_type,
+                parked_at=now,
+                parked_where=card.holder[:MAX_WHERE_LENGTH],
             )
             for card in lost
             if card.card_id in present
@@ -43,10 +46,10 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
 
 
 def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
-    """Put the parked checks among `chosen` back into the schedule, due at once; returns how many there were.
+    """Put the parked checks among `chosen` back into the schedule, due at once; return how many there were.
 
-    `by` is the user, or the command. The schedule first: without Redis nothing happens, and it can be tried again.
-    Without PostgreSQL the next walk parks them again.
+    `by` is the user or the command. The schedule comes first: without Redis nothing changes and it can be repeated,
+    and if PostgreSQL fails afterwards, the next scan parks the cards again.
     """
     released = sorted(chosen.filter(parked_at__isnull=False).values_list("card_id", "type"))
     _into_schedule(redis, released)
@@ -57,7 +60,7 @@ def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
             rows.update(parked_at=None, parked_where="")
         if released:
             record(by, Action.CHANGED, ParkedCheck, after={"released": released})
-    # Again: until now, whoever planned one of them anew parked it by its row.
+    # Again: until now, planning would have parked them again by their rows.
     _into_schedule(redis, released)
     return len(released)
 

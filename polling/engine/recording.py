@@ -1,4 +1,4 @@
-"""Records what was found: a batch in one transaction."""
+"""Record results: a batch in one transaction."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,28 +12,31 @@ from polling.checks.base import Check, Outcome, Recorded, Result
 from polling.engine.ask import Answered
 from polling.triggers import items
 
-# So many cards a transaction: more save little, and whoever waits for the last of them waits for all.
+# Cards per transaction: more save little, and a trigger waits for the whole transaction.
 PORTION_CARDS: Final = 500
 
 log = structlog.get_logger(__name__)
 
 
 def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered]]:
-    """What of `answered` is recorded now, and what comes after it.
+    """Split calls into those that are recorded now and the rest.
 
-    First what waits longest, so that nothing waits for ever; then what was triggered, and the others in their order.
+    The oldest call goes first, so that none waits for ever; then triggered calls, then the others in order.
     """
-    in_order = [*answered[:1], *sorted(answered[1:], key=lambda one: not one.call.is_triggered)]
+    in_order = [*answered[:1], *sorted(answered[1:], key=lambda answer: not answer.call.is_triggered)]
     cards = count = 0
-    for one in in_order:
+    for answer in in_order:
         if cards >= PORTION_CARDS:
             break
-        cards, count = cards + len(one.call.cards), count + 1
+        cards, count = cards + len(answer.call.cards), count + 1
     return in_order[:count], in_order[count:]
 
 
 def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
-    """Write `results`, and say what became of each. One that PostgreSQL refuses never fails its batch."""
+    """Write results, and end the trigger items that waited for them; return how each was recorded.
+
+    A result that PostgreSQL refuses never fails its batch: it becomes an error of its card.
+    """
     close_old_connections()
     outcomes = _write(check, results) if results else []
     if late := sum(outcome.recorded is Recorded.REFUSED for outcome in outcomes):
@@ -41,7 +44,7 @@ def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
             "late_results_refused",
             check=check.type.value,
             cards=late,
-            what_to_do="nothing: others were faster; if it goes on, see what holds this process up",
+            what_to_do="nothing: newer results are stored; if it goes on, find out what delays this process",
         )
     return outcomes
 

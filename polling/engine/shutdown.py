@@ -1,7 +1,7 @@
-"""Tells running drains to come to an end.
+"""Tell running drains to end.
 
-A worker that shuts down says so in one byte of memory that it shares with the children it forks. SIGTERM to one
-child alone ends that child after its drain; its siblings go on.
+A worker that shuts down sets one byte of memory that it shares with its forked children. SIGTERM to a single child
+ends that child after its drain; its siblings go on.
 """
 
 import mmap
@@ -19,21 +19,21 @@ _child = bytearray(1)
 
 
 def is_wanted() -> bool:
-    """Whether the drain of this process should end soon."""
+    """Return whether the drain of this process should end soon."""
     return _worker[0] != 0 or _child[0] != 0
 
 
 @worker_shutting_down.connect
 def ask_all(*_: Any, **__: Any) -> None:
-    """Ask every drain of this worker to end. Heard in the parent alone."""
-    # A child that was forked this moment still has the parent's handlers: SIGTERM to it is no word to its siblings.
+    """Ask every drain of this worker to end. It has no effect in a child."""
+    # A newly forked child still has its parent's signal handlers: SIGTERM to it must not stop its siblings.
     if os.getpid() == _parent:
         _worker[0] = 1
 
 
 @contextmanager
 def on_sigterm() -> Iterator[None]:
-    """While a drain runs, SIGTERM only asks it to end; what SIGTERM did before happens after it."""
+    """Turn SIGTERM into a request to end the drain; the former handler runs after the drain."""
     _child[0] = 0
     before = signal.signal(signal.SIGTERM, _ask_child)
     try:

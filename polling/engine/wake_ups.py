@@ -1,4 +1,4 @@
-"""What beat sets off each second: somebody drains, somebody plans, and the slots that died are free."""
+"""What beat sets off each second: send a drain, send a scan when one is needed, and free expired slots."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ Send = Callable[[], object]
 
 
 def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
-    """Send a drain unless one is pending, and a walk when the schedule is not whole. Harmless twice."""
+    """Send a drain unless one is pending, and a scan when the schedule is incomplete. Safe to run twice."""
     redis.set(keys.TICKED_AT, redis.time()[0])
     for task_type in TaskType.values:
         slots_of(redis, task_type).sweep()
@@ -29,10 +29,10 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
 
 
 def _is_flushed(redis: Redis) -> bool:
-    """Whether some check type has lost its queue, of which the census knows that it is not empty."""
+    """Return whether the queue of a check type is empty although the census has cards that want the check."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
     if changes != counted or redis.exists(keys.REPLANNER):
-        # Cards or configs are just changing: the census may be behind.
+        # Cards or configs are changing right now: the census may be behind.
         return False
     pipeline = redis.pipeline(transaction=False)
     for check_type in CHECKS:

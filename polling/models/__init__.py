@@ -1,4 +1,4 @@
-"""What polling keeps in PostgreSQL, a file for each subject."""
+"""The tables of polling, one file per subject."""
 
 from polling.models.census import ClassCensus
 from polling.models.config import MIN_INTERVAL_SECONDS, PollingConfig, validate_interval

@@ -1,4 +1,4 @@
-"""How many cards there are of each class, and how often the schedule has them checked."""
+"""How many cards have each profile, and how often the schedule has them checked."""
 
 from typing import Any
 
@@ -11,18 +11,19 @@ from carriers.models import Carrier, Gateway
 
 
 def planned_interval(label: Any) -> "models.PositiveIntegerField[int | None, int | None]":
-    """The interval that the schedule was last planned with."""
+    """Make a field for the interval that the schedule was last planned with."""
     return models.PositiveIntegerField(label, null=True, help_text=_("seconds; empty: not checked"))
 
 
 class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
-    """Classes of cards: the whole system's."""
+    """Census rows; they concern the whole system, so only staff see them."""
 
 
 class ClassCensus(models.Model):
-    """The cards of one class, which is all that matching looks at, and one gateway.
+    """The number of cards with one profile and one gateway; matching depends on the profile only.
 
-    Fewer than two thousand rows stand for the fleet. The intervals are those of the schedule. Where the configs now say something else, its cards are planned anew.
+    Fewer than two thousand rows stand for all cards. The intervals are those of the schedule: where the
+    configs now say something else, the cards are rescheduled.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))
@@ -50,7 +51,7 @@ class ClassCensus(models.Model):
     objects = ClassCensusQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("class of cards")
+        verbose_name = _("card profile")
         verbose_name_plural = _("census of cards")
         constraints = (
             models.UniqueConstraint(
@@ -73,6 +74,6 @@ class ClassCensus(models.Model):
         return f"{self.cards} cards"
 
     def interval_of(self, check_type: CheckType) -> int | None:
-        """Seconds between two checks, as the schedule has it; None: not checked."""
+        """Return the seconds between two checks in the schedule; None when the check is not made."""
         interval: int | None = getattr(self, f"{check_type.value}_interval")
         return interval

@@ -1,4 +1,4 @@
-"""Polling configs: how often which card is checked."""
+"""Polling configs: which cards are checked how often."""
 
 from typing import Any
 
@@ -13,24 +13,24 @@ from carriers.models import Carrier
 
 MIN_INTERVAL_SECONDS = 30
 MAX_INTERVAL_SECONDS = 31 * 86_400
-_INTERVAL_HELP = _("seconds, at least 30; empty: says nothing; 0: off")
+_INTERVAL_HELP = _("seconds, at least 30; empty: left to the next matching config; 0: off")
 
 
 def validate_interval(seconds: int) -> None:
-    """0, or half a minute to a month."""
+    """Raise ValidationError unless `seconds` is 0, or 30 seconds to 31 days."""
     if 0 < seconds < MIN_INTERVAL_SECONDS or seconds > MAX_INTERVAL_SECONDS:
         raise ValidationError(_("Use 0 (off), or 30 seconds to 31 days (2678400)."))
 
 
 def interval_field(label: Any) -> "models.IntegerField[int | None, int | None]":
-    """An interval of one check: empty says nothing, 0 is off."""
+    """Make a field for the interval of one check: empty leaves it to the next config, 0 is off."""
     return models.PositiveIntegerField(
         label, null=True, blank=True, validators=[validate_interval], help_text=_INTERVAL_HELP
     )
 
 
 def interval_constraint(field: str) -> models.CheckConstraint:
-    """The same rule, kept by the database."""
+    """Return the constraint that keeps the lower bound of an interval in the database."""
     condition = (
         Q(**{f"{field}__isnull": True}) | Q(**{field: 0}) | Q(**{f"{field}__gte": MIN_INTERVAL_SECONDS})
     )
@@ -38,21 +38,21 @@ def interval_constraint(field: str) -> models.CheckConstraint:
 
 
 class PollingConfigQuerySet(StaffQuerySet["PollingConfig"]):
-    """Configs."""
+    """Polling configs."""
 
     def in_force(self) -> "PollingConfigQuerySet":
-        """The enabled ones, the one that decides first in front."""
+        """Return the enabled configs in the order in which they decide: by priority, then by id."""
         return self.filter(is_enabled=True).order_by("priority", "id")
 
 
 class PollingConfig(models.Model):
-    """How often the cards that meet its conditions are checked.
+    """The intervals of checks for the cards that meet its conditions.
 
-    For each check the matching config with the smallest priority that says something decides.
+    Each check is decided by the matching config with the smallest priority that sets its interval.
     """
 
     class CardCondition(models.TextChoices):
-        """A state of the card."""
+        """The state that a card must have."""
 
         ANY = "any", _("any")
         NOT_REAL_NAME = "not_real_name", _("real-name unverified")
@@ -61,14 +61,14 @@ class PollingConfig(models.Model):
         SUSPENDED = "suspended", _("suspended")
 
     class CardCategory(models.TextChoices):
-        """A category of cards."""
+        """The category that a card must have."""
 
         ANY = "any", _("any")
         NORMAL = "normal", _("normal")
         INDUSTRY = "industry", _("industry (M2M)")
 
     name = models.CharField(_("name"), max_length=100, unique=True)
-    priority = models.PositiveIntegerField(_("priority"), help_text=_("the smaller one wins"))
+    priority = models.PositiveIntegerField(_("priority"), help_text=_("the smaller number wins"))
     is_enabled = models.BooleanField(_("enabled"), default=True)
     card_condition = models.CharField(
         _("card condition"), max_length=16, choices=CardCondition.choices, default=CardCondition.ANY
@@ -111,7 +111,7 @@ class PollingConfig(models.Model):
         return f"{self.name} ({self.priority})"
 
     def interval_of(self, check_type: CheckType) -> int | None:
-        """Seconds between two checks; 0 is off, None says nothing."""
+        """Return the seconds between two checks; 0 is off, None leaves it to the next config."""
         return {
             CheckType.REAL_NAME: self.realname_check_interval,
             CheckType.DATA_USAGE: self.carddata_check_interval,

@@ -1,4 +1,4 @@
-"""What was done, minute by minute."""
+"""Statistics by minute."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,15 +10,15 @@ from polling.models.limit import TaskType
 
 
 class MinuteStatQuerySet(StaffQuerySet["MinuteStat"]):
-    """Statistics of the whole system."""
+    """Statistics; they concern the whole system, so only staff see them."""
 
 
 class MinuteStat(models.Model):
-    """What one type of task did in one minute: absolutes, so writing a minute twice changes nothing.
+    """The work of one task type in one minute. Absolute numbers: writing a minute twice changes nothing.
 
-    `gateway_id` null: all gateways. The gauges (`due`, `in_flight`, `seats`) are the last that were seen in the
-    minute; null: nobody looked. `histogram` and its bounds are of `store.histogram`. No foreign keys: the table
-    is written by the million.
+    `gateway_id` null means all gateways. The gauges (`due`, `in_flight`, `seats`) hold the last values seen
+    in the minute, or null when none were read. `histogram` has the bounds of `polling.schedule.histogram`.
+    There are no foreign keys, because millions of rows are written.
     """
 
     minute = models.DateTimeField(_("minute"))
@@ -31,7 +31,7 @@ class MinuteStat(models.Model):
     due = models.PositiveIntegerField(_("due"), null=True)
     in_flight = models.PositiveIntegerField(_("in flight"), null=True)
     seats = models.PositiveIntegerField(_("slots taken"), null=True)
-    lateness_p99_seconds = models.PositiveIntegerField(_("lateness, 99th percentile (s)"), null=True)
+    lateness_p99_seconds = models.PositiveIntegerField(_("delay, 99th percentile (s)"), null=True)
 
     objects = MinuteStatQuerySet.as_manager()
 

@@ -1,4 +1,4 @@
-"""Checks of cards that were set aside."""
+"""Parked cards: checks that are not made until an operator releases them."""
 
 from typing import Any, ClassVar
 
@@ -10,19 +10,21 @@ from cards.models.check_state import CheckStateQuerySet
 
 
 class ParkedCheckManager(models.Manager["CheckState"]):
-    """Parked ones only."""
+    """Parked check states only."""
 
     def get_queryset(self) -> CheckStateQuerySet:
-        """A card is parked for one check, and goes on with the others."""
         return CheckStateQuerySet(self.model, using=self._db).parked()
 
     def visible_to(self, user: Any) -> CheckStateQuerySet:
-        """Those that `user` may see."""
+        """Return the parked check states that `user` may see."""
         return self.get_queryset().visible_to(user)
 
 
 class ParkedCheck(CheckState):
-    """A check of a card that crashed its workers again and again: it is not made until somebody releases it."""
+    """A check of a card that repeatedly crashed its workers. It is not made until an operator releases it.
+
+    The other checks of the card continue.
+    """
 
     objects: ClassVar[Any] = ParkedCheckManager()
 

@@ -1,4 +1,4 @@
-"""Manual triggers: checks that a person or a program asked for."""
+"""Manual triggers: checks that a user or a program requested."""
 
 import secrets
 from typing import Any, ClassVar, Self
@@ -12,35 +12,37 @@ from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet, sees_everything
 from cards.models import Card, CheckType
 
-# What JSON can hold exactly.
+# The largest integer that JSON implementations agree on (RFC 8259, section 6).
 MAX_ID = 2**53 - 1
 
 
 def random_id() -> int:
-    """Ids in a row would tell each agent how much all others ask for."""
+    """Return a random id. Sequential ids would reveal to each agent how many triggers all others make."""
     return 1 + secrets.randbelow(MAX_ID)
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
-    """Triggers, by who asks: agents see what users of their own tree asked for while they were that."""
+    """Triggers: an agent sees those requested by users who belonged to its tree at that time."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
 
 class ManualTrigger(models.Model):
-    """One request: some cards, one check. `accepted` = items made, `skipped` = not to be seen, or of a kind that the check
-    is not made of. `agent`: whose user asked; nobody's when it was staff.
+    """One request to check some cards, with one check.
+
+    `accepted` counts the items created. `skipped` counts cards that the requester may not see or that do not
+    get the check. `agent` is the requester's agent at the time of the request; null for staff.
     """
 
     class Kind(models.TextChoices):
-        """How the cards were named."""
+        """How the cards were selected."""
 
         SINGLE = "single", _("one card")
         BATCH = "batch", _("a list of cards")
         BY_CONDITION = "by_condition", _("by condition")
 
     class Status(models.TextChoices):
-        """How far it is."""
+        """The progress of a trigger."""
 
         QUEUED = "queued", _("queued")
         RUNNING = "running", _("running")
@@ -83,7 +85,7 @@ class ManualTrigger(models.Model):
             ),
         )
         indexes = (
-            # A user's calls of today, and the history of one user.
+            # For the calls of a user on the current day, and for the history of a user.
             models.Index(fields=["requester", "created_at"], name="manualtrigger_of_user"),
             models.Index(fields=["-created_at", "-id"], name="manualtrigger_newest"),
             models.Index(fields=["id"], condition=Q(ended_at=None), name="manualtrigger_open"),
@@ -94,24 +96,24 @@ class ManualTrigger(models.Model):
 
 
 class ManualItemQuerySet(models.QuerySet["ManualItem"]):
-    """Items, by state and who asks."""
+    """Items of manual triggers."""
 
     def visible_to(self, user: Any) -> Self:
-        """The items of the triggers that `user` may see."""
+        """Return the items of the triggers that `user` may see."""
         if sees_everything(user):
             return self
         return self.filter(trigger__in=ManualTrigger.objects.visible_to(user))
 
     def queued(self, check_type: CheckType) -> Self:
-        """Not yet checked: what a rebuild of the schedule queues again."""
+        """Return the items that still wait for a check. A rebuild of the schedule queues them again."""
         return self.filter(task_type=check_type, status=ManualItem.Status.QUEUED)
 
 
 class ManualItem(models.Model):
-    """One card of a trigger. However many of them wait for a check of a card, it is made once for all."""
+    """One card of a trigger. All items that wait for the same check of a card end with one check."""
 
     class Status(models.TextChoices):
-        """What became of it."""
+        """The progress of an item."""
 
         QUEUED = "queued", _("queued")
         DONE = "done", _("done")
@@ -139,7 +141,7 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
-            # Its index finds those that a claimed card's check ends.
+            # Its index finds the items that the check of a claimed card ends.
             models.UniqueConstraint(
                 fields=["card", "task_type", "trigger"],
                 condition=Q(status="queued"),
@@ -148,7 +150,7 @@ class ManualItem(models.Model):
         )
         indexes = (
             models.Index(fields=["trigger", "id"], name="manualitem_of_trigger"),
-            # Deleting a card, and its history.
+            # For deleting a card, and for the history of a card.
             models.Index(fields=["card", "id"], name="manualitem_of_card"),
         )
 

@@ -1,4 +1,4 @@
-"""What polling tells Prometheus: the law, queues, claims, slots and outcomes, read from Redis at each scrape."""
+"""Metrics of polling for Prometheus: invariant, queues, claims, slots and results, read at each scrape."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -9,7 +9,7 @@ from redis import Redis
 
 from carriers.models import Gateway
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from polling.checks.registry import CHECKS
 from polling.observe import monitoring
 from polling.schedule.histogram import BOUNDS_MS, BUCKETS, DELAY_BOUNDS_SECONDS
@@ -18,30 +18,32 @@ from polling.schedule.stats import CheckStats
 GAUGES = {
     "queue_length": ("scheduled_cards", "Cards in the schedule, due or not."),
     "due": ("due_cards", "Cards that are due now."),
-    "manual": ("triggered_cards", "Cards triggered by hand that wait."),
+    "manual": ("triggered_cards", "Manually triggered cards that wait."),
     "in_flight": ("claimed_cards", "Cards that are claimed."),
     "parked": ("parked_cards", "Cards set aside because they crashed their workers."),
-    "suspects": ("suspect_cards", "Cards that lost claims and are handed out alone."),
-    "oldest_due_seconds": ("oldest_due_seconds", "How long the longest due card has waited."),
+    "suspects": ("suspect_cards", "Cards whose claims were lost; each is claimed alone."),
+    "oldest_due_seconds": ("oldest_due_seconds", "Delay of the card that has been due for longest."),
     "wanted": ("wanted_cards", "Cards that want the check by the census."),
-    "law_gap": ("law_gap_cards", "Wanted - scheduled - parked cards; 0 but for seconds after a change."),
+    "invariant_gap": (
+        "law_gap_cards",
+        "Wanted - scheduled - parked cards: 0 while the invariant holds, other values only for seconds after a change.",
+    ),
 }
 
 
 class PollingCollector(Collector):
-    """Asks Redis when it is asked. Without Redis it says so, and nothing else."""
+    """Reads Redis at each scrape. While Redis is away it yields only `simwatch_redis_up 0`."""
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: registering must not ask Redis."""
+        """Return nothing: registering must not read Redis."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """All families."""
         up = GaugeMetricFamily("simwatch_redis_up", "Whether Redis answers.")
         families: Sequence[Metric] = ()
-        with redis_may_be_away("metrics of polling are not told") as absence:
+        with degraded_without_redis("metrics of polling are left out") as degraded:
             families = _families(for_web())
-        up.add_metric((), 0 if absence.is_so else 1)
+        up.add_metric((), 0 if degraded.is_on else 1)
         yield up
         yield from families
 
@@ -71,10 +73,10 @@ def _queues(redis: Redis) -> Iterator[Metric]:
 def _repaired(redis: Redis) -> Iterator[Metric]:
     family = CounterMetricFamily(
         "simwatch_repaired_cards",
-        "Cards that the hourly repair added to the schedule, or removed; 0 in quiet times.",
+        "Cards that the hourly repair added to the schedule or removed from it.",
         labels=["check", "fault"],
     )
-    for (check_type, fault), cards in monitoring.repaired(redis).items():
+    for (check_type, fault), cards in monitoring.repaired_cards(redis).items():
         family.add_metric([check_type, fault], cards)
     yield family
 
@@ -83,7 +85,7 @@ def _slots(redis: Redis) -> Iterator[Metric]:
     limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
     taken = GaugeMetricFamily("simwatch_seats_taken", "Slots that are taken.", labels=["limit"])
     for state in monitoring.limits(redis):
-        # Closed (no limit configured) is not the same as paused (0).
+        # No limit (closed) is not the same as a limit of 0 (paused), so it has no sample.
         if state.max_concurrency is not None:
             limit.add_metric([state.task_type], state.max_concurrency)
         taken.add_metric([state.task_type], state.current)
@@ -99,7 +101,7 @@ def _slots(redis: Redis) -> Iterator[Metric]:
 def _lateness(redis: Redis) -> Iterator[Metric]:
     ratio = GaugeMetricFamily(
         "simwatch_lateness_ratio",
-        "Age of the last good answer / promised interval; 1 is as promised.",
+        "Age of the last good answer / promised interval; 1 is exactly on time.",
         labels=["check", "quantile"],
     )
     never = GaugeMetricFamily(
@@ -116,7 +118,7 @@ def _lateness(redis: Redis) -> Iterator[Metric]:
 
 
 def _claims(redis: Redis) -> Iterator[Metric]:
-    age = GaugeMetricFamily("simwatch_last_claim_age_seconds", "Since somebody last asked for due cards.")
+    age = GaugeMetricFamily("simwatch_last_claim_age_seconds", "Time since a worker last claimed due cards.")
     seconds = monitoring.last_claim_age(redis)
     if seconds is not None:
         age.add_metric((), seconds)
@@ -125,20 +127,18 @@ def _claims(redis: Redis) -> Iterator[Metric]:
 
 def _checks(redis: Redis) -> Iterator[Metric]:
     claims = CounterMetricFamily("simwatch_claims", "Cards claimed.", labels=["check"])
-    lost = CounterMetricFamily("simwatch_lost_claims", "Claims that ran out.", labels=["check"])
+    lost = CounterMetricFamily("simwatch_lost_claims", "Claims that expired.", labels=["check"])
     uncounted = CounterMetricFamily(
         "simwatch_uncounted_claims",
         "Claims that ended without a check: gateway closed or busy, card given back, refused or unwanted.",
         labels=["check"],
     )
-    checks = CounterMetricFamily(
-        "simwatch_checks", "Checks that came to an end.", labels=["check", "outcome"]
-    )
+    checks = CounterMetricFamily("simwatch_checks", "Finished checks.", labels=["check", "outcome"])
     durations = HistogramMetricFamily(
         "simwatch_check_duration_seconds", "Duration of a check's call.", labels=["check"]
     )
-    lateness = HistogramMetricFamily(
-        "simwatch_check_lateness_seconds", "How long after it fell due a card was claimed.", labels=["check"]
+    delays = HistogramMetricFamily(
+        "simwatch_check_lateness_seconds", "Delay between a card falling due and its claim.", labels=["check"]
     )
     for check_type in CHECKS:
         counted = CheckStats(redis, check_type.value).since_emptied()
@@ -150,9 +150,9 @@ def _checks(redis: Redis) -> Iterator[Metric]:
             checks.add_metric([*labels, outcome], counted.get(outcome, 0))
         seconds = counted.get("total_duration_ms", 0) / 1000
         durations.add_metric(labels, _buckets(counted, "h", [ms / 1000 for ms in BOUNDS_MS]), seconds)
-        late = counted.get("total_late_ms", 0) / 1000
-        lateness.add_metric(labels, _buckets(counted, "l", DELAY_BOUNDS_SECONDS), late)
-    yield from (claims, lost, uncounted, checks, durations, lateness)
+        delay = counted.get("total_late_ms", 0) / 1000
+        delays.add_metric(labels, _buckets(counted, "l", DELAY_BOUNDS_SECONDS), delay)
+    yield from (claims, lost, uncounted, checks, durations, delays)
 
 
 def _buckets(counted: dict[str, int], prefix: str, bounds: Sequence[float]) -> list[tuple[str, float]]:

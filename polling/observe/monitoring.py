@@ -1,4 +1,4 @@
-"""What operators and alarms read of polling: one typed picture, from Redis, in a few round trips."""
+"""The state of polling for operators and alerts: typed, and read from Redis in a few round trips."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -7,7 +7,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from carriers import limits as gateway_limits
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from common.redis.semaphore import Occupancy
 from polling.checks.registry import CHECKS
 from polling.models import TaskType
@@ -24,9 +24,10 @@ CLAIMS_ARE_STALE_AFTER = 30
 
 @dataclass(frozen=True)
 class QueueState:
-    """One check type's queue. `oldest_due_seconds` is how long the longest overdue card has waited.
+    """The queue of one check type.
 
-    `wanted` is how many cards want the check by the census (None: it has not been taken).
+    `oldest_due_seconds` is the delay of the card that has been due for longest. `wanted` is the number of
+    cards that want the check by the census; None before the first count.
     """
 
     task_type: str
@@ -41,9 +42,10 @@ class QueueState:
 
     @property
     def invariant_gap(self) -> int | None:
-        """Cards that want the check and are neither scheduled nor parked. None: nobody has counted.
+        """Cards that want the check and are neither scheduled nor parked. None before the first count.
 
-        Other than 0 for the seconds between a change of cards and the next count.
+        0 while the invariant `scheduled + parked = wanted` holds; other values last for the seconds between a
+        change of cards and the next count.
         """
         return None if self.wanted is None else self.wanted - self.queue_length - self.parked
 
@@ -58,7 +60,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class LimitState:
-    """One concurrency limit. None: nothing is configured, which means closed."""
+    """A concurrency limit. `max_concurrency` is None without a limit, which means closed."""
 
     task_type: str
     max_concurrency: int | None
@@ -66,18 +68,18 @@ class LimitState:
 
     @property
     def current(self) -> int:
-        """How many slots are taken."""
+        """The number of slots taken."""
         return sum(holder.slots for holder in self.holders)
 
     @property
     def usage_percent(self) -> float | None:
-        """Share of the slots that are taken; None without slots."""
+        """The share of the slots that is taken, in percent; None without slots."""
         return round(100 * self.current / self.max_concurrency, 1) if self.max_concurrency else None
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """What one check type has done over a rolling window."""
+    """What one check type did over a rolling window."""
 
     task_type: str
     window_seconds: int
@@ -85,13 +87,13 @@ class TaskState:
 
     @property
     def checks_per_second(self) -> float:
-        """Mean over the time that was counted: whole minutes, and the present one as far as it goes."""
+        """The mean over the time counted: whole minutes, and the elapsed part of the current one."""
         return self.counted.checks / self.counted.seconds
 
 
 @dataclass(frozen=True)
 class LatenessState:
-    """How late one check type is. `measured` None: nobody has measured it yet."""
+    """The lateness of one check type. `measured` is None before the first measurement."""
 
     task_type: str
     measured: Lateness | None
@@ -99,7 +101,10 @@ class LatenessState:
 
 @dataclass(frozen=True)
 class InitProgress:
-    """How far the walk that plans all cards has come. `status`: none, running, failed or finished; times in ISO 8601."""
+    """Progress of the scan that seeds the schedule.
+
+    `status` is none, running, failed or finished; times are in ISO 8601.
+    """
 
     status: str
     total: int
@@ -111,38 +116,38 @@ class InitProgress:
 
 
 def queues(redis: Redis) -> list[QueueState]:
-    """The queues of all check types."""
+    """Return the queues of all check types."""
     now = redis_now(redis)
     return [_queue(redis, check_type.value, now) for check_type in CHECKS]
 
 
 def limits(redis: Redis) -> list[LimitState]:
-    """The limits of all task types."""
+    """Return the limits of all task types."""
     return [limit(redis, task_type) for task_type in TaskType.values]
 
 
 def limits_by_type(redis: Redis) -> dict[str, LimitState]:
-    """The same by task type, for pages that can do without: empty while Redis does not answer."""
+    """Return the limits by task type for pages that work without them: empty while Redis does not answer."""
     states: dict[str, LimitState] = {}
-    with redis_may_be_away("who holds slots is not shown"):
+    with degraded_without_redis("slot holders are not shown"):
         states.update({state.task_type: state for state in limits(redis)})
     return states
 
 
 def limit(redis: Redis, task_type: str) -> LimitState:
-    """One limit, and who holds its slots."""
+    """Return a limit and the holders of its slots."""
     occupancy = slots_of(redis, task_type).occupancy()
     holders = tuple(Holder(name, slots) for name, slots in sorted(occupancy.holders.items()))
     return LimitState(task_type, occupancy.limit, holders)
 
 
 def gateway_occupancy(redis: Redis, gateway_id: int) -> Occupancy:
-    """The limit of a gateway, and who holds its slots."""
+    """Return the limit of a gateway and the holders of its slots."""
     return gateway_limits.slots_of(redis, gateway_id).occupancy()
 
 
 def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
-    """What all check types have done in the last `window_seconds`, to the minute."""
+    """Return what every check type did in the last `window_seconds`, to the minute."""
     now = redis_now(redis)
     return [
         TaskState(
@@ -155,54 +160,57 @@ def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
 
 
 def lateness(redis: Redis) -> list[LatenessState]:
-    """How late all check types are."""
+    """Return the lateness of all check types."""
     return [LatenessState(check_type.value, read_lateness(redis, check_type)) for check_type in CHECKS]
 
 
 def init_progress(redis: Redis) -> InitProgress:
-    """The walk that runs, or the last one."""
-    found = SeedProgress(redis).read()
-    total, done, percent = (int(found.get(name, 0)) for name in ("total", "done", "percent"))
+    """Return the progress of the running scan, or of the last one."""
+    progress = SeedProgress(redis).read()
+    total, done, percent = (int(progress.get(name, 0)) for name in ("total", "done", "percent"))
     return InitProgress(
-        found.get("status", "none"),
+        progress.get("status", "none"),
         total,
         done,
         percent,
-        found.get("started_at"),
-        found.get("finished_at"),
-        found.get("error", ""),
+        progress.get("started_at"),
+        progress.get("finished_at"),
+        progress.get("error", ""),
     )
 
 
-def repaired(redis: Redis) -> dict[tuple[str, str], int]:
-    """(check type, `missing` or `strangers`) -> cards that the hourly repair has found since Redis was emptied."""
+def repaired_cards(redis: Redis) -> dict[tuple[str, str], int]:
+    """Return the cards that the hourly repair has found since Redis was emptied, by (check type, fault).
+
+    `missing` cards were not in the schedule; `strangers` did not belong there.
+    """
     found = cast("dict[str, str]", redis.hgetall(keys.REPAIRED))
     names = ((check_type.value, fault) for check_type in CHECKS for fault in ("missing", "strangers"))
     return {name: int(found.get(":".join(name), 0)) for name in names}
 
 
 def schedule_bytes(redis: Redis) -> int:
-    """What the schedule takes of Redis' memory, in bytes, by its own estimate."""
+    """Return the memory that the schedule takes, in bytes, as estimated by Redis."""
     structures = (keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.manual, keys.parked)
     pipeline = redis.pipeline(transaction=False)
     for structure in structures:
         for check_type in CheckType.values:
             pipeline.memory_usage(structure(check_type))
-    return sum(found or 0 for found in pipeline.execute())
+    return sum(size or 0 for size in pipeline.execute())
 
 
 def last_claim_age(redis: Redis) -> float | None:
-    """Seconds since somebody last asked for due cards; None: nobody has."""
+    """Return the seconds since a worker last claimed due cards; None if none has."""
     return _age(redis, keys.LAST_CLAIM)
 
 
 def last_tick_age(redis: Redis) -> float | None:
-    """Seconds since a tick of beat was last worked off; None: none was."""
+    """Return the seconds since a tick of beat was last processed; None if none was."""
     return _age(redis, keys.TICKED_AT)
 
 
 def redis_now(redis: Redis) -> float:
-    """Unix time by Redis' clock, which is the schedule's."""
+    """Return the unix time by the clock of Redis, which the schedule uses."""
     seconds, microseconds = redis.time()
     return seconds + microseconds / 1_000_000
 

@@ -1,4 +1,4 @@
-"""Takes what settling has counted in Redis to PostgreSQL, a closed minute at a time."""
+"""Copies the statistics of closed minutes from Redis to PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from polling.observe import monitoring
 from polling.schedule.stats import SECONDS_PER_MINUTE, CheckStats, Gauges, Minute
 
 AVERAGE_SECONDS: Final = 300
-_ABSOLUTES = (
+_COUNTED_FIELDS = (
     "success",
     "failed",
     "total_ms",
@@ -26,34 +26,34 @@ _ABSOLUTES = (
 
 
 def flush(redis: Redis) -> int:
-    """Sample the gauges and write the minutes that are over; returns how many. Harmless twice.
+    """Sample the gauges and write the closed minutes; return how many. Repeating it changes nothing.
 
     While PostgreSQL is away the minutes wait in Redis, for up to two hours.
     """
     now = monitoring.redis_now(redis)
     queues = {queue.task_type: queue for queue in monitoring.queues(redis)}
-    seats = {limit.task_type: limit.current for limit in monitoring.limits(redis)}
+    slots = {limit.task_type: limit.current for limit in monitoring.limits(redis)}
     flushed = 0
     for check_type in CHECKS:
         stats, queue = CheckStats(redis, check_type.value), queues[check_type.value]
-        stats.sample(Gauges(queue.due, queue.in_flight, seats[check_type.value]), now=now)
+        stats.sample(Gauges(queue.due, queue.in_flight, slots[check_type.value]), now=now)
         after = _last_flushed(check_type.value)
         minutes = stats.closed_minutes(after=after, now=now)
         write(check_type.value, minutes)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
-        # Only now: what the totals no longer show must be in PostgreSQL.
+        # After the write: minutes that leave the totals must already be in PostgreSQL.
         stats.flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
         flushed += len(minutes)
     return flushed
 
 
 def write(task_type: str, minutes: Sequence[Minute]) -> None:
-    """Write `minutes` as they are, over what was written of them before."""
+    """Write `minutes`, replacing rows that were written for them before."""
     MinuteStat.objects.bulk_create(
         [_row(task_type, minute) for minute in minutes],
         update_conflicts=True,
         unique_fields=["task_type", "minute", "gateway_id"],
-        update_fields=_ABSOLUTES,
+        update_fields=_COUNTED_FIELDS,
     )
 
 

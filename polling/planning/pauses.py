@@ -1,4 +1,4 @@
-"""What a pause may be, and when it ends early: the cards that it deferred come back, over the ramp."""
+"""Validate pauses, and reschedule the cards of a pause that ends early."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,26 +11,29 @@ from cards.models import CheckType
 from polling.models import ClassCensus, Pause
 from polling.policy import census
 
-LONGEST = timedelta(days=366)
+MAX_LENGTH = timedelta(days=366)
 
 
-def rejection_reason(*things: object) -> str | None:
-    """What is wrong with a pause of these (a task type, a carrier, a gateway); None: it is of one thing. Pure."""
-    return None if sum(map(bool, things)) == 1 else _("Choose one: a task type, a carrier or a gateway.")
+def target_rejection_reason(*targets: object) -> str | None:
+    """Return why a pause of these targets is invalid, or None when exactly one is given.
+
+    The targets are a task type, a carrier and a gateway; those not chosen are None or empty.
+    """
+    return None if sum(map(bool, targets)) == 1 else _("Choose one: a task type, a carrier or a gateway.")
 
 
-def why_not_until(until: datetime, *, begun: datetime) -> str | None:
-    """What is wrong with this end of a pause; None: nothing. Pure."""
+def end_rejection_reason(until: datetime, *, begun: datetime) -> str | None:
+    """Return why a pause begun at `begun` must not end at `until`, or None when it may."""
     if until <= begun:
-        return _("This moment is over before the pause begins.")
-    if until - begun > LONGEST:
-        return _("A pause ends within a year; disable what is not to be checked.")
+        return _("The pause must end after it begins.")
+    if until - begun > MAX_LENGTH:
+        return _("A pause must end within a year; to stop checks for longer, disable them.")
     return None
 
 
 def remove(pauses: Iterable[Pause]) -> None:
-    """End pauses before their time."""
-    # Together: who plans their cards anew must not find them in force.
+    """Delete pauses, and have the cards that they deferred rescheduled within seconds."""
+    # One transaction: a process that reschedules the cards must not still see the pauses in force.
     with transaction.atomic():
         chosen = list(pauses)
         end(chosen)
@@ -38,18 +41,18 @@ def remove(pauses: Iterable[Pause]) -> None:
 
 
 def end(pauses: Iterable[Pause]) -> None:
-    """Have the cards that these pauses deferred planned anew."""
+    """Have the cards that these pauses deferred rescheduled. The pauses themselves are not changed."""
     for pause in pauses:
-        # Suspending and resuming has no place in the schedule.
+        # Suspending and resuming (`stop_start`) is not scheduled, so only checks matter here.
         for check_type in CheckType:
             if pause.task_type in ("", check_type):
-                census.outdate(_classes_of(pause), check_type)
+                census.mark_outdated(_census_of(pause), check_type)
 
 
-def _classes_of(pause: Pause) -> QuerySet[ClassCensus]:
-    classes = ClassCensus.objects.all()
+def _census_of(pause: Pause) -> QuerySet[ClassCensus]:
+    rows = ClassCensus.objects.all()
     if pause.gateway:
         own = Q(gateway=pause.gateway)
         by_default = Q(gateway=None, carrier=pause.gateway.carrier_id)
-        return classes.filter(own | by_default if pause.gateway.is_default else own)
-    return classes.filter(carrier=pause.carrier_id) if pause.carrier_id else classes
+        return rows.filter(own | by_default if pause.gateway.is_default else own)
+    return rows.filter(carrier=pause.carrier_id) if pause.carrier_id else rows

@@ -1,4 +1,4 @@
-"""Puts cards into the schedule, when their last good answer and their class's config say so."""
+"""Decide when cards are due, from their last good answer and the rules in force, and schedule them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,12 @@ from polling.schedule.schedule import PlanMode, Schedule
 
 
 class Intervals(dict[Group, float | None]):
-    """Seconds between two checks of one type: decided once a group, not once a card, because there are few."""
+    """Seconds between two checks of one type, by group; None where the check is not made.
+
+    Decided once per group instead of once per card, because there are few groups.
+    """
 
     def __init__(self, check_type: CheckType, rules: Rules) -> None:
-        """By the rules in force."""
         super().__init__()
         self._check_type, self._rules = check_type, rules
 
@@ -32,7 +34,7 @@ class Intervals(dict[Group, float | None]):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to become of some cards' checks: due after a delay in seconds, or not to be made."""
+    """The outcome of planning one check: `due` holds (card id, delay in seconds), `unwanted` card ids."""
 
     check_type: CheckType
     due: list[tuple[int, float]] = field(default_factory=list)
@@ -41,25 +43,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans rows of cards by the rules in force. Overdue and never-checked cards come over `ramp`."""
+    """Schedules cards by the given rules. Overdue and never-checked cards are spread over `ramp`.
+
+    Example::
+
+        planner = Planner(redis, Rules.in_force(redis), ramp=timedelta(seconds=60))
+        plan = planner.draw_up(CheckType.DATA_USAGE, card_reader.rows_of(card_ids))
+        planner.carry_out(plan, mode=PlanMode.NEW_ONLY)
+    """
 
     redis: Redis
     rules: Rules
     ramp: timedelta
     decided: dict[CheckType, Intervals] = field(default_factory=dict)
 
-    def is_behind(self) -> bool:
-        """Whether other configs are in force by now."""
+    def has_stale_configs(self) -> bool:
+        """Return whether the configs in force are no longer those of `rules`."""
         return fingerprint(PollingConfig.objects.in_force()) != fingerprint(self.rules.configs)
 
     def intervals(self, check_type: CheckType) -> Intervals:
-        """What the rules say of each group."""
+        """Return the interval of each group for a check; computed on first use and kept."""
         if check_type not in self.decided:
             self.decided[check_type] = Intervals(check_type, self.rules)
         return self.decided[check_type]
 
     def draw_up(self, check_type: CheckType, rows: Sequence[Row]) -> Plan:
-        """Decide; nothing is changed yet."""
+        """Return the plan for these cards. Reads their last checks and changes nothing."""
         plan, intervals = Plan(check_type), self.intervals(check_type)
         ages, tokens = card_reader.last_checks(check_type, [card_id for card_id, _ in rows])
         overdue = []
@@ -75,9 +84,9 @@ class Planner:
         return plan
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
-        """Schedule what is wanted; returns how many cards were not scheduled before.
+        """Schedule the due cards of a plan; return how many were not scheduled before.
 
-        To MOVE is also to take those out that do not want the check any more: then `look_again`.
+        MOVE also removes unwanted cards from the schedule. Call `move_changed` afterwards.
         """
         schedule = Schedule(self.redis, plan.check_type)
         if mode is PlanMode.MOVE:
@@ -85,21 +94,21 @@ class Planner:
         return schedule.plan(plan.due, mode=mode)
 
     def move(self, check_types: Collection[CheckType], cards: Collection[int]) -> None:
-        """Move `cards` to where they belong now; deleted ones leave the schedule."""
+        """Reschedule `cards` by their current rows; deleted cards leave the schedule."""
         rows = card_reader.rows_of(cards)
         deleted = set(cards).difference(card_id for card_id, _ in rows)
         for check_type in check_types:
             plan = self.draw_up(check_type, rows)
             plan.unwanted.extend(deleted)
             self.carry_out(plan, mode=PlanMode.MOVE)
-        self.look_again(check_types, cards, rows)
+        self.move_changed(check_types, cards, rows)
 
-    def look_again(
+    def move_changed(
         self, check_types: Collection[CheckType], cards: Collection[int], rows: Sequence[Row]
     ) -> None:
-        """Move those of `cards` once more that are not what they were when `rows` were read.
+        """Reschedule those of `cards` that have changed since `rows` were read.
 
-        Whoever changed one has moved it at once, and we may have moved it back.
+        The process that changed a card has rescheduled it at once, and this planner may have undone that.
         """
         before, now = dict(rows), dict(card_reader.rows_of(cards))
         changed = [card_id for card_id in cards if now.get(card_id) != before.get(card_id)]
@@ -107,13 +116,16 @@ class Planner:
             self.move(check_types, changed)
 
     def park(self, check_type: CheckType, cards: Collection[int] | None = None) -> None:
-        """Set aside the cards whose rows say so, all or those of `cards`: they cannot be planned."""
+        """Park in Redis the cards that are parked in their rows, so that they cannot be planned.
+
+        `cards` None means all cards.
+        """
         Schedule(self.redis, check_type).park(sorted(self._parked_by_rows(check_type, cards)))
 
     def restore_parked(self, check_type: CheckType) -> None:
-        """Park by the rows, and let go of those whose rows do not say so: a walk plans them."""
+        """Make the parked cards in Redis match the rows. A scan plans the cards that are unparked here."""
         schedule = Schedule(self.redis, check_type)
-        # Before the rows: who is being parked now has a row by the time that he is seen here.
+        # Read Redis before PostgreSQL: parking writes the row first, so a card seen here already has its row.
         before = schedule.parked()
         wanted = self._parked_by_rows(check_type)
         schedule.unpark(before - wanted)

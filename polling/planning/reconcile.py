@@ -1,7 +1,7 @@
-"""Configs changed, or a gateway closed or opened: exactly the cards that this concerns are planned anew.
+"""Reschedule exactly the cards whose interval has changed: by configs, by pauses, or by a gateway's state.
 
-Nothing tells what changed. The census knows the intervals that the schedule was planned with, so whoever
-looks finds what is outdated, also after a crash, and also a change that was made past the admin.
+No event says what changed. The census holds the intervals that the schedule was planned with, so comparing it
+with the rules in force finds what is outdated, also after a crash or a change made past the admin.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import structlog
 from redis import Redis
+from redis.exceptions import LockNotOwnedError
+from redis.lock import Lock
 
-from common.redis.ownership import Owner, OwnershipLostError, owned
+from common.redis.locking import try_lock
 from polling.checks.registry import CHECKS
 from polling.models import ClassCensus
 from polling.planning import scan
@@ -20,45 +22,50 @@ from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.schedule import PlanMode
 
-OWNERSHIP_SECONDS = 30
+LOCK_SECONDS = 30
 
 log = structlog.get_logger(__name__)
 
 
 def watch(redis: Redis, *, send: Callable[[], object]) -> None:
-    """Send for a replanning when some class is outdated: a look at two small tables."""
+    """Call `send` when part of the census is outdated. Cheap: it reads two small tables."""
     if _is_anything_outdated(redis):
         send()
 
 
 @dataclass(frozen=True)
-class Replanning:
-    """Plans outdated classes of cards anew, until there are none.
+class Reconciler:
+    """Reschedules the cards of outdated profiles until none is left.
 
-    It begins after `wait`: by then every drain has read the configs and pauses that it plans by. Else one might
-    settle, by what it knew, a card that has been planned already.
+    `wait` is called before each pass and returns when every drain has read the new configs and pauses.
+    Without it a drain might settle a card by the old ones after the card has been rescheduled.
+
+    Example::
+
+        Reconciler(redis, wait=lambda: time.sleep(2 * SNAPSHOT_SECONDS)).run()
     """
 
     redis: Redis
     wait: Callable[[], object] = lambda: None
 
     def run(self) -> int:
-        """Returns how many places in the schedule were looked at; 0 when somebody else does it already."""
-        with owned(self.redis, keys.REPLANNER, seconds=OWNERSHIP_SECONDS) as owner:
-            looked_at = 0
+        """Return how many cards were examined, counted once per check; 0 when another process reconciles."""
+        with try_lock(self.redis, keys.REPLANNER, seconds=LOCK_SECONDS) as lock:
+            examined = 0
             try:
-                # A walk in progress plans by the configs that it began with; what is outdated then is planned after it.
-                while owner and Epoch(self.redis).is_complete() and _is_anything_outdated(self.redis):
+                # Not beside a scan: it plans by the rules it began with, and what is outdated afterwards is
+                # planned by the next run.
+                while lock and Epoch(self.redis).is_complete() and _is_anything_outdated(self.redis):
                     self.wait()
-                    looked_at += self._plan(owner)
-            except OwnershipLostError:
+                    examined += self._plan(lock)
+            except LockNotOwnedError:
                 log.warning("replanning_taken_over")
-            return looked_at
+            return examined
 
-    def _plan(self, owner: Owner) -> int:
+    def _plan(self, lock: Lock) -> int:
         planner = scan.planner(self.redis)
         outdated = census.outdated(planner.rules)
-        looked_at = 0
+        examined = 0
         for check_type in CHECKS:
             field = f"{check_type.value}_interval"
             groups = {
@@ -68,19 +75,19 @@ class Replanning:
                 continue
             planner.park(check_type)
             for step in scan.steps(planner, [check_type], mode=PlanMode.MOVE, groups=groups):
-                looked_at += step.cards
-                owner.renew()
+                examined += step.cards
+                lock.reacquire()
         for row, intervals in outdated:
-            # Only what we found: who made the class outdated again meanwhile has it planned again.
+            # A row that no longer holds the values read above was marked outdated since: plan it again.
             found = {name: getattr(row, name) for name in intervals}
             if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
-                census.outdate_all(ClassCensus.objects.filter(pk=row.pk))
-        if not planner.rules.hold(self.redis):
-            # Cards that came meanwhile were planned by the new ones, and perhaps by us after that.
-            census.outdate_all(ClassCensus.objects.all())
+                census.mark_all_outdated(ClassCensus.objects.filter(pk=row.pk))
+        if not planner.rules.is_current(self.redis):
+            # Cards that changed meanwhile were planned by newer rules, and this pass may have undone that.
+            census.mark_all_outdated(ClassCensus.objects.all())
         census.publish(self.redis)
-        log.info("schedule_replanned", classes=len(outdated), cards=looked_at)
-        return looked_at
+        log.info("schedule_replanned", classes=len(outdated), cards=examined)
+        return examined
 
 
 def _is_anything_outdated(redis: Redis) -> bool:

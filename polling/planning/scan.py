@@ -1,4 +1,4 @@
-"""The walk over all cards, by primary key in chunks: what seeding and repairing have in common."""
+"""The scan of all cards by primary key, in chunks: shared by seeding, reconciliation and repair."""
 
 import gc
 from collections.abc import Collection, Iterator
@@ -21,7 +21,7 @@ from polling.schedule.schedule import PlanMode
 
 @dataclass(frozen=True)
 class Step:
-    """A chunk that stands in the schedule: its last card, how many cards it has, and the checks that were new."""
+    """A scheduled chunk: the id of its last card, its number of cards, and by check how many were new."""
 
     last: int
     cards: int
@@ -29,7 +29,7 @@ class Step:
 
 
 def planner(redis: Redis) -> Planner:
-    """A planner by the rules that are in force now."""
+    """Return a planner with the rules that are in force now."""
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds)
     return Planner(redis, Rules.in_force(redis), ramp)
 
@@ -42,20 +42,20 @@ def steps(
     after: int = 0,
     groups: Collection[Group] | None = None,
 ) -> Iterator[Step]:
-    """Plan every card behind `after`, or those of some groups.
+    """Plan all cards with an id above `after`, or only those of `groups`; yield a step per chunk.
 
-    Redis schedules a chunk while PostgreSQL reads the next one.
+    Redis schedules one chunk while PostgreSQL reads the next.
     """
     drafts = _drafts(planner, check_types, after, groups)
-    with _no_collecting(), ThreadPoolExecutor(max_workers=1) as beside:
+    with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as executor:
         draft = next(drafts, None)
         while draft:
             last, rows, plans = draft
-            sent = [beside.submit(planner.carry_out, plan, mode=mode) for plan in plans]
+            futures = [executor.submit(planner.carry_out, plan, mode=mode) for plan in plans]
             draft = next(drafts, None)
-            added = {plan.check_type: one.result() for plan, one in zip(plans, sent, strict=True)}
+            added = {plan.check_type: future.result() for plan, future in zip(plans, futures, strict=True)}
             if mode is PlanMode.MOVE:
-                planner.look_again(check_types, [card_id for card_id, _ in rows], rows)
+                planner.move_changed(check_types, [card_id for card_id, _ in rows], rows)
             yield Step(last, len(rows), added)
 
 
@@ -68,8 +68,8 @@ def _drafts(
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
-    # Millions of small tuples, none of them in a cycle: to look for cycles among them took half the time.
+def _no_garbage_collection() -> Iterator[None]:
+    # A scan makes millions of small tuples, none in a cycle; searching them for cycles took half the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -80,7 +80,7 @@ def _no_collecting() -> Iterator[None]:
 
 
 def next_epoch() -> int:
-    """A number that no schedule has had before."""
+    """Return an epoch number that no schedule has had before, from a sequence of PostgreSQL."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('polling_epoch')")
         return int(cursor.fetchone()[0])

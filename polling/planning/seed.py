@@ -1,4 +1,4 @@
-"""Plans every card, and makes the schedule whole by it. Claims are allowed from its start."""
+"""Plan every card, which makes the schedule complete. Cards may be claimed as soon as seeding begins."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,58 +6,64 @@ from dataclasses import dataclass, replace
 import structlog
 from django.utils import timezone
 from redis import Redis
+from redis.exceptions import LockNotOwnedError
+from redis.lock import Lock
 
-from common.redis.ownership import Owner, OwnershipLostError, owned
+from common.redis.locking import try_lock
 from polling.checks.registry import CHECKS
 from polling.planning import scan
 from polling.policy import census
 from polling.policy.card_reader import estimated_cards
 from polling.schedule import keys, limits
 from polling.schedule.epoch import Epoch
-from polling.schedule.progress import SeedProgress, Walked
+from polling.schedule.progress import Checkpoint, SeedProgress
 from polling.schedule.schedule import PlanMode
 from polling.triggers import restoring
 
-# A chunk takes well under a second; who is silent for this long is dead.
-OWNERSHIP_SECONDS = 30
+# A chunk takes well under a second, so a seeder that is silent for this long is dead.
+LOCK_SECONDS = 30
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Seeding:
-    """One walk over all cards. `tell` hears how many have been planned, each time that more are.
+class Seeder:
+    """Scans and plans all cards. `on_progress` is called with the number of cards planned, after each chunk.
 
-    It goes on where a walk that died has stopped. When the configs change meanwhile, it starts over, and moves
-    what it had planned by the old ones.
+    It continues a scan that died from its last checkpoint. When the configs change meanwhile, it starts over
+    and moves the cards that it had planned by the old ones.
+
+    Example::
+
+        done = Seeder(redis, on_progress=print).run(only_if_needed=True)
     """
 
     redis: Redis
-    tell: Callable[[int], None] = lambda _: None
+    on_progress: Callable[[int], None] = lambda _: None
 
     def run(self, *, only_if_needed: bool = False) -> int | None:
-        """Walk; returns the number of cards looked at, or None when there was nothing to do.
+        """Return the number of cards scanned.
 
-        There is nothing to do when somebody else walks already, or, with `only_if_needed`, when the schedule is
-        whole. It is in vain when the schedule is dropped meanwhile: None as well.
+        Return None when another process scans, when the schedule is dropped meanwhile, or, with
+        `only_if_needed`, when it is complete already.
         """
-        with owned(self.redis, keys.SEEDER, seconds=OWNERSHIP_SECONDS) as owner:
-            if owner is None or (only_if_needed and Epoch(self.redis).is_complete()):
+        with try_lock(self.redis, keys.SEEDER, seconds=LOCK_SECONDS) as lock:
+            if lock is None or (only_if_needed and Epoch(self.redis).is_complete()):
                 return None
-            # Limits first: a schedule without them would have no slots.
+            # Publish limits first: without them no slot could be taken.
             limits.publish(self.redis)
-            number = self._begin_or_go_on()
+            number = self._begin_or_resume()
             try:
-                return self._seed(number, owner)
-            except OwnershipLostError:
+                return self._seed(number, lock)
+            except LockNotOwnedError:
                 log.warning("seeding_taken_over")
                 return None
             except Exception as error:
                 SeedProgress(self.redis).fail(type(error).__name__, epoch=number)
                 raise
 
-    def _begin_or_go_on(self) -> int:
-        """The epoch of a walk that somebody has left unfinished, or of a new one."""
+    def _begin_or_resume(self) -> int:
+        """Return the epoch of an unfinished scan, or of a new one."""
         progress, epoch = SeedProgress(self.redis), Epoch(self.redis)
         epoch.withdraw_if_stale()
         number = epoch.unfinished()
@@ -68,48 +74,48 @@ class Seeding:
             epoch.begin(number)
         return number
 
-    def _seed(self, number: int, owner: Owner) -> int | None:
+    def _seed(self, number: int, lock: Lock) -> int | None:
         progress = SeedProgress(self.redis)
-        while (done := self._walk(number, owner)) is None:
+        while (done := self._scan(number, lock)) is None:
             log.info("seeding_starts_over", why="the configs have changed")
         if not Epoch(self.redis).complete(number):
-            # Dropped meanwhile, by a command or a restart of Redis: what was planned before is gone.
+            # A command or a restart of Redis dropped the schedule, and with it the cards planned before.
             log.warning("seeding_in_vain", epoch=number)
             return None
         progress.finish(epoch=number, done=done, now=timezone.now())
         log.info("schedule_seeded", cards=done, epoch=number)
         return done
 
-    def _walk(self, number: int, owner: Owner) -> int | None:
-        """Walk on from where the progress says; None: the configs have changed meanwhile."""
+    def _scan(self, number: int, lock: Lock) -> int | None:
+        """Continue from the last checkpoint. Return the cards scanned; None when the configs have changed."""
         progress = SeedProgress(self.redis)
         planner = scan.planner(self.redis)
         rules = planner.rules.fingerprint
-        walked = progress.unfinished(number) or Walked(rules)
-        if walked.rules != rules:
-            walked = Walked(rules, PlanMode.MOVE)
-        # Written before anything is planned: who goes on must know by which rules that was.
-        progress.report(walked, epoch=number)
+        checkpoint = progress.unfinished(number) or Checkpoint(rules)
+        if checkpoint.rules != rules:
+            checkpoint = Checkpoint(rules, PlanMode.MOVE)
+        # Write it before planning: a process that continues must know the rules that cards were planned by.
+        progress.report(checkpoint, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
         restoring.restore(self.redis, before=timezone.now())
-        for step in scan.steps(planner, CHECKS, mode=walked.mode, after=walked.cursor):
-            owner.renew()
-            walked = replace(walked, cursor=step.last, done=walked.done + step.cards)
-            progress.report(walked, epoch=number)
-            self.tell(walked.done)
-            if planner.is_behind():
+        for step in scan.steps(planner, CHECKS, mode=checkpoint.mode, after=checkpoint.cursor):
+            lock.reacquire()
+            checkpoint = replace(checkpoint, cursor=step.last, done=checkpoint.done + step.cards)
+            progress.report(checkpoint, epoch=number)
+            self.on_progress(checkpoint.done)
+            if planner.has_stale_configs():
                 return None
-        owner.renew()
-        # NX has left what was scheduled where it was: if other configs put it there, it counts as outdated.
-        is_all_ours = walked.mode is PlanMode.MOVE or progress.was_empty()
-        (census.take if is_all_ours else census.refresh)(planner.rules)
+        lock.reacquire()
+        # NEW_ONLY leaves scheduled cards where they are: those planned by other rules must count as outdated.
+        planned_everything = checkpoint.mode is PlanMode.MOVE or progress.was_empty()
+        (census.take if planned_everything else census.refresh)(planner.rules)
         census.publish(self.redis)
-        return walked.done
+        return checkpoint.done
 
 
 def drop(redis: Redis) -> None:
-    """Throw the schedule away: whoever looks next makes a new one. What is being checked stays so."""
-    # Whoever walks now walks in vain, and need not go on.
+    """Drop the schedule, so that the next tick builds a new one. Cards being checked stay claimed."""
+    # Free the lock too: a seeder at work can no longer complete the schedule, and must not hold up the next.
     redis.delete(keys.SEEDER)
     Epoch(redis).withdraw()

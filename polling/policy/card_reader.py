@@ -1,4 +1,4 @@
-"""Reads the fleet as planning needs it: the class of many cards at a time, and how old their last answers are."""
+"""Read cards in bulk for planning: their profiles, and the age of their last good answers."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
@@ -9,12 +9,13 @@ from django.db import connection
 from cards.models import Card, CheckType
 from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, PROFILE_SQL, CardProfile
 
-# Neighbours are read as a range: naming them all takes longer than reading some more. Not so when they are few of many.
-MAX_NAMED, MAX_SPREAD = 5_000, 10
+# Listing more ids than this takes longer than reading the range between them, unless the range holds more
+# than ten times as many.
+MAX_LISTED_IDS, MAX_RANGE_FACTOR = 5_000, 10
 
 
 class Group(NamedTuple):
-    """Cards of one class that are asked about at the same gateway; `gateway_id` None: at their carrier's default."""
+    """Cards with one profile and one gateway; `gateway_id` None stands for the default of their carrier."""
 
     profile: CardProfile
     gateway_id: int | None
@@ -24,7 +25,7 @@ Row = tuple[int, Group]
 
 
 class _Groups(dict[tuple[Any, ...], Group]):
-    """Columns of a card, its gateway last -> its group: made once, because a thousand stand for a million cards."""
+    """Map a card's columns, gateway last, to one shared Group: a million cards need about a thousand."""
 
     def __missing__(self, columns: tuple[Any, ...]) -> Group:
         self[columns] = Group(CardProfile._make(columns[:-1]), columns[-1])
@@ -32,14 +33,14 @@ class _Groups(dict[tuple[Any, ...], Group]):
 
 
 def chunks(size: int, *, after: int = 0) -> Iterator[list[Row]]:
-    """All cards that are not deleted, by primary key, `size` at a time."""
+    """Yield all cards that are not deleted with an id above `after`, by primary key, in lists of `size`."""
     while cards := _read(after, size):
         after = cards[-1][0]
         yield cards
 
 
 def rows_of(cards: Collection[int]) -> list[Row]:
-    """Those of `cards` that are not deleted."""
+    """Return (card id, group) of those of `cards` that are not deleted, in no particular order."""
     if not cards:
         return []
     among, values = _among(cards)
@@ -49,9 +50,9 @@ def rows_of(cards: Collection[int]) -> list[Row]:
 
 
 def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int, float], dict[int, int]]:
-    """How many seconds ago each of `cards` last had a good answer, and the token of the claim that wrote last, be it an error.
+    """Return, by card id, the age in seconds of the last good answer, and the token of the last claim.
 
-    Those of which there is none are left out.
+    The token is that of the claim that wrote last, be it an error. Cards without a value are left out.
     """
     if not cards:
         return {}, {}
@@ -71,7 +72,7 @@ def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int
 
 
 def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:
-    """The cards that are parked by their rows, all or those of `cards`; they are few."""
+    """Return (card id, group) of the few cards parked in PostgreSQL: all, or those of `cards`."""
     among, values = ("", []) if cards is None else ("AND card.id = ANY(%s)", [list(cards)])
     return _rows(
         f"""
@@ -82,17 +83,20 @@ def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[
     )
 
 
-def samples(classes: Collection[CardProfile], *, count: int) -> list[tuple[str, int, CardProfile]]:
-    """Up to `count` cards of each of some classes: ICCID, id, class. Of a rare class it reads the whole table."""
-    if not classes:
+def samples(profiles: Collection[CardProfile], *, count: int) -> list[tuple[str, int, CardProfile]]:
+    """Return (ICCID, id, profile) of up to `count` cards per profile. Slow for a rare profile.
+
+    A profile with fewer than `count` cards makes it read the whole table.
+    """
+    if not profiles:
         return []
-    places = ", ".join([f"({', '.join(['%s'] * len(PROFILE_FIELDS))})"] * len(classes))
+    placeholders = ", ".join([f"({', '.join(['%s'] * len(PROFILE_FIELDS))})"] * len(profiles))
     same = " AND ".join(f"{sql} = chosen.{field}" for field, sql in PROFILE_SQL.items())
-    values: list[Any] = [*chain.from_iterable(classes), count]
+    values: list[Any] = [*chain.from_iterable(profiles), count]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT sample.* FROM (VALUES {places}) AS chosen ({", ".join(PROFILE_FIELDS)})
+            SELECT sample.* FROM (VALUES {placeholders}) AS chosen ({", ".join(PROFILE_FIELDS)})
             CROSS JOIN LATERAL (
                 SELECT card.iccid, card.id, {PROFILE_COLUMNS} FROM cards_card AS card
                 WHERE card.deleted_at IS NULL AND {same} LIMIT %s
@@ -104,7 +108,7 @@ def samples(classes: Collection[CardProfile], *, count: int) -> list[tuple[str, 
 
 
 def estimated_cards() -> int:
-    """How many cards there are, about: PostgreSQL's own estimate, or a count where it has none yet."""
+    """Return PostgreSQL's estimate of the number of cards, or an exact count when it has none yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = 'cards_card'::regclass")
         estimate = int(cursor.fetchone()[0])
@@ -125,6 +129,6 @@ def _rows(rest: str, values: Sequence[Any]) -> list[Row]:
 
 
 def _among(cards: Collection[int]) -> tuple[str, list[Any]]:
-    if len(cards) > MAX_NAMED and max(cards) - min(cards) < len(cards) * MAX_SPREAD:
+    if len(cards) > MAX_LISTED_IDS and max(cards) - min(cards) < len(cards) * MAX_RANGE_FACTOR:
         return "BETWEEN %s AND %s", [min(cards), max(cards)]
     return "= ANY(%s)", [list(cards)]

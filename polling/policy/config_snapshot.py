@@ -1,4 +1,4 @@
-"""The small tables that every batch needs."""
+"""A snapshot of the small tables that every batch needs: configs, gateways, tariffs and pauses."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,25 +10,35 @@ from carriers.models import Carrier, Counter, Gateway
 from common import database
 from polling.models import Pause, PollingConfig
 
-# So old may one become.
+# A drain reads a new snapshot when the last one is older than this.
 SNAPSHOT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class ConfigSnapshot:
-    """The small tables that every batch needs: read afresh each second, so a change is in force at once."""
+    """Configs in force, gateways, tariffs and pauses at one moment.
+
+    Read again every second, so that a change takes effect within a second.
+
+    Example::
+
+        snapshot = ConfigSnapshot.read()
+        gateway = snapshot.gateway_of(card.gateway_id, card.carrier_id)
+        if snapshot.opens_in(gateway) is None:
+            ...  # calls may go out now
+    """
 
     configs: tuple[PollingConfig, ...]
     gateways: dict[int, Gateway]
     default_gateways: dict[int, int]
     tariffs: dict[int, Tariff]
-    # (what is paused, which one) -> until.
+    # (kind, which one) -> end; the kinds are "type", "carrier" and "gateway".
     pauses: dict[tuple[str, str | int], datetime]
     now: datetime
 
     @classmethod
     def read(cls) -> "ConfigSnapshot":
-        """Configs in force, all gateways, and the carriers' tariffs."""
+        """Read the tables from PostgreSQL, and take its clock as `now`."""
         gateways, now = {gateway.pk: gateway for gateway in Gateway.objects.all()}, database.now()
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
@@ -43,22 +53,22 @@ class ConfigSnapshot:
 
     @property
     def smallest_batch(self) -> int:
-        """So many cards at least go into one call."""
+        """Return the smallest batch size of the open gateways: a full call holds at least this many cards."""
         open_now = (gateway for gateway in self.gateways.values() if self.opens_in(gateway) is None)
         return min((gateway.batch_size for gateway in open_now), default=1)
 
     def gateway_of(self, gateway_id: int | None, carrier_id: int) -> Gateway | None:
-        """A card's own gateway, or its carrier's default."""
+        """Return a card's own gateway, or the default of its carrier; None when there is neither."""
         return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
 
     def opens_in(self, gateway: Gateway | None) -> timedelta | None:
-        """None: calls may go out now. Else the time until they may; zero: nobody knows."""
+        """Return the time until calls may go out: None when they may now, zero when the time is not known."""
         if gateway is None or not gateway.is_enabled:
             return timedelta()
         return self._until(self.pauses.get(("gateway", gateway.pk)), gateway.paused_until)
 
     def paused_for(self, check_type: CheckType, carrier_id: int) -> timedelta | None:
-        """How long checks of this type, or of this carrier's cards, are still paused; None: they are not."""
+        """Return how long checks of this type or carrier are still paused; None when they are not."""
         return self._until(
             self.pauses.get(("type", check_type.value)), self.pauses.get(("carrier", carrier_id))
         )
@@ -70,10 +80,10 @@ class ConfigSnapshot:
 
 def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
     pauses: dict[tuple[str, str | int], datetime] = {}
-    # The one that ends last is written last.
+    # In order of their ends, so that the longest pause of a target wins.
     for pause in Pause.objects.in_force_at(now).order_by("until"):
-        kinds = (("type", pause.task_type), ("carrier", pause.carrier_id), ("gateway", pause.gateway_id))
-        pauses.update({(kind, one): pause.until for kind, one in kinds if one})
+        targets = (("type", pause.task_type), ("carrier", pause.carrier_id), ("gateway", pause.gateway_id))
+        pauses.update({(kind, target): pause.until for kind, target in targets if target})
     return pauses
 
 

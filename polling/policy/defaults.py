@@ -45,8 +45,8 @@ CONFIGS: tuple[Mapping[str, Any], ...] = (
         "package_check_interval": HALF_AN_HOUR,
     },
 )
-# A slot of the package check is one database batch; of the others, one call.
-LIMITS: Mapping[TaskType, int] = {
+# A slot is one call to a gateway; for the package check, which calls none, one batch in the database.
+LIMITS: Mapping[str, int] = {
     TaskType.REAL_NAME: 50,
     TaskType.DATA_USAGE: 50,
     TaskType.PACKAGE: 4,
@@ -55,8 +55,9 @@ LIMITS: Mapping[TaskType, int] = {
 
 
 def make_missing() -> None:
-    """Make the limits that are missing, and the configs when there is none at all: what an operator
-    deleted stays deleted.
+    """Create missing limits, and the default configs when there are none at all.
+
+    A single config that an operator deleted is not created again.
     """
     for task_type, limit in LIMITS.items():
         ConcurrencyLimit.objects.get_or_create(task_type=task_type, defaults={"max_concurrency": limit})

@@ -1,4 +1,4 @@
-"""How much the configs ask for: checks and calls a second, per check type and gateway. Pure: it counts classes."""
+"""The load that configs cause: checks and calls per second, by check type and gateway. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,10 @@ from polling.policy.matching import interval_for
 
 @dataclass(frozen=True)
 class Demand:
-    """What one check type asks for. `gateway` None: nobody is asked, or the carrier has no gateway."""
+    """The load of one check type at one gateway.
+
+    `gateway` None: the check calls no gateway, or the carrier has none.
+    """
 
     check_type: CheckType
     gateway: Gateway | None
@@ -25,12 +28,12 @@ class Demand:
 
     @property
     def calls_per_second(self) -> float | None:
-        """When every call is full; None: nobody is called."""
+        """Return the calls per second if every call carries a full batch; None without a gateway."""
         return self.checks_per_second / self.gateway.batch_size if self.gateway else None
 
     @property
     def is_too_much(self) -> bool:
-        """Whether its gateway does not take so many calls a second, even without any other check."""
+        """Return whether this check alone exceeds the gateway's calls per second."""
         allowed = self.gateway.calls_per_second if self.gateway else None
         return bool(allowed and (self.calls_per_second or 0) > allowed)
 
@@ -38,19 +41,19 @@ class Demand:
 def demand(
     cards: Mapping[Group, int], configs: Sequence[PollingConfig], snapshot: ConfigSnapshot
 ) -> list[Demand]:
-    """What `configs` ask for, of a fleet with so many cards in each group; in the order of types and gateways."""
-    counted: dict[tuple[CheckType, Gateway | None], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
-    for (card, gateway_id), count in cards.items():
+    """Return the load of `configs` for this many cards per group, by check type and gateway name."""
+    totals: dict[tuple[CheckType, Gateway | None], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+    for (profile, gateway_id), count in cards.items():
         for check_type, check in CHECKS.items():
-            interval = interval_for(card, check_type, configs)
+            interval = interval_for(profile, check_type, configs)
             if interval:
-                is_asked = isinstance(check, GatewayCheck)
-                gateway = snapshot.gateway_of(gateway_id, card.carrier_id) if is_asked else None
+                calls_gateway = isinstance(check, GatewayCheck)
+                gateway = snapshot.gateway_of(gateway_id, profile.carrier_id) if calls_gateway else None
                 key = check_type, gateway
-                so_far, rate = counted[key]
-                counted[key] = so_far + count, rate + count / interval.total_seconds()
+                total, rate = totals[key]
+                totals[key] = total + count, rate + count / interval.total_seconds()
     order = list(CHECKS)
-    found = [Demand(*key, *amounts) for key, amounts in counted.items()]
+    loads = [Demand(*key, *amounts) for key, amounts in totals.items()]
     return sorted(
-        found, key=lambda one: (order.index(one.check_type), one.gateway.name if one.gateway else "")
+        loads, key=lambda load: (order.index(load.check_type), load.gateway.name if load.gateway else "")
     )

@@ -1,4 +1,7 @@
-"""What a draft of a config would change, before it is saved. It counts classes of cards; only the samples read cards."""
+"""Show what a draft of a config would change before it is saved.
+
+The counts come from the census; only the samples read cards.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,7 +26,7 @@ SAMPLES = 10
 
 @dataclass(frozen=True)
 class Change:
-    """What is decided of one check before and after."""
+    """The decisions about one check without and with the draft."""
 
     check_type: CheckType
     before: Decision
@@ -31,13 +34,13 @@ class Change:
 
     @property
     def is_effective(self) -> bool:
-        """Whether another config decides, or the same one otherwise."""
+        """Return whether another config decides, or the same one with another interval."""
         return _deciding(self.before) != _deciding(self.after)
 
 
 @dataclass(frozen=True)
 class Move:
-    """So many cards whose check is decided by another config, or by the same one with another interval."""
+    """An effective change, and the number of cards that it concerns."""
 
     change: Change
     cards: int
@@ -45,7 +48,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Sample:
-    """A card that the draft concerns, with what would become of its checks."""
+    """A card that the draft concerns, with the change of each of its checks."""
 
     card_id: int
     iccid: str
@@ -54,7 +57,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Load:
-    """What a check type asks of a gateway, before and after."""
+    """The load of a check type at a gateway, without and with the draft."""
 
     before: Demand
     after: Demand
@@ -62,7 +65,7 @@ class Load:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What would happen if the draft were in force."""
+    """What would change if the draft were in force."""
 
     matched_cards: int
     moves: tuple[Move, ...]
@@ -71,10 +74,10 @@ class DryRun:
 
 
 def dry_run(draft: PollingConfig) -> DryRun:
-    """Hold a config that is not saved, a new one or another version of one that exists, against the census."""
+    """Return what `draft` would change: an unsaved config, new or another version of an existing one."""
     before = tuple(PollingConfig.objects.in_force())
     after = with_draft(before, draft)
-    counted = census.counted()
+    counted = census.cards_by_group()
     moves = moved(counted, before, after)
     snapshot = ConfigSnapshot.read()
     return DryRun(
@@ -86,37 +89,42 @@ def dry_run(draft: PollingConfig) -> DryRun:
 
 
 def with_draft(configs: Sequence[PollingConfig], draft: PollingConfig) -> tuple[PollingConfig, ...]:
-    """The configs in force if the draft were saved, in the order in which they decide."""
+    """Return the configs that would be in force with the draft, in the order in which they decide."""
     others = [config for config in configs if draft.pk is None or config.pk != draft.pk]
     drafted = [draft] if draft.is_enabled else []
-    # One that is not saved yet gets the largest id.
+    # A new config will get the largest id, so it decides last among those of equal priority.
     return tuple(sorted((*others, *drafted), key=lambda config: (config.priority, config.pk or inf)))
 
 
 def matched_cards(config: PollingConfig, counted: Mapping[Group, int]) -> int:
-    """How many cards that are polled at all meet the conditions of a config."""
-    return sum(cards for (card, _), cards in counted.items() if card.is_polled and matches(config, card))
+    """Return how many polled cards meet the conditions of a config."""
+    return sum(
+        cards for (profile, _), cards in counted.items() if profile.is_polled and matches(config, profile)
+    )
 
 
 def moved(
     counted: Mapping[Group, int], before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> list[Move]:
-    """The cards whose checks are decided differently, most of them first."""
-    found: dict[tuple[object, ...], Change] = {}
+    """Return the effective changes with their numbers of cards, largest first."""
+    change_by_key: dict[tuple[object, ...], Change] = {}
     cards: Counter[tuple[object, ...]] = Counter()
-    for (card, _), count in counted.items():
-        for change in filter(attrgetter("is_effective"), changes(card, before, after)):
+    for (profile, _), count in counted.items():
+        for change in filter(attrgetter("is_effective"), changes(profile, before, after)):
             key = (change.check_type, *_deciding(change.before), *_deciding(change.after))
-            found.setdefault(key, change)
+            change_by_key.setdefault(key, change)
             cards[key] += count
-    return [Move(found[key], count) for key, count in cards.most_common() if count]
+    return [Move(change_by_key[key], count) for key, count in cards.most_common() if count]
 
 
 def changes(
-    card: CardProfile, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
+    profile: CardProfile, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> tuple[Change, ...]:
-    """What is decided of each check of a class."""
-    return tuple(Change(one, decide(card, one, before), decide(card, one, after)) for one in CHECKS)
+    """Return the decisions about each check of a profile, by the configs before and after."""
+    return tuple(
+        Change(check_type, decide(profile, check_type, before), decide(profile, check_type, after))
+        for check_type in CHECKS
+    )
 
 
 def _deciding(decision: Decision) -> tuple[object, ...]:
@@ -126,8 +134,8 @@ def _deciding(decision: Decision) -> tuple[object, ...]:
 def _loads(before: Sequence[Demand], after: Sequence[Demand]) -> tuple[Load, ...]:
     pairs: dict[tuple[CheckType, Gateway | None], dict[str, Demand]] = defaultdict(dict)
     for when, demands in (("before", before), ("after", after)):
-        for one in demands:
-            pairs[one.check_type, one.gateway][when] = one
+        for load in demands:
+            pairs[load.check_type, load.gateway][when] = load
     return tuple(
         Load(pair.get("before", Demand(check_type, gateway)), pair.get("after", Demand(check_type, gateway)))
         for (check_type, gateway), pair in pairs.items()
@@ -140,16 +148,21 @@ def _samples(
     before: Sequence[PollingConfig],
     after: Sequence[PollingConfig],
 ) -> tuple[Sample, ...]:
-    """Cards that would move, of the largest classes first; where none would, cards that the draft matches."""
+    """Return cards whose checks would change, largest profiles first; if none would, cards that match."""
     cards: Counter[CardProfile] = Counter()
-    for (card, _), count in counted.items():
-        cards[card] += count
-    largest = [card for card, count in cards.most_common() if count]
-    moving = [card for card in largest if any(one.is_effective for one in changes(card, before, after))]
-    chosen = (moving or [card for card in largest if card.is_polled and matches(draft, card)])[:SAMPLES]
-    by_class: dict[CardProfile, list[Sample]] = {card: [] for card in chosen}
-    for iccid, card_id, card in card_reader.samples(chosen, count=SAMPLES):
-        by_class[card].append(Sample(card_id, iccid, changes(card, before, after)))
-    # One of each class, then another one of each: a large class makes up for a small one.
-    dealt = chain.from_iterable(zip_longest(*by_class.values()))
-    return tuple(sample for sample in dealt if sample)[:SAMPLES]
+    for (profile, _), count in counted.items():
+        cards[profile] += count
+    largest = [profile for profile, count in cards.most_common() if count]
+    changing = [
+        profile
+        for profile in largest
+        if any(change.is_effective for change in changes(profile, before, after))
+    ]
+    matching = [profile for profile in largest if profile.is_polled and matches(draft, profile)]
+    chosen = (changing or matching)[:SAMPLES]
+    by_profile: dict[CardProfile, list[Sample]] = {profile: [] for profile in chosen}
+    for iccid, card_id, profile in card_reader.samples(chosen, count=SAMPLES):
+        by_profile[profile].append(Sample(card_id, iccid, changes(profile, before, after)))
+    # Take one card of each profile in turn, so that a large profile fills up for a small one.
+    in_turn = chain.from_iterable(zip_longest(*by_profile.values()))
+    return tuple(sample for sample in in_turn if sample)[:SAMPLES]

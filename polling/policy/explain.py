@@ -1,4 +1,4 @@
-"""Why a card is checked as it is: the config that decides, and when it is due."""
+"""Explain how often a card is checked, by which config, and when it is due."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,9 +19,10 @@ from polling.schedule.schedule import Place, Schedule
 
 @dataclass(frozen=True)
 class Explanation:
-    """One check of one card. `place` None: nobody could be asked; `state` None: never checked.
+    """One check of one card.
 
-    `opens_in` is the time until it may be made: None is now, zero not known.
+    `place` is None without Redis, `state` is None before the first check. `opens_in` is the time until the
+    check may be made: None when it may now, zero when the time is not known.
     """
 
     check_type: CheckType
@@ -32,7 +33,10 @@ class Explanation:
 
 
 def explain(card: Card, redis: Redis | None) -> list[Explanation]:
-    """Explain each check of a card, none of a deleted one; without Redis all but its place in the schedule."""
+    """Return an explanation of each check of a card, and none for a deleted card.
+
+    `redis` None leaves out the place in the schedule and the state of the breaker.
+    """
     rows = card_reader.rows_of([card.pk])
     if not rows:
         return []
@@ -55,12 +59,12 @@ def explain(card: Card, redis: Redis | None) -> list[Explanation]:
 
 
 def _opens_in(
-    check: Check, card: CardProfile, gateway: Gateway | None, snapshot: ConfigSnapshot, *, is_resting: bool
+    check: Check, profile: CardProfile, gateway: Gateway | None, snapshot: ConfigSnapshot, *, is_resting: bool
 ) -> timedelta | None:
-    waits = [snapshot.paused_for(check.type, card.carrier_id)]
+    waits = [snapshot.paused_for(check.type, profile.carrier_id)]
     if isinstance(check, GatewayCheck):
-        # Of an open breaker nobody knows how long it stays so.
+        # How long an open breaker stays open is not known.
         waits.append(timedelta() if is_resting else snapshot.opens_in(gateway))
     known = [wait for wait in waits if wait is not None]
-    # Zero is not known, whatever else is.
+    # One unknown wait makes the whole unknown.
     return min(known) if timedelta() in known else max(known, default=None)

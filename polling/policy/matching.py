@@ -1,6 +1,6 @@
-"""Which config decides how often a card is checked. Pure: it looks at the card's class only.
+"""Decide by the configs how often a card is checked. Pure: the decision depends on the card's profile only.
 
-There are few classes, so what is decided for one is decided for all its cards.
+There are few profiles, so one decision serves all cards that share a profile.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _Condition = PollingConfig.CardCondition
 
 @dataclass(frozen=True)
 class Decision:
-    """How often cards of a class are checked (`interval` None: not at all), by which config, and why in words."""
+    """The interval of a check for a profile (None: not checked), the deciding config, and the reason."""
 
     interval: timedelta | None
     config: PollingConfig | None
@@ -28,35 +28,38 @@ class Decision:
 
     @property
     def how_often(self) -> str:
-        """The interval in words."""
-        return _("every %d s") % self.interval.total_seconds() if self.interval else _("not made")
+        """Return the interval in words."""
+        return _("every %d s") % self.interval.total_seconds() if self.interval else _("not checked")
 
 
-def decide(card: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
-    """What `configs`, those in force with the one that decides first in front, say about a check."""
-    if not card.enable_polling:
+def decide(profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
+    """Return the decision about a check: the first of `configs` that matches and sets its interval wins.
+
+    `configs` are those in force, in their order (`PollingConfig.objects.in_force()`).
+    """
+    if not profile.enable_polling:
         return Decision(None, None, _("polling of the card is disabled"))
-    if not card.is_polled:
-        return Decision(None, None, _("the card is %s") % Card.Status(card.status).label)
-    if exempt := CHECKS[check_type].unwanted_reason(card):
-        return Decision(None, None, exempt)
+    if not profile.is_polled:
+        return Decision(None, None, _("the card is %s") % Card.Status(profile.status).label)
+    if reason := CHECKS[check_type].unwanted_reason(profile):
+        return Decision(None, None, reason)
     for config in configs:
         seconds = config.interval_of(check_type)
-        if seconds is not None and matches(config, card):
+        if seconds is not None and matches(config, profile):
             interval = timedelta(seconds=seconds) if seconds else None
-            return Decision(interval, config, _reason(config, card, is_off=not seconds))
-    return Decision(None, None, _("no config says anything about it"))
+            return Decision(interval, config, _reason(config, profile, is_off=not seconds))
+    return Decision(None, None, _("no config sets an interval for this check"))
 
 
 def interval_for(
-    card: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]
+    profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]
 ) -> timedelta | None:
-    """How often cards of this class want the check; None: not at all."""
-    return decide(card, check_type, configs).interval
+    """Return the interval between two checks of cards with this profile; None when they are not checked."""
+    return decide(profile, check_type, configs).interval
 
 
 def fingerprint(configs: Iterable[PollingConfig]) -> str:
-    """Equal for configs that decide the same way in the same order."""
+    """Return a hash that is equal for configs that decide the same way in the same order."""
     deciding = [
         [config.pk, config.card_condition, config.card_category, config.carrier_id]
         + [config.interval_of(check_type) for check_type in CheckType]
@@ -65,34 +68,34 @@ def fingerprint(configs: Iterable[PollingConfig]) -> str:
     return sha256(repr(deciding).encode()).hexdigest()
 
 
-def matches(config: PollingConfig, card: CardProfile) -> bool:
-    """Whether the card meets every condition of the config."""
+def matches(config: PollingConfig, profile: CardProfile) -> bool:
+    """Return whether the profile meets every condition of the config."""
     return (
-        config.carrier_id in (None, card.carrier_id)
-        and config.card_category in (PollingConfig.CardCategory.ANY, card.category)
-        and _meets(_Condition(config.card_condition), card)
+        config.carrier_id in (None, profile.carrier_id)
+        and config.card_category in (PollingConfig.CardCategory.ANY, profile.category)
+        and _meets(_Condition(config.card_condition), profile)
     )
 
 
-def _meets(condition: PollingConfig.CardCondition, card: CardProfile) -> bool:
+def _meets(condition: PollingConfig.CardCondition, profile: CardProfile) -> bool:
     return {
         _Condition.ANY: True,
-        _Condition.NOT_REAL_NAME: card.real_name_status != Card.RealNameStatus.VERIFIED,
-        _Condition.REAL_NAME: card.real_name_status == Card.RealNameStatus.VERIFIED,
-        _Condition.ACTIVATED: card.status == Card.Status.ACTIVATED,
-        _Condition.SUSPENDED: card.network_status == Card.NetworkStatus.STOPPED,
+        _Condition.NOT_REAL_NAME: profile.real_name_status != Card.RealNameStatus.VERIFIED,
+        _Condition.REAL_NAME: profile.real_name_status == Card.RealNameStatus.VERIFIED,
+        _Condition.ACTIVATED: profile.status == Card.Status.ACTIVATED,
+        _Condition.SUSPENDED: profile.network_status == Card.NetworkStatus.STOPPED,
     }[condition]
 
 
-def _reason(config: PollingConfig, card: CardProfile, *, is_off: bool) -> str:
+def _reason(config: PollingConfig, profile: CardProfile, *, is_off: bool) -> str:
     conditions = [
         str(_Condition(config.card_condition).label) if config.card_condition != _Condition.ANY else "",
-        str(Card.Category(card.category).label)
+        str(Card.Category(profile.category).label)
         if config.card_category != PollingConfig.CardCategory.ANY
         else "",
-        _("of this carrier") if config.carrier_id else "",
+        _("this carrier") if config.carrier_id else "",
     ]
-    why = ", ".join(filter(None, conditions)) or _("every card")
-    text = _("config '%(name)s' (%(priority)d): %(why)s")
-    off = _(", which turns it off") if is_off else ""
-    return text % {"name": config.name, "priority": config.priority, "why": why} + off
+    matched = ", ".join(filter(None, conditions)) or _("every card")
+    text = _("config '%(name)s' (%(priority)d): %(matched)s")
+    off = _(", which turns the check off") if is_off else ""
+    return text % {"name": config.name, "priority": config.priority, "matched": matched} + off

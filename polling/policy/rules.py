@@ -1,4 +1,4 @@
-"""What decides when a card is checked: the configs in force, and whether its gateway may be called."""
+"""The rules that decide when a card is checked: the configs in force, and which gateways are closed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,13 @@ from polling.schedule.backoff import WHILE_CLOSED
 
 @dataclass(frozen=True)
 class Rules:
-    """Configs in the order in which they decide, gateways that are closed, and the carriers' default gateways."""
+    """Configs in the order in which they decide, ids of closed gateways, and default gateways by carrier id.
+
+    Example::
+
+        rules = Rules.in_force(redis)
+        interval = rules.interval_for(group, CheckType.DATA_USAGE)
+    """
 
     configs: tuple[PollingConfig, ...]
     closed: frozenset[int] = frozenset()
@@ -29,7 +35,7 @@ class Rules:
 
     @classmethod
     def in_force(cls, redis: Redis) -> Self:
-        """As they are now. Closed is a gateway that is disabled, paused, or whose breaker is open."""
+        """Return the rules in force. A gateway is closed while disabled, paused, or its breaker is open."""
         snapshot = ConfigSnapshot.read()
         rests = Breakers(redis).rests(snapshot.gateways)
         closed = {
@@ -42,18 +48,18 @@ class Rules:
 
     @property
     def fingerprint(self) -> str:
-        """The same for rules that decide the same."""
+        """Return a hash that is equal for rules that decide the same way."""
         gateways = f"{sorted(self.closed)} {sorted(self.default_gateways.items())}"
         return sha256((fingerprint(self.configs) + gateways).encode()).hexdigest()
 
-    def hold(self, redis: Redis) -> bool:
-        """Whether they still are in force."""
+    def is_current(self, redis: Redis) -> bool:
+        """Return whether these rules are still in force."""
         return type(self).in_force(redis).fingerprint == self.fingerprint
 
     def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
-        """How often the schedule has these cards checked; None: not at all.
+        """Return the interval at which the schedule has these cards checked; None when they are not checked.
 
-        Those of a closed gateway are put far away, until it opens: nobody claims them in vain.
+        While their gateway is closed this is WHILE_CLOSED, so that no card is claimed just to be deferred.
         """
         interval = interval_for(group.profile, check_type, self.configs)
         return WHILE_CLOSED if interval and self._is_closed(group, check_type) else interval

@@ -7,7 +7,7 @@ from redis import Redis
 
 from carriers import limits as gateway_limits
 from common.redis.client import for_web
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 from common.redis.publishing import copy
 from common.redis.semaphore import SlotKeys, SlotPool
 from polling.models import ConcurrencyLimit, TaskType
@@ -36,5 +36,5 @@ def publish_on_commit() -> None:
 
 
 def _publish_now() -> None:
-    with redis_may_be_away("limits are not in force yet"):
+    with degraded_without_redis("limits are not in force yet"):
         publish(for_web())

@@ -18,7 +18,7 @@ Fields = dict[
 
 
 @dataclass(frozen=True)
-class Walked:
+class Checkpoint:
     """All cards up to `cursor`, `done` of them, are planned in `mode` by the rules with this fingerprint."""
 
     rules: str
@@ -56,18 +56,18 @@ class SeedProgress:
         pipeline.hset(keys.PROGRESS, mapping=fields)
         pipeline.execute()
 
-    def report(self, walked: Walked, *, epoch: int) -> None:
+    def report(self, checkpoint: Checkpoint, *, epoch: int) -> None:
         """So far the walk of this epoch has come."""
         total = int(self.read().get("total", 0))
         self._set(
             epoch,
             status="running",
             error="",
-            done=walked.done,
-            percent=min(100, walked.done * 100 // total) if total else 100,
-            cursor=walked.cursor,
-            mode=walked.mode.value,
-            rules=walked.rules,
+            done=checkpoint.done,
+            percent=min(100, checkpoint.done * 100 // total) if total else 100,
+            cursor=checkpoint.cursor,
+            mode=checkpoint.mode.value,
+            rules=checkpoint.rules,
         )
 
     def fail(self, error: str, *, epoch: int) -> None:
@@ -78,13 +78,13 @@ class SeedProgress:
         """The walk has ended; `done` cards were looked at."""
         self._set(epoch, status="finished", total=done, done=done, percent=100, finished_at=now.isoformat())
 
-    def unfinished(self, epoch: int) -> Walked | None:
+    def unfinished(self, epoch: int) -> Checkpoint | None:
         """Where the walk of this epoch stopped; None: it has not begun to plan, or nothing is known of it."""
         fields = self.read()
         if fields.get("epoch") != str(epoch) or "cursor" not in fields:
             return None
         cursor, done = int(fields["cursor"]), int(fields["done"])
-        return Walked(fields.get("rules", ""), PlanMode(fields["mode"]), cursor, done)
+        return Checkpoint(fields.get("rules", ""), PlanMode(fields["mode"]), cursor, done)
 
     def was_empty(self) -> bool:
         """Whether the walk began with nothing scheduled, so that all that stands there is its own."""

@@ -1,10 +1,9 @@
-"""The schedule of one check type: which card is due when, and who is at it."""
+"""The schedule of one check type: which card is due when, and which worker has claimed it."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeVar, cast
 
@@ -17,12 +16,12 @@ from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
 from polling.schedule.histogram import BOUNDS_MS, DELAY_BOUNDS_SECONDS
 
-# A script's arguments pass over Lua's stack, so they come in bounded portions.
+# Lists of a script pass over Lua's stack, so cards are sent in bounded portions.
 PORTION_CARDS = 1000
 PAGE_CARDS = 4000
 MINUTES_ARE_KEPT = timedelta(hours=2)
 
-# One lost claim may be a restart. After two the card is handed out alone, so that the next loss is its own.
+# One lost claim may be a restart. After two, a card is handed out alone, so that its next loss can only be its own.
 SUSPECT_AFTER = 2
 PARK_AFTER = 5
 
@@ -39,12 +38,12 @@ class Counts(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     NOTHING = "nothing"
-    # Nothing; and the card, which was triggered, is triggered as before.
+    # Counts nothing; a card that was triggered goes back to the front of the triggers.
     AGAIN = "again"
 
 
 class Which(StrEnum):
-    """What a claim takes."""
+    """The cards that a claim takes."""
 
     ANY = "any"
     TRIGGERED = "manual"
@@ -62,7 +61,7 @@ class PlanMode(StrEnum):
 class Claim:
     """The right to check a card until the claim ends. Tokens grow: a later claim has a larger one.
 
-    `overdue` is how long the card had been due, negative when it was not; `is_triggered`: it was wanted at once.
+    `overdue` is how long the card had been due, negative when it was not due yet. `is_triggered`: by hand.
     """
 
     card_id: int
@@ -73,9 +72,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The end of a claim. `delay` until the card is due again; None removes it from the schedule.
+    """The end of a claim. The card is due again after `delay`; None removes it from the schedule.
 
-    The negative of `overdue` puts the card back where it was, in front of what fell due later.
+    A delay of `-overdue` puts the card back in its old place, ahead of cards that fell due later.
     """
 
     claim: Claim
@@ -86,7 +85,7 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Lost:
-    """A card whose claims ran out again and again, and where the last one was (empty: not known)."""
+    """A card that lost too many claims, and the worker that had the last one (empty: not known)."""
 
     card_id: int
     holder: str
@@ -94,7 +93,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a claim brought. `to_park` are to be parked, row first; `parked` were triggered, but are parked."""
+    """The answer to a claim. Park `to_park`, row first; cards in `parked` were triggered, but are parked already."""
 
     claims: list[Claim]
     to_park: list[Lost]
@@ -103,7 +102,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a card is: scheduled (`due_in` may be over), being checked, or parked; none of them: not scheduled."""
+    """Where a card is: scheduled (`due_in`, negative when overdue), being checked, or parked. Else not scheduled."""
 
     due_in: timedelta | None
     is_claimed: bool
@@ -112,7 +111,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Outlook:
-    """How many cards are due now, how many were triggered by hand, and how many are to be asked about alone."""
+    """Numbers of cards that are due now, that were triggered by hand, and that are to be checked alone."""
 
     due: int
     triggered: int
@@ -120,22 +119,27 @@ class Outlook:
 
     @property
     def cards(self) -> int:
-        """Those that can be claimed together."""
+        """The cards that can be claimed together."""
         return self.due + self.triggered
 
 
 class Schedule:
     """One check type's queue and claims.
 
-    Redis' own clock is the only one: callers pass delays, never dates. Sample::
+    Times are relative: callers pass delays, and Redis' own clock turns them into dates. Sample::
 
         polling:queue:carddata    zset  8421 -> 1790000612.25
         polling:claims:carddata   hash  8421 -> 4294967307|1790000612.250|worker-1:4242
         polling:lost:carddata     hash  97 -> 2
+
+    Example::
+
+        schedule = Schedule(redis, "carddata")
+        claims = schedule.claim(count=200, ttl=timedelta(seconds=60)).claims
+        schedule.settle([Settlement(claim, timedelta(minutes=30), Counts.SUCCESS) for claim in claims])
     """
 
     def __init__(self, redis: Redis, check_type: str) -> None:
-        """`check_type` is a wire name, such as `carddata`."""
         self._redis = redis
         self.check_type = check_type
         self._queue = keys.queue(check_type)
@@ -147,30 +151,39 @@ class Schedule:
         self._memory = [keys.lost(check_type), self._suspects, keys.again(check_type)]
 
     def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
-        """Claim up to `count` cards: triggers first, then the longest due; raises NoScheduleError."""
+        """Claim up to `count` cards: triggers first, then the longest due. Raise NoScheduleError."""
         used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self.check_type), keys.LAST_CLAIM]
         used += [*self._memory, self._manual, self._parked, self._counters]
-        count = min(count, PORTION_CARDS)
-        arguments = (count, ttl.total_seconds(), holder, which.value, SUSPECT_AFTER, PARK_AFTER)
-        flat = cast("list[Any]", self._run("claim", used, arguments))
-        taken = Claimed([], [], [])
-        for card_id, what, more, triggered in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
-            if what == "parked":
-                taken.parked.append(int(card_id))
-            elif what == "park":
-                taken.to_park.append(Lost(int(card_id), more))
-            else:
-                overdue = timedelta(seconds=float(more))
-                taken.claims.append(Claim(int(card_id), int(what), overdue, bool(triggered)))
-        return taken
+        request = {
+            "count": min(count, PORTION_CARDS),
+            "claim_seconds": ttl.total_seconds(),
+            "holder": holder,
+            "which": which.value,
+            "suspect_after": SUSPECT_AFTER,
+            "park_after": PARK_AFTER,
+        }
+        answer = orjson.loads(cast("str", self._run("claim", used, [orjson.dumps(request)])))
+        claims, to_park = answer["claims"], answer["to_park"]
+        rows = zip(claims["card"], claims["token"], claims["overdue"], claims["triggered"], strict=True)
+        return Claimed(
+            [
+                Claim(int(card), int(token), timedelta(seconds=late), by_hand)
+                for card, token, late, by_hand in rows
+            ],
+            [
+                Lost(int(card), holder)
+                for card, holder in zip(to_park["card"], to_park["holder"], strict=True)
+            ],
+            [int(card) for card in answer["parked"]],
+        )
 
-    def look(self) -> Outlook:
-        """What there is to do now; raises NoScheduleError. Readiness counts it as a claim: somebody is there."""
+    def outlook(self) -> Outlook:
+        """Count what there is to do now. Raise NoScheduleError. Readiness takes this for a claim."""
         used = [self._queue, keys.EPOCH, keys.LAST_CLAIM, self._manual, self._suspects]
-        return Outlook(*cast("list[int]", self._run("look", used, ())))
+        return Outlook(**orjson.loads(cast("str", self._run("outlook", used, ()))))
 
     def place_of(self, card_id: int) -> Place:
-        """Where one card is now."""
+        """Return where one card is now."""
         seconds, microseconds = self._redis.time()
         now = seconds + microseconds / 1_000_000
         pipeline = self._redis.pipeline(transaction=False)
@@ -182,14 +195,7 @@ class Schedule:
         return Place(None if due is None else timedelta(seconds=due - now), is_claimed, parked is not None)
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
-        """End claims; returns how many were still ours. The others are ignored."""
-        head: list[int | float | str] = [
-            keys.minute(self.check_type),
-            int(MINUTES_ARE_KEPT.total_seconds()),
-            len(BOUNDS_MS),
-            *BOUNDS_MS,
-            *DELAY_BOUNDS_SECONDS,
-        ]
+        """End claims. Claims that ran out or were taken over meanwhile are ignored; return how many were not."""
         used = [
             self._queue,
             self._claims,
@@ -198,60 +204,66 @@ class Schedule:
             keys.stats(self.check_type),
             self._counters,
         ]
-        accepted = 0
-        for portion in _portions(settlements):
-            arguments = head.copy()
-            for settlement in portion:
-                arguments += _settle_arguments(settlement)
-            accepted += cast(int, self._run("settle", used, arguments))
-        return accepted
+        settings = orjson.dumps(
+            {
+                "minute": keys.minute(self.check_type),
+                "kept_seconds": int(MINUTES_ARE_KEPT.total_seconds()),
+                "duration_bounds": BOUNDS_MS,
+                "delay_bounds": DELAY_BOUNDS_SECONDS,
+            }
+        )
+        return sum(
+            cast("int", self._run("settle", used, [settings, _settlement_columns(portion)]))
+            for portion in _portions(settlements)
+        )
 
     def plan(self, due: Iterable[tuple[int, float]], *, mode: PlanMode) -> int:
-        """Put cards into the queue, each with its delay in seconds; returns how many were new."""
+        """Put cards into the queue, each with its delay in seconds; return how many were new."""
         used = [self._queue, self._claims, self._parked]
-        # In the order of the queue: cards that are inserted side by side cost half.
+        # In the order of the queue: inserting cards side by side costs half.
         in_order = sorted(due, key=itemgetter(1))
         return sum(
-            cast(int, self._run("plan", used, (mode.value, orjson.dumps([*chain.from_iterable(portion)]))))
+            cast("int", self._run("plan", used, (mode.value, _due_columns(portion))))
             for portion in _portions(in_order)
         )
 
     def hasten(self, due: Iterable[tuple[int, float]]) -> int:
-        """Make scheduled cards due after a delay in seconds, if that is sooner; returns how many it concerns.
+        """Make scheduled cards due after a delay in seconds, if that is sooner; return how many changed.
 
-        One that is being checked is due once more then.
+        A card that is being checked is checked once more at that time.
         """
         used = [self._queue, self._claims]
         return sum(
-            cast(int, self._run("hasten", used, tuple(chain.from_iterable(portion))))
+            cast("int", self._run("hasten", used, [_due_columns(portion)]))
             for portion in _portions(list(due))
         )
 
-    def end_claims(self, dead: Collection[str]) -> int:
-        """Let claims of `dead` holders run out as soon as nobody can be at their calls any more; returns how many do."""
-        return cast(int, self._run("end_claims", [self._queue, self._claims], (CALL_SECONDS, *dead)))
+    def expire_claims(self, dead_holders: Collection[str]) -> int:
+        """Let claims of killed workers run out once their calls must have ended; return how many changed."""
+        given = orjson.dumps({"expire_in": CALL_SECONDS, "holders": sorted(dead_holders)})
+        return cast("int", self._run("expire_claims", [self._queue, self._claims], [given]))
 
     def forget(self, cards: Sequence[int]) -> int:
-        """Take cards out of everything; returns how many were scheduled or parked."""
+        """Take cards out of every structure; return how many were scheduled or parked."""
         used = [self._queue, self._claims, *self._memory, self._parked]
-        return sum(cast(int, self._run("forget", used, portion)) for portion in _portions(cards))
+        return sum(cast("int", self._run("forget", used, portion)) for portion in _portions(cards))
 
     def park(self, cards: Sequence[int]) -> int:
-        """Set cards aside whose rows say so; returns how many were not parked before."""
+        """Park cards whose rows already say so; return how many were not parked before."""
         used = [self._queue, self._claims, *self._memory, self._parked]
-        return sum(cast(int, self._run("park", used, portion)) for portion in _portions(cards))
+        return sum(cast("int", self._run("park", used, portion)) for portion in _portions(cards))
 
     def parked(self) -> set[int]:
-        """The cards that are set aside; they are few."""
+        """Return the parked cards; they are few."""
         return {int(card_id) for card_id in cast("list[str]", self._redis.zrange(self._parked, 0, -1))}
 
     def unpark(self, cards: Collection[int]) -> None:
-        """These are not set aside any more, and can be planned."""
+        """Let parked cards be planned again."""
         for portion in _portions(list(cards)):
             self._redis.zrem(self._parked, *portion)
 
     def pages(self) -> Iterator[list[int]]:
-        """All scheduled cards, in portions: whoever stays scheduled meanwhile is named, perhaps twice."""
+        """Yield all scheduled cards in portions. A card that stays scheduled meanwhile comes at least once."""
         cursor = None
         while cursor != 0:
             cursor, found = cast(
@@ -261,7 +273,7 @@ class Schedule:
             yield [int(card_id) for card_id, _ in found]
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
-        """Put parked cards back into the queue, each with its delay in seconds; returns how many were new."""
+        """Put parked cards back into the queue, each with its delay in seconds; return how many were new."""
         self.unpark([card_id for card_id, _ in due])
         return self.plan(due, mode=PlanMode.NEW_ONLY)
 
@@ -274,11 +286,26 @@ class Schedule:
             raise
 
 
-def _settle_arguments(settlement: Settlement) -> tuple[int | float | str, ...]:
-    delay = "remove" if settlement.delay is None else settlement.delay.total_seconds()
-    claim = settlement.claim
-    late = max(0.0, claim.overdue.total_seconds())
-    return (claim.card_id, claim.token, delay, settlement.counts.value, settlement.duration_ms, late)
+def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:
+    """Return the argument of settle.lua: one list per field."""
+    claims = [settlement.claim for settlement in settlements]
+    delays = [settlement.delay for settlement in settlements]
+    return orjson.dumps(
+        {
+            "card": [claim.card_id for claim in claims],
+            # Strings: Lua's numbers are doubles, and a token is compared with text.
+            "token": [str(claim.token) for claim in claims],
+            "due_in": [None if delay is None else delay.total_seconds() for delay in delays],
+            "counts": [settlement.counts.value for settlement in settlements],
+            "duration_ms": [settlement.duration_ms for settlement in settlements],
+            "late": [max(0.0, claim.overdue.total_seconds()) for claim in claims],
+        }
+    )
+
+
+def _due_columns(due: Sequence[tuple[int, float]]) -> bytes:
+    """Return the argument of plan.lua and hasten.lua: one list per field."""
+    return orjson.dumps({"card": [card_id for card_id, _ in due], "due_in": [delay for _, delay in due]})
 
 
 def _portions(items: Sequence[Item]) -> Iterable[Sequence[Item]]:

@@ -1,4 +1,4 @@
-"""How much may be asked for by hand: calls of a user on a local day, and items that wait."""
+"""Limits of manual triggers: calls per user and local day, and cards waiting in the queue."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -13,19 +13,18 @@ from cards.models import CheckType
 from common.errors import DomainError
 from polling.models import ManualTrigger
 
-# Of one check type: what is asked for waits no longer than minutes.
+# Cards waiting for one check type. The limit keeps the wait to minutes.
 MAX_QUEUED = 100_000
-# Nobody alone can close the queue to the others, and no agent with all users of its own.
+# One user, or one agent's users together, cannot fill the whole queue.
 MAX_PER_USER = 25_000
 
 
 class TooManyTriggersError(DomainError):
-    """The user's calls of this day are used up; `wait` until the next one begins."""
+    """The user has made all `calls` of the day; the next day begins after `wait`."""
 
     def __init__(self, calls: int, wait: timedelta) -> None:
-        """`calls` were allowed."""
         super().__init__(
-            f"{calls} triggers a day are allowed; the next day of yours begins in {wait}.",
+            f"The limit is {calls} triggers a day. Your next day begins in {wait}.",
             code="manual_trigger_limit",
             status=429,
             retry_after=wait,
@@ -33,20 +32,20 @@ class TooManyTriggersError(DomainError):
 
 
 def take_call(user: User, *, now: datetime) -> None:
-    """Refuse one call too many on the user's day; who calls at the same moment waits. Holds until the transaction ends.
+    """Raise TooManyTriggersError when the user has made all calls of the local day.
 
-    Raises TooManyTriggersError.
+    Concurrent calls of the user wait here until the transaction ends, so that all of them are counted.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"manual trigger {user.pk}"])
     begun, ends = day_of(now, ZoneInfo(user.time_zone))
-    allowed = _calls_a_day(user)
+    allowed = _calls_per_day(user)
     if ManualTrigger.objects.filter(requester=user, created_at__gte=begun).count() >= allowed:
         raise TooManyTriggersError(allowed, ends - now)
 
 
 def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """When the local day that `now` is in begins and ends. Pure."""
+    """Return the beginning and the end of the day in `zone` that contains `now`."""
     today = now.astimezone(zone).date()
     days = (today, today + timedelta(days=1))
     begin, end = (datetime.combine(day, time.min, tzinfo=zone) for day in days)
@@ -54,30 +53,30 @@ def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def require_room(user: User, check_type: CheckType, cards: int) -> None:
-    """Refuse cards for which the queue, or the user's part of it, has no room. Raises DomainError.
+    """Raise DomainError when the queue, or the user's share of it, has no room for this many cards.
 
-    Others of this check wait until the transaction ends.
+    Concurrent triggers of the same check wait here until the transaction ends.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"triggers of {check_type}"])
-    left = F("accepted") - F("done") - F("failed")
+    remaining = F("accepted") - F("done") - F("failed")
     waiting = ManualTrigger.objects.filter(task_type=check_type, ended_at=None).aggregate(
-        all=Sum(left, default=0), own=Sum(left, default=0, filter=_same_house(user))
+        all=Sum(remaining, default=0), own=Sum(remaining, default=0, filter=_sharing_queue_with(user))
     )
     if waiting["all"] + cards > MAX_QUEUED or waiting["own"] + cards > MAX_PER_USER:
         raise DomainError(
-            "Too many cards wait already for this check; try again later.",
+            "Too many cards are already waiting for this check; try again later.",
             code="polling_queue_full",
             status=503,
             retry_after=timedelta(minutes=1),
         )
 
 
-def _same_house(user: User) -> Q:
-    """Triggers of the user, or of all users of his agent."""
+def _sharing_queue_with(user: User) -> Q:
+    """Match the triggers of the user, or of all users of the user's agent."""
     return Q(agent=user.agent_id) if user.agent_id else Q(requester=user)
 
 
-def _calls_a_day(user: Any) -> int:
+def _calls_per_day(user: Any) -> int:
     role = user.role
     return int(getattr(settings.POLLING, f"manual_calls_{role}", 0)) if role else 0

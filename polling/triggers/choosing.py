@@ -1,4 +1,4 @@
-"""Which cards somebody wants to have checked at once. What he may not see is not there."""
+"""Choose the cards of a manual trigger. Cards that the user may not see do not exist here."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,13 +17,13 @@ from polling.models import ManualItem, ManualTrigger
 from polling.policy import card_reader
 
 MAX_CARDS = 1000
-# So many times a thousand cards are looked at for a thousand that the check is made of.
-LOOKS = 10
+# Pages of MAX_CARDS read to find MAX_CARDS that want the check; it bounds the work of one trigger.
+MAX_PAGES = 10
 
 
 @dataclass(frozen=True)
 class Condition:
-    """All that is given must hold; `agent_id` stands for the agent's whole tree."""
+    """Cards that meet every given field. `agent_id` matches the agent's whole tree."""
 
     status: int | None = None
     carrier_id: int | None = None
@@ -32,14 +32,20 @@ class Condition:
     device_id: int | None = None
 
     def given(self) -> dict[str, Any]:
-        """What is given, by name."""
+        """Return the fields that are set, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Cards by their ids or by a condition."""
+class CardSelection:
+    """What a user asks for: cards by their ids, or by a condition.
+
+    Example::
+
+        CardSelection(ManualTrigger.Kind.BATCH, card_ids=[8421, 97])
+        CardSelection(ManualTrigger.Kind.BY_CONDITION, condition=Condition(carrier_id=1, status=3))
+    """
 
     kind: ManualTrigger.Kind
     card_ids: Sequence[int] = ()
@@ -47,44 +53,45 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The cards that the check is made of, and how many were named that it is not made of."""
+class ChosenCards:
+    """The ids of the cards to check, ascending, and how many of those asked for were skipped."""
 
     cards: list[int]
-    left_out: int
+    skipped: int
 
 
-def choose(user: Any, check_type: CheckType, wanted: Wanted) -> Chosen:
-    """The cards of `wanted` that `user` may see. Raises DomainError for one card that cannot be checked.
+def choose(user: Any, check_type: CheckType, selection: CardSelection) -> ChosenCards:
+    """Return the cards of `selection` that `user` may see and that want the check.
 
-    Of those that meet a condition and do not wait for the check, the thousand with the smallest ids.
+    By condition, these are the MAX_CARDS with the smallest ids that do not wait for the check yet. Raise
+    DomainError when the selection is a single card that does not exist or does not want the check.
     """
     cards = Card.objects.present().visible_to(user)
-    if wanted.kind is ManualTrigger.Kind.BY_CONDITION:
-        return _first(check_type, _meeting(user, cards, wanted.condition))
-    # As one array: a thousand parameters take longer to put together than to look up.
-    ids = RawSQL("SELECT unnest(%s::bigint[])", [array(wanted.card_ids)])
-    named = list(cards.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
-    reasons = _reasons(check_type, named)
-    if wanted.kind is ManualTrigger.Kind.SINGLE:
-        _refuse(wanted.card_ids[0], reasons)
-    able = sorted(card for card, reason in reasons.items() if not reason)
-    return Chosen(able, len(set(wanted.card_ids)) - len(able))
+    if selection.kind is ManualTrigger.Kind.BY_CONDITION:
+        return _first(check_type, _meeting(user, cards, selection.condition))
+    # One array parameter: preparing a thousand parameters takes longer than the query.
+    ids = RawSQL("SELECT unnest(%s::bigint[])", [array(selection.card_ids)])
+    visible = list(cards.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
+    reasons = _unwanted_reasons(check_type, visible)
+    if selection.kind is ManualTrigger.Kind.SINGLE:
+        _require_wanted(selection.card_ids[0], reasons)
+    wanted = sorted(card_id for card_id, reason in reasons.items() if not reason)
+    return ChosenCards(wanted, len(set(selection.card_ids)) - len(wanted))
 
 
-def _first(check_type: CheckType, cards: QuerySet[Card]) -> Chosen:
+def _first(check_type: CheckType, cards: QuerySet[Card]) -> ChosenCards:
     waiting = ManualItem.objects.queued(check_type).filter(card=OuterRef("pk"))
     cards = cards.exclude(Exists(waiting)).order_by("pk")
-    able, seen, after = list[int](), 0, 0
-    for _ in range(LOOKS):
-        found = list(cards.filter(pk__gt=after).values_list("pk", flat=True)[:MAX_CARDS])
-        reasons = _reasons(check_type, found)
-        able += sorted(card for card, reason in reasons.items() if not reason)
-        seen += len(found)
-        if len(found) < MAX_CARDS or len(able) >= MAX_CARDS:
+    wanted, examined, after = list[int](), 0, 0
+    for _ in range(MAX_PAGES):
+        page = list(cards.filter(pk__gt=after).values_list("pk", flat=True)[:MAX_CARDS])
+        reasons = _unwanted_reasons(check_type, page)
+        wanted += sorted(card_id for card_id, reason in reasons.items() if not reason)
+        examined += len(page)
+        if len(page) < MAX_CARDS or len(wanted) >= MAX_CARDS:
             break
-        after = found[-1]
-    return Chosen(able[:MAX_CARDS], seen - len(able))
+        after = page[-1]
+    return ChosenCards(wanted[:MAX_CARDS], examined - len(wanted))
 
 
 def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[Card]:
@@ -98,16 +105,16 @@ def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[C
     return cards.filter(**lookups)
 
 
-def _reasons(check_type: CheckType, cards: Collection[int]) -> dict[int, str]:
-    """Card -> why the check is not made of it; empty: it is. Those that there are not are left out."""
+def _unwanted_reasons(check_type: CheckType, cards: Collection[int]) -> dict[int, str]:
+    """Map card id to why the card does not want the check, or "" when it does. Deleted cards are left out."""
     check = CHECKS[check_type]
-    return {card: check.unwanted_reason(group.profile) for card, group in card_reader.rows_of(cards)}
+    return {card_id: check.unwanted_reason(group.profile) for card_id, group in card_reader.rows_of(cards)}
 
 
-def _refuse(card_id: int, reasons: Mapping[int, str]) -> None:
+def _require_wanted(card_id: int, reasons: Mapping[int, str]) -> None:
     if card_id not in reasons:
         raise DomainError("There is no such card.", code="card_not_found", status=404)
     if reasons[card_id]:
         raise DomainError(
-            f"This check is not made of the card: {reasons[card_id]}.", code="check_not_wanted", status=409
+            f"The card does not get this check: {reasons[card_id]}.", code="check_not_wanted", status=409
         )

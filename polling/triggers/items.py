@@ -1,4 +1,4 @@
-"""What becomes of the cards of triggers: each item ends once, and its trigger with the last of them."""
+"""End the items of manual triggers: each item ends once, and a trigger ends with its last item."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from common.arrays import array
 from polling.checks.base import Outcome, PolledCard, Recorded, Result
 from polling.models import ManualItem
 
-RESULT_LENGTH = 200
+MAX_RESULT_LENGTH = 200
 
-# Triggers are locked first, in one order: drains end items of the same ones, and somebody may cancel one.
+# Lock triggers first, in one order: other drains end items of the same triggers, and a user may cancel one.
 _LOCK = """
     SELECT id FROM polling_manualtrigger
     WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))
@@ -43,48 +43,51 @@ _END = """
 
 
 @dataclass(frozen=True)
-class Ended:
-    """An item has come to its end; `why` it failed, empty when it did not."""
+class ItemEnd:
+    """The end of one item. `failure` says why the card was not checked, and is empty when it was."""
 
     item_id: int
-    why: str = ""
+    failure: str = ""
 
 
-def end(items: Sequence[Ended]) -> None:
-    """Store what became of them. Those that have ended already, or were cancelled, stay as they are."""
+def end(items: Sequence[ItemEnd]) -> None:
+    """Store how these items ended. Items that have ended already, or were cancelled, do not change."""
     if not items:
         return
     ids = array([item.item_id for item in items])
     statuses = [
-        ManualItem.Status.FAILED.value if item.why else ManualItem.Status.DONE.value for item in items
+        ManualItem.Status.FAILED.value if item.failure else ManualItem.Status.DONE.value for item in items
     ]
-    reasons = [item.why[:RESULT_LENGTH] for item in items]
+    failures = [item.failure[:MAX_RESULT_LENGTH] for item in items]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, [ids])
-        cursor.execute(_END, [ids, statuses, reasons])
+        cursor.execute(_END, [ids, statuses, failures])
 
 
-def failed(cards: Iterable[PolledCard], why: str) -> list[Ended]:
-    """The items of these cards, which are not checked."""
-    return [Ended(item_id, why) for card in cards for item_id in card.item_ids]
+def failed(cards: Iterable[PolledCard], failure: str) -> list[ItemEnd]:
+    """Return the ends of all items of `cards`, which were not checked because of `failure`."""
+    return [ItemEnd(item_id, failure) for card in cards for item_id in card.item_ids]
 
 
-def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[Ended]:
-    """The items of cards with a result; where a newer claim was faster, they wait for that one."""
+def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[ItemEnd]:
+    """Return the ends of the items of checked cards.
+
+    A refused result ends no item: a newer claim has written already, and will end the item.
+    """
     errors = {
         result.card.claim: result.answer.code.words
         for result in results
         if isinstance(result.answer, CardError)
     }
     return [
-        Ended(item_id, errors.get(outcome.card.claim, ""))
+        ItemEnd(item_id, errors.get(outcome.card.claim, ""))
         for outcome in outcomes
         if outcome.recorded is not Recorded.REFUSED
         for item_id in outcome.card.item_ids
     ]
 
 
-def in_vain(check_type: CheckType, reasons: Mapping[int, str]) -> list[Ended]:
-    """The items that wait for a check of cards that will not be checked: card -> why."""
+def unwanted(check_type: CheckType, reasons: Mapping[int, str]) -> list[ItemEnd]:
+    """Return the ends of queued items of cards that will not be checked; `reasons` maps card id to why."""
     rows = ManualItem.objects.queued(check_type).filter(card_id__in=list(reasons))
-    return [Ended(item_id, reasons[card_id]) for item_id, card_id in rows.values_list("id", "card_id")]
+    return [ItemEnd(item_id, reasons[card_id]) for item_id, card_id in rows.values_list("id", "card_id")]

@@ -1,4 +1,4 @@
-"""Hints that Redis has lost: the rows of triggers say what still waits."""
+"""Restore the hints of manual triggers that Redis has lost; the rows say which cards still wait."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,21 +10,21 @@ from polling.checks.registry import CHECKS
 from polling.models import ManualItem, ManualTrigger
 from polling.schedule.manual_queue import ManualQueue
 
-# Who has just been asked for may not have been hinted at yet.
-SETTLED_AFTER = timedelta(seconds=10)
+# A trigger younger than this may not have pushed its hints yet.
+HINT_GRACE = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
 
 def watch(*, now: datetime, send: Callable[[], object]) -> None:
-    """Send for it when something has waited for a while: a look at an index that is mostly empty."""
+    """Call `send` when an item has waited longer than HINT_GRACE. Cheap: the index read is mostly empty."""
     waiting = ManualItem.objects.filter(status=ManualItem.Status.QUEUED)
-    if waiting.filter(trigger__ended_at=None, trigger__created_at__lt=now - SETTLED_AFTER).exists():
+    if waiting.filter(trigger__ended_at=None, trigger__created_at__lt=now - HINT_GRACE).exists():
         send()
 
 
 def restore(redis: Redis, *, before: datetime) -> int:
-    """Hint again at what was asked for until then and has no hint; returns how many cards."""
+    """Push hints for cards that wait since before `before` and have none; return the number of cards."""
     restored = 0
     for check_type in CHECKS:
         rows = ManualItem.objects.queued(check_type).filter(trigger__created_at__lt=before)

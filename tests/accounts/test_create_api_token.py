@@ -12,7 +12,7 @@ from tests.factories import UserFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_the_token_alone_is_printed_and_only_its_digest_is_stored() -> None:
+def test_command_prints_the_token_and_stores_its_digest() -> None:
     user = UserFactory.create(username="ann")
     call_command("create_api_token", "ann", stdout=(output := StringIO()))
 
@@ -24,7 +24,7 @@ def test_the_token_alone_is_printed_and_only_its_digest_is_stored() -> None:
     assert text.strip() not in str(ApiToken.objects.values())
 
 
-def test_a_token_ends_after_its_days() -> None:
+def test_token_expires_after_its_days() -> None:
     UserFactory.create(username="ann")
     call_command("create_api_token", "ann", days=2, stdout=(output := StringIO()))
     text, now = output.getvalue().strip(), timezone.now()
@@ -33,7 +33,7 @@ def test_a_token_ends_after_its_days() -> None:
     assert tokens.find(text, now=now + timedelta(days=2, seconds=1)) is None
 
 
-def test_an_altered_secret_finds_nothing() -> None:
+def test_altered_secret_is_refused() -> None:
     UserFactory.create(username="ann")
     call_command("create_api_token", "ann", stdout=(output := StringIO()))
     text = output.getvalue().strip()
@@ -42,12 +42,12 @@ def test_an_altered_secret_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["bob"], "no user 'bob'"), (["ann", "--days", "-1"], "--days")]
+    ("arguments", "message"), [(["bob"], "no user 'bob'"), (["ann", "--days", "-1"], "--days")]
 )
-def test_what_cannot_be_done_is_told(arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused(arguments: list[str], message: str) -> None:
     UserFactory.create(username="ann")
 
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=message):
         call_command("create_api_token", *arguments)
 
     assert not ApiToken.objects.exists()

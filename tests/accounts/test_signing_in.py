@@ -1,4 +1,4 @@
-"""The page where people sign in, and how often one may try."""
+"""The sign-in page and its rate limits."""
 
 import pytest
 from django.test import Client
@@ -21,17 +21,17 @@ def ada() -> dict[str, str]:
     return {"username": "ada", "password": "right"}
 
 
-def is_in(client: Client) -> bool:
+def is_signed_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
 def sign_in(client: Client, fields: dict[str, str], *, address: str = "192.0.2.7") -> bool:
     client.logout()
     client.post(URL, fields, REMOTE_ADDR=address)
-    return is_in(client)
+    return is_signed_in(client)
 
 
-def test_a_name_has_so_many_attempts_from_anywhere(
+def test_attempts_per_name_are_limited_across_addresses(
     client: Client, redis: Redis, ada: dict[str, str], settings: Settings
 ) -> None:
     settings.ACCOUNTS = AccountsSettings(sign_ins_per_name=2)
@@ -44,7 +44,7 @@ def test_a_name_has_so_many_attempts_from_anywhere(
     assert "Too many attempts" in page
 
 
-def test_an_address_has_so_many_attempts_for_all_names(
+def test_attempts_per_address_are_limited_across_names(
     client: Client, redis: Redis, ada: dict[str, str], settings: Settings
 ) -> None:
     settings.ACCOUNTS = AccountsSettings(sign_ins_per_address=2)
@@ -55,18 +55,18 @@ def test_an_address_has_so_many_attempts_for_all_names(
     assert sign_in(client, ada, address="192.0.2.8")
 
 
-def test_what_was_typed_is_not_to_be_read_in_redis(client: Client, redis: Redis, ada: dict[str, str]) -> None:
+def test_redis_contains_no_names_or_addresses(client: Client, redis: Redis, ada: dict[str, str]) -> None:
     sign_in(client, ada)
 
     assert not any("ada" in key or "192.0.2" in key for key in redis.scan_iter())
 
 
-def test_without_redis_people_can_still_sign_in(
+def test_sign_in_works_without_redis(
     client: Client, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> Redis:
+    def unavailable() -> Redis:
         raise RedisConnectionError
 
-    monkeypatch.setattr("accounts.signing_in.for_web", away)
+    monkeypatch.setattr("accounts.signing_in.for_web", unavailable)
 
     assert sign_in(client, ada)

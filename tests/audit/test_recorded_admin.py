@@ -1,4 +1,4 @@
-"""What people do in the admin is recorded."""
+"""Changes made in the admin are recorded as operations."""
 
 from typing import Any
 
@@ -22,13 +22,15 @@ def administrator(client: Client) -> Client:
     return client
 
 
-def address(model: Any, page: str, *args: Any) -> str:
+def admin_url(model: Any, page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
 def recorded() -> list[tuple[str, str, str, Any, Any]]:
-    operations = Operation.objects.order_by("id")
-    return [(one.actor_name, one.action, one.target_type, one.before, one.after) for one in operations]
+    return [
+        (operation.actor_name, operation.action, operation.target_type, operation.before, operation.after)
+        for operation in Operation.objects.order_by("id")
+    ]
 
 
 def form_of(client: Client, url: str, **changes: Any) -> dict[str, Any]:
@@ -36,12 +38,12 @@ def form_of(client: Client, url: str, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in initial.items() if value is not None} | changes
 
 
-def test_a_row_that_is_added_changed_and_deleted(administrator: Client) -> None:
+def test_adding_changing_and_deleting_a_row_is_recorded(administrator: Client) -> None:
     fields = {"code": "sun", "name": "Sun", "time_zone": "UTC", "billing_day": 1, "counter": "per_cycle"}
-    administrator.post(address(Carrier, "add"), fields)
+    administrator.post(admin_url(Carrier, "add"), fields)
     carrier = Carrier.objects.get()
-    administrator.post(address(Carrier, "change", carrier.pk), {**fields, "billing_day": 5})
-    administrator.post(address(Carrier, "delete", carrier.pk), {"post": "yes"})
+    administrator.post(admin_url(Carrier, "change", carrier.pk), {**fields, "billing_day": 5})
+    administrator.post(admin_url(Carrier, "delete", carrier.pk), {"post": "yes"})
 
     assert recorded() == [
         ("root", "created", "carriers.carrier", None, {"id": carrier.pk, **fields}),
@@ -50,28 +52,28 @@ def test_a_row_that_is_added_changed_and_deleted(administrator: Client) -> None:
     ]
 
 
-def test_a_form_that_is_refused_records_nothing(administrator: Client) -> None:
+def test_rejected_form_records_nothing(administrator: Client) -> None:
     carrier = CarrierFactory.create()
 
-    url = address(Carrier, "change", carrier.pk)
+    url = admin_url(Carrier, "change", carrier.pk)
     administrator.post(url, form_of(administrator, url, billing_day=29))
 
     assert recorded() == []
 
 
-def test_rows_that_are_deleted_together(administrator: Client) -> None:
+def test_bulk_deletion_is_recorded_for_each_row(administrator: Client) -> None:
     users = UserFactory.create_batch(2)
 
     chosen = {"action": "delete_selected", "_selected_action": [user.pk for user in users], "post": "yes"}
-    administrator.post(address(User, "changelist"), chosen)
+    administrator.post(admin_url(User, "changelist"), chosen)
 
     assert not User.objects.filter(pk__in=[user.pk for user in users]).exists()
-    assert {(one[1], one[3]["username"]) for one in recorded()} == {
+    assert {(action, before["username"]) for _, action, _, before, _ in recorded()} == {
         ("deleted", user.username) for user in users
     }
 
 
-def test_a_password_is_recorded_as_changed_and_not_as_what(administrator: Client) -> None:
+def test_password_change_is_recorded_without_the_password(administrator: Client) -> None:
     user = UserFactory.create()
     user.set_password("old canary")
     user.save()
@@ -88,10 +90,10 @@ def test_a_password_is_recorded_as_changed_and_not_as_what(administrator: Client
     ]
 
 
-def test_a_role_that_is_given_is_recorded(administrator: Client) -> None:
+def test_role_change_is_recorded(administrator: Client) -> None:
     user = UserFactory.create(role="viewer")
     operator = Group.objects.get(name="operator")
-    url = address(User, "change", user.pk)
+    url = admin_url(User, "change", user.pk)
 
     fields = form_of(
         administrator, url, groups=[operator.pk], date_joined_0="2026-01-01", date_joined_1="00:00:00"
@@ -102,14 +104,14 @@ def test_a_role_that_is_given_is_recorded(administrator: Client) -> None:
     assert (action, before["groups"], after["groups"]) == ("changed", ["viewer"], ["operator"])
 
 
-def test_a_card_that_is_changed_through_its_lifecycle(administrator: Client) -> None:
+def test_card_changed_by_the_lifecycle_is_recorded_as_stored(administrator: Client) -> None:
     card = CardFactory.create()
     inlines = {
         f"{prefix}-{part}": 0
         for prefix in ("check_states", "usage", "subscription_set")
         for part in ("TOTAL_FORMS", "INITIAL_FORMS")
     }
-    url = address(Card, "change", card.pk)
+    url = admin_url(Card, "change", card.pk)
 
     administrator.post(url, {**form_of(administrator, url), **inlines, "status": 4})
 

@@ -19,13 +19,13 @@ from tests.support.gateway import SECRET
 pytestmark = pytest.mark.django_db
 
 
-def test_an_operation_tells_who_did_what_from_where_and_what_differs() -> None:
+def test_operation_holds_actor_action_origin_and_differences() -> None:
     carrier, user = CarrierFactory.create(), UserFactory.create(username="ada")
     before = snapshot(carrier)
     carrier.name = "Renamed"
     request_ids.bind("abc-1")
 
-    with origins.of(Origin("192.0.2.7", "192.0.2.1")):
+    with origins.bound(Origin("192.0.2.7", "192.0.2.1")):
         record(user, Action.CHANGED, carrier, before=before, after=snapshot(carrier))
 
     operation = Operation.objects.get()
@@ -37,14 +37,14 @@ def test_an_operation_tells_who_did_what_from_where_and_what_differs() -> None:
     )  # fmt: skip
 
 
-def test_a_part_of_the_system_is_named_and_is_nobody() -> None:
+def test_part_of_the_system_is_named_without_an_actor() -> None:
     record("create_api_token", Action.CREATED, CarrierFactory.create(), after={"name": "x"})
 
     operation = Operation.objects.get()
     assert (operation.actor, operation.actor_name, operation.client_ip) == (None, "create_api_token", None)
 
 
-def test_what_was_done_to_several_rows_names_none_of_them() -> None:
+def test_operation_on_several_rows_has_no_target_id() -> None:
     record(UserFactory.create(), Action.DELETED, Gateway, after={"gateways": [1, 2]})
 
     operation = Operation.objects.get()
@@ -53,18 +53,18 @@ def test_what_was_done_to_several_rows_names_none_of_them() -> None:
     )  # fmt: skip
 
 
-def test_a_change_that_changes_nothing_is_not_recorded() -> None:
+def test_change_without_differences_is_not_recorded() -> None:
     carrier = CarrierFactory.create()
 
-    found = record(
+    operation = record(
         UserFactory.create(), Action.CHANGED, carrier, before=snapshot(carrier), after=snapshot(carrier)
     )
 
-    assert found is None
+    assert operation is None
     assert not Operation.objects.exists()
 
 
-def test_a_changed_secret_is_recorded_without_either_of_them() -> None:
+def test_changed_secret_is_recorded_without_either_value() -> None:
     gateway = Gateway.objects.get(pk=GatewayFactory.create().pk)
     before = snapshot(gateway)
     gateway.credentials = '{"app_id": "demo", "secret": "canary"}'
@@ -84,13 +84,13 @@ def test_a_changed_secret_is_recorded_without_either_of_them() -> None:
         {"credentials": {"app_id": "canary"}},
     ],
 )
-def test_what_is_called_a_secret_is_hidden_wherever_it_stands(after: dict[str, Any]) -> None:
+def test_secret_names_are_hidden_at_any_depth(after: dict[str, Any]) -> None:
     record(UserFactory.create(), Action.CREATED, CarrierFactory.create(), after=after)
 
     assert "canary" not in json.dumps(Operation.objects.get().after)
 
 
-def test_the_snapshots_of_whatever_has_secrets_hide_them() -> None:
+def test_snapshots_hide_secrets() -> None:
     user = UserFactory.create()
     user.set_password("canary-password")
     token = ApiToken(user=user, digest="c" * 64)
@@ -101,9 +101,9 @@ def test_the_snapshots_of_whatever_has_secrets_hide_them() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_outside_of_a_transaction_nothing_can_be_recorded() -> None:
+def test_recording_outside_a_transaction_is_refused() -> None:
     with pytest.raises(TransactionManagementError):
-        record("nobody", Action.CREATED, User, after={})
+        record("test", Action.CREATED, User, after={})
 
     assert not Operation.objects.exists()
 
@@ -111,16 +111,16 @@ def test_outside_of_a_transaction_nothing_can_be_recorded() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE audit_operation SET actor_name = 'somebody else'",
+        "UPDATE audit_operation SET actor_name = 'other'",
         "DELETE FROM audit_operation",
         "TRUNCATE audit_operation",
     ],
 )
 @pytest.mark.parametrize("role", ["origin", "replica"])
-def test_postgresql_refuses_to_change_what_was_recorded(change: str, role: str) -> None:
+def test_postgresql_refuses_to_change_operations(change: str, role: str) -> None:
     record("test", Action.CREATED, CarrierFactory.create(), after={})
     with connection.cursor() as cursor:
-        # Off in the suite only, which empties tables; the migration has it on.
+        # Only the test suite, which empties tables, disables this trigger; the migration enables it.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE audit_operation ENABLE ALWAYS TRIGGER operation_table_stays")
         cursor.execute(f"SET LOCAL session_replication_role = {role}")
@@ -141,7 +141,7 @@ def test_postgresql_refuses_to_change_what_was_recorded(change: str, role: str) 
         (None, set()),
     ],
 )
-def test_staff_sees_operations_and_administrators_those_on_users(role: str | None, seen: set[str]) -> None:
+def test_only_administrators_see_operations_on_users(role: str | None, seen: set[str]) -> None:
     user = UserFactory.create(role=role)
     record("test", Action.CREATED, CarrierFactory.create(), after={})
     record("test", Action.CREATED, user, after={})

@@ -1,4 +1,4 @@
-"""What the tests of cards share."""
+"""Fixtures of the tests of cards."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,32 +8,32 @@ from django.test import Client
 
 
 @pytest.fixture
-def told() -> Iterator[list[list[int]]]:
-    """What receivers of `cards_changed` heard."""
-    from cards.events import cards_changed
+def signals() -> Iterator[list[list[int]]]:
+    """The card ids of each `cards_changed` signal that was sent."""
+    from cards.signals import cards_changed
 
-    heard: list[list[int]] = []
+    received: list[list[int]] = []
 
-    def hear(card_ids: list[int], **_: Any) -> None:
-        heard.append(card_ids)
+    def receive(card_ids: list[int], **_: Any) -> None:
+        received.append(card_ids)
 
-    cards_changed.connect(hear)
-    yield heard
-    cards_changed.disconnect(hear)
+    cards_changed.connect(receive)
+    yield received
+    cards_changed.disconnect(receive)
 
 
 @pytest.fixture
-def world(db: None) -> Any:
-    """Rows to point at."""
+def ids(db: None) -> Any:
+    """The ids of rows that foreign keys can point to."""
     from polling.models import ManualTrigger
     from tests import factories
-    from tests.support.row_rules import NOW, World
+    from tests.support.row_rules import NOW, RowIds
 
     user = factories.UserFactory.create()
     trigger = ManualTrigger.objects.create(
         requester=user, task_type="carddata", kind="single", created_at=NOW
     )
-    return World(
+    return RowIds(
         carrier=factories.CarrierFactory.create().pk,
         agent=factories.AgentFactory.create().pk,
         card=factories.CardFactory.create().pk,

@@ -1,4 +1,4 @@
-"""PostgreSQL itself refuses what must not be: rows at random, against a plain account of the rules."""
+"""PostgreSQL refuses invalid rows: random rows are compared with the rules in plain Python."""
 
 from typing import Any
 
@@ -6,13 +6,15 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 
-from tests.support.row_rules import RULES, Row, World
+from cards.models import Card
+from tests.factories import CardFactory
+from tests.support.row_rules import NOW, RULES, Row, RowIds
 
 pytestmark = pytest.mark.django_db
 
 
-def is_taken(model: Any, row: Row) -> bool:
-    """Whether PostgreSQL takes the row; it is gone afterwards."""
+def is_accepted(model: Any, row: Row) -> bool:
+    """Return whether PostgreSQL accepts the row, and roll it back."""
     table, columns = model._meta.db_table, ", ".join(row)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -25,20 +27,43 @@ def is_taken(model: Any, row: Row) -> bool:
 
 
 @pytest.mark.parametrize("model", RULES, ids=lambda model: model.__name__)
-def test_a_row_is_taken_exactly_when_it_is_right(model: Any, world: World) -> None:
-    rows, is_right = RULES[model]
+def test_row_is_accepted_exactly_when_it_is_valid(model: Any, ids: RowIds) -> None:
+    examples, is_valid = RULES[model]
     seen: set[bool] = set()
 
-    # The fixture's rows serve all examples: each example's own row is gone before the next.
+    # The fixture's rows serve all examples, because each example's own row is rolled back.
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(rows)
+    @given(examples)
     def compare(row: Row) -> None:
-        seen.add(is_right(row))
-        named = {
-            name: getattr(world, value) if name.endswith("_id") and value else value
+        seen.add(is_valid(row))
+        resolved = {
+            name: getattr(ids, value) if name.endswith("_id") and value else value
             for name, value in row.items()
         }
-        assert is_taken(model, named) is is_right(row)
+        assert is_accepted(model, resolved) is is_valid(row)
 
     compare()
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"iccid": "8986"}, {"iccid": "8986000000000000000x"}, {"iccid": "898600000000000000a1"}, {"imsi": "12a456"},
+     {"msisdn": "1"}, {"status": 5}, {"status": 0}, {"category": "other"}, {"real_name_status": "maybe"},
+     {"network_status": "off"}],
+)  # fmt: skip
+def test_postgresql_refuses_an_invalid_card(wrong: dict[str, object]) -> None:
+    card = CardFactory.create()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Card.objects.filter(pk=card.pk).update(**wrong)
+
+
+def test_iccid_is_unique_among_cards_that_are_not_deleted() -> None:
+    card = CardFactory.create()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CardFactory.create(iccid=card.iccid)
+    Card.objects.filter(pk=card.pk).update(deleted_at=NOW)
+
+    assert CardFactory.create(iccid=card.iccid).pk != card.pk

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
+from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
 from carriers.cycles import BillingCalendar
 
 UTC_FIRST = BillingCalendar("UTC", 1)
@@ -25,21 +25,21 @@ def reading(raw: str, at: datetime) -> Reading:
 
 def after(*readings: Reading, tariff: Tariff = PER_CYCLE) -> Step:
     step = advance(None, readings[0], tariff)
-    for one in readings[1:]:
-        step = advance(step.meter, one, tariff)
+    for following in readings[1:]:
+        step = advance(step.meter, following, tariff)
     return step
 
 
-def test_a_first_reading_initialises_the_month_where_the_counter_restarts() -> None:
+def test_first_reading_of_a_restarting_counter_is_the_usage() -> None:
     assert after(reading("7.5", NOON)) == Step(Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON))
 
 
-def test_a_first_reading_of_a_lifetime_counter_is_no_usage() -> None:
+def test_first_reading_of_a_lifetime_counter_is_not_usage() -> None:
     assert after(reading("7.5", NOON), tariff=LIFETIME).meter.used_mb == 0
 
 
 @pytest.mark.parametrize("tariff", [PER_CYCLE, LIFETIME])
-def test_growth_is_added(tariff: Tariff) -> None:
+def test_increase_is_added(tariff: Tariff) -> None:
     step = after(reading("10", NOON), reading("12.5", NOON + timedelta(hours=1)), tariff=tariff)
 
     assert step.delta_mb == mb("2.5")
@@ -47,13 +47,13 @@ def test_growth_is_added(tariff: Tariff) -> None:
 
 
 @pytest.mark.parametrize("at", [NOON, NOON - timedelta(seconds=1)], ids=["repeated", "late"])
-def test_a_repeated_or_late_reading_changes_nothing(at: datetime) -> None:
+def test_repeated_or_late_reading_changes_nothing(at: datetime) -> None:
     before = after(reading("10", NOON)).meter
 
     assert advance(before, reading("99", at), PER_CYCLE) == Step(before)
 
 
-def test_a_new_cycle_keeps_last_months_total_once() -> None:
+def test_new_cycle_keeps_the_total_of_the_previous_one() -> None:
     step = after(
         reading("900", BOUNDARY - timedelta(hours=1)),
         reading("0.2", BOUNDARY + timedelta(minutes=1)),
@@ -64,13 +64,13 @@ def test_a_new_cycle_keeps_last_months_total_once() -> None:
     assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("0.5"), mb("900"))
 
 
-def test_cycles_that_nobody_watched_count_as_zero() -> None:
+def test_cycles_without_readings_count_as_zero() -> None:
     step = after(reading("900", NOON), reading("20", NOON + timedelta(days=61)))
 
     assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("20"), 0)
 
 
-def test_a_lifetime_counter_begins_its_month_with_what_was_added() -> None:
+def test_lifetime_counter_starts_a_month_with_its_increase() -> None:
     step = after(
         reading("5000", BOUNDARY - timedelta(hours=30)),
         reading("5010", BOUNDARY - timedelta(hours=1)),
@@ -82,7 +82,7 @@ def test_a_lifetime_counter_begins_its_month_with_what_was_added() -> None:
 
 
 @pytest.mark.parametrize("dropped", ["99.2", "99.0"])
-def test_a_small_drop_is_jitter_and_its_recovery_is_no_usage(dropped: str) -> None:
+def test_small_drop_is_jitter_and_its_recovery_is_not_usage(dropped: str) -> None:
     dip = after(reading("100", NOON), reading(dropped, NOON + timedelta(minutes=1)))
     recovered = advance(dip.meter, reading("100.5", NOON + timedelta(minutes=2)), PER_CYCLE)
 
@@ -90,14 +90,14 @@ def test_a_small_drop_is_jitter_and_its_recovery_is_no_usage(dropped: str) -> No
     assert (recovered.meter.used_mb, recovered.delta_mb) == (mb("100.5"), mb("0.5"))
 
 
-def test_a_large_drop_in_mid_cycle_is_flagged_and_not_believed() -> None:
+def test_large_drop_in_mid_cycle_is_flagged_and_not_accepted() -> None:
     step = after(reading("100", NOON), reading("3", NOON + timedelta(minutes=1)))
 
     assert step.meter.is_suspect
     assert (step.meter.used_mb, step.meter.raw_mb, step.delta_mb) == (100, 100, 0)
 
 
-def test_a_glitch_that_recovers_leaves_no_trace() -> None:
+def test_glitch_that_recovers_leaves_no_trace() -> None:
     step = after(
         reading("100", NOON),
         reading("3", NOON + timedelta(minutes=1)),
@@ -108,22 +108,22 @@ def test_a_glitch_that_recovers_leaves_no_trace() -> None:
     assert (step.meter.used_mb, step.delta_mb) == (101, 1)
 
 
-def test_a_drop_is_believed_after_ten_minutes_and_the_high_water_mark_stays() -> None:
+def test_drop_is_accepted_after_10_minutes_and_keeps_usage() -> None:
     early = after(
         reading("100", NOON),
         reading("3", NOON + timedelta(minutes=1)),
         reading("4", NOON + timedelta(minutes=10, seconds=59)),
     )
-    believed = advance(early.meter, reading("5", NOON + timedelta(minutes=11)), PER_CYCLE)
-    grown = advance(believed.meter, reading("120", NOON + timedelta(minutes=30)), PER_CYCLE)
+    accepted = advance(early.meter, reading("5", NOON + timedelta(minutes=11)), PER_CYCLE)
+    grown = advance(accepted.meter, reading("120", NOON + timedelta(minutes=30)), PER_CYCLE)
 
     assert early.meter.is_suspect
-    assert not believed.meter.is_suspect
-    assert (believed.meter.used_mb, believed.meter.raw_mb, believed.delta_mb) == (100, 5, 0)
+    assert not accepted.meter.is_suspect
+    assert (accepted.meter.used_mb, accepted.meter.raw_mb, accepted.delta_mb) == (100, 5, 0)
     assert (grown.meter.used_mb, grown.delta_mb) == (120, 20)
 
 
-def test_a_believed_drop_of_a_lifetime_counter_keeps_what_was_used() -> None:
+def test_accepted_drop_of_a_lifetime_counter_keeps_the_usage() -> None:
     step = after(
         reading("100", NOON),
         reading("110", NOON + timedelta(minutes=1)),
@@ -136,7 +136,7 @@ def test_a_believed_drop_of_a_lifetime_counter_keeps_what_was_used() -> None:
     assert step.meter.used_mb == 12
 
 
-def test_a_carrier_that_resets_early_begins_the_new_cycle_early() -> None:
+def test_early_reset_begins_the_new_cycle_early() -> None:
     step = after(
         reading("900", BOUNDARY - timedelta(hours=8)),
         reading("0.5", BOUNDARY - timedelta(hours=5)),
@@ -147,7 +147,7 @@ def test_a_carrier_that_resets_early_begins_the_new_cycle_early() -> None:
     assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("0.9"), 900)
 
 
-def test_a_carrier_that_resets_late_loses_no_usage_and_carries_none_into_the_new_cycle() -> None:
+def test_late_reset_neither_loses_nor_carries_over_usage() -> None:
     not_yet = after(
         reading("900", BOUNDARY - timedelta(hours=1)), reading("901", BOUNDARY + timedelta(hours=1))
     )
@@ -160,46 +160,46 @@ def test_a_carrier_that_resets_late_loses_no_usage_and_carries_none_into_the_new
     assert reset.delta_mb == mb("0.3")
 
 
-def test_a_counter_that_overtook_its_old_value_before_the_reset_was_seen_is_flagged_then_believed() -> None:
+def test_overtaken_counter_is_flagged_then_accepted() -> None:
     overtaken = after(
         reading("100", BOUNDARY - timedelta(hours=1)), reading("150", BOUNDARY + timedelta(hours=5))
     )
     flagged = advance(overtaken.meter, reading("2000", BOUNDARY + timedelta(days=20)), PER_CYCLE)
-    believed = advance(flagged.meter, reading("2001", BOUNDARY + timedelta(days=20, minutes=30)), PER_CYCLE)
+    accepted = advance(flagged.meter, reading("2001", BOUNDARY + timedelta(days=20, minutes=30)), PER_CYCLE)
 
     assert overtaken.meter.used_mb == 50
     assert flagged.meter.is_suspect
     assert flagged.meter.used_mb == 50
-    assert not believed.meter.is_suspect
-    assert (believed.meter.used_mb, believed.delta_mb) == (2001, 1951)
+    assert not accepted.meter.is_suspect
+    assert (accepted.meter.used_mb, accepted.delta_mb) == (2001, 1951)
 
 
-def test_a_card_first_seen_before_a_late_reset_starts_from_zero_after_it() -> None:
+def test_card_first_read_before_a_late_reset_restarts_at_zero() -> None:
     step = after(reading("900", BOUNDARY + timedelta(hours=1)), reading("0.3", BOUNDARY + timedelta(hours=3)))
 
     assert (step.meter.used_mb, step.delta_mb) == (mb("0.3"), 0)
 
 
-def test_news_is_what_moves_the_meter_or_the_first_reading_of_a_day() -> None:
+def test_only_changes_and_first_reading_of_a_day_are_recorded() -> None:
     first = after(reading("10", NOON)).meter
 
-    def news(raw: str, later: timedelta) -> bool:
-        return is_news(first, advance(first, reading(raw, NOON + later), PER_CYCLE).meter)
+    def is_recorded(raw: str, later: timedelta) -> bool:
+        return is_worth_recording(first, advance(first, reading(raw, NOON + later), PER_CYCLE).meter)
 
-    assert is_news(None, first)
-    assert news("10.001", timedelta(minutes=1))
-    assert news("5", timedelta(minutes=1))
-    assert news("10", timedelta(days=1))
-    assert not news("10", timedelta(minutes=1))
-    assert not news("9.5", timedelta(minutes=1))
-    assert not news("11", timedelta())
+    assert is_worth_recording(None, first)
+    assert is_recorded("10.001", timedelta(minutes=1))
+    assert is_recorded("5", timedelta(minutes=1))
+    assert is_recorded("10", timedelta(days=1))
+    assert not is_recorded("10", timedelta(minutes=1))
+    assert not is_recorded("9.5", timedelta(minutes=1))
+    assert not is_recorded("11", timedelta())
 
 
 STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 5000)), min_size=1, max_size=60)
 
 
 @given(start=st.integers(0, 10**6), steps=STEPS)
-def test_a_lifetime_counters_used_is_the_sum_of_its_increases(
+def test_usage_of_a_lifetime_counter_is_the_sum_of_increases(
     start: int, steps: list[tuple[int, int]]
 ) -> None:
     at, raw = NOON, Decimal(start)
@@ -227,7 +227,7 @@ def test_a_lifetime_counters_used_is_the_sum_of_its_increases(
     ),
     is_lifetime=st.booleans(),
 )
-def test_no_sequence_of_readings_makes_usage_negative_or_time_run_backwards(
+def test_usage_is_never_negative_and_time_never_runs_backwards(
     readings: list[tuple[Decimal, datetime]], is_lifetime: bool
 ) -> None:
     tariff = Tariff(BillingCalendar("Asia/Shanghai", 15), is_lifetime)

@@ -1,4 +1,4 @@
-"""Over, near or normal: by the share of the quota that is used."""
+"""The share of the quota that is used decides between over, near and normal."""
 
 from decimal import Decimal
 
@@ -19,7 +19,5 @@ from cards.quota import Balance
         ("0.001", "0", "over"),
     ],
 )
-def test_over_is_above_the_quota_and_near_from_ninety_five_percent_on(
-    used: str, allowed: str, state: str
-) -> None:
+def test_over_is_above_100_percent_and_near_from_95_percent(used: str, allowed: str, state: str) -> None:
     assert Balance(Decimal(used), Decimal(allowed)).state == state

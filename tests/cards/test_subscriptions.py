@@ -1,4 +1,4 @@
-"""Plans on cards and devices: started, replaced, topped up, ended."""
+"""Plans on cards and devices are started, replaced, topped up and ended."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ def card() -> Card:
     return card
 
 
-def test_a_plan_copies_its_quotas_and_begins_in_the_present_period(card: Card) -> None:
+def test_subscription_copies_quotas_and_begins_in_present_period(card: Card) -> None:
     plan = PlanFactory.create(quota_mb=100, virtual_quota_mb=95)
 
     started = subscriptions.start(Owner.of_card(card), plan, now=NOW)
@@ -33,7 +33,7 @@ def test_a_plan_copies_its_quotas_and_begins_in_the_present_period(card: Card) -
     assert (started.period_start, started.quota_version) == (date(2026, 5, 1), 1)
 
 
-def test_another_plan_ends_the_one_before_and_grows_the_version(card: Card) -> None:
+def test_new_plan_ends_the_old_one_and_grows_the_quota_version(card: Card) -> None:
     first = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
     second = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW + timedelta(days=1))
 
@@ -43,7 +43,7 @@ def test_another_plan_ends_the_one_before_and_grows_the_version(card: Card) -> N
     assert list(Subscription.objects.in_force_at(NOW)) == [first]
 
 
-def test_an_add_on_grows_the_version_when_it_comes_and_when_it_is_ended(card: Card) -> None:
+def test_start_and_end_of_an_add_on_grow_the_quota_version(card: Card) -> None:
     main = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
     added = subscriptions.add(
         Owner.of_card(card),
@@ -61,14 +61,14 @@ def test_an_add_on_grows_the_version_when_it_comes_and_when_it_is_ended(card: Ca
     assert main.quota_version == 3
 
 
-def test_a_version_never_comes_again(card: Card) -> None:
+def test_quota_version_is_never_reused(card: Card) -> None:
     first = subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
     subscriptions.end([first.pk], now=NOW)
 
     assert subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW).quota_version == 2
 
 
-def test_a_plan_of_its_own_takes_a_card_out_of_what_its_device_shares() -> None:
+def test_own_plan_takes_a_card_out_of_its_devices_plan() -> None:
     device = DeviceFactory.create()
     shared = SubscriptionFactory.create(card=None, device=device)
     own = subscriptions.start(Owner.of_card(CardFactory.create(device=device)), PlanFactory.create(), now=NOW)
@@ -78,14 +78,14 @@ def test_a_plan_of_its_own_takes_a_card_out_of_what_its_device_shares() -> None:
     assert shared.quota_version == 3
 
 
-def test_an_add_on_without_a_plan_is_refused(card: Card) -> None:
+def test_add_on_without_a_plan_is_refused(card: Card) -> None:
     with pytest.raises(DomainError, match="needs a plan"):
         subscriptions.add(Owner.of_card(card), PlanFactory.create(), now=NOW, ends_at=None)
 
     assert not Subscription.objects.exists()
 
 
-def test_a_deleted_card_gets_no_plan(card: Card) -> None:
+def test_deleted_card_gets_no_plan(card: Card) -> None:
     Card.objects.filter(pk=card.pk).update(deleted_at=NOW)
 
     with pytest.raises(DomainError, match="deleted"):
@@ -94,7 +94,7 @@ def test_a_deleted_card_gets_no_plan(card: Card) -> None:
     assert not Subscription.objects.exists()
 
 
-def test_the_cards_that_it_is_about_are_told(card: Card, told: list[list[int]]) -> None:
+def test_starting_a_plan_sends_a_signal_for_the_owners_cards(card: Card, signals: list[list[int]]) -> None:
     device = DeviceFactory.create()
     inside = [CardFactory.create(device=device).pk for _ in range(2)]
     CardFactory.create(device=device, deleted_at=NOW)
@@ -102,4 +102,4 @@ def test_the_cards_that_it_is_about_are_told(card: Card, told: list[list[int]]) 
     subscriptions.start(Owner.of_card(card), PlanFactory.create(), now=NOW)
     subscriptions.start(Owner(CarrierFactory.create(), device=device), PlanFactory.create(), now=NOW)
 
-    assert [sorted(ids) for ids in told] == [[card.pk], inside]
+    assert [sorted(ids) for ids in signals] == [[card.pk], inside]

@@ -1,4 +1,4 @@
-"""What there may be one of only: PostgreSQL refuses the second, in any order of tries."""
+"""PostgreSQL refuses duplicates, in any order of attempts."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -12,36 +12,36 @@ from hypothesis import strategies as st
 from cards.models import Card, Device, Plan, ServiceOrder, Subscription
 from carriers.models import Carrier
 from polling.models import ManualItem
-from tests.support.row_rules import NOW, ORDER_STATUSES, Row, World, pick
+from tests.support.row_rules import NOW, ORDER_STATUSES, Row, RowIds, pick
 
 pytestmark = pytest.mark.django_db
 
 
 def insert_all(model: Any, rows: Sequence[Row]) -> list[bool]:
-    """Which of the rows are taken, one after the other; they are gone afterwards."""
-    taken = []
+    """Insert the rows one after the other, return for each whether it was accepted, and roll back."""
+    accepted = []
     with transaction.atomic():
         for row in rows:
             try:
                 with transaction.atomic():
                     model.objects.create(**row)
             except IntegrityError:
-                taken.append(False)
+                accepted.append(False)
             else:
-                taken.append(True)
+                accepted.append(True)
         transaction.set_rollback(True)
-    return taken
+    return accepted
 
 
-def test_an_owner_has_one_main_plan_that_nobody_has_ended(world: World) -> None:
-    plan, carrier = Plan.objects.get(pk=world.plan), Carrier.objects.get(pk=world.carrier)
+def test_owner_has_at_most_one_open_main_plan(ids: RowIds) -> None:
+    plan, carrier = Plan.objects.get(pk=ids.plan), Carrier.objects.get(pk=ids.carrier)
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(pick("card", "device"), pick("main", "add_on"), pick(None, NOW)), max_size=6))
-    def compare(tried: list[tuple[str, str, datetime | None]]) -> None:
+    def compare(attempts: list[tuple[str, str, datetime | None]]) -> None:
         rows = [
             {
-                f"{owner}_id": getattr(world, owner),
+                f"{owner}_id": getattr(ids, owner),
                 "kind": kind,
                 "ends_at": ends_at,
                 "plan": plan,
@@ -50,10 +50,10 @@ def test_an_owner_has_one_main_plan_that_nobody_has_ended(world: World) -> None:
                 "starts_at": NOW,
                 "period_start": NOW.date(),
             }
-            for owner, kind, ends_at in tried
+            for owner, kind, ends_at in attempts
         ]
         expected, present = [], set()
-        for owner, kind, ends_at in tried:
+        for owner, kind, ends_at in attempts:
             is_open = kind == "main" and ends_at is None
             expected.append(not (is_open and owner in present))
             present |= {owner} if is_open else set()
@@ -62,15 +62,15 @@ def test_an_owner_has_one_main_plan_that_nobody_has_ended(world: World) -> None:
     compare()
 
 
-def test_one_order_for_an_intent_and_one_at_a_time_for_a_card(world: World) -> None:
+def test_one_order_per_intent_and_one_open_order_per_card(ids: RowIds) -> None:
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(pick("quota", "cycle"), pick(1, 2), pick(*ORDER_STATUSES)), max_size=7))
-    def compare(tried: list[tuple[str, int, str]]) -> None:
+    def compare(attempts: list[tuple[str, int, str]]) -> None:
         ended = {"confirmed", "failed", "cancelled"}
         rows = [
             {
-                "card_id": world.card,
-                "subscription_id": world.subscription,
+                "card_id": ids.card,
+                "subscription_id": ids.subscription,
                 "action": "suspend" if reason == "quota" else "resume",
                 "reason": reason,
                 "cycle_start": date(2026, 5, 1),
@@ -79,25 +79,25 @@ def test_one_order_for_an_intent_and_one_at_a_time_for_a_card(world: World) -> N
                 "created_at": NOW,
                 "ended_at": NOW if status in ended else None,
             }
-            for reason, version, status in tried
+            for reason, version, status in attempts
         ]
         expected: list[bool] = []
         intents: set[tuple[str, int]] = set()
-        is_busy = False
-        for reason, version, status in tried:
+        has_open = False
+        for reason, version, status in attempts:
             is_open, is_void = status not in ended, status in {"failed", "cancelled"}
-            taken = not (is_open and is_busy) and (is_void or (reason, version) not in intents)
-            expected.append(taken)
-            if taken:
-                is_busy = is_busy or is_open
+            is_accepted = not (is_open and has_open) and (is_void or (reason, version) not in intents)
+            expected.append(is_accepted)
+            if is_accepted:
+                has_open = has_open or is_open
                 intents |= set() if is_void else {(reason, version)}
         assert insert_all(ServiceOrder, rows) == expected
 
     compare()
 
 
-def test_a_card_of_a_trigger_waits_once_for_a_check(world: World) -> None:
-    item = {"trigger_id": world.trigger, "card_id": world.card, "task_type": "carddata"}
+def test_trigger_has_one_queued_item_per_card_and_check(ids: RowIds) -> None:
+    item = {"trigger_id": ids.trigger, "card_id": ids.card, "task_type": "carddata"}
 
     rows = [item, item, item | {"task_type": "package"}, item | {"status": "done"}, item | {"status": "done"}]
 
@@ -105,22 +105,22 @@ def test_a_card_of_a_trigger_waits_once_for_a_check(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "again"),
+    ("model", "row"),
     [
         (Device, {"serial": "A"}),
         (Plan, {"code": "a", "name": "A", "quota_mb": 1}),
         (Card, {"iccid": "8986000000000000AAAA"}),
     ],
 )
-def test_names_are_given_once(model: Any, again: dict[str, Any], world: World) -> None:
-    owner = {"agent_id": world.agent} if model is not Plan else {}
-    carrier = {"carrier_id": world.carrier} if model is Card else {}
+def test_identifying_fields_are_unique(model: Any, row: dict[str, Any], ids: RowIds) -> None:
+    owner = {"agent_id": ids.agent} if model is not Plan else {}
+    carrier = {"carrier_id": ids.carrier} if model is Card else {}
 
-    assert insert_all(model, [again | owner | carrier] * 2) == [True, False]
+    assert insert_all(model, [row | owner | carrier] * 2) == [True, False]
 
 
-def test_a_deleted_cards_iccid_is_free(world: World) -> None:
-    card = {"iccid": "8986000000000000AAAA", "agent_id": world.agent, "carrier_id": world.carrier}
+def test_iccid_of_a_deleted_card_is_free(ids: RowIds) -> None:
+    card = {"iccid": "8986000000000000AAAA", "agent_id": ids.agent, "carrier_id": ids.carrier}
 
     assert insert_all(Card, [card | {"deleted_at": NOW}, card | {"deleted_at": NOW}, card, card]) == [
         True, True, True, False,

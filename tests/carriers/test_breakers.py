@@ -8,7 +8,7 @@ from carriers import keys
 from carriers.breakers import BUCKET_MS, BUCKETS, LONGEST_REST, RECENT_BUCKETS, REST, Breakers, Tally
 
 GATEWAY = 7
-WELL = Tally(answered=10)
+HEALTHY = Tally(answered=10)
 SICK = Tally(failed=10)
 
 
@@ -17,20 +17,20 @@ def breakers(redis: Redis) -> Breakers:
     return Breakers(redis)
 
 
-def rest_is_over(redis: Redis) -> None:
+def end_rest(redis: Redis) -> None:
     redis.hset(keys.breaker(GATEWAY), "probe_at", 1)
 
 
-def test_a_gateway_that_answers_is_closed(breakers: Breakers) -> None:
+def test_answering_gateway_keeps_its_breaker_closed(breakers: Breakers) -> None:
     for _ in range(5):
-        assert breakers.report({GATEWAY: WELL}) == {}
+        assert breakers.report({GATEWAY: HEALTHY}) == {}
 
 
 @pytest.mark.parametrize(
     ("answered", "failed", "opens"),
     [(0, 19, False), (0, 20, True), (10, 10, True), (11, 10, False), (1000, 999, False), (20, 0, False)],
 )
-def test_half_of_twenty_calls_must_fail(
+def test_breaker_opens_when_half_of_twenty_calls_fail(
     breakers: Breakers, answered: int, failed: int, *, opens: bool
 ) -> None:
     rests = breakers.report({GATEWAY: Tally(answered, failed)})
@@ -38,7 +38,7 @@ def test_half_of_twenty_calls_must_fail(
     assert [rest.is_open for rest in rests.values()] == [True] * opens
 
 
-def test_calls_of_many_reports_and_processes_are_counted_together(breakers: Breakers, redis: Redis) -> None:
+def test_reports_of_several_processes_are_added_up(breakers: Breakers, redis: Redis) -> None:
     assert breakers.report({GATEWAY: SICK}) == {}
 
     rest = Breakers(redis).report({GATEWAY: SICK})[GATEWAY]
@@ -47,7 +47,7 @@ def test_calls_of_many_reports_and_processes_are_counted_together(breakers: Brea
     assert REST - timedelta(seconds=1) < rest.left <= REST
 
 
-def test_calls_of_more_than_half_a_minute_ago_do_not_count(breakers: Breakers, redis: Redis) -> None:
+def test_calls_older_than_thirty_seconds_do_not_count(breakers: Breakers, redis: Redis) -> None:
     bucket = int(time.time() * 1000) // BUCKET_MS
     redis.hset(keys.breaker(GATEWAY), f"failed:{bucket - BUCKETS}", 100)
     assert breakers.report({GATEWAY: SICK}) == {}
@@ -59,9 +59,7 @@ def test_calls_of_more_than_half_a_minute_ago_do_not_count(breakers: Breakers, r
     assert breakers.report({GATEWAY: Tally(failed=1)})[GATEWAY].is_open
 
 
-def test_a_gateway_that_has_just_gone_down_is_not_judged_by_how_well_it_did_before(
-    breakers: Breakers, redis: Redis
-) -> None:
+def test_recent_failures_open_the_breaker_despite_old_answers(breakers: Breakers, redis: Redis) -> None:
     bucket = int(time.time() * 1000) // BUCKET_MS
     redis.hset(keys.breaker(GATEWAY), f"answered:{bucket - RECENT_BUCKETS}", 100_000)
 
@@ -69,34 +67,34 @@ def test_a_gateway_that_has_just_gone_down_is_not_judged_by_how_well_it_did_befo
     assert breakers.report({GATEWAY: Tally(failed=1)})[GATEWAY].is_open
 
 
-def test_who_only_asks_has_it_judged_too(breakers: Breakers, redis: Redis) -> None:
+def test_empty_report_also_opens_the_breaker(breakers: Breakers, redis: Redis) -> None:
     bucket = int(time.time() * 1000) // BUCKET_MS
     redis.hset(keys.breaker(GATEWAY), f"failed:{bucket}", 20)
 
     assert breakers.report({GATEWAY: Tally()})[GATEWAY].is_open
 
 
-def test_who_asks_about_others_hears_of_them_alone(breakers: Breakers) -> None:
-    rests = breakers.report({1: Tally(failed=20), 2: WELL, 3: Tally()})
+def test_report_returns_only_reported_gateways_at_rest(breakers: Breakers) -> None:
+    rests = breakers.report({1: Tally(failed=20), 2: HEALTHY, 3: Tally()})
 
     assert list(rests) == [1]
     assert list(breakers.report({1: Tally(), 2: Tally()})) == [1]
 
 
-def test_nobody_probes_before_the_rest_is_over_and_then_only_one(breakers: Breakers, redis: Redis) -> None:
+def test_trial_is_taken_once_and_only_after_the_rest(breakers: Breakers, redis: Redis) -> None:
     assert not breakers.take_trial(GATEWAY)
     breakers.report({GATEWAY: Tally(failed=20)})
     assert not breakers.take_trial(GATEWAY)
 
-    rest_is_over(redis)
+    end_rest(redis)
 
     assert [breakers.take_trial(GATEWAY) for _ in range(3)] == [True, False, False]
     assert breakers.report({GATEWAY: Tally()})[GATEWAY].is_open
 
 
-def test_a_probe_that_is_answered_closes_the_breaker(breakers: Breakers, redis: Redis) -> None:
+def test_answered_trial_closes_the_breaker(breakers: Breakers, redis: Redis) -> None:
     breakers.report({GATEWAY: Tally(failed=20)})
-    rest_is_over(redis)
+    end_rest(redis)
     breakers.take_trial(GATEWAY)
 
     breakers.end_trial(GATEWAY, has_answered=True)
@@ -104,9 +102,9 @@ def test_a_probe_that_is_answered_closes_the_breaker(breakers: Breakers, redis: 
     assert breakers.report({GATEWAY: SICK}) == {}
 
 
-def test_a_probe_that_fails_lets_it_rest_again(breakers: Breakers, redis: Redis) -> None:
+def test_failed_trial_starts_another_rest(breakers: Breakers, redis: Redis) -> None:
     breakers.report({GATEWAY: Tally(failed=20)})
-    rest_is_over(redis)
+    end_rest(redis)
     breakers.take_trial(GATEWAY)
 
     breakers.end_trial(GATEWAY, has_answered=False)
@@ -115,19 +113,17 @@ def test_a_probe_that_fails_lets_it_rest_again(breakers: Breakers, redis: Redis)
     assert not breakers.take_trial(GATEWAY)
 
 
-def test_the_probe_of_who_died_is_taken_by_another_when_its_lease_is_over(
-    breakers: Breakers, redis: Redis
-) -> None:
+def test_abandoned_trial_can_be_taken_after_its_lease(breakers: Breakers, redis: Redis) -> None:
     breakers.report({GATEWAY: Tally(failed=20)})
-    rest_is_over(redis)
+    end_rest(redis)
     assert breakers.take_trial(GATEWAY)
 
-    rest_is_over(redis)
+    end_rest(redis)
 
     assert breakers.take_trial(GATEWAY)
 
 
-def test_calls_that_end_late_do_not_change_an_open_breaker(breakers: Breakers) -> None:
+def test_late_calls_do_not_change_an_open_breaker(breakers: Breakers) -> None:
     first = breakers.report({GATEWAY: Tally(failed=20)})[GATEWAY]
 
     second = breakers.report({GATEWAY: Tally(answered=1000, failed=1, hold=LONGEST_REST)})[GATEWAY]
@@ -136,7 +132,7 @@ def test_calls_that_end_late_do_not_change_an_open_breaker(breakers: Breakers) -
     assert second.left <= first.left
 
 
-def test_a_gateway_that_asks_for_a_short_rest_gets_it_without_a_probe(breakers: Breakers) -> None:
+def test_short_requested_rest_ends_without_a_trial(breakers: Breakers) -> None:
     rest = breakers.report({GATEWAY: Tally(hold=timedelta(milliseconds=80))})[GATEWAY]
     assert not rest.is_open
     assert timedelta() < rest.left <= timedelta(milliseconds=80)
@@ -147,25 +143,26 @@ def test_a_gateway_that_asks_for_a_short_rest_gets_it_without_a_probe(breakers: 
     assert breakers.report({GATEWAY: Tally()}) == {}
 
 
-def test_who_asks_for_a_shorter_rest_does_not_shorten_a_longer_one(breakers: Breakers) -> None:
+def test_shorter_rest_does_not_shorten_a_longer_one(breakers: Breakers) -> None:
     breakers.report({GATEWAY: Tally(hold=timedelta(seconds=30))})
 
     assert breakers.report({GATEWAY: Tally(hold=timedelta(seconds=1))})[GATEWAY].left > timedelta(seconds=29)
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [(timedelta(seconds=61), timedelta(seconds=61)), (timedelta(days=9), LONGEST_REST)]
+    ("requested", "granted"),
+    [(timedelta(seconds=61), timedelta(seconds=61)), (timedelta(days=9), LONGEST_REST)],
 )
-def test_a_long_rest_opens_the_breaker_for_an_hour_at_most(
-    breakers: Breakers, asked: timedelta, given: timedelta
+def test_long_rest_opens_the_breaker_for_at_most_an_hour(
+    breakers: Breakers, requested: timedelta, granted: timedelta
 ) -> None:
-    rest = breakers.report({GATEWAY: Tally(hold=asked)})[GATEWAY]
+    rest = breakers.report({GATEWAY: Tally(hold=requested)})[GATEWAY]
 
     assert rest.is_open
-    assert given - timedelta(seconds=1) < rest.left <= given
+    assert granted - timedelta(seconds=1) < rest.left <= granted
 
 
-def test_every_breaker_is_forgotten_in_the_end(breakers: Breakers, redis: Redis) -> None:
-    for tally in (WELL, Tally(hold=timedelta(seconds=1)), Tally(failed=20)):
+def test_every_breaker_expires(breakers: Breakers, redis: Redis) -> None:
+    for tally in (HEALTHY, Tally(hold=timedelta(seconds=1)), Tally(failed=20)):
         breakers.report({GATEWAY: tally})
         assert redis.pttl(keys.breaker(GATEWAY)) > 0

@@ -21,7 +21,7 @@ CALENDARS = st.builds(BillingCalendar, st.sampled_from(ZONES), st.integers(1, 28
 MOMENTS = st.datetimes(datetime(2010, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
 
 
-def test_a_cycle_begins_at_local_midnight_of_the_billing_day() -> None:
+def test_cycle_begins_at_local_midnight_of_the_billing_day() -> None:
     calendar = BillingCalendar("Asia/Shanghai", 15)
 
     assert calendar.start_of(date(2026, 3, 15)) == datetime(2026, 3, 14, 16, tzinfo=UTC)
@@ -29,11 +29,11 @@ def test_a_cycle_begins_at_local_midnight_of_the_billing_day() -> None:
     assert calendar.cycle_of(datetime(2026, 3, 14, 16, tzinfo=UTC)) == date(2026, 3, 15)
 
 
-def test_a_cycle_may_begin_in_the_year_before() -> None:
+def test_cycle_may_begin_in_the_previous_year() -> None:
     assert BillingCalendar("UTC", 28).cycle_of(datetime(2026, 1, 5, tzinfo=UTC)) == date(2025, 12, 28)
 
 
-def test_a_midnight_that_a_clock_change_skips_is_the_instant_of_the_change() -> None:
+def test_skipped_midnight_is_the_instant_of_the_clock_change() -> None:
     # Beirut moved its clocks from 00:00 to 01:00 on 30 March 2025.
     calendar = BillingCalendar("Asia/Beirut", 28)
     skipped = date(2025, 3, 30)
@@ -42,7 +42,7 @@ def test_a_midnight_that_a_clock_change_skips_is_the_instant_of_the_change() -> 
 
 
 @given(calendar=CALENDARS, moment=MOMENTS)
-def test_every_moment_lies_inside_its_cycle(calendar: BillingCalendar, moment: datetime) -> None:
+def test_every_moment_is_within_its_cycle(calendar: BillingCalendar, moment: datetime) -> None:
     cycle = calendar.cycle_of(moment)
 
     begin, end = calendar.bounds_of(cycle)
@@ -50,7 +50,7 @@ def test_every_moment_lies_inside_its_cycle(calendar: BillingCalendar, moment: d
 
 
 @given(calendar=CALENDARS, moment=MOMENTS)
-def test_the_boundary_is_never_further_than_half_a_month(calendar: BillingCalendar, moment: datetime) -> None:
+def test_nearest_boundary_is_at_most_half_a_month_away(calendar: BillingCalendar, moment: datetime) -> None:
     assert 0 <= calendar.seconds_to_nearest_boundary(moment) <= timedelta(days=15.6).total_seconds()
 
 

@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from common.addresses import client_behind, towards
+from common.addresses import last_untrusted_address, source_address_for
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -11,7 +11,7 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     ("peer", "forwarded", "client"),
     [
         ("192.0.2.7", [], "192.0.2.7"),
-        # Nobody vouches for what a stranger writes.
+        # The header of a peer that is no trusted proxy is ignored.
         ("192.0.2.7", ["198.51.100.1"], "192.0.2.7"),
         ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", ["203.0.113.5", "198.51.100.1"], "198.51.100.1"),
@@ -24,12 +24,10 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
         ("", ["198.51.100.1"], None),
     ],
 )
-def test_the_client_is_whoever_the_last_trusted_proxy_asks_for(
-    peer: str, forwarded: list[str], client: str | None
-) -> None:
-    assert client_behind(peer, forwarded, trusted=PROXIES) == client
+def test_client_is_the_last_untrusted_address(peer: str, forwarded: list[str], client: str | None) -> None:
+    assert last_untrusted_address(peer, forwarded, trusted=PROXIES) == client
 
 
-def test_the_address_that_faces_a_client() -> None:
-    assert towards("127.0.0.1") == "127.0.0.1"
-    assert towards("nonsense") is None
+def test_source_address_for_a_client() -> None:
+    assert source_address_for("127.0.0.1") == "127.0.0.1"
+    assert source_address_for("nonsense") is None

@@ -1,4 +1,4 @@
-"""Array literals are what PostgreSQL takes them for."""
+"""PostgreSQL reads array literals as the values that they were made of."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -26,7 +26,7 @@ KOLKATA = timezone(timedelta(hours=5, minutes=30))
         ),
     ],
 )
-def test_values_come_back_as_they_were(kind: str, values: list[Any]) -> None:
+def test_values_survive_the_round_trip(kind: str, values: list[Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT %s::{kind}[]", [array(values)])
 

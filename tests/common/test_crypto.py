@@ -10,7 +10,7 @@ def key(name: str) -> str:
     return f"{name}:{base64.b64encode(os.urandom(32)).decode()}"
 
 
-def test_a_text_comes_back() -> None:
+def test_encrypted_text_decrypts_to_itself() -> None:
     keyring = Keyring.parse(key("k1"))
 
     token = keyring.encrypt("geheim €", associated="a.b.c")
@@ -19,13 +19,13 @@ def test_a_text_comes_back() -> None:
     assert keyring.decrypt(token, associated="a.b.c") == "geheim €"
 
 
-def test_the_same_text_never_looks_the_same_twice() -> None:
+def test_equal_texts_have_different_ciphertexts() -> None:
     keyring = Keyring.parse(key("k1"))
 
     assert keyring.encrypt("x", associated="a") != keyring.encrypt("x", associated="a")
 
 
-def test_a_rotated_key_still_opens_and_the_first_one_encrypts() -> None:
+def test_rotated_key_still_decrypts_and_the_first_key_encrypts() -> None:
     old, new = key("old"), key("new")
     token = Keyring.parse(old).encrypt("x", associated="a")
 
@@ -38,7 +38,7 @@ def test_a_rotated_key_still_opens_and_the_first_one_encrypts() -> None:
 @pytest.mark.parametrize(
     "tampering", [lambda t: t[:-2] + "AA", lambda t: "v1$k2" + t[5:], lambda t: "plain", str.upper]
 )
-def test_what_was_not_encrypted_by_us_raises_and_is_never_returned(tampering: object) -> None:
+def test_tampered_ciphertext_raises_and_is_never_returned(tampering: object) -> None:
     keyring = Keyring.parse(key("k1"))
     token = keyring.encrypt("x", associated="a")
 
@@ -46,7 +46,7 @@ def test_what_was_not_encrypted_by_us_raises_and_is_never_returned(tampering: ob
         keyring.decrypt(tampering(token), associated="a")  # type: ignore[operator]
 
 
-def test_a_ciphertext_opens_only_in_its_place() -> None:
+def test_ciphertext_decrypts_only_in_its_place() -> None:
     keyring = Keyring.parse(key("k1"))
     token = keyring.encrypt("x", associated="carriers.gateway.credentials")
 
@@ -57,10 +57,10 @@ def test_a_ciphertext_opens_only_in_its_place() -> None:
 @pytest.mark.parametrize(
     "text",
     ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"],
-    # The keys are random; the tests' names must not be.
+    # The keys are random; the ids of the tests must not be.
     ids=["no key", "not base64", "too short", "one id twice", "a space"],
 )
-def test_an_unusable_key_is_refused_without_being_quoted(text: str) -> None:
+def test_unusable_key_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(InvalidKeyError) as refused:
         Keyring.parse(text)
 
@@ -68,12 +68,12 @@ def test_an_unusable_key_is_refused_without_being_quoted(text: str) -> None:
     assert not secret or secret not in str(refused.value)
 
 
-def test_nothing_is_encrypted_without_a_key() -> None:
+def test_encrypting_without_a_key_raises() -> None:
     with pytest.raises(InvalidKeyError):
         Keyring.parse("").encrypt("x", associated="a")
 
 
-def test_keys_are_not_shown() -> None:
+def test_repr_shows_no_keys() -> None:
     text = key("k1")
 
     assert text.partition(":")[2] not in repr(Keyring.parse(text))

@@ -28,13 +28,13 @@ def text_of(file: Path) -> str:
     return (gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()).decode()
 
 
-def test_no_line_is_lost_or_torn_while_many_processes_write_and_the_file_rotates(tmp_path: Path) -> None:
+def test_rotation_under_many_writers_loses_and_tears_no_line(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tests.support.log_writer", str(tmp_path))
     running = [
         subprocess.Popen((*command, str(writer), str(LINES)), stderr=subprocess.PIPE)
         for writer in range(WRITERS)
     ]
-    complaints = [process.communicate(timeout=60)[1] for process in running]
+    errors = [process.communicate(timeout=60)[1] for process in running]
 
     events = [
         json.loads(line)
@@ -43,14 +43,14 @@ def test_no_line_is_lost_or_torn_while_many_processes_write_and_the_file_rotates
     ]
     written = Counter((event["writer"], event["number"]) for event in events)
     assert [process.returncode for process in running] == [0] * WRITERS
-    assert not [text for text in complaints if b"Logging error" in text]
+    assert not [text for text in errors if b"Logging error" in text]
     assert set(written.values()) == {1}
     assert len(written) == WRITERS * (CHILDREN + 1) * LINES
     assert len(rotated(tmp_path)) >= 2
     assert {file.suffix for file in rotated(tmp_path)} == {".gz"}
 
 
-def test_a_day_has_a_file_and_thirty_are_kept(tmp_path: Path) -> None:
+def test_one_file_per_day_and_thirty_are_kept(tmp_path: Path) -> None:
     description = log_files.for_workers(config(), tmp_path)["handlers"]["worker"]
     first = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
     with time_machine.travel(first, tick=False) as clock:
@@ -73,7 +73,7 @@ def test_a_day_has_a_file_and_thirty_are_kept(tmp_path: Path) -> None:
     assert text_of(tmp_path / "worker.log") == "day 32\n"
 
 
-def test_what_goes_to_stderr_stays_as_it_is(tmp_path: Path) -> None:
+def test_log_files_leave_stderr_unchanged(tmp_path: Path) -> None:
     plain, web, workers = (
         config(),
         log_files.for_web(config(), tmp_path),

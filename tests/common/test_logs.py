@@ -12,7 +12,7 @@ from common.logs import logging_config
 
 @pytest.fixture
 def lines() -> StringIO:
-    """What a handler of the production configuration writes."""
+    """The output of a handler of the production configuration."""
     config = logging_config(as_json=True, level="INFO")
     handler = logging.StreamHandler(stream := StringIO())
     formatter = config["formatters"]["structured"]
@@ -30,7 +30,7 @@ def outage() -> None:
     raise OperationalError(text) from psycopg.OperationalError(text)
 
 
-def test_an_event_is_one_line_of_json_with_its_fields(lines: StringIO) -> None:
+def test_event_is_one_json_line_with_its_fields(lines: StringIO) -> None:
     with structlog.contextvars.bound_contextvars(request_id="r1"):
         structlog.get_logger("test.logs").info("card_read", card_id=7)
 
@@ -43,7 +43,7 @@ def test_an_event_is_one_line_of_json_with_its_fields(lines: StringIO) -> None:
     )
 
 
-def test_a_line_of_a_library_has_the_request_id_too(lines: StringIO) -> None:
+def test_library_log_line_has_the_request_id(lines: StringIO) -> None:
     with structlog.contextvars.bound_contextvars(request_id="r1"):
         logging.getLogger("test.logs").warning("plain %s", "words")
 
@@ -52,7 +52,7 @@ def test_a_line_of_a_library_has_the_request_id_too(lines: StringIO) -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["our event", "a library's line"])
-def test_the_traceback_of_an_outage_becomes_one_line(lines: StringIO, ours: bool) -> None:
+def test_traceback_of_an_outage_becomes_one_line(lines: StringIO, ours: bool) -> None:
     logger = structlog.get_logger("test.logs") if ours else logging.getLogger("test.logs")
     try:
         outage()
@@ -65,7 +65,7 @@ def test_the_traceback_of_an_outage_becomes_one_line(lines: StringIO, ours: bool
     assert "PostgreSQL does not answer" in text
 
 
-def test_the_traceback_of_a_fault_of_our_own_is_kept(lines: StringIO) -> None:
+def test_traceback_of_our_own_error_is_kept(lines: StringIO) -> None:
     try:
         _ = 1 / 0
     except ZeroDivisionError:

@@ -1,4 +1,4 @@
-"""The admin, page by page."""
+"""The pages of the admin."""
 
 import pytest
 from django.contrib import admin
@@ -52,7 +52,7 @@ def test_every_list_and_form_opens(administrator: Client, model: type, page: str
     assert answer.status_code == (403 if is_closed else 200)
 
 
-def test_a_card_shows_its_checks_and_its_usage(administrator: Client) -> None:
+def test_card_page_shows_the_card(administrator: Client) -> None:
     card = CardFactory.create()
 
     page = administrator.get(reverse("admin:cards_card_change", args=[card.pk]))
@@ -60,7 +60,7 @@ def test_a_card_shows_its_checks_and_its_usage(administrator: Client) -> None:
     assert card.iccid in page.content.decode()
 
 
-def test_cards_are_found_by_the_beginning_of_their_number(administrator: Client) -> None:
+def test_cards_are_found_by_a_prefix_of_their_number(administrator: Client) -> None:
     found, other = CardFactory.create(msisdn="8613800000001"), CardFactory.create(msisdn="8613900000001")
 
     for beginning in (found.iccid, "86138"):
@@ -69,7 +69,7 @@ def test_cards_are_found_by_the_beginning_of_their_number(administrator: Client)
         assert other.iccid not in page
 
 
-def test_an_agents_user_sees_its_own_cards_only(client: Client) -> None:
+def test_agent_user_sees_its_own_cards_only(client: Client) -> None:
     mine = AgentFactory.create()
     seen, hidden = CardFactory.create(agent=mine), CardFactory.create()
     user = UserFactory.create(role="agent", agent=mine, is_staff=True)
@@ -83,7 +83,7 @@ def test_an_agents_user_sees_its_own_cards_only(client: Client) -> None:
     assert client.get(reverse("admin:cards_card_change", args=[hidden.pk])).status_code == 302
 
 
-def test_a_gateways_credentials_are_never_shown_and_stay_when_left_empty(administrator: Client) -> None:
+def test_gateway_credentials_are_hidden_and_kept_when_left_empty(administrator: Client) -> None:
     gateway = GatewayFactory.create()
     url = reverse("admin:carriers_gateway_change", args=[gateway.pk])
 
@@ -113,7 +113,7 @@ def test_credentials_are_ciphertext_in_the_database(administrator: Client) -> No
     assert SECRET not in stored
 
 
-def test_a_limit_saved_here_is_in_force_at_once(administrator: Client, redis: Redis) -> None:
+def test_saved_limit_is_in_force_at_once(administrator: Client, redis: Redis) -> None:
     make_missing()
     limit = ConcurrencyLimit.objects.get(task_type="carddata")
 
@@ -125,7 +125,7 @@ def test_a_limit_saved_here_is_in_force_at_once(administrator: Client, redis: Re
     assert redis.get("polling:concurrency:config:carddata") == "7"
 
 
-def test_an_interval_between_off_and_half_a_minute_is_refused(administrator: Client) -> None:
+def test_interval_between_0_and_30_seconds_is_refused(administrator: Client) -> None:
     page = administrator.post(
         reverse("admin:polling_pollingconfig_add"),
         {
@@ -144,7 +144,7 @@ def _permissions(codename: str) -> list[Permission]:
     return list(Permission.objects.filter(codename=codename))
 
 
-def test_parked_cards_are_listed_and_released_by_an_operator(client: Client, redis: Redis) -> None:
+def test_operator_lists_and_releases_parked_cards(client: Client, redis: Redis) -> None:
     parked = CheckState.objects.create(
         card=CardFactory.create(), type="carddata", parked_at=timezone.now(), parked_where="worker-1:42:1"
     )
@@ -166,7 +166,7 @@ def test_parked_cards_are_listed_and_released_by_an_operator(client: Client, red
     assert redis.zrange(keys.queue("carddata"), 0, -1) == [str(parked.card_id)]
 
 
-def test_a_viewer_sees_parked_cards_and_cannot_release_them(client: Client, redis: Redis) -> None:
+def test_viewer_sees_parked_cards_and_cannot_release_them(client: Client, redis: Redis) -> None:
     parked = CheckState.objects.create(card=CardFactory.create(), type="carddata", parked_at=timezone.now())
     client.force_login(UserFactory.create(role="viewer", is_staff=True))
     url = reverse("admin:polling_parkedcheck_changelist")
@@ -178,7 +178,7 @@ def test_a_viewer_sees_parked_cards_and_cannot_release_them(client: Client, redi
     assert parked.parked_at is not None
 
 
-def test_a_limit_shows_who_holds_its_seats(administrator: Client, redis: Redis) -> None:
+def test_limits_page_names_the_holders_of_slots(administrator: Client, redis: Redis) -> None:
     make_missing()
     limits.publish(redis)
     limits.slots_of(redis, "carddata").take(3)
@@ -188,9 +188,7 @@ def test_a_limit_shows_who_holds_its_seats(administrator: Client, redis: Redis) 
     assert f"{worker_identity.name()} (3)" in page
 
 
-def test_without_redis_the_limits_can_still_be_seen_and_changed(
-    administrator: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limits_page_opens_without_redis(administrator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     make_missing()
 
     def away() -> Redis:
@@ -201,7 +199,7 @@ def test_without_redis_the_limits_can_still_be_seen_and_changed(
     assert administrator.get(reverse("admin:polling_concurrencylimit_changelist")).status_code == 200
 
 
-def test_a_gateways_limit_is_in_force_when_it_is_saved(administrator: Client, redis: Redis) -> None:
+def test_saved_gateway_limit_is_in_force_at_once(administrator: Client, redis: Redis) -> None:
     gateway = GatewayFactory.create()
     form = administrator.get(reverse("admin:carriers_gateway_change", args=[gateway.pk])).context["adminform"]
     fields = {name: "" if value is None else value for name, value in form.form.initial.items()}
@@ -214,7 +212,7 @@ def test_a_gateways_limit_is_in_force_when_it_is_saved(administrator: Client, re
     assert redis.get(gateway_keys.limit(gateway.pk)) == "3"
 
 
-def test_a_type_whose_limit_is_deleted_is_closed_at_once(administrator: Client, redis: Redis) -> None:
+def test_deleting_a_limit_closes_its_type_at_once(administrator: Client, redis: Redis) -> None:
     make_missing()
     limits.publish(redis)
     limit = ConcurrencyLimit.objects.get(task_type="carddata")

@@ -1,4 +1,4 @@
-"""Every list of the admin stays fast however many rows there are: proved by its queries, not by a clock."""
+"""Lists of the admin stay fast however many rows there are: proved by their queries, not by a clock."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,18 +21,18 @@ from tests.factories import UserFactory
 
 OURS = ("accounts", "carriers", "cards", "polling")
 ADMINS = [site for model, site in admin.site._registry.items() if model._meta.app_label in OURS]
-# A filter may offer the rows of these: there are dozens at most.
+# Models with dozens of rows at most: a filter may offer all of them.
 SMALL = {"Carrier", "Gateway", "Plan", "Group"}
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
-A_PAGE = 50
-FEW_QUERIES = 12
+PAGE_SIZE = 50
+MAX_QUERIES = 12
 
 
 @pytest.fixture
 def many(db: None) -> None:
     """More rows than a page shows, in every table that has pages."""
     generate(600, seed=1, now=NOW, carriers=ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x"))
-    cards = list(Card.objects.present()[: A_PAGE + 10])
+    cards = list(Card.objects.present()[: PAGE_SIZE + 10])
     users = [UserFactory.create(agent=card.agent) for card in cards]
     subscription = Subscription.objects.filter(card__isnull=False)[0]
     CardEvent.objects.bulk_create(CardEvent(card=c, at=NOW, kind="status", cause="x") for c in cards)
@@ -68,13 +68,13 @@ def many(db: None) -> None:
     )
     MinuteStat.objects.bulk_create(
         MinuteStat(minute=NOW + timedelta(minutes=n), task_type="carddata", histogram=[])
-        for n in range(A_PAGE + 10)
+        for n in range(PAGE_SIZE + 10)
     )
     UsageRecord.objects.bulk_create(
         UsageRecord(card_id=c.pk, recorded_at=NOW, measured_at=NOW, raw_mb=1, used_mb=1, delta_mb=0)
         for c in cards
     )
-    carriers = Carrier.objects.bulk_create(Carrier(code=f"c{n}", name=f"C{n}") for n in range(A_PAGE + 10))
+    carriers = Carrier.objects.bulk_create(Carrier(code=f"c{n}", name=f"C{n}") for n in range(PAGE_SIZE + 10))
     ClassCensus.objects.bulk_create(
         ClassCensus(
             carrier=carrier, category="normal", status=3, real_name_status="verified", network_status="online",
@@ -92,23 +92,23 @@ def page(client: Client, site: Any, name: str = "changelist", **query: str) -> A
 
 
 @pytest.mark.usefixtures("many")
-def test_no_list_asks_a_query_per_row(client: Client) -> None:
+def test_no_list_runs_a_query_per_row(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root", password="x"))
 
     for site in ADMINS:
         with CaptureQueriesContext(connection) as queries:
             assert page(client, site).status_code == 200
 
-        assert len(queries) <= FEW_QUERIES, (site.model, [query["sql"] for query in queries])
+        assert len(queries) <= MAX_QUERIES, (site.model, [query["sql"] for query in queries])
 
 
 @pytest.mark.usefixtures("many")
-def test_a_list_reads_a_page_and_counts_to_a_bound(client: Client) -> None:
+def test_list_reads_one_page_and_counts_to_a_bound(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root", password="x"))
 
     for site in ADMINS:
-        # What fits on one page is read as a whole.
-        if not _is_large(site.model) or site.model._default_manager.count() <= A_PAGE:
+        # A list that fits on one page is read as a whole.
+        if not _is_large(site.model) or site.model._default_manager.count() <= PAGE_SIZE:
             continue
         with CaptureQueriesContext(connection) as queries:
             page(client, site)
@@ -126,7 +126,7 @@ def _is_large(model: type[models.Model]) -> bool:
 
 
 @pytest.mark.usefixtures("many")
-def test_an_order_in_the_address_is_not_obeyed(client: Client) -> None:
+def test_order_in_the_url_is_ignored(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root", password="x"))
 
     for site in ADMINS:
@@ -148,14 +148,14 @@ def test_every_filter_has_choices(site: Any) -> None:
 
 
 @pytest.mark.parametrize("site", ADMINS, ids=lambda site: site.model._meta.label)
-def test_no_large_list_offers_to_count_its_filters_or_to_sort(site: Any) -> None:
+def test_large_lists_offer_no_facet_counts_and_no_sorting(site: Any) -> None:
     if _is_large(site.model):
         assert site.show_facets is admin.ShowFacets.NEVER
         assert site.sortable_by == ()
 
 
 @pytest.mark.parametrize("site", ADMINS, ids=lambda site: site.model._meta.label)
-def test_no_form_offers_every_row_of_a_large_table(site: Any) -> None:
+def test_no_form_lists_every_row_of_a_large_table(site: Any) -> None:
     large = {Card, Device, Agent, Subscription, ServiceOrder, User}
     for field in site.model._meta.fields:
         if field.is_relation and field.related_model in large and field.editable:
@@ -168,7 +168,7 @@ def test_no_form_offers_every_row_of_a_large_table(site: Any) -> None:
 
 
 @pytest.mark.parametrize("site", ADMINS, ids=lambda site: site.model._meta.label)
-def test_searches_look_at_the_beginning_of_words(site: Any) -> None:
+def test_searches_of_large_lists_match_prefixes_only(site: Any) -> None:
     if _is_large(site.model):
         for lookup in site.search_fields:
             assert lookup.endswith(("__startswith", "__exact")), lookup

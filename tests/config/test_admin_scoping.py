@@ -1,4 +1,4 @@
-"""An agent's user in the admin: nobody else's rows, in lists, on pages, in choices and in what it sends."""
+"""An agent's user in the admin reaches no foreign rows: in lists, pages, choices and submitted forms."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def _agent_of(row: Any) -> Agent:
     return owner if isinstance(owner, Agent) else owner.agent
 
 
-# How the agent of a row is found, without asking the code under test.
+# How to find the agent of a row without the code under test.
 OWNERS: Mapping[type, Callable[[Any], Agent | None]] = {
     Agent: lambda row: row,
     Device: lambda row: row.agent,
@@ -53,7 +53,7 @@ OWNERS: Mapping[type, Callable[[Any], Agent | None]] = {
     ManualTrigger: lambda row: row.requester.agent,
     ManualItem: lambda row: row.trigger.requester.agent,
 }
-# Everybody may know what is sold, and by whom.
+# Every user may see plans and carriers.
 SHARED = {"Plan", "Carrier"}
 
 
@@ -71,7 +71,7 @@ def other() -> Agent:
 
 @pytest.fixture
 def agents_user(client: Client, mine: Agent) -> Client:
-    """Somebody who was given every permission, by mistake."""
+    """The client of an agent's user that was given every permission by mistake."""
     user = UserFactory.create(role="agent", agent=mine, is_staff=True)
     user.user_permissions.set(Permission.objects.all())
     client.force_login(user)
@@ -80,7 +80,7 @@ def agents_user(client: Client, mine: Agent) -> Client:
 
 @pytest.fixture
 def both(mine: Agent, other: Agent, redis: object) -> None:
-    """The same rows for both agents, and what belongs to the system."""
+    """The same rows for both agents, and rows that belong to the system."""
     below = AgentFactory.create(parent=mine)
     PauseFactory.create()
     ClassCensusFactory.create()
@@ -114,7 +114,7 @@ def address(model: Any, page: str, *args: Any) -> str:
 
 @pytest.mark.usefixtures("both")
 @pytest.mark.parametrize("model", ADMINS, ids=lambda model: model._meta.label)
-def test_a_list_has_all_of_the_tree_and_nothing_else(agents_user: Client, mine: Agent, model: Any) -> None:
+def test_list_shows_exactly_the_rows_of_the_agents_tree(agents_user: Client, mine: Agent, model: Any) -> None:
     answer = agents_user.get(address(model, "changelist"))
 
     assert answer.status_code == 200
@@ -126,7 +126,7 @@ def test_a_list_has_all_of_the_tree_and_nothing_else(agents_user: Client, mine: 
     owners = {row.pk: owner(row) for row in rows}
     expected = {pk for pk, agent in owners.items() if agent is not None and agent.path.startswith(mine.path)}
     assert listed == expected
-    # Of whatever belongs to agents there is something to be seen, and something not to be.
+    # The test proves nothing unless some rows of agents are visible and some are not.
     assert not any(owners.values()) or 0 < len(expected) < len(rows)
 
 
@@ -138,12 +138,12 @@ def _belongs_to_cards(model: Any) -> bool:
 @pytest.mark.parametrize(
     "model", [Card, Device, Subscription, CardEvent, ServiceOrder, Exemption, ParkedCheck, User]
 )
-def test_somebody_elses_page_is_not_there(agents_user: Client, other: Agent, model: Any) -> None:
+def test_page_of_a_foreign_row_does_not_exist(agents_user: Client, other: Agent, model: Any) -> None:
     foreign = model._default_manager.order_by("-id")[0]
 
     answer = agents_user.get(address(model, "change", foreign.pk))
 
-    # As if there were none: back to the start page.
+    # Like a row that does not exist: redirected to the start page.
     assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
 
 
@@ -152,7 +152,9 @@ def test_somebody_elses_page_is_not_there(agents_user: Client, other: Agent, mod
     ("model", "field", "searched"),
     [("card", "agent", Agent), ("card", "device", Device), ("subscription", "card", Card)],
 )
-def test_choices_are_its_own(agents_user: Client, mine: Agent, model: str, field: str, searched: Any) -> None:
+def test_autocomplete_offers_rows_of_the_agents_tree_only(
+    agents_user: Client, mine: Agent, model: str, field: str, searched: Any
+) -> None:
     query = {"app_label": "cards", "model_name": model, "field_name": field, "term": ""}
 
     results = agents_user.get(reverse("admin:autocomplete"), query).json()["results"]
@@ -162,7 +164,7 @@ def test_choices_are_its_own(agents_user: Client, mine: Agent, model: str, field
     assert offered == {pk for pk, agent in agents.items() if agent and agent.path.startswith(mine.path)}
 
 
-def test_a_foreign_card_gets_no_plan(agents_user: Client, other: Agent) -> None:
+def test_plan_for_a_foreign_card_is_refused(agents_user: Client, other: Agent) -> None:
     card = CardFactory.create(agent=other)
     kept = SubscriptionFactory.create(card=card)
 
@@ -174,7 +176,7 @@ def test_a_foreign_card_gets_no_plan(agents_user: Client, other: Agent) -> None:
     assert list(Subscription.objects.values_list("pk", "ends_at")) == [(kept.pk, None)]
 
 
-def test_a_card_is_not_given_to_somebody_else(agents_user: Client, mine: Agent, other: Agent) -> None:
+def test_card_cannot_be_moved_to_a_foreign_agent(agents_user: Client, mine: Agent, other: Agent) -> None:
     card = CardFactory.create(agent=mine)
     inlines = {
         f"{prefix}-{part}": 0
@@ -191,7 +193,7 @@ def test_a_card_is_not_given_to_somebody_else(agents_user: Client, mine: Agent, 
     assert Card.objects.get(pk=card.pk).agent == mine
 
 
-def test_an_agent_stays_where_it_is(agents_user: Client, mine: Agent, other: Agent) -> None:
+def test_agent_cannot_move_itself(agents_user: Client, mine: Agent, other: Agent) -> None:
     agents_user.post(address(Agent, "change", mine.pk), {"name": "Renamed", "parent": other.pk})
 
     moved = Agent.objects.get(pk=mine.pk)
@@ -200,7 +202,7 @@ def test_an_agent_stays_where_it_is(agents_user: Client, mine: Agent, other: Age
 
 
 @pytest.mark.usefixtures("both")
-def test_an_action_reaches_its_own_cards_only(agents_user: Client, other: Agent) -> None:
+def test_action_does_not_reach_foreign_cards(agents_user: Client, other: Agent) -> None:
     foreign = Card.objects.get(agent=other)
 
     agents_user.post(

@@ -1,4 +1,4 @@
-"""What the three health pages tell, and whom."""
+"""The three health pages: what they show, and to whom."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from common.health import checks, runner
 from common.health.components import Finding, Level, components, register
 from config import health
 from polling.models import ConcurrencyLimit
-from polling.observe import health_checks as polling_probes
+from polling.observe import health_checks as polling_checks
 from polling.policy.defaults import make_missing
 from polling.schedule import limits
 from polling.schedule.epoch import Epoch
@@ -29,9 +29,9 @@ NAMES = {"database", "redis", "disk", "memory", "schedule", "workers"}
 
 
 def finds(name: str, level: Level, detail: str) -> None:
-    """One component is found like this, until the end of the test."""
-    (component,) = (each for each in components() if each.name == name)
-    register(replace(component, probe=lambda: Finding(level, detail)))
+    """Replace the finding of one component until the end of the test."""
+    (component,) = (component for component in components() if component.name == name)
+    register(replace(component, check=lambda: Finding(level, detail)))
 
 
 def away() -> Any:
@@ -40,7 +40,7 @@ def away() -> Any:
 
 @pytest.fixture(autouse=True)
 def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A roomy host, and patience: how fast the answer comes is measured in tests/faults."""
+    """A host with free space, and long deadlines: tests/faults measures how fast the answers come."""
     monkeypatch.setattr(health, "HEALTH_MILLISECONDS", 5000)
     monkeypatch.setattr(health, "READINESS_MILLISECONDS", 5000)
     before = components()
@@ -54,7 +54,7 @@ def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def busy(redis: Redis) -> None:
-    """A schedule, and somebody who has just claimed."""
+    """A schedule from which a card has just been claimed."""
     make_missing()
     limits.publish(redis)
     Epoch(redis).begin(7)
@@ -77,7 +77,7 @@ def components_seen(client: Client, user: User) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_alive_and_ready(client: Client, busy: None) -> None:
+def test_livez_and_readyz_are_200(client: Client, busy: None) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
 
     ready = client.get("/readyz")
@@ -92,30 +92,30 @@ def test_alive_and_ready(client: Client, busy: None) -> None:
     }
 
 
-def test_not_ready_without_a_schedule_and_the_answer_says_what_to_do(client: Client, redis: Redis) -> None:
+def test_readyz_is_503_without_a_schedule(client: Client, redis: Redis) -> None:
     ready = client.get("/readyz")
 
     assert ready.status_code == 503
     assert ready.json()["components"]["schedule"].startswith("there is no schedule")
 
 
-def test_not_ready_when_nobody_claims(client: Client, busy: None, redis: Redis) -> None:
+def test_readyz_is_503_without_recent_claims(client: Client, busy: None, redis: Redis) -> None:
     redis.set("polling:last-claim", 1)
 
     ready = client.get("/readyz")
 
     assert ready.status_code == 503
-    assert ready.json()["components"]["workers"].startswith("nobody claims")
+    assert ready.json()["components"]["workers"].startswith("no worker claims cards")
 
 
-def test_a_full_disk_keeps_no_process_from_being_ready(client: Client, busy: None) -> None:
+def test_readyz_ignores_a_full_disk(client: Client, busy: None) -> None:
     finds("disk", Level.UNHEALTHY, "1.0% free")
 
     assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("role", ["administrator", "operator", "viewer"])
-def test_who_sees_the_system_sees_its_components(client: Client, busy: None, role: str) -> None:
+def test_healthz_lists_components_to_staff_roles(client: Client, busy: None, role: str) -> None:
     answer = client.get("/healthz", headers=bearer(UserFactory.create(role=role)))
 
     body = answer.json()
@@ -128,7 +128,7 @@ def test_who_sees_the_system_sees_its_components(client: Client, busy: None, rol
     assert 0 < body["duration_ms"] < 5000
 
 
-def test_a_session_sees_them_too(client: Client, busy: None, viewer: User) -> None:
+def test_healthz_lists_components_to_a_session(client: Client, busy: None, viewer: User) -> None:
     client.force_login(viewer)
 
     assert set(client.get("/healthz").json()["components"]) == NAMES
@@ -137,7 +137,7 @@ def test_a_session_sees_them_too(client: Client, busy: None, viewer: User) -> No
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer x", "Basic YTpi", "Bearer \xe9\xe9", "Token", "Bearer sw_1_2"]
 )
-def test_without_good_credentials_the_answer_is_one_word(
+def test_healthz_without_valid_credentials_is_one_word(
     client: Client, busy: None, header: str | None
 ) -> None:
     answer = client.get("/healthz", headers={} if header is None else {"Authorization": header})
@@ -145,19 +145,19 @@ def test_without_good_credentials_the_answer_is_one_word(
     assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
 
 
-def test_agents_people_without_a_role_and_expired_tokens_get_one_word(
+def test_healthz_is_one_word_for_agents_no_role_expired_tokens(
     client: Client, busy: None, viewer: User
 ) -> None:
     expired = bearer(viewer, expires_at=timezone.now() - timedelta(seconds=1))
-    agent, nobody = (bearer(UserFactory.create(role=role)) for role in ("agent", None))
+    agent, no_role = (bearer(UserFactory.create(role=role)) for role in ("agent", None))
 
-    answers = [client.get("/healthz", headers=headers).json() for headers in (agent, nobody, expired)]
+    answers = [client.get("/healthz", headers=headers).json() for headers in (agent, no_role, expired)]
 
     assert answers == [{"status": "healthy"}] * 3
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "nonsense"])
-def test_whatever_is_accepted_the_answer_is_json(
+def test_healthz_is_json_whatever_the_client_accepts(
     client: Client, busy: None, viewer: User, accept: str
 ) -> None:
     answer = client.get("/healthz?format=xml", headers={**bearer(viewer), "Accept": accept})
@@ -166,29 +166,29 @@ def test_whatever_is_accepted_the_answer_is_json(
     assert "no-store" in answer["Cache-Control"]
 
 
-def test_nothing_can_be_posted(client: Client) -> None:
+def test_healthz_refuses_post(client: Client) -> None:
     assert client.post("/healthz").status_code == 405
 
 
-def test_without_redis_it_is_degraded_and_the_schedule_is_not_known(
+def test_healthz_without_redis_is_degraded_with_unknown_schedule(
     client: Client, busy: None, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "for_web", away)
-    monkeypatch.setattr(polling_probes, "for_web", away)
+    monkeypatch.setattr(polling_checks, "for_web", away)
 
     answer = client.get("/healthz", headers=bearer(viewer))
 
-    hidden = {"status": "degraded", "detail": "not known, because Redis does not answer"}
+    unknown = {"status": "degraded", "detail": "not known, because Redis does not answer"}
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     found = answer.json()["components"]
     assert found["redis"] == {"status": "degraded", "detail": "does not answer"}
-    assert (found["schedule"], found["workers"]) == (hidden, hidden)
+    assert (found["schedule"], found["workers"]) == (unknown, unknown)
     assert found["database"]["status"] == "healthy"
     assert b"10.0.0.5" not in answer.content
     assert client.get("/readyz").status_code == 503
 
 
-def test_without_the_database_it_is_unhealthy_and_nobody_is_signed_in(
+def test_healthz_without_database_is_unhealthy_and_anonymous(
     client: Client, busy: None, viewer: User
 ) -> None:
     headers = bearer(viewer)
@@ -203,18 +203,18 @@ def test_without_the_database_it_is_unhealthy_and_nobody_is_signed_in(
     assert client.get("/readyz").status_code == 503
 
 
-def test_without_a_schedule_or_claims_it_is_degraded(client: Client, redis: Redis, viewer: User) -> None:
+def test_healthz_without_schedule_or_claims_is_degraded(client: Client, redis: Redis, viewer: User) -> None:
     make_missing()
     limits.publish(redis)
 
     found = components_seen(client, viewer)
 
     assert found["schedule"]["detail"].startswith("there is no schedule")
-    assert found["workers"]["detail"].startswith("nobody claims")
+    assert found["workers"]["detail"].startswith("no worker claims cards")
     assert client.get("/healthz").json() == {"status": "degraded"}
 
 
-def test_nobody_has_to_claim_while_every_limit_is_zero(
+def test_missing_claims_are_healthy_while_every_limit_is_zero(
     client: Client, busy: None, redis: Redis, viewer: User
 ) -> None:
     redis.delete("polling:last-claim")
@@ -223,11 +223,11 @@ def test_nobody_has_to_claim_while_every_limit_is_zero(
 
     assert components_seen(client, viewer)["workers"] == {
         "status": "healthy",
-        "detail": "everything is paused by limits",
+        "detail": "all checks are paused by their limits",
     }
 
 
-def test_an_unhealthy_disk_makes_the_whole_unhealthy(client: Client, busy: None) -> None:
+def test_unhealthy_disk_makes_healthz_unhealthy(client: Client, busy: None) -> None:
     finds("disk", Level.UNHEALTHY, "1.0% free")
 
     answer = client.get("/healthz")

@@ -21,7 +21,7 @@ print(json.dumps({"sockets": sockets, "threads": threading.active_count(), "loop
 """
 
 
-def test_importing_the_project_opens_no_socket_no_loop_and_no_thread() -> None:
+def test_importing_the_project_opens_no_socket_loop_or_thread() -> None:
     modules = sorted(
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in PACKAGES

@@ -1,4 +1,4 @@
-"""Who waits for a network that swallows everything is told after 25 s, not after hours."""
+"""Connections notice within 25 s, not hours, that the network drops all packets."""
 
 import socket
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from common.redis.client import for_web, for_worker
 from config.celery import app
 
 OPTIONS = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
-MEANT = [10, 5, 3, 25_000]
+EXPECTED = [10, 5, 3, 25_000]
 
 
 def socket_of(client: Any) -> socket.socket:
@@ -29,21 +29,21 @@ def options_of(connected: socket.socket) -> list[int]:
 
 @pytest.mark.parametrize("client", [for_web, for_worker])
 @pytest.mark.usefixtures("redis")
-def test_connections_to_redis(client: Callable[[], Redis]) -> None:
-    assert options_of(socket_of(client())) == MEANT
+def test_redis_connections_notice_a_dead_network(client: Callable[[], Redis]) -> None:
+    assert options_of(socket_of(client())) == EXPECTED
 
 
 @pytest.mark.django_db
-def test_connections_to_postgresql() -> None:
+def test_postgresql_connections_notice_a_dead_network() -> None:
     connection.ensure_connection()
 
     with socket.fromfd(connection.connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
-        assert options_of(same) == MEANT
+        assert options_of(same) == EXPECTED
 
 
 @pytest.mark.usefixtures("redis")
-def test_connections_to_the_broker() -> None:
+def test_broker_connections_notice_a_dead_network() -> None:
     with app.connection_for_read() as broker:
         channel: Any = broker.default_channel
 
-        assert options_of(socket_of(channel.client)) == MEANT
+        assert options_of(socket_of(channel.client)) == EXPECTED

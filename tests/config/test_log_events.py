@@ -1,4 +1,4 @@
-"""Every event that the code logs is explained to operators, and no other."""
+"""The operations manual explains every event that the code logs, and no other."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 def logged(source: str) -> Iterator[str]:
-    """The events of `log.info("event", ...)` and its like."""
+    """Yield the events of calls such as `log.info("event", ...)`."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
@@ -21,7 +21,7 @@ def logged(source: str) -> Iterator[str]:
             yield str(event.value)
 
 
-def test_the_manual_explains_every_event_and_no_other() -> None:
+def test_manual_explains_exactly_the_logged_events() -> None:
     events = {
         event for app in APPS for path in (ROOT / app).rglob("*.py") for event in logged(path.read_text())
     }

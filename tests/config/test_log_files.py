@@ -1,4 +1,4 @@
-"""Which process writes which file below LOG_DIR."""
+"""The files below LOG_DIR that each process writes."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def events(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_the_web_process_writes_an_access_line_to_its_file_alone(tmp_path: Path) -> None:
+def test_web_process_writes_access_lines_to_their_own_file(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", REQUEST)
 
     assert done.returncode == 0, done.stderr
@@ -51,21 +51,21 @@ def test_the_web_process_writes_an_access_line_to_its_file_alone(tmp_path: Path)
         ("request", "/livez", 200)
     ]
     assert [event["event"] for event in events(tmp_path / "api.log")] == ["something_else"]
-    # Locally stderr is for people: it has both, and is no JSON.
+    # In local mode stderr has both lines, as readable text.
     assert ["path=/livez" in line for line in done.stderr.splitlines()] == [True, False]
     assert not (tmp_path / "worker.log").exists()
 
 
-def test_a_worker_writes_its_file(tmp_path: Path) -> None:
+def test_worker_writes_its_log_file(tmp_path: Path) -> None:
     command = processes.ticks_worker(environment(tmp_path)).command
     worker = command.popen(log=tmp_path / "stderr", environment=environment(tmp_path))
     try:
-        told = wait_for("ready", tmp_path / "worker.log")
+        event = wait_for("ready", tmp_path / "worker.log")
     finally:
         os.killpg(worker.pid, signal.SIGTERM)
         worker.wait(20)
 
-    assert told["logger"] == "celery.apps.worker"
+    assert event["logger"] == "celery.apps.worker"
     assert "ready" in (tmp_path / "stderr").read_text()
     assert not (tmp_path / "api.log").exists()
 
@@ -80,7 +80,7 @@ def wait_for(word: str, file: Path) -> dict[str, Any]:
     pytest.fail(f"{word} is not in {file}")
 
 
-def test_a_command_writes_no_file(tmp_path: Path) -> None:
+def test_command_writes_no_log_file(tmp_path: Path) -> None:
     done = run(tmp_path, "manage.py", "check")
 
     assert done.returncode == 0
@@ -92,19 +92,19 @@ def test_a_command_writes_no_file(tmp_path: Path) -> None:
     ("-m", "celery", "--app=config.celery", "--quiet", "worker", "--queues=ticks"),
     ("-m", "celery", "--app=config.celery", "--quiet", "beat", "--pidfile=", "--schedule="),
 ], ids=["web", "worker", "beat"])  # fmt: skip
-def test_a_folder_that_cannot_be_written_ends_the_start_with_one_line_that_names_the_setting(
+def test_unwritable_log_folder_stops_the_start_and_is_named(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     missing = tmp_path / "missing"
 
-    # Celery has a warning for those who run it as root.
+    # Celery warns when it runs as root.
     done = run(missing, "-Wignore", *arguments)
 
     assert done.returncode == 1
     assert done.stderr == f"simwatch: LOG_DIR: {missing} cannot be written: No such file or directory\n"
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_log_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "api.log").mkdir()
 
     done = run(tmp_path, "-c", "import config.wsgi")

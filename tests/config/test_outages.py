@@ -1,4 +1,4 @@
-"""What an operator sees when a server is away: one line."""
+"""An operator sees one line when a server is away."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from lab.stack.servers import free_port
 
 
 @pytest.mark.parametrize(
-    ("variable", "url", "command", "told"),
+    ("variable", "url", "command", "message"),
     [
         (
             "DATABASE_URL",
@@ -22,8 +22,8 @@ from lab.stack.servers import free_port
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_a_command_tells_an_unreachable_server_in_one_line_without_its_password(
-    variable: str, url: str, command: list[str], told: str
+def test_command_reports_an_outage_in_one_line_without_password(
+    variable: str, url: str, command: list[str], message: str
 ) -> None:
     from django.db import connection
 
@@ -36,5 +36,5 @@ def test_a_command_tells_an_unreachable_server_in_one_line_without_its_password(
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "secret" not in done.stderr

@@ -39,9 +39,7 @@ def test_production_accepts_safe_values() -> None:
         ({"flower_password": ""}, "FLOWER_PASSWORD"),
     ],
 )
-def test_production_refuses_an_unsafe_value_and_names_the_setting(
-    unsafe: dict[str, object], named: str
-) -> None:
+def test_production_refuses_unsafe_value_and_names_the_setting(unsafe: dict[str, object], named: str) -> None:
     problem = first_problem(replace(SAFE, **unsafe))  # type: ignore[arg-type]
 
     assert problem is not None
@@ -53,7 +51,7 @@ def test_production_refuses_an_unsafe_value_and_names_the_setting(
     [("manage.py", "check"), ("-m", "celery", "-A", "config.celery", "report"), ("-c", "import config.wsgi")],
     ids=["manage.py", "celery", "wsgi"],
 )
-def test_every_entry_point_refuses_a_missing_key_in_one_line(arguments: tuple[str, ...]) -> None:
+def test_every_entry_point_refuses_missing_key_in_one_line(arguments: tuple[str, ...]) -> None:
     environment = {**os.environ, "SIMWATCH_MODE": "production", "SECRET_KEY": ""}
 
     done = subprocess.run(
@@ -64,7 +62,7 @@ def test_every_entry_point_refuses_a_missing_key_in_one_line(arguments: tuple[st
     assert done.stderr.strip() == "simwatch: SECRET_KEY is missing"
 
 
-def test_an_unknown_mode_is_refused() -> None:
+def test_unknown_mode_is_refused() -> None:
     environment = {**os.environ, "SIMWATCH_MODE": "staging"}
 
     done = subprocess.run(
@@ -75,7 +73,7 @@ def test_an_unknown_mode_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"POLLING_BATCH_CARDS": "many"}, "POLLING_BATCH_CARDS must be a whole number"),
         ({"GATEWAY_ALLOWED_NETWORKS": "10.0.0.1/8"}, "GATEWAY_ALLOWED_NETWORKS must be a list of networks"),
@@ -88,9 +86,7 @@ def test_an_unknown_mode_is_refused() -> None:
         ({"ENCRYPTION_KEYS": "k:c2VjcmV0"}, "ENCRYPTION_KEYS: key 'k' must be 32 bytes long"),
     ],
 )
-def test_a_setting_that_cannot_be_read_is_named_in_one_line_and_never_quoted(
-    changed: dict[str, str], told: str
-) -> None:
+def test_invalid_setting_is_named_in_one_line_and_never_quoted(changed: dict[str, str], message: str) -> None:
     done = subprocess.run(
         (sys.executable, "manage.py", "check"),
         env={**os.environ, **changed},
@@ -100,6 +96,6 @@ def test_a_setting_that_cannot_be_read_is_named_in_one_line_and_never_quoted(
     )
 
     assert done.returncode == 1
-    assert done.stderr.startswith(f"simwatch: {told}")
+    assert done.stderr.startswith(f"simwatch: {message}")
     assert done.stderr.count("\n") == 1
     assert "cret" not in done.stderr.replace("secret", "")

@@ -5,12 +5,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def test_the_export_for_pip_holds_what_the_lock_holds() -> None:
+def test_requirements_match_the_lock_file() -> None:
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
     files = {
         package["name"]: (
             package["version"],
-            {one["hash"] for one in [*package.get("wheels", []), package.get("sdist")] if one},
+            {file["hash"] for file in [*package.get("wheels", []), package.get("sdist")] if file},
         )
         for package in lock["package"]
         if package["name"] != "simwatch"

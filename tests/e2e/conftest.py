@@ -1,4 +1,4 @@
-"""The stack of real processes that the fault tests use."""
+"""The fixture of the fault tests that makes stacks of real processes."""
 
 from tests.faults.conftest import make_stack
 

@@ -1,4 +1,4 @@
-"""The benchmark runs from end to end, on a tiny fleet, and leaves nothing."""
+"""The benchmark runs from end to end on a tiny fleet, and leaves nothing behind."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -15,13 +15,13 @@ import pytest
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Handed down to whatever the run starts.
+# An environment variable that all processes of a run inherit.
 MARK = "SIMWATCH_TEST_MARK"
 GRACE_SECONDS = 15
 
 
 class Run:
-    """A run of the benchmark, with a folder of its own for what is temporary."""
+    """A run of a benchmark command, with its temporary files in a folder of its own."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.mark = folder, uuid4().hex
@@ -36,7 +36,7 @@ class Run:
         )
 
     def watch(self, seconds: float, *, until_service: str = "") -> None:
-        """Until it has ended, or runs that service. Where its servers keep their data is noted."""
+        """Wait until the run has ended or started `until_service`; note the folders of its servers' data."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline
@@ -46,14 +46,14 @@ class Run:
             time.sleep(0.05)
 
     def processes(self) -> Iterator[str]:
-        """What it has started and still runs."""
+        """Yield the command lines of all processes that the run has started and that still run."""
         for folder in Path("/proc").iterdir():
             with suppress(OSError):
                 if folder.name.isdecimal() and self.mark.encode() in (folder / "environ").read_bytes():
                     yield (folder / "cmdline").read_text()
 
     def assert_nothing_is_left(self) -> None:
-        # One that was just being started when the signal came ends by itself: its servers are gone.
+        # A process that was starting when the signal came ends by itself, because its servers are gone.
         deadline = time.monotonic() + GRACE_SECONDS
         while list(self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -63,13 +63,9 @@ class Run:
         assert [folder for folder in self.servers if folder.exists()] == []
 
 
-def started(folder: Path, arguments: Sequence[str]) -> Run:
-    return Run(folder, *arguments)
-
-
-def test_a_quick_run_finds_the_engine_faster_than_a_task_a_card_and_leaves_nothing(tmp_path: Path) -> None:
-    run = started(tmp_path, ["benchmark", "--quick", "--json", "--cards", "6000"])
-    # More than the pipe holds is not printed.
+def test_quick_run_beats_the_baseline_and_leaves_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, "benchmark", "--quick", "--json", "--cards", "6000")
+    # The output is read afterwards: it fits into the pipe.
     run.watch(280)
 
     found = json.loads(run.process.communicate()[0])
@@ -83,8 +79,8 @@ def test_a_quick_run_finds_the_engine_faster_than_a_task_a_card_and_leaves_nothi
     run.assert_nothing_is_left()
 
 
-def test_the_api_is_asked_about_everything_that_is_promised_and_nothing_is_left(tmp_path: Path) -> None:
-    run = started(tmp_path, ["benchmark_api", "--cards", "3000", "--rounds", "2"])
+def test_api_benchmark_measures_all_paths_and_leaves_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, "benchmark_api", "--cards", "3000", "--rounds", "2")
     run.watch(280)
 
     printed = run.process.communicate()[0]
@@ -92,13 +88,13 @@ def test_the_api_is_asked_about_everything_that_is_promised_and_nothing_is_left(
     rows = [[cell.strip() for cell in row] for row in rows]
     print(printed)
     assert run.process.returncode == 0
-    asked = [(who, request.partition(",")[0]) for who, request, *_ in rows]
-    for promised in ("GET polling-stats", "GET polling-configs", "GET carriers"):
-        assert ("administrator", promised) in asked
+    measured = [(who, request.partition(",")[0]) for who, request, *_ in rows]
+    for request in ("GET polling-stats", "GET polling-configs", "GET carriers"):
+        assert ("administrator", request) in measured
     for who in ("administrator", "small agent"):
-        assert (who, "POST polling-manual-trigger/batch") in asked
-        assert (who, "POST polling-manual-trigger/by-condition") in asked
-        assert (who, "GET polling-manual-trigger/status") in asked
+        assert (who, "POST polling-manual-trigger/batch") in measured
+        assert (who, "POST polling-manual-trigger/by-condition") in measured
+        assert (who, "GET polling-manual-trigger/status") in measured
     assert "1,000 cards" in printed
     assert all(0 < float(p50) <= float(p95) for _, _, p50, p95, *_ in rows)
     judged = {request.partition(",")[0] for _, request, *_, must, verdict in rows if must and verdict}
@@ -107,15 +103,15 @@ def test_the_api_is_asked_about_everything_that_is_promised_and_nothing_is_left(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    run = started(tmp_path, ["benchmark", "--quick", "--cards", "100"])
+def test_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    run = Run(tmp_path, "benchmark", "--quick", "--cards", "100")
     run.watch(60, until_service="simulator")
 
     run.process.send_signal(number)
     run.watch(20)
 
-    out, told = run.process.communicate()
+    out, errors = run.process.communicate()
     assert out == ""
-    assert "interrupted" in told
+    assert "interrupted" in errors
     assert run.process.returncode == 130
     run.assert_nothing_is_left()

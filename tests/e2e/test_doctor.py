@@ -1,4 +1,4 @@
-"""Every fault of docs/operations.md, played: provoked, named by `doctor`, mended by its steps, and gone."""
+"""Every fault of docs/operations.md is provoked, named by `doctor`, and mended by the documented steps."""
 
 import os
 import re
@@ -20,7 +20,7 @@ CARDS = 300
 
 
 def doctor(stack: Stack) -> tuple[int, str]:
-    """Its exit code, and what it prints."""
+    """Run `doctor`; return its exit code and output."""
     done = subprocess.run(
         (sys.executable, "manage.py", "doctor"),
         env={**os.environ, **stack.variables}, capture_output=True, text=True, check=False, timeout=60,
@@ -34,40 +34,40 @@ def titles() -> Iterator[str]:
     yield from re.findall(r"^### (.+)$", faults, re.MULTILINE)
 
 
-def test_every_fault_of_the_manual_is_played() -> None:
+def test_every_fault_of_the_manual_is_covered() -> None:
     assert sorted(titles()) == sorted(fault.title for group in GROUPS for fault in group)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0].title)
-def test_the_doctor_names_each_fault_and_is_content_when_it_is_mended(
+def test_doctor_names_each_fault_and_passes_once_it_is_mended(
     make_stack: MakeStack, group: Sequence[Fault]
 ) -> None:
     stack = make_stack(CARDS, real_names=True, POLLING_SEED_RAMP_SECONDS="0")
     stack.start_engine(with_background=True)
 
-    def is_content() -> bool:
-        # Asking costs more than what it asks about.
+    def is_healthy() -> bool:
+        # Running the command costs more than what it checks, so not in a tight loop.
         time.sleep(1)
-        code, said = doctor(stack)
-        notes = [line for line in said.splitlines() if line.startswith("note") and "lateness" not in line]
+        code, output = doctor(stack)
+        notes = [line for line in output.splitlines() if line.startswith("note") and "lateness" not in line]
         return code == 0 and not notes
 
-    stack.wait_until(is_content, seconds=150, what="the doctor is content")
-    play(stack, group, is_content)
+    stack.wait_until(is_healthy, seconds=150, what="the doctor finds nothing")
+    provoke_and_mend(stack, group, is_healthy)
 
 
-def play(stack: Stack, group: Sequence[Fault], is_content: Callable[[], bool]) -> None:
+def provoke_and_mend(stack: Stack, group: Sequence[Fault], is_healthy: Callable[[], bool]) -> None:
     for fault in group:
         fault.provoke(stack)
-    # Limits are published every ten seconds, ticks are stale after ten.
+    # Limits are published every ten seconds; ticks count as stale after ten.
     deadline, missing = datetime.now(UTC) + timedelta(seconds=75), list(group)
-    said = ""
+    output = ""
     while missing and datetime.now(UTC) < deadline:
         time.sleep(1)
-        code, said = doctor(stack)
-        missing = [fault for fault in missing if fault.says not in said]
+        code, output = doctor(stack)
+        missing = [fault for fault in missing if fault.says not in output]
         assert code == 1 or missing
-    assert [fault.title for fault in missing] == [], said
+    assert [fault.title for fault in missing] == [], output
     for fault in group:
         fault.mend(stack)
-    stack.wait_until(is_content, seconds=150, what=f"mended: {[fault.title for fault in group]}")
+    stack.wait_until(is_healthy, seconds=150, what=f"mended: {[fault.title for fault in group]}")

@@ -1,4 +1,4 @@
-"""A fleet is read on the eve of its carriers' month boundaries, and again today: every card is judged."""
+"""A fleet is read shortly before its carriers' month boundaries and again today; every card is judged."""
 
 import os
 import random
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.processes
 CHECK_TYPES = ("carddata", "realname", "package")
 CARDS = 5_000
 EVE = timedelta(minutes=10)
-# Longer than the test takes: no other month may begin under it.
+# Longer than the test takes: no other month may begin while it runs.
 QUIET = timedelta(minutes=10)
 
 
 def check_all(stack: Stack) -> judge.Round:
-    """Have every card checked once more, by the real workers."""
+    """Have the real workers check every card once more; return what is stored then."""
     began_at = stack.simulator.clock()
     for check_type in CHECK_TYPES:
         since = datetime.now(UTC)
@@ -61,7 +61,7 @@ def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def quiet_eve() -> datetime:
-    """Shortly before the last boundaries, once no other one is about to come during the test."""
+    """Return a moment shortly before the oldest month began; wait if a month boundary is near now."""
     while True:
         present = datetime.now(UTC)
         eve = months.earliest_boundary(present) - EVE
@@ -70,7 +70,7 @@ def quiet_eve() -> datetime:
         time.sleep(1)
 
 
-def test_every_card_of_a_fleet_crosses_its_month_boundary_as_its_carrier_does(make_stack: MakeStack) -> None:
+def test_every_card_crosses_its_carriers_month_boundary(make_stack: MakeStack) -> None:
     seed = int(os.environ.get("FLEET_SEED") or random.randrange(1_000_000))
     eve = quiet_eve()
     started = time.monotonic()
@@ -87,10 +87,10 @@ def test_every_card_of_a_fleet_crosses_its_month_boundary_as_its_carrier_does(ma
 
     checked = time.monotonic()
     boundary = judge.Boundary(stack, cards, start, first, second)
-    wrong = {what: [*found] for what, found in judgements(boundary)}
+    errors = {subject: [*found] for subject, found in judgements(boundary)}
     print(
         f"{len(cards)} cards polled, {len(start.plans)} plain plans; prepared in {prepared - started:.0f} s, "
         f"checked twice in {checked - prepared:.0f} s, judged in {time.monotonic() - checked:.0f} s"
     )
-    assert {what: (len(found), found[:5]) for what, found in wrong.items() if found} == {}
+    assert {subject: (len(found), found[:5]) for subject, found in errors.items() if found} == {}
     assert invariant_holds(stack)

@@ -1,4 +1,4 @@
-"""The run-book of docs/operations.md, played from top to bottom: each request with its body, each Redis command."""
+"""The run-book of docs/operations.md, step by step: each request with its body, each Redis command."""
 
 import json
 import re
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 PREFIX = "/api/admin"
 CARDS = 300
-# What an answer names its row by, and what the manual calls it.
+# Path -> the manual's placeholder for the id of the row that an answer returns.
 IDS = {"polling-configs": "config_id", "pauses": "pause_id", "polling-manual-trigger": "trigger_id"}
 
 
@@ -53,7 +53,7 @@ def request_of(line: str) -> Request:
 
 
 class Player:
-    """Plays the steps against a web process, and remembers the ids that it was told."""
+    """Runs the steps against a web process and remembers the ids that its answers return."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
@@ -103,7 +103,7 @@ class Player:
         return text
 
 
-def test_each_request_and_each_command_answers_as_the_manual_says(make_stack: MakeStack) -> None:
+def test_run_book_steps_answer_as_documented(make_stack: MakeStack) -> None:
     stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS="0")
     stack.start_engine(with_background=True)
     stack.wait_until(lambda: stack.redis.hget(keys.stats("carddata"), "failed"), seconds=60, what="a check")
@@ -118,9 +118,9 @@ def test_each_request_and_each_command_answers_as_the_manual_says(make_stack: Ma
         if step.path.endswith("/single"):
             stack.wait_until(player.has_ended, seconds=30, what="the card that was asked for is checked")
 
-    asked = {step.path.partition("?")[0] for step in played if isinstance(step, Request)}
+    requested = {step.path.partition("?")[0] for step in played if isinstance(step, Request)}
     documented = re.findall(r"`(/[a-z-]+(?:/[a-z-]+)*)`", MANUAL.with_name("api.md").read_text())
     assert len(played) > 30
     assert {path for path in documented if path.startswith("/polling-")} <= {
-        path.removeprefix(PREFIX) for path in asked
+        path.removeprefix(PREFIX) for path in requested
     }

@@ -1,4 +1,4 @@
-"""Rows for tests. Imported by test modules, never by conftest: models need settings."""
+"""Factories of rows. Only test modules import them, never a conftest: models need settings."""
 
 import itertools
 import json
@@ -136,7 +136,7 @@ class CardEventFactory(DjangoModelFactory[CardEvent]):
 
 
 class ServiceOrderFactory(DjangoModelFactory[ServiceOrder]):
-    """A person asks for a suspension."""
+    """An order by a user to suspend a card."""
 
     class Meta:
         model = ServiceOrder

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lab.drill.call_log import most_at_one_gateway
+from lab.drill.call_log import max_at_one_gateway
 from polling.schedule import keys
 from polling.schedule.limits import slots_of
 from tests.faults.conftest import MakeStack, Stack, every
@@ -51,7 +51,7 @@ def test_each_card_is_asked_about_once_and_no_gateway_has_more_calls_than_its_li
     assert took < INTERVAL * 0.9
     asked = Counter(iccid for call in calls for iccid in call["cards"])
     assert set(asked.values()) == {1}
-    most = most_at_one_gateway(calls)
+    most = max_at_one_gateway(calls)
     print(
         f"\n{len(owed)} cards owed, {sum(asked.values())} asked about in {took:.0f} s; most at once at a gateway: {most}"
     )

@@ -1,4 +1,4 @@
-"""Checks rewrite `CheckState` for ever: nearly all of it must stay on its page and leave the indexes alone."""
+"""Checks rewrite `CheckState` all the time: nearly all updates must stay on their page, off the indexes."""
 
 import random
 from io import StringIO
@@ -14,12 +14,12 @@ from cards.models import CheckState, CheckType
 from tests.factories import AgentFactory, CarrierFactory
 
 CARDS, ROUNDS, BATCH = 4_000, 6, 200
-# A card that begins or ceases to fail costs an entry of an index.
+# A card that starts or stops failing changes an index.
 FAILING = 0.01
 
 
 @pytest.mark.django_db(transaction=True)
-def test_results_are_written_in_place() -> None:
+def test_check_results_are_heap_only_updates() -> None:
     carrier, agent = CarrierFactory.create(), AgentFactory.create()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -33,9 +33,9 @@ def test_results_are_written_in_place() -> None:
     chance = random.Random(1)
     for round_number in range(ROUNDS + 1):
         if round_number == 1:
-            # A first result makes its row and writes it in one transaction: once in a card's life.
+            # Not counted: a card's first result inserts and updates its row in one transaction.
             before = updates()
-        # Cards fall due in no order.
+        # Cards fall due in random order.
         chance.shuffle(cards)
         for start in range(0, CARDS, BATCH):
             write(
@@ -57,7 +57,7 @@ def test_results_are_written_in_place() -> None:
 
 
 def updates() -> tuple[int, int]:
-    """All updates of check states so far, and those that stayed on their page."""
+    """Return the number of updates of check states so far, and of those that were heap-only."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Sending the forms of the admin."""
+"""Send the forms of the admin."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,17 +11,17 @@ from cards.models import Card
 
 def post(client: Client, model: Any, page: str, data: Mapping[str, Any], *args: Any) -> Any:
     options = model._meta
-    address = reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=args)
-    return client.post(address, data)
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=args)
+    return client.post(url, data)
 
 
 def act(client: Client, model: Any, action: str, rows: list[Any], **more: Any) -> list[str]:
-    """Do an action; returns what the user is told."""
+    """Run an action on `rows`, and return the messages that the user then sees."""
     data = {"action": action, "_selected_action": [row.pk for row in rows], **more}
     answer = post(client, model, "changelist", data)
     assert answer.status_code == 302, answer.content
-    told = client.get(answer["Location"]).context["messages"]
-    return [str(message) for message in told]
+    messages = client.get(answer["Location"]).context["messages"]
+    return [str(message) for message in messages]
 
 
 def form_of(card: Card, **changes: Any) -> dict[str, Any]:

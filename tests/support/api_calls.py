@@ -1,4 +1,4 @@
-"""Calls the API as somebody, with a token."""
+"""Calls of the API as a user with a token."""
 
 import json
 from typing import Any
@@ -13,7 +13,12 @@ PREFIX = "/api/v1"
 
 
 class Caller:
-    """One who calls: `caller.post("polling-configs", {...})` answers the response."""
+    """A caller of the API, authenticated by a token of `user`.
+
+    Example::
+
+        Caller.of("operator").post("polling-configs", {"name": "Night", "priority": 1})
+    """
 
     def __init__(self, user: User, *, scope: ApiToken.Scope = ApiToken.Scope.WRITE) -> None:
         self.user = user
@@ -40,7 +45,10 @@ class Caller:
         return self.send("delete", path, None, **headers)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """`If_Match="..."` is the header `If-Match`. A body of bytes is sent as it is."""
+        """Send a request.
+
+        `If_Match="..."` becomes the header `If-Match`; a body of bytes is sent as it is.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
         return self._client.generic(
@@ -53,12 +61,12 @@ class Caller:
 
 
 def fields_refused(answer: Any) -> dict[str, str]:
-    """Field -> code, of a 400."""
+    """Return field -> error code of a 400."""
     assert answer.status_code == 400, answer.content
     return {error["field"]: error["code"] for error in answer.json()["errors"]}
 
 
 def code_of(answer: Any) -> tuple[int, str]:
-    """Status and code of a problem."""
+    """Return status and error code of a problem document."""
     assert answer["Content-Type"] == "application/problem+json", answer.content
     return answer.status_code, answer.json()["code"]

@@ -1,4 +1,4 @@
-"""How tests ask for checks over the API."""
+"""Manual triggers over the API."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from polling.schedule import keys
 from tests.support.api_calls import Caller
 
 SINGLE, BATCH, CONDITION = (f"polling-manual-trigger/{kind}" for kind in ("single", "batch", "by-condition"))
-STATUS, HISTORY, CANCEL = (f"polling-manual-trigger/{what}" for what in ("status", "history", "cancel"))
+STATUS, HISTORY, CANCEL = (f"polling-manual-trigger/{name}" for name in ("status", "history", "cancel"))
 
 
 def accepted(caller: Caller, path: str, **body: Any) -> dict[str, Any]:
-    """Ask for usage, unless `body` says otherwise; returns the answer."""
+    """Trigger a data usage check unless `body` names another; return the answer."""
     answer = caller.post(path, {"task_type": "carddata", **body})
     assert answer.status_code == 202, answer.content
     return dict(answer.json())
 
 
 def hints(redis: Redis, check_type: str = "carddata") -> list[int]:
-    """The cards that workers will hear of, in their order."""
+    """Return the hinted cards, in the order in which workers receive them."""
     return [int(card) for card in redis.lrange(keys.manual(check_type), 0, -1)]

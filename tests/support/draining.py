@@ -1,4 +1,4 @@
-"""What tests of the drain share."""
+"""A drain against the gateway simulator."""
 
 import threading
 from collections.abc import Callable
@@ -10,25 +10,25 @@ from carriers.models import Gateway
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from tests.factories import GatewayFactory
 
 TYPE = "carddata"
 
 
 def drain(redis: Redis, runtime: WorkerRuntime) -> int:
-    """Plan what is not planned, then drain until nothing is due; returns the number of claims."""
-    Seeding(redis).run()
+    """Seed the schedule, then drain until no card is due; return the number of claims."""
+    Seeder(redis).run()
     return Drain(redis, runtime, Random(1)).run()
 
 
 def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
-    """A gateway on the simulator."""
+    """Return a gateway on the simulator."""
     return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
 
 
 def while_draining(redis: Redis, runtime: WorkerRuntime, act: Callable[[], object], *, after: float) -> int:
-    """Drain, and `act` after so many seconds of it; returns the number of claims."""
+    """Drain, and call `act` after `after` seconds of it; return the number of claims."""
     timer = threading.Timer(after, act)
     timer.start()
     claimed = drain(redis, runtime)

@@ -1,6 +1,7 @@
 """Fixtures that tests of several apps use."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,10 +35,9 @@ def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
     from django.utils import timezone
 
     from cards import usage_partitions
-    from polling.conf import PollingSettings
     from polling.policy import defaults
 
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0)
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0)
     defaults.make_missing()
     usage_partitions.make_ahead(timezone.now().date())
 

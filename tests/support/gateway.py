@@ -1,4 +1,4 @@
-"""The gateway simulator in a thread: real HTTP on loopback, and its own record of what was asked."""
+"""The gateway simulator in a thread: real HTTP on loopback, and its own record of the requests."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ SECRET = "a secret of the tests"
 
 @contextmanager
 def running_simulator() -> Iterator[RunningSimulator]:
-    """A simulator until the end of the block."""
+    """Run a simulator until the end of the block."""
     port, ready = free_port(), threading.Event()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -26,7 +26,7 @@ def running_simulator() -> Iterator[RunningSimulator]:
         ready.set()
         await stop.wait()
         server.close()
-        # One turn of the loop, in which the connections are really closed.
+        # Connections are closed in the next iteration of the loop.
         await asyncio.sleep(0)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))

@@ -1,6 +1,6 @@
-"""Processes that write one log file at once, as a prefork worker does: `FOLDER WRITER LINES`.
+"""Processes that write one log file at once, as a prefork worker does.
 
-The file is rotated each second instead of each day.
+Arguments: FOLDER WRITER LINES. The file is rotated each second instead of each day.
 """
 
 import os

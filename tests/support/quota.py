@@ -1,4 +1,4 @@
-"""Subscriptions with a quota, and how they are judged."""
+"""Subscriptions with a quota, and their states."""
 
 from datetime import UTC
 from typing import Any
@@ -10,15 +10,15 @@ from tests.factories import CarrierFactory, SubscriptionFactory
 
 
 def subscription(used: str, **fields: Any) -> Subscription:
-    """Of 1,000 MB, with so many used in the present month."""
-    calendar = CarrierFactory.create()
+    """Create a subscription of 1,000 MB, of which `used` megabytes are used in the current month."""
+    carrier = CarrierFactory.create()
     month = timezone.now().astimezone(UTC).date().replace(day=1)
-    made: Subscription = SubscriptionFactory.create(
-        carrier=calendar, used_mb=used, period_start=month, **fields
+    created: Subscription = SubscriptionFactory.create(
+        carrier=carrier, used_mb=used, period_start=month, **fields
     )
-    return made
+    return created
 
 
 def states() -> list[str]:
-    """Of all subscriptions."""
+    """Return the states of all subscriptions, in the order of their ids."""
     return list(Subscription.objects.order_by("pk").values_list("state", flat=True))

@@ -1,4 +1,4 @@
-"""Configs that change, and what becomes of the schedule."""
+"""Helpers for tests of changing configs and their effect on the schedule."""
 
 from datetime import timedelta
 from typing import cast
@@ -9,15 +9,15 @@ from redis import Redis
 from cards.models import Card, CheckState
 from polling.models import PollingConfig
 from polling.planning import reconcile
-from polling.planning.reconcile import Replanning
-from polling.planning.seed import Seeding
+from polling.planning.reconcile import Reconciler
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import CardFactory, CarrierFactory
 from tests.support.draining import TYPE
 
 
 def read_just_now(redis: Redis) -> list[Card]:
-    """Cards of two carriers, read a minute ago, and scheduled every six hours."""
+    """Make cards of two carriers, checked a minute ago and scheduled every six hours."""
     PollingConfig.objects.create(
         name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
     )
@@ -26,7 +26,7 @@ def read_just_now(redis: Redis) -> list[Card]:
     CheckState.objects.bulk_create(
         CheckState(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=1)) for card in cards
     )
-    Seeding(redis).run()
+    Seeder(redis).run()
     return cards
 
 
@@ -37,11 +37,11 @@ def due_in(redis: Redis) -> dict[int, float]:
 
 
 def is_outdated(redis: Redis) -> bool:
-    """Whether the tick would send for a replanning."""
+    """Return whether the tick would start a reconciliation."""
     sent: list[bool] = []
     reconcile.watch(redis, send=lambda: sent.append(True))
     return bool(sent)
 
 
-def replan(redis: Redis) -> int:
-    return Replanning(redis).run()
+def run_reconciler(redis: Redis) -> int:
+    return Reconciler(redis).run()

@@ -1,4 +1,4 @@
-"""Rows at random for the tables of the domain, and a plain account of which of them are right."""
+"""Random rows for the tables of the domain, and the rules in plain Python that decide which are valid."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from cards.models import Card, CardEvent, Device, Exemption, Plan, ServiceOrder,
 from polling.models import ManualItem, ManualTrigger, Pause
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
-# Of any clock.
+# In the future for any clock.
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class World:
-    """Rows to point at."""
+class RowIds:
+    """Ids of existing rows that foreign keys can point to."""
 
     carrier: int
     agent: int
@@ -39,7 +39,7 @@ def pick(*values: Any) -> st.SearchStrategy[Any]:
 
 
 def maybe(name: str) -> st.SearchStrategy[Any]:
-    """The id of the world's `name`, or nothing."""
+    """Return either None or `name`, which stands for the id of that name in `RowIds`."""
     return pick(name, None)
 
 
@@ -48,11 +48,11 @@ KINDS = [kind.value for kind in CardEvent.Kind]
 ORDER_STATUSES = [status.value for status in ServiceOrder.Status]
 
 
-def of_one(row: Row, *names: str) -> bool:
+def exactly_one(row: Row, *names: str) -> bool:
     return sum(row[name] not in (None, "") for name in names) == 1
 
 
-def card_is_right(row: Row) -> bool:
+def card_is_valid(row: Row) -> bool:
     return bool(
         re.fullmatch("[0-9A-F]{18,22}", row["iccid"])
         and (row["imsi"] is None or re.fullmatch("[0-9]{6,15}", row["imsi"]))
@@ -61,19 +61,21 @@ def card_is_right(row: Row) -> bool:
     )
 
 
-def order_is_right(row: Row) -> bool:
-    by_hand = row["reason"] == "manual"
+def order_is_valid(row: Row) -> bool:
+    is_manual = row["reason"] == "manual"
     fits = row["reason"] in {"suspend": {"quota", "manual"}, "resume": {"manual", "cycle", "top_up"}}.get(
         row["action"], set()
     )
     period = (row["cycle_start"], row["quota_version"])
-    knows = (
+    has_origin = (
         row["requested_by_id"] is not None and period == (None, None)
-        if by_hand
+        if is_manual
         else row["subscription_id"] is not None and None not in period
     )
     has_ended = row["status"] in {"confirmed", "failed", "cancelled"}
-    return fits and knows and row["status"] in ORDER_STATUSES and has_ended == (row["ended_at"] is not None)
+    return (
+        fits and has_origin and row["status"] in ORDER_STATUSES and has_ended == (row["ended_at"] is not None)
+    )
 
 
 RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
@@ -93,7 +95,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
                 "enable_polling": pick(True),
             }
         ),
-        card_is_right,
+        card_is_valid,
     ),
     Device: (
         st.fixed_dictionaries(
@@ -141,12 +143,12 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
                 "state": pick("normal", "near", "over", "under"),
             }
         ),
-        lambda row: of_one(row, "card_id", "device_id")
+        lambda row: exactly_one(row, "card_id", "device_id")
         and row["kind"] != "top_up"
         and row["cycle"] != "days_7"
         and min(row["quota_mb"], row["used_mb"], row["virtual_quota_mb"] or 0) >= 0
         and (row["ends_at"] is None or row["ends_at"] >= NOW)
-        # A main one ends when it is ended, not ahead of time.
+        # A main subscription ends when it is ended: its end cannot be in the future.
         and not (row["kind"] == "main" and row["ends_at"] == LATER)
         and row["quota_version"] > 0
         and row["state"] != "under",
@@ -183,7 +185,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
                 "created_at": pick(NOW),
             }
         ),
-        order_is_right,
+        order_is_valid,
     ),
     Exemption: (
         st.fixed_dictionaries(
@@ -195,7 +197,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
                 "expires_at": pick(LATER),
             }
         ),
-        lambda row: of_one(row, "card_id", "agent_id") and row["reason"] != "",
+        lambda row: exactly_one(row, "card_id", "agent_id") and row["reason"] != "",
     ),
     Pause: (
         st.fixed_dictionaries(
@@ -209,7 +211,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
                 "until": pick(NOW - timedelta(hours=1), NOW, LATER),
             }
         ),
-        lambda row: of_one(row, "task_type", "carrier_id", "gateway_id")
+        lambda row: exactly_one(row, "task_type", "carrier_id", "gateway_id")
         and row["task_type"] != "other"
         and row["reason"] != ""
         and row["until"] > NOW,

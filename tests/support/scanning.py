@@ -1,4 +1,4 @@
-"""Walks that plan the fleet, and what came of them."""
+"""Helpers for tests of scans that plan all cards."""
 
 from typing import cast
 
@@ -6,7 +6,7 @@ from redis import Redis
 
 from cards.models import Card
 from polling.models import PollingConfig
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import defaults
 from polling.schedule import keys
 from tests.factories import CardFactory
@@ -14,8 +14,8 @@ from tests.factories import CardFactory
 QUEUE = keys.queue("carddata")
 
 
-def walk(redis: Redis) -> int | None:
-    return Seeding(redis).run()
+def run_seeder(redis: Redis) -> int | None:
+    return Seeder(redis).run()
 
 
 def due_in(redis: Redis, card: Card) -> float:
@@ -24,16 +24,16 @@ def due_in(redis: Redis, card: Card) -> float:
 
 
 def planned(redis: Redis, count: int) -> list[Card]:
-    """Cards that nobody has read, asked about their usage and their plans alone, and scheduled."""
+    """Make and schedule cards that have never been checked; the real-name check is not configured."""
     defaults.make_missing()
     PollingConfig.objects.update(realname_check_interval=None)
-    made = CardFactory.create_batch(count)
-    walk(redis)
-    return made
+    cards: list[Card] = CardFactory.create_batch(count)
+    run_seeder(redis)
+    return cards
 
 
 class Died(BaseException):
-    """The process is gone."""
+    """Stands for the death of a process; no code under test catches it."""
 
 
 def die(done: int) -> None:

@@ -97,7 +97,7 @@ class Model:
         elif card in self.queue:
             self.queue[card] = min(self.queue[card], now + delay)
 
-    def end_claims(self, dead: str, ends_at: float) -> int:
+    def expire_claims(self, dead: str, ends_at: float) -> int:
         ended = [card for card, held in self.claims.items() if held.holder == dead and held.ends_at > ends_at]
         for card in ended:
             self.claims[card].ends_at = ends_at

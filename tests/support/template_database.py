@@ -1,4 +1,4 @@
-"""A PostgreSQL with all tables, made once a run of the tests and copied from then on: to migrate takes long."""
+"""A PostgreSQL with all tables, migrated once per test run and then copied, because migrating is slow."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from lab.stack.servers import PostgresServer, free_port, make_folder
 from lab.stack.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
-# The folder that all processes of a run share.
+# Names the folder that all processes of a run share.
 FOLDER_VARIABLE = "SIMWATCH_TESTS_FOLDER"
 # The database that has the tables.
 DATABASE = "model"
@@ -21,11 +21,11 @@ PASSWORD = "of-the-model"
 
 
 def copy(folder: Path) -> PostgresServer:
-    """A server with its data in `folder`, not yet started; its database `DATABASE` has the tables."""
-    source = _made()
-    for name, how in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
+    """Return a server with its data in `folder`, not yet started; its database `DATABASE` has the tables."""
+    source = _template_folder()
+    for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
-            subprocess.run(("cp", "--archive", how, source / name, folder / name), check=True)
+            subprocess.run(("cp", "--archive", copy_option, source / name, folder / name), check=True)
     return _server(folder)
 
 
@@ -33,20 +33,20 @@ def _server(folder: Path) -> PostgresServer:
     return PostgresServer(folder, port=free_port(), password=PASSWORD, is_durable=False)
 
 
-def _made() -> Path:
-    """The model's folder: whoever needs it first makes it, and the others wait for him."""
+def _template_folder() -> Path:
+    """Return the folder of the template. The first process that needs it makes it, and the others wait."""
     shared = Path(os.environ[FOLDER_VARIABLE])
-    is_whole = shared / "model-is-whole"
+    completion_mark = shared / "model-is-complete"
     with (shared / "model.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = make_folder(shared / "model")
-        if not is_whole.exists():
-            _make(folder, log=shared / "model.log")
-            is_whole.touch()
+        if not completion_mark.exists():
+            _create_template(folder, log=shared / "model.log")
+            completion_mark.touch()
     return folder
 
 
-def _make(folder: Path, *, log: Path) -> None:
+def _create_template(folder: Path, *, log: Path) -> None:
     server = _server(folder)
     process = server.command.popen(log=log, before_exec=die_with_parent(server.command.stop_signal))
     try:

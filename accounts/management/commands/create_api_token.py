@@ -1,4 +1,4 @@
-"""`create_api_token USERNAME` prints a new token, and nothing else, on standard output."""
+"""`create_api_token USERNAME` creates a token and prints only its text on standard output."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -18,19 +18,17 @@ MAX_DAYS = 3650
 
 
 class Command(BaseCommand):
-    """Make an API token. It cannot be shown again."""
+    """Create an API token. It cannot be shown again."""
 
-    help = "Prints a new API token of a user. It cannot be shown again."
+    help = "Creates an API token for a user and prints it. It cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
         parser.add_argument("username")
         parser.add_argument("--name", default="command line", help="what the token is for")
         parser.add_argument("--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.READ)
         parser.add_argument("--days", type=int, default=90, help="days until it expires; 0 for never")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the token."""
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
             raise CommandError(f"there is no user '{options['username']}'")

@@ -1,4 +1,4 @@
--- Drop the slots whose lease is over, and no others.
+-- Drop the slots whose lease is over. Unlike give_back_slots, this returns the number dropped.
 -- KEYS[1] slots, KEYS[2] current (see take_slots)
 -- Returns how many were dropped.
 local time = redis.call('TIME')

@@ -1,4 +1,4 @@
--- Give slots back, and drop those that have expired. With no member it only sweeps.
+-- Give slots back, and drop those that have expired. Without members it only drops expired ones.
 -- KEYS[1] slots, KEYS[2] current (see take_slots)
 -- ARGV    members
 -- Returns the number of slots still held.

@@ -1,7 +1,7 @@
--- Take up to `want` slots while fewer than the limit are held; slots that have expired are free again.
+-- Take up to `want` slots while fewer than the limit are held. Slots whose lease is over are free again.
 -- KEYS[1] slots: zset, member = holder#n, score = expiry (unix ms)
 -- KEYS[2] limit: string; absent means closed
--- KEYS[3] current: string, slots taken, for operators
+-- KEYS[3] current: string, number of slots taken, for operators
 -- ARGV    holder (unique for this call), want, lease_ms
 -- Returns the members taken.
 local time = redis.call('TIME')

@@ -1,4 +1,4 @@
--- Take one turn of a rate that lets a burst through (GCRA).
+-- Take one turn of a rate that allows bursts (GCRA).
 -- KEYS[1] turn: string, when all turns taken so far are paid for (unix us)
 -- ARGV    interval_us, burst
 -- Returns 1 or 0 (taken or not), turns left, us until the next turn may be taken, us until all are back.
@@ -6,7 +6,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local window = interval * burst
--- A clock that was set back must not close the rate for longer than its window.
+-- If the clock was set back, close the rate for no longer than its window.
 local paid = math.min(math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0)), now + window)
 local taken = 0
 if paid + interval <= now + window then

@@ -1,19 +1,19 @@
-"""What Simwatch is measured against: a Celery task a card, one `requests` call, row by row through the ORM.
+"""The baseline: a Celery task a card, one `requests` call, row by row through the ORM.
 
-An application of its own, on a queue of its own: workers of production do not know its task. It is what a careful
-team would write first, and it is tuned as such a team would tune it:
+It is a Celery application of its own, on its own queue: production workers do not know its task. A careful
+team would write it first, and it is tuned as such a team would tune it:
 
-- prefork, because the work is Python's: `CONCURRENCY` processes; `PREFETCH` messages each, so that none waits for
-  the broker; early acks, no results, no events, no heartbeats to other workers, no rate limits;
-- a kept-alive `requests.Session` a process, that looks for no proxies in the environment (`asking.py`);
+- prefork, because the work is Python's: `CONCURRENCY` processes with `PREFETCH` messages each, so that no process
+  waits for the broker; early acks, no results, no events, no heartbeats to other workers, no rate limits;
+- one kept-alive `requests.Session` a process, which does not look for proxies in the environment (`client.py`);
 - carriers and gateways are read once a process;
-- Celery closes the database connection around every task and asks nobody about `CONN_MAX_AGE`; its (undocumented)
-  `CELERY_DB_REUSE_MAX` keeps it for a million tasks, so it is as persistent as the engine's;
-- one transaction a card, and only the columns that changed are written (`recording.py`);
-- all its messages lie in the broker before it starts: what it costs to send them is not counted against it, and
-  nobody schedules the cards anew.
+- Celery closes the database connection around every task and ignores `CONN_MAX_AGE`; its undocumented
+  `CELERY_DB_REUSE_MAX` keeps the connection for a million tasks, so it lives as long as the engine's;
+- one transaction a card, and only columns that changed are written (`recording.py`);
+- all messages are in the broker before the baseline starts: the cost of sending them is not counted, and cards are
+  not rescheduled.
 
-What was tried beside that, and how it did, is in docs/benchmark.md.
+docs/benchmark.md lists what else was tried, with the results.
 """
 
 from celery import Celery
@@ -29,7 +29,7 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=CONNECTION_TASKS,
     accept_content=["json"],
     broker_connection_retry_on_startup=True,
-    # Imported before the processes are forked, when Django is ready.
+    # Imported in the parent process once Django is ready, before the workers are forked.
     include=["lab.benchmark.baseline.checking"],
     task_acks_late=False,
     task_default_queue=QUEUE,
@@ -44,10 +44,10 @@ app.conf.update(
 )
 
 
-# Not shared: else Celery would register it in every other application of the process, too.
+# Not shared: a shared task would be registered in every Celery application of the process.
 @app.task(name="baseline.check", shared=False)
 def check(card_id: int) -> None:
-    """Read one card's usage from its gateway, and record it."""
+    """Read one card's usage from its gateway and record it."""
     from lab.benchmark.baseline.checking import check_card
 
     check_card(card_id)

@@ -1,4 +1,4 @@
-"""One card: load it, ask its gateway, record the answer."""
+"""The check of one card: load it, ask its gateway, record the answer."""
 
 from functools import cache
 
@@ -8,14 +8,14 @@ from cards.metering import Tariff
 from cards.models import Card
 from carriers.cycles import BillingCalendar
 from carriers.models import Carrier, Counter, Gateway
-from lab.benchmark.baseline import asking, recording
+from lab.benchmark.baseline import client, recording
 
 
 def check_card(card_id: int) -> None:
-    """Raises what goes wrong: Celery logs it, and the card is not checked."""
+    """Check one card. Any error is raised: Celery logs it, and the card stays unchecked."""
     columns = ("iccid", "carrier_id", "gateway_id", "device_id", "network_status", "usage")
     card = Card.objects.select_related("usage").only(*columns).get(pk=card_id)
-    reading = asking.usage(_gateway(card.gateway_id, card.carrier_id), card.iccid)
+    reading = client.usage(_gateway(card.gateway_id, card.carrier_id), card.iccid)
     recording.record(card, reading, tariff=_tariff(card.carrier_id), now=timezone.now())
 
 

@@ -1,4 +1,4 @@
-"""Asks a gateway about one card with `requests`: what the adapter `json` asks, in the obvious way."""
+"""The usage of one card, asked for with `requests`: the call of the adapter `json`, made the obvious way."""
 
 import json
 import secrets
@@ -17,7 +17,10 @@ PATH = "/v1/usage"
 
 
 def usage(gateway: Gateway, iccid: str) -> UsageReading:
-    """The card's counter; raises GatewayError, or what `requests` raises."""
+    """Return the card's counter.
+
+    Raise GatewayError if the answer holds no reading, or what `requests` raises.
+    """
     url = gateway.base_url + PATH
     body = json.dumps({"iccids": [iccid]}).encode()
     headers = _signer(gateway).headers(
@@ -36,7 +39,7 @@ def usage(gateway: Gateway, iccid: str) -> UsageReading:
 @cache
 def _session() -> requests.Session:
     session = requests.Session()
-    # Else proxies are looked for before each call.
+    # Otherwise requests looks for proxies in the environment before each call.
     session.trust_env = False
     return session
 

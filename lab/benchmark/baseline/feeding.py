@@ -1,4 +1,4 @@
-"""`python -m lab.benchmark.baseline.feeding COUNT`: a message each for the cards that the engine would take first."""
+"""`python -m lab.benchmark.baseline.feeding COUNT`: send a message for each card that is due first."""
 
 import sys
 
@@ -6,18 +6,18 @@ import django
 
 
 def main(count: int) -> None:
-    """Send them; prints how many there are."""
+    """Send a message for each of the `count` cards that fall due first; print how many were sent."""
     django.setup()
+    from cards.models import CheckType
     from common.redis.client import for_worker
     from lab.benchmark.baseline.app import app, check
-    from polling.models import TaskType
     from polling.schedule import keys
 
-    cards = [int(str(card)) for card in for_worker().zrange(keys.queue(TaskType.DATA_USAGE), 0, count - 1)]
+    cards = [int(str(card)) for card in for_worker().zrange(keys.queue(CheckType.DATA_USAGE), 0, count - 1)]
     with app.producer_or_acquire() as producer:
         for card_id in cards:
             check.apply_async((card_id,), producer=producer)
-    print(len(cards))  # noqa: T201 (who started us reads it)
+    print(len(cards))  # noqa: T201 (the parent process reads it)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Records one card's reading through the ORM, row by row: the same results as the data-usage check's."""
+"""Records one card's reading through the ORM, row by row, with the same results as the data-usage check."""
 
 from dataclasses import astuple
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from cards.meter_store import METER_FIELDS
-from cards.metering import Meter, Reading, Step, Tariff, advance, is_news
+from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
 from cards.models import (
     Card,
     CardEvent,
@@ -17,13 +17,16 @@ from cards.models import (
     Subscription,
     UsageRecord,
 )
-from cards.usage_allocation import Account, Growth, counted, in_charge
+from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable
 from carriers.clients.base import UsageReading
 from carriers.cycles import BillingCalendar
 
 
 def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) -> None:
-    """Meter the reading, and write what came of it, in one transaction. `card` comes with its meter, if it has one."""
+    """Meter a reading and write its results in one transaction.
+
+    `card` must be loaded with its meter, if it has one.
+    """
     with transaction.atomic():
         _note_check(card, now)
         _note_network(card, reading, now)
@@ -32,7 +35,7 @@ def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) 
         step = advance(before, Reading(reading.used_mb, reading.measured_at), tariff)
         if step.meter != before:
             _write_meter(row, step.meter)
-        if is_news(before, step.meter):
+        if is_worth_recording(before, step.meter):
             UsageRecord.objects.create(
                 card_id=card.pk,
                 recorded_at=now,
@@ -85,19 +88,19 @@ def _count(card: Card, growth: Growth, calendar: BillingCalendar) -> None:
     """Count the growth on the subscription in force."""
     in_force = Subscription.objects.of_card(card).in_force_at(growth.measured_at)
     rows = {row.pk: row for row in in_force.select_for_update().order_by("pk")}
-    chosen = in_charge([_account(row, calendar) for row in rows.values()], growth.measured_at)
+    chosen = applicable([_allowance(row, calendar) for row in rows.values()], growth.measured_at)
     if not chosen:
         return
-    for account in counted(chosen, growth):
-        row = rows[account.id]
-        if (row.used_mb, row.period_start) != (account.used_mb, account.period_start):
-            row.used_mb, row.period_start = account.used_mb, account.period_start
+    for allowance in allocate_usage(chosen, growth):
+        row = rows[allowance.id]
+        if (row.used_mb, row.period_start) != (allowance.used_mb, allowance.period_start):
+            row.used_mb, row.period_start = allowance.used_mb, allowance.period_start
             row.save(update_fields=["used_mb", "period_start"])
 
 
-def _account(row: Subscription, calendar: BillingCalendar) -> Account:
-    # In the fleet that is measured, a device's plan goes by the calendar of its cards' carrier.
-    return Account(
+def _allowance(row: Subscription, calendar: BillingCalendar) -> Allowance:
+    # In the benchmark's fleet, a device's plan follows the calendar of its cards' carrier.
+    return Allowance(
         row.pk, row.card_id is not None, row.kind == Subscription.Kind.MAIN, row.allowance_mb, row.used_mb,
         row.period_start, row.starts_at, row.ends_at, PlanCycle(row.cycle), calendar, row.quota_version,
     )  # fmt: skip

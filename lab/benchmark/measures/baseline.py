@@ -1,26 +1,41 @@
-"""How many cards' usage a task a card reads a second, on the same fleet; see `lab.benchmark.baseline.app`."""
+"""How many cards a second a task a card reads, on the same fleet; see `lab.benchmark.baseline.app`."""
+
+from dataclasses import dataclass
 
 from redis import Redis
 
 from cards.models import CheckType
 from lab.benchmark.baseline.app import QUEUE
-from lab.benchmark.rates import Window, per_thousand, smaller, steady_rate
-from lab.benchmark.run import Run, asked
+from lab.benchmark.rates import per_thousand, smaller
+from lab.benchmark.run import Run, usage_answers
+from lab.benchmark.supply import keep_busy
 
 NAME = "baseline"
-# About what it can read in that time; whether some are left is told.
+# About twice what two cores read. The report says how many messages were left.
 MESSAGES_PER_SECOND = 700
 APP = "lab.benchmark.baseline.app"
 START_SECONDS = 30
-# Connections are made, and what is read once is read.
+# Time to open connections and to read carriers and gateways, once a process.
 WARM_UP_SECONDS = 2
 
 
+@dataclass
+class Messages:
+    """The messages that are left in the broker: all were sent before the measure, none is added."""
+
+    broker: Redis
+    floor: int = 1
+
+    def top_up(self) -> int:
+        return int(self.broker.llen(QUEUE))
+
+
 def measure(run: Run) -> None:
-    """The engine has not been started yet, so the machine is this one's alone."""
+    """Measure the baseline before the engine is started, so that it has the machine to itself."""
     run.new_calls()
     seconds = run.extent.baseline_seconds
-    sent = int(run.stack.run("-m", "lab.benchmark.baseline.feeding", str(int(MESSAGES_PER_SECOND * seconds))))
+    count = int(MESSAGES_PER_SECOND * (WARM_UP_SECONDS + seconds))
+    sent = int(run.stack.run("-m", "lab.benchmark.baseline.feeding", str(count)))
     begun = run.now()
     with Redis.from_url(run.stack.variables["CELERY_BROKER_URL"]) as broker:
         run.stack.start(
@@ -31,17 +46,18 @@ def measure(run: Run) -> None:
             lambda: broker.llen(QUEUE) < sent, seconds=START_SECONDS, what="the baseline works"
         )
         run.wait(WARM_UP_SECONDS)
-        before, counted_from = run.cpu(NAME), run.now()
-        run.wait(seconds)
-        after, counted = run.cpu(NAME), Window(counted_from, run.now())
+        before = run.cpu(NAME)
+        shift = keep_busy(run, Messages(broker), seconds)
+        after = run.cpu(NAME)
         left = broker.llen(QUEUE)
         run.stack.stop(NAME)
         broker.delete(QUEUE)
     calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
-    rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
+    rate = smaller(shift.rate(usage_answers(calls)), shift.rate(rows))
     run.findings.baseline_checks_per_second = rate
+    run.findings.baseline_shortage = f"the baseline: {shift.shortage or 'too few cards were read'}"
     run.findings.details["baseline"] = {
         "checks_per_second": rate,
-        "cpu_seconds_per_1000": per_thousand(before, after, max(1, counted.amount(rows))),
+        "cpu_seconds_per_1000": per_thousand(before, after, shift.window.amount(rows)),
         "messages_left": left,
     }

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from redis import Redis
 
+from cards.models import CheckType
 from lab.benchmark.extent import MILLION
 from lab.benchmark.run import Run
-from polling.models import TaskType
 from polling.schedule import keys
 from polling.schedule.schedule import PlanMode, Schedule, Settlement
 
@@ -19,29 +19,29 @@ KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200
 CLAIM = timedelta(seconds=60)
 SMALL = 10_000
-# After the schedule's own database, and the broker's.
-BESIDE = 2
+# The first Redis database after the schedule's own and the broker's.
+SMALL_DATABASE_OFFSET = 2
 
 
 def measure(run: Run) -> None:
-    """The medians of claims that take turns, so that the machine is as fast for both schedules."""
-    large = Schedule(run.stack.redis, TaskType.DATA_USAGE)
-    scheduled = run.stack.redis.zcard(keys.queue(TaskType.DATA_USAGE))
+    """Take the medians of claims that alternate between both schedules: the machine is as fast for both."""
+    large = Schedule(run.stack.redis, CheckType.DATA_USAGE)
+    scheduled = run.stack.redis.zcard(keys.queue(CheckType.DATA_USAGE))
     with _small_schedule(run) as small:
         times = [(_claim_ms(large), _claim_ms(small)) for _ in range(run.extent.claims)]
-    of_large, of_small = map(median, zip(*times, strict=True))
-    run.findings.details["claim_200_ms_of_10000"] = of_small
+    large_ms, small_ms = map(median, zip(*times, strict=True))
+    run.findings.details["claim_200_ms_of_10000"] = small_ms
     if run.extent.cards >= MILLION:
-        run.findings.found(KEY, of_large, otherwise="")
-        run.findings.found(RATIO, of_large / of_small, otherwise="")
+        run.findings.record(KEY, large_ms)
+        run.findings.record(RATIO, large_ms / small_ms)
     else:
-        why = f"{scheduled:,} cards are scheduled; of these it takes {of_large:.2f} ms"
-        run.findings.leave_out(KEY, why)
-        run.findings.leave_out(RATIO, why)
+        reason = f"only {scheduled:,} cards are scheduled; a claim takes {large_ms:.2f} ms"
+        run.findings.leave_out(KEY, reason)
+        run.findings.leave_out(RATIO, reason)
 
 
 def _claim_ms(schedule: Schedule) -> float:
-    """Claim cards; they go behind all others that are due, so that the next claim has others."""
+    """Claim cards and put them behind all others that are due, so that the next claim gets others."""
     begun = time.perf_counter()
     claimed = schedule.claim(BATCH, ttl=CLAIM, holder="benchmark")
     milliseconds = (time.perf_counter() - begun) * 1000
@@ -52,10 +52,10 @@ def _claim_ms(schedule: Schedule) -> float:
 @contextmanager
 def _small_schedule(run: Run) -> Iterator[Schedule]:
     url = urlsplit(run.stack.variables["REDIS_URL"])
-    number = int(url.path.strip("/") or 0) + BESIDE
+    number = int(url.path.strip("/") or 0) + SMALL_DATABASE_OFFSET
     with Redis.from_url(urlunsplit(url._replace(path=f"/{number}")), decode_responses=True) as redis:
         redis.set(keys.EPOCH, "1")
-        schedule = Schedule(redis, TaskType.DATA_USAGE)
+        schedule = Schedule(redis, CheckType.DATA_USAGE)
         schedule.plan([(card_id, 0.0) for card_id in range(1, SMALL + 1)], mode=PlanMode.NEW_ONLY)
         yield schedule
         redis.flushdb()

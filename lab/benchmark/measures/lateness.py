@@ -1,13 +1,12 @@
-"""How late cards are when they can be in time: ten thousand of them, with a stack that could check many more."""
+"""How late cards are when they can be in time: ten thousand, on a stack that could check many more."""
 
 from statistics import median
 
 from cards.models import CheckType
 from lab.benchmark.run import Run
-from polling.models import TaskType
 
 INTERVAL_SECONDS = 30
-LOOKS = 10
+SAMPLES = 10
 AGES = f"""
     SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY share), percentile_cont(0.95) WITHIN GROUP (ORDER BY share),
            max(share)
@@ -17,34 +16,34 @@ AGES = f"""
 
 
 def measure(run: Run) -> None:
-    """A new fleet, each card of which is promised a check every half minute: the age of its last good answer, by the rows."""
+    """Promise each card of a new fleet a check every half minute; measure the age of its last good answer."""
     if not run.extent.small_cards:
         run.findings.leave_out("lateness", "it takes a minute and a half")
         return
     run.engine_off()
     run.stack.empty()
     run.make_fleet(run.extent.small_cards)
-    # First the configs, then what they promise.
+    # The first plan creates the configs, the second one follows the interval that is set in them.
     run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {INTERVAL_SECONDS} "
         "WHERE carddata_check_interval > 0 RETURNING id"
     )
     run.plan()
-    run.allow(TaskType.DATA_USAGE)
+    run.allow(CheckType.DATA_USAGE)
     run.engine_on()
     run.wait(run.extent.lateness_seconds)
-    ages = AGES % ",".join(map(str, run.scheduled(TaskType.DATA_USAGE)))
-    looks = []
-    # Cards that were read together are of one age: a whole interval is looked at.
-    for _ in range(LOOKS):
-        run.wait(INTERVAL_SECONDS / LOOKS)
-        looks += run.stack.rows(ages)
-    cards, half, most, latest = zip(*looks, strict=True)
+    query = AGES % ",".join(map(str, run.scheduled(CheckType.DATA_USAGE)))
+    samples = []
+    # Cards that were read together have the same age, so the samples are spread over a whole interval.
+    for _ in range(SAMPLES):
+        run.wait(INTERVAL_SECONDS / SAMPLES)
+        samples += run.stack.rows(query)
+    counts, medians, p95s, maxima = zip(*samples, strict=True)
     run.findings.lateness = {
-        "cards": min(cards),
+        "cards": min(counts),
         "interval_seconds": INTERVAL_SECONDS,
-        "p50": float(median(half)),
-        "p95": float(median(most)),
-        "max": float(max(latest)),
+        "p50": float(median(medians)),
+        "p95": float(median(p95s)),
+        "max": float(max(maxima)),
     }

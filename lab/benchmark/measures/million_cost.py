@@ -1,6 +1,6 @@
-"""What a check costs in a fleet of a million and in one of ten thousand: rounds of ten thousand cards, in turns.
+"""What a check costs in a fleet of a million and in one of ten thousand, measured in alternating rounds.
 
-In turns, because a machine that others use is as fast as they let it be: each second of it counts for both.
+The rounds alternate because a shared machine changes its speed: every second of it counts for both fleets.
 """
 
 import itertools
@@ -8,35 +8,30 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from lab.benchmark.run import Run, asked
+from cards.models import CheckType
+from lab.benchmark.run import Run, usage_answers
+from lab.benchmark.supply import UNREAD_METERS
 from lab.stack.stack import private_stack
-from polling.models import TaskType
 from polling.schedule import backoff, keys
 from polling.schedule.schedule import PlanMode, Schedule
 
 KEY = "million_cost_ratio"
-TYPE = TaskType.DATA_USAGE
+TYPE = CheckType.DATA_USAGE
 ROUND_SECONDS = 60
-# Of the large fleet so many rounds' cards take part: their pages are more than a processor's caches hold.
+# The large fleet takes part with the cards of this many rounds: their pages exceed a processor's caches.
 PORTIONS = 5
 CHUNK = 20_000
-# Whoever does not take part is due as in a fleet at work, but only when all rounds are over.
+# All other cards stay in the queue, as in a fleet at work, but fall due only when all rounds are over.
 REST_SECONDS, REST_SPREAD_SECONDS = 1800.0, 21_600.0
-# What is counted begins when the cards fall due, not with making them due.
+# Counting starts when the cards fall due: making them due is not counted.
 AHEAD_SECONDS, BEFORE_SECONDS = 3.0, 0.5
-# Each round has the same to do as the first one: readings that are news.
-UNREAD = """
-    WITH unread AS (
-        UPDATE cards_cardusage SET measured_at = measured_at - interval '45 minutes',
-                                   raw_mb = greatest(0, raw_mb - 1), used_mb = greatest(0, used_mb - 1)
-        WHERE card_id = ANY('{{{cards}}}') RETURNING card_id
-    )
-    SELECT count(*) FROM unread
-"""
 
 
 def measure(run: Run) -> None:
-    """A round's cards come from everywhere in the fleet; nobody else is due. The small fleet has a stack of its own."""
+    """Compare the CPU cost of the run's fleet with that of a small fleet, which has a stack of its own.
+
+    A round's cards come from everywhere in their fleet; no other card is due.
+    """
     if not run.extent.small_cards:
         run.findings.leave_out(KEY, "a large fleet is needed for it")
         return
@@ -53,16 +48,19 @@ def measure(run: Run) -> None:
         large_costs, small_costs = (fleet.costs() for fleet in fleets)
     run.findings.details["cpu_seconds_per_1000_in_rounds"] = large_costs
     run.findings.details["cpu_seconds_per_1000_in_rounds_of_small_fleet"] = small_costs
-    ratio = large_costs["together"] / small_costs["together"] if small_costs["together"] else None
-    run.findings.found(KEY, ratio, otherwise="no card was checked")
+    large_cost, small_cost = large_costs["together"], small_costs["together"]
+    ratio = large_cost / small_cost if large_cost and small_cost else None
+    run.findings.record(KEY, ratio, otherwise="no card was checked")
 
 
 class Fleet:
-    """A fleet whose cards are checked round by round. Only the rounds count, not what is put back between them."""
+    """A planned fleet whose cards are checked round by round.
+
+    What is put back between the rounds is not counted.
+    """
 
     def __init__(self, run: Run) -> None:
-        """Its cards are planned."""
-        # In the order in which they fall due in a fleet at work: neighbours together, blocks of them from everywhere.
+        # The order in which they fall due in a fleet at work: blocks of neighbours, from everywhere in it.
         self.cards = sorted(run.scheduled(TYPE), key=backoff.phase)
         self.seconds = 0.0
         self._run = run
@@ -72,26 +70,26 @@ class Fleet:
         self._checked, self._spent = 0, defaultdict[str, float](float)
 
     def prepare(self) -> None:
-        """Nobody is due, the engine runs, and each card has been read: what a gateway says first is news, and costs more."""
+        """Make no card due, start the engine, and read each card once: first readings cost more."""
         self._run.allow()
-        self._wait(self._is_nobody_checked, "no card is being checked")
+        self._wait(self._has_no_claim, "no card is being checked")
         for chunk in _portions(self.cards, CHUNK):
             rest = [(card, REST_SECONDS + REST_SPREAD_SECONDS * backoff.phase(card)) for card in chunk]
             self._schedule.plan(rest, mode=PlanMode.MOVE)
         self._run.allow(TYPE)
         self._run.engine_on()
-        self._run.let_lateness_rest()
+        self._run.pause_lateness()
         for _ in self._portions:
             self.play_round()
         self.seconds, self._checked = 0.0, 0
         self._spent.clear()
 
     def play_round(self) -> None:
-        """Have the next ten thousand checked, and let them be unread when their turn comes again."""
-        chosen = next(self._rounds, [])
+        """Have the next ten thousand cards checked, then make them unread for their next round."""
+        cards = next(self._rounds, [])
         begins = time.monotonic() + AHEAD_SECONDS
-        self._schedule.hasten([(card_id, AHEAD_SECONDS) for card_id in chosen])
-        # They are hastened in several steps: the last of them are due a little later than the first.
+        self._schedule.hasten([(card_id, AHEAD_SECONDS) for card_id in cards])
+        # Cards are hastened in several steps, so the last of them fall due a little later than the first.
         all_due = time.monotonic() + AHEAD_SECONDS
         self._wait_until(begins - BEFORE_SECONDS)
         self._run.new_calls()
@@ -101,25 +99,28 @@ class Fleet:
         self.seconds += time.monotonic() - begun
         for kind, cpu_seconds in self._run.cpu().items():
             self._spent[kind] += cpu_seconds - before[kind]
-        self._checked += sum(amount for _, amount in asked(self._run.new_calls()))
-        self._run.stack.rows(UNREAD.format(cards=",".join(map(str, chosen))))
+        self._checked += sum(amount for _, amount in usage_answers(self._run.new_calls()))
+        # Each round then has as much to do as the first one: readings that are news.
+        self._run.stack.rows(UNREAD_METERS.format(cards=",".join(map(str, cards))))
 
     def costs(self) -> dict[str, float]:
-        """CPU seconds by kind of process, and together, on a thousand checks."""
-        found = {kind: seconds * 1000 / max(1, self._checked) for kind, seconds in self._spent.items()}
-        return {**found, "together": sum(found.values())}
+        """Return the CPU seconds per thousand checks by kind of process, and their sum as `together`."""
+        if not self._checked:
+            return {"together": 0.0}
+        costs = {kind: seconds * 1000 / self._checked for kind, seconds in self._spent.items()}
+        return {**costs, "together": sum(costs.values())}
 
     def _is_done(self) -> bool:
-        return self._is_nobody_checked() and not self._schedule.look().due
+        return self._has_no_claim() and not self._schedule.outlook().due
 
-    def _is_nobody_checked(self) -> bool:
+    def _has_no_claim(self) -> bool:
         return not self._run.stack.redis.hlen(keys.claims(TYPE))
 
     def _wait_until(self, moment: float) -> None:
         self._run.wait(max(0.0, moment - time.monotonic()))
 
-    def _wait(self, is_so: Callable[[], bool], what: str) -> None:
-        self._run.stack.wait_until(is_so, seconds=ROUND_SECONDS, what=what)
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        self._run.stack.wait_until(condition, seconds=ROUND_SECONDS, what=what)
 
 
 def _portions(cards: Sequence[int], size: int) -> list[Sequence[int]]:

@@ -1,18 +1,20 @@
-"""How many cards a second are held against their plan: the check that asks nobody."""
+"""How many cards a second are checked against their plan: the check that calls no gateway."""
 
 from cards.models import CheckType
-from lab.benchmark.rates import steady_rate
 from lab.benchmark.run import Run
-from polling.models import TaskType
+from lab.benchmark.supply import LOW_WATER, DueCards, keep_busy
 
 
 def measure(run: Run) -> None:
-    """All of them are due, and no other check runs. By the rows."""
+    """Measure by the rows, while cards are always due and no other check runs."""
     run.engine_on()
-    run.let_lateness_rest()
-    begun = run.now()
-    run.allow(TaskType.PACKAGE)
-    run.wait(run.extent.package_seconds)
+    run.pause_lateness()
+    supply = DueCards(run, CheckType.PACKAGE)
+    supply.stock(LOW_WATER)
+    run.allow(CheckType.PACKAGE)
+    shift = keep_busy(run, supply, run.extent.package_seconds)
     run.allow()
-    rate = steady_rate(run.recorded(CheckType.PACKAGE, begun))
-    run.findings.found("package_checks_per_second", rate, otherwise="the cards were checked at once")
+    rate = shift.rate(supply.recorded())
+    run.findings.record(
+        "package_checks_per_second", rate, otherwise=shift.shortage or "too few cards were checked"
+    )

@@ -1,32 +1,40 @@
-"""How many cards' usage the engine asks and records a second when all are due, and how soon it begins."""
+"""How many cards' usage the engine reads and records a second, and how soon it begins."""
 
 from datetime import datetime
 
 from cards.models import CheckType
-from lab.benchmark.rates import Window, per_thousand, smaller, steady_rate
-from lab.benchmark.run import Run, asked
+from lab.benchmark.rates import per_thousand, smaller
+from lab.benchmark.run import Run, usage_answers
+from lab.benchmark.supply import LOW_WATER, DueCards, keep_busy
 
-FIRST_SECONDS = 30
-TOO_FEW = "the cards were read before there was a steady state"
+TOO_FEW = "too few cards were read to tell a rate"
 
 
 def measure(run: Run) -> None:
-    """The engine is started by this. What counts is what both the gateways' log and the rows show."""
+    """Start the engine and measure what both the gateways' log and the rows show."""
     run.new_calls()
-    begun = run.now()
+    supply = DueCards(run, CheckType.DATA_USAGE)
+    supply.stock(LOW_WATER)
     run.engine_on()
-    before, counted_from = run.cpu(), run.now()
-    run.wait(run.extent.speed_seconds)
-    after, counted = run.cpu(), Window(counted_from, run.now())
+    before = run.cpu()
+    shift = keep_busy(run, supply, run.extent.speed_seconds)
+    after = run.cpu()
     run.allow()
-    calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
-    rate = smaller(steady_rate(asked(calls)), steady_rate(rows))
-    run.findings.found("checks_per_second", rate, otherwise=TOO_FEW)
+    calls, rows = run.new_calls(), supply.recorded()
+    rate = smaller(shift.rate(usage_answers(calls)), shift.rate(rows))
+    otherwise = shift.shortage or TOO_FEW
+    run.findings.record("checks_per_second", rate, otherwise=otherwise)
     baseline = run.findings.baseline_checks_per_second
-    ratio = rate / baseline if rate and baseline else None
-    run.findings.found("baseline_ratio", ratio, otherwise=TOO_FEW)
-    run.findings.cpu_seconds_per_1000 = per_thousand(before, after, max(1, counted.amount(rows)))
+    run.findings.record(
+        "baseline_ratio",
+        rate / baseline if rate and baseline else None,
+        otherwise=run.findings.baseline_shortage if rate else otherwise,
+    )
+    run.findings.cpu_seconds_per_1000 = per_thousand(before, after, shift.window.amount(rows))
     ready = run.workers_ready_at()
-    if calls and ready:
-        first = min(datetime.fromisoformat(call["start"]) for call in calls)
-        run.findings.found("first_check_seconds", max(0.0, (first - ready).total_seconds()), otherwise="")
+    first = min((datetime.fromisoformat(call["start"]) for call in calls), default=None)
+    run.findings.record(
+        "first_check_seconds",
+        max(0.0, (first - ready).total_seconds()) if first and ready else None,
+        otherwise="no call went out",
+    )

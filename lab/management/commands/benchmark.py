@@ -1,4 +1,4 @@
-"""`benchmark` measures every target of the engine, on real servers and processes of its own."""
+"""`benchmark` measures every target of the engine on servers and processes of its own."""
 
 import json
 import time
@@ -23,22 +23,32 @@ TABLE_WIDTH = 110
 
 
 class Command(BaseCommand):
-    """Measure, beside whatever else runs on this machine; nothing is left."""
+    """Measure all targets and print the report. Everything that was started is gone afterwards."""
 
-    help = "Measures every target of the engine on PostgreSQL, Valkey, simulator and workers of its own."
+    help = (
+        "Measure every target of the engine on its own PostgreSQL, Valkey, gateway simulator and workers. Takes about "
+        "ten minutes of the whole machine."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
-            "--quick", action="store_true", help="about a minute: a smaller fleet, and not all of it"
+            "--quick",
+            action="store_true",
+            help="about a minute: a smaller fleet; what it cannot measure is left out",
         )
-        parser.add_argument("--seed", type=int, default=1, help="of the fleet, and of what is chosen from it")
-        parser.add_argument("--cards", type=int, help="size of the fleet; 1,000,000, or 40,000 with --quick")
+        parser.add_argument(
+            "--seed",
+            type=int,
+            default=1,
+            help="seed of the fleet and of random choices (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--cards", type=int, help="size of the fleet (default: 1,000,000, or 40,000 with --quick)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Measure and print."""
         extent = QUICK if options["quick"] else FULL
         if options["cards"] is not None:
             if options["cards"] < 1:
@@ -46,11 +56,13 @@ class Command(BaseCommand):
             extent = replace(extent, cards=options["cards"])
         try:
             with bounded(extent.limit_seconds):
-                found = _measured(extent, options["seed"])
+                found = _measure_all(extent, options["seed"])
         except TimeIsUpError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("interrupted; nothing is left", returncode=INTERRUPTED) from None
+            raise CommandError(
+                "interrupted; everything was stopped and removed", returncode=INTERRUPTED
+            ) from None
         if options["json"]:
             self.stdout.write(json.dumps(found, indent=2))
         else:
@@ -59,8 +71,8 @@ class Command(BaseCommand):
             console.print(table(found))
 
 
-def _measured(extent: Extent, seed: int) -> dict[str, Any]:
-    whole = time.monotonic()
+def _measure_all(extent: Extent, seed: int) -> dict[str, Any]:
+    started = time.monotonic()
     about, durations = {"machine": machine(), "seed": seed}, {}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -69,20 +81,20 @@ def _measured(extent: Extent, seed: int) -> dict[str, Any]:
         def begin(title: str) -> None:
             progress.update(bar, description=title)
             if not progress.console.is_terminal:
-                progress.console.print(f"{time.monotonic() - whole:5.0f} s  {title}")
+                progress.console.print(f"{time.monotonic() - started:5.0f} s  {title}")
 
-        # No ramp: all cards are due as soon as they are planned.
+        # Without a ramp all cards are due as soon as they are planned.
         with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
             run = Run(stack, extent, seed)
             begin(f"Making {extent.cards:,} cards")
             run.make_fleet(extent.cards)
-            durations["preparing"] = time.monotonic() - whole
+            durations["preparing"] = time.monotonic() - started
             for title, measure in MEASURES.items():
                 begun = time.monotonic()
                 begin(title)
                 measure(run)
                 durations[title] = time.monotonic() - begun
             about["versions"] = versions(stack)
-            begin("Ending")
-    durations["whole"] = time.monotonic() - whole
+            begin("Stopping")
+    durations["whole"] = time.monotonic() - started
     return report(run.findings, **about, durations=durations)

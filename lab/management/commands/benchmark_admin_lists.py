@@ -1,4 +1,4 @@
-"""`benchmark_admin_lists` prints how long each list of the admin takes to open, as an administrator sees it."""
+"""`benchmark_admin_lists` prints how long each list of the admin takes to open for an administrator."""
 
 import logging
 import statistics
@@ -26,16 +26,22 @@ Page = tuple[str, str, Mapping[str, str]]
 
 
 class Command(BaseCommand):
-    """Open every list, its first filter values, and a search."""
+    """Open every list plain, with each value of its filters, and with a search.
 
-    help = "Prints how long each list of the admin takes to open, and how many queries it asks."
+    All rows it creates are rolled back.
+    """
+
+    help = "Print how long each list of the admin takes to open and how many database queries it needs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--rounds", type=int, default=5, help="the median of so many is printed")
+        parser.add_argument(
+            "--rounds",
+            type=int,
+            default=5,
+            help="how often each list is opened; the median is printed (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Open and print; the user that it makes is rolled back."""
         if not Card.objects.exists():
             raise CommandError("there are no cards: start bin/up first, or run generate_cards")
         self.stdout.write(f"{estimated_cards():,} cards; median of {options['rounds']}.\n\n")

@@ -1,4 +1,4 @@
-"""`benchmark_api` prints how long the API takes, as an administrator and as a small agent ask it."""
+"""`benchmark_api` prints how long the API takes for an administrator and for a user of a small agent."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lab.benchmark.api import UNLIMITED, Caller, Took, measure
+from lab.benchmark.api import UNLIMITED, Caller, RequestTimes, measure
 from lab.benchmark.extent import FULL, MILLION
 from lab.benchmark.run import Run
 from lab.stack.bounds import TimeIsUpError, bounded
@@ -19,44 +19,46 @@ WARM_UP_SECONDS = 10
 
 
 class Command(BaseCommand):
-    """Ask again and again, on servers and processes of its own; nothing is left."""
+    """Measure the API on servers and processes of its own. Everything that was started is gone afterwards."""
 
-    help = "Measures how long the API takes, on PostgreSQL, Valkey and a web process of its own."
+    help = "Measure how long API requests take, on its own PostgreSQL, Valkey and web process."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--rounds", type=int, default=100, help="requests of each kind")
-        parser.add_argument("--cards", type=int, default=MILLION, help="size of the fleet")
         parser.add_argument(
-            "--busy", action="store_true", help="while all cards are due and the workers check them"
+            "--rounds", type=int, default=100, help="requests of each kind (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--cards", type=int, default=MILLION, help="size of the fleet (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--busy", action="store_true", help="measure while all cards are due and the workers check them"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Measure and print."""
         for name in ("rounds", "cards"):
             if options[name] < 1:
                 raise CommandError(f"--{name} must be 1 or more")
         try:
             with bounded(LIMIT_SECONDS):
                 found = list(
-                    _measured(cards=options["cards"], rounds=options["rounds"], is_busy=options["busy"])
+                    _measure_all(cards=options["cards"], rounds=options["rounds"], is_busy=options["busy"])
                 )
         except TimeIsUpError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("interrupted; nothing is left", returncode=130) from None
+            raise CommandError("interrupted; everything was stopped and removed", returncode=130) from None
         self.stdout.write(
             "| who | request | p50 ms | p95 ms | must | |\n| --- | --- | ---: | ---: | ---: | --- |"
         )
-        for took in found:
-            must = "" if took.must is None else took.must
+        for times in found:
+            must = "" if times.must is None else times.must
             self.stdout.write(
-                f"| {took.who} | {took.request} | {took.p50:.0f} | {took.p95:.0f} | {must} | {took.verdict} |"
+                f"| {times.who} | {times.request} | {times.p50:.0f} | {times.p95:.0f} | {must} | {times.verdict} |"
             )
 
 
-def _measured(*, cards: int, rounds: int, is_busy: bool) -> Iterator[Took]:
+def _measure_all(*, cards: int, rounds: int, is_busy: bool) -> Iterator[RequestTimes]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("Starting the servers", total=None)
@@ -66,11 +68,11 @@ def _measured(*, cards: int, rounds: int, is_busy: bool) -> Iterator[Took]:
             run.make_fleet(cards)
             progress.update(bar, description="Planning every card")
             run.plan()
-            callers = Caller.of(stack, stack.start_web())
+            callers = Caller.create_all(stack, stack.start_web())
             if is_busy:
                 run.engine_on()
                 run.wait(WARM_UP_SECONDS)
             for caller in callers:
-                progress.update(bar, description=f"Asking as {caller.who}")
+                progress.update(bar, description=f"Sending requests as {caller.who}")
                 yield from measure(caller, rounds=rounds)
-            progress.update(bar, description="Ending")
+            progress.update(bar, description="Stopping")

@@ -11,20 +11,20 @@ from lab.benchmark.batch_read import measure
 
 
 class Command(BaseCommand):
-    """Measure reading a batch."""
+    """Measure how long it takes to read a batch of cards, by both ways."""
 
-    help = "Prints how long it takes to read a batch of cards from PostgreSQL, and from a hash in Redis."
+    help = "Print how long it takes to read a batch of cards from PostgreSQL and from a Redis hash."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--batch", type=int, default=200, help="cards a batch")
-        parser.add_argument("--rounds", type=int, default=300)
-        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--batch", type=int, default=200, help="cards in a batch (default: %(default)s)")
+        parser.add_argument("--rounds", type=int, default=300, help="batches to read (default: %(default)s)")
+        parser.add_argument(
+            "--seed", type=int, default=1, help="seed of the random batches (default: %(default)s)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Measure and print."""
         if not Card.objects.exists():
-            raise CommandError("there are no cards: start bin/up first")
+            raise CommandError("there are no cards: run bin/up first")
         found = measure(for_worker(), batch=options["batch"], rounds=options["rounds"], seed=options["seed"])
         self.stdout.write(
             f"{found.cards} cards a batch, median of {options['rounds']}, seed {options['seed']}"

@@ -1,4 +1,4 @@
-"""`benchmark_planning` prints how long it takes to plan the fleet, and what the schedule takes of Redis."""
+"""`benchmark_planning` prints how long planning the fleet takes, and the schedule's memory in Redis."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,26 +9,31 @@ from redis.exceptions import ResponseError
 from rich.progress import Progress
 
 from cards.models import Card
-from common.redis.client import beside
+from common.redis.client import for_database
 from lab.benchmark.planning import OWN_KEYS, empty, measure
 from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):
-    """Measure planning, beside the schedule that is in use."""
+    """Measure planning in an empty Redis database, apart from the schedule in use."""
 
-    help = "Plans every card in an empty Redis database, and empties it again; writes nothing else."
+    help = "Plan every card in an empty Redis database, print how long it took, and empty it again. Writes nothing else."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--database", type=int, default=15, help="number of the empty Redis database")
-        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--database",
+            type=int,
+            default=15,
+            help="number of the empty Redis database (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--seed", type=int, default=1, help="seed of the random sample (default: %(default)s)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Measure and print."""
         if not Card.objects.exists():
-            raise CommandError("there are no cards: start bin/up first")
-        with beside(options["database"]) as redis:
+            raise CommandError("there are no cards: run bin/up first")
+        with for_database(options["database"]) as redis:
             _refuse_in_use(redis, options["database"])
             try:
                 with Progress(transient=True) as progress:
@@ -54,7 +59,7 @@ def _refuse_in_use(redis: Redis, number: int) -> None:
         others = redis.dbsize() - redis.exists(*OWN_KEYS)
     except ResponseError as error:
         raise CommandError(f"Redis database {number}: {error}") from None
-    # A run that was killed has left its queues.
+    # The queues of a run that was killed may be left; they are removed.
     if others:
         raise CommandError(f"Redis database {number} is in use; choose another --database")
     empty(redis)

@@ -10,17 +10,17 @@ from lab.simulator.benchmark import measure
 
 
 class Command(BaseCommand):
-    """Measure the simulator."""
+    """Measure the simulator and a server that answers a constant."""
 
-    help = "Prints how many small requests the simulator answers on one core, and its ratio to a bare server."
+    help = "Print how many small requests the simulator answers on one core, and the ratio to a bare server."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--seconds", type=float, default=5)
+        parser.add_argument(
+            "--seconds", type=float, default=5, help="length of each measurement (default: %(default)s)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Measure and print."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""`explain_queries` prints docs/queries.md: what PostgreSQL does for each named query. See `named_queries`."""
+"""`explain_queries` prints the table of docs/queries.md: what PostgreSQL does for each named query."""
 
 from typing import Any
 
@@ -10,30 +10,29 @@ from cards.models import Card
 from common import database
 from lab.benchmark.explained import explain
 from lab.benchmark.filling import fill
-from lab.benchmark.named_queries import QUERIES, askers
+from lab.benchmark.named_queries import QUERIES, query_contexts
 from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):
-    """Explain every named query for each kind of user."""
+    """Explain every named query for each kind of user. All rows it creates are rolled back."""
 
-    help = "Prints a table of what PostgreSQL does for each named query: pages read, time, indexes."
+    help = "Print a table of what PostgreSQL does for each named query: rows, pages read, time, indexes."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Explain and print; what is made for it is rolled back."""
         if not Card.objects.exists():
             raise CommandError("there are no cards: start bin/up first, or run generate_cards")
         self.stdout.write(f"{estimated_cards():,} cards.\n\n")
-        self.stdout.write("| query | asked by | rows | pages | ms | ways into the tables |\n")
+        self.stdout.write("| query | user | rows | pages | ms | scans |\n")
         self.stdout.write("| --- | --- | ---: | ---: | ---: | --- |\n")
         with transaction.atomic():
-            everybody = list(askers(database.now()))
-            fill(everybody[-1][1].user)
+            contexts = list(query_contexts(database.now()))
+            fill(contexts[-1][1].user)
             for name, query in track(QUERIES.items(), description="Explaining", transient=True):
-                for asker, who in everybody:
-                    found = explain(query(who))
+                for user, context in contexts:
+                    found = explain(query(context))
                     self.stdout.write(
-                        f"| {name} | {asker} | {found.rows} | {found.pages:,} | {found.milliseconds:.1f} "
+                        f"| {name} | {user} | {found.rows} | {found.pages:,} | {found.milliseconds:.1f} "
                         f"| {', '.join(found.scans)} |\n"
                     )
             transaction.set_rollback(True)

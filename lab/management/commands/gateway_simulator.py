@@ -1,4 +1,4 @@
-"""`gateway_simulator` plays the carriers' gateways on 127.0.0.1 until it is told to stop."""
+"""`gateway_simulator` simulates the carriers' gateways on 127.0.0.1 until SIGTERM or Ctrl-C."""
 
 import asyncio
 import os
@@ -14,21 +14,29 @@ from lab.simulator.server import SimulatorServer
 
 
 class Command(BaseCommand):
-    """Run the simulator."""
+    """Run the simulator. Needs SIMULATOR_SECRET in the environment; SIMULATOR_PORT sets the default port."""
 
-    help = "Plays the carriers' gateways on 127.0.0.1, with scriptable faults and a call log."
+    help = "Simulate the carriers' gateways on 127.0.0.1, with faults on request and a call log."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--port", type=int, default=int(os.environ.get("SIMULATOR_PORT", "8100")))
-        parser.add_argument("--seed", type=int, default=0, help="for the choice of calls that a fault hits")
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=int(os.environ.get("SIMULATOR_PORT", "8100")),
+            help="TCP port to listen on (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--seed",
+            type=int,
+            default=0,
+            help="seed for choosing the calls that a fault hits (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until SIGTERM or Ctrl-C."""
         secret = os.environ.get("SIMULATOR_SECRET", "")
         if not secret:
-            raise CommandError("SIMULATOR_SECRET is missing; `bin/up` makes one")
+            raise CommandError("SIMULATOR_SECRET is not set; bin/up creates one in .run/env")
         server = SimulatorServer(Signer("demo", secret.encode()), seed=options["seed"])
         try:
             uvloop.run(_serve(server, options["port"]))

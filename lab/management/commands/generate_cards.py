@@ -1,4 +1,4 @@
-"""`generate_cards --count N --seed S [--now T]` makes a fleet on the gateway simulator."""
+"""`generate_cards --count N --seed S [--now T]` creates a demo fleet on the gateway simulator."""
 
 import os
 import time
@@ -18,34 +18,41 @@ from lab.demo.fleet import generate, vacuum
 
 
 class Command(BaseCommand):
-    """Make carriers, gateways, agents and cards."""
+    """Create carriers, gateways, agents and cards. Needs SIMULATOR_SECRET in the environment."""
 
-    help = "Makes a demo fleet whose gateways are the simulator."
+    help = "Create a demo fleet whose gateways are the simulator."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
-        parser.add_argument("--count", type=int, default=10_000)
-        parser.add_argument("--seed", type=int, default=1)
         parser.add_argument(
-            "--now", type=_moment, help="RFC 3339: the moment that the fleet is of; the present when left out"
+            "--count", type=int, default=10_000, help="number of cards (default: %(default)s)"
         )
-        parser.add_argument("--only-if-empty", action="store_true", help="do nothing when there are cards")
+        parser.add_argument(
+            "--seed",
+            type=int,
+            default=1,
+            help="the same seed and time make the same fleet (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--now", type=_moment, help="RFC 3339 time at which the fleet is set (default: now)"
+        )
+        parser.add_argument(
+            "--only-if-empty", action="store_true", help="do nothing if there are cards already"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the fleet."""
         if options["count"] < 0:
             raise CommandError("--count must be 0 or more")
         secret = os.environ.get("SIMULATOR_SECRET", "")
         if not secret:
-            raise CommandError("SIMULATOR_SECRET is missing; `bin/up` makes one")
+            raise CommandError("SIMULATOR_SECRET is not set; bin/up creates one in .run/env")
         usage_partitions.make_ahead(timezone.now().date())
         port = os.environ.get("SIMULATOR_PORT", "8100")
         carriers = ensure_carriers(simulator_url=f"http://127.0.0.1:{port}", secret=secret)
         if Card.objects.exists():
             if options["only_if_empty"]:
-                self.stdout.write("The cards that are there are kept.")
+                self.stdout.write("There are cards already; they are kept.")
                 return
-            raise CommandError("there are cards already; their ICCIDs would clash")
+            raise CommandError("there are cards already; new ones would have the same ICCIDs")
         begun = time.monotonic()
         with Progress(transient=True) as progress:
             task = progress.add_task(f"Making {options['count']:,} cards", total=options["count"])
@@ -65,4 +72,4 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo:
             return moment
-    raise ArgumentTypeError(f"{text!r} is no time with its offset, such as 2026-05-01T12:00:00Z")
+    raise ArgumentTypeError(f"{text!r} is not a time with an offset, such as 2026-05-01T12:00:00Z")

@@ -1,4 +1,4 @@
-"""`hot_updates` prints how many updates of the busy tables stayed on their page (PostgreSQL: heap-only tuples)."""
+"""`hot_updates` prints the share of heap-only tuple (HOT) updates of the tables that every check writes."""
 
 from typing import Any
 
@@ -9,12 +9,11 @@ BUSY = ("cards_checkstate", "cards_cardusage", "cards_subscription")
 
 
 class Command(BaseCommand):
-    """Read PostgreSQL's own statistics."""
+    """Print a line for each table, from PostgreSQL's own statistics."""
 
-    help = "Prints the share of updates that touched no index, per table that every check writes."
+    help = "Print, for each table that every check writes, the share of updates that touched no index (HOT)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print a line a table."""
         self.stdout.write(f"{'table':<20} {'updates':>12} {'HOT':>8} {'dead rows':>10}")
         with connection.cursor() as cursor:
             cursor.execute(

@@ -1,4 +1,4 @@
-"""Open breakers are probed: one call, by one drain of all, tells whether the gateway answers again."""
+"""Breaker trials: one call, by one drain of all, tells whether a gateway with an open breaker answers again."""
 
 import asyncio
 from contextlib import suppress
@@ -21,53 +21,52 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One call to a gateway about one of its cards; None: it has none, so nobody needs an answer."""
+class Trial:
+    """One call to a gateway about one of its cards. `iccid` None: it has no card, so no answer is needed."""
 
     gateway: Gateway
     iccid: str | None
     check_type: CheckType
 
 
-class Probes:
-    """The probes that one drain makes."""
+class BreakerTrials:
+    """The trial calls of one drain."""
 
     def __init__(self, context: EngineContext) -> None:
-        """None at first."""
         self._context = context
         self._running: set[asyncio.Task[None]] = set()
 
     @property
     def are_running(self) -> bool:
-        """Whether one is under way."""
+        """Whether a trial call is under way."""
         return bool(self._running)
 
-    async def look(self) -> None:
-        """Begin those that are due, unless another drain does."""
+    async def begin_due(self) -> None:
+        """Begin the trials that are due, unless another drain makes them."""
         throttle, in_thread = self._context.throttle, self._context.runtime.in_thread
         for gateway_id in throttle.trials_due():
             if self._context.lifetime.may_call and await in_thread(throttle.begin_trial, gateway_id):
-                task = asyncio.create_task(self._probe(gateway_id))
+                task = asyncio.create_task(self._run(gateway_id))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-    def cut(self) -> None:
-        """End those that run: their gateways rest again."""
+    def cancel(self) -> None:
+        """Cancel running trials: their gateways rest again."""
         for task in self._running:
             task.cancel()
 
-    async def end(self) -> None:
-        """Wait for those that run: their deadline is the gateway's."""
+    async def wait(self) -> None:
+        """Wait for running trials; each ends by its gateway's deadline."""
         if self._running:
             await asyncio.wait(self._running)
 
-    async def _probe(self, gateway_id: int) -> None:
+    async def _run(self, gateway_id: int) -> None:
         in_thread = self._context.runtime.in_thread
         has_answered, rest = False, timedelta()
         try:
-            probe = await in_thread(_prepare, gateway_id, self._context.chance)
-            if probe:
-                await self._ask(probe)
+            trial = await in_thread(_prepare, gateway_id, self._context.chance)
+            if trial:
+                await self._ask(trial)
                 has_answered = True
         except GatewayError as error:
             rest = error.rest if isinstance(error, GatewayBusyError) else rest
@@ -79,14 +78,14 @@ class Probes:
             with suppress(RedisError):
                 await in_thread(end, gateway_id, has_answered=has_answered, rest=rest)
 
-    async def _ask(self, probe: Probe) -> None:
-        if probe.iccid:
-            await ask(probe.gateway, probe.iccid, self._context.outgoing, probe.check_type)
-            log.info("gateway_probed", gateway_id=probe.gateway.pk, trouble="")
+    async def _ask(self, trial: Trial) -> None:
+        if trial.iccid:
+            await ask(trial.gateway, trial.iccid, self._context.outgoing, trial.check_type)
+            log.info("gateway_probed", gateway_id=trial.gateway.pk, trouble="")
 
 
-def _prepare(gateway_id: int, chance: Random) -> Probe | None:
-    """Whom to ask what; None while it must not be called for other reasons than its breaker."""
+def _prepare(gateway_id: int, chance: Random) -> Trial | None:
+    """Choose what to ask; None while the gateway must not be called for other reasons than its breaker."""
     close_old_connections()
     snapshot = ConfigSnapshot.read()
     gateway = snapshot.gateways.get(gateway_id)
@@ -94,5 +93,5 @@ def _prepare(gateway_id: int, chance: Random) -> Probe | None:
         return None
     for check_type in (CheckType.DATA_USAGE, CheckType.REAL_NAME):
         if snapshot.paused_for(check_type, gateway.carrier_id) is None:
-            return Probe(gateway, sample_of(gateway, chance), check_type)
+            return Trial(gateway, sample_of(gateway, chance), check_type)
     return None

@@ -1,105 +1,105 @@
-"""How the gateways share the slots of a check type: one that is slow must not have them all."""
+"""Share the slots of a check type fairly among gateways, so that a slow one does not take them all."""
 
 import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-# Of a look's sample, five looks a second: what was wanted over the last second or so.
-NEWEST_WEIGHS = 0.2
-# What was wanted at most is forgotten over some seconds: by then a slow call has given its slot back.
+# Weight of the newest sample. With five ticks a second, demand is that of the last second or so.
+SAMPLE_WEIGHT = 0.2
+# The peak demand decays over some seconds: by then a slow call has released its slot.
 DECAY_PER_TICK = 0.08
 NEGLIGIBLE = 0.01
 
 
 def fair_level(slots: int, demands: Collection[float]) -> float:
-    """So many slots each gateway may use, that each gets what it demands, or as many as any other.
+    """Return the slots that each gateway may use: what it demands, or as many as any other gateway.
 
-    Max-min fairness: what the modest leave over is for the others. Pure.
+    This is max-min fairness: slots that modest gateways leave go to the others. Pure.
     """
     left, others = float(slots), len(demands)
     for demand in sorted(demands):
         level = left / others
         if demand >= level:
             return level
-        # Whole slots: a gateway that is asked now and then finds one free.
+        # Whole slots: a gateway with rare calls finds one free.
         left, others = max(0.0, left - math.ceil(demand)), others - 1
     return float(slots)
 
 
 class Demand:
-    """Which part of the slots each gateway would use: 1 is all of them."""
+    """The part of the slots that each gateway would use: 1 is all of them."""
 
     def __init__(self) -> None:
-        """Nobody has asked for any."""
-        self._lately: dict[int, float] = {}
-        self._at_most: dict[int, float] = {}
+        self._recent: dict[int, float] = {}
+        self._peak: dict[int, float] = {}
 
     def sample(self, calls: Mapping[int, int], slots: int, gateways: Collection[int]) -> None:
-        """So many calls wait or run now, per gateway. Of `gateways` that are not known, the most is expected."""
-        for gateway_id in {*self._lately, *self._at_most, *calls, *gateways}:
+        """Take a sample of the waiting and running calls by gateway. An unknown gateway is expected to want all."""
+        for gateway_id in {*self._recent, *self._peak, *calls, *gateways}:
             now = min(1.0, calls.get(gateway_id, 0) / slots) if slots else 0.0
-            before = self._lately.get(gateway_id, now)
-            _keep(self._lately, gateway_id, before + (now - before) * NEWEST_WEIGHS)
-            most = self._at_most.get(gateway_id, 1.0)
-            _keep(self._at_most, gateway_id, max(now, most * (1 - DECAY_PER_TICK)))
+            before = self._recent.get(gateway_id, now)
+            _keep(self._recent, gateway_id, before + (now - before) * SAMPLE_WEIGHT)
+            peak = self._peak.get(gateway_id, 1.0)
+            _keep(self._peak, gateway_id, max(now, peak * (1 - DECAY_PER_TICK)))
 
     def share_of(self, slots: int, *, is_slow: bool) -> int:
-        """The most of `slots` that one gateway may use now.
+        """Return the most slots that one gateway may use now.
 
-        A slow one gives no slot back when others want it: it has what they leave at their most, and none that does
-        not come out even.
+        A slow gateway holds its slots when others want them. So it gets what others leave at their peak, rounded down.
         """
         if not slots:
             return 0
-        demands = self._at_most if is_slow else self._lately
+        demands = self._peak if is_slow else self._recent
         level = fair_level(slots, [demand * slots for demand in demands.values()])
         return max(1, math.floor(level) if is_slow else math.ceil(level))
 
 
 def _keep(demands: dict[int, float], gateway_id: int, demand: float) -> None:
-    # Kept at nothing, not forgotten: who is not known is expected to want the most.
+    # Kept as 0, not removed: an unknown gateway would be expected to want all slots.
     demands[gateway_id] = demand if demand > NEGLIGIBLE else 0.0
 
 
 class FairShare:
-    """Which gateways' calls use the slots of one stream, and how many each may use."""
+    """How many slots of one stream the calls to each gateway may use.
+
+    `is_slow` tells whether calls to a gateway take long. Until the first `update`, every gateway may use all slots.
+    """
 
     def __init__(self, is_slow: Callable[[int], bool]) -> None:
-        """`is_slow`: whether calls to a gateway take long. All slots are anybody's until the first look."""
         self.running: Counter[int] = Counter()
         self._is_slow = is_slow
         self._demand = Demand()
         self._slots = self._quick = self._slow = sys.maxsize
         self._has_withheld = False
 
-    def look(self, waiting: Counter[int], slots: int, gateways: Collection[int]) -> None:
-        """Share `slots` among `gateways` by what runs and waits now, and did before."""
+    def update(self, waiting: Counter[int], slots: int, gateways: Collection[int]) -> None:
+        """Share `slots` among `gateways` by the calls that run and wait now, and did lately."""
         self._slots = slots
         self._demand.sample(self.running + waiting, slots, gateways)
         self._quick = self._demand.share_of(slots, is_slow=False)
         self._slow = self._demand.share_of(slots, is_slow=True)
 
     def share_of(self, gateway_id: int) -> int:
-        """The most slots that calls to the gateway may use."""
+        """Return the most slots that calls to the gateway may use."""
         return self._slow if self._is_slow(gateway_id) else self._quick
 
     def may_begin(self, gateway_id: int) -> bool:
-        """Whether one more call to the gateway leaves the others their slots."""
+        """Return whether one more call to the gateway leaves the others their share."""
         has_room = self.running[gateway_id] < self.share_of(gateway_id)
         self._has_withheld = self._has_withheld or not has_room
         return has_room
 
     def begin(self, gateway_id: int) -> None:
-        """A call begins."""
+        """Count a call that begins."""
         self.running[gateway_id] += 1
 
     def end(self, gateway_id: int) -> None:
-        """A call has ended."""
+        """Count a call that has ended."""
         self.running -= Counter((gateway_id,))
 
     def slots(self, waiting: Counter[int]) -> Counter[int]:
-        """How many slots at each gateway calls use or wait for: what waits beyond its share could not run."""
+        """Return the slots that calls use or wait for, by gateway; calls beyond a share could not run."""
         return Counter(
             {
                 gateway_id: max(self.running[gateway_id], min(calls, self.share_of(gateway_id)))
@@ -108,10 +108,10 @@ class FairShare:
         )
 
     def lined_up(self, waiting: Mapping[int, int]) -> int:
-        """The calls that wait; those beyond their gateway's share keep nobody else from being claimed."""
+        """Return the waiting calls within their gateways' shares; others must not keep cards from being claimed."""
         return sum(min(calls, self.share_of(gateway_id)) for gateway_id, calls in waiting.items())
 
     def take_withheld(self) -> bool:
-        """Whether since this was last asked a slot was kept free for others."""
+        """Return whether a slot was kept free for other gateways since the last time this was read."""
         has_withheld, self._has_withheld = self._has_withheld, False
         return has_withheld

@@ -1,4 +1,4 @@
-"""`doctor` answers "why is nothing happening?", and what to do about it."""
+"""`doctor` answers "why is nothing happening?", and says what to do about it."""
 
 import sys
 from collections import defaultdict
@@ -11,64 +11,68 @@ from rich.console import Console
 from rich.text import Text
 
 from common.redis.client import for_worker
+from polling.observe.doctor.diagnosis import count_troubles, diagnose
 from polling.observe.doctor.finding import Finding, Verdict
-from polling.observe.doctor.processes import Crew
-from polling.observe.doctor.walk import troubles, walk
+from polling.observe.doctor.processes import WorkerReport
 
-# A worker that does not say within this that it is there hangs, or is very far away.
+# A worker that does not answer within this time hangs or is very far away.
 ANSWER_SECONDS = 1.0
 STYLES = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.TROUBLE: "bold red"}
-COLUMN = 22
+SUBJECT_WIDTH = 22
 
 
 class Command(BaseCommand):
-    """Walk from the servers to the cards. It changes nothing, and calls each gateway once."""
+    """Examine everything from the servers to the cards. Changes nothing, and calls each open gateway once."""
 
-    help = "Says what stands still and what to do. Calls each open gateway once. Ends with 1 when there is trouble."
+    help = "Says what is not working and what to do about it. Calls each open gateway once. Exits with 1 if there is trouble."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print each finding as it is made."""
-        console, found = Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True), []
-        for finding in walk(for_worker(), muster):
-            found.append(finding)
-            tell(console, finding)
-        wrong = troubles(found)
-        notes = sum(finding.verdict is Verdict.NOTE for finding in found)
-        worth = f"; {notes} worth knowing" if notes else ""
-        console.print(f"\n{wrong} to mend, from the top{worth}." if wrong else f"\nNo trouble{worth}.")
-        sys.exit(int(wrong > 0))
+        console = Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True)
+        findings = []
+        for finding in diagnose(for_worker(), ask_workers):
+            findings.append(finding)
+            print_finding(console, finding)
+        troubles = count_troubles(findings)
+        notes = sum(finding.verdict is Verdict.NOTE for finding in findings)
+        suffix = f"; notes: {notes}" if notes else ""
+        console.print(
+            f"\nTroubles: {troubles} (fix them from the top){suffix}."
+            if troubles
+            else f"\nNo trouble{suffix}."
+        )
+        sys.exit(int(troubles > 0))
 
 
-def tell(console: Console, finding: Finding) -> None:
-    """One line, and what to do below it."""
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print a finding on one line, and what to do about it below."""
     line = Text(f"{finding.verdict.value:<8}", STYLES[finding.verdict])
-    line.append(f"{finding.subject:<{COLUMN}} ", "bold").append(finding.says, "")
+    line.append(f"{finding.subject:<{SUBJECT_WIDTH}} ", "bold").append(finding.detail, "")
     if finding.what_to_do:
         line.append(f"\n{'':8}-> {finding.what_to_do}", "")
     console.print(line)
 
 
-def muster() -> Crew | None:
-    """Ask the workers and the broker."""
+def ask_workers() -> WorkerReport | None:
+    """Return which workers answer and whether ticks pile up; None if the broker does not answer."""
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-            before = _waiting(connection, "ticks")
+            before = _message_count(connection, "ticks")
             answers = current_app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
-            do_ticks_pile_up = _waiting(connection, "ticks") > before
+            ticks_pile_up = _message_count(connection, "ticks") > before
     except (OperationalError, OSError):
         return None
     workers: dict[str, list[str]] = defaultdict(list)
     for worker, queues in answers.items():
         for queue in queues:
             workers[queue["name"]].append(worker)
-    return Crew(workers, do_ticks_pile_up)
+    return WorkerReport(workers, ticks_pile_up)
 
 
-def _waiting(connection: Any, queue: str) -> int:
+def _message_count(connection: Any, queue: str) -> int:
     try:
         with connection.channel() as channel:
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
     except ChannelError:
-        # An empty queue does not exist in Redis.
+        # Redis has no key for an empty queue.
         return 0

@@ -1,4 +1,4 @@
-"""`init_polling` makes what is missing of configs and limits, and plans every card."""
+"""`init_polling` adds missing default configs and limits, and schedules every card."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,15 +13,15 @@ from polling.policy import defaults
 class Command(BaseCommand):
     """Initialise polling. Safe to run again; needs no worker."""
 
-    help = "Makes the default configs and limits that are missing, and plans every card that is not planned."
+    help = "Adds missing default configs and limits, and schedules every card that is not scheduled yet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
         parser.add_argument(
-            "--wait", action="store_true", help="when another process plans the cards already, wait for it"
+            "--wait",
+            action="store_true",
+            help="if another process is already scheduling the cards, wait for it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make, then plan."""
         defaults.make_missing()
         plan_all(for_worker(), self.stdout, wait=options["wait"])

@@ -1,4 +1,4 @@
-"""`release_parked` puts parked cards back into the schedule, when what crashed their workers is mended."""
+"""`release_parked` puts parked cards back into the schedule once the cause of the crashes is fixed."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,25 +11,23 @@ from polling.models import ParkedCheck
 
 
 class Command(BaseCommand):
-    """Release parked cards."""
+    """Release parked cards, all or by ICCID."""
 
-    help = "Puts parked cards back into the schedule: those that are named by their ICCID, or all."
+    help = "Puts parked cards back into the schedule, all of them or those with the given ICCIDs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Arguments of the command line."""
         parser.add_argument("iccids", nargs="*", metavar="ICCID")
         parser.add_argument("--all", action="store_true", help="every parked card")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Release."""
         named = set(options["iccids"])
         if bool(named) == options["all"]:
-            raise CommandError("name the cards to release by their ICCID, or say --all")
+            raise CommandError("give the ICCIDs of the cards to release, or --all")
         chosen = ParkedCheck.objects.all()
         if named:
             chosen = chosen.filter(card__iccid__in=named)
         found = set(chosen.values_list("card__iccid", flat=True))
         released = release(for_worker(), chosen, by="release_parked")
-        self.stdout.write(f"Released {released:,} parked checks; they are due at once.")
+        self.stdout.write(f"Released {released:,} parked checks; they are due now.")
         if named - found:
             raise CommandError(f"not parked: {', '.join(sorted(named - found))}")

@@ -1,4 +1,5 @@
-"""The doctor: walks from the servers to the cards, and says what stands still and what to do about it.
+"""The doctor: checks everything from the servers to the cards, and says what is not working and what to do.
 
-`walk.py` is the way; each other module looks at one part of it (`look`), and judges what it sees in pure functions.
+`diagnosis.py` sets the order. Every other module examines one part (`examine`), and judges it in pure
+functions.
 """

@@ -1,4 +1,4 @@
-"""The doctor's way, from what everything stands on to what comes out of it."""
+"""The order of the diagnosis: from the servers to the results that depend on them."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,29 +8,35 @@ from common import database
 from polling.observe import monitoring
 from polling.observe.doctor import gateways, limits, planning, processes, results, servers
 from polling.observe.doctor.finding import Finding, Verdict
-from polling.observe.doctor.processes import Crew
+from polling.observe.doctor.processes import WorkerReport
 
 
-def walk(redis: Redis, muster: Callable[[], Crew | None]) -> Iterator[Finding]:
-    """What is seen, in order; it ends early where nothing further can be seen.
+def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> Iterator[Finding]:
+    """Yield the findings in order. Stop after the servers if one does not answer: the rest depends on them.
 
-    `muster` asks the workers who is there, and the broker what waits; None: it does not answer.
+    `ask_workers` returns which workers answer and what waits in the broker; None if the broker does not
+    answer.
+
+    Example::
+
+        for finding in diagnose(redis, ask_workers):
+            print(finding.verdict, finding.subject, finding.detail)
     """
-    stands_still = False
-    for finding in servers.look(redis):
-        stands_still = stands_still or finding in (servers.silent("database"), servers.silent("redis"))
+    has_outage = False
+    for finding in servers.examine(redis):
+        has_outage = has_outage or finding in (servers.unreachable("database"), servers.unreachable("redis"))
         yield finding
-    if stands_still:
+    if has_outage:
         return
     tick_age, claim_age = monitoring.last_tick_age(redis), monitoring.last_claim_age(redis)
-    yield from processes.judge(muster(), tick_age=tick_age, claim_age=claim_age)
+    yield from processes.judge(ask_workers(), tick_age=tick_age, claim_age=claim_age)
     now = database.now()
-    yield from planning.look(redis)
-    yield from limits.look(redis, now=now)
-    yield from gateways.look(redis)
-    yield from results.look(redis)
+    yield from planning.examine(redis)
+    yield from limits.examine(redis, now=now)
+    yield from gateways.examine(redis)
+    yield from results.examine(redis)
 
 
-def troubles(findings: list[Finding]) -> int:
-    """How many things must be done."""
+def count_troubles(findings: list[Finding]) -> int:
+    """Return the number of findings that need action."""
     return sum(finding.verdict is Verdict.TROUBLE for finding in findings)

@@ -1,11 +1,14 @@
-"""What the doctor says of one thing."""
+"""What the doctor finds out about one subject."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """`NOTE` is worth knowing, perhaps somebody's intention; `TROUBLE` stands still, or will."""
+    """How serious a finding is.
+
+    `NOTE` is worth knowing and may be intended; `TROUBLE` is not working, or soon will not be.
+    """
 
     OK = "ok"
     NOTE = "note"
@@ -14,24 +17,29 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What is seen of a subject, in words, and what to do about it."""
+    """A finding about a subject, in words, and what to do about it.
+
+    Example::
+
+        trouble("redis limit", "missing in Redis", "check that beat runs")
+    """
 
     verdict: Verdict
     subject: str
-    says: str
+    detail: str
     what_to_do: str = ""
 
 
-def ok(subject: str, says: str) -> Finding:
-    """All is well."""
-    return Finding(Verdict.OK, subject, says)
+def ok(subject: str, detail: str) -> Finding:
+    """Return a finding that needs no action."""
+    return Finding(Verdict.OK, subject, detail)
 
 
-def note(subject: str, says: str, what_to_do: str = "") -> Finding:
-    """Worth knowing."""
-    return Finding(Verdict.NOTE, subject, says, what_to_do)
+def note(subject: str, detail: str, what_to_do: str = "") -> Finding:
+    """Return a finding that is worth knowing."""
+    return Finding(Verdict.NOTE, subject, detail, what_to_do)
 
 
-def trouble(subject: str, says: str, what_to_do: str) -> Finding:
-    """Something must be done."""
-    return Finding(Verdict.TROUBLE, subject, says, what_to_do)
+def trouble(subject: str, detail: str, what_to_do: str) -> Finding:
+    """Return a finding that needs action."""
+    return Finding(Verdict.TROUBLE, subject, detail, what_to_do)

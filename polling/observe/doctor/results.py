@@ -1,4 +1,4 @@
-"""What comes out: backlog, success, lateness, and the cards that fail."""
+"""Results: backlog, success, lateness, and the checks that fail."""
 
 from collections.abc import Iterator
 
@@ -10,16 +10,16 @@ from polling.observe.doctor.finding import Finding, note, ok, trouble
 from polling.observe.monitoring import LatenessState, QueueState, TaskState
 
 WINDOW_SECONDS = 120
-# Cards wait for a drain for a second or two; a minute is the ramp of a crowd that comes at once.
-LATE_SECONDS = 120
-ENOUGH_CHECKS = 20
-GOOD_RATE = 0.9
-LATE_RATIO = 1.5
-COUNT_AT_MOST = 10_000
+# Cards wait a second or two for a drain; many that fall due at once are spread over a minute.
+MAX_DELAY_SECONDS = 120
+MIN_CHECKS = 20
+MIN_SUCCESS_RATE = 0.9
+MAX_LATENESS = 1.5
+MAX_COUNTED = 10_000
 
 
-def look(redis: Redis) -> Iterator[Finding]:
-    """Every check type, then the cards that fail."""
+def examine(redis: Redis) -> Iterator[Finding]:
+    """Yield findings about every check type, and about the checks that fail."""
     limits = {limit.task_type: limit.max_concurrency for limit in monitoring.limits(redis)}
     for queue in monitoring.queues(redis):
         yield backlog(queue, limit=limits[queue.task_type])
@@ -27,68 +27,70 @@ def look(redis: Redis) -> Iterator[Finding]:
         yield success(task)
     for state in monitoring.lateness(redis):
         yield lateness(state)
-    yield failing(CheckState.objects.failing().values("pk")[:COUNT_AT_MOST].count())
+    yield failing(CheckState.objects.failing().values("pk")[:MAX_COUNTED].count())
 
 
 def backlog(queue: QueueState, *, limit: int | None) -> Finding:
-    """Pure."""
+    """Return the finding about the cards that are due. `limit` is that of their task type. Pure."""
     subject = f"{queue.task_type} backlog"
-    says = f"{queue.due:,} cards are due, the longest for {queue.oldest_due_seconds:.0f} s"
-    if queue.oldest_due_seconds <= LATE_SECONDS:
-        return ok(subject, says)
+    detail = f"{queue.due:,} cards are due, the longest for {queue.oldest_due_seconds:.0f} s"
+    if queue.oldest_due_seconds <= MAX_DELAY_SECONDS:
+        return ok(subject, detail)
     if not limit:
-        return trouble(subject, f"{says}: nobody may check them", "see its limit, above")
+        return trouble(subject, f"{detail}: its limit allows no check", "see its limit, above")
     return trouble(
         subject,
-        says,
-        "mend what is named above first; if nothing is, raise its limit or add a worker of the queue checks",
+        detail,
+        "fix the troubles above first; if there are none, raise its limit or add a worker of the queue checks",
     )
 
 
 def success(task: TaskState) -> Finding:
-    """Pure."""
+    """Return the finding about the share of checks that succeed. Pure."""
     subject, counted = f"{task.task_type} checks", task.counted
-    says = f"{counted.success:,} good and {counted.failed:,} failed in {WINDOW_SECONDS // 60} minutes"
-    if counted.checks >= ENOUGH_CHECKS and (counted.success_rate or 0) < GOOD_RATE:
+    detail = f"{counted.success:,} good and {counted.failed:,} failed in {WINDOW_SECONDS // 60} minutes"
+    if counted.checks >= MIN_CHECKS and (counted.success_rate or 0) < MIN_SUCCESS_RATE:
         return trouble(
             subject,
-            says,
-            "see the gateways above, and gateway_calls_failed in the log of the workers; if they answer again: nothing, "
-            "the count forgets it in two minutes",
+            detail,
+            "see the gateways above, and gateway_calls_failed in the log of the workers; nothing if they answer again: "
+            "only the last two minutes count",
         )
-    return ok(subject, says)
+    return ok(subject, detail)
 
 
 def lateness(state: LatenessState) -> Finding:
-    """Pure."""
+    """Return the finding about lateness (ratio). Pure."""
     subject, measured = f"{state.task_type} lateness", state.measured
     if measured is None:
         return note(subject, "not measured yet", "nothing: the worker of background measures it each minute")
     if measured.p95 is None:
         return (
-            note(subject, f"no answer yet of {measured.never:,} cards")
+            note(subject, f"no answer yet for {measured.never:,} cards")
             if measured.never
             else ok(subject, "no card")
         )
-    says = (
+    detail = (
         f"95 % of the last answers are at most {measured.p95:.2f} intervals old, the oldest {measured.max:.2f}; "
         f"{measured.never:,} cards have none"
     )
-    if measured.p95 > LATE_RATIO:
+    if measured.p95 > MAX_LATENESS:
         return note(
             subject,
-            says,
-            "nothing after a standstill, it falls by itself; else more is promised than is done: see the demand "
+            detail,
+            "nothing after an outage: it falls by itself; otherwise the configs ask for too much: see the demand "
             "under 'polling configs'",
         )
-    return ok(subject, says)
+    return ok(subject, detail)
 
 
 def failing(checks: int) -> Finding:
-    """Pure."""
+    """Return the finding about the number of checks that fail. Pure."""
     if not checks:
         return ok("failures", "no card fails")
-    more = " or more" if checks == COUNT_AT_MOST else ""
+    more = " or more" if checks == MAX_COUNTED else ""
     return note(
-        "failures", f"checks that fail: {checks:,}{more}", "see /api/admin/check-failures: since when and why"
+        "failures",
+        f"checks that fail: {checks:,}{more}",
+        "see /api/admin/check-failures for their cards and reasons",
     )

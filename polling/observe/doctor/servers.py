@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis: whether they answer, and whether they are at their limits."""
+"""PostgreSQL and Redis: whether they answer, and whether they are near their limits."""
 
 from collections.abc import Iterator
 
@@ -9,62 +9,64 @@ from cards import usage_partitions
 from common.outages import server_of
 from polling.observe.doctor.finding import Finding, ok, trouble
 
-FULL = 0.9
+NEARLY_FULL = 0.9
 
 
-def look(redis: Redis) -> Iterator[Finding]:
-    """Both servers; one that does not answer is a trouble."""
-    for subject, see in (("database", _database), ("redis", lambda: _redis(redis))):
+def examine(redis: Redis) -> Iterator[Finding]:
+    """Yield findings about both servers; a server that does not answer is a trouble."""
+    for subject, examine_server in (("database", _database), ("redis", lambda: _redis(redis))):
         try:
-            yield from see()
+            yield from examine_server()
         except Exception as error:
             if server_of(error) is None:
                 raise
-            yield silent(subject)
+            yield unreachable(subject)
 
 
-def silent(subject: str) -> Finding:
-    """A server that does not answer: nothing behind it can be seen."""
+def unreachable(subject: str) -> Finding:
+    """Return the finding about a server that does not answer: nothing that depends on it can be examined."""
     name = {"database": "PostgreSQL", "redis": "Redis"}[subject]
     variable = {"database": "DATABASE_URL", "redis": "REDIS_URL"}[subject]
     return trouble(
         subject,
         f"{name} does not answer: nothing is checked until it does",
-        f"start {name} (locally: bin/up), or see whether {variable} points at it; checks go on within 10 s",
+        f"start {name} (locally: bin/up), or check whether {variable} points at it; checks resume within 10 s",
     )
 
 
-def connections(used: int, most: int) -> Finding:
-    """How many connections to PostgreSQL are open. Pure."""
-    says = f"answers; {used} of {most} connections are open"
-    if used < most * FULL:
-        return ok("database", says)
-    return trouble("database", says, "raise max_connections, or run fewer worker processes")
+def connections(used: int, limit: int) -> Finding:
+    """Return the finding about the open connections to PostgreSQL. Pure."""
+    detail = f"answers; {used} of {limit} connections are open"
+    if used < limit * NEARLY_FULL:
+        return ok("database", detail)
+    return trouble("database", detail, "raise max_connections, or run fewer worker processes")
 
 
 def stray_records(rows: int) -> Finding:
-    """Usage records outside of their day's partition. Pure."""
+    """Return the finding about usage records outside the partition of their day. Pure."""
     if not rows:
         return ok("usage records", "every day has its partition")
     return trouble(
         "usage records",
-        f"{rows:,} are in the DEFAULT partition: nobody has made the partitions of their days",
-        "see that a worker of the queue background runs; it makes them each hour, and moves the records",
+        f"{rows:,} are in the DEFAULT partition: the partitions of their days are missing",
+        "check that a worker of the queue background runs: it makes partitions each hour and moves the records",
     )
 
 
-def memory(used: int, most: int, policy: str) -> Finding:
-    """Bytes of Redis, and what it does when they run out (`most` 0: no limit). Pure."""
-    says = f"answers; {used / 1e6:,.0f} MB" + (f" of {most / 1e6:,.0f} MB" if most else "") + " are used"
-    if most and policy != "noeviction":
+def memory(used: int, limit: int, policy: str) -> Finding:
+    """Return the finding about the memory of Redis, in bytes (`limit` 0: none), and its policy. Pure."""
+    detail = f"answers; {used / 1e6:,.0f} MB" + (f" of {limit / 1e6:,.0f} MB" if limit else "") + " are used"
+    if limit and policy != "noeviction":
         return trouble(
             "redis",
-            f"{says}, and when they are full it throws keys away ({policy}): cards would be lost from the schedule",
+            f"{detail}, and a full Redis throws keys away ({policy}): the schedule would lose cards",
             "set maxmemory-policy to noeviction",
         )
-    if most and used > most * FULL:
-        return trouble("redis", says, "raise maxmemory: without room, nothing can be planned or claimed")
-    return ok("redis", says)
+    if limit and used > limit * NEARLY_FULL:
+        return trouble(
+            "redis", detail, "raise maxmemory: without free memory no card can be scheduled or claimed"
+        )
+    return ok("redis", detail)
 
 
 def _database() -> Iterator[Finding]:
@@ -73,11 +75,11 @@ def _database() -> Iterator[Finding]:
             "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity "
             "WHERE backend_type = 'client backend'"
         )
-        used, most = cursor.fetchone()
-    yield connections(used, most)
+        used, limit = cursor.fetchone()
+    yield connections(used, limit)
     yield stray_records(usage_partitions.stray_rows())
 
 
 def _redis(redis: Redis) -> Iterator[Finding]:
-    seen = redis.info("memory")
-    yield memory(int(seen["used_memory"]), int(seen["maxmemory"]), str(seen["maxmemory_policy"]))
+    info = redis.info("memory")
+    yield memory(int(info["used_memory"]), int(info["maxmemory"]), str(info["maxmemory_policy"]))

@@ -1,6 +1,6 @@
--- Make the totals what has been counted in the minutes after the last that was flushed. Safe to send twice.
+-- Set the totals to what the minutes after the last flushed one have counted. Safe to send twice.
 -- KEYS[1] totals: hash
--- ARGV    beginning of the name of a minute's bucket, number of the last minute flushed, mean duration (ms)
+-- ARGV    prefix of a minute's bucket, number of the last flushed minute, mean duration (ms)
 local minute = math.floor(redis.call('TIME')[1] / 60)
 local sums = { success = 0, failed = 0, total_duration_ms = 0 }
 for number = tonumber(ARGV[2]) + 1, minute do

@@ -1,4 +1,4 @@
--- Take cards out of everything: they want no checks any more. A claim that is alive settles into nothing.
+-- Take cards out of every structure: they want no checks any more. Settling a claim that is still alive does nothing.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] parked (see claim)
 -- ARGV    cards
 -- Returns the number of cards that were scheduled or parked.

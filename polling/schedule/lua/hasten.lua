@@ -1,13 +1,13 @@
--- Make scheduled cards due sooner. Of one that is being checked it is noted behind its claim, for who settles it: it is
--- checked once more afterwards.
+-- Make scheduled cards due sooner. For a card that is being checked, the time is noted behind its claim: settle makes
+-- the card due once more then.
 -- KEYS[1] queue  KEYS[2] claims (see claim)
--- ARGV    per card: card, delay (s)
+-- ARGV[1] JSON: {card, due_in (s)}, each a list
 -- Returns the number of cards that are due sooner, or once more.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local hastened = 0
-for i = 1, #ARGV, 2 do
-  local card, due, claim = ARGV[i], now + tonumber(ARGV[i + 1]), redis.call('HGET', KEYS[2], ARGV[i])
+local given, hastened = cjson.decode(ARGV[1]), 0
+for i, card in ipairs(given.card) do
+  local due, claim = now + given.due_in[i], redis.call('HGET', KEYS[2], card)
   if claim and tonumber(string.match(claim, '|([^|]+)|')) > now then
     local held, planned = string.match(claim, '^([^|]*|[^|]*|[^|]*)|?(.*)$')
     if due < (tonumber(planned) or math.huge) then

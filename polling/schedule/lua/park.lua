@@ -1,7 +1,7 @@
--- Set cards aside until somebody releases them. Their rows say so already.
+-- Take cards out of the schedule until an operator releases them. Their rows in PostgreSQL say so already.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] parked (see claim)
 -- ARGV    cards
--- Returns the number of cards that are parked now and were not.
+-- Returns the number of cards that were not parked before.
 local time = redis.call('TIME')
 local parked = 0
 for _, card in ipairs(ARGV) do

@@ -7,32 +7,32 @@ from tests.factories import AgentFactory, CardFactory
 from tests.support.api_calls import Caller, code_of, fields_refused
 
 
-def test_an_agent_is_made_renamed_moved_and_deleted(operator: Caller) -> None:
+def test_agent_is_created_renamed_moved_and_deleted(operator: Caller) -> None:
     root, other = AgentFactory.create(), AgentFactory.create()
 
-    made = operator.post("agents", {"name": "Below", "parent_id": root.pk}).json()
-    child = AgentFactory.create(parent=Agent.objects.get(pk=made["id"]))
-    path = f"agents/{made['id']}"
+    created = operator.post("agents", {"name": "Below", "parent_id": root.pk}).json()
+    child = AgentFactory.create(parent=Agent.objects.get(pk=created["id"]))
+    path = f"agents/{created['id']}"
 
-    assert made == {
-        "id": made["id"],
+    assert created == {
+        "id": created["id"],
         "name": "Below",
         "parent_id": root.pk,
-        "path": f"/{root.pk}/{made['id']}/",
+        "path": f"/{root.pk}/{created['id']}/",
     }
     moved = operator.put(path, {"name": "Moved", "parent_id": other.pk}).json()
-    assert (moved["name"], moved["path"]) == ("Moved", f"/{other.pk}/{made['id']}/")
-    assert Agent.objects.get(pk=child.pk).path == f"/{other.pk}/{made['id']}/{child.pk}/"
-    assert operator.put(path, {"parent_id": None}).json()["path"] == f"/{made['id']}/"
+    assert (moved["name"], moved["path"]) == ("Moved", f"/{other.pk}/{created['id']}/")
+    assert Agent.objects.get(pk=child.pk).path == f"/{other.pk}/{created['id']}/{child.pk}/"
+    assert operator.put(path, {"parent_id": None}).json()["path"] == f"/{created['id']}/"
 
     assert code_of(operator.delete(path)) == (409, "agent_in_use")
     child.delete()
     assert operator.delete(path).status_code == 204
-    told = [(one.action, one.after) for one in Operation.objects.order_by("id")]
-    assert told[1] == ("changed", {"name": "Moved", "parent_id": other.pk, "path": moved["path"]})
+    recorded = [(operation.action, operation.after) for operation in Operation.objects.order_by("id")]
+    assert recorded[1] == ("changed", {"name": "Moved", "parent_id": other.pk, "path": moved["path"]})
 
 
-def test_nobody_is_moved_below_himself(operator: Caller) -> None:
+def test_agent_cannot_be_moved_below_itself(operator: Caller) -> None:
     root = AgentFactory.create()
     child = AgentFactory.create(parent=root)
 
@@ -43,31 +43,31 @@ def test_nobody_is_moved_below_himself(operator: Caller) -> None:
     assert fields_refused(operator.put(f"agents/{root.pk}", {"path": "/1/"})) == {"path": "read_only"}
 
 
-def test_agents_with_cards_stay(operator: Caller) -> None:
+def test_agent_with_cards_cannot_be_deleted(operator: Caller) -> None:
     agent = CardFactory.create().agent
 
     assert code_of(operator.delete(f"agents/{agent.pk}")) == (409, "agent_in_use")
 
 
 @pytest.mark.usefixtures("db")
-def test_agents_see_their_tree_and_cannot_tell_others_from_nobody(redis: Redis) -> None:
+def test_foreign_agent_answers_like_a_missing_one(redis: Redis) -> None:
     mine, other = AgentFactory.create(), AgentFactory.create()
     below = AgentFactory.create(parent=mine)
     caller = Caller.of("agent", agent=mine)
 
     listed = caller.get("agents").json()
 
-    assert ([one["id"] for one in listed["results"]], listed["count"]) == ([mine.pk, below.pk], 2)
-    foreign, nobody = caller.get(f"agents/{other.pk}"), caller.get("agents/999999999")
-    assert code_of(foreign) == code_of(nobody) == (404, "agent_not_found")
-    assert foreign.json()["detail"] == nobody.json()["detail"]
+    assert ([agent["id"] for agent in listed["results"]], listed["count"]) == ([mine.pk, below.pk], 2)
+    foreign, missing = caller.get(f"agents/{other.pk}"), caller.get("agents/999999999")
+    assert code_of(foreign) == code_of(missing) == (404, "agent_not_found")
+    assert foreign.json()["detail"] == missing.json()["detail"]
     assert caller.get("agents", parent_id=other.pk).json()["count"] == 0
     assert code_of(caller.put(f"agents/{mine.pk}", {"name": "x"})) == (403, "permission_denied")
     assert Agent.objects.get(pk=mine.pk).name == mine.name
 
 
 @pytest.mark.django_db
-def test_who_stands_above_an_agent_is_not_told(redis: Redis) -> None:
+def test_agent_cannot_see_the_agents_above_it(redis: Redis) -> None:
     root = AgentFactory.create()
     own = AgentFactory.create(parent=root)
     below = AgentFactory.create(parent=own)

@@ -10,28 +10,28 @@ from tests.factories import CarrierFactory, UserFactory
 from tests.support.api_calls import Caller, code_of, fields_refused
 
 
-def test_what_was_done_through_the_api_is_told_with_both_ends(administrator: Caller) -> None:
-    made = administrator.post("carriers", {"code": "sun", "name": "Sun"}, X_Request_ID="abc-1").json()
+def test_api_change_is_recorded_with_both_addresses(administrator: Caller) -> None:
+    created = administrator.post("carriers", {"code": "sun", "name": "Sun"}, X_Request_ID="abc-1").json()
 
-    [told] = administrator.get("operations").json()["results"]
+    [operation] = administrator.get("operations").json()["results"]
 
-    at = told.pop("at")
+    at = operation.pop("at")
     assert at[:10] == timezone.now().date().isoformat()
-    told.pop("id")
-    assert told == {
+    operation.pop("id")
+    assert operation == {
         "actor_id": administrator.user.pk, "actor_name": administrator.user.username, "action": "created",
-        "target_type": "carriers.carrier", "target_id": str(made["id"]), "before": None, "after": made,
+        "target_type": "carriers.carrier", "target_id": str(created["id"]), "before": None, "after": created,
         "client_ip": "127.0.0.1", "server_ip": "127.0.0.1", "request_id": "abc-1",
     }  # fmt: skip
 
 
-def test_they_are_paged_newest_first_and_back(viewer: Caller) -> None:
+def test_operations_are_paged_newest_first_and_back(viewer: Caller) -> None:
     carrier = CarrierFactory.create()
     for number in range(5):
         record("test", Action.CHANGED, carrier, after={"number": number})
 
     def numbers(page: Any) -> list[int]:
-        return [one["after"]["number"] for one in page["results"]]
+        return [operation["after"]["number"] for operation in page["results"]]
 
     first = viewer.get("operations", page_size=2).json()
     second = viewer.get(first["next"].partition("/api/v1/")[2]).json()
@@ -42,13 +42,14 @@ def test_they_are_paged_newest_first_and_back(viewer: Caller) -> None:
     assert (first["previous"], third["next"]) == (None, None)
 
 
-def test_they_are_filtered(viewer: Caller) -> None:
+def test_operations_are_filtered(viewer: Caller) -> None:
     carrier, other, user = CarrierFactory.create(), CarrierFactory.create(code="sun"), UserFactory.create()
     record(user, Action.CHANGED, carrier, after={"one": 1})
     record("test", Action.DELETED, other, before={"two": 2})
 
     def found(**query: Any) -> set[str]:
-        return {one["target_id"] for one in viewer.get("operations", **query).json()["results"]}
+        operations = viewer.get("operations", **query).json()["results"]
+        return {operation["target_id"] for operation in operations}
 
     assert found(actor_id=user.pk) == {str(carrier.pk)}
     assert found(action="deleted") == {str(other.pk)}
@@ -59,7 +60,7 @@ def test_they_are_filtered(viewer: Caller) -> None:
     assert fields_refused(viewer.get("operations", cursor="x")) == {"cursor": "invalid"}
 
 
-def test_only_administrators_read_what_was_done_to_users(administrator: Caller, viewer: Caller) -> None:
+def test_only_administrators_see_operations_on_users(administrator: Caller, viewer: Caller) -> None:
     record("test", Action.CREATED, User, after={})
 
     assert len(administrator.get("operations").json()["results"]) == 1
@@ -67,7 +68,7 @@ def test_only_administrators_read_what_was_done_to_users(administrator: Caller, 
 
 
 @pytest.mark.parametrize("role", ["agent", None])
-def test_agents_read_none_and_nobody_writes_any(administrator: Caller, role: str | None) -> None:
+def test_agents_cannot_read_and_no_role_can_write(administrator: Caller, role: str | None) -> None:
     assert code_of(Caller.of(role).get("operations")) == (403, "permission_denied")
     for method in ("post", "put", "patch", "delete"):
         assert code_of(administrator.send(method, "operations")) == (405, "method_not_allowed")

@@ -16,16 +16,16 @@ from tests.support.api_calls import Caller, code_of, fields_refused
 PASSWORD = "correct horse 77 battery"
 
 
-def test_a_user_is_made_changed_and_deleted(administrator: Caller) -> None:
-    made = administrator.post("users", {"username": "ada", "role": "operator", "password": PASSWORD})
-    assert made.status_code == 201, made.content
-    pk = made.json()["id"]
-    assert (made.json()["role"], made.json()["agent_id"], made.json()["is_staff"]) == (
+def test_user_is_created_changed_and_deleted(administrator: Caller) -> None:
+    created = administrator.post("users", {"username": "ada", "role": "operator", "password": PASSWORD})
+    assert created.status_code == 201, created.content
+    pk = created.json()["id"]
+    assert (created.json()["role"], created.json()["agent_id"], created.json()["is_staff"]) == (
         "operator",
         None,
         False,
     )
-    assert "password" not in made.json()
+    assert "password" not in created.json()
     assert User.objects.get(pk=pk).check_password(PASSWORD)
 
     changed = administrator.put(f"users/{pk}", {"role": "viewer", "is_active": False}).json()
@@ -34,15 +34,15 @@ def test_a_user_is_made_changed_and_deleted(administrator: Caller) -> None:
     assert administrator.put(f"users/{pk}", {"role": None}).json()["role"] is None
 
     assert administrator.delete(f"users/{pk}").status_code == 204
-    told = [(one.action, one.before, one.after) for one in Operation.objects.order_by("id")]
-    assert [one[0] for one in told] == ["created", "changed", "changed", "deleted"]
-    assert (told[0][2] or {})["password"] == "(secret)"
-    assert told[1][1:] == (
+    operations = list(Operation.objects.order_by("id"))
+    assert [operation.action for operation in operations] == ["created", "changed", "changed", "deleted"]
+    assert (operations[0].after or {})["password"] == "(secret)"
+    assert (operations[1].before, operations[1].after) == (
         {"is_active": True, "groups": ["operator"]}, {"is_active": False, "groups": ["viewer"]},
     )  # fmt: skip
 
 
-def test_without_a_password_nobody_signs_in_as_the_user(administrator: Caller) -> None:
+def test_user_without_password_has_no_usable_password(administrator: Caller) -> None:
     administrator.post("users", {"username": "robot"})
 
     assert not User.objects.get(username="robot").has_usable_password()
@@ -60,7 +60,7 @@ def test_without_a_password_nobody_signs_in_as_the_user(administrator: Caller) -
     ({"is_superuser": True}, "is_superuser", "unknown_field"),
     ({"last_login": None}, "last_login", "read_only"),
 ])  # fmt: skip
-def test_a_user_that_makes_no_sense(
+def test_invalid_user_is_refused(
     administrator: Caller, fields: dict[str, Any], field: str, code: str
 ) -> None:
     answer = administrator.post("users", {"username": "ada-lovelace", **fields})
@@ -69,7 +69,7 @@ def test_a_user_that_makes_no_sense(
     assert not User.objects.filter(username__startswith="ada").exists()
 
 
-def test_an_agents_user_keeps_an_agent(administrator: Caller) -> None:
+def test_agents_user_cannot_lose_its_agent(administrator: Caller) -> None:
     user = UserFactory.create(role="agent", agent=AgentFactory.create())
 
     assert fields_refused(administrator.put(f"users/{user.pk}", {"agent_id": None})) == {
@@ -78,7 +78,7 @@ def test_an_agents_user_keeps_an_agent(administrator: Caller) -> None:
     assert administrator.put(f"users/{user.pk}", {"agent_id": None, "role": "viewer"}).status_code == 200
 
 
-def test_nobody_locks_himself_out(administrator: Caller) -> None:
+def test_administrator_cannot_lock_itself_out(administrator: Caller) -> None:
     path = f"users/{administrator.user.pk}"
 
     for fields in ({"is_active": False}, {"role": "viewer"}, {"role": None}):
@@ -87,21 +87,23 @@ def test_nobody_locks_himself_out(administrator: Caller) -> None:
     assert administrator.put(path, {"email": "a@example.com"}).status_code == 200
 
 
-def test_a_superuser_has_no_other_role(administrator: Caller) -> None:
+def test_role_of_a_superuser_cannot_be_changed(administrator: Caller) -> None:
     root = User.objects.create_superuser("root", password="x")
 
     assert administrator.get(f"users/{root.pk}").json()["role"] == "administrator"
     assert code_of(administrator.put(f"users/{root.pk}", {"role": "viewer"})) == (409, "superuser")
 
 
-def test_who_has_done_something_stays(administrator: Caller) -> None:
+def test_user_with_operations_cannot_be_deleted(administrator: Caller) -> None:
     busy = Caller.of("administrator")
     busy.post("users", {"username": "ada"})
 
     assert code_of(administrator.delete(f"users/{busy.user.pk}")) == (409, "user_in_use")
 
 
-def test_the_list_costs_the_same_for_many(administrator: Caller, django_assert_max_num_queries: Any) -> None:
+def test_user_list_takes_a_constant_number_of_queries(
+    administrator: Caller, django_assert_max_num_queries: Any
+) -> None:
     for number in range(20):
         UserFactory.create(username=f"z{number}", role="viewer")
 
@@ -109,18 +111,18 @@ def test_the_list_costs_the_same_for_many(administrator: Caller, django_assert_m
         listed = administrator.get("users", page_size=50).json()
 
     assert listed["count"] == 21
-    assert {one["role"] for one in listed["results"]} == {"administrator", "viewer"}
+    assert {user["role"] for user in listed["results"]} == {"administrator", "viewer"}
 
 
-def test_a_tokens_text_is_shown_once(administrator: Caller, client: Client) -> None:
+def test_token_text_is_shown_once(administrator: Caller, client: Client) -> None:
     user = UserFactory.create(role="viewer")
 
-    made = administrator.post("api-tokens", {"user_id": user.pk, "name": "grafana"})
+    created = administrator.post("api-tokens", {"user_id": user.pk, "name": "grafana"})
 
-    assert made.status_code == 201, made.content
-    text = made.json()["token"]
-    pk = made.json()["id"]
-    shown = {name: value for name, value in made.json().items() if name != "token"}
+    assert created.status_code == 201, created.content
+    text = created.json()["token"]
+    pk = created.json()["id"]
+    shown = {name: value for name, value in created.json().items() if name != "token"}
     assert administrator.get(f"api-tokens/{pk}").json() == shown
     assert (shown["user"], shown["scope"], shown["revoked_at"]) == (user.username, "read", None)
     assert administrator.get("api-tokens", user_id=user.pk).json()["results"] == [shown]
@@ -131,21 +133,21 @@ def test_a_tokens_text_is_shown_once(administrator: Caller, client: Client) -> N
     assert (operation.after or {})["digest"] == "(secret)"
 
 
-def test_a_token_that_is_revoked_opens_nothing(administrator: Caller, client: Client) -> None:
-    made = administrator.post("api-tokens", {"user_id": administrator.user.pk, "name": "x"}).json()
+def test_revoked_token_is_refused(administrator: Caller, client: Client) -> None:
+    created = administrator.post("api-tokens", {"user_id": administrator.user.pk, "name": "x"}).json()
 
-    first = administrator.delete(f"api-tokens/{made['id']}")
-    revoked_at = ApiToken.objects.get(pk=made["id"]).revoked_at
-    second = administrator.delete(f"api-tokens/{made['id']}")
+    first = administrator.delete(f"api-tokens/{created['id']}")
+    revoked_at = ApiToken.objects.get(pk=created["id"]).revoked_at
+    second = administrator.delete(f"api-tokens/{created['id']}")
 
     assert (first.status_code, second.status_code) == (204, 204)
-    headers = {"Authorization": f"Bearer {made['token']}"}
+    headers = {"Authorization": f"Bearer {created['token']}"}
     assert client.get("/api/v1/check-failures", headers=headers).status_code == 401
-    assert ApiToken.objects.get(pk=made["id"]).revoked_at == revoked_at
-    assert [one.action for one in Operation.objects.order_by("id")] == ["created", "revoked"]
+    assert ApiToken.objects.get(pk=created["id"]).revoked_at == revoked_at
+    assert [operation.action for operation in Operation.objects.order_by("id")] == ["created", "revoked"]
 
 
-def test_a_token_made_again_with_its_key_is_the_same(administrator: Caller) -> None:
+def test_repeated_request_returns_the_same_token(administrator: Caller) -> None:
     body = {"user_id": administrator.user.pk, "name": "x", "scope": "write"}
 
     first = administrator.post("api-tokens", body, Idempotency_Key="k")
@@ -162,14 +164,14 @@ def test_a_token_made_again_with_its_key_is_the_same(administrator: Caller) -> N
     ({"user_id": 0}, "user_id"), ({"scope": "all"}, "scope"), ({"name": ""}, "name"), ({"prefix": "x"}, "prefix"),
     ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"), ({"digest": "x"}, "digest"),
 ])  # fmt: skip
-def test_a_token_that_makes_no_sense(administrator: Caller, fields: dict[str, Any], field: str) -> None:
+def test_invalid_token_is_refused(administrator: Caller, fields: dict[str, Any], field: str) -> None:
     answer = administrator.post("api-tokens", {"user_id": administrator.user.pk, "name": "x", **fields})
 
     assert list(fields_refused(answer)) == [field]
     assert not ApiToken.objects.filter(name="x").exists()
 
 
-def test_only_agents_users_have_an_agent_and_others_can_still_be_renamed(administrator: Caller) -> None:
+def test_user_with_a_misplaced_agent_can_still_be_renamed(administrator: Caller) -> None:
     user = UserFactory.create(role="operator", agent=AgentFactory.create())
 
     renamed = administrator.patch(f"users/{user.pk}", {"first_name": "Ann"})
@@ -186,7 +188,7 @@ def stored() -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("role", ["operator", "viewer", "agent", None])
-def test_users_and_tokens_are_the_administrators(administrator: Caller, role: str | None) -> None:
+def test_only_administrators_manage_users_and_tokens(administrator: Caller, role: str | None) -> None:
     stranger = Caller.of(role, agent=AgentFactory.create())
     user, token = administrator.user.pk, ApiToken.objects.latest("id").pk
     before = stored()

@@ -1,4 +1,4 @@
-"""What operators do with cards in the admin."""
+"""Operators add, change and delete cards in the admin."""
 
 import pytest
 from django.test import Client
@@ -16,17 +16,17 @@ from tests.support.admin_forms import act, errors, form_of, post
 pytestmark = pytest.mark.django_db
 
 
-def test_a_card_is_added_with_the_first_event_of_its_story(administrator: Client) -> None:
-    like = CardFactory.create()
+def test_added_card_has_a_created_event(administrator: Client) -> None:
+    template = CardFactory.create()
 
-    answer = post(administrator, Card, "add", {"iccid": "8986000000000000ABCD", **form_of(like)})
+    answer = post(administrator, Card, "add", {"iccid": "8986000000000000ABCD", **form_of(template)})
 
     assert answer.status_code == 302
     card = Card.objects.get(iccid="8986000000000000ABCD")
     assert list(card.events.values_list("kind", "cause")) == [("created", "admin: root")]
 
 
-def test_an_iccid_that_is_taken_is_told_at_the_form(administrator: Client) -> None:
+def test_taken_iccid_is_reported_at_its_field(administrator: Client) -> None:
     card = CardFactory.create()
 
     answer = post(administrator, Card, "add", {"iccid": card.iccid, **form_of(card)})
@@ -36,11 +36,11 @@ def test_an_iccid_that_is_taken_is_told_at_the_form(administrator: Client) -> No
     assert Card.objects.count() == 1
 
 
-def test_an_iccid_that_somebody_else_has_just_taken_is_told_and_nothing_is_saved(
+def test_iccid_taken_after_form_validation_saves_nothing(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = CardFactory.create()
-    # As if the other one had been saved after the form was checked.
+    # Skip the form's check, as if another card had been saved after it.
     monkeypatch.setattr(cards_admin.CardForm, "clean_iccid", lambda form: form.cleaned_data["iccid"])
 
     answer = post(administrator, Card, "add", {"iccid": card.iccid, **form_of(card)})
@@ -50,7 +50,7 @@ def test_an_iccid_that_somebody_else_has_just_taken_is_told_and_nothing_is_saved
     assert Card.objects.count() == 1
 
 
-def test_changes_are_told_in_the_story_and_nothing_else_is_written(administrator: Client) -> None:
+def test_form_writes_only_changes_and_an_event_for_each(administrator: Client) -> None:
     card, device = CardFactory.create(), DeviceFactory.create()
 
     data = form_of(card, status=4, device=device.pk, msisdn="8613800000001")
@@ -64,7 +64,7 @@ def test_changes_are_told_in_the_story_and_nothing_else_is_written(administrator
     }
 
 
-def test_a_story_is_told_in_words(administrator: Client) -> None:
+def test_event_list_shows_labels_of_values(administrator: Client) -> None:
     card = CardFactory.create()
     CardEvent.objects.create(
         card=card, at="2026-05-10T12:00:00Z", kind="status", before="2", after="4", cause="x"
@@ -76,7 +76,7 @@ def test_a_story_is_told_in_words(administrator: Client) -> None:
     assert "deactivated" in page
 
 
-def test_saving_a_card_without_a_change_writes_nothing(administrator: Client) -> None:
+def test_saving_an_unchanged_card_writes_nothing(administrator: Client) -> None:
     card = CardFactory.create()
 
     post(administrator, Card, "change", form_of(card), card.pk)
@@ -102,11 +102,13 @@ def test_chosen_cards_are_changed_together(
     assert operation.after == {"action": action, "card_ids": [card.pk for card in chosen]}
 
 
-def test_deleted_cards_are_gone_from_the_list_and_kept(administrator: Client) -> None:
+def test_deleted_card_is_hidden_from_the_list_but_kept(administrator: Client) -> None:
     card = CardFactory.create()
 
-    asked = post(administrator, Card, "changelist", {"action": "delete_cards", "_selected_action": [card.pk]})
-    assert "Delete 1 card?" in asked.content.decode()
+    question = post(
+        administrator, Card, "changelist", {"action": "delete_cards", "_selected_action": [card.pk]}
+    )
+    assert "Delete 1 card?" in question.content.decode()
     card.refresh_from_db()
     assert card.deleted_at is None
     assert act(administrator, Card, "delete_cards", [card], confirmed="yes") == ["1 card changed."]
@@ -116,19 +118,19 @@ def test_deleted_cards_are_gone_from_the_list_and_kept(administrator: Client) ->
     assert card.deleted_at is not None
 
 
-def test_an_action_on_too_many_cards_changes_none(
+def test_action_on_too_many_cards_changes_none(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cards = [CardFactory.create() for _ in range(3)]
     monkeypatch.setattr(cards_admin, "MAX_CARDS", 2)
 
-    [told] = act(administrator, Card, "disable_polling", cards[:1], select_across="1")
+    [message] = act(administrator, Card, "disable_polling", cards[:1], select_across="1")
 
-    assert told == "At most 2 cards at a time; nothing was changed."
+    assert message == "You can change at most 2 cards at a time. Nothing was changed."
     assert Card.objects.filter(enable_polling=True).count() == 3
 
 
-def test_the_history_of_a_deleted_card_is_found(administrator: Client) -> None:
+def test_history_of_a_deleted_card_is_found(administrator: Client) -> None:
     card = CardFactory.create()
     act(administrator, Card, "delete_cards", [card], confirmed="yes")
 
@@ -137,11 +139,11 @@ def test_the_history_of_a_deleted_card_is_found(administrator: Client) -> None:
     assert card.iccid in page.content.decode()
 
 
-def test_usage_records_show_and_are_found_by_the_iccid(administrator: Client) -> None:
+def test_usage_records_show_and_are_found_by_iccid(administrator: Client) -> None:
     card, other = CardFactory.create(), CardFactory.create()
-    for one in (card, other):
+    for used in (card, other):
         UsageRecord.objects.create(
-            card_id=one.pk, recorded_at="2026-05-10T12:00:00Z", measured_at="2026-05-10T12:00:00Z",
+            card_id=used.pk, recorded_at="2026-05-10T12:00:00Z", measured_at="2026-05-10T12:00:00Z",
             raw_mb=1, used_mb=1, delta_mb=0,
         )  # fmt: skip
 

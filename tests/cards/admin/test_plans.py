@@ -1,4 +1,4 @@
-"""What operators do with plans, devices, agents, exemptions and pauses in the admin."""
+"""Operators manage plans, devices, agents, exemptions and pauses in the admin."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from tests.support.admin_forms import act, errors, form_of, post
 pytestmark = pytest.mark.django_db
 
 
-def test_a_plan_is_put_on_a_card_and_replaced(administrator: Client) -> None:
+def test_card_is_put_on_a_plan_and_then_on_another(administrator: Client) -> None:
     card = CardFactory.create()
     first, second = PlanFactory.create(quota_mb=10), PlanFactory.create(quota_mb=20)
 
@@ -48,7 +48,7 @@ def test_a_plan_is_put_on_a_card_and_replaced(administrator: Client) -> None:
         ({"card", "ends_at"}, "ends_at"),
     ],
 )
-def test_a_subscription_that_makes_no_sense_is_told_at_its_field(
+def test_invalid_subscription_is_reported_at_its_field(
     administrator: Client, chosen: set[str], field: str
 ) -> None:
     values = {"card": CardFactory.create().pk, "device": DeviceFactory.create().pk}
@@ -62,7 +62,7 @@ def test_a_subscription_that_makes_no_sense_is_told_at_its_field(
     assert not Subscription.objects.exists()
 
 
-def test_an_add_on_for_a_device_and_its_end(administrator: Client) -> None:
+def test_add_on_of_a_device_is_added_and_ended(administrator: Client) -> None:
     device = DeviceFactory.create()
     main = SubscriptionFactory.create(card=None, device=device)
     data = {"device": device.pk, "plan": PlanFactory.create().pk, "carrier": CarrierFactory.create().pk}
@@ -77,7 +77,7 @@ def test_an_add_on_for_a_device_and_its_end(administrator: Client) -> None:
     assert main.quota_version == 3
 
 
-def test_another_parent_moves_the_whole_subtree(administrator: Client) -> None:
+def test_new_parent_moves_the_whole_subtree(administrator: Client) -> None:
     root, agent = AgentFactory.create(), AgentFactory.create()
     below = AgentFactory.create(parent=agent)
 
@@ -88,7 +88,7 @@ def test_another_parent_moves_the_whole_subtree(administrator: Client) -> None:
     assert Agent.objects.get(pk=agent.pk).name == "Renamed"
 
 
-def test_a_parent_below_the_agent_is_refused_at_its_field(administrator: Client) -> None:
+def test_parent_below_the_agent_is_refused_at_its_field(administrator: Client) -> None:
     agent = AgentFactory.create()
     below = AgentFactory.create(parent=agent)
 
@@ -98,7 +98,7 @@ def test_a_parent_below_the_agent_is_refused_at_its_field(administrator: Client)
     assert Agent.objects.get(pk=below.pk).path == below.path
 
 
-def test_who_makes_an_exemption_or_a_pause_owns_it(administrator: Client) -> None:
+def test_creator_owns_an_exemption_or_a_pause(administrator: Client) -> None:
     later = {"0": str(timezone.now().date() + timedelta(days=7)), "1": "00:00"}
     card = CardFactory.create()
 
@@ -119,7 +119,7 @@ def test_who_makes_an_exemption_or_a_pause_owns_it(administrator: Client) -> Non
     assert Pause.objects.get().owner.username == "root"
 
 
-def test_a_pause_of_two_things_is_refused_with_words(administrator: Client) -> None:
+def test_pause_of_two_targets_is_refused_with_a_message(administrator: Client) -> None:
     data = {"task_type": "carddata", "carrier": CarrierFactory.create().pk, "reason": "x"}
     until = timezone.now().date() + timedelta(days=7)
 
@@ -150,7 +150,7 @@ def test_a_pause_of_two_things_is_refused_with_words(administrator: Client) -> N
         (Plan, {"code": "a", "name": "A", "quota_mb": "-1", "cycle": "month"}, "quota_mb"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_told_at_its_field(
+def test_invalid_value_is_reported_at_its_field(
     administrator: Client, model: Any, data: dict[str, Any], field: str
 ) -> None:
     card = CardFactory.create()
@@ -164,7 +164,7 @@ def test_what_makes_no_sense_is_told_at_its_field(
     assert field in errors(answer)
 
 
-def test_a_row_that_is_used_is_not_deleted_and_its_users_are_not_read(
+def test_used_row_is_not_deleted_and_its_references_are_not_read(
     administrator: Client, django_assert_max_num_queries: Any
 ) -> None:
     card = CardFactory.create()
@@ -179,17 +179,19 @@ def test_a_row_that_is_used_is_not_deleted_and_its_users_are_not_read(
     assert not Agent.objects.filter(pk=unused.pk).exists()
 
 
-def test_too_many_subscriptions_at_once_end_none(
+def test_ending_too_many_subscriptions_ends_none(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [SubscriptionFactory.create() for _ in range(3)]
     monkeypatch.setattr(plans_admin, "MAX_ENDED", 2)
 
-    assert act(administrator, Subscription, "end", rows) == ["At most 2 at a time; none was ended."]
+    assert act(administrator, Subscription, "end", rows) == [
+        "You can end at most 2 at a time. None was ended."
+    ]
     assert act(administrator, Subscription, "end", rows[:2], confirmed="yes") == ["2 ended."]
 
 
-def test_a_subscriptions_page_shows_all_of_it(administrator: Client) -> None:
+def test_page_of_a_subscription_shows_all_fields(administrator: Client) -> None:
     row = SubscriptionFactory.create(used_mb=123)
 
     page = administrator.get(reverse("admin:cards_subscription_change", args=[row.pk])).content.decode()
@@ -199,7 +201,7 @@ def test_a_subscriptions_page_shows_all_of_it(administrator: Client) -> None:
     assert "expressions" not in administrator.get(reverse("admin:polling_pause_add")).content.decode()
 
 
-def test_an_operator_can_choose_an_agent(client: Client) -> None:
+def test_operator_can_choose_an_agent(client: Client) -> None:
     client.force_login(UserFactory.create(role="operator", is_staff=True))
     agent = AgentFactory.create()
 

@@ -34,27 +34,28 @@ def credentials_of(gateway: Gateway) -> str:
     return sealed.open()
 
 
-def test_a_carrier_is_made_changed_and_deleted(operator: Caller) -> None:
-    made = operator.post("carriers", {"code": "sun", "name": "Sun", "billing_day": 5})
-    pk = made.json()["id"]
-    assert made.json() == {
+def test_carrier_is_created_changed_and_deleted(operator: Caller) -> None:
+    created = operator.post("carriers", {"code": "sun", "name": "Sun", "billing_day": 5})
+    pk = created.json()["id"]
+    assert created.json() == {
         "id": pk, "code": "sun", "name": "Sun", "time_zone": "Asia/Shanghai", "billing_day": 5, "counter": "per_cycle",
     }  # fmt: skip
 
     assert operator.patch(f"carriers/{pk}", {"counter": "lifetime"}).json()["counter"] == "lifetime"
     assert operator.delete(f"carriers/{pk}").status_code == 204
-    assert [one.action for one in Operation.objects.order_by("id")] == ["created", "changed", "deleted"]
+    actions = [operation.action for operation in Operation.objects.order_by("id")]
+    assert actions == ["created", "changed", "deleted"]
 
 
 @pytest.mark.parametrize(("fields", "field"), [
     ({"billing_day": 29}, "billing_day"), ({"billing_day": 0}, "billing_day"), ({"time_zone": "Mars"}, "time_zone"),
     ({"time_zone": "\x00"}, "time_zone"), ({"code": "a b"}, "code"), ({"counter": "x"}, "counter"),
 ])  # fmt: skip
-def test_a_carrier_that_makes_no_sense(operator: Caller, fields: dict[str, Any], field: str) -> None:
+def test_invalid_carrier_is_refused(operator: Caller, fields: dict[str, Any], field: str) -> None:
     assert list(fields_refused(operator.post("carriers", {"code": "a", "name": "A", **fields}))) == [field]
 
 
-def test_a_carrier_with_cards_or_gateways_stays(operator: Caller) -> None:
+def test_carrier_with_cards_cannot_be_deleted(operator: Caller) -> None:
     carrier = CardFactory.create().carrier
 
     assert code_of(operator.delete(f"carriers/{carrier.pk}")) == (409, "carrier_in_use")
@@ -62,7 +63,7 @@ def test_a_carrier_with_cards_or_gateways_stays(operator: Caller) -> None:
     assert not Operation.objects.exists()
 
 
-def test_agents_read_carriers_and_change_none(redis: Redis, db: None) -> None:
+def test_agents_may_read_but_not_change_carriers(redis: Redis, db: None) -> None:
     carrier = CarrierFactory.create()
     agent = Caller.of("agent", agent=AgentFactory.create())
 
@@ -71,10 +72,10 @@ def test_agents_read_carriers_and_change_none(redis: Redis, db: None) -> None:
     assert Carrier.objects.get().name == "Northwind Mobile"
 
 
-def test_a_gateways_credentials_are_written_and_never_read(administrator: Caller) -> None:
-    made = administrator.post("gateways", body(CarrierFactory.create()))
+def test_credentials_can_be_written_but_never_read(administrator: Caller) -> None:
+    created = administrator.post("gateways", body(CarrierFactory.create()))
 
-    assert made.status_code == 201, made.content
+    assert created.status_code == 201, created.content
     gateway = Gateway.objects.get()
     path = f"gateways/{gateway.pk}"
     renamed = administrator.put(path, {"name": "Renamed"})
@@ -82,22 +83,21 @@ def test_a_gateways_credentials_are_written_and_never_read(administrator: Caller
     administrator.put(path, {"credentials": {**NEW, "secret": "another canary"}})
     assert "another canary" in credentials_of(gateway)
 
-    seen = [made, renamed, administrator.get(path), administrator.get("gateways")]
-    told = [answer.content.decode() for answer in seen] + [
-        str(one.__dict__) for one in Operation.objects.all()
-    ]
-    assert not any("canary" in text or "credentials': {" in text for text in told)
-    assert "credentials" not in made.json()
+    answers = [created, renamed, administrator.get(path), administrator.get("gateways")]
+    texts = [answer.content.decode() for answer in answers]
+    texts += [str(vars(operation)) for operation in Operation.objects.all()]
+    assert not any("canary" in text or "credentials': {" in text for text in texts)
+    assert "credentials" not in created.json()
     assert Operation.objects.latest("id").after == {"credentials": "(secret)"}
 
 
-def test_two_who_change_the_credentials_see_each_other(administrator: Caller) -> None:
-    made = administrator.post("gateways", body(CarrierFactory.create()))
-    path = f"gateways/{made.json()['id']}"
-    assert administrator.get(path)["ETag"] == made["ETag"]
+def test_concurrent_change_of_credentials_is_refused(administrator: Caller) -> None:
+    created = administrator.post("gateways", body(CarrierFactory.create()))
+    path = f"gateways/{created.json()['id']}"
+    assert administrator.get(path)["ETag"] == created["ETag"]
 
-    first = administrator.put(path, {"credentials": {**NEW, "secret": "first"}}, If_Match=made["ETag"])
-    second = administrator.put(path, {"credentials": {**NEW, "secret": "second"}}, If_Match=made["ETag"])
+    first = administrator.put(path, {"credentials": {**NEW, "secret": "first"}}, If_Match=created["ETag"])
+    second = administrator.put(path, {"credentials": {**NEW, "secret": "second"}}, If_Match=created["ETag"])
 
     assert (first.status_code, code_of(second)) == (200, (412, "precondition_failed"))
     assert administrator.get(path)["ETag"] == first["ETag"]
@@ -117,7 +117,7 @@ def test_two_who_change_the_credentials_see_each_other(administrator: Caller) ->
     ({"calls_per_second": 0}, "calls_per_second", "min_value"),
     ({"carrier_id": 0}, "carrier_id", "does_not_exist"),
 ])  # fmt: skip
-def test_a_gateway_that_makes_no_sense(
+def test_invalid_gateway_is_refused(
     administrator: Caller, fields: dict[str, Any], field: str, code: str
 ) -> None:
     answer = administrator.post("gateways", body(CarrierFactory.create(), **fields))
@@ -126,14 +126,14 @@ def test_a_gateway_that_makes_no_sense(
     assert not Gateway.objects.exists()
 
 
-def test_a_new_gateway_needs_credentials(administrator: Caller) -> None:
+def test_new_gateway_needs_credentials(administrator: Caller) -> None:
     without = body(CarrierFactory.create())
     del without["credentials"]
 
     assert fields_refused(administrator.post("gateways", without)) == {"credentials": "required"}
 
 
-def test_a_carrier_has_one_default_gateway_and_a_gateway_one_carrier(administrator: Caller) -> None:
+def test_second_default_and_another_carrier_are_refused(administrator: Caller) -> None:
     first = GatewayFactory.create()
     second = GatewayFactory.create(is_default=False)
     other = CarrierFactory.create(code="sun")
@@ -151,7 +151,7 @@ def test_a_carrier_has_one_default_gateway_and_a_gateway_one_carrier(administrat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_gateways_limit_is_in_force_at_once(redis: Redis) -> None:
+def test_changed_limit_reaches_redis_at_once(redis: Redis) -> None:
     gateway = GatewayFactory.create()
 
     Caller.of("administrator").put(f"gateways/{gateway.pk}", {"max_concurrency": 3})
@@ -159,7 +159,7 @@ def test_a_gateways_limit_is_in_force_at_once(redis: Redis) -> None:
     assert redis.get(keys.limit(gateway.pk)) == "3"
 
 
-def test_a_gateway_with_cards_stays(administrator: Caller) -> None:
+def test_gateway_with_cards_cannot_be_deleted(administrator: Caller) -> None:
     gateway = GatewayFactory.create()
     CardFactory.create(gateway=gateway, carrier=gateway.carrier)
 
@@ -173,22 +173,22 @@ def simulator() -> Any:
         yield running
 
 
-def test_a_gateway_is_asked_about_one_of_its_cards(
+def test_test_call_asks_for_one_card_of_the_gateway(
     administrator: Caller, redis: Redis, simulator: RunningSimulator
 ) -> None:
     gateway = GatewayFactory.create(base_url=f"http://127.0.0.1:{simulator.port}/c/northwind")
     card = CardFactory.create(carrier=gateway.carrier)
     redis.set(keys.limit(gateway.pk), 1)
 
-    found = administrator.post(f"gateways/{gateway.pk}/test-call").json()
+    result = administrator.post(f"gateways/{gateway.pk}/test-call").json()
 
-    assert 0 <= found.pop("duration_ms") < 5000
-    assert found == {"gateway_id": gateway.pk, "iccid": card.iccid, "has_answered": True, "trouble": ""}
+    assert 0 <= result.pop("duration_ms") < 5000
+    assert result == {"gateway_id": gateway.pk, "iccid": card.iccid, "has_answered": True, "trouble": ""}
     assert redis.zcard(keys.slots(gateway.pk)) == 0
     assert Operation.objects.get().action == "called"
 
 
-def test_a_call_takes_its_turn_among_the_calls_a_second(
+def test_test_call_obeys_the_call_rate(
     administrator: Caller, redis: Redis, simulator: RunningSimulator
 ) -> None:
     gateway = GatewayFactory.create(
@@ -204,7 +204,7 @@ def test_a_call_takes_its_turn_among_the_calls_a_second(
     assert redis.zcard(keys.slots(gateway.pk)) == 0
 
 
-def test_a_gateway_that_does_not_answer_is_told_without_secrets(administrator: Caller, redis: Redis) -> None:
+def test_failed_test_call_is_reported_without_secrets(administrator: Caller, redis: Redis) -> None:
     gateway = GatewayFactory.create()
     CardFactory.create(carrier=gateway.carrier)
     redis.set(keys.limit(gateway.pk), 1)
@@ -216,20 +216,20 @@ def test_a_gateway_that_does_not_answer_is_told_without_secrets(administrator: C
     assert SECRET not in answer.content.decode()
 
 
-def test_a_call_that_cannot_be_made(administrator: Caller) -> None:
+def test_impossible_test_call_is_refused(administrator: Caller) -> None:
     gateway = GatewayFactory.create()
     path = f"gateways/{gateway.pk}/test-call"
 
     assert code_of(administrator.post(path)) == (409, "gateway_without_cards")
     CardFactory.create(carrier=gateway.carrier)
-    # Nothing has published its limit: it is closed.
+    # The gateway is closed as long as its limit has not been published.
     assert code_of(administrator.post(path)) == (409, "gateway_busy")
     assert code_of(administrator.post("gateways/0/test-call")) == (404, "gateway_not_found")
     assert code_of(Caller.of("viewer").post(path)) == (403, "permission_denied")
     assert not Operation.objects.exists()
 
 
-def test_credentials_are_for_administrators_to_write(operator: Caller) -> None:
+def test_only_administrators_write_credentials(operator: Caller) -> None:
     gateway = GatewayFactory.create()
     before = credentials_of(gateway)
     refused = (403, "secrets_are_for_administrators")
@@ -244,18 +244,18 @@ def test_credentials_are_for_administrators_to_write(operator: Caller) -> None:
 
 
 @pytest.mark.django_db
-def test_the_admin_shows_operators_no_field_for_credentials_and_no_way_to_make_a_gateway(
+def test_operators_cannot_write_credentials_in_the_admin(
     client: Client,
 ) -> None:
     gateway = GatewayFactory.create()
-    shown = {}
+    access = {}
     for role in ("administrator", "operator"):
         client.force_login(UserFactory.create(role=role, is_staff=True))
         page = client.get(f"/admin/carriers/gateway/{gateway.pk}/change/")
         assert page.status_code == 200
-        shown[role] = (
+        access[role] = (
             b'name="credentials"' in page.content,
             client.get("/admin/carriers/gateway/add/").status_code,
         )
 
-    assert shown == {"administrator": (True, 200), "operator": (False, 403)}
+    assert access == {"administrator": (True, 200), "operator": (False, 403)}

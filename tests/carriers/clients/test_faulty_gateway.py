@@ -1,4 +1,4 @@
-"""Every fault of the simulator is trouble of the gateway to its client, and nothing that it says is believed."""
+"""Every fault of the simulator is a GatewayError for the client, and no faulty answer is accepted."""
 
 import asyncio
 import json
@@ -23,8 +23,8 @@ CARD = "89860000000000000001"
 USAGE = "/c/northwind/v1/usage"
 DEADLINE = 1.0
 FIELDS = {FaultKind.LATENCY: {"milliseconds": 3000}}
-# What the client says of each fault.
-TROUBLE = {
+# The error text of the client for each fault.
+ERRORS = {
     FaultKind.LATENCY: "no complete answer within 1 s",
     FaultKind.ERROR: "the gateway answered with status 500",
     FaultKind.TIMEOUT: "no complete answer within 1 s",
@@ -47,73 +47,73 @@ async def client(simulator: RunningSimulator, *, deadline: float) -> AsyncIterat
 
 def ask(simulator: RunningSimulator, *, deadline: float = DEADLINE) -> list[UsageReading | CardError]:
     async def run() -> list[UsageReading | CardError]:
-        async with client(simulator, deadline=deadline) as asking:
-            return await asking.usage([CARD])
+        async with client(simulator, deadline=deadline) as json_client:
+            return await json_client.usage([CARD])
 
     return asyncio.run(run())
 
 
-def lasted(found: dict[str, Any]) -> timedelta:
-    return datetime.fromisoformat(found["end"]) - datetime.fromisoformat(found["start"])
+def duration_of(call: dict[str, Any]) -> timedelta:
+    return datetime.fromisoformat(call["end"]) - datetime.fromisoformat(call["start"])
 
 
-def test_every_kind_has_an_expectation() -> None:
-    assert set(TROUBLE) == set(FaultKind)
+def test_every_fault_kind_has_an_expectation() -> None:
+    assert set(ERRORS) == set(FaultKind)
 
 
 @pytest.mark.parametrize("kind", FaultKind)
-def test_a_fault_is_trouble_of_the_gateway_within_its_deadline_and_one_call_in_the_log(
+def test_fault_is_a_gateway_error_within_the_deadline(
     kind: FaultKind,
 ) -> None:
     with running_simulator() as simulator:
         simulator.fault(path="/c/northwind", kind=kind, **FIELDS.get(kind, {}))
         started = time.monotonic()
-        with pytest.raises(GatewayError, match=TROUBLE[kind]):
+        with pytest.raises(GatewayError, match=ERRORS[kind]):
             ask(simulator)
         took = time.monotonic() - started
-        (found,) = simulator.calls_ended(1)
+        (call,) = simulator.calls_ended(1)
 
     assert took < DEADLINE + 0.5
-    assert (found["path"], found["cards"], found["in_flight"]) == (USAGE, [CARD], 1)
-    assert found["fault"] == kind
-    assert timedelta() <= lasted(found) <= timedelta(seconds=took + 0.1)
+    assert (call["path"], call["cards"], call["in_flight"]) == (USAGE, [CARD], 1)
+    assert call["fault"] == kind
+    assert timedelta() <= duration_of(call) <= timedelta(seconds=took + 0.1)
 
 
 @pytest.mark.parametrize("kind", FaultKind)
-def test_a_fault_that_is_switched_off_leaves_nothing_behind(kind: FaultKind) -> None:
+def test_fault_that_is_switched_off_has_no_effect(kind: FaultKind) -> None:
     with running_simulator() as simulator:
         simulator.fault(path="/c/northwind", kind=kind)
         simulator.fault(path="/c/northwind", kind=kind, share=0)
         (reading,) = ask(simulator)
-        (found,) = simulator.calls_ended(1)
+        (call,) = simulator.calls_ended(1)
 
         assert isinstance(reading, UsageReading)
         assert str(reading.used_mb) == simulator.truth(CARD, reading.measured_at)["used_mb"]
-        assert found["fault"] is None
+        assert call["fault"] is None
 
 
-def test_a_reset_of_a_connection_that_was_kept_alive_is_met_twice() -> None:
+def test_reset_of_a_kept_alive_connection_is_retried_once() -> None:
     async def ask_twice(simulator: RunningSimulator) -> None:
-        async with client(simulator, deadline=DEADLINE) as asking:
-            await asking.usage([CARD])
+        async with client(simulator, deadline=DEADLINE) as json_client:
+            await json_client.usage([CARD])
             simulator.fault(path=USAGE, kind="reset")
             with pytest.raises(GatewayError, match="the call broke off"):
-                await asking.usage([CARD])
+                await json_client.usage([CARD])
 
     with running_simulator() as simulator:
         asyncio.run(ask_twice(simulator))
         calls = simulator.calls_ended(3)
 
-    assert [one["fault"] for one in calls] == [None, "reset", "reset"]
+    assert [call["fault"] for call in calls] == [None, "reset", "reset"]
 
 
-def test_what_drips_fast_enough_is_a_right_answer() -> None:
+def test_answer_that_drips_fast_enough_is_accepted() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=USAGE, kind="drip", milliseconds=1)
         (reading,) = ask(simulator, deadline=10)
-        (found,) = simulator.calls_ended(1)
+        (call,) = simulator.calls_ended(1)
 
         assert isinstance(reading, UsageReading)
         assert str(reading.used_mb) == simulator.truth(CARD, reading.measured_at)["used_mb"]
 
-    assert lasted(found) > timedelta(seconds=0.1)
+    assert duration_of(call) > timedelta(seconds=0.1)

@@ -1,4 +1,4 @@
-"""The client of the adapter `json`, against the simulator and against answers that break the contract."""
+"""The client of the adapter `json`, with the simulator and with answers that break the contract."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def real_names_answered(body: Any, iccids: list[str]) -> list[RealName | CardErr
 
 
 def answered(body: Any, ask: Callable[[JsonClient], Awaitable[Answers]], *, status: int = 200) -> Answers:
-    """What the client makes of an answer."""
+    """Return what the client makes of an answer with this body."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def run() -> Answers:
@@ -76,7 +76,7 @@ def answered(body: Any, ask: Callable[[JsonClient], Awaitable[Answers]], *, stat
     return asyncio.run(run())
 
 
-def test_readings_of_the_simulator_are_its_truth_in_the_order_asked() -> None:
+def test_readings_are_correct_and_in_request_order() -> None:
     with running_simulator() as simulator:
         answers = usage(f"{simulator.url}/c/northwind", [OTHER, CARD])
 
@@ -85,7 +85,7 @@ def test_readings_of_the_simulator_are_its_truth_in_the_order_asked() -> None:
             assert str(answer.used_mb) == simulator.truth(iccid, answer.measured_at)["used_mb"]
 
 
-def test_a_card_that_the_carrier_does_not_have_is_the_cards_error() -> None:
+def test_unknown_card_is_a_card_error() -> None:
     with running_simulator() as simulator:
         answers = usage(f"{simulator.url}/c/northwind", ["89490000000000000001", CARD])
 
@@ -93,7 +93,7 @@ def test_a_card_that_the_carrier_does_not_have_is_the_cards_error() -> None:
     assert isinstance(answers[1], UsageReading)
 
 
-def test_a_wrong_secret_is_trouble_of_the_gateway() -> None:
+def test_wrong_secret_is_a_gateway_error() -> None:
     wrong = json.dumps({"app_id": "demo", "secret": "wrong"})
 
     with running_simulator() as simulator, pytest.raises(GatewayError, match="status 401"):
@@ -121,18 +121,18 @@ def test_no_call_goes_out_with_unusable_credentials(credentials: str) -> None:
         {"code": 0, "data": [{**GOOD, "iccid": OTHER}]}, {"code": 0, "data": [GOOD, GOOD]},
     ],
 )  # fmt: skip
-def test_an_answer_that_breaks_the_contract_is_trouble_of_the_gateway(body: Any) -> None:
+def test_answer_that_breaks_the_contract_is_a_gateway_error(body: Any) -> None:
     with pytest.raises(GatewayError):
         usage_answered(body, [CARD])
 
 
 @pytest.mark.parametrize("status", [201, 204, 302, 400, 404, 429, 500, 503])
-def test_another_status_than_200_is_trouble_of_the_gateway(status: int) -> None:
+def test_status_other_than_200_is_a_gateway_error(status: int) -> None:
     with pytest.raises(GatewayError, match=str(status)):
         usage_answered({"code": 0, "data": [GOOD]}, [CARD], status=status)
 
 
-def test_an_answer_larger_than_its_cards_deserve_is_refused() -> None:
+def test_answer_too_large_for_its_cards_is_refused() -> None:
     with pytest.raises(GatewayError, match="larger than"):
         usage_answered(b"x" * 10_000_000, [CARD])
 
@@ -144,7 +144,7 @@ def test_an_answer_larger_than_its_cards_deserve_is_refused() -> None:
         ({"iccid": CARD, "error": "busy"}, CardErrorCode.BUSY),
         ({"iccid": CARD, "error": "what"}, CardErrorCode.INVALID),
         ({"iccid": CARD, "error": None}, CardErrorCode.INVALID),
-        # A word of ours, not one of the contract's.
+        # A code of this client, not of the contract.
         ({"iccid": CARD, "error": "missing"}, CardErrorCode.INVALID),
         ({"iccid": CARD}, CardErrorCode.ABSURD),
         ({**GOOD, "used_mb": 1.5}, CardErrorCode.ABSURD),
@@ -162,33 +162,31 @@ def test_an_answer_larger_than_its_cards_deserve_is_refused() -> None:
         ({**GOOD, "measured_at": "0001-01-01T00:00:00+23:59"}, CardErrorCode.ABSURD),
     ],
 )
-def test_a_bad_entry_is_the_error_of_its_card_alone(entry: dict[str, Any], code: CardErrorCode) -> None:
+def test_bad_entry_fails_only_its_card(entry: dict[str, Any], code: CardErrorCode) -> None:
     answers = usage_answered({"code": 0, "data": [{**GOOD, "iccid": OTHER}, entry]}, [CARD, OTHER])
 
     assert answers == [CardError(code), UsageReading(Decimal("1.234"), datetime(2026, 3, 1, tzinfo=UTC))]
 
 
 @pytest.mark.parametrize(
-    ("said", "network"),
+    ("fields", "network"),
     [
         ({}, None),
         ({"network_status": "online"}, Network.ONLINE),
         ({"network_status": "stopped"}, Network.STOPPED),
-        # What it cannot say does not spoil the counter.
+        # An invalid status does not spoil the counter.
         ({"network_status": "asleep"}, None),
         ({"network_status": None}, None),
         ({"network_status": ["online"]}, None),
     ],
 )
-def test_the_network_status_is_taken_along_when_it_is_said(
-    said: dict[str, Any], network: Network | None
-) -> None:
-    (answer,) = usage_answered({"code": 0, "data": [{**GOOD, **said}]}, [CARD])
+def test_network_status_is_read_when_it_is_valid(fields: dict[str, Any], network: Network | None) -> None:
+    (answer,) = usage_answered({"code": 0, "data": [{**GOOD, **fields}]}, [CARD])
 
     assert answer == UsageReading(Decimal("1.234"), datetime(2026, 3, 1, tzinfo=UTC), network)
 
 
-def test_real_names_are_answered_in_the_order_asked_and_bad_entries_fail_alone() -> None:
+def test_bad_real_name_entry_fails_only_its_card() -> None:
     entries = [
         {"iccid": OTHER, "status": "unverified"},
         {"iccid": CARD, "status": "verified"},
@@ -209,14 +207,14 @@ def test_real_names_are_answered_in_the_order_asked_and_bad_entries_fail_alone()
     ]  # fmt: skip
 
 
-def test_every_error_of_a_card_has_words() -> None:
+def test_every_card_error_code_has_a_text() -> None:
     words = {code.words for code in CardErrorCode}
 
     assert len(words) == len(CardErrorCode)
     assert all(10 < len(text) < 100 for text in words)
 
 
-def test_a_card_without_an_entry_is_missing() -> None:
+def test_card_without_an_entry_is_missing() -> None:
     assert usage_answered({"code": 0, "data": []}, [CARD]) == [CardError(CardErrorCode.MISSING)]
 
 
@@ -224,7 +222,7 @@ def test_a_card_without_an_entry_is_missing() -> None:
     ("text", "value"),
     [("0", "0.000"), ("1000000000", "1000000000.000"), ("1.2345", "1.234"), ("000.5", "0.500")],
 )
-def test_megabytes_are_read_to_a_thousandth(text: str, value: str) -> None:
+def test_megabytes_are_rounded_to_a_thousandth(text: str, value: str) -> None:
     assert str(parse_mb(text)) == value
 
 
@@ -232,7 +230,7 @@ def test_times_keep_their_offset() -> None:
     assert parse_time("2026-03-01T08:00:00+08:00") == datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_every_fault_keeps_the_secret_to_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_contain_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     address = GatewayAddress("http://127.0.0.1:1", CREDENTIALS, 1)
 
     assert SECRET not in repr(address)

@@ -1,4 +1,4 @@
-"""A gateway closes a connection that was kept alive: the call is made once more, signed afresh, and nobody notices."""
+"""A gateway closes a kept-alive connection: the client signs the call again and repeats it once."""
 
 import asyncio
 import json
@@ -19,10 +19,10 @@ BODY = json.dumps(
 Use = Callable[[JsonClient], Awaitable[None]]
 
 
-def against(answers_a_connection: list[int], use: Use) -> list[str]:
-    """Serve: the n-th connection gets so many answers, and is closed at the request after. Returns the nonces."""
+def serve_and_use(answers_per_connection: list[int], use: Use) -> list[str]:
+    """Answer the given number of requests per connection, then close it; return the nonces received."""
     nonces: list[str] = []
-    left = iter(answers_a_connection)
+    left = iter(answers_per_connection)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers = next(left)
@@ -47,32 +47,32 @@ def against(answers_a_connection: list[int], use: Use) -> list[str]:
     return nonces
 
 
-def test_the_call_is_made_once_more_with_a_nonce_of_its_own() -> None:
-    found: list[UsageReading | CardError] = []
+def test_retry_is_signed_with_a_new_nonce() -> None:
+    answers: list[UsageReading | CardError] = []
 
     async def use(client: JsonClient) -> None:
-        found.extend(await client.usage([CARD]))
-        found.extend(await client.usage([CARD]))
+        answers.extend(await client.usage([CARD]))
+        answers.extend(await client.usage([CARD]))
 
-    nonces = against([1, 5], use)
+    nonces = serve_and_use([1, 5], use)
 
-    assert len(found) == 2
-    assert all(isinstance(answer, UsageReading) for answer in found)
+    assert len(answers) == 2
+    assert all(isinstance(answer, UsageReading) for answer in answers)
     assert len(nonces) == len(set(nonces)) == 3
 
 
-def test_a_new_connection_that_is_closed_is_trouble_at_once() -> None:
+def test_closed_new_connection_is_a_gateway_error_at_once() -> None:
     async def use(client: JsonClient) -> None:
         with pytest.raises(GatewayError):
             await client.usage([CARD])
 
-    assert len(against([0], use)) == 1
+    assert len(serve_and_use([0], use)) == 1
 
 
-def test_it_is_made_once_more_only_once() -> None:
+def test_call_is_retried_only_once() -> None:
     async def use(client: JsonClient) -> None:
         await client.usage([CARD])
         with pytest.raises(GatewayError):
             await client.usage([CARD])
 
-    assert len(against([1, 0], use)) == 3
+    assert len(serve_and_use([1, 0], use)) == 3

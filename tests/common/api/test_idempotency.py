@@ -1,4 +1,4 @@
-"""A POST that is sent again with its Idempotency-Key is carried out once."""
+"""A POST that is repeated with the same Idempotency-Key is carried out once."""
 
 import threading
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.support.api_calls import Caller, code_of, fields_refused
 BODY = {"name": "Night", "priority": 5}
 
 
-def test_a_repeated_post_gets_the_first_answer_and_is_carried_out_once(operator: Caller) -> None:
+def test_repeated_post_gets_first_answer_and_runs_once(operator: Caller) -> None:
     first = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
     second = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
 
@@ -28,7 +28,7 @@ def test_a_repeated_post_gets_the_first_answer_and_is_carried_out_once(operator:
     assert PollingConfig.objects.count() == Operation.objects.count() == 1
 
 
-def test_a_key_is_good_for_one_request_of_one_user(operator: Caller) -> None:
+def test_key_is_valid_for_one_request_of_one_user(operator: Caller) -> None:
     operator.post("polling-configs", BODY, Idempotency_Key="a-1")
 
     other_body = operator.post("polling-configs", {**BODY, "priority": 6}, Idempotency_Key="a-1")
@@ -39,7 +39,7 @@ def test_a_key_is_good_for_one_request_of_one_user(operator: Caller) -> None:
     assert set(PollingConfig.objects.values_list("name", "priority")) == {("Night", 5), ("Day", 5)}
 
 
-def test_what_was_refused_may_be_tried_again_with_its_key(operator: Caller) -> None:
+def test_refused_request_may_be_retried_with_its_key(operator: Caller) -> None:
     refused = operator.post("polling-configs", {"name": "Night"}, Idempotency_Key="a-1")
     again = operator.post("polling-configs", BODY, Idempotency_Key="a-1")
 
@@ -47,7 +47,7 @@ def test_what_was_refused_may_be_tried_again_with_its_key(operator: Caller) -> N
     assert again.status_code == 201
 
 
-def test_a_key_is_forgotten_after_a_day(operator: Caller) -> None:
+def test_key_is_forgotten_after_a_day(operator: Caller) -> None:
     operator.post("polling-configs", BODY, Idempotency_Key="a-1")
     StoredAnswer.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
@@ -59,7 +59,7 @@ def test_a_key_is_forgotten_after_a_day(operator: Caller) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "é"])
-def test_a_key_that_is_none_is_refused_by_name(operator: Caller, key: str) -> None:
+def test_invalid_key_is_refused_by_name(operator: Caller, key: str) -> None:
     answer = operator.post("polling-configs", BODY, Idempotency_Key=key)
 
     assert fields_refused(answer) == {"Idempotency-Key": "invalid"}
@@ -67,7 +67,7 @@ def test_a_key_that_is_none_is_refused_by_name(operator: Caller, key: str) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_key_that_is_in_use_is_not_waited_for(redis: Redis) -> None:
+def test_key_in_use_is_refused_without_waiting(redis: Redis) -> None:
     operator = Caller.of("operator")
     taken, done = threading.Event(), threading.Event()
 
@@ -92,7 +92,7 @@ def test_a_key_that_is_in_use_is_not_waited_for(redis: Redis) -> None:
     assert code_of(answer) == (409, "idempotency_key_in_use")
 
 
-def test_a_key_is_the_same_below_both_prefixes(operator: Caller) -> None:
+def test_key_is_shared_by_both_prefixes(operator: Caller) -> None:
     first = operator.post("polling-configs", {"name": "a", "priority": 1}, Idempotency_Key="k")
     again = Client().post(
         "/api/admin/polling-configs",

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import psutil
 import pytest
 from pytest_django import Settings
 
@@ -8,10 +9,21 @@ from common.health import checks
 from common.health.components import Finding, Level
 
 MEMINFO = """MemTotal:       16000000 kB
-MemFree:          900000 kB
-MemAvailable:    4000000 kB
-HugePages_Total:       0
+MemFree:          100000 kB
+MemAvailable:   {available} kB
+Buffers:               0 kB
+Cached:           100000 kB
+Shmem:                 0 kB
+Active:           100000 kB
+Inactive:         100000 kB
 """
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that psutil reads instead of /proc."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -25,35 +37,38 @@ HugePages_Total:       0
         (0.0, Level.UNHEALTHY),
     ],
 )
-def test_a_disk_or_a_memory_with_less_than_a_tenth_free_is_degraded(share: float, level: Level) -> None:
+def test_level_depends_on_the_free_share(share: float, level: Level) -> None:
     assert checks.level_of_free(share) is level
 
 
 @pytest.mark.parametrize(
-    ("meminfo", "share"),
+    ("available", "found"),
     [
-        (MEMINFO, 0.25),
-        (MEMINFO.replace("MemAvailable:    4000000 kB\n", ""), None),
-        (MEMINFO.replace("MemAvailable:    4000000", "MemAvailable:          0"), 0.0),
-        (MEMINFO.replace("MemTotal:       16000000", "MemTotal:              0"), None),
-        ("", None),
+        (4_000_000, Finding(Level.HEALTHY, "25.0% available")),
+        (1_000_000, Finding(Level.DEGRADED, "6.2% available")),
+        (400_000, Finding(Level.UNHEALTHY, "2.5% available")),
     ],
 )
-def test_the_available_memory_is_read_from_the_kernel(meminfo: str, share: float | None) -> None:
-    assert checks.available_memory(meminfo) == share
+def test_memory_level_depends_on_the_available_share(proc: Path, available: int, found: Finding) -> None:
+    (proc / "meminfo").write_text(MEMINFO.format(available=available))
+
+    assert checks.memory() == found
 
 
-def test_a_system_without_proc_is_healthy_and_says_that_its_memory_is_not_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checks, "_MEMINFO", tmp_path / "meminfo")
+@pytest.mark.parametrize("meminfo", [None, "", "MemFree: 1 kB\n", "MemTotal: 0 kB\nMemFree: 0 kB\n"])
+@pytest.mark.filterwarnings("ignore:.*memory stats couldn't be determined:RuntimeWarning")
+def test_memory_is_healthy_where_the_system_does_not_report_it(proc: Path, meminfo: str | None) -> None:
+    if meminfo is not None:
+        (proc / "meminfo").write_text(meminfo)
 
-    assert checks.memory() == Finding(
-        Level.HEALTHY, f"not known: this system has no usable {tmp_path}/meminfo"
-    )
+    assert checks.memory() == Finding(Level.HEALTHY, "not known: this system does not report its memory")
 
 
-def test_the_disk_is_looked_at_where_logs_and_data_are(settings: Settings, tmp_path: Path) -> None:
+def test_memory_of_this_host_is_found() -> None:
+    assert checks.memory().detail.endswith("% available")
+
+
+def test_disk_check_looks_at_the_watched_folders(settings: Settings, tmp_path: Path) -> None:
     settings.COMMON = CommonSettings(watched_folders=(tmp_path, tmp_path / "missing"))
 
     found = checks.disk()

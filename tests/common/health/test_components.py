@@ -1,6 +1,6 @@
 import pytest
 
-from common.health.components import Component, Finding, Level, explained, overall
+from common.health.components import Component, Finding, Level, overall, with_dependencies
 
 HEALTHY, DEGRADED, UNHEALTHY = (Finding(level, "x") for level in Level)
 
@@ -10,7 +10,7 @@ def never() -> Finding:
 
 
 REDIS = Component("redis", never)
-SCHEDULE = Component("schedule", never, behind="redis")
+SCHEDULE = Component("schedule", never, depends_on="redis")
 
 
 @pytest.mark.parametrize(
@@ -22,26 +22,26 @@ SCHEDULE = Component("schedule", never, behind="redis")
         ([HEALTHY, UNHEALTHY, DEGRADED], Level.UNHEALTHY),
     ],
 )
-def test_the_worst_component_decides(found: list[Finding], level: Level) -> None:
+def test_worst_finding_decides_the_overall_level(found: list[Finding], level: Level) -> None:
     assert overall(found) is level
 
 
-def test_what_hides_behind_a_component_that_does_not_answer_is_not_known() -> None:
+def test_component_is_not_known_while_its_dependency_is_down() -> None:
     found = {"redis": Finding(Level.DEGRADED, "does not answer"), "schedule": UNHEALTHY}
 
-    told = explained([REDIS, SCHEDULE], found)
+    findings = with_dependencies([REDIS, SCHEDULE], found)
 
-    assert told == {
+    assert findings == {
         "redis": found["redis"],
         "schedule": Finding(Level.DEGRADED, "not known, because Redis does not answer"),
     }
 
 
-def test_what_stands_behind_a_healthy_component_speaks_for_itself() -> None:
+def test_finding_is_kept_when_its_dependency_is_healthy() -> None:
     found = {"redis": HEALTHY, "schedule": DEGRADED}
 
-    assert explained([REDIS, SCHEDULE], found) == found
+    assert with_dependencies([REDIS, SCHEDULE], found) == found
 
 
-def test_a_component_that_was_asked_alone_speaks_for_itself() -> None:
-    assert explained([SCHEDULE], {"schedule": DEGRADED}) == {"schedule": DEGRADED}
+def test_finding_is_kept_when_the_dependency_was_not_checked() -> None:
+    assert with_dependencies([SCHEDULE], {"schedule": DEGRADED}) == {"schedule": DEGRADED}

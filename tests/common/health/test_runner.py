@@ -12,23 +12,23 @@ FINE = Finding(Level.HEALTHY, "fine")
 
 
 class Frozen:
-    """Something that answers when it is thawed."""
+    """A component whose check hangs until it is thawed."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.checks = 0
         self.thawed = threading.Event()
 
-    def probe(self) -> Finding:
-        self.asked += 1
+    def check(self) -> Finding:
+        self.checks += 1
         self.thawed.wait(30)
         return FINE
 
 
 @pytest.fixture
 def frozen() -> Iterator[Frozen]:
-    made = Frozen()
-    yield made
-    made.thawed.set()
+    frozen = Frozen()
+    yield frozen
+    frozen.thawed.set()
 
 
 @pytest.fixture(autouse=True)
@@ -41,40 +41,40 @@ def fine() -> Finding:
     return FINE
 
 
-def test_one_that_hangs_is_reported_in_time_and_delays_no_other(frozen: Frozen) -> None:
-    asked = [Component("frozen", frozen.probe, silent=Level.UNHEALTHY), Component("fine", fine)]
+def test_hanging_check_is_reported_in_time_and_delays_no_other(frozen: Frozen) -> None:
+    components = [Component("frozen", frozen.check, level_if_silent=Level.UNHEALTHY), Component("fine", fine)]
 
     started = time.monotonic()
-    found = runner.examine(asked, milliseconds=80)
+    found = runner.examine(components, milliseconds=80)
     took = time.monotonic() - started
 
     assert found == {"frozen": Finding(Level.UNHEALTHY, "no answer within 80 ms"), "fine": FINE}
     assert 0.08 <= took < 0.5
 
 
-def test_one_that_hangs_is_asked_once_however_often_somebody_wants_to_know(frozen: Frozen) -> None:
-    component = Component("frozen", frozen.probe)
+def test_hanging_check_runs_once_however_often_it_is_requested(frozen: Frozen) -> None:
+    component = Component("frozen", frozen.check)
     runner.examine([component], milliseconds=1)
     threads = threading.active_count()
 
     for _ in range(100):
         runner.examine([component], milliseconds=1)
 
-    assert frozen.asked == 1
+    assert frozen.checks == 1
     assert threading.active_count() == threads
 
 
-def test_one_that_hung_is_asked_anew_when_it_has_answered(frozen: Frozen) -> None:
-    component = Component("frozen", frozen.probe)
+def test_check_that_hung_runs_again_after_it_has_answered(frozen: Frozen) -> None:
+    component = Component("frozen", frozen.check)
     runner.examine([component], milliseconds=1)
     frozen.thawed.set()
 
     assert runner.examine([component], milliseconds=5000) == {"frozen": FINE}
     assert runner.examine([component], milliseconds=5000) == {"frozen": FINE}
-    assert 2 <= frozen.asked <= 3
+    assert 2 <= frozen.checks <= 3
 
 
-def test_an_outage_is_told_without_its_text() -> None:
+def test_outage_is_reported_without_its_error_text() -> None:
     def away() -> Finding:
         raise RedisConnectionError("Error 111 connecting to 10.0.0.5:6379")
 
@@ -83,13 +83,13 @@ def test_an_outage_is_told_without_its_text() -> None:
     assert found == {"redis": Finding(Level.DEGRADED, "does not answer")}
 
 
-def test_a_fault_of_the_probe_itself_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_error_in_a_check_is_reported_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     def odd() -> Finding:
         raise ZeroDivisionError
 
     found = runner.examine([Component("odd", odd)], milliseconds=5000)
 
-    assert found == {"odd": Finding(Level.DEGRADED, "its probe failed; the log says why")}
+    assert found == {"odd": Finding(Level.DEGRADED, "its health check failed; see the log")}
     (record,) = caplog.records
     assert isinstance(record.msg, dict)
     assert (record.msg["event"], record.msg["component"]) == ("probe_failed", "odd")

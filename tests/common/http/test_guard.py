@@ -53,32 +53,32 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+def test_private_address_is_refused(address: str) -> None:
     with pytest.raises(AddressRefusedError):
         check(address, port=443, is_encrypted=True, allowed=())
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_passes_with_tls(address: str) -> None:
+def test_public_address_passes_with_tls(address: str) -> None:
     check(address, port=443, is_encrypted=True, allowed=())
 
 
-def test_a_public_address_without_tls_is_refused() -> None:
+def test_public_address_without_tls_is_refused() -> None:
     with pytest.raises(AddressRefusedError, match="https"):
         check("1.1.1.1", port=443, is_encrypted=False, allowed=())
 
 
 @pytest.mark.parametrize("port", [22, 25, 80, 5432, 6379])
-def test_a_port_that_no_gateway_uses_is_refused(port: int) -> None:
+def test_other_port_of_a_public_address_is_refused(port: int) -> None:
     with pytest.raises(AddressRefusedError, match="port"):
         check("1.1.1.1", port=port, is_encrypted=True, allowed=())
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "::ffff:10.1.2.3"])
-def test_an_allowed_network_passes_on_any_port_without_tls(address: str) -> None:
+def test_allowed_network_passes_on_any_port_without_tls(address: str) -> None:
     check(address, port=9100, is_encrypted=False, allowed=(ip_network("10.0.0.0/8"),))
 
 
-def test_an_allowed_network_opens_nothing_else() -> None:
+def test_allowed_network_opens_no_other_network() -> None:
     with pytest.raises(AddressRefusedError):
         check("11.0.0.1", port=9100, is_encrypted=False, allowed=(ip_network("10.0.0.0/8"),))

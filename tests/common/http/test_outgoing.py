@@ -1,4 +1,4 @@
-"""Outgoing HTTP against a real server on loopback that misbehaves."""
+"""Outgoing HTTP, against a real server on loopback that misbehaves."""
 
 import asyncio
 import time
@@ -57,16 +57,16 @@ def answer(body: bytes, *, head: bytes = b"HTTP/1.1 200 OK", length: int | None 
     return behave
 
 
-def test_an_answer_comes_whole() -> None:
+def test_answer_arrives_whole() -> None:
     assert call(answer(b"x" * 1000)) == Reply(200, b"x" * 1000)
 
 
-def test_an_answer_above_the_cap_is_refused() -> None:
+def test_answer_above_the_size_limit_is_refused() -> None:
     with pytest.raises(CallError, match="larger than 1000 bytes"):
         call(answer(b"x" * 1001))
 
 
-def test_a_body_that_drips_is_cut_off_at_the_total_deadline() -> None:
+def test_dripping_body_is_cut_off_at_the_total_deadline() -> None:
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n")
         while True:
@@ -81,7 +81,7 @@ def test_a_body_that_drips_is_cut_off_at_the_total_deadline() -> None:
     assert time.monotonic() - started < 10
 
 
-def test_a_server_that_never_answers_is_cut_off() -> None:
+def test_silent_server_is_cut_off_at_the_deadline() -> None:
     async def silence(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(5)
 
@@ -89,24 +89,24 @@ def test_a_server_that_never_answers_is_cut_off() -> None:
         call(silence, deadline=0.3)
 
 
-def test_a_truncated_answer_is_no_answer() -> None:
+def test_truncated_answer_is_refused() -> None:
     with pytest.raises(CallError):
         call(answer(b"half", length=8))
 
 
-def test_a_redirect_is_not_followed() -> None:
+def test_redirect_is_not_followed() -> None:
     head = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/"
 
     assert call(answer(b"", head=head)).status == 302
 
 
-def test_a_compressed_answer_is_not_unpacked() -> None:
+def test_compressed_answer_is_not_decompressed() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip"
 
     assert call(answer(b"not gzip", head=head)).body == b"not gzip"
 
 
-def test_an_address_that_is_not_allowed_never_gets_a_connection() -> None:
+def test_forbidden_address_gets_no_connection() -> None:
     connected: list[bool] = []
 
     async def note(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
@@ -118,7 +118,7 @@ def test_an_address_that_is_not_allowed_never_gets_a_connection() -> None:
     assert connected == []
 
 
-def test_a_name_is_resolved_and_then_guarded() -> None:
+def test_resolved_name_must_pass_the_guard() -> None:
     async def run() -> None:
         async with Outgoing(allowed_networks=(), connections=1) as outgoing:
             await outgoing.post("https://localhost/x", body=b"", headers={}, deadline=2, max_bytes=1)

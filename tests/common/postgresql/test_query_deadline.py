@@ -1,4 +1,4 @@
-"""A thread that says how long it waits for PostgreSQL is told in the end."""
+"""A query that exceeds the deadline of its thread is given up."""
 
 import time
 from collections.abc import Callable
@@ -33,20 +33,20 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_deadline, "REQUEST_SECONDS", 0.5)
 
 
-def test_a_request_that_waits_for_longer_ends_as_in_an_outage_and_the_next_one_is_answered(
+def test_request_past_the_deadline_fails_and_the_next_succeeds(
     rf: RequestFactory,
 ) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(OperationalError) as caught:
         request(rf, lambda: sleep(30))
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started < 10
     assert server_of(caught.value) is Server.DATABASE
     connection.close()
     assert request(rf, lambda: sleep(0)).content == b"ok"
 
 
-def test_what_was_given_up_does_not_go_on_in_postgresql(rf: RequestFactory) -> None:
+def test_query_past_the_deadline_is_cancelled_in_postgresql(rf: RequestFactory) -> None:
     with pytest.raises(OperationalError):
         request(rf, lambda: sleep(30))
     connection.close()
@@ -58,7 +58,7 @@ def test_what_was_given_up_does_not_go_on_in_postgresql(rf: RequestFactory) -> N
         assert cursor.fetchone() == (0,)
 
 
-def test_a_request_that_is_long_at_other_things_keeps_its_connection(rf: RequestFactory) -> None:
+def test_slow_request_with_fast_queries_keeps_its_connection(rf: RequestFactory) -> None:
     def act() -> None:
         sleep(0)
         time.sleep(1)
@@ -67,7 +67,7 @@ def test_a_request_that_is_long_at_other_things_keeps_its_connection(rf: Request
     assert request(rf, act).content == b"ok"
 
 
-def test_outside_of_requests_nobody_is_impatient(rf: RequestFactory) -> None:
+def test_no_deadline_outside_of_requests(rf: RequestFactory) -> None:
     request(rf, lambda: sleep(0))
 
     sleep(1)

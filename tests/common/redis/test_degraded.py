@@ -4,16 +4,19 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
-from common.redis.degraded import redis_may_be_away
+from common.redis.degraded import degraded_without_redis
 
 
-def test_the_block_is_left_and_the_log_says_what_is_missing() -> None:
+def test_outage_leaves_the_block_and_logs_what_was_left_out() -> None:
     nowhere = Redis(port=1, socket_connect_timeout=1)
-    with capture_logs() as told, redis_may_be_away("limits are not in force yet", gateway=7) as absence:
+    with (
+        capture_logs() as events,
+        degraded_without_redis("limits are not in force yet", gateway=7) as degraded,
+    ):
         nowhere.ping()
 
-    assert absence.is_so
-    assert told == [
+    assert degraded.is_on
+    assert events == [
         {
             "event": "redis_was_away",
             "left_out": "limits are not in force yet",
@@ -23,18 +26,18 @@ def test_the_block_is_left_and_the_log_says_what_is_missing() -> None:
     ]
 
 
-def test_nothing_is_said_while_redis_answers(redis: Redis) -> None:
-    with capture_logs() as told, redis_may_be_away("anything") as absence:
+def test_nothing_is_logged_while_redis_answers(redis: Redis) -> None:
+    with capture_logs() as events, degraded_without_redis("anything") as degraded:
         redis.ping()
 
-    assert (absence.is_so, told) == (False, [])
+    assert (degraded.is_on, events) == (False, [])
 
 
 def test_other_errors_are_raised(redis: Redis) -> None:
     redis.set("text", "x")
-    with pytest.raises(ResponseError), redis_may_be_away("anything"):
+    with pytest.raises(ResponseError), degraded_without_redis("anything"):
         redis.incr("text")
-    with pytest.raises(ZeroDivisionError), redis_may_be_away("anything"):
+    with pytest.raises(ZeroDivisionError), degraded_without_redis("anything"):
         try:
             raise RedisAway
         except RedisAway:

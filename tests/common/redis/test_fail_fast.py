@@ -1,4 +1,4 @@
-"""Redis is frozen, and many ask: one of them waits, the others are told at once."""
+"""Calls to a frozen Redis: the first one waits for the timeout, the others fail immediately."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,31 +12,31 @@ from common.redis import client, fail_fast
 WAIT = client.WEB_TIMEOUT_SECONDS
 
 
-def seconds_of(redis: Redis) -> float:
-    begun = time.perf_counter()
+def failing_seconds(redis: Redis) -> float:
+    started = time.perf_counter()
     with pytest.raises(RedisError):
         redis.get("x")
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
-def test_who_comes_after_one_that_waited_does_not_wait(frozen_redis: Redis) -> None:
-    assert seconds_of(frozen_redis) >= WAIT
+def test_calls_after_a_timeout_fail_immediately(frozen_redis: Redis) -> None:
+    assert failing_seconds(frozen_redis) >= WAIT
 
-    assert max(seconds_of(frozen_redis) for _ in range(20)) < WAIT / 4
+    assert max(failing_seconds(frozen_redis) for _ in range(20)) < WAIT / 4
 
 
-def test_of_many_at_once_nobody_waits_twice(frozen_redis: Redis) -> None:
-    begun = time.perf_counter()
+def test_concurrent_callers_wait_for_one_timeout_only(frozen_redis: Redis) -> None:
+    started = time.perf_counter()
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(seconds_of, [frozen_redis] * 80))
+        list(threads.map(failing_seconds, [frozen_redis] * 80))
 
-    assert time.perf_counter() - begun < 2 * WAIT
+    assert time.perf_counter() - started < 2 * WAIT
 
 
-def test_it_is_asked_again_after_a_moment(monkeypatch: pytest.MonkeyPatch, frozen_redis: Redis) -> None:
+def test_redis_is_asked_again_after_the_rest(monkeypatch: pytest.MonkeyPatch, frozen_redis: Redis) -> None:
     monkeypatch.setattr(fail_fast, "REST_SECONDS", 0.1)
-    seconds_of(frozen_redis)
+    failing_seconds(frozen_redis)
     time.sleep(0.15)
 
-    assert seconds_of(frozen_redis) >= WAIT
+    assert failing_seconds(frozen_redis) >= WAIT

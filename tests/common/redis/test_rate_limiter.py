@@ -12,14 +12,14 @@ def rate(redis: Redis) -> Rate:
     return Rate(redis, "turn")
 
 
-def test_the_first_turn_begins_now_and_the_others_follow_at_the_pace(rate: Rate) -> None:
+def test_first_turn_begins_now_and_others_follow_at_the_rate(rate: Rate) -> None:
     turns = rate.reserve(3, per_second=10)
 
     assert (turns.count, turns.first, turns.apart) == (3, 0, 0.1)
     assert turns.next_free == pytest.approx(0.3, abs=0.001)
 
 
-def test_turns_of_several_callers_follow_each_other(rate: Rate, redis: Redis) -> None:
+def test_turns_of_several_callers_do_not_overlap(rate: Rate, redis: Redis) -> None:
     rate.reserve(3, per_second=10)
 
     second = Rate(redis, "turn").reserve(2, per_second=10)
@@ -28,7 +28,7 @@ def test_turns_of_several_callers_follow_each_other(rate: Rate, redis: Redis) ->
     assert second.first == pytest.approx(0.3, abs=0.05)
 
 
-def test_nobody_reserves_beyond_the_horizon_and_hears_when_it_is_his_turn(rate: Rate) -> None:
+def test_reservations_end_at_the_horizon_with_the_next_free_turn(rate: Rate) -> None:
     turns = rate.reserve(1000, per_second=50)
     rest = rate.reserve(1000, per_second=50)
 
@@ -37,7 +37,7 @@ def test_nobody_reserves_beyond_the_horizon_and_hears_when_it_is_his_turn(rate: 
     assert rest.next_free > HORIZON_SECONDS
 
 
-def test_turns_that_nobody_took_are_no_credit(rate: Rate) -> None:
+def test_unused_turns_are_not_saved_up(rate: Rate) -> None:
     rate.reserve(1, per_second=100)
     time.sleep(0.1)
 
@@ -46,12 +46,12 @@ def test_turns_that_nobody_took_are_no_credit(rate: Rate) -> None:
     assert (turns.first, turns.count) == (0, 2)
 
 
-def test_a_rate_of_one_a_second_has_a_turn_each_second(rate: Rate) -> None:
+def test_rate_of_one_per_second_has_one_turn_each_second(rate: Rate) -> None:
     assert rate.reserve(5, per_second=1).count == 1
     assert rate.reserve(5, per_second=1).count == 0
 
 
-def test_a_clock_that_was_set_back_closes_it_for_seconds_only(rate: Rate, redis: Redis) -> None:
+def test_clock_set_back_closes_rate_for_seconds_only(rate: Rate, redis: Redis) -> None:
     redis.set("turn", int((time.time() + 3600) * 1_000_000))
 
     turns = rate.reserve(1, per_second=2)
@@ -59,16 +59,16 @@ def test_a_clock_that_was_set_back_closes_it_for_seconds_only(rate: Rate, redis:
     assert turns.next_free < HORIZON_SECONDS + 2
 
 
-def test_whoever_wants_none_changes_nothing(rate: Rate, redis: Redis) -> None:
+def test_reserving_no_turns_changes_nothing(rate: Rate, redis: Redis) -> None:
     assert rate.reserve(0, per_second=5).count == 0
 
     assert not redis.exists("turn")
 
 
-def test_a_quota_lets_a_burst_through_and_then_its_pace(redis: Redis) -> None:
-    quota = RateLimiter(redis, "quota", Policy("test", turns=3, seconds=1))
+def test_limiter_allows_a_burst_and_then_its_rate(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "quota", Policy("test", turns=3, seconds=1))
 
-    taken = [quota.take() for _ in range(4)]
+    taken = [limiter.take() for _ in range(4)]
 
     assert [turn.is_taken for turn in taken] == [True, True, True, False]
     assert [turn.left for turn in taken] == [2, 1, 0, 0]
@@ -76,10 +76,10 @@ def test_a_quota_lets_a_burst_through_and_then_its_pace(redis: Redis) -> None:
     assert 0 < taken[3].next_in <= 1 / 3
     assert 0.9 < taken[3].all_back_in <= 1
     time.sleep(taken[3].next_in + 0.01)
-    assert quota.take().is_taken
+    assert limiter.take().is_taken
 
 
-def test_a_quota_is_atomic_over_many_who_ask_at_once(redis: Redis) -> None:
+def test_limiter_is_atomic_over_concurrent_callers(redis: Redis) -> None:
     policy = Policy("test", turns=50, seconds=3600)
 
     with ThreadPoolExecutor(8) as pool:
@@ -88,7 +88,7 @@ def test_a_quota_is_atomic_over_many_who_ask_at_once(redis: Redis) -> None:
     assert sum(taken) == 50
 
 
-def test_a_clock_that_is_set_back_closes_a_quota_for_no_longer_than_its_window(redis: Redis) -> None:
+def test_clock_set_back_closes_limiter_for_its_window_at_most(redis: Redis) -> None:
     redis.set("quota", 4_000_000_000_000_000)
 
     turn = RateLimiter(redis, "quota", Policy("test", turns=2, seconds=10)).take()

@@ -22,20 +22,20 @@ def test_no_limit_means_closed(pool: SlotPool) -> None:
     assert pool.take(5) == []
 
 
-def test_a_limit_of_zero_means_paused(pool: SlotPool) -> None:
+def test_limit_of_zero_means_paused(pool: SlotPool) -> None:
     pool.set_limit(0)
 
     assert pool.take(5) == []
 
 
-def test_no_more_seats_than_the_limit_are_taken(pool: SlotPool, redis: Redis) -> None:
+def test_no_more_slots_than_the_limit_are_taken(pool: SlotPool, redis: Redis) -> None:
     pool.set_limit(3)
 
     assert [len(pool.take(2)), len(pool.take(2)), len(pool.take(2))] == [2, 1, 0]
     assert redis.get("current") == "3"
 
 
-def test_seats_that_are_given_back_are_free(pool: SlotPool, redis: Redis) -> None:
+def test_slots_that_are_given_back_are_free(pool: SlotPool, redis: Redis) -> None:
     pool.set_limit(3)
     taken = pool.take(3)
 
@@ -46,7 +46,7 @@ def test_seats_that_are_given_back_are_free(pool: SlotPool, redis: Redis) -> Non
     assert len(pool.take(5)) == 2
 
 
-def test_a_lowered_limit_is_in_force_at_once_and_a_raised_one_too(pool: SlotPool) -> None:
+def test_changed_limit_is_in_force_at_once(pool: SlotPool) -> None:
     pool.set_limit(3)
     pool.take(3)
 
@@ -57,9 +57,7 @@ def test_a_lowered_limit_is_in_force_at_once_and_a_raised_one_too(pool: SlotPool
     assert len(pool.take(5)) == 1
 
 
-def test_seats_of_a_dead_holder_come_back(
-    pool: SlotPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expired_slots_are_free_again(pool: SlotPool, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     pool.set_limit(2)
     monkeypatch.setattr(semaphore, "LEASE_SECONDS", 0.05)
     pool.take(2)
@@ -70,7 +68,9 @@ def test_seats_of_a_dead_holder_come_back(
     assert len(pool.take(2)) == 2
 
 
-def test_a_late_return_takes_nobody_elses_seat(pool: SlotPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_return_leaves_the_slot_of_its_next_holder(
+    pool: SlotPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool.set_limit(1)
     with monkeypatch.context() as patch:
         patch.setattr(semaphore, "LEASE_SECONDS", 0.05)
@@ -82,7 +82,7 @@ def test_a_late_return_takes_nobody_elses_seat(pool: SlotPool, monkeypatch: pyte
     assert pool.take(1) == []
 
 
-def test_held_seats_are_given_back_when_the_work_fails(pool: SlotPool) -> None:
+def test_held_slots_are_given_back_when_the_work_fails(pool: SlotPool) -> None:
     pool.set_limit(2)
 
     with pytest.raises(ZeroDivisionError), pool.hold() as slots:
@@ -93,7 +93,7 @@ def test_held_seats_are_given_back_when_the_work_fails(pool: SlotPool) -> None:
     assert pool.sweep() == 0
 
 
-def test_many_takers_never_hold_more_than_the_limit(pool: SlotPool) -> None:
+def test_concurrent_takers_never_exceed_the_limit(pool: SlotPool) -> None:
     pool.set_limit(7)
 
     def take_and_return(_: int) -> int:
@@ -108,7 +108,7 @@ def test_many_takers_never_hold_more_than_the_limit(pool: SlotPool) -> None:
     assert pool.sweep() == 0
 
 
-def test_idle_seats_can_go_back_early_and_those_in_use_stay(pool: SlotPool) -> None:
+def test_shrinking_gives_back_idle_slots_only(pool: SlotPool) -> None:
     pool.set_limit(5)
 
     with pool.hold() as slots:
@@ -124,7 +124,7 @@ def test_idle_seats_can_go_back_early_and_those_in_use_stay(pool: SlotPool) -> N
     assert pool.sweep() == 0
 
 
-def test_seats_that_redis_has_lost_are_begun_no_more(pool: SlotPool, redis: Redis) -> None:
+def test_slots_that_redis_lost_are_not_used_again(pool: SlotPool, redis: Redis) -> None:
     pool.set_limit(2)
 
     with pool.hold() as slots:
@@ -136,7 +136,7 @@ def test_seats_that_redis_has_lost_are_begun_no_more(pool: SlotPool, redis: Redi
         assert not slots.begin()
 
 
-def test_the_occupancy_names_the_holders_and_leaves_out_the_dead(
+def test_occupancy_names_holders_and_leaves_out_expired_slots(
     pool: SlotPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool.set_limit(5)
@@ -152,7 +152,7 @@ def test_the_occupancy_names_the_holders_and_leaves_out_the_dead(
     assert occupancy.holders == {worker_identity.name(): 2}
 
 
-def test_a_limit_lowered_below_what_is_taken_leaves_less_than_nothing_free(pool: SlotPool) -> None:
+def test_free_is_negative_when_more_slots_are_taken_than_allowed(pool: SlotPool) -> None:
     pool.set_limit(3)
     pool.take(3)
     pool.set_limit(1)
@@ -170,7 +170,7 @@ time.sleep(60)
 """
 
 
-def test_seats_of_a_process_that_died_here_end_when_its_calls_must_have_and_those_of_the_living_do_not(
+def test_slots_of_a_dead_neighbour_expire_after_its_calls(
     pool: SlotPool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(semaphore, "CALL_SECONDS", 2)
@@ -183,12 +183,12 @@ def test_seats_of_a_process_that_died_here_end_when_its_calls_must_have_and_thos
         try:
             assert other.stdout
             assert other.stdout.readline() == b"3\n"
-            assert slots.verify().of_the_dead == frozenset()
+            assert slots.verify().dead_members == frozenset()
         finally:
             other.kill()
             other.communicate()
 
-        assert len(slots.verify().of_the_dead) == 3
+        assert len(slots.verify().dead_members) == 3
         assert slots.verify().free == 1
         time.sleep(2.1)
 
@@ -197,5 +197,5 @@ def test_seats_of_a_process_that_died_here_end_when_its_calls_must_have_and_thos
 
 
 @pytest.mark.parametrize("start", ["1790000000-00000000", "1790000000-", "1790000000"])
-def test_a_holder_of_another_place_may_live(start: str) -> None:
+def test_holder_of_another_place_is_not_known_to_be_dead(start: str) -> None:
     assert not worker_identity.is_dead(f"worker-1:999999:{start}")

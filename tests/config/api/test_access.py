@@ -1,4 +1,4 @@
-"""Who may call what: every route, every method, every role. A route that is not in the table fails the build."""
+"""Access to every route, by method and role. A route that is missing in the table fails the build."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from polling.policy.defaults import make_missing
 from tests.factories import AgentFactory, CarrierFactory, GatewayFactory, PauseFactory, UserFactory
 from tests.support.api_calls import Caller
 
-# An id that no sequence of the suite comes to.
+# An id that no sequence reaches during the suite.
 ROW = 10**12
 ADMINISTRATOR, OPERATOR, VIEWER, AGENT = Role
 NOBODY = None
@@ -27,7 +27,7 @@ ACTORS = (ADMINISTRATOR, OPERATOR, AGENT)
 
 
 def managed(name: str, *, readers: Any, writers: Any) -> dict[tuple[str, str], Any]:
-    """A list and its rows."""
+    """Return the table's entries for a list and its rows."""
     return {
         (name, "GET"): readers,
         (name, "POST"): writers,
@@ -38,7 +38,7 @@ def managed(name: str, *, readers: Any, writers: Any) -> dict[tuple[str, str], A
     }
 
 
-# (path below the prefix, with ROW and carddata for what varies; method) -> who may.
+# (path below the prefix, with ROW and carddata as its variables; method) -> roles that may call it.
 TABLE = {
     **managed("polling-configs", readers=STAFF, writers=OPERATORS),
     ("polling-configs/dry-run", "POST"): OPERATORS,
@@ -72,7 +72,7 @@ TABLE = {
     ("polling-manual-trigger/history", "GET"): tuple(Role),
     ("polling-manual-trigger/cancel", "POST"): ACTORS,
 }
-# Outside the prefix: who may read it; None as a whole: it asks nobody who he is.
+# Paths outside the prefix -> roles that may read them; None: no credentials needed.
 OUTSIDE = {
     "/": None,
     "/livez": None,
@@ -85,11 +85,11 @@ OUTSIDE = {
 SAFE = {"GET"}
 
 
-def walk(patterns: Any, before: str = "") -> Iterator[tuple[str, URLPattern]]:
+def routes_of(patterns: Any, before: str = "") -> Iterator[tuple[str, URLPattern]]:
     for pattern in patterns:
         route = before + str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
         if isinstance(pattern, URLResolver):
-            yield from walk(pattern.url_patterns, route)
+            yield from routes_of(pattern.url_patterns, route)
         else:
             yield route, pattern
 
@@ -103,8 +103,8 @@ def methods_of(callback: Any) -> set[str]:
     return {name.upper() for name in names} - {"HEAD"}
 
 
-def test_every_route_is_in_the_table_under_both_prefixes_and_no_other() -> None:
-    routes = [one for one in walk(get_resolver().url_patterns) if not one[0].startswith("admin/")]
+def test_table_has_exactly_the_routes_of_both_prefixes() -> None:
+    routes = [found for found in routes_of(get_resolver().url_patterns) if not found[0].startswith("admin/")]
     for prefix in ("api/v1/", "api/admin/"):
         found = {
             (_filled(route.removeprefix(prefix)), method)
@@ -123,7 +123,7 @@ def _filled(route: str) -> str:
 
 @pytest.fixture
 def rows(db: None, redis: Redis) -> None:
-    """A row with this id for each path that names one."""
+    """A row with the id ROW for each path that has an id."""
     make_missing()
     carrier = CarrierFactory.create(pk=ROW)
     GatewayFactory.create(pk=ROW, carrier=carrier)
@@ -133,7 +133,7 @@ def rows(db: None, redis: Redis) -> None:
 
 
 def content() -> dict[str, list[Any]]:
-    """All that is stored, but for when tokens were last used."""
+    """Return all stored rows, without the times of tokens' last use."""
     return {
         model._meta.label: [
             {name: value for name, value in row.items() if name != "last_used_at"}
@@ -145,7 +145,7 @@ def content() -> dict[str, list[Any]]:
 
 @pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_who_may_not_is_refused_and_changes_nothing_and_who_may_is_not(role: Role | None) -> None:
+def test_each_role_is_refused_exactly_what_the_table_forbids(role: Role | None) -> None:
     caller = Caller.of(role, agent=AgentFactory.create())
     wrong = []
 
@@ -161,7 +161,7 @@ def test_who_may_not_is_refused_and_changes_nothing_and_who_may_is_not(role: Rol
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_token_that_may_only_read_writes_nowhere() -> None:
+def test_read_only_token_writes_nowhere() -> None:
     reader = Caller(UserFactory.create(role="administrator"), scope=ApiToken.Scope.READ)
     before = content()
 
@@ -173,7 +173,7 @@ def test_a_token_that_may_only_read_writes_nowhere() -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_without_a_token_nothing_can_be_called(client: Client) -> None:
+def test_every_route_needs_credentials(client: Client) -> None:
     before = content()
 
     for path, method in TABLE:
@@ -186,7 +186,7 @@ def test_without_a_token_nothing_can_be_called(client: Client) -> None:
 
 @pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_what_is_outside_the_prefix(client: Client, role: Role | None) -> None:
+def test_access_outside_the_prefix(client: Client, role: Role | None) -> None:
     client.force_login(UserFactory.create(role=role))
 
     for path, allowed in OUTSIDE.items():

@@ -1,4 +1,4 @@
-"""What every path of the API has in common, shown with polling configs."""
+"""Conventions that all paths of the API share, tested with polling configs."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accounts.api.throttling.for_web", away)
 
 
-def test_requests_are_counted_and_the_answer_says_what_is_left(operator: Caller, settings: Settings) -> None:
+def test_requests_are_counted_and_headers_say_what_is_left(operator: Caller, settings: Settings) -> None:
     settings.ACCOUNTS = AccountsSettings(reads_per_minute=2, writes_per_minute=1)
 
     first, second, third = (operator.get("polling-configs") for _ in range(3))
@@ -37,12 +37,12 @@ def test_requests_are_counted_and_the_answer_says_what_is_left(operator: Caller,
     assert code_of(third) == (429, "rate_limited")
     assert third["RateLimit"].startswith('"reads";r=0;t=')
     assert 1 <= int(third["Retry-After"]) <= 30
-    # Writes, and other users, have turns of their own.
+    # Writes and other users have limits of their own.
     assert operator.post("polling-configs", BODY).status_code == 201
     assert Caller.of("operator").get("polling-configs").status_code == 200
 
 
-def test_a_write_beyond_the_limit_changes_nothing(operator: Caller, settings: Settings) -> None:
+def test_write_beyond_the_rate_limit_changes_nothing(operator: Caller, settings: Settings) -> None:
     settings.ACCOUNTS = AccountsSettings(writes_per_minute=1)
     operator.post("polling-configs", BODY)
 
@@ -53,7 +53,7 @@ def test_a_write_beyond_the_limit_changes_nothing(operator: Caller, settings: Se
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_without_redis_reads_are_let_through_and_writes_refused(operator: Caller) -> None:
+def test_without_redis_reads_pass_and_writes_are_refused(operator: Caller) -> None:
     read = operator.get("polling-configs")
     written = operator.post("polling-configs", BODY)
 
@@ -63,7 +63,7 @@ def test_without_redis_reads_are_let_through_and_writes_refused(operator: Caller
     assert not PollingConfig.objects.exists()
 
 
-def test_a_token_that_may_only_read_writes_nothing(operator: Caller) -> None:
+def test_read_only_token_is_refused_to_write(operator: Caller) -> None:
     reader = Caller(operator.user, scope=ApiToken.Scope.READ)
 
     assert reader.get("polling-configs").status_code == 200
@@ -81,11 +81,11 @@ def test_a_token_that_may_only_read_writes_nothing(operator: Caller) -> None:
     (b"\xff\xfe", "parse_error"),
     (b'{"priority": 1' + b"0" * 400 + b"}", "parse_error"),
 ])  # fmt: skip
-def test_a_body_that_is_no_object_is_refused(operator: Caller, body: bytes, code: str) -> None:
+def test_body_that_is_no_object_is_refused(operator: Caller, body: bytes, code: str) -> None:
     assert code_of(operator.post("polling-configs", body)) == (400, code)
 
 
-def test_a_body_is_bounded_and_json(operator: Caller) -> None:
+def test_large_or_non_json_body_is_refused(operator: Caller) -> None:
     large = b'{"description": "' + b"x" * 2_000_000 + b'"}'
 
     assert code_of(operator.post("polling-configs", large)) == (413, "body_too_large")
@@ -95,7 +95,7 @@ def test_a_body_is_bounded_and_json(operator: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", ["post", "options", "trace", "propfind"])
-def test_a_method_that_is_not_listed_is_a_problem(operator: Caller, method: str) -> None:
+def test_unsupported_method_is_a_problem(operator: Caller, method: str) -> None:
     config = PollingConfig.objects.create(name="Day", priority=1)
 
     answer = operator.send(method, f"polling-configs/{config.pk}")
@@ -105,7 +105,7 @@ def test_a_method_that_is_not_listed_is_a_problem(operator: Caller, method: str)
 
 
 @pytest.mark.parametrize("pk", ["0", "999", "9" * 18, "9" * 30, "-1", "x", "1.5", "%00"])
-def test_an_id_that_nobody_has_is_not_there(operator: Caller, pk: str) -> None:
+def test_unknown_id_is_404(operator: Caller, pk: str) -> None:
     assert operator.get(f"polling-configs/{pk}").status_code == 404
 
 
@@ -114,13 +114,13 @@ def test_an_id_that_nobody_has_is_not_there(operator: Caller, pk: str) -> None:
     ({"page_size": 501}, "page_size"), ({"page_size": 0}, "page_size"), ({"cursor": "x"}, "cursor"),
     ({"status": ""}, "status"), ({"carrier_id": 1.5}, "carrier_id"), ({"x\x00": 1}, "x\x00"),
 ])  # fmt: skip
-def test_a_query_that_makes_no_sense_is_refused_by_name(
+def test_invalid_query_parameter_is_refused_by_name(
     operator: Caller, query: dict[str, Any], field: str
 ) -> None:
     assert list(fields_refused(operator.get("polling-configs", **query))) == [field]
 
 
-def test_pages_lead_to_each_other(operator: Caller) -> None:
+def test_pages_link_to_each_other(operator: Caller) -> None:
     for number in range(5):
         PollingConfig.objects.create(name=f"{number}", priority=number)
 
@@ -128,16 +128,16 @@ def test_pages_lead_to_each_other(operator: Caller) -> None:
     second = operator.get("polling-configs", page_size=2, page=2).json()
     beyond = operator.get("polling-configs", page_size=2, page=9).json()
 
-    assert [one["name"] for one in first["results"]] == ["0", "1"]
+    assert [row["name"] for row in first["results"]] == ["0", "1"]
     assert (first["count"], first["previous"]) == (5, None)
     assert first["next"].endswith("/api/v1/polling-configs?page=2&page_size=2")
-    assert [one["name"] for one in second["results"]] == ["2", "3"]
+    assert [row["name"] for row in second["results"]] == ["2", "3"]
     assert second["previous"].endswith("/api/v1/polling-configs?page_size=2")
     assert (beyond["results"], beyond["next"]) == ([], None)
     assert beyond["previous"].endswith("page=3&page_size=2")
 
 
-def test_a_session_writes_with_a_csrf_token_only(operator: Caller) -> None:
+def test_session_needs_a_csrf_token_to_write(operator: Caller) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(operator.user)
 
@@ -147,7 +147,7 @@ def test_a_session_writes_with_a_csrf_token_only(operator: Caller) -> None:
     assert not PollingConfig.objects.exists()
 
 
-def test_people_who_are_signed_in_can_browse(operator: Caller) -> None:
+def test_signed_in_users_can_browse_the_api(operator: Caller) -> None:
     PollingConfig.objects.create(name="Day", priority=1)
     client = Client()
     client.force_login(operator.user)
@@ -156,19 +156,19 @@ def test_people_who_are_signed_in_can_browse(operator: Caller) -> None:
     assert len(listed) > 10
     for path in (f"polling-configs/{PollingConfig.objects.get().pk}", *listed):
         page = client.get(f"/api/v1/{path}", headers={"Accept": "text/html"})
-        # Status wants an id, and users are not an operator's: refusals are problems, to people as well.
-        wanted = {200: "text/html; charset=utf-8"}.get(page.status_code, "application/problem+json")
+        # Status needs an id and users need an administrator: refusals are problems in a browser too.
+        expected = {200: "text/html; charset=utf-8"}.get(page.status_code, "application/problem+json")
         assert page.status_code in {200, 400, 403}, path
-        assert page["Content-Type"] == wanted, path
+        assert page["Content-Type"] == expected, path
 
 
-def test_what_somebody_else_made_meanwhile_is_a_conflict(
+def test_concurrent_creation_of_the_same_name_is_a_conflict(
     operator: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from polling.api.config_fields import PollingConfigSerializer
 
     PollingConfig.objects.create(name="Night", priority=1)
-    # As if the other one were made after the look, and before the write.
+    # As if the other config were made between validation and the write.
     monkeypatch.setattr(
         PollingConfigSerializer.Meta, "extra_kwargs", {"name": {"validators": []}}, raising=False
     )
@@ -179,13 +179,13 @@ def test_what_somebody_else_made_meanwhile_is_a_conflict(
     assert not Operation.objects.exists()
 
 
-def test_a_body_in_chunks_is_refused_and_not_taken_for_none(operator: Caller) -> None:
+def test_chunked_body_is_refused(operator: Caller) -> None:
     answer = Client().generic(
         "PUT",
         "/api/v1/polling-concurrency/carddata",
         b"",
         content_type="application/json",
-        # As a web server hands over what comes in chunks.
+        # This is how a web server passes on a chunked body.
         CONTENT_LENGTH="",
         headers={**operator._headers, "Transfer-Encoding": "chunked"},
     )
@@ -193,7 +193,7 @@ def test_a_body_in_chunks_is_refused_and_not_taken_for_none(operator: Caller) ->
     assert code_of(answer) == (411, "length_required")
 
 
-def test_whoever_is_denied_is_counted_as_well(redis: Redis, settings: Settings, db: None) -> None:
+def test_denied_requests_are_counted(redis: Redis, settings: Settings, db: None) -> None:
     settings.ACCOUNTS = AccountsSettings(reads_per_minute=2)
     viewer = Caller.of("viewer")
 
@@ -207,7 +207,7 @@ def test_whoever_is_denied_is_counted_as_well(redis: Redis, settings: Settings, 
     ("agents", "parent_id"), ("operations", "actor_id"), ("gateways", "carrier_id"), ("api-tokens", "user_id"),
 ])  # fmt: skip
 @pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "99999999999999999999999"])
-def test_a_number_that_no_row_can_have_is_refused_by_name(
+def test_impossible_id_in_a_query_is_refused_by_name(
     administrator: Caller, path: str, name: str, number: str
 ) -> None:
     assert list(fields_refused(administrator.get(path, **{name: number}))) == [name]

@@ -1,4 +1,4 @@
-"""The requests that the documents show, sent as they stand there."""
+"""The requests in the documentation, sent as they are shown there."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(Z|[+-][0-9:]{5})")
 
 @dataclass(frozen=True)
 class Example:
-    """One call of curl."""
+    """One request of an example."""
 
     method: str
     path: str
@@ -37,13 +37,13 @@ class Example:
 
     @property
     def route(self) -> tuple[str, str]:
-        """As the access table names it."""
+        """The route, as a key of the access table."""
         path = re.sub(r"/[0-9]+", f"/{ROW}", self.path.partition("?")[0])
         return path, self.method
 
 
 def examples() -> Iterator[Example]:
-    """Those of docs/api.md, in order; moments in them are of tomorrow."""
+    """Yield the examples of docs/api.md in order. Times in them are replaced by tomorrow."""
     later = (timezone.now() + timedelta(days=1)).isoformat()
     block = (DOCS / "api.md").read_text().partition("### By hand\n")[2].partition("```\n\n###")[0]
     for call in re.findall(r'^ask "\$API/.*(?:\n {4}.*)*', block, re.MULTILINE):
@@ -57,8 +57,8 @@ def examples() -> Iterator[Example]:
 
 
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
-def test_every_example_does_what_it_shows(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The examples name the third trigger; its id is random else.
+def test_every_documented_example_works(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The examples name the third trigger, whose id would otherwise be random.
     numbers = itertools.count()
     monkeypatch.setattr(trigger, "secrets", SimpleNamespace(randbelow=lambda _: next(numbers)))
     make_missing()
@@ -69,24 +69,25 @@ def test_every_example_does_what_it_shows(redis: Redis, monkeypatch: pytest.Monk
     administrator = Caller.of("administrator")
 
     answers = [
-        (one, administrator.send(one.method.lower(), one.path, one.body, **one.headers)) for one in examples()
+        (example, administrator.send(example.method.lower(), example.path, example.body, **example.headers))
+        for example in examples()
     ]
 
     assert len(answers) > 30
-    for one, answer in answers:
+    for example, answer in answers:
         # The example cannot know the ETag.
-        expected = {412} if "If-Match" in one.headers else {200, 201, 202, 204}
-        assert answer.status_code in expected, (one, answer.content)
+        expected = {412} if "If-Match" in example.headers else {200, 201, 202, 204}
+        assert answer.status_code in expected, (example, answer.content)
 
 
 def test_every_path_has_an_example() -> None:
-    shown = {one.route for one in examples()}
+    shown = {example.route for example in examples()}
 
     assert shown <= set(TABLE)
     assert {path for path, _ in shown} >= {path for path, _ in TABLE if not path.endswith(str(ROW))}
 
 
-def test_what_the_manual_of_operations_asks_for_is_there() -> None:
+def test_requests_in_the_operations_manual_exist() -> None:
     named = re.findall(
         r"`(GET|POST|PUT|DELETE) /api/admin/([a-z/{}_-]+)", (DOCS / "operations.md").read_text()
     )

@@ -1,4 +1,4 @@
-"""What is asked often asks the database little, however many rows there are."""
+"""Frequent requests run few database queries, however many rows there are."""
 
 import pytest
 from django.db import transaction
@@ -21,7 +21,7 @@ from tests.factories import (
 from tests.support.api_calls import Caller
 
 # Two of them find the caller by its token.
-MAX_PAGE_SIZE = {
+MAX_QUERIES = {
     "polling-stats": 3,
     "polling-stats/queues": 3,
     "polling-stats/tasks": 3,
@@ -38,20 +38,20 @@ MAX_PAGE_SIZE = {
 }
 
 
-# What an agent may ask, and with how many queries: one more finds his tree.
-MAX_AGENTS = {
+# The same for an agent. One more query finds its tree.
+MAX_AGENT_QUERIES = {
     "carriers": 5,
     "agents": 6,
     "check-failures": 10,
     "polling-manual-trigger/history": 6,
 }
-MAX_OF_STATUS = {"administrator": 5, "agent": 7}
+MAX_STATUS_QUERIES = {"administrator": 5, "agent": 7}
 ROWS = 12
 
 
 @pytest.fixture
 def rows(db: None, redis: Redis) -> None:
-    """Some of everything that is listed, half of it an agent's."""
+    """Rows in every list."""
     make_missing()
     for number in range(ROWS):
         AgentFactory.create()
@@ -66,19 +66,19 @@ def rows(db: None, redis: Redis) -> None:
             record("a test", Action.CALLED, gateway)
 
 
-@pytest.mark.parametrize("path", MAX_PAGE_SIZE)
-def test_lists_and_statistics(
+@pytest.mark.parametrize("path", MAX_QUERIES)
+def test_query_counts_of_lists_and_statistics(
     rows: None, administrator: Caller, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(MAX_PAGE_SIZE[path]):
+    with django_assert_max_num_queries(MAX_QUERIES[path]):
         answer = administrator.get(path)
     listed = answer.json()
     if "results" in listed:
         assert len(listed["results"]) >= ROWS or path == "polling-configs"
 
 
-@pytest.mark.parametrize("path", MAX_AGENTS)
-def test_lists_of_an_agent(
+@pytest.mark.parametrize("path", MAX_AGENT_QUERIES)
+def test_query_counts_of_an_agents_lists(
     rows: None, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     top = AgentFactory.create()
@@ -88,14 +88,14 @@ def test_lists_of_an_agent(
         CheckStateFactory.create(card=card, failures=3, failing_since=timezone.now(), error="not found")
         ManualTriggerFactory.create(requester=agent.user)
 
-    with django_assert_max_num_queries(MAX_AGENTS[path]):
+    with django_assert_max_num_queries(MAX_AGENT_QUERIES[path]):
         answer = agent.get(path)
     assert len(answer.json()["results"]) >= ROWS
 
 
 @pytest.mark.parametrize("role", ["administrator", "agent"])
 @pytest.mark.parametrize("cards", [1, 50])
-def test_a_trigger_and_its_status(
+def test_query_counts_of_a_trigger_and_its_status(
     redis: Redis, db: None, role: str, cards: int, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     agent = AgentFactory.create()
@@ -105,7 +105,7 @@ def test_a_trigger_and_its_status(
 
     with django_assert_max_num_queries(20):
         trigger = caller.post("polling-manual-trigger/batch", body).json()
-    with django_assert_max_num_queries(MAX_OF_STATUS[role]):
+    with django_assert_max_num_queries(MAX_STATUS_QUERIES[role]):
         answer = caller.get("polling-manual-trigger/status", trigger_id=trigger["trigger_id"])
 
     assert trigger["accepted"] == len(answer.json()["items"]) == cards

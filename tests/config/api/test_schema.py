@@ -1,4 +1,4 @@
-"""The description of the API: whole, of every path once, and without a warning."""
+"""The OpenAPI schema: complete, with every path once, and made without warnings."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ def schema() -> Any:
     return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
 
 
-def test_it_is_made_without_a_warning_and_is_openapi_3_1(schema: Any) -> None:
+def test_schema_is_valid_openapi_3_1_without_warnings(schema: Any) -> None:
     assert not GENERATOR_STATS
     assert schema["openapi"] == "3.1.1"
     validate_schema(schema)  # type: ignore[no-untyped-call]
     assert "nullable" not in str(schema)
 
 
-def test_every_path_is_in_it_once(schema: Any) -> None:
+def test_schema_has_every_path_once(schema: Any) -> None:
     def plain(route: str) -> str:
         return "/api/v1/" + route.removeprefix("^").removesuffix("$").removesuffix("\\Z").replace(
             "(?P<pk>[0-9]{1,18})", "{id}"
@@ -37,7 +37,7 @@ def test_every_path_is_in_it_once(schema: Any) -> None:
     assert set(schema["paths"]) == {plain(str(pattern.pattern)) for pattern in api.urlpatterns}
 
 
-def test_put_requires_no_field_either(schema: Any) -> None:
+def test_put_requires_no_fields(schema: Any) -> None:
     for operations in schema["paths"].values():
         bodies = {
             method: operation["requestBody"]["content"]["application/json"]["schema"]
@@ -47,14 +47,14 @@ def test_put_requires_no_field_either(schema: Any) -> None:
         assert bodies.get("put") == bodies.get("patch", bodies.get("put"))
 
 
-def test_any_is_the_empty_one_of_its_enumeration(schema: Any) -> None:
+def test_enumeration_keeps_the_empty_choice(schema: Any) -> None:
     config = schema["components"]["schemas"]["PollingConfig"]["properties"]
 
     assert config["card_condition"]["enum"] == ["", "not_real_name", "real_name", "activated", "suspended"]
     assert "x-spec" not in str(schema)
 
 
-def test_it_is_served_to_whoever_is_signed_in(viewer: Caller, client: Client) -> None:
+def test_schema_is_served_to_signed_in_users_only(viewer: Caller, client: Client) -> None:
     assert client.get("/api/schema").status_code == 401
     assert client.get("/api/docs").status_code == 401
 
@@ -65,7 +65,7 @@ def test_it_is_served_to_whoever_is_signed_in(viewer: Caller, client: Client) ->
     assert served.json()["info"]["title"] == "Simwatch"
 
 
-def test_the_docs_bring_their_own_files(client: Client, redis: object) -> None:
+def test_docs_page_loads_nothing_from_other_sites(client: Client, redis: object) -> None:
     client.force_login(UserFactory.create(role="viewer"))
 
     page = client.get("/api/docs", headers={"Accept": "text/html"})

@@ -1,4 +1,4 @@
-"""A worker goes on when one of its processes is killed at a bad moment."""
+"""A worker goes on when one of its children is killed at a bad moment."""
 
 import os
 import signal
@@ -17,11 +17,11 @@ from celery.concurrency.asynpool import AsynPool
 from config.celery import app
 from config.celery_patches.pool import Pool, TaskPool
 
-PATIENCE_SECONDS = 5
+WAIT_SECONDS = 5
 
 
-def can_be_taken_after_the_death_of_who_holds_it(context: BaseContext) -> bool:
-    """The lock of a counter that parent and child share."""
+def can_be_locked_after_its_holder_died(context: BaseContext) -> bool:
+    """Return whether the parent can lock a shared counter after a child was killed while it held the lock."""
     counter: Any = context.Value("i")
     here, there = Pipe()
 
@@ -35,25 +35,25 @@ def can_be_taken_after_the_death_of_who_holds_it(context: BaseContext) -> bool:
     child.start()
     there.close()
     try:
-        assert here.poll(PATIENCE_SECONDS)
+        assert here.poll(WAIT_SECONDS)
         assert here.recv() == 7
     finally:
         assert child.pid
         os.kill(child.pid, signal.SIGKILL)
         child.join()
-    return bool(counter.get_lock().acquire(True, PATIENCE_SECONDS / 5))
+    return bool(counter.get_lock().acquire(True, WAIT_SECONDS / 5))
 
 
 @pytest.mark.parametrize(("pool", "goes_on"), [(Pool, True), (AsynPool, False)])
-def test_a_child_that_is_killed_at_its_turn_holds_nobody_up(
+def test_killed_child_with_the_lock_does_not_block_its_parent(
     pool: Callable[..., Any], *, goes_on: bool
 ) -> None:
     context = pool(processes=0, threads=False)._ctx
 
-    assert can_be_taken_after_the_death_of_who_holds_it(context) is goes_on
+    assert can_be_locked_after_its_holder_died(context) is goes_on
 
 
-def test_workers_have_such_processes() -> None:
+def test_workers_use_the_patched_pool() -> None:
     context = click.Context(worker_command, obj=SimpleNamespace(app=app))
     (default,) = (option.default for option in worker_command.params if isinstance(option.type, WorkersPool))
 

@@ -1,4 +1,4 @@
-"""What the engine is compared with does the same work, and stays out of production."""
+"""The baseline does the same work as the engine, and stays out of production."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tests.support.draining import TYPE, drain, gateway
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("ready_to_drain")
-def test_it_writes_what_the_engine_would_write(
+def test_baseline_writes_what_the_engine_writes(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -45,7 +45,7 @@ def test_it_writes_what_the_engine_would_write(
     assert (checked.error, checked.failures, checked.failing_since) == ("", 0, None)
 
 
-def test_production_does_not_know_its_task() -> None:
+def test_production_does_not_know_the_baseline_task() -> None:
     from config.celery import app as production
     from lab.benchmark.baseline.app import app
 

@@ -1,4 +1,4 @@
-"""No named query reads more than it has to, whoever asks: shown by the pages that PostgreSQL looked at."""
+"""No named query reads more than it needs, for any kind of user: shown by the pages that PostgreSQL read."""
 
 import importlib
 import inspect
@@ -18,18 +18,18 @@ from accounts.scoping import ScopedQuerySet
 from cards.models import Card, Subscription
 from lab.benchmark.explained import Explained, explain
 from lab.benchmark.filling import fill
-from lab.benchmark.named_queries import QUERIES, askers
+from lab.benchmark.named_queries import QUERIES, query_contexts
 from lab.demo.carriers import ensure_carriers
 from lab.demo.fleet import generate, vacuum
 from tests.factories import UserFactory
 
 CARDS = 40_000
-# 8 KB each; all tables together have several thousand.
+# Pages of 8 KB; all tables together have several thousand.
 FEW_PAGES = 400
-# Who has few cards may look at all of them and at what belongs to each; or walk from the newest row on, when
-# PostgreSQL expects to meet one of them soon.
+# A query of a user with few cards may read all of them with their related rows, or scan from the newest row
+# on if PostgreSQL expects to find one of them soon.
 PAGES_PER_CARD = 16
-# Whoever has a third of the fleet: the rows of both ways to an agent are looked up first.
+# For a third of the fleet, the subscriptions of cards and of devices are both looked up first.
 UNBOUNDED = {("Subscription.visible_to", "large agent"), ("Subscription.visible_to, over", "large agent")}
 UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 
@@ -38,7 +38,7 @@ UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 def explained(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[dict[tuple[str, str], Explained]]:
-    """(query, who asks) -> what PostgreSQL did, in a fleet that is gone afterwards."""
+    """Return (query, user) -> what PostgreSQL did, in a fleet that is deleted afterwards."""
     with django_db_blocker.unblock():
         with transaction.atomic():
             carriers = ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x")
@@ -46,14 +46,14 @@ def explained(
         vacuum()
         try:
             with transaction.atomic():
-                everybody = dict(askers(timezone.now()))
-                fill(everybody["large agent"].user)
+                contexts = dict(query_contexts(timezone.now()))
+                fill(contexts["large agent"].user)
                 found = {
-                    (name, asker): explain(query(who))
-                    for asker, who in everybody.items()
+                    (name, user): explain(query(context))
+                    for user, context in contexts.items()
                     for name, query in QUERIES.items()
                 }
-                every_card = Card.objects.within_tree(everybody["small agent"].tree)
+                every_card = Card.objects.within_tree(contexts["small agent"].tree)
                 found[("Card.within_tree, all", "small agent")] = explain(every_card)
                 found[("Card.visible_to", "tiny agent")] = explain(_of_tiny_agent(Card))
                 found[("Subscription.visible_to", "tiny agent")] = explain(_of_tiny_agent(Subscription))
@@ -67,7 +67,7 @@ def explained(
 def _of_tiny_agent(
     model: type[Card] | type[Subscription],
 ) -> models.QuerySet[Card] | models.QuerySet[Subscription]:
-    """Its thirty cards are the oldest of all: who began with the newest would read the whole fleet."""
+    """Return a page of the thirty oldest cards: a scan from the newest would read the whole fleet."""
     agent = Agent.objects.create(name=f"Tiny, for {model.__name__}")
     oldest = list(Card.objects.order_by("id").values_list("id", flat=True)[:30])
     Card.objects.filter(id__in=oldest).update(agent=agent)
@@ -76,27 +76,27 @@ def _of_tiny_agent(
     return model.objects.visible_to(user).order_by("-id")[:50]
 
 
-def test_a_page_of_rows_costs_few_pages(explained: dict[tuple[str, str], Explained]) -> None:
+def test_page_of_rows_reads_few_pages(explained: dict[tuple[str, str], Explained]) -> None:
     small = explained[("Card.within_tree, all", "small agent")].rows
     allowed = {"small agent": PAGES_PER_CARD * small, "tiny agent": PAGES_PER_CARD * 30}
-    dear = {
-        (name, asker): found
-        for (name, asker), found in explained.items()
-        if found.pages > allowed.get(asker, FEW_PAGES) and (name, asker) not in UNBOUNDED
+    costly = {
+        (name, user): found
+        for (name, user), found in explained.items()
+        if found.pages > allowed.get(user, FEW_PAGES) and (name, user) not in UNBOUNDED
     }
 
     assert 100 < small < CARDS / 20
-    assert dear == {}
+    assert costly == {}
 
 
-def test_the_least_of_agents_finds_its_cards(explained: dict[tuple[str, str], Explained]) -> None:
+def test_tiny_agent_finds_its_cards(explained: dict[tuple[str, str], Explained]) -> None:
     assert explained[("Card.visible_to", "tiny agent")].rows == 30
 
 
-def test_queries_find_something(explained: dict[tuple[str, str], Explained]) -> None:
+def test_queries_find_rows(explained: dict[tuple[str, str], Explained]) -> None:
     empty = {name for name in QUERIES if not explained[(name, "administrator")].rows}
 
-    # One card need not have any of what every second or twentieth has.
+    # A single card may lack what only every second or twentieth card has.
     of_one_card = {name for name in QUERIES if name.endswith("of a card")} | {"UsageRecord.history"}
     assert empty - of_one_card == {"ApiToken.usable_at", "Pause.in_force_at", "PollingConfig.in_force"}
 
@@ -119,12 +119,12 @@ def test_every_method_of_a_queryset_is_explained() -> None:
                     name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])
                 ]
                 missing += [f"{model}.{name}" for name in methods if f"{model}.{name}" not in named]
-    # `touch` writes; the tree of records is seen through `visible_to`.
+    # `touch` writes; the tree of usage records is covered by `visible_to`.
     assert set(missing) <= {"ApiToken.touch", "UsageRecord.within_tree"}
 
 
 @pytest.mark.django_db
-def test_the_command_prints_a_line_for_each_and_keeps_nothing() -> None:
+def test_command_prints_a_line_per_query_and_keeps_nothing() -> None:
     generate(
         200,
         seed=1,

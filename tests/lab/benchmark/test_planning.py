@@ -1,4 +1,4 @@
-"""The benchmark of planning runs beside the schedule in use, and leaves nothing."""
+"""The benchmark of planning runs apart from the schedule in use, and leaves nothing."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from redis import Redis
 
 from polling.models import ClassCensus
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import defaults
 from polling.schedule import keys
 from tests.factories import CardFactory, SubscriptionFactory
@@ -25,13 +25,13 @@ def beside(redis: Redis) -> Iterator[Redis]:
         client.flushdb()
 
 
-def test_it_plans_all_checks_beside_the_schedule_and_leaves_nothing(redis: Redis, beside: Redis) -> None:
+def test_planning_leaves_the_schedule_in_use_alone(redis: Redis, beside: Redis) -> None:
     defaults.make_missing()
     for card in CardFactory.create_batch(4, real_name_status="verified"):
         SubscriptionFactory.create(card=card)
-    Seeding(redis).run()
+    Seeder(redis).run()
     before = redis.zrange(keys.queue("carddata"), 0, -1, withscores=True)
-    # What an earlier run left that was killed.
+    # Left by an earlier run that was killed.
     beside.zadd(keys.queue("carddata"), {"1": 1})
     out = StringIO()
 
@@ -44,7 +44,7 @@ def test_it_plans_all_checks_beside_the_schedule_and_leaves_nothing(redis: Redis
     assert ClassCensus.objects.get().carddata_interval == 1800
 
 
-def test_without_configs_it_plans_nothing(redis: Redis, beside: Redis) -> None:
+def test_nothing_is_planned_without_configs(redis: Redis, beside: Redis) -> None:
     CardFactory.create()
     out = StringIO()
 
@@ -53,7 +53,7 @@ def test_without_configs_it_plans_nothing(redis: Redis, beside: Redis) -> None:
     assert "cards 1, checks of all types 0" in out.getvalue()
 
 
-def test_it_refuses_a_database_that_is_used_or_does_not_exist(redis: Redis, beside: Redis) -> None:
+def test_database_in_use_or_missing_is_refused(redis: Redis, beside: Redis) -> None:
     CardFactory.create()
     beside.set("theirs", 1)
 
@@ -65,6 +65,6 @@ def test_it_refuses_a_database_that_is_used_or_does_not_exist(redis: Redis, besi
     assert beside.get("theirs") == b"1"
 
 
-def test_without_cards_it_says_what_to_do(redis: Redis) -> None:
+def test_error_without_cards_says_what_to_do(redis: Redis) -> None:
     with pytest.raises(CommandError, match="bin/up"):
         call_command("benchmark_planning")

@@ -1,4 +1,4 @@
-"""The demo fleet: everything an operator would want to see, and valid to the last row."""
+"""The demo fleet shows everything that an operator may see, and every row of it is valid."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def foreign_keys() -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def test_it_has_cards_in_all_states() -> None:
+def test_fleet_has_cards_in_all_states() -> None:
     make()
 
     for field, values in (
@@ -51,7 +51,7 @@ def test_it_has_cards_in_all_states() -> None:
     assert CheckState.objects.filter(failures__gt=0).exists()
 
 
-def test_it_has_carriers_of_two_counters_and_three_zones_with_a_gateway_each() -> None:
+def test_carriers_have_two_counters_three_zones_and_a_gateway() -> None:
     make(10)
 
     assert Carrier.objects.values("counter").distinct().count() == 2
@@ -59,7 +59,7 @@ def test_it_has_carriers_of_two_counters_and_three_zones_with_a_gateway_each() -
     assert Gateway.objects.filter(is_default=True).values("carrier").count() == 3
 
 
-def test_its_agents_are_three_levels_deep_and_some_have_few_cards() -> None:
+def test_agents_have_three_levels_and_uneven_numbers_of_cards() -> None:
     make()
 
     deepest = Agent.objects.annotate(cards=Count("card")).filter(cards__gt=0).values_list("path", "cards")
@@ -68,7 +68,7 @@ def test_its_agents_are_three_levels_deep_and_some_have_few_cards() -> None:
     assert sizes[0] * 3 < sizes[-1]
 
 
-def test_cards_share_devices_and_plans_and_some_go_their_own_way() -> None:
+def test_cards_share_devices_and_some_have_their_own_plan() -> None:
     make()
 
     inside = Device.objects.annotate(cards=Count("card"))
@@ -80,7 +80,7 @@ def test_cards_share_devices_and_plans_and_some_go_their_own_way() -> None:
 
 
 @pytest.mark.parametrize("now", [NOW, datetime(2026, 5, 1, 0, 0, 1, tzinfo=UTC)])
-def test_some_are_over_their_quota_and_some_near_it_on_any_day(now: datetime) -> None:
+def test_some_plans_are_over_and_some_near_quota_on_any_day(now: datetime) -> None:
     make(now=now)
 
     allowance = Coalesce("virtual_quota_mb", "quota_mb")
@@ -95,20 +95,20 @@ def test_some_are_over_their_quota_and_some_near_it_on_any_day(now: datetime) ->
     assert not amounts.filter(state="normal", used_mb__gt=F("allowance")).exists()
 
 
-def test_meters_say_what_the_simulator_said_when_they_were_read() -> None:
+def test_meters_match_the_simulator_at_the_time_of_reading() -> None:
     make(300)
     moment = NOW - READ_BEFORE
-    played = {carrier.code: carrier for carrier in CARRIERS}
+    simulated = {carrier.code: carrier for carrier in CARRIERS}
 
     for usage in CardUsage.objects.select_related("card__carrier"):
-        carrier = played[usage.card.carrier.code]
+        carrier = simulated[usage.card.carrier.code]
         truth = counter_mb(usage.card.iccid, cycle_of(carrier, moment).counted(moment))
         assert abs(usage.raw_mb - truth) <= 0.001
         assert usage.measured_at == moment
         assert usage.cycle_start == carrier.calendar.cycle_of(moment)
 
 
-def test_the_usage_of_a_device_is_that_of_its_cards() -> None:
+def test_usage_of_a_device_is_the_sum_of_its_cards() -> None:
     make(300)
 
     checked = 0
@@ -120,7 +120,7 @@ def test_the_usage_of_a_device_is_that_of_its_cards() -> None:
     assert checked > 10
 
 
-def test_the_same_seed_makes_the_same_fleet_and_another_one_another() -> None:
+def test_seed_decides_the_fleet() -> None:
     def fleet(seed: int) -> list[Any]:
         make(500, seed=seed)
         found = list(
@@ -134,7 +134,7 @@ def test_the_same_seed_makes_the_same_fleet_and_another_one_another() -> None:
     assert fleet(1) == fleet(1) != fleet(2)
 
 
-def test_foreign_keys_are_back_and_a_row_that_points_nowhere_fails_the_load() -> None:
+def test_foreign_keys_are_restored_and_checked_after_a_load() -> None:
     make(20)
     before = foreign_keys()
 
@@ -146,24 +146,24 @@ def test_foreign_keys_are_back_and_a_row_that_points_nowhere_fails_the_load() ->
         Card.objects.filter(pk=Card.objects.aggregate(last=Max("pk"))["last"]).update(agent_id=10**9)
 
 
-def test_it_tells_of_every_card_that_it_made() -> None:
-    told: list[int] = []
+def test_progress_counts_every_card() -> None:
+    sizes: list[int] = []
 
-    make(45, advance=told.append)
+    make(45, advance=sizes.append)
 
-    assert sum(told) == 45
+    assert sum(sizes) == 45
     assert Card.objects.filter(Q(iccid__startswith="898600")).count() == 15
 
 
 @pytest.fixture
-def simulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def simulator_secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SIMULATOR_SECRET", "x")
     yield
 
 
-@pytest.mark.usefixtures("simulated")
+@pytest.mark.usefixtures("simulator_secret")
 @pytest.mark.django_db(transaction=True)
-def test_the_command_makes_a_fleet_once() -> None:
+def test_command_makes_a_fleet_once() -> None:
     out = StringIO()
     call_command("generate_cards", count=30, stdout=out)
     assert "Made 30 cards in" in out.getvalue()
@@ -174,25 +174,25 @@ def test_the_command_makes_a_fleet_once() -> None:
     assert Card.objects.count() == 30
 
 
-@pytest.mark.usefixtures("simulated")
+@pytest.mark.usefixtures("simulator_secret")
 @pytest.mark.django_db(transaction=True)
-def test_the_command_makes_the_fleet_of_the_moment_that_it_is_told() -> None:
+def test_command_makes_the_fleet_of_a_given_time() -> None:
     call_command("generate_cards", "--count=30", f"--now={NOW.isoformat()}", stdout=StringIO())
 
     measured = set(CardUsage.objects.values_list("measured_at", flat=True))
     assert measured == {NOW - READ_BEFORE}
 
 
-@pytest.mark.usefixtures("simulated")
+@pytest.mark.usefixtures("simulator_secret")
 @pytest.mark.parametrize("now", ["soon", "2026-05-01T12:00:00"])
-def test_the_command_refuses_a_moment_without_an_offset(now: str) -> None:
-    with pytest.raises(CommandError, match="--now: .* is no time with its offset"):
+def test_command_refuses_a_time_without_offset(now: str) -> None:
+    with pytest.raises(CommandError, match="--now: .* is not a time with an offset"):
         call_command("generate_cards", f"--now={now}")
 
     assert not Card.objects.exists()
 
 
-def test_periods_of_its_plans_hold_the_moment_of_the_reading() -> None:
+def test_plan_periods_contain_the_time_of_reading() -> None:
     make(2_000)
 
     for subscription in Subscription.objects.filter(kind="main").select_related("plan"):

@@ -1,4 +1,4 @@
-"""All drills together in short, through the command that an operator types."""
+"""A short run of all drills together, by the command that an operator types."""
 
 import json
 import os
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.processes(seconds=200)
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) -> None:
+def test_every_promise_is_kept_in_a_drill_of_everything(tmp_path: Path) -> None:
     done = subprocess.run(
         (
             sys.executable, "manage.py", "drill", "everything", "--seconds=60", "--every=4", "--cards=800", "--rate=25",
@@ -24,11 +24,11 @@ def test_every_promise_is_kept_whatever_is_done_to_the_engine(tmp_path: Path) ->
     )  # fmt: skip
 
     print(done.stdout)
-    # What went wrong stands first; the logs of all processes come after it.
+    # The beginning of stderr says what went wrong; the logs of all processes follow.
     assert done.returncode == 0, done.stdout + done.stderr[:3000]
     found = json.loads(done.stdout)
     assert found["passed"]
-    # All promises but that of the pace, which needs a longer drill.
+    # All promises but the rate of answers, which needs a longer drill.
     assert len(found["findings"]) == 15
-    # Each comes once before any comes again: which come in this minute depends on the seed.
+    # No blow is repeated before each has come once; the seed decides which come in this minute.
     assert len(found["blows"]) >= 11

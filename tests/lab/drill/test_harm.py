@@ -1,19 +1,19 @@
-"""What a drill does to a server really happens to it, and is undone."""
+"""Blows really hit a server, and are undone."""
 
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
+import psutil
 import pytest
 
 from lab.drill.harm import freeze
 
 
 class OneServer:
-    """A stack with one server, or with none that has been started again."""
+    """A stack whose only server runs, or is not restarted yet."""
 
     def __init__(self, pid: int | None) -> None:
         self._pid = pid
@@ -26,35 +26,36 @@ class OneServer:
 
 @pytest.fixture
 def server() -> Iterator[int]:
-    """A process with a child."""
+    """Run a process with a child; return its id."""
     with subprocess.Popen(("sh", "-c", "sleep 60 & wait"), start_new_session=True) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        while not (child := children.read_text().strip()):
+        parent = psutil.Process(process.pid)
+        while not (children := parent.children()):
             time.sleep(0.01)
         yield process.pid
-        subprocess.run(("kill", "-9", child, str(process.pid)), check=True)
+        for member in (*children, parent):
+            member.kill()
 
 
 def states(pid: int) -> set[str]:
-    """Of a process and its children; T: it stands still."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[0] for one in (pid, *children)}
+    """Return the states of a process and its children."""
+    process = psutil.Process(pid)
+    return {member.status() for member in (process, *process.children())}
 
 
-def test_a_frozen_server_stands_still_with_its_children_until_it_is_woken(server: int) -> None:
+def test_frozen_server_and_its_children_are_stopped_until_healed(server: int) -> None:
     stack: Any = OneServer(server)
     blow = freeze("postgresql")
 
     assert blow.strike(stack, Random(1))
     time.sleep(0.1)
-    assert states(server) == {"T"}
+    assert states(server) == {psutil.STATUS_STOPPED}
 
     blow.heal(stack)
     time.sleep(0.1)
-    assert "T" not in states(server)
+    assert psutil.STATUS_STOPPED not in states(server)
 
 
-def test_a_server_that_is_not_there_is_not_struck() -> None:
+def test_missing_server_is_not_struck() -> None:
     stack: Any = OneServer(None)
 
     assert not freeze("postgresql").strike(stack, Random(1))

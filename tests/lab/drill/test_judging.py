@@ -1,4 +1,4 @@
-"""The judges of a drill see what they are there for."""
+"""The judges of a drill detect what they look for."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -34,13 +34,13 @@ def gap(*calls: dict[str, Any], cards: str = "ab", end: float = 100) -> float:
     return call_log.longest_gap(calls, set(cards), begin=BEGIN, end=BEGIN + timedelta(seconds=end))
 
 
-def test_the_longest_gap_is_between_answers_before_the_first_or_after_the_last() -> None:
+def test_gaps_before_between_and_after_answers_count() -> None:
     assert gap(call(9, 10, "a", "b"), call(59, 60, "a", "b"), end=70) == 50
     assert gap(call(59, 60, "a", "b"), call(9, 10, "a", "b"), end=200) == 140
     assert gap(call(39, 40, "a", "b"), call(49, 50, "a", "b"), end=60) == 40
 
 
-def test_a_card_that_is_never_answered_for_is_seen_and_a_call_that_met_a_fault_is_no_answer() -> None:
+def test_faulty_and_abandoned_calls_are_no_answers() -> None:
     assert gap(call(9, 10, "a")) == 100
     assert gap(call(9, 10, "a", "b"), call(49, 50, "a", "b", fault="error")) == 90
     assert gap(call(9, 10, "a", "b"), call(49, 50, "a", "b", fault="latency")) == 50
@@ -48,20 +48,22 @@ def test_a_card_that_is_never_answered_for_is_seen_and_a_call_that_met_a_fault_i
     assert gap(call(9, 10, "a", "b", "c"), call(49, 50, "a", "b")) == 50
 
 
-def test_calls_about_a_card_that_overlap_are_counted() -> None:
+def test_overlapping_calls_about_one_card_are_counted() -> None:
     apart = [call(0, 1, "a"), call(1, 2, "a"), call(0, 2, "b")]
 
     beside, long = call(1.5, 3, "a", "c"), call(0, 9, "a")
     assert call_log.asked_twice_at_once(apart) == []
     assert call_log.asked_twice_at_once([*apart, beside]) == [(apart[1], beside)]
-    assert [one for one, _ in call_log.asked_twice_at_once([long, call(1, 2, "a"), call(3, 4, "a")])] == [
+    assert [
+        earlier for earlier, _ in call_log.asked_twice_at_once([long, call(1, 2, "a"), call(3, 4, "a")])
+    ] == [
         long,
         long,
     ]
     assert len(call_log.asked_twice_at_once([long, call(1, 2, "a", "b"), call(1, 2, "a", "b")])) == 3
 
 
-def test_answers_and_calls_at_once_are_counted() -> None:
+def test_answers_are_counted_per_card() -> None:
     calls = [
         call(0, 1, "a", "b"),
         call(0, 1, "b"),
@@ -72,25 +74,25 @@ def test_answers_and_calls_at_once_are_counted() -> None:
     assert call_log.answers(calls, {"a", "b"}) == 3
 
 
-def test_the_most_calls_at_once_are_those_that_overlap() -> None:
+def test_calls_at_once_are_those_that_overlap() -> None:
     calls = [call(0, 2, "a"), call(1, 3, "b"), call(2, 4, "c"), call(1, 3, "d", gateway="bluepeak")]
 
-    assert call_log.most_at_once(calls) == 3
-    assert call_log.most_at_one_gateway(calls) == 2
-    assert call_log.most_at_once([]) == 0
+    assert call_log.max_at_once(calls) == 3
+    assert call_log.max_at_one_gateway(calls) == 2
+    assert call_log.max_at_once([]) == 0
 
 
-def test_that_a_caller_has_hung_up_is_noticed_a_moment_later() -> None:
+def test_abandoned_call_ends_a_moment_before_it_is_logged() -> None:
     later = call(1.95, 3, "b")
 
-    assert call_log.most_at_once([call(0, 2, "a"), later]) == 2
-    assert call_log.most_at_once([call(0, 2, "a", is_answered=False), later]) == 1
-    assert call_log.most_at_once([call(0, 2.1, "a", is_answered=False), later]) == 2
+    assert call_log.max_at_once([call(0, 2, "a"), later]) == 2
+    assert call_log.max_at_once([call(0, 2, "a", is_answered=False), later]) == 1
+    assert call_log.max_at_once([call(0, 2.1, "a", is_answered=False), later]) == 2
     assert not call_log.asked_twice_at_once([call(0, 2, "b", is_answered=False), later])
     assert call_log.asked_twice_at_once([call(0, 2.1, "b", is_answered=False), later])
 
 
-def test_a_drill_is_passed_when_every_promise_was_kept_and_there_was_one() -> None:
+def test_drill_passes_if_there_are_promises_and_all_are_kept() -> None:
     findings = Findings()
     assert not findings.are_well
 
@@ -104,13 +106,11 @@ def test_a_drill_is_passed_when_every_promise_was_kept_and_there_was_one() -> No
 
 
 @pytest.mark.parametrize(("wanting", "interval"), [(50_000, 250), (46_600, 233), (100, 30)])
-def test_the_interval_is_what_brings_the_rate_but_no_shorter_than_intervals_may_be(
-    wanting: int, interval: int
-) -> None:
+def test_interval_follows_the_rate_down_to_the_shortest(wanting: int, interval: int) -> None:
     assert Plan(50_000, rate=200, seconds=600, every=5, seed=1).interval(wanting) == interval
 
 
-def test_a_drill_lasts_until_a_card_that_was_forgotten_would_be_missed() -> None:
+def test_drill_lasts_until_a_forgotten_card_is_noticed() -> None:
     short = Plan(1200, rate=40, seconds=45, every=4, seed=1, again_within=60)
 
     assert short.longest_gap(30) == 33 + 60

@@ -1,4 +1,4 @@
-"""A drill's judge of the tables sees each kind of harm, and nothing where there is none."""
+"""The judges of tables and Redis detect each kind of damage, and report none where there is none."""
 
 import subprocess
 from dataclasses import dataclass, replace
@@ -58,20 +58,20 @@ def card_of(card_id: int) -> Any:
     return Card.objects.get(pk=card_id)
 
 
-def test_a_card_that_is_missing_and_one_that_should_not_be_there_are_astray(stack: Stack) -> None:
+def test_missing_and_unwanted_cards_are_misplaced(stack: Stack) -> None:
     scheduled, parked = make_card(), make_card()
     make_card(enable_polling=False)
     stack.redis.zadd(keys.queue(TYPE), {str(scheduled): 1})
     stack.redis.zadd(keys.parked(TYPE), {str(parked): 1})
-    assert tables.astray(stack) == 0
+    assert tables.misplaced(stack) == 0
 
     stack.redis.zrem(keys.queue(TYPE), str(scheduled))
-    assert tables.astray(stack) == 1
+    assert tables.misplaced(stack) == 1
     stack.redis.zadd(keys.queue(TYPE), {"999999999": 1})
-    assert tables.astray(stack) == 2
+    assert tables.misplaced(stack) == 2
 
 
-def test_the_cards_of_a_sick_gateway_can_be_left_out(stack: Stack) -> None:
+def test_cards_of_a_failing_gateway_can_be_left_out(stack: Stack) -> None:
     card = make_card()
 
     assert tables.wanting(stack).keys() == {card}
@@ -89,7 +89,7 @@ def test_parked_cards_are_counted(stack: Stack) -> None:
     assert tables.parked(stack) == 1
 
 
-def test_seats_are_of_the_dead_when_their_holder_does_not_run(stack: Stack) -> None:
+def test_slots_of_ended_processes_are_orphaned(stack: Stack) -> None:
     pool = slots_of(stack.redis, TYPE)
     pool.set_limit(9)
     pool.take(2)
@@ -102,7 +102,7 @@ def test_seats_are_of_the_dead_when_their_holder_does_not_run(stack: Stack) -> N
     assert tables.orphaned_slots(stack) == 1
 
 
-def test_the_age_of_the_oldest_answer_counts_from_the_begin_at_the_earliest(stack: Stack) -> None:
+def test_age_of_the_oldest_answer_counts_from_the_start(stack: Stack) -> None:
     from tests.factories import CheckStateFactory
 
     now = timezone.now()
@@ -117,7 +117,7 @@ def test_the_age_of_the_oldest_answer_counts_from_the_begin_at_the_earliest(stac
     assert age(begun=10) == 10
 
 
-def test_a_stored_value_that_is_not_the_carriers_is_seen(stack: Stack) -> None:
+def test_stored_value_that_differs_from_the_carriers_is_wrong(stack: Stack) -> None:
     from cards.models import CardUsage
     from lab.simulator.fleet import CARRIERS
 
@@ -133,7 +133,7 @@ def test_a_stored_value_that_is_not_the_carriers_is_seen(stack: Stack) -> None:
     assert tables.compare_values(stack, now + timedelta(1), Random(1)) == (0, 0)
 
 
-def test_a_reading_that_stands_in_the_history_twice_is_seen(stack: Stack) -> None:
+def test_reading_recorded_twice_is_counted(stack: Stack) -> None:
     from cards import usage_partitions
     from cards.models import UsageRecord
 
@@ -147,7 +147,7 @@ def test_a_reading_that_stands_in_the_history_twice_is_seen(stack: Stack) -> Non
     assert tables.recorded_twice(stack, now - timedelta(1)) == 1
 
 
-def test_a_book_is_a_meter_with_its_history_and_the_cards_own_plans(stack: Stack) -> None:
+def test_books_hold_meter_history_and_own_plans(stack: Stack) -> None:
     from cards import usage_partitions
     from cards.models import CardUsage, UsageRecord
     from tests.factories import DeviceFactory, SubscriptionFactory
@@ -188,18 +188,16 @@ def book(raw: int, used: int, added: int, plan: int) -> Book:
         (book(12, 7, 8, 5), True),
         (book(12, 7, 10, 7), True),
         (book(12, 5, 8, 3), True),
-        # Another cycle; another period; no plan any more.
+        # Another cycle, another period, and a plan that is gone are not judged.
         (replace(book(2, 2, 10, 5), cycle_start=date(2026, 6, 1)), False),
         (replace(book(12, 7, 10, 0), period_start=date(2026, 6, 1)), False),
         (replace(book(12, 7, 10, 0), period_start=None, plan_used_mb=None), False),
     ],
 )
-def test_a_card_is_miscounted_when_one_of_its_books_grew_otherwise_than_its_counter(
-    now: Book, *, is_wrong: bool
-) -> None:
+def test_card_is_miscounted_if_a_book_grew_unlike_its_counter(now: Book, *, is_wrong: bool) -> None:
     assert miscounted({1: BEFORE}, {1: now, 2: now}) == ({1} if is_wrong else set())
 
 
-def test_a_card_has_used_something_when_its_counter_has_grown() -> None:
+def test_card_has_usage_if_its_counter_grew() -> None:
     assert has_used(BEFORE, book(11, 5, 8, 3))
     assert not has_used(BEFORE, BEFORE)

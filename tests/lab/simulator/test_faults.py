@@ -1,4 +1,4 @@
-"""The simulator's faults, as they are on the wire and in the call log."""
+"""The simulator's faults, on the wire and in the call log."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ STATUS = "/c/northwind/v1/status"
 
 
 def request(path: str, **body: Any) -> bytes:
-    """A signed call as it stands on the wire."""
+    """Return the bytes of a signed call."""
     raw = json.dumps(body).encode()
     headers = SIGNER.headers(timestamp=int(time.time()), nonce=str(time.monotonic_ns()), path=path, body=raw)
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -34,27 +34,27 @@ def request(path: str, **body: Any) -> bytes:
 
 
 def sent(simulator: RunningSimulator, *requests: bytes) -> socket.socket:
-    """A connection on which `requests` have been sent."""
+    """Open a connection and send `requests` on it."""
     connection = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
     connection.sendall(b"".join(requests))
     return connection
 
 
 def answer(connection: socket.socket) -> HTTPResponse:
-    """The head of the next answer."""
+    """Read the head of the next answer."""
     response = HTTPResponse(connection)
     response.begin()
     return response
 
 
 def call(simulator: RunningSimulator, path: str, **body: Any) -> tuple[int, Any]:
-    """The status and the JSON of an answer."""
+    """Make a call; return the status and the JSON of its answer."""
     with sent(simulator, request(path, **body)) as connection, answer(connection) as response:
         return response.status, json.load(response)
 
 
 def received(connection: socket.socket, *, seconds: float) -> bytes:
-    """What comes within so many seconds, or until the end of the stream."""
+    """Return what arrives within `seconds`, or until the end of the stream."""
     ends_at, data = time.monotonic() + seconds, b""
     while (left := ends_at - time.monotonic()) > 0:
         connection.settimeout(left)
@@ -68,14 +68,14 @@ def received(connection: socket.socket, *, seconds: float) -> bytes:
     return data
 
 
-def test_every_kind_of_the_contract_is_known_and_played() -> None:
+def test_every_documented_kind_is_implemented() -> None:
     words = "latency error timeout garbage truncate huge drip reset wrong_card retry_after"
 
     assert [kind.value for kind in FaultKind] == words.split()
     assert set(KINDS) == set(FaultKind)
 
 
-def test_a_timeout_is_in_flight_until_the_caller_hangs_up() -> None:
+def test_timeout_is_in_flight_until_the_caller_hangs_up() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=USAGE, kind="timeout")
         with sent(simulator, request(USAGE, iccids=[CARD])) as connection:
@@ -86,20 +86,20 @@ def test_a_timeout_is_in_flight_until_the_caller_hangs_up() -> None:
         after = simulator.calls_ended(3)[2]
 
     assert silence == b""
-    assert [(one["path"], one["in_flight"], one["fault"]) for one in calls] == [
+    assert [(logged["path"], logged["in_flight"], logged["fault"]) for logged in calls] == [
         (STATUS, 2, None),
         (USAGE, 1, "timeout"),
     ]
     assert after["in_flight"] == 1
 
 
-def test_a_timeout_ends_by_itself_after_a_minute() -> None:
-    played = KINDS[FaultKind.TIMEOUT](Fault("/", FaultKind.TIMEOUT), lambda: Answer(200, b"{}"))
+def test_timeout_ends_by_itself_after_a_minute() -> None:
+    reply = KINDS[FaultKind.TIMEOUT](Fault("/", FaultKind.TIMEOUT), lambda: Answer(200, b"{}"))
 
-    assert played == RawAnswer((b"",), gap=60.0)
+    assert reply == RawAnswer((b"",), gap=60.0)
 
 
-def test_a_truncated_answer_reads_as_a_right_one_but_is_shorter_than_promised() -> None:
+def test_truncated_answer_is_valid_but_shorter_than_announced() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=STATUS, kind="truncate")
         with sent(simulator, request(STATUS, iccids=[CARD])) as connection:
@@ -109,7 +109,7 @@ def test_a_truncated_answer_reads_as_a_right_one_but_is_shorter_than_promised() 
     assert f"Content-Length: {len(body) + 1000}" in head.decode().split("\r\n")
 
 
-def test_a_huge_answer_is_right_and_has_10_mb() -> None:
+def test_huge_answer_is_right_and_has_10_mb() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=STATUS, kind="huge")
         with sent(simulator, request(STATUS, iccids=[CARD])) as connection, answer(connection) as response:
@@ -119,7 +119,7 @@ def test_a_huge_answer_is_right_and_has_10_mb() -> None:
     assert body == right + b" " * 10_000_000
 
 
-def test_a_byte_drips_every_400_ms() -> None:
+def test_drip_sends_a_byte_every_400_ms() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=USAGE, kind="drip")
         with sent(simulator, request(USAGE, iccids=[CARD])) as connection:
@@ -128,7 +128,7 @@ def test_a_byte_drips_every_400_ms() -> None:
     assert begin == b"HT"
 
 
-def test_a_reset_is_a_reset_and_no_end_of_the_stream() -> None:
+def test_reset_resets_the_connection() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=USAGE, kind="reset")
         with (
@@ -138,7 +138,7 @@ def test_a_reset_is_a_reset_and_no_end_of_the_stream() -> None:
             connection.recv(1)
 
 
-def test_of_a_wrong_card_all_is_right_but_the_first_iccid_and_that_was_not_asked_for() -> None:
+def test_wrong_card_replaces_only_the_first_iccid() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=STATUS, kind="wrong_card")
         found = call(simulator, STATUS, iccids=[OTHER, CARD])
@@ -149,14 +149,14 @@ def test_of_a_wrong_card_all_is_right_but_the_first_iccid_and_that_was_not_asked
 
 
 @pytest.mark.parametrize("kind", ["wrong_card", "garbage"])
-def test_a_call_outside_the_contract_meets_a_fault_and_is_logged_once(kind: str) -> None:
+def test_bad_request_meets_a_fault_and_is_logged_once(kind: str) -> None:
     with running_simulator() as simulator:
         simulator.fault(path="/c/", kind=kind)
         with sent(simulator, request(USAGE, iccids=[])) as connection, answer(connection) as response:
             response.read()
         calls = simulator.calls_ended(1)
 
-    assert [(one["path"], one["fault"]) for one in calls] == [(USAGE, kind)]
+    assert [(logged["path"], logged["fault"]) for logged in calls] == [(USAGE, kind)]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_call_outside_the_contract_meets_a_fault_and_is_logged_once(kind: str)
         ({"milliseconds": 2001}, "3"),
     ],
 )
-def test_retry_after_says_whole_seconds_rounded_up(fields: dict[str, int], seconds: str) -> None:
+def test_retry_after_is_in_whole_seconds_rounded_up(fields: dict[str, int], seconds: str) -> None:
     with running_simulator() as simulator:
         simulator.fault(path=USAGE, kind="retry_after", **fields)
         with sent(simulator, request(USAGE, iccids=[CARD])) as connection, answer(connection) as response:
@@ -183,7 +183,7 @@ def test_retry_after_says_whole_seconds_rounded_up(fields: dict[str, int], secon
         ("wrong_card", "stopped"), ("retry_after", "online"),
     ],
 )  # fmt: skip
-def test_an_order_is_carried_out_unless_the_fault_is_a_refusal(kind: str, state: str) -> None:
+def test_order_is_carried_out_unless_the_fault_is_a_refusal(kind: str, state: str) -> None:
     with running_simulator() as simulator:
         simulator.fault(path="/c/northwind/v1/stop", kind=kind)
         with sent(
@@ -197,7 +197,7 @@ def test_an_order_is_carried_out_unless_the_fault_is_a_refusal(kind: str, state:
     assert after == [{"iccid": CARD, "network_status": state}]
 
 
-def test_latency_comes_before_another_fault_which_the_log_names() -> None:
+def test_latency_comes_before_the_fault_that_the_log_names() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=USAGE, kind="latency", milliseconds=200)
         simulator.fault(path="/c/", kind="error")
@@ -210,7 +210,7 @@ def test_latency_comes_before_another_fault_which_the_log_names() -> None:
     assert took >= 0.2
 
 
-def test_each_of_many_calls_is_in_the_log_once_whatever_hits_it_and_none_stays_in_flight() -> None:
+def test_each_call_is_logged_once_and_none_stays_in_flight() -> None:
     cards = [f"{CARD[:-3]}{number:03d}" for number in range(100)]
 
     with running_simulator() as simulator, ExitStack() as connections:
@@ -224,12 +224,12 @@ def test_each_of_many_calls_is_in_the_log_once_whatever_hits_it_and_none_stays_i
         call(simulator, STATUS, iccids=[CARD])
         after = simulator.calls_ended(101)[100]
 
-    assert sorted(card for one in calls for card in one["cards"]) == cards
-    assert {one["fault"] for one in calls} == {None, *FaultKind}
+    assert sorted(card for logged in calls for card in logged["cards"]) == cards
+    assert {logged["fault"] for logged in calls} == {None, *FaultKind}
     assert after["in_flight"] == 1
 
 
-def test_calls_sent_at_once_on_one_connection_are_answered_in_their_order() -> None:
+def test_pipelined_calls_are_answered_in_order() -> None:
     with running_simulator() as simulator:
         simulator.fault(path=STATUS, kind="latency", milliseconds=100)
         simulator.fault(path="/c/northwind/v1/stop", kind="error")
@@ -237,7 +237,7 @@ def test_calls_sent_at_once_on_one_connection_are_answered_in_their_order() -> N
         with sent(simulator, *calls) as connection:
             answers = received(connection, seconds=0.5)
 
-    assert [int(one[:3]) for one in answers.split(b"HTTP/1.1 ")[1:]] == [200, 500, 400]
+    assert [int(text[:3]) for text in answers.split(b"HTTP/1.1 ")[1:]] == [200, 500, 400]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_calls_sent_at_once_on_one_connection_are_answered_in_their_order() -> N
         ({"kind": "drip", "path": "/", "seconds": 1}, "there is no field seconds"),
     ],
 )  # fmt: skip
-def test_a_fault_that_makes_no_sense_is_refused_by_the_name_of_its_field(fault: Any, words: str) -> None:
+def test_invalid_fault_is_refused_naming_its_field(fault: Any, words: str) -> None:
     with running_simulator() as simulator:
         url = f"{simulator.url}/_sim/faults"
         put = urllib.request.Request(url, data=json.dumps(fault).encode(), method="PUT")

@@ -1,3 +1,5 @@
+"""The simulator's signed paths, its call log and its clock, over real HTTP."""
+
 import json
 import time
 import urllib.error
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from carriers.clients.signing import Signer
-from lab.simulator.admission import Admission
+from lab.simulator.authentication import Authenticator
 from lab.simulator.fleet import CARRIERS, counter_mb, cycle_of, verified_at
 from lab.simulator.remote import RunningSimulator
 from tests.support.gateway import SECRET, running_simulator
@@ -58,7 +60,7 @@ def test_every_path_of_the_contract_answers() -> None:
     assert started == {"code": 0, "data": {"iccid": CARD, "network_status": "online"}}
 
 
-def test_an_order_sent_twice_is_carried_out_once() -> None:
+def test_order_sent_twice_is_carried_out_once() -> None:
     order = {"iccid": CARD, "idempotency_key": "one"}
 
     with running_simulator() as simulator:
@@ -76,7 +78,7 @@ def test_an_order_sent_twice_is_carried_out_once() -> None:
     [{"X-Signature": "0" * 64}, {"X-Signature": "é"}, {"X-App-Id": "other"}, {"X-Timestamp": "1"},
      {"X-Timestamp": "soon"}, {"X-Timestamp": "٣"}, {"X-Nonce": "another"}],
 )  # fmt: skip
-def test_a_request_that_is_not_signed_right_is_401_and_not_logged_as_a_call(change: dict[str, str]) -> None:
+def test_badly_signed_request_is_401_and_not_logged(change: dict[str, str]) -> None:
     headers = {name: value.encode().decode("latin-1") for name, value in change.items()}
 
     with running_simulator() as simulator:
@@ -87,7 +89,7 @@ def test_a_request_that_is_not_signed_right_is_401_and_not_logged_as_a_call(chan
     assert calls == []
 
 
-def test_a_nonce_is_good_once() -> None:
+def test_nonce_is_accepted_once() -> None:
     with running_simulator() as simulator:
         first, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]}, nonce="n")
         second, _ = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]}, nonce="n")
@@ -95,16 +97,16 @@ def test_a_nonce_is_good_once() -> None:
     assert (first, second) == (200, 401)
 
 
-def test_a_nonce_is_remembered_for_as_long_as_its_timestamp_is_good() -> None:
-    admission = Admission(SIGNER)
+def test_nonce_is_remembered_while_its_timestamp_is_valid() -> None:
+    authenticator = Authenticator(SIGNER)
     sent_at = 1_000_000
     headers = lower(SIGNER.headers(timestamp=sent_at + 300, nonce="n", path="/", body=b""))
-    assert admission.admits(headers, path="/", body=b"", now=sent_at)
+    assert authenticator.accepts(headers, path="/", body=b"", now=sent_at)
 
     for later in range(0, 601, 100):
         fresh = lower(SIGNER.headers(timestamp=sent_at + later, nonce=f"{later}", path="/", body=b""))
-        assert admission.admits(fresh, path="/", body=b"", now=sent_at + later)
-        assert not admission.admits(headers, path="/", body=b"", now=sent_at + later)
+        assert authenticator.accepts(fresh, path="/", body=b"", now=sent_at + later)
+        assert not authenticator.accepts(headers, path="/", body=b"", now=sent_at + later)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +120,12 @@ def test_a_nonce_is_remembered_for_as_long_as_its_timestamp_is_good() -> None:
         ("/c/northwind/v2/usage", {"iccids": [CARD]}, 404),
     ],
 )
-def test_a_request_outside_the_contract_is_told_so(path: str, body: dict[str, Any], status: int) -> None:
+def test_request_outside_the_contract_is_refused(path: str, body: dict[str, Any], status: int) -> None:
     with running_simulator() as simulator:
         assert post(simulator, path, body)[0] == status
 
 
-def test_the_log_tells_who_was_asked_when_and_with_how_many_at_once() -> None:
+def test_log_holds_path_cards_times_and_calls_in_flight() -> None:
     with running_simulator() as simulator:
         before = datetime.now(UTC)
         post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})
@@ -154,7 +156,7 @@ def test_latency_and_errors_can_be_switched_on_and_off() -> None:
 
 
 @pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.code)
-def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrier: Any) -> None:
+def test_counter_grows_in_a_cycle_and_restarts_unless_lifetime(carrier: Any) -> None:
     iccid = carrier.prefix + "0" * 14
     calendar = carrier.calendar
     boundary = calendar.start_of(calendar.cycle_of(datetime(2026, 5, 20, tzinfo=UTC)))
@@ -171,7 +173,7 @@ def test_a_counter_grows_inside_a_cycle_and_restarts_only_where_it_should(carrie
     assert (counters[2] >= counters[1]) == carrier.is_lifetime
 
 
-def test_what_carriers_say_goes_by_a_clock_that_is_set_and_runs_on() -> None:
+def test_readings_follow_the_set_clock_which_runs_on() -> None:
     with running_simulator() as simulator:
         simulator.set_clock(SPRING)
         started = time.monotonic()
@@ -179,7 +181,7 @@ def test_what_carriers_say_goes_by_a_clock_that_is_set_and_runs_on() -> None:
         time.sleep(0.2)
         second = post(simulator, "/c/northwind/v1/usage", {"iccids": [CARD]})[1]["data"][0]
         elapsed = timedelta(seconds=time.monotonic() - started)
-        measured = [datetime.fromisoformat(one["measured_at"]) for one in (first, second)]
+        measured = [datetime.fromisoformat(entry["measured_at"]) for entry in (first, second)]
         truths = [simulator.truth(CARD, at=moment)["used_mb"] for moment in measured]
 
     assert SPRING <= measured[0] <= measured[1] - timedelta(seconds=0.2)
@@ -187,7 +189,7 @@ def test_what_carriers_say_goes_by_a_clock_that_is_set_and_runs_on() -> None:
     assert [first["used_mb"], second["used_mb"]] == truths
 
 
-def test_a_clock_can_be_set_across_the_boundary_of_a_cycle_and_back() -> None:
+def test_clock_can_be_set_across_a_cycle_boundary_and_back() -> None:
     boundary = datetime(2026, 4, 30, 16, tzinfo=UTC)
     moments = [boundary - timedelta(minutes=1), boundary + timedelta(minutes=1)] * 2
 
@@ -202,17 +204,17 @@ def test_a_clock_can_be_set_across_the_boundary_of_a_cycle_and_back() -> None:
     assert used[2:] == pytest.approx(used[:2], abs=0.1)
 
 
-def test_a_card_is_verified_by_the_clock_that_is_set() -> None:
+def test_verification_follows_the_set_clock() -> None:
     with running_simulator() as simulator:
-        said = []
+        answers = []
         for moment in (verified_at(CARD) - timedelta(minutes=1), verified_at(CARD) + timedelta(minutes=1)):
             simulator.set_clock(moment)
-            said += post(simulator, "/c/northwind/v1/realname-status", {"iccids": [CARD]})[1]["data"]
+            answers += post(simulator, "/c/northwind/v1/realname-status", {"iccids": [CARD]})[1]["data"]
 
-    assert [one["status"] for one in said] == ["unverified", "verified"]
+    assert [answer["status"] for answer in answers] == ["unverified", "verified"]
 
 
-def test_signatures_and_the_log_go_by_the_machines_clock_whatever_is_set() -> None:
+def test_signatures_and_log_follow_the_machines_clock() -> None:
     with running_simulator() as simulator:
         simulator.set_clock(SPRING)
         before = datetime.now(UTC)
@@ -225,15 +227,15 @@ def test_signatures_and_the_log_go_by_the_machines_clock_whatever_is_set() -> No
     assert before <= datetime.fromisoformat(calls[0]["start"]) <= datetime.now(UTC)
 
 
-def test_without_a_time_the_clock_goes_back_to_the_machines() -> None:
+def test_clock_set_to_null_returns_to_the_machines() -> None:
     with running_simulator() as simulator:
         simulator.set_clock(SPRING)
         was_set = simulator.clock()
         simulator.set_clock(None)
-        before, told, after = datetime.now(UTC), simulator.clock(), datetime.now(UTC)
+        before, present, after = datetime.now(UTC), simulator.clock(), datetime.now(UTC)
 
     assert was_set - SPRING < timedelta(seconds=5)
-    assert before <= told <= after
+    assert before <= present <= after
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_without_a_time_the_clock_goes_back_to_the_machines() -> None:
         (b'{"now": "9999-12-31T23:59:59-12:00"}', "now"),
     ],
 )
-def test_a_clock_that_makes_no_sense_is_refused_and_changes_nothing(body: bytes, named: str) -> None:
+def test_invalid_clock_is_refused_and_changes_nothing(body: bytes, named: str) -> None:
     with running_simulator() as simulator:
         simulator.set_clock(SPRING)
         request = urllib.request.Request(f"{simulator.url}/_sim/clock", data=body, method="PUT")
@@ -264,7 +266,7 @@ def test_a_clock_that_makes_no_sense_is_refused_and_changes_nothing(body: bytes,
     assert SPRING <= now < SPRING + timedelta(seconds=5)
 
 
-def test_the_truth_is_asked_for_a_moment_with_its_offset() -> None:
+def test_truth_needs_a_time_with_offset() -> None:
     with running_simulator() as simulator, pytest.raises(urllib.error.HTTPError) as refused:
         simulator.truth(CARD, at=SPRING.replace(tzinfo=None))
 

@@ -1,4 +1,4 @@
-"""Cards are checked now from the admin's list of cards."""
+"""Actions on the list of cards check the chosen ones now."""
 
 import pytest
 from django.test import Client
@@ -31,7 +31,7 @@ def test_chosen_cards_are_checked_now(client: Client, redis: Redis) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_viewers_cannot_have_cards_checked(client: Client, redis: Redis) -> None:
+def test_viewers_cannot_trigger_checks(client: Client, redis: Redis) -> None:
     client.force_login(UserFactory.create(role="viewer", is_staff=True))
     card = CardFactory.create()
 

@@ -23,12 +23,12 @@ def defaults(db: None, redis: Redis) -> None:
     limits.publish(redis)
 
 
-def test_the_limits_are_listed_with_who_holds_their_seats(viewer: Caller, redis: Redis) -> None:
+def test_limits_are_listed_with_their_slot_holders(viewer: Caller, redis: Redis) -> None:
     limits.slots_of(redis, "carddata").take(5)
 
     listed = viewer.get("polling-concurrency").json()
 
-    assert [one["task_type"] for one in listed] == TYPES
+    assert [limit["task_type"] for limit in listed] == TYPES
     carddata = listed[1]
     [holder] = carddata.pop("holders")
     assert holder["seats"] == 5
@@ -37,7 +37,7 @@ def test_the_limits_are_listed_with_who_holds_their_seats(viewer: Caller, redis:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_limit_is_in_force_as_soon_as_it_is_put(redis: Redis) -> None:
+def test_new_limit_takes_effect_at_once(redis: Redis) -> None:
     make_missing()
 
     answer = Caller.of("operator").put("polling-concurrency/carddata", {"max_concurrency": 7})
@@ -48,7 +48,7 @@ def test_a_limit_is_in_force_as_soon_as_it_is_put(redis: Redis) -> None:
     assert (operation.before, operation.after) == ({"max_concurrency": 50}, {"max_concurrency": 7})
 
 
-def test_a_type_whose_row_was_deleted_is_closed_and_can_be_opened_again(operator: Caller) -> None:
+def test_type_without_row_is_closed_until_a_limit_is_put(operator: Caller) -> None:
     ConcurrencyLimit.objects.filter(task_type="package").delete()
 
     assert operator.get("polling-concurrency/package").json()["max_concurrency"] == 0
@@ -56,7 +56,7 @@ def test_a_type_whose_row_was_deleted_is_closed_and_can_be_opened_again(operator
     assert operator.put("polling-concurrency/package", {"max_concurrency": 4}).json()["max_concurrency"] == 4
 
 
-def test_a_limit_is_not_changed_when_somebody_was_faster(operator: Caller) -> None:
+def test_put_with_outdated_etag_changes_nothing(operator: Caller) -> None:
     tag = operator.get("polling-concurrency/carddata")["ETag"]
 
     first = operator.put("polling-concurrency/carddata", {"max_concurrency": 7}, If_Match=tag)
@@ -68,7 +68,7 @@ def test_a_limit_is_not_changed_when_somebody_was_faster(operator: Caller) -> No
 
 
 @pytest.mark.parametrize("value", [-1, 2**31, None, "x", 1.5])
-def test_a_limit_that_makes_no_sense_is_refused(operator: Caller, value: object) -> None:
+def test_invalid_limit_is_refused(operator: Caller, value: object) -> None:
     answer = operator.put("polling-concurrency/carddata", {"max_concurrency": value})
 
     assert list(fields_refused(answer)) == ["max_concurrency"]
@@ -76,17 +76,17 @@ def test_a_limit_that_makes_no_sense_is_refused(operator: Caller, value: object)
 
 
 @pytest.mark.parametrize("task_type", ["nothing", "%00", "x" * 300])
-def test_a_type_that_there_is_not(operator: Caller, task_type: str) -> None:
+def test_unknown_task_type_is_not_found(operator: Caller, task_type: str) -> None:
     assert code_of(operator.get(f"polling-concurrency/{task_type}")) == (404, "polling_concurrency_not_found")
     put = operator.put(f"polling-concurrency/{task_type}", {"max_concurrency": 1})
     assert code_of(put) == (404, "polling_concurrency_not_found")
     assert ConcurrencyLimit.objects.count() == len(TYPES)
 
 
-def test_a_reset_drops_expired_seats_only(operator: Caller, redis: Redis) -> None:
+def test_reset_drops_only_expired_slots(operator: Caller, redis: Redis) -> None:
     limits.slots_of(redis, "carddata").take(2)
-    over = int(time.time() * 1000) - 1000
-    redis.zadd(keys.slots("carddata"), {"dead#1": over, "dead#2": over, "dead#3": over})
+    expired_at = int(time.time() * 1000) - 1000
+    redis.zadd(keys.slots("carddata"), {"dead#1": expired_at, "dead#2": expired_at, "dead#3": expired_at})
 
     answer = operator.post("polling-concurrency/reset", {"task_type": "carddata"})
 
@@ -99,7 +99,7 @@ def test_a_reset_drops_expired_seats_only(operator: Caller, redis: Redis) -> Non
     assert fields_refused(operator.post("polling-concurrency/reset")) == {"task_type": "required"}
 
 
-def test_without_redis_the_limits_can_still_be_read(viewer: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_can_be_read_without_redis(viewer: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("polling.api.concurrency.for_web", lambda: Redis(port=1))
 
     assert viewer.get("polling-concurrency/carddata").json() == {
@@ -108,12 +108,12 @@ def test_without_redis_the_limits_can_still_be_read(viewer: Caller, monkeypatch:
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent", None])
-def test_others_change_nothing(role: str | None) -> None:
-    stranger = Caller.of(role)
+def test_other_roles_change_nothing(role: str | None) -> None:
+    caller = Caller.of(role)
 
     answers = [
-        stranger.put("polling-concurrency/carddata", {"max_concurrency": 1}),
-        stranger.post("polling-concurrency/reset", {"task_type": "carddata"}),
+        caller.put("polling-concurrency/carddata", {"max_concurrency": 1}),
+        caller.post("polling-concurrency/reset", {"task_type": "carddata"}),
     ]
 
     assert {code_of(answer) for answer in answers} == {(403, "permission_denied")}
@@ -122,21 +122,19 @@ def test_others_change_nothing(role: str | None) -> None:
 
 
 @pytest.mark.django_db
-def test_whoever_writes_an_older_limit_last_sees_the_newer_row(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_late_publisher_writes_the_newer_limit(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     make_missing()
     gateway = GatewayFactory.create(max_concurrency=5)
     set_limit, once = SlotPool.set_limit, iter([True])
 
-    def somebody_is_faster(pool: SlotPool, limit: int) -> None:
+    def commit_first(pool: SlotPool, limit: int) -> None:
         if next(once, False):
-            # He has committed, and written, between our reading and our writing.
+            # Another process commits a newer limit between this publisher's read and its write.
             ConcurrencyLimit.objects.filter(task_type="carddata").update(max_concurrency=0)
             Gateway.objects.update(max_concurrency=1)
         set_limit(pool, limit)
 
-    monkeypatch.setattr(SlotPool, "set_limit", somebody_is_faster)
+    monkeypatch.setattr(SlotPool, "set_limit", commit_first)
 
     limits.publish(redis)
     gateway_limits.publish_one(redis, gateway)

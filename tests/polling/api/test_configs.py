@@ -26,10 +26,13 @@ def make(**fields: Any) -> PollingConfig:
 
 
 def recorded() -> list[tuple[str, str, Any, Any]]:
-    return [(one.action, one.target_id, one.before, one.after) for one in Operation.objects.order_by("id")]
+    return [
+        (operation.action, operation.target_id, operation.before, operation.after)
+        for operation in Operation.objects.order_by("id")
+    ]
 
 
-def test_a_config_is_made_read_changed_and_deleted(operator: Caller) -> None:
+def test_config_is_created_read_changed_and_deleted(operator: Caller) -> None:
     made = operator.post("polling-configs", BODY)
     assert made.status_code == 201, made.content
     pk = made.json()["id"]
@@ -50,7 +53,7 @@ def test_a_config_is_made_read_changed_and_deleted(operator: Caller) -> None:
     assert recorded()[1][2:] == ({"is_enabled": False}, {"is_enabled": True})
 
 
-def test_what_is_not_sent_is_any_enabled_and_says_nothing(operator: Caller) -> None:
+def test_omitted_fields_match_any_card_and_set_no_interval(operator: Caller) -> None:
     made = operator.post("polling-configs", {"name": "Least", "priority": 1}).json()
 
     assert (made["status"], made["card_condition"], made["card_category"], made["carrier_id"]) == (
@@ -64,7 +67,7 @@ def test_what_is_not_sent_is_any_enabled_and_says_nothing(operator: Caller) -> N
     )  # fmt: skip
 
 
-def test_the_list_says_how_many_cards_each_matches(operator: Caller) -> None:
+def test_list_shows_matched_cards_of_each_config(operator: Caller) -> None:
     census = ClassCensusFactory.create(cards=7)
     ClassCensusFactory.create(carrier=CarrierFactory.create(code="sun"), cards=5)
     make(name="B", priority=2)
@@ -72,15 +75,18 @@ def test_the_list_says_how_many_cards_each_matches(operator: Caller) -> None:
 
     listed = operator.get("polling-configs").json()
 
-    assert [(one["name"], one["matched_cards"]) for one in listed["results"]] == [("A", 7), ("B", 12)]
+    assert [(config["name"], config["matched_cards"]) for config in listed["results"]] == [
+        ("A", 7),
+        ("B", 12),
+    ]
     assert (listed["count"], listed["next"], listed["previous"]) == (2, None, None)
 
 
-def test_the_list_is_filtered_by_what_it_knows(operator: Caller) -> None:
+def test_list_is_filtered_by_known_parameters_only(operator: Caller) -> None:
     make(name="A", is_enabled=False)
     make(name="B", carrier=CarrierFactory.create())
 
-    assert [one["name"] for one in operator.get("polling-configs", status=1).json()["results"]] == ["B"]
+    assert [config["name"] for config in operator.get("polling-configs", status=1).json()["results"]] == ["B"]
     carrier = CarrierFactory.create().pk
     assert operator.get("polling-configs", carrier_id=carrier).json()["count"] == 1
     assert fields_refused(operator.get("polling-configs", name="A")) == {"name": "unknown_field"}
@@ -111,7 +117,7 @@ def test_the_list_is_filtered_by_what_it_knows(operator: Caller) -> None:
     ({"is_enabled": True}, "is_enabled", "unknown_field"),
     ({"version": 2}, "version", "unknown_field"),
 ])  # fmt: skip
-def test_what_makes_no_sense_is_refused_by_name_and_changes_nothing(
+def test_invalid_field_is_named_and_changes_nothing(
     operator: Caller, body: dict[str, Any], field: str, code: str
 ) -> None:
     make(name="Taken")
@@ -126,7 +132,7 @@ def test_what_makes_no_sense_is_refused_by_name_and_changes_nothing(
     assert recorded() == []
 
 
-def test_a_change_is_refused_when_somebody_was_faster(operator: Caller) -> None:
+def test_change_with_outdated_etag_is_refused(operator: Caller) -> None:
     config = make()
     tag = operator.get(f"polling-configs/{config.pk}")["ETag"]
     path = f"polling-configs/{config.pk}"
@@ -143,7 +149,7 @@ def test_a_change_is_refused_when_somebody_was_faster(operator: Caller) -> None:
     assert operator.delete(path, If_Match=operator.get(path)["ETag"]).status_code == 204
 
 
-def test_a_dry_run_tells_what_a_draft_would_change_and_saves_nothing(operator: Caller) -> None:
+def test_dry_run_shows_changes_and_saves_nothing(operator: Caller) -> None:
     card = CardFactory.create(real_name_status="verified", network_status="online")
     ClassCensusFactory.create(carrier=card.carrier, cards=1)
     old = make(name="Old", priority=10, carddata_check_interval=1800)
@@ -173,7 +179,7 @@ def test_a_dry_run_tells_what_a_draft_would_change_and_saves_nothing(operator: C
     assert list(PollingConfig.objects.all()) == [old]
 
 
-def test_a_dry_run_of_another_version_takes_the_rest_from_the_config(operator: Caller) -> None:
+def test_dry_run_of_existing_config_keeps_omitted_fields(operator: Caller) -> None:
     ClassCensusFactory.create(cards=4)
     config = make(carddata_check_interval=1800)
 
@@ -191,18 +197,18 @@ def test_a_dry_run_of_another_version_takes_the_rest_from_the_config(operator: C
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent", None])
-def test_others_change_nothing(operator: Caller, role: str | None) -> None:
+def test_other_roles_change_nothing(operator: Caller, role: str | None) -> None:
     config = make()
-    stranger = Caller.of(role)
+    caller = Caller.of(role)
 
     answers = [
-        stranger.post("polling-configs", BODY),
-        stranger.post("polling-configs/dry-run", BODY),
-        stranger.put(f"polling-configs/{config.pk}", {"priority": 1}),
-        stranger.patch(f"polling-configs/{config.pk}", {"priority": 1}),
-        stranger.delete(f"polling-configs/{config.pk}"),
+        caller.post("polling-configs", BODY),
+        caller.post("polling-configs/dry-run", BODY),
+        caller.put(f"polling-configs/{config.pk}", {"priority": 1}),
+        caller.patch(f"polling-configs/{config.pk}", {"priority": 1}),
+        caller.delete(f"polling-configs/{config.pk}"),
     ]
 
     assert {code_of(answer) for answer in answers} == {(403, "permission_denied")}
-    assert [one.priority for one in PollingConfig.objects.all()] == [10]
+    assert [config.priority for config in PollingConfig.objects.all()] == [10]
     assert recorded() == []

@@ -1,4 +1,4 @@
-"""`/check-failures` says which cards fail, since when and why; agents see those of their own tree."""
+"""`/check-failures` lists failing cards, since when and why; agents see those of their own tree."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,14 +37,14 @@ def sign_in(client: Client, **fields: Any) -> User:
     return user
 
 
-def test_each_failure_says_whose_since_when_how_often_and_why(client: Client) -> None:
+def test_failure_has_card_start_count_and_error(client: Client) -> None:
     sign_in(client, role="viewer")
     carrier = CarrierFactory.create()
     main, other = GatewayFactory.create(), GatewayFactory.create(is_default=False)
     first = failing(card=CardFactory.create(carrier=carrier))
     second = failing(1, type="realname", card=CardFactory.create(carrier=carrier, gateway=other))
     CheckStateFactory.create()
-    # Nobody checks these.
+    # These cards are not checked.
     for card in (
         CardFactory.create(deleted_at=SINCE),
         CardFactory.create(enable_polling=False),
@@ -72,7 +72,7 @@ def test_each_failure_says_whose_since_when_how_often_and_why(client: Client) ->
     assert client.get(PATH.replace("/v1/", "/admin/")).json() == body | {"next": None, "previous": None}
 
 
-def test_pages_follow_each_other_and_a_cursor_is_good_for_its_own_list_only(client: Client) -> None:
+def test_cursor_pages_follow_each_other_in_their_own_list_only(client: Client) -> None:
     sign_in(client, role="operator")
     made = [failing(minute // 3) for minute in range(7)]
 
@@ -90,22 +90,22 @@ def test_pages_follow_each_other_and_a_cursor_is_good_for_its_own_list_only(clie
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cursor")
 
 
-def test_cards_that_began_to_fail_at_once_are_paged_through_in_both_directions(client: Client) -> None:
+def test_simultaneous_failures_are_paged_in_both_directions(client: Client) -> None:
     sign_in(client, role="viewer")
     made = [failing().card_id for _ in range(11)]
 
-    forth, url = [], f"{PATH}?page_size=4"
+    forward, url = [], f"{PATH}?page_size=4"
     while url:
         body = client.get(url).json()
-        forth.append([row["card_id"] for row in body["results"]])
+        forward.append([row["card_id"] for row in body["results"]])
         url = body["next"]
-    back = [forth[-1]]
+    backward = [forward[-1]]
     while url := body["previous"]:
         body = client.get(url).json()
-        back.append([row["card_id"] for row in body["results"]])
+        backward.append([row["card_id"] for row in body["results"]])
 
-    assert forth == [made[:4], made[4:8], made[8:]]
-    assert back == forth[::-1]
+    assert forward == [made[:4], made[4:8], made[8:]]
+    assert backward == forward[::-1]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_cards_that_began_to_fail_at_once_are_paged_through_in_both_directions(c
         ("task_type=x", "task_type"),
     ],
 )
-def test_bad_input_names_the_field(client: Client, query: str, field: str) -> None:
+def test_invalid_parameter_is_named(client: Client, query: str, field: str) -> None:
     sign_in(client, role="viewer")
 
     answer = client.get(f"{PATH}?{query}")
@@ -125,7 +125,7 @@ def test_bad_input_names_the_field(client: Client, query: str, field: str) -> No
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
 
 
-def test_an_agent_sees_its_tree_and_a_user_without_a_role_nothing(client: Client) -> None:
+def test_agent_sees_only_failures_of_its_tree(client: Client) -> None:
     agent = AgentFactory.create()
     own = failing(card=CardFactory.create(agent=AgentFactory.create(parent=agent)))
     failing(1)

@@ -1,5 +1,8 @@
-"""`/polling-manual-trigger`: rows, limits, scope. What the engine makes of them is in tests/polling/triggers/test_triggering.py."""
+"""`/polling-manual-trigger`: rows, limits, scope. tests/polling/triggers/test_triggering.py covers the
+engine's part.
+"""
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from tests.support.api_triggers import BATCH, CANCEL, CONDITION, HISTORY, SINGLE
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_one_card_is_asked_for_and_its_story_told(operator: Caller, redis: Redis) -> None:
+def test_single_trigger_is_accepted_shown_and_audited(operator: Caller, redis: Redis) -> None:
     card = CardFactory.create()
 
     made = accepted(operator, SINGLE, card_id=card.pk)
@@ -35,18 +38,18 @@ def test_one_card_is_asked_for_and_its_story_told(operator: Caller, redis: Redis
     assert (operation.action, operation.target_id) == ("triggered", str(made["trigger_id"]))
 
 
-def test_a_batch_skips_what_is_not_there_and_takes_no_card_twice(operator: Caller, redis: Redis) -> None:
+def test_batch_skips_unknown_and_repeated_cards(operator: Caller, redis: Redis) -> None:
     waits, new = CardFactory.create(), CardFactory.create()
     accepted(operator, SINGLE, card_id=waits.pk)
 
     made = accepted(operator, BATCH, card_ids=[waits.pk, new.pk, new.pk, 999_999_999])
 
     assert (made["accepted"], made["skipped"]) == (2, 1)
-    # A hint too many does no harm; one too few would, if the card were being checked.
+    # A surplus hint does no harm. A missing one would, if the card were being checked.
     assert hints(redis) == [waits.pk, waits.pk, new.pk]
 
 
-def test_a_single_card_that_waits_in_a_batch_goes_before_it(operator: Caller, redis: Redis) -> None:
+def test_single_trigger_goes_before_its_batch(operator: Caller, redis: Redis) -> None:
     first, last = CardFactory.create(), CardFactory.create()
     accepted(operator, BATCH, card_ids=[first.pk, last.pk])
 
@@ -67,7 +70,7 @@ def test_industry_cards_have_no_real_name_check(operator: Caller, redis: Redis) 
     assert ManualTrigger.objects.count() == 1
 
 
-def test_cards_are_named_by_a_condition(operator: Caller, redis: Redis) -> None:
+def test_condition_selects_cards(operator: Caller, redis: Redis) -> None:
     parent = AgentFactory.create()
     child = AgentFactory.create(parent=parent)
     device = DeviceFactory.create(agent=child)
@@ -86,9 +89,7 @@ def test_cards_are_named_by_a_condition(operator: Caller, redis: Redis) -> None:
     assert operator.get(STATUS, trigger_id=again["trigger_id"]).json()["status"] == "finished"
 
 
-def test_a_condition_takes_a_thousand_cards_at_most(
-    operator: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_condition_selects_limited_number_of_cards(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     from polling.triggers import choosing
 
     monkeypatch.setattr(choosing, "MAX_CARDS", 3)
@@ -117,23 +118,23 @@ def test_a_condition_takes_a_thousand_cards_at_most(
     (CONDITION, {"task_type": "carddata", "carrier_id": 0}, "carrier_id", "min_value"),
     (CANCEL, {}, "trigger_id", "required"),
 ])  # fmt: skip
-def test_what_makes_no_sense_is_refused_by_name(
+def test_invalid_field_is_named(
     operator: Caller, path: str, body: dict[str, Any], field: str, code: str
 ) -> None:
     assert fields_refused(operator.post(path, body)) == {field: code}
     assert not ManualTrigger.objects.exists()
 
 
-def test_ids_do_not_tell_how_many_triggers_others_have(operator: Caller) -> None:
+def test_trigger_ids_do_not_reveal_their_number(operator: Caller) -> None:
     card = CardFactory.create()
 
     ids = [accepted(operator, SINGLE, card_id=card.pk)["trigger_id"] for _ in range(4)]
 
-    assert min(abs(one - other) for one in ids for other in ids if one != other) > 1000
+    assert min(abs(first - second) for first, second in combinations(ids, 2)) > 1000
     assert [row["trigger_id"] for row in operator.get(HISTORY).json()["results"]] == ids[::-1]
 
 
-def test_a_trigger_is_cancelled_once(operator: Caller) -> None:
+def test_trigger_is_cancelled_once(operator: Caller) -> None:
     made = accepted(operator, SINGLE, card_id=CardFactory.create().pk)
     named = {"trigger_id": made["trigger_id"]}
 
@@ -142,10 +143,10 @@ def test_a_trigger_is_cancelled_once(operator: Caller) -> None:
     assert code_of(operator.post(CANCEL, {"trigger_id": 999_999})) == (404, "manual_trigger_not_found")
     status = operator.get(STATUS, **named).json()
     assert (status["status"], status["items"][0]["status"]) == ("cancelled", "cancelled")
-    assert [one.action for one in Operation.objects.order_by("id")] == ["triggered", "cancelled"]
+    assert [operation.action for operation in Operation.objects.order_by("id")] == ["triggered", "cancelled"]
 
 
-def test_an_agent_reaches_only_cards_of_its_own_tree(redis: Redis, operator: Caller) -> None:
+def test_agent_triggers_only_cards_of_its_tree(redis: Redis, operator: Caller) -> None:
     mine = AgentFactory.create()
     below = AgentFactory.create(parent=mine)
     agent = Caller.of("agent", agent=mine)
@@ -176,7 +177,7 @@ def test_an_agent_reaches_only_cards_of_its_own_tree(redis: Redis, operator: Cal
     assert ManualTrigger.objects.get(pk=elsewhere["trigger_id"]).status == "queued"
 
 
-def test_what_an_agents_user_asks_for_as_staff_is_not_the_agents(redis: Redis) -> None:
+def test_staff_triggers_of_former_agent_user_stay_hidden(redis: Redis) -> None:
     agent = AgentFactory.create()
     caller, colleague = Caller.of("agent", agent=agent), Caller.of("agent", agent=agent)
     administrator = Caller.of("administrator")
@@ -193,7 +194,7 @@ def test_what_an_agents_user_asks_for_as_staff_is_not_the_agents(redis: Redis) -
     assert ManualTrigger.objects.get(pk=made["trigger_id"]).status == "queued"
 
 
-def test_viewers_see_and_ask_for_nothing(viewer: Caller, operator: Caller) -> None:
+def test_viewers_see_triggers_and_cannot_make_them(viewer: Caller, operator: Caller) -> None:
     card = CardFactory.create()
     made = accepted(operator, SINGLE, card_id=card.pk)
 
@@ -203,7 +204,7 @@ def test_viewers_see_and_ask_for_nothing(viewer: Caller, operator: Caller) -> No
     assert ManualTrigger.objects.count() == 1
 
 
-def test_the_same_key_asks_once(operator: Caller) -> None:
+def test_same_idempotency_key_triggers_once(operator: Caller) -> None:
     body = {"card_id": CardFactory.create().pk, "task_type": "carddata"}
 
     first = operator.post(SINGLE, body, Idempotency_Key="a")
@@ -213,7 +214,7 @@ def test_the_same_key_asks_once(operator: Caller) -> None:
     assert ManualTrigger.objects.count() == 1
 
 
-def test_a_thousand_cards_take_as_many_queries_as_ten(
+def test_thousand_cards_take_as_many_queries_as_ten(
     operator: Caller, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for count in (10, 1000):
@@ -233,7 +234,7 @@ def test_history_is_filtered(operator: Caller) -> None:
     assert fields_refused(operator.get(HISTORY, sort="x")) == {"sort": "unknown_field"}
 
 
-def test_a_card_that_has_another_agent_by_now_is_not_shown(redis: Redis) -> None:
+def test_card_moved_to_another_agent_is_hidden(redis: Redis) -> None:
     agent = Caller.of("agent", agent=AgentFactory.create())
     kept, moved = (CardFactory.create(agent=agent.user.agent) for _ in range(2))
     made = accepted(agent, BATCH, card_ids=[kept.pk, moved.pk])
@@ -244,7 +245,7 @@ def test_a_card_that_has_another_agent_by_now_is_not_shown(redis: Redis) -> None
     assert [item["card_id"] for item in status["items"]] == [kept.pk]
 
 
-def test_a_body_that_is_nested_too_deeply_is_refused(operator: Caller) -> None:
+def test_deeply_nested_body_is_refused(operator: Caller) -> None:
     body = b'{"card_id": ' + b"[" * 400 + b"]" * 400 + b', "task_type": "carddata"}'
 
     assert code_of(operator.post(SINGLE, body, Idempotency_Key="a")) == (400, "parse_error")

@@ -14,7 +14,7 @@ def tomorrow() -> str:
     return (timezone.now() + timedelta(days=1)).isoformat()
 
 
-def test_a_pause_is_made_read_and_ended(operator: Caller) -> None:
+def test_pause_is_created_read_and_ended(operator: Caller) -> None:
     carrier = CarrierFactory.create()
 
     made = operator.post("pauses", {"carrier_id": carrier.pk, "reason": "works", "until": tomorrow()})
@@ -30,10 +30,10 @@ def test_a_pause_is_made_read_and_ended(operator: Caller) -> None:
 
     assert operator.delete(f"pauses/{pause.pk}").status_code == 204
     assert not Pause.objects.exists()
-    assert [one.action for one in Operation.objects.order_by("id")] == ["created", "deleted"]
+    assert [operation.action for operation in Operation.objects.order_by("id")] == ["created", "deleted"]
 
 
-def test_the_cards_of_a_pause_that_is_ended_are_planned_anew(operator: Caller) -> None:
+def test_cards_of_ended_pause_are_rescheduled(operator: Caller) -> None:
     census = ClassCensusFactory.create(carddata_interval=1800, realname_interval=60)
     pause = PauseFactory.create(task_type="carddata")
 
@@ -54,11 +54,9 @@ def test_the_cards_of_a_pause_that_is_ended_are_planned_anew(operator: Caller) -
     ({"until": "2999-01-01T00:00:00Z"}, "until", "invalid"),
     ({"owner_id": 1}, "owner_id", "read_only"),
 ])  # fmt: skip
-def test_what_makes_no_sense_is_refused_by_name(
-    operator: Caller, body: dict[str, Any], field: str, code: str
-) -> None:
-    whole = {"task_type": "carddata", "reason": "x", "until": tomorrow()}
-    sent = body if code == "required" else {**whole, **body}
+def test_invalid_field_is_named(operator: Caller, body: dict[str, Any], field: str, code: str) -> None:
+    valid = {"task_type": "carddata", "reason": "x", "until": tomorrow()}
+    sent = body if code == "required" else {**valid, **body}
 
     refused = fields_refused(operator.post("pauses", sent))
 
@@ -66,23 +64,23 @@ def test_what_makes_no_sense_is_refused_by_name(
     assert not Pause.objects.exists()
 
 
-def test_a_pause_is_of_one_thing(operator: Caller) -> None:
+def test_pause_has_exactly_one_target(operator: Caller) -> None:
     gateway = GatewayFactory.create()
     both = {"gateway_id": gateway.pk, "carrier_id": gateway.carrier_id}
 
-    for of in ({}, both, {**both, "task_type": "carddata"}):
-        answer = operator.post("pauses", {**of, "reason": "x", "until": tomorrow()})
+    for targets in ({}, both, {**both, "task_type": "carddata"}):
+        answer = operator.post("pauses", {**targets, "reason": "x", "until": tomorrow()})
         assert fields_refused(answer) == {"task_type": "not_of_one_thing"}
 
 
-def test_the_list_is_filtered(viewer: Caller) -> None:
+def test_list_is_filtered(viewer: Caller) -> None:
     gateway = GatewayFactory.create()
     over = PauseFactory.create(until=timezone.now() - timedelta(hours=1))
     of_gateway = PauseFactory.create(task_type="", gateway=gateway)
     of_carrier = PauseFactory.create(task_type="", carrier=gateway.carrier)
 
     def found(**query: Any) -> set[int]:
-        return {one["id"] for one in viewer.get("pauses", **query).json()["results"]}
+        return {pause["id"] for pause in viewer.get("pauses", **query).json()["results"]}
 
     assert found(in_force="true") == {of_gateway.pk, of_carrier.pk}
     assert found(in_force="false") == {over.pk}
@@ -92,12 +90,12 @@ def test_the_list_is_filtered(viewer: Caller) -> None:
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent", None])
-def test_others_change_nothing(redis: object, db: None, role: str | None) -> None:
+def test_other_roles_change_nothing(redis: object, db: None, role: str | None) -> None:
     pause = PauseFactory.create()
-    stranger = Caller.of(role)
+    caller = Caller.of(role)
 
-    made = stranger.post("pauses", {"task_type": "carddata", "reason": "x", "until": tomorrow()})
-    ended = stranger.delete(f"pauses/{pause.pk}")
+    made = caller.post("pauses", {"task_type": "carddata", "reason": "x", "until": tomorrow()})
+    ended = caller.delete(f"pauses/{pause.pk}")
 
     assert code_of(made) == code_of(ended) == (403, "permission_denied")
     assert list(Pause.objects.all()) == [pause]

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import tokens
 from accounts.models import ApiToken, User
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy.defaults import make_missing
 from polling.schedule import limits
 from polling.schedule.epoch import Epoch
@@ -54,11 +54,11 @@ def busy(redis: Redis) -> None:
     assert second
 
 
-def test_queues_tell_what_is_scheduled_due_and_in_flight(client: Client, viewer: User, busy: None) -> None:
+def test_queues_count_scheduled_due_and_in_flight_cards(client: Client, viewer: User, busy: None) -> None:
     answer = get(client, "polling-stats/queues", bearer(viewer))
 
     assert answer.status_code == 200
-    queue = {one["task_type"]: one for one in answer.json()}["carddata"]
+    queue = {queue["task_type"]: queue for queue in answer.json()}["carddata"]
     assert queue.pop("oldest_due_seconds") < 10
     assert queue == {
         "task_type": "carddata",
@@ -70,9 +70,9 @@ def test_queues_tell_what_is_scheduled_due_and_in_flight(client: Client, viewer:
     }
 
 
-def test_tasks_tell_what_was_done_in_the_window(client: Client, viewer: User, busy: None) -> None:
+def test_tasks_count_checks_of_the_window(client: Client, viewer: User, busy: None) -> None:
     states = get(client, "polling-stats/tasks?window=600", bearer(viewer)).json()
-    state = {one["task_type"]: one for one in states}["carddata"]
+    state = {state["task_type"]: state for state in states}["carddata"]
 
     assert state["window_seconds"] == 600
     assert (state["success"], state["failed"], state["success_rate"]) == (1, 0, 1.0)
@@ -80,7 +80,7 @@ def test_tasks_tell_what_was_done_in_the_window(client: Client, viewer: User, bu
     assert 1 / 661 <= state["checks_per_second"] <= 1 / 600
 
 
-def test_the_overview_holds_all_of_it_under_both_prefixes(client: Client, viewer: User, busy: None) -> None:
+def test_overview_is_the_same_under_both_prefixes(client: Client, viewer: User, busy: None) -> None:
     headers = bearer(viewer)
 
     body = get(client, "polling-stats", headers).json()
@@ -88,16 +88,14 @@ def test_the_overview_holds_all_of_it_under_both_prefixes(client: Client, viewer
     assert set(body) == {
         "queues", "concurrency", "tasks", "lateness", "init_progress", "last_claim_age_seconds",
     }  # fmt: skip
-    assert [one["task_type"] for one in body["lateness"]] == ["realname", "carddata", "package"]
+    assert [state["task_type"] for state in body["lateness"]] == ["realname", "carddata", "package"]
     assert {limit["task_type"]: limit["max_concurrency"] for limit in body["concurrency"]} == {
         "realname": 50, "carddata": 50, "package": 4, "stop_start": 20,
     }  # fmt: skip
     assert set(get(client, "polling-stats", headers, "/api/v1").json()) == set(body)
 
 
-def test_the_progress_of_the_planning_is_told_before_and_after(
-    client: Client, viewer: User, redis: Redis
-) -> None:
+def test_seeding_progress_is_shown_before_and_after(client: Client, viewer: User, redis: Redis) -> None:
     headers = bearer(viewer)
     assert get(client, "polling-stats/init-progress", headers).json() == {
         "status": "none", "total": 0, "done": 0, "percent": 0, "started_at": None, "finished_at": None, "error": "",
@@ -105,7 +103,7 @@ def test_the_progress_of_the_planning_is_told_before_and_after(
 
     make_missing()
     CardFactory.create_batch(3)
-    Seeding(redis).run()
+    Seeder(redis).run()
 
     progress = get(client, "polling-stats/init-progress", headers).json()
     assert progress.pop("started_at") <= progress.pop("finished_at")
@@ -114,13 +112,13 @@ def test_the_progress_of_the_planning_is_told_before_and_after(
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("role", ["viewer", "operator", "administrator"])
-def test_those_who_see_the_system_may_read(client: Client, redis: Redis, path: str, role: str) -> None:
+def test_staff_roles_may_read(client: Client, redis: Redis, path: str, role: str) -> None:
     assert get(client, path, bearer(UserFactory.create(role=role))).status_code == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("role", ["agent", None])
-def test_others_are_refused(client: Client, redis: Redis, path: str, role: str | None) -> None:
+def test_other_roles_are_refused(client: Client, redis: Redis, path: str, role: str | None) -> None:
     user = UserFactory.create(role=role, agent=AgentFactory.create())
 
     answer = get(client, path, bearer(user))
@@ -132,7 +130,7 @@ def test_others_are_refused(client: Client, redis: Redis, path: str, role: str |
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer x", "Basic YTpi", "Bearer \xe9\xe9", "Token", "Bearer sw_1_2",
                                     "Bearer " + "x" * 5000])  # fmt: skip
-def test_without_a_good_token_the_answer_is_401(client: Client, path: str, header: str | None) -> None:
+def test_missing_or_bad_token_is_401(client: Client, path: str, header: str | None) -> None:
     answer = get(client, path, {"Authorization": header} if header else {})
 
     assert answer.status_code == 401
@@ -140,9 +138,7 @@ def test_without_a_good_token_the_answer_is_401(client: Client, path: str, heade
     assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_expired_and_revoked_tokens_and_those_of_inactive_users_are_refused(
-    client: Client, redis: Redis
-) -> None:
+def test_expired_revoked_and_inactive_tokens_are_refused(client: Client, redis: Redis) -> None:
     now = timezone.now()
     user = UserFactory.create(role="viewer")
     expired = bearer(user, expires_at=now - timedelta(seconds=1))
@@ -155,7 +151,7 @@ def test_expired_and_revoked_tokens_and_those_of_inactive_users_are_refused(
     assert statuses == [401, 401, 401]
 
 
-def test_the_use_of_a_token_is_remembered_to_the_minute(client: Client, redis: Redis, viewer: User) -> None:
+def test_token_use_is_recorded_to_the_minute(client: Client, redis: Redis, viewer: User) -> None:
     get(client, "polling-stats", bearer(viewer))
 
     used = ApiToken.objects.get().last_used_at
@@ -163,14 +159,14 @@ def test_the_use_of_a_token_is_remembered_to_the_minute(client: Client, redis: R
     assert (used.second, used.microsecond) == (0, 0)
 
 
-def test_a_session_may_read_as_well(client: Client, redis: Redis, viewer: User) -> None:
+def test_session_may_read_too(client: Client, redis: Redis, viewer: User) -> None:
     client.force_login(viewer)
 
     assert get(client, "polling-stats").status_code == 200
 
 
 @pytest.mark.parametrize("window", ["0", "59", "3601", "abc", "-5", "1e3", "\x00"])
-def test_a_window_that_makes_no_sense_is_refused_by_name(client: Client, viewer: User, window: str) -> None:
+def test_invalid_window_is_refused(client: Client, viewer: User, window: str) -> None:
     answer = client.get("/api/admin/polling-stats/tasks", {"window": window}, headers=bearer(viewer))
 
     assert answer.status_code == 400
@@ -182,7 +178,7 @@ def test_a_window_that_makes_no_sense_is_refused_by_name(client: Client, viewer:
     ("/api/v1/polling-stats/", "get", 404, "not_found"),
     ("/api/v1/polling-stats", "post", 405, "method_not_allowed"),
 ])  # fmt: skip
-def test_every_error_of_the_api_is_a_problem(
+def test_api_errors_are_problem_documents(
     client: Client, viewer: User, path: str, method: str, status: int, code: str
 ) -> None:
     answer = getattr(client, method)(path, headers={**bearer(viewer), "X-Request-ID": "abc-1"})
@@ -194,7 +190,7 @@ def test_every_error_of_the_api_is_a_problem(
     assert set(body) == {"type", "title", "status", "detail", "code", "request_id", "timestamp"}
 
 
-def test_an_unexpected_failure_is_a_problem_without_a_trace(
+def test_unexpected_error_shows_no_traceback(
     client: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("polling.observe.monitoring.queues", lambda _: 1 / 0)
@@ -206,7 +202,7 @@ def test_an_unexpected_failure_is_a_problem_without_a_trace(
     assert b"ZeroDivision" not in answer.content
 
 
-def test_without_redis_the_statistics_are_503_and_say_when_to_come_back(
+def test_without_redis_answer_is_503_with_retry_after(
     client: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(_: object) -> None:
@@ -223,7 +219,7 @@ def test_without_redis_the_statistics_are_503_and_say_when_to_come_back(
 
 
 @pytest.mark.parametrize("sent", ["a b", "x" * 65, "ü", "", "a/b"])
-def test_a_request_id_that_is_not_well_formed_is_replaced(client: Client, sent: str) -> None:
+def test_malformed_request_id_is_replaced(client: Client, sent: str) -> None:
     answer = client.get("/livez", headers={"X-Request-ID": sent})
 
     assert re.fullmatch(r"[0-9a-f]{32}", answer["X-Request-ID"])

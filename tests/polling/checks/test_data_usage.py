@@ -1,4 +1,4 @@
-"""The network status that a gateway sends with its readings is taken along."""
+"""The data usage check stores the network status that a gateway sends with its readings."""
 
 import json
 import urllib.request
@@ -29,7 +29,7 @@ def stop_at_the_carrier(simulator: RunningSimulator, iccid: str) -> None:
     urllib.request.urlopen(request, timeout=5).close()
 
 
-def test_a_change_is_stored_told_and_planned_and_no_change_writes_nothing(
+def test_only_a_changed_network_status_is_stored(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -47,7 +47,7 @@ def test_a_change_is_stored_told_and_planned_and_no_change_writes_nothing(
     assert (event.card_id, event.kind, event.before, event.after) == (
         stopped.pk, "network", "online", "stopped",
     )  # fmt: skip
-    # Suspended cards are read every six hours.
+    # Suspended cards are checked every six hours.
     seconds = float(redis.zscore(keys.queue(TYPE), str(stopped.pk)) or 0) - redis.time()[0]
     assert seconds > 19_000
     assert Card.objects.filter(network_status="stopped").count() == 1

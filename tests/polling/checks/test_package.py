@@ -1,4 +1,4 @@
-"""Packages: usage is held against the quota, and a suspension is proposed once."""
+"""The package check compares usage with the quota, and proposes a suspension once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import (
     AgentFactory,
@@ -33,12 +33,10 @@ TYPE = "package"
 
 @pytest.fixture(autouse=True)
 def no_gateways(ready_to_drain: None) -> None:
-    """Without a gateway nothing but this check can be made."""
+    """Without a gateway, only the package check can be made."""
 
 
-def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_only_a_subscription_over_its_quota_is_suspended(redis: Redis, runtime: WorkerRuntime) -> None:
     rows = [subscription(used) for used in ("949.999", "950", "1000", "1000.001")]
 
     drain(redis, runtime)
@@ -54,7 +52,7 @@ def test_each_subscription_is_judged_and_only_those_over_are_to_be_suspended(
     assert redis.hget(keys.stats(TYPE), "success") == "4"
 
 
-def test_one_order_however_often_it_is_found(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_card_over_its_quota_gets_one_order(redis: Redis, runtime: WorkerRuntime) -> None:
     row = subscription("1200")
     for _ in range(3):
         drain(redis, runtime)
@@ -63,13 +61,11 @@ def test_one_order_however_often_it_is_found(redis: Redis, runtime: WorkerRuntim
     assert ServiceOrder.objects.count() == 1
     first = Subscription.objects.get().judged_at
     drain(redis, runtime)
-    # A subscription whose state stays rests.
+    # A subscription whose state does not change is not written.
     assert Subscription.objects.get().judged_at == first
 
 
-def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_failed_order_and_new_quota_are_proposed_again(redis: Redis, runtime: WorkerRuntime) -> None:
     row = subscription("5000")
     drain(redis, runtime)
     ServiceOrder.objects.update(status="failed", ended_at=timezone.now())
@@ -87,9 +83,7 @@ def test_what_came_to_nothing_is_proposed_again_and_so_is_a_new_quota(
     assert ServiceOrder.objects.get(status="proposed").quota_version == 2
 
 
-def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_cancelled(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_outdated_proposal_is_cancelled(redis: Redis, runtime: WorkerRuntime) -> None:
     old, topped_up, fine = (subscription(used) for used in ("1200", "1200", "1200"))
     drain(redis, runtime)
     assert ServiceOrder.objects.count() == 3
@@ -110,7 +104,7 @@ def test_a_proposal_of_another_period_or_quota_or_of_a_card_that_is_not_over_is_
     assert all("no longer over" in order.error for order in cancelled)
 
 
-def test_batches_that_share_devices_judge_one_after_the_other(redis: Redis) -> None:
+def test_batches_that_share_devices_do_not_deadlock(redis: Redis) -> None:
     devices = [DeviceFactory.create() for _ in range(3)]
     inside = [CardFactory.create_batch(2, device=device) for device in devices]
     for device in devices:
@@ -136,7 +130,7 @@ def test_batches_that_share_devices_judge_one_after_the_other(redis: Redis) -> N
     assert ServiceOrder.objects.filter(status="proposed").count() == 6
 
 
-def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_proposal_ends_with_its_plan(redis: Redis, runtime: WorkerRuntime) -> None:
     ended, replaced = subscription("1200"), subscription("1200")
     drain(redis, runtime)
 
@@ -146,12 +140,12 @@ def test_what_was_proposed_for_a_plan_ends_with_it(redis: Redis, runtime: Worker
 
     orders = ServiceOrder.objects.values_list("status", "error")
     assert list(orders) == [("cancelled", "the plan has ended")] * 2
-    # Judged by who had read it before: there is nothing to judge.
+    # A check that read the subscription before it ended finds nothing to judge.
     with transaction.atomic():
         assert quota_judging.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
 
 
-def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, runtime: WorkerRuntime) -> None:
     rows = [subscription("1200") for _ in range(4)]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -169,16 +163,14 @@ def test_a_card_whose_order_cannot_be_stored_fails_alone(redis: Redis, runtime: 
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["3", "1"]
 
 
-def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_add_ons_and_the_virtual_quota_extend_the_allowance(redis: Redis, runtime: WorkerRuntime) -> None:
     main = subscription("1400", virtual_quota_mb=900)
     SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=600, used_mb=0)
     ended = datetime(2026, 2, 1, tzinfo=UTC)
     SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=9000, ends_at=ended)
 
     drain(redis, runtime)
-    # 1,400 of 900 + 600.
+    # Used are 1,400 MB of 900 + 600.
     assert states()[0] == "normal"
     Subscription.objects.filter(card=main.card, kind="main").update(used_mb="1500.001")
     redis.zadd(keys.queue(TYPE), {str(main.card_id): 1})
@@ -187,9 +179,7 @@ def test_add_ons_give_room_while_they_last_and_the_virtual_quota_counts(
     assert states()[0] == "over"
 
 
-def test_all_cards_of_a_device_are_suspended_but_those_on_a_plan_of_their_own(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_cards_of_a_device_are_suspended_except_on_own_plans(redis: Redis, runtime: WorkerRuntime) -> None:
     device = DeviceFactory.create()
     subscription("1001", card=None, device=device)
     inside = CardFactory.create_batch(3, device=device)
@@ -201,15 +191,13 @@ def test_all_cards_of_a_device_are_suspended_but_those_on_a_plan_of_their_own(
     assert states() == ["over", "normal"]
 
 
-def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_device_was_checked(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_check_of_one_card_suspends_all_cards_of_the_device(redis: Redis, runtime: WorkerRuntime) -> None:
     device = DeviceFactory.create()
     subscription("1001", card=None, device=device)
     inside = CardFactory.create_batch(2, device=device)
     for fields in ({"status": 2}, {"enable_polling": False}, {"deleted_at": timezone.now()}):
         CardFactory.create(device=device, **fields)
-    Seeding(redis).run()
+    Seeder(redis).run()
     redis.zadd(keys.queue(TYPE), {str(inside[1].pk): redis.time()[0] + 900})
 
     Drain(redis, runtime, Random(1)).run()
@@ -218,9 +206,7 @@ def test_who_shares_an_overdrawn_plan_has_an_order_though_another_card_of_the_de
     assert set(ServiceOrder.objects.values_list("card", flat=True)) == {card.pk for card in inside}
 
 
-def test_who_is_stopped_exempt_or_on_a_plan_that_suspends_nobody_is_left_alone(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_stopped_exempt_and_unsuspendable_cards_get_no_order(redis: Redis, runtime: WorkerRuntime) -> None:
     subscription("1001", card=CardFactory.create(network_status="stopped"))
     subscription("1001", plan=PlanFactory.create(auto_suspend=Plan.AutoSuspend.OFF))
     above = AgentFactory.create()

@@ -1,4 +1,4 @@
-"""When a card is held against its plan: periods, plans and usage that change."""
+"""When the package check is due: after changes of the period, the plan or the usage."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from cards.subscriptions import Owner
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import (
     CardFactory,
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 TYPE = "package"
 
 
-def test_a_new_period_begins_with_nothing_used(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_new_period_begins_with_nothing_used(redis: Redis, runtime: WorkerRuntime) -> None:
     row = subscription("1001", state="over")
     Subscription.objects.update(period_start=row.period_start - timedelta(days=40))
 
@@ -40,11 +40,9 @@ def test_a_new_period_begins_with_nothing_used(redis: Redis, runtime: WorkerRunt
     assert not ServiceOrder.objects.exists()
 
 
-def test_a_card_whose_plan_ends_leaves_the_schedule_and_one_that_gets_a_plan_is_judged_at_once(
-    redis: Redis, runtime: WorkerRuntime
-) -> None:
+def test_card_with_a_new_plan_is_scheduled_at_once(redis: Redis, runtime: WorkerRuntime) -> None:
     ending, card = subscription("10"), CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(ending.card_id)]
 
     subscriptions.end([ending.pk], now=timezone.now())
@@ -55,7 +53,7 @@ def test_a_card_whose_plan_ends_leaves_the_schedule_and_one_that_gets_a_plan_is_
     assert CheckState.objects.filter(type=TYPE).get().card_id == card.pk
 
 
-def test_more_quota_is_judged_at_once(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_more_quota_is_checked_at_once(redis: Redis, runtime: WorkerRuntime) -> None:
     subscription("1001")
     drain(redis, runtime)
     assert states() == ["over"]
@@ -67,7 +65,7 @@ def test_more_quota_is_judged_at_once(redis: Redis, runtime: WorkerRuntime) -> N
     assert states()[0] == "normal"
 
 
-def test_more_usage_hastens_the_check_and_the_same_reading_does_not(
+def test_more_usage_hastens_the_check(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -85,15 +83,15 @@ def test_more_usage_hastens_the_check_and_the_same_reading_does_not(
         redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 900})
         Drain(redis, runtime, Random(1)).run()
 
-    # The counter has not grown since: there is nothing to judge.
+    # The counter has not grown since, so the check is not hastened.
     read_again(usage.raw_mb + 1)
     assert 800 < due_in() < 1000
     read_again(Decimal(1))
-    # It was, or will be in a moment.
+    # The check is due in a moment, or was just made.
     assert due_in() < 6 or due_in() > 1500
 
 
-def test_a_paused_check_and_a_card_that_lost_its_plan_meanwhile(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_card_that_loses_its_plan_during_a_pause_is_unscheduled(redis: Redis, runtime: WorkerRuntime) -> None:
     row = subscription("1001")
     PauseFactory.create(task_type=TYPE)
 

@@ -1,4 +1,4 @@
-"""Real names: asked in batches, and a change has the card planned anew at once."""
+"""The real-name check asks in batches, and a changed card is rescheduled at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -11,8 +11,8 @@ from lab.simulator.fleet import verified_at
 from lab.simulator.remote import RunningSimulator
 from polling.engine.runtime import WorkerRuntime
 from polling.models import PollingConfig
-from polling.planning.receivers import replan
-from polling.planning.seed import Seeding
+from polling.planning.receivers import reschedule
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from polling.schedule.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory
@@ -23,7 +23,7 @@ TYPE = "realname"
 
 
 def fleet(count: int, **fields: object) -> tuple[list[Card], list[Card]]:
-    """Half of them cards of which the carrier says that they are verified, and others."""
+    """Make as many cards that the carrier reports as verified as others; return the two lists."""
     now, iccids = datetime.now(UTC), [f"898600{number:014d}" for number in range(50 * count)]
     verified = [iccid for iccid in iccids if verified_at(iccid) <= now][: count // 2]
     others = [iccid for iccid in iccids if verified_at(iccid) > now][: count // 2]
@@ -35,10 +35,10 @@ def due_in(redis: Redis, card: Card, check_type: str = TYPE) -> float:
     return cast(float, redis.zscore(keys.queue(check_type), str(card.pk))) - redis.time()[0]
 
 
-def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
+def test_status_follows_the_carrier_and_each_change_is_an_event(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
-    # Else what the other check finds may have cards planned anew while they are being asked about, once more then.
+    # Results of the data usage check could reschedule cards during their call, and so cause more calls.
     PollingConfig.objects.update(carddata_check_interval=None)
     gateway(simulator, batch_size=10)
     verified, others = fleet(30)
@@ -48,17 +48,17 @@ def test_the_status_is_what_the_carrier_says_and_each_change_is_an_event(
 
     assert set(Card.objects.filter(real_name_status="verified")) == set(verified)
     assert set(Card.objects.filter(real_name_status="unverified")) == set(others)
-    told = CardEvent.objects.filter(kind="real_name").values_list("card", "before", "after", "cause")
-    assert set(told) == {
+    events = CardEvent.objects.filter(kind="real_name").values_list("card", "before", "after", "cause")
+    assert set(events) == {
         (card.pk, "unknown", "verified" if card in verified else "unverified", "real-name check")
         for card in [*verified, *others[1:]]
     }
-    asked = [call for call in simulator.calls() if call["path"].endswith("/realname-status")]
-    assert len(asked) == 3
+    calls = [call for call in simulator.calls() if call["path"].endswith("/realname-status")]
+    assert len(calls) == 3
     assert CheckState.objects.filter(type=TYPE, failures=0, checked_at__isnull=False).count() == 30
 
 
-def test_a_change_matches_the_card_with_its_configs_at_once(
+def test_changed_status_applies_other_configs_at_once(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -74,7 +74,7 @@ def test_a_change_matches_the_card_with_its_configs_at_once(
     for card in others:
         assert due_in(redis, card) < 70
         assert due_in(redis, card, "carddata") < 2000
-    # The other check as well: of a card that was not being read in that moment.
+    # The other check moves too, for a card that was not being checked at that moment.
     redis.zadd(keys.queue("carddata"), {str(verified[0].pk): redis.time()[0] + 600})
     Card.objects.filter(pk=verified[0].pk).update(real_name_status="unverified")
     redis.zadd(keys.queue(TYPE), {str(verified[0].pk): 1})
@@ -82,26 +82,26 @@ def test_a_change_matches_the_card_with_its_configs_at_once(
     assert due_in(redis, verified[0], "carddata") > 7000
 
 
-def test_a_change_by_another_check_while_it_is_asked_about_counts_for_the_next_time(
+def test_change_by_another_check_meanwhile_is_not_lost(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     _, (card, *_) = fleet(4, network_status="stopped", real_name_status="unverified")
     schedule = Schedule(redis, TYPE)
-    Seeding(redis).run()
+    Seeder(redis).run()
     claims = {claim.card_id: claim for claim in schedule.claim(10, ttl=timedelta(seconds=60)).claims}
 
-    # The data usage check has found that it is online: no longer every six hours, but each minute.
+    # The data usage check finds the card online, so its interval is a minute instead of six hours.
     Card.objects.filter(pk=card.pk).update(network_status="online")
-    replan(redis, [card.pk])
+    reschedule(redis, [card.pk])
     schedule.settle([Settlement(claims[card.pk], timedelta(hours=6), Counts.SUCCESS, 1)])
 
-    # Nobody knew its holder yet, so that is at once; had the note been lost, in six hours.
+    # Never checked before, it is due at once. If the change were lost, it would be due in six hours.
     assert -2 <= due_in(redis, card) <= 1
     assert redis.hlen(keys.claims(TYPE)) == 3
 
 
-def test_an_industry_card_is_never_asked(
+def test_industry_card_is_never_asked_about(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -116,7 +116,7 @@ def test_an_industry_card_is_never_asked(
     assert not CheckState.objects.filter(type=TYPE).exists()
 
 
-def test_a_card_without_an_answer_fails_alone_and_says_why(
+def test_card_without_an_answer_fails_alone_and_says_why(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)

@@ -1,4 +1,4 @@
-"""When answers are recorded: many together, soon when somebody waits, and never too late."""
+"""When answers are written: many together, soon when a trigger waits, and never too late."""
 
 import time
 from datetime import timedelta
@@ -10,14 +10,16 @@ import pytest
 from polling.checks.base import PolledCard
 from polling.engine.ask import Answered, Call
 from polling.engine.batch_writer import RECORD_OUTCOMES, RECORD_SECONDS, BatchWriter
-from polling.schedule.schedule import Claim, Counts, Settlement
+from polling.engine.disposition import Disposal, Disposition
+from polling.schedule.schedule import Claim
 
 CLAIM = Claim(1, 1)
+TRIGGERED = Claim(1, 1, is_triggered=True)
 
 
 @pytest.fixture
 def batch_writer(monkeypatch: pytest.MonkeyPatch) -> BatchWriter:
-    """One from which answers have just been taken; the clock stands still."""
+    """A writer whose answers have just been taken; the clock stands still."""
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     made = BatchWriter()
     made.take_answers()
@@ -29,37 +31,46 @@ def answered(cards: int, *, item_ids: tuple[int, ...] = ()) -> Answered:
     return Answered(Call(Mock(), [card] * cards), [], 5)
 
 
-def test_few_answers_wait_for_others(batch_writer: BatchWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch_writer.answer(answered(RECORD_OUTCOMES - 1))
+def test_few_answers_wait_for_more(batch_writer: BatchWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_writer.add_answer(answered(RECORD_OUTCOMES - 1))
     assert not batch_writer.is_due
 
     monkeypatch.setattr(time, "monotonic", lambda: 101.0 + RECORD_SECONDS)
     assert batch_writer.is_due
 
 
-def test_many_answers_wait_for_nothing(batch_writer: BatchWriter) -> None:
-    batch_writer.answer(answered(RECORD_OUTCOMES))
+def test_many_answers_do_not_wait(batch_writer: BatchWriter) -> None:
+    batch_writer.add_answer(answered(RECORD_OUTCOMES))
 
     assert batch_writer.is_due
 
 
-def test_an_answer_that_somebody_waits_for_is_recorded_soon(batch_writer: BatchWriter) -> None:
-    batch_writer.answer(answered(1, item_ids=(7,)))
+def test_answer_that_a_trigger_waits_for_is_due_at_once(batch_writer: BatchWriter) -> None:
+    batch_writer.add_answer(answered(1, item_ids=(7,)))
 
     assert batch_writer.is_due
 
 
-@pytest.mark.parametrize(("counts", "is_due"), [(Counts.AGAIN, True), (Counts.NOTHING, False)])
-def test_who_goes_back_in_front_goes_back_soon(
-    batch_writer: BatchWriter, counts: Counts, is_due: bool
+@pytest.mark.parametrize(
+    ("disposal", "is_due"),
+    [
+        (Disposal(1, TRIGGERED, Disposition.GIVEN_BACK), True),
+        (Disposal(1, CLAIM, Disposition.GIVEN_BACK), False),
+        (Disposal(1, TRIGGERED, Disposition.BUSY, item_ids=(7,)), False),
+        (Disposal(1, CLAIM, Disposition.CLOSED, item_ids=(7,)), True),
+        (Disposal(1, CLAIM, Disposition.CLOSED, item_ids=()), False),
+    ],
+)
+def test_disposal_is_due_at_once_when_a_trigger_waits(
+    batch_writer: BatchWriter, disposal: Disposal, is_due: bool
 ) -> None:
-    batch_writer.settle([Settlement(CLAIM, timedelta(), counts)])
+    batch_writer.add_disposals([disposal])
 
     assert batch_writer.is_due is is_due
 
 
-def test_what_is_being_recorded_counts_until_it_is(batch_writer: BatchWriter) -> None:
-    batch_writer.answer(answered(3))
+def test_taken_answers_count_until_they_are_recorded(batch_writer: BatchWriter) -> None:
+    batch_writer.add_answer(answered(3))
 
     taken = batch_writer.take_answers()
     assert (batch_writer.cards, bool(batch_writer)) == (3, False)

@@ -15,8 +15,8 @@ from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.models import ClassCensus, Pause
 from polling.planning import pauses
-from polling.planning.reconcile import Replanning
-from polling.planning.seed import Seeding
+from polling.planning.reconcile import Reconciler
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import (
     CardFactory,
@@ -119,7 +119,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
 
     pauses.end([pause])
     pause.delete()
-    assert Replanning(redis).run() == 20
+    assert Reconciler(redis).run() == 20
     Drain(redis, runtime, Random(1)).run()
 
     assert CheckState.objects.filter(checked_at__isnull=False).count() == 20
@@ -127,7 +127,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
 
 def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
     one, other = CardFactory.create(), CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
-    Seeding(redis).run()
+    Seeder(redis).run()
     owner, until = UserFactory.create(), timezone.now() + timedelta(days=7)
 
     def ended(**what: Any) -> list[int]:
@@ -167,12 +167,12 @@ def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
 def test_each_walk_counts_the_cards_of_each_class(redis: Redis) -> None:
     cards = [CardFactory.create() for _ in range(3)]
     CardFactory.create(deleted_at=timezone.now())
-    Seeding(redis).run()
+    Seeder(redis).run()
     assert list(ClassCensus.objects.values_list("carrier", "status", "enable_polling", "cards")) == [
         (cards[0].carrier_id, Card.Status.ACTIVATED, True, 3)
     ]
 
     Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
-    Seeding(redis).run()
+    Seeder(redis).run()
 
     assert sorted(ClassCensus.objects.values_list("enable_polling", "cards")) == [(False, 1), (True, 2)]

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Any, cast
@@ -14,11 +15,10 @@ from redis import Redis
 from cards.models import CheckState
 from carriers import keys as gateway_keys
 from lab.simulator.remote import RunningSimulator
-from polling.conf import PollingSettings
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit, PollingConfig
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import config_snapshot
 from polling.schedule import keys, limits
 from tests.factories import CardFactory, GatewayFactory
@@ -117,12 +117,12 @@ def test_after_a_flush_a_running_drain_begins_no_call(
 def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=1)
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=1)
     gateway(simulator, batch_size=1)
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=2)
     CardFactory.create_batch(50)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=700)
-    Seeding(redis).run()
+    Seeder(redis).run()
     ended_at: list[float] = []
     sent_at: list[float] = []
 
@@ -163,7 +163,7 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
 ) -> None:
     GatewayFactory.create()
     CardFactory.create_batch(50)
-    Seeding(redis).run()
+    Seeder(redis).run()
     sent: list[int] = []
 
     def away() -> None:
@@ -190,7 +190,7 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
         )
     ]
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=50)
-    Seeding(redis).run()
+    Seeder(redis).run()
     now = redis.time()[0]
     chance = Random(3)
     redis.zadd(keys.queue(TYPE), {str(card): now + 0.2 + chance.uniform(0, 4) for card in cards})
@@ -209,7 +209,9 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
 def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=7)
+    settings.POLLING = replace(
+        settings.POLLING, seed_ramp_seconds=0, drain_seconds=7, drain_linger_milliseconds=1000
+    )
     gateway(simulator, batch_size=10, max_concurrency=1)
     CardFactory.create_batch(1500)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=200)

@@ -1,4 +1,4 @@
-"""What a drain could not give back because Redis was away is given back by the next drain of its process."""
+"""Claims in flight: triggers end before their claims, and what Redis missed is given back by the next drain."""
 
 from datetime import timedelta
 
@@ -11,10 +11,13 @@ from redis.retry import Retry
 from cards.models import CheckType
 from common.redis.semaphore import SlotKeys, SlotPool
 from lab.stack.servers import free_port
-from polling.engine.disposition import InFlight
+from polling.engine.disposition import Disposal, Disposition, dispose_claim
+from polling.engine.in_flight import InFlight
+from polling.models import ManualItem
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
-from polling.schedule.schedule import PlanMode, Schedule
+from polling.schedule.schedule import Claim, PlanMode, Schedule
+from tests.factories import CardFactory, ManualItemFactory
 
 TYPE = CheckType.DATA_USAGE
 SLOTS = SlotKeys("slots", "limit", "current")
@@ -22,11 +25,11 @@ SLOTS = SlotKeys("slots", "limit", "current")
 
 @pytest.fixture
 def away() -> Redis:
-    """Nobody answers there."""
+    """A client of a server that does not answer."""
     return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 
-def test_seats(redis: Redis, away: Redis) -> None:
+def test_slots_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> None:
     pool = SlotPool(redis, SLOTS)
     pool.set_limit(2)
     with pytest.raises(RedisIsAwayError), pool.hold() as slots:
@@ -38,7 +41,7 @@ def test_seats(redis: Redis, away: Redis) -> None:
         assert slots.verify().free == 2
 
 
-def test_seats_that_became_idle(redis: Redis, away: Redis) -> None:
+def test_idle_slots_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> None:
     pool = SlotPool(redis, SLOTS)
     pool.set_limit(2)
     with pool.hold() as slots:
@@ -51,7 +54,7 @@ def test_seats_that_became_idle(redis: Redis, away: Redis) -> None:
         assert slots.verify().free == 2
 
 
-def test_claims_whose_cards_are_due_again_and_have_lost_nothing(redis: Redis, away: Redis) -> None:
+def test_claims_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
@@ -67,15 +70,46 @@ def test_claims_whose_cards_are_due_again_and_have_lost_nothing(redis: Redis, aw
     assert redis.exists(keys.lost(TYPE)) == 0
 
 
-def test_claims_of_a_card_that_somebody_else_has_by_now_are_left_to_him(redis: Redis, away: Redis) -> None:
+def test_card_that_was_claimed_again_is_not_given_back(redis: Redis, away: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
     with pytest.raises(RedisIsAwayError), InFlight(Schedule(away, TYPE)) as in_flight:
         in_flight.take(schedule.claim(1, ttl=timedelta()).claims)
-    (his,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    (newer,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
 
     with InFlight(schedule):
         pass
 
-    assert str(redis.hget(keys.claims(TYPE), "7")).startswith(f"{his.token}|")
+    assert str(redis.hget(keys.claims(TYPE), "7")).startswith(f"{newer.token}|")
+
+
+@pytest.mark.django_db
+def test_triggers_end_before_redis_hears_of_the_claims(away: Redis) -> None:
+    card = CardFactory.create()
+    known, unknown = (ManualItemFactory.create(card=card, task_type=TYPE.value) for _ in range(2))
+    claim = Claim(card.pk, 1)
+    in_flight = InFlight(Schedule(away, TYPE))
+
+    with pytest.raises(RedisIsAwayError):
+        in_flight.dispose([Disposal(card.pk, claim, Disposition.CLOSED, item_ids=(known.pk,))])
+
+    assert results() == {known.pk: "its gateway is disabled or paused, or there is none", unknown.pk: ""}
+
+    with pytest.raises(RedisIsAwayError):
+        in_flight.dispose([dispose_claim(claim, Disposition.UNWANTED)])
+
+    assert results()[unknown.pk] == "the card does not want this check"
+
+
+@pytest.mark.django_db
+def test_parked_card_without_a_claim_ends_its_triggers(redis: Redis) -> None:
+    item = ManualItemFactory.create(task_type=TYPE.value)
+
+    InFlight(Schedule(redis, TYPE)).dispose([Disposal(item.card_id, None, Disposition.PARKED)])
+
+    assert results()[item.pk].startswith("parked: ")
+
+
+def results() -> dict[int, str]:
+    return dict(ManualItem.objects.values_list("pk", "result"))

@@ -15,7 +15,7 @@ from lab.simulator.remote import RunningSimulator
 from polling.engine import lifetime
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys, limits
 from polling.schedule.schedule import Schedule, Which
 from tests.factories import CardFactory, GatewayFactory
@@ -72,7 +72,7 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     gateway(simulator)
     card = CardFactory.create()
     simulator.fault(path="/c/", kind="latency", milliseconds=9000)
-    Seeding(redis).run()
+    Seeder(redis).run()
     started = time.monotonic()
     asked: list[str | bytes] = []
 
@@ -99,7 +99,7 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
 ) -> None:
     gateway(simulator)
     poison, neighbour = CardFactory.create(), CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     schedule, short = Schedule(redis, TYPE), timedelta(milliseconds=20)
     redis.hset(keys.lost(TYPE), str(poison.pk), 4)
     redis.sadd(keys.suspects(TYPE), poison.pk)

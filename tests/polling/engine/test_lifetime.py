@@ -1,40 +1,42 @@
-"""How long a drain lives."""
+"""When a drain stops claiming and calling."""
 
 import time
 
 import pytest
 
-from polling.engine.lifetime import LINGER_SECONDS, Lifetime
+from polling.engine.lifetime import Lifetime
 
 
-def test_when_one_stream_fails_the_others_end_and_no_successor_is_called_for() -> None:
-    lifetime = Lifetime(seconds=15, should_stop=lambda: False)
-    before = lifetime.may_claim
+def lifetime(*, should_stop: bool = False) -> Lifetime:
+    return Lifetime(seconds=15, linger_seconds=1, should_stop=lambda: should_stop)
 
-    lifetime.fail()
 
-    assert (before, lifetime.may_claim, lifetime.may_call) == (True, False, False)
+def test_failed_stream_ends_the_others_without_a_successor() -> None:
+    failed = lifetime()
+    before = failed.may_claim
+
+    failed.fail()
+
+    assert (before, failed.may_claim, failed.may_call) == (True, False, False)
     # A drain whose time is up wakes the next one: during an outage that would be a storm.
-    assert not lifetime.is_up
+    assert not failed.is_up
 
 
-def test_a_drain_that_is_told_to_stop_claims_nothing_more() -> None:
-    lifetime = Lifetime(seconds=15, should_stop=lambda: True)
+def test_stopped_drain_claims_nothing_more() -> None:
+    stopped = lifetime(should_stop=True)
 
-    assert not lifetime.may_claim
-    assert not lifetime.must_cut
+    assert not stopped.may_claim
+    assert not stopped.must_cut
 
 
-def test_once_a_stream_has_ended_for_want_of_work_the_drain_takes_up_no_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_drain_that_ran_out_of_work_claims_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     moments, seen = [100.0], []
     monkeypatch.setattr(time, "monotonic", lambda: moments[-1])
-    lifetime = Lifetime(seconds=15, should_stop=lambda: False)
+    lingering = lifetime()
 
-    for wait in (LINGER_SECONDS * 0.9, LINGER_SECONDS * 0.9, LINGER_SECONDS * 1.1, 0.0):
+    for wait in (0.9, 0.9, 1.1, 0.0):
         moments.append(moments[-1] + wait)
-        seen.append(lifetime.may_claim)
-        lifetime.busy()
+        seen.append(lingering.may_claim)
+        lingering.note_work()
 
     assert seen == [True, True, False, False]

@@ -18,8 +18,8 @@ from polling.checks import data_usage
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit, PollingConfig
-from polling.planning.reconcile import Replanning
-from polling.planning.seed import Seeding
+from polling.planning.reconcile import Reconciler
+from polling.planning.seed import Seeder
 from polling.schedule import keys, limits
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain, gateway
@@ -146,7 +146,7 @@ def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
 ) -> None:
     gateway(simulator)
     kept, disabled, deleted = CardFactory.create(), CardFactory.create(), CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     Card.objects.filter(pk=disabled.pk).update(enable_polling=False)
     Card.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
 
@@ -161,13 +161,13 @@ def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     PollingConfig.objects.update(is_enabled=False)
     Drain(redis, runtime, Random(1)).run()
     assert redis.zscore(keys.queue(TYPE), str(card.pk)) is None
 
     PollingConfig.objects.update(is_enabled=True)
-    Replanning(redis).run()
+    Reconciler(redis).run()
 
     assert redis.zscore(keys.queue(TYPE), str(card.pk)) is not None
 

@@ -47,7 +47,7 @@ def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_o
     occupancy = Occupancy(9, frozenset({f"{dead}:7#1", f"{worker_identity.name()}:8#1"}))
 
     with capture_logs() as logs:
-        OrphanRescue(redis).look(TYPE, occupancy)
+        OrphanRescue(redis).run(TYPE, occupancy)
 
     assert CALL_SECONDS - 2 < due_in(redis, lost.card_id) <= CALL_SECONDS + 1
     assert due_in(redis, kept.card_id) > 50
@@ -61,10 +61,10 @@ def test_a_holder_is_seen_to_once_and_who_sees_it_later_has_nothing_left_to_tell
     schedule.claim(2, ttl=TTL, holder=dead)
     occupancy = Occupancy(9, frozenset({f"{dead}:7#1"}))
     first = OrphanRescue(redis)
-    first.look(TYPE, occupancy)
+    first.run(TYPE, occupancy)
 
     with capture_logs() as logs:
-        first.look(TYPE, occupancy)
-        OrphanRescue(redis).look(TYPE, occupancy)
+        first.run(TYPE, occupancy)
+        OrphanRescue(redis).run(TYPE, occupancy)
 
     assert logs == []

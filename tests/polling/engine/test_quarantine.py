@@ -9,7 +9,7 @@ from cards.models import CheckState, CheckType
 from polling.policy import defaults
 from polling.schedule import keys
 from tests.factories import CardFactory
-from tests.support.scanning import QUEUE, walk
+from tests.support.scanning import QUEUE, run_seeder
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def test_parked_cards_stay_parked_when_the_schedule_is_rebuilt_and_can_be_releas
     released_long_ago = CardFactory.create()
     redis.zadd(keys.parked("carddata"), {str(released_long_ago.pk): 1})
 
-    walk(redis)
+    run_seeder(redis)
     assert set(redis.zrange(QUEUE, 0, -1)) == {str(other.pk), str(released_long_ago.pk)}
     assert redis.zrange(keys.parked("carddata"), 0, -1) == [str(parked.pk)]
 
@@ -46,5 +46,5 @@ def test_parked_cards_are_released_by_their_iccid_and_others_are_named(redis: Re
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "89860000000000000001"]])
 def test_releasing_takes_names_or_all(redis: Redis, arguments: list[str]) -> None:
-    with pytest.raises(CommandError, match="name the cards"):
+    with pytest.raises(CommandError, match="give the ICCIDs of the cards"):
         call_command("release_parked", *arguments)

@@ -10,7 +10,7 @@ from polling.schedule.wake_up import WakeUp
 
 
 @pytest.mark.parametrize(
-    ("held", "pace", "has_work", "has_cards", "share", "free", "wanted"),
+    ("held", "usage", "has_work", "has_cards", "share", "free", "wanted"),
     [
         (0, 0, True, False, 13, 50, 13),
         (0, 0, False, False, 13, 50, 0),
@@ -27,45 +27,47 @@ from polling.schedule.wake_up import WakeUp
     ],
 )
 def test_seats_follow_the_work(
-    held: int, pace: int, has_work: bool, has_cards: bool, share: int, free: int, wanted: int
+    held: int, usage: int, has_work: bool, has_cards: bool, share: int, free: int, wanted: int
 ) -> None:
-    found = slots_wanted(held=held, pace=pace, has_work=has_work, has_cards=has_cards, share=share, free=free)
+    found = slots_wanted(
+        held=held, usage=usage, has_work=has_work, has_cards=has_cards, share=share, free=free
+    )
 
     assert found == wanted
 
 
-def helper_of(redis: Redis, sent: list[int]) -> ScaleOut:
+def scaling(redis: Redis, sent: list[int]) -> ScaleOut:
     return ScaleOut(redis, lambda: sent.append(1))
 
 
 def test_help_is_called_at_most_four_times_a_second_and_never_while_a_call_is_pending(redis: Redis) -> None:
     sent: list[int] = []
-    calling = helper_of(redis, sent)
+    drain = scaling(redis, sent)
 
-    calling.call_for_help()
+    drain.wake_another()
     WakeUp(redis).clear()
-    calling.call_for_help()
-    helper_of(redis, sent).call_for_help()
-    helper_of(redis, sent).call_for_help()
+    drain.wake_another()
+    scaling(redis, sent).wake_another()
+    scaling(redis, sent).wake_another()
 
     assert len(sent) == 2
 
 
 def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scale_out, "RECRUIT_SECONDS", 0)
-    calling = helper_of(redis, [])
-    shares = [calling.share(50)]
+    monkeypatch.setattr(scale_out, "WAKE_EVERY_SECONDS", 0)
+    drain = scaling(redis, [])
+    shares = [drain.share(50)]
 
     for _ in range(9):
-        calling.call_for_help()
-        shares.append(calling.share(50))
+        drain.wake_another()
+        shares.append(drain.share(50))
 
     assert shares == [13, 13, 13, 25, 25, 38, 38, 50, 50, 50]
 
 
 def test_a_successor_is_woken_once(redis: Redis) -> None:
     sent: list[int] = []
-    ending = helper_of(redis, sent)
+    ending = scaling(redis, sent)
 
     for _ in range(5):
         ending.hand_over()
@@ -78,7 +80,7 @@ def test_without_the_broker_a_drain_goes_on_and_nothing_is_pending(redis: Redis)
     def fail() -> None:
         raise OperationalError("no broker")
 
-    ScaleOut(redis, fail).call_for_help()
+    ScaleOut(redis, fail).wake_another()
 
     assert WakeUp(redis).mark()
 

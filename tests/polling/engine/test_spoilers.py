@@ -25,7 +25,7 @@ from common.http.outgoing import Outgoing
 from polling.checks import data_usage
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain
@@ -136,7 +136,7 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
     GatewayFactory.create(batch_size=50)
     suspect = CardFactory.create()
     CardFactory.create_batch(5)
-    Seeding(redis).run()
+    Seeder(redis).run()
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)
 
@@ -152,7 +152,7 @@ def test_a_suspect_is_asked_about_also_when_nothing_is_due(
 ) -> None:
     GatewayFactory.create()
     suspect = CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     redis.zadd(keys.queue(TYPE), {str(suspect.pk): redis.time()[0] + 60})
     redis.hset(keys.lost(TYPE), str(suspect.pk), 2)
     redis.sadd(keys.suspects(TYPE), suspect.pk)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -11,11 +12,10 @@ from redis import Redis
 
 from carriers.limits import slots_of
 from lab.simulator.remote import RunningSimulator
-from polling.conf import PollingSettings
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.support.draining import TYPE, gateway, while_draining
@@ -32,7 +32,7 @@ def test_a_trigger_overtakes_a_full_local_queue(
     CardFactory.create_batch(12)
     wanted = CardFactory.create()
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=400)
-    Seeding(redis).run()
+    Seeder(redis).run()
     redis.zadd(keys.queue(TYPE), {str(wanted.pk): time.time() + 3600})
 
     def ask() -> None:
@@ -49,11 +49,11 @@ def test_a_trigger_overtakes_a_full_local_queue(
 def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_front(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=2)
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=2)
     busy = gateway(simulator, batch_size=1, max_concurrency=1)
     CardFactory.create_batch(30)
     last = CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     with slots_of(redis, busy.pk).hold() as taken_by_others:
         taken_by_others.grow_to(1)
         ask_for(last)
@@ -70,12 +70,12 @@ def test_a_trigger_that_finds_no_seat_and_one_that_is_not_asked_in_time_stay_in_
 def test_a_trigger_that_waits_at_a_gateway_which_loses_its_seats_stays_in_front(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=4)
     slow = gateway(simulator, batch_size=1, max_concurrency=1)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=1500)
     CardFactory.create_batch(3)
     last = CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
 
     def others_take_the_slot() -> None:
         ask_for(last)

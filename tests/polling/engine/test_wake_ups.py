@@ -1,5 +1,6 @@
 """Ticks send wake-ups, and walks when the schedule is not whole."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -7,17 +8,16 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from common.redis.ownership import owned
-from polling.conf import PollingSettings
+from common.redis.locking import try_lock
 from polling.engine import wake_ups
 from polling.planning import seed
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import defaults
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.schedule import NoScheduleError, Schedule
 from tests.factories import CardFactory
-from tests.support.scanning import walk
+from tests.support.scanning import run_seeder
 
 pytestmark = pytest.mark.django_db
 
@@ -34,23 +34,23 @@ def test_a_wake_up_sends_one_drain_and_asks_for_a_walk_while_the_schedule_is_not
     wake()
     assert sent == ["seed", "drain", "seed"]
 
-    walk(redis)
+    run_seeder(redis)
     wake()
     assert sent == ["seed", "drain", "seed"]
 
 
 def test_a_walk_that_was_sent_twice_runs_once(redis: Redis) -> None:
-    walk(redis)
+    run_seeder(redis)
     epoch = redis.get(keys.EPOCH)
 
-    assert Seeding(redis).run(only_if_needed=True) is None
+    assert Seeder(redis).run(only_if_needed=True) is None
     assert redis.get(keys.EPOCH) == epoch
 
 
 def test_no_walk_is_sent_while_somebody_walks(redis: Redis) -> None:
     sent: list[str] = []
 
-    with owned(redis, keys.SEEDER, seconds=30):
+    with try_lock(redis, keys.SEEDER, seconds=30):
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
 
     assert sent == []
@@ -67,7 +67,7 @@ def test_a_wake_up_that_could_not_be_sent_is_not_pending(redis: Redis) -> None:
 
 
 def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(redis: Redis) -> None:
-    walk(redis)
+    run_seeder(redis)
     epoch, sent = int(cast(str, redis.get(keys.EPOCH))), []
     redis.set(keys.EPOCH_SERVER, "the run id of another life")
 
@@ -76,7 +76,7 @@ def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(
     with pytest.raises(NoScheduleError):
         Schedule(redis, "carddata").claim(1, ttl=timedelta(seconds=60))
     assert sent == ["seed"]
-    Seeding(redis).run(only_if_needed=True)
+    Seeder(redis).run(only_if_needed=True)
     assert int(cast(str, redis.get(keys.EPOCH))) == epoch + 1
 
 
@@ -90,16 +90,16 @@ def test_who_plans_cards_sends_for_somebody_to_check_them_once(redis: Redis) -> 
 
 
 def test_a_tick_during_a_walk_leaves_its_epoch_alone(redis: Redis, settings: Settings) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     # The first chunk plans nothing, so the queue is still empty after it.
     CardFactory.create_batch(2, enable_polling=False)
     CardFactory.create_batch(2)
-    walk(redis)
+    run_seeder(redis)
     seed.drop(redis)
 
     def tick(done: int) -> None:
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
 
-    assert Seeding(redis, tick).run(only_if_needed=True) == 4
+    assert Seeder(redis, tick).run(only_if_needed=True) == 4
     assert Epoch(redis).is_complete()

@@ -13,7 +13,7 @@ from common import database
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import CardFactory
 from tests.support.draining import TYPE, gateway
@@ -28,7 +28,7 @@ def test_cards_are_due_after_their_interval_and_dated_rightly(
 ) -> None:
     gateway(simulator)
     cards = CardFactory.create_batch(3)
-    Seeding(redis).run()
+    Seeder(redis).run()
     begun = database.now()
 
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):

@@ -1,4 +1,4 @@
-"""Lateness: how old the last good answers are, against what was promised."""
+"""Lateness: the age of the last good answers against the promised intervals."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from cards.models import Card, CheckState, CheckType
 from polling.models import PollingConfig
 from polling.observe import lateness, monitoring
 from polling.observe.lateness import Lateness
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import defaults
 from polling.schedule import keys
 from tests.factories import CardFactory, CheckStateFactory, SubscriptionFactory
@@ -23,21 +23,21 @@ def configured(redis: Redis) -> None:
     defaults.make_missing()
 
 
-def read_before(minutes: float, **fields: object) -> Card:
+def card_answered_before(minutes: float, **fields: object) -> Card:
     card: Card = CardFactory.create(**fields)
     CheckStateFactory.create(card=card, checked_at=timezone.now() - timedelta(minutes=minutes))
     return card
 
 
 def measured(redis: Redis, check_type: CheckType = CheckType.DATA_USAGE) -> Lateness:
-    Seeding(redis).run()
+    Seeder(redis).run()
     return lateness.measure(tuple(PollingConfig.objects.in_force()))[check_type]
 
 
-def test_it_is_the_age_of_the_last_good_answer_in_promised_intervals(redis: Redis) -> None:
+def test_lateness_is_answer_age_over_promised_interval(redis: Redis) -> None:
     # Data usage is promised every 30 minutes.
     for minutes in [*[6] * 90, *[36] * 9, 300]:
-        read_before(minutes)
+        card_answered_before(minutes)
 
     found = measured(redis)
 
@@ -48,21 +48,21 @@ def test_it_is_the_age_of_the_last_good_answer_in_promised_intervals(redis: Redi
     assert 1.1 <= found.p95 <= 1.25
 
 
-def test_each_class_is_held_against_its_own_interval_and_cards_without_the_check_do_not_count(
+def test_each_profile_is_measured_by_its_own_interval(
     redis: Redis,
 ) -> None:
-    # Suspended cards: every six hours.
-    read_before(180, network_status="stopped")
-    read_before(9999, enable_polling=False)
-    read_before(9999, deleted_at=timezone.now())
+    # Suspended cards are promised a check every six hours. The other two cards want no check.
+    card_answered_before(180, network_status="stopped")
+    card_answered_before(9999, enable_polling=False)
+    card_answered_before(9999, deleted_at=timezone.now())
 
     found = measured(redis)
 
     assert (found.cards, found.never, found.max) == (1, 0, 0.5)
 
 
-def test_cards_that_never_had_an_answer_are_counted_apart(redis: Redis) -> None:
-    read_before(15)
+def test_cards_without_an_answer_are_counted_separately(redis: Redis) -> None:
+    card_answered_before(15)
     CardFactory.create_batch(2)
     CheckState.objects.create(card=CardFactory.create(), type="carddata", failures=4)
 
@@ -74,24 +74,24 @@ def test_cards_that_never_had_an_answer_are_counted_apart(redis: Redis) -> None:
     assert subscribed.card
 
 
-def test_it_is_told_to_redis_and_rests_before_the_next_time(redis: Redis) -> None:
+def test_lateness_is_published_and_rests_before_the_next_run(redis: Redis) -> None:
     sent: list[int] = []
-    read_before(12)
-    Seeding(redis).run()
+    card_answered_before(12)
+    Seeder(redis).run()
 
     lateness.watch(redis, send=lambda: sent.append(1))
     lateness.publish(redis)
     lateness.watch(redis, send=lambda: sent.append(1))
 
     assert sent == [1]
-    # While everything stands still it must not look well for ever.
+    # The result expires, so that it does not look good for ever while nothing works.
     assert 0 < redis.ttl(keys.lateness("carddata")) < 600
     assert redis.hgetall(keys.lateness("carddata")) == {
         "cards": "1", "never": "0", "p50": "0.38", "p95": "0.4", "max": "0.4",
     }  # fmt: skip
     read = {state.task_type: state.measured for state in monitoring.lateness(redis)}
     assert read["carddata"] == Lateness(1, 0, 0.38, 0.4, 0.4)
-    # Where nothing is wanted nothing is late; where nobody has measured nothing is known.
+    # A check that no card wants has a result; a check that was not measured has none.
     assert read["package"] == Lateness(0, 0, None, None, None)
     redis.delete(keys.lateness("carddata"))
     assert lateness.read(redis, CheckType.DATA_USAGE) is None

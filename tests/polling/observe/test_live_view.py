@@ -1,4 +1,4 @@
-"""`polling_top` draws the engine: a picture into a pipe, live in a terminal, and it leaves the terminal as it was."""
+"""`polling_top` shows the engine: once into a pipe, live in a terminal, which it leaves as it was."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ from django.db import connection
 from redis import Redis
 
 from polling.observe import lateness
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import defaults
 from polling.schedule import keys, limits
 from polling.schedule.schedule import Counts, Schedule, Settlement
@@ -28,13 +28,13 @@ from tests.factories import CardFactory, GatewayFactory
 
 
 @pytest.mark.django_db
-def test_a_picture_shows_queues_rates_lateness_seats_and_gateways(redis: Redis) -> None:
+def test_view_shows_queues_rates_lateness_slots_and_gateways(redis: Redis) -> None:
     defaults.make_missing()
     limits.publish(redis)
     GatewayFactory.create(name="Northwind")
     GatewayFactory.create(name="Bluepeak", is_default=False, is_enabled=False)
     CardFactory.create_batch(3, category="industry")
-    Seeding(redis).run()
+    Seeder(redis).run()
     schedule = Schedule(redis, "carddata")
     for card in redis.zrange(keys.queue("carddata"), 0, 1):
         redis.zadd(keys.queue("carddata"), {str(card): redis.time()[0] - 30})
@@ -51,7 +51,7 @@ def test_a_picture_shows_queues_rates_lateness_seats_and_gateways(redis: Redis) 
     assert "planning: finished 3 of 3 (100 %)" in lines[0]
     assert "last claim" in lines[0]
     cells = next(line for line in lines if line.startswith("carddata")).split()
-    # cards, due, late, claimed, manual, parked; then failed and p95.
+    # cards, due, delay, claimed, manual, parked; then failed and p95.
     assert cells[1:3] + cells[4:7] == ["3", "1", "0", "0", "0"]
     assert 30 <= int(cells[3]) <= 40
     assert cells[8:10] == ["100.0%", "48"]
@@ -61,20 +61,20 @@ def test_a_picture_shows_queues_rates_lateness_seats_and_gateways(redis: Redis) 
     assert any(line.split()[:4] == ["at", "Suncoast", "0", "none"] and "closed" in line for line in lines)
 
 
-def test_it_does_not_look_all_the_time() -> None:
+def test_too_short_interval_is_refused() -> None:
     with pytest.raises(CommandError, match="--every"):
         call_command("polling_top", every=0.01)
 
 
 def read(terminal: int) -> bytes:
-    """What has been written to it, after a second at most."""
+    """Return what was written to the terminal, after at most a second."""
     ready, _, _ = select.select([terminal], [], [], 1)
     return os.read(terminal, 65536) if ready else b""
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("how", ["q", "xQ", "ctrl-c"])
-def test_it_quits_cleanly_and_the_terminal_is_as_it_was(redis: Redis, how: str) -> None:
+@pytest.mark.parametrize("keys_pressed", ["q", "xQ", "ctrl-c"])
+def test_quitting_restores_the_terminal(redis: Redis, keys_pressed: str) -> None:
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     before = termios.tcgetattr(terminal)
@@ -89,10 +89,10 @@ def test_it_quits_cleanly_and_the_terminal_is_as_it_was(redis: Redis, how: str) 
         deadline = time.monotonic() + 20
         while b"planning" not in shown and time.monotonic() < deadline:
             shown += read(master)
-        if how == "ctrl-c":
+        if keys_pressed == "ctrl-c":
             process.send_signal(signal.SIGINT)
         else:
-            os.write(master, how.encode())
+            os.write(master, keys_pressed.encode())
         assert process.wait(10) == 0
         while more := read(master):
             shown += more
@@ -101,7 +101,7 @@ def test_it_quits_cleanly_and_the_terminal_is_as_it_was(redis: Redis, how: str) 
         process.wait()
 
     assert b"Traceback" not in shown
-    # The screen that was there before is back.
+    # The previous screen is back.
     assert b"\x1b[?1049l" in shown
     assert termios.tcgetattr(terminal) == before
     os.close(master)

@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus is told."""
+"""`/metrics`: the metrics of polling for Prometheus."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,7 @@ from accounts import tokens
 from accounts.models import ApiToken
 from cards.models import CheckState
 from polling.observe import metrics
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy.defaults import make_missing
 from polling.schedule import limits
 from polling.schedule.schedule import Counts, Schedule, Settlement
@@ -40,11 +40,11 @@ def fleet(redis: Redis) -> list[int]:
     GatewayFactory.create(name="north", max_concurrency=7)
     cards = [card.pk for card in CardFactory.create_batch(5)]
     CheckState.objects.create(card_id=cards[0], type=TYPE, parked_at=timezone.now())
-    Seeding(redis).run()
+    Seeder(redis).run()
     return cards
 
 
-def test_the_law_the_queue_and_the_claims_are_told(client: Client, redis: Redis, fleet: list[int]) -> None:
+def test_invariant_queue_and_claims_are_exported(client: Client, redis: Redis, fleet: list[int]) -> None:
     schedule = Schedule(redis, TYPE)
     schedule.hasten([(card_id, -1.0) for card_id in fleet])
     schedule.claim(1, ttl=timedelta(seconds=60))
@@ -52,11 +52,11 @@ def test_the_law_the_queue_and_the_claims_are_told(client: Client, redis: Redis,
     found = scrape(client)
 
     label = f'{{check="{TYPE}"}}'
-    told = {name: found[f"simwatch_{name}{label}"] for name in (
+    exported = {name: found[f"simwatch_{name}{label}"] for name in (
         "wanted_cards", "scheduled_cards", "parked_cards", "law_gap_cards", "due_cards", "claimed_cards",
         "triggered_cards", "suspect_cards", "claims_total", "lost_claims_total", "uncounted_claims_total",
     )}  # fmt: skip
-    assert told == {
+    assert exported == {
         "wanted_cards": 5, "scheduled_cards": 4, "parked_cards": 1, "law_gap_cards": 0, "due_cards": 3,
         "claimed_cards": 1, "triggered_cards": 0, "suspect_cards": 0, "claims_total": 1, "lost_claims_total": 0, "uncounted_claims_total": 0,
     }  # fmt: skip
@@ -64,15 +64,13 @@ def test_the_law_the_queue_and_the_claims_are_told(client: Client, redis: Redis,
     assert found["simwatch_redis_up"] == 1
 
 
-def test_a_card_that_is_missing_from_the_schedule_shows_in_the_law(
-    client: Client, redis: Redis, fleet: list[int]
-) -> None:
+def test_card_missing_from_schedule_shows_as_gap(client: Client, redis: Redis, fleet: list[int]) -> None:
     redis.zrem(f"polling:queue:{TYPE}", fleet[2])
 
     assert scrape(client)[f'simwatch_law_gap_cards{{check="{TYPE}"}}'] == 1
 
 
-def test_seats_of_types_and_gateways_are_told(client: Client, redis: Redis, fleet: list[int]) -> None:
+def test_slots_of_types_and_gateways_are_exported(client: Client, redis: Redis, fleet: list[int]) -> None:
     limits.slots_of(redis, TYPE).take(3)
 
     found = scrape(client)
@@ -83,7 +81,7 @@ def test_seats_of_types_and_gateways_are_told(client: Client, redis: Redis, flee
     assert found['simwatch_seats_taken{limit="gateway:north"}'] == 0
 
 
-def test_outcomes_are_counted_with_their_durations(client: Client, redis: Redis, fleet: list[int]) -> None:
+def test_results_are_counted_with_their_durations(client: Client, redis: Redis, fleet: list[int]) -> None:
     schedule = Schedule(redis, TYPE)
     schedule.hasten([(card_id, -1.0) for card_id in fleet])
     first, second, third = schedule.claim(3, ttl=timedelta(seconds=60)).claims
@@ -103,13 +101,13 @@ def test_outcomes_are_counted_with_their_durations(client: Client, redis: Redis,
     assert found[f'simwatch_check_duration_seconds_sum{{check="{TYPE}"}}'] == 0.715
 
 
-def test_prometheus_own_accept_header_is_understood(client: Client, redis: Redis) -> None:
+def test_accept_header_of_prometheus_is_understood(client: Client, redis: Redis) -> None:
     accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
 
     assert scrape(client, Accept=accept)["simwatch_redis_up"] == 1
 
 
-def test_without_redis_the_answer_says_so(
+def test_without_redis_only_its_absence_is_exported(
     client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> Redis:
@@ -125,7 +123,7 @@ def test_without_redis_the_answer_says_so(
 
 
 @pytest.mark.parametrize("role", ["agent", None])
-def test_others_may_not_read_it(client: Client, redis: Redis, role: str | None) -> None:
+def test_other_roles_may_not_read_metrics(client: Client, redis: Redis, role: str | None) -> None:
     token = tokens.issue(UserFactory.create(role=role), name="test", scope=ApiToken.Scope.READ)[1]
 
     assert client.get("/metrics").status_code == 401
@@ -133,7 +131,7 @@ def test_others_may_not_read_it(client: Client, redis: Redis, role: str | None) 
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
 
 
-def test_the_names_are_of_one_style(client: Client, redis: Redis, fleet: list[int]) -> None:
+def test_metric_names_share_one_style(client: Client, redis: Redis, fleet: list[int]) -> None:
     names = {name.partition("{")[0] for name in scrape(client)}
 
     assert all(re.fullmatch(r"simwatch_[a-z_]+", name) for name in names)

@@ -1,4 +1,4 @@
-"""What settling counts goes to PostgreSQL, a closed minute at a time."""
+"""Statistics are copied to PostgreSQL, one closed minute at a time."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,29 +17,29 @@ pytestmark = pytest.mark.django_db
 TYPE = "carddata"
 
 
-def settle(redis: Redis, card: int, counts: Counts, ms: int, *, late: float = 0.0) -> None:
+def settle(redis: Redis, card: int, counts: Counts, ms: int, *, delay: float = 0.0) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
-    schedule.plan([(card, -late)], mode=PlanMode.MOVE)
+    schedule.plan([(card, -delay)], mode=PlanMode.MOVE)
     (claim,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
     schedule.settle([Settlement(claim, timedelta(hours=1), counts, ms)])
 
 
 def move_into_the_past(redis: Redis, minutes: int) -> int:
-    """What was counted this minute was counted some minutes ago; returns that minute's number."""
+    """Make this minute's counts those of `minutes` ago; return the number of that minute."""
     now = redis.time()[0] // 60
     redis.rename(f"{keys.minute(TYPE)}{now}", f"{keys.minute(TYPE)}{now - minutes}")
     return now - minutes
 
 
 @pytest.fixture(autouse=True)
-def not_at_the_turn_of_a_minute() -> None:
+def away_from_minute_boundary() -> None:
     if time.time() % 60 > 55:
         time.sleep(6)
 
 
-def test_a_closed_minute_is_written_as_it_was_and_an_open_one_is_not(redis: Redis) -> None:
-    settle(redis, 1, Counts.SUCCESS, 7, late=40)
+def test_only_closed_minutes_are_written(redis: Redis) -> None:
+    settle(redis, 1, Counts.SUCCESS, 7, delay=40)
     settle(redis, 2, Counts.FAILED, 9000)
     minute = move_into_the_past(redis, 2)
     settle(redis, 3, Counts.SUCCESS, 1)
@@ -55,7 +55,7 @@ def test_a_closed_minute_is_written_as_it_was_and_an_open_one_is_not(redis: Redi
     )
 
 
-def test_flushing_twice_and_late_changes_nothing_and_loses_nothing(redis: Redis) -> None:
+def test_repeated_and_late_flush_writes_each_minute_once(redis: Redis) -> None:
     settle(redis, 1, Counts.SUCCESS, 7)
     move_into_the_past(redis, 90)
     settle(redis, 2, Counts.SUCCESS, 7)
@@ -68,7 +68,7 @@ def test_flushing_twice_and_late_changes_nothing_and_loses_nothing(redis: Redis)
     assert list(MinuteStat.objects.order_by("minute").values_list("success", flat=True)) == [1, 2]
 
 
-def test_the_totals_are_those_since_the_last_flush_and_the_mean_is_of_five_minutes(redis: Redis) -> None:
+def test_totals_restart_at_flush_and_mean_covers_five_minutes(redis: Redis) -> None:
     settle(redis, 1, Counts.SUCCESS, 100)
     settle(redis, 2, Counts.FAILED, 200)
     move_into_the_past(redis, 3)
@@ -82,7 +82,7 @@ def test_the_totals_are_those_since_the_last_flush_and_the_mean_is_of_five_minut
     }  # fmt: skip
 
 
-def test_the_gauges_of_a_minute_are_the_last_that_were_seen(redis: Redis) -> None:
+def test_gauges_of_a_minute_are_its_last_sample(redis: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(1, -5.0), (2, -5.0), (3, 100.0)], mode=PlanMode.NEW_ONLY)
@@ -97,7 +97,7 @@ def test_the_gauges_of_a_minute_are_the_last_that_were_seen(redis: Redis) -> Non
     assert row.lateness_p99_seconds is None
 
 
-def test_a_refused_settlement_counts_nothing(redis: Redis) -> None:
+def test_refused_settlement_counts_nothing(redis: Redis) -> None:
     settle(redis, 1, Counts.SUCCESS, 7)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(1, 0.0)], mode=PlanMode.MOVE)

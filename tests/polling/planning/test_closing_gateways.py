@@ -1,4 +1,4 @@
-"""Cards of a gateway that is closed are planned far away until it opens."""
+"""Cards of a closed gateway are planned far in the future until it opens."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ from cards.models import Card
 from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
 from polling.models import Pause
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule.backoff import AWAY_SECONDS
 from tests.factories import GatewayFactory, PauseFactory
-from tests.support.reconciling import due_in, is_outdated, read_just_now, replan
+from tests.support.reconciling import due_in, is_outdated, read_just_now, run_reconciler
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,10 +26,10 @@ def cards(redis: Redis) -> list[Card]:
 
 @pytest.fixture
 def own_gateway(redis: Redis, cards: list[Card]) -> Gateway:
-    """A gateway of the first card alone."""
+    """A gateway that only the first card uses."""
     made: Gateway = GatewayFactory.create(carrier=cards[0].carrier, is_default=False)
     Card.objects.filter(pk=cards[0].pk).update(gateway=made)
-    Seeding(redis).run()
+    Seeder(redis).run()
     return made
 
 
@@ -52,7 +52,7 @@ def reopen(redis: Redis, gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("close", [close_by_breaker, close_by_switch, close_by_pause])
-def test_the_cards_of_a_gateway_that_closes_are_put_far_away_until_it_opens(
+def test_cards_of_a_closed_gateway_are_away_until_it_opens(
     redis: Redis,
     cards: list[Card],
     own_gateway: Gateway,
@@ -64,7 +64,7 @@ def test_the_cards_of_a_gateway_that_closes_are_put_far_away_until_it_opens(
 
     close(redis, own_gateway)
     assert is_outdated(redis)
-    assert replan(redis) == 1
+    assert run_reconciler(redis) == 1
     assert not is_outdated(redis)
 
     away = due_in(redis)
@@ -73,17 +73,17 @@ def test_the_cards_of_a_gateway_that_closes_are_put_far_away_until_it_opens(
     assert all(seconds < 22_000 for seconds in away.values())
 
     reopen(redis, own_gateway)
-    assert replan(redis) == 1
+    assert run_reconciler(redis) == 1
 
     assert due_in(redis)[own.pk] <= before[own.pk] + 1
     assert not is_outdated(redis)
 
 
-def test_a_card_that_changes_while_its_gateway_is_closed_stays_away(
+def test_card_changed_while_its_gateway_is_closed_stays_away(
     redis: Redis, cards: list[Card], own_gateway: Gateway
 ) -> None:
     close_by_breaker(redis, own_gateway)
-    replan(redis)
+    run_reconciler(redis)
 
     lifecycle.change([cards[0].pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
 

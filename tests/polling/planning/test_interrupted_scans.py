@@ -1,5 +1,6 @@
-"""A walk that was interrupted, replaced or overtaken ends with a whole schedule."""
+"""A scan that was interrupted, replaced or overtaken still ends with a complete schedule."""
 
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import cast
@@ -12,56 +13,53 @@ from redis import Redis
 
 from cards.models import CheckState
 from carriers.models import Gateway
-from polling.conf import PollingSettings
 from polling.engine import wake_ups
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import seed
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import census, defaults
 from polling.policy.rules import Rules
 from polling.schedule import keys
 from polling.schedule.backoff import AWAY_SECONDS
 from polling.schedule.epoch import Epoch
-from polling.schedule.progress import SeedProgress, Walked
+from polling.schedule.progress import Checkpoint, SeedProgress
 from polling.schedule.schedule import Schedule
 from tests.factories import CardFactory, GatewayFactory
-from tests.support.scanning import QUEUE, Died, die, due_in, walk
+from tests.support.scanning import QUEUE, Died, die, due_in, run_seeder
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_walker_that_has_lost_its_right_stops_and_completes_nothing(
-    redis: Redis, settings: Settings
-) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+def test_seeder_that_lost_its_lock_completes_nothing(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     CardFactory.create_batch(6)
 
     def steal(_: int) -> None:
-        redis.set(keys.SEEDER, "somebody else")
+        redis.set(keys.SEEDER, "another process")
 
-    assert Seeding(redis, steal).run() is None
+    assert Seeder(redis, steal).run() is None
 
     assert redis.zcard(QUEUE) == 4
     assert not Epoch(redis).is_complete()
-    assert redis.get(keys.SEEDER) == "somebody else"
+    assert redis.get(keys.SEEDER) == "another process"
 
 
-def test_a_walk_goes_on_where_the_last_one_died(redis: Redis, settings: Settings) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+def test_scan_continues_where_the_last_one_died(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     cards = CardFactory.create_batch(6)
-    told: list[int] = []
+    reported: list[int] = []
     with pytest.raises(Died):
-        Seeding(redis, die).run()
+        Seeder(redis, die).run()
     before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), redis.get(keys.EPOCH)
     assert not Epoch(redis).is_complete()
-    # Had it begun anew, the first one would be planned again.
+    # If the scan started over, this card would be planned again.
     redis.zrem(QUEUE, str(cards[0].pk))
 
-    assert Seeding(redis, told.append).run(only_if_needed=True) == 6
+    assert Seeder(redis, reported.append).run(only_if_needed=True) == 6
 
-    assert told == [4, 6]
+    assert reported == [4, 6]
     assert epoch == "seeding:" + cast(str, redis.get(keys.EPOCH))
     assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards[1:]}
     kept = {place for place in before if place[0] != str(cards[0].pk)}
@@ -69,60 +67,58 @@ def test_a_walk_goes_on_where_the_last_one_died(redis: Redis, settings: Settings
     assert ClassCensus.objects.get().cards == 6
 
 
-def test_a_walk_that_died_while_a_gateway_was_closed_starts_over_when_it_is_open(
-    redis: Redis, settings: Settings
-) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+def test_scan_starts_over_when_a_gateway_has_opened_since(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     cards = CardFactory.create_batch(6)
     gateway = GatewayFactory.create(carrier=cards[0].carrier, is_enabled=False)
     with pytest.raises(Died):
-        Seeding(redis, die).run()
+        Seeder(redis, die).run()
     assert due_in(redis, cards[0]) >= AWAY_SECONDS - 1
 
     Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
-    Seeding(redis).run()
+    Seeder(redis).run()
 
     assert all(due_in(redis, card) < 100 for card in cards)
     assert census.outdated(Rules.in_force(redis)) == []
 
 
-@pytest.mark.parametrize("when", ["during the walk", "while nobody walks"])
-def test_a_walk_starts_over_when_the_configs_change(redis: Redis, settings: Settings, when: str) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+@pytest.mark.parametrize("when", ["during the scan", "between scans"])
+def test_scan_starts_over_when_the_configs_change(redis: Redis, settings: Settings, when: str) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     cards = CardFactory.create_batch(5)
     unwanted = CardFactory.create(network_status="stopped")
     for card in [*cards, unwanted]:
         CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
-    told: list[int] = []
+    reported: list[int] = []
 
     def change(done: int) -> None:
-        told.append(done)
+        reported.append(done)
         if done == 6:
             PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=300)
             PollingConfig.objects.filter(name="Suspended").update(carddata_check_interval=0)
-            if when == "while nobody walks":
+            if when == "between scans":
                 raise Died
 
-    if when == "while nobody walks":
+    if when == "between scans":
         with pytest.raises(Died):
-            Seeding(redis, change).run()
+            Seeder(redis, change).run()
         PollingConfig.objects.filter(name="Industry").update(carddata_check_interval=900)
-        Seeding(redis, told.append).run()
+        Seeder(redis, reported.append).run()
     else:
-        assert Seeding(redis, change).run() == 6
+        assert Seeder(redis, change).run() == 6
 
-    assert told[:3] == [2, 4, 6]
-    assert told[-3:] == [2, 4, 6]
-    assert len(told) > 3
+    assert reported[:3] == [2, 4, 6]
+    assert reported[-3:] == [2, 4, 6]
+    assert len(reported) > 3
     assert all(290 <= due_in(redis, card) <= 300 for card in cards)
     assert redis.zscore(QUEUE, str(unwanted.pk)) is None
     assert census.outdated(Rules.in_force(redis)) == []
 
 
-def test_a_walk_that_failed_says_so_and_is_continued(redis: Redis, settings: Settings) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+def test_failed_scan_is_reported_and_continued(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     CardFactory.create_batch(4)
 
@@ -130,32 +126,32 @@ def test_a_walk_that_failed_says_so_and_is_continued(redis: Redis, settings: Set
         raise OSError("the connection string is secret")
 
     with pytest.raises(OSError, match="secret"):
-        Seeding(redis, fail).run()
+        Seeder(redis, fail).run()
     progress = SeedProgress(redis).read()
     assert (progress["status"], progress["done"], progress["error"]) == ("failed", "2", "OSError")
     assert redis.get(keys.SEEDER) is None
 
-    assert walk(redis) == 4
+    assert run_seeder(redis) == 4
     progress = SeedProgress(redis).read()
     assert (progress["status"], progress["done"], progress["error"]) == ("finished", "4", "")
 
 
-def test_a_walk_whose_progress_was_deleted_begins_anew(redis: Redis, settings: Settings) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+def test_scan_with_deleted_progress_starts_over(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     CardFactory.create_batch(4)
     with pytest.raises(Died):
-        Seeding(redis, die).run()
+        Seeder(redis, die).run()
     redis.delete(keys.PROGRESS)
 
-    assert walk(redis) == 4
+    assert run_seeder(redis) == 4
 
     assert redis.zcard(QUEUE) == 4
     assert Epoch(redis).is_complete()
 
 
-def test_cards_are_handed_out_while_the_walk_goes_on(redis: Redis, settings: Settings) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2, seed_ramp_seconds=0)
+def test_cards_can_be_claimed_during_the_scan(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2, seed_ramp_seconds=0)
     defaults.make_missing()
     CardFactory.create_batch(6)
     claimed: list[int] = []
@@ -164,16 +160,14 @@ def test_cards_are_handed_out_while_the_walk_goes_on(redis: Redis, settings: Set
         claims = Schedule(redis, "carddata").claim(10, ttl=timedelta(seconds=60)).claims
         claimed.append(len(claims))
 
-    Seeding(redis, claim).run()
+    Seeder(redis, claim).run()
 
     assert sum(claimed) == 6
     assert claimed[0] >= 2
 
 
-def test_a_walk_whose_schedule_is_dropped_meanwhile_is_in_vain_and_the_next_one_is_whole(
-    redis: Redis, settings: Settings
-) -> None:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+def test_scan_of_a_dropped_schedule_leaves_work_to_the_next(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     CardFactory.create_batch(6)
 
@@ -181,50 +175,50 @@ def test_a_walk_whose_schedule_is_dropped_meanwhile_is_in_vain_and_the_next_one_
         if done == 4:
             seed.drop(redis)
 
-    assert Seeding(redis, drop).run() is None
+    assert Seeder(redis, drop).run() is None
     assert redis.get(keys.EPOCH) is None
 
-    assert Seeding(redis).run(only_if_needed=True) == 6
+    assert Seeder(redis).run(only_if_needed=True) == 6
     assert redis.zcard(QUEUE) == 6
 
 
-def test_a_command_that_is_interrupted_says_what_becomes_of_the_rest(
+def test_interrupted_command_says_how_seeding_continues(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Seeding, **_: object) -> None:
+    def interrupt(self: Seeder, **_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Seeding, "run", interrupt)
+    monkeypatch.setattr(Seeder, "run", interrupt)
     out = StringIO()
 
     with pytest.raises(SystemExit) as ended:
         call_command("init_polling", stdout=out)
 
     assert ended.value.code == 130
-    assert "A running worker goes on from here" in out.getvalue()
+    assert "A running worker continues from here" in out.getvalue()
 
 
 @pytest.mark.parametrize("with_tick", [True, False])
-def test_what_an_older_state_of_redis_has_planned_is_planned_anew(redis: Redis, with_tick: bool) -> None:
+def test_schedule_from_an_older_state_of_redis_is_rebuilt(redis: Redis, with_tick: bool) -> None:
     defaults.make_missing()
     card = CardFactory.create()
     CheckState.objects.create(card=card, type="carddata", checked_at=timezone.now())
-    walk(redis)
+    run_seeder(redis)
     redis.zadd(QUEUE, {str(card.pk): redis.time()[0] + 80_000})
-    redis.set(keys.EPOCH_SERVER, "the run id of another life")
+    redis.set(keys.EPOCH_SERVER, "the run id before the restart")
 
     if with_tick:
         wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: None)
-    Seeding(redis).run(only_if_needed=True)
+    Seeder(redis).run(only_if_needed=True)
 
     assert due_in(redis, card) <= 1800
 
 
-def test_a_walker_that_has_been_replaced_writes_nothing_into_the_next_walk(redis: Redis) -> None:
+def test_replaced_seeder_writes_no_progress_of_the_next(redis: Redis) -> None:
     progress = SeedProgress(redis)
     progress.begin(epoch=8, total=10, was_empty=True, now=timezone.now())
 
-    progress.report(Walked("old configs", cursor=7, done=7), epoch=7)
+    progress.report(Checkpoint("old configs", cursor=7, done=7), epoch=7)
     progress.fail("OSError", epoch=7)
     progress.finish(epoch=7, done=7, now=timezone.now())
 

@@ -1,4 +1,4 @@
-"""A card that changes has its new place in the schedule at once, without a walk."""
+"""A changed card is rescheduled at once, without a scan."""
 
 from datetime import timedelta
 from typing import cast
@@ -13,7 +13,7 @@ from cards.lifecycle import NewCard
 from cards.models import Card, CheckState
 from polling.models import PollingConfig
 from polling.planning import receivers
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import backoff, keys
 from polling.schedule.schedule import Schedule
 from tests.factories import AgentFactory, CardFactory, CarrierFactory
@@ -30,11 +30,11 @@ def seeded(redis: Redis) -> None:
     PollingConfig.objects.create(
         name="Industry", priority=0, card_category="industry", carddata_check_interval=0
     )
-    Seeding(redis).run()
+    Seeder(redis).run()
 
 
 def scheduled(redis: Redis) -> dict[int, float]:
-    """Card -> seconds until it is due."""
+    """Return the seconds until each card is due, by id."""
     now = redis.time()[0]
     found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
     return {int(card_id): due_at - now for card_id, due_at in found}
@@ -53,10 +53,10 @@ def test_new_cards_are_due_at_once(redis: Redis) -> None:
     assert max(scheduled(redis).values()) < 2
 
 
-def test_a_card_that_wants_no_check_any_more_is_out_of_the_schedule(redis: Redis) -> None:
+def test_card_that_no_longer_wants_a_check_leaves_the_schedule(redis: Redis) -> None:
     cards = [CardFactory.create() for _ in range(4)]
     ids = [card.pk for card in cards]
-    receivers.replan(redis, ids)
+    receivers.reschedule(redis, ids)
     assert sorted(scheduled(redis)) == ids
 
     lifecycle.change(ids[:1], enable_polling=False, now=timezone.now(), cause="test")
@@ -67,7 +67,7 @@ def test_a_card_that_wants_no_check_any_more_is_out_of_the_schedule(redis: Redis
     assert scheduled(redis) == {}
 
 
-def test_a_card_that_comes_back_is_due_when_its_last_answer_says(redis: Redis) -> None:
+def test_card_polled_again_is_due_by_its_last_answer(redis: Redis) -> None:
     card = CardFactory.create(enable_polling=False)
     CheckState.objects.create(card=card, type=TYPE, checked_at=timezone.now() - timedelta(minutes=10))
 
@@ -76,7 +76,7 @@ def test_a_card_that_comes_back_is_due_when_its_last_answer_says(redis: Redis) -
     assert 1190 <= scheduled(redis)[card.pk] <= 1201
 
 
-def test_a_change_that_is_rolled_back_leaves_the_schedule(redis: Redis) -> None:
+def test_rolled_back_change_leaves_the_schedule_alone(redis: Redis) -> None:
     with pytest.raises(Exception, match="agent"):
         lifecycle.create(
             [NewCard("89860000000000000001", 1, 10**9, status=Card.Status.ACTIVATED)],
@@ -87,7 +87,7 @@ def test_a_change_that_is_rolled_back_leaves_the_schedule(redis: Redis) -> None:
     assert scheduled(redis) == {}
 
 
-def test_a_parked_card_is_not_planned_by_a_change_and_not_lost_by_one(redis: Redis) -> None:
+def test_changed_parked_card_stays_parked(redis: Redis) -> None:
     card = CardFactory.create()
     CheckState.objects.create(card=card, type=TYPE, parked_at=timezone.now())
     Schedule(redis, TYPE).park([card.pk])
@@ -100,9 +100,9 @@ def test_a_parked_card_is_not_planned_by_a_change_and_not_lost_by_one(redis: Red
     assert scheduled(redis) == {}
 
 
-def test_a_card_that_is_being_checked_keeps_its_claim(redis: Redis) -> None:
+def test_card_being_checked_keeps_its_claim(redis: Redis) -> None:
     card = CardFactory.create()
-    receivers.replan(redis, [card.pk])
+    receivers.reschedule(redis, [card.pk])
     [claim] = Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=60)).claims
 
     lifecycle.change([card.pk], agent_id=AgentFactory.create().pk, now=timezone.now(), cause="test")
@@ -112,7 +112,7 @@ def test_a_card_that_is_being_checked_keeps_its_claim(redis: Redis) -> None:
     assert 50 < scheduled(redis)[card.pk] <= 61
 
 
-def test_without_redis_the_change_stands_and_is_told(
+def test_change_without_redis_stands_and_is_logged(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     card = CardFactory.create(enable_polling=False)
@@ -124,18 +124,18 @@ def test_without_redis_the_change_stands_and_is_told(
 
     assert lifecycle.change([card.pk], enable_polling=True, now=timezone.now(), cause="test") == [card.pk]
 
-    assert "changed cards are not planned anew yet" in caplog.text
+    assert "changed cards are not rescheduled yet" in caplog.text
     monkeypatch.undo()
-    Seeding(redis).run()
+    Seeder(redis).run()
     assert list(scheduled(redis)) == [card.pk]
 
 
-def test_a_crowd_comes_over_a_ramp(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_changed_cards_are_spread_over_a_ramp(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [CardFactory.create().pk for _ in range(20)]
-    monkeypatch.setattr(receivers, "CROWD", 20)
+    monkeypatch.setattr(receivers, "FULL_RAMP_CARDS", 20)
     monkeypatch.setattr(backoff, "NEIGHBOURS", 1)
 
-    receivers.replan(redis, cards)
+    receivers.reschedule(redis, cards)
 
     delays = scheduled(redis).values()
     assert min(delays) < 15

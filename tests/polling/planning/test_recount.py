@@ -1,4 +1,4 @@
-"""Classes of cards are counted anew when cards have changed."""
+"""The census is recounted when cards have changed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -26,7 +26,7 @@ def cards(redis: Redis) -> list[Card]:
     return planned(redis, 5)
 
 
-def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, cards: list[Card]) -> None:
+def test_changed_cards_are_recounted_but_not_all_the_time(redis: Redis, cards: list[Card]) -> None:
     sent: list[str] = []
 
     def watch() -> int:
@@ -44,7 +44,7 @@ def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, 
     assert redis.hget(keys.WANTED, TYPE) == "5"
     assert watch() == 1
 
-    # It has just counted: the next time comes a little later.
+    # It has just counted, so the next recount comes a little later.
     recount.cards_changed(redis)
     Card.objects.filter(pk=cards[0].pk).update(category="normal")
     recount.recount(redis)
@@ -53,39 +53,39 @@ def test_cards_that_changed_are_counted_anew_but_not_all_the_time(redis: Redis, 
     redis.delete(keys.CENSUS_RESTS)
     assert watch() == 2
     recount.recount(redis)
-    # A class without cards is gone when it is found so twice.
+    # A row without cards is deleted when two recounts find it so.
     assert ClassCensus.objects.get(category="industry").cards == 0
     redis.delete(keys.CENSUS_RESTS)
     recount.recount(redis)
     assert not ClassCensus.objects.filter(category="industry").exists()
 
 
-def test_a_class_that_a_card_just_joins_is_not_taken_for_one_that_is_gone(
+def test_profile_that_a_card_just_joins_is_not_deleted(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = Rules.in_force(redis)
     ClassCensus.objects.update(carddata_interval=77, cards=0)
     Card.objects.update(category="industry")
-    count = census._counted
+    count = census._count_groups
 
     def join_meanwhile(*args: Any) -> object:
         counted = count(*args)
         monkeypatch.undo()
         Card.objects.filter(pk=cards[0].pk).update(category="normal")
-        census.note([cards[0].pk], rules)
+        census.record_planned([cards[0].pk], rules)
         return counted
 
-    monkeypatch.setattr(census, "_counted", join_meanwhile)
+    monkeypatch.setattr(census, "_count_groups", join_meanwhile)
     census.refresh(rules)
 
-    # It keeps the interval that its cards were planned with.
+    # The row keeps the interval that its cards were planned with.
     assert ClassCensus.objects.get(category="normal").carddata_interval == 77
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
+def test_recount_does_not_block_planning(redis: Redis) -> None:
     card, counting, planned = CardFactory.create(), Event(), Event()
-    count, rules = census._counted, Rules.in_force(redis)
+    count, rules = census._count_groups, Rules.in_force(redis)
 
     def count_slowly(*args: Any) -> object:
         counted = count(*args)
@@ -100,25 +100,23 @@ def test_who_counts_holds_up_nobody_who_plans(redis: Redis) -> None:
         finally:
             connection.close()
 
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as beside:
-        patch.setattr(census, "_counted", count_slowly)
-        ended = beside.submit(refresh)
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as executor:
+        patch.setattr(census, "_count_groups", count_slowly)
+        ended = executor.submit(refresh)
         assert counting.wait(10)
-        census.note([card.pk], rules)
+        census.record_planned([card.pk], rules)
         planned.set()
         ended.result()
 
     assert ClassCensus.objects.get().cards == 1
 
 
-def test_cards_that_only_get_another_gateway_keep_the_interval_that_they_are_planned_with(
-    redis: Redis, cards: list[Card]
-) -> None:
+def test_new_gateway_of_a_card_keeps_the_planned_interval(redis: Redis, cards: list[Card]) -> None:
     PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
     Card.objects.update(gateway=GatewayFactory.create())
     recount.cards_changed(redis)
 
     recount.recount(redis)
 
-    # Else nobody would plan them anew.
+    # With the new interval the cards would not count as outdated, and would never be rescheduled.
     assert ClassCensus.objects.get(cards=5).carddata_interval == 1800

@@ -1,4 +1,6 @@
-"""The hourly repair finds nothing in quiet times, and everything that is wrong."""
+"""The hourly repair finds nothing in an intact schedule, and everything that is wrong."""
+
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
@@ -6,14 +8,13 @@ from pytest_django import Settings
 from redis import Redis
 
 from cards.models import Card, CheckState, CheckType
-from common.redis.ownership import owned
-from polling.conf import PollingSettings
+from common.redis.locking import try_lock
 from polling.engine import quarantine
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import scan
-from polling.planning.reconcile import Replanning
+from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import card_reader
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
@@ -28,32 +29,32 @@ QUEUE = keys.queue(TYPE)
 
 @pytest.fixture
 def cards(redis: Redis, settings: Settings) -> list[Card]:
-    settings.POLLING = PollingSettings(seed_chunk_cards=2)
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     return planned(redis, 5)
 
 
 def repair(redis: Redis) -> tuple[int, int]:
-    """How many were missing, and how many strangers."""
+    """Return how many cards were missing, and how many did not belong in the schedule."""
     found = Repair(redis).run()
     assert found is not None
     of_type = found[CheckType(TYPE)]
     return of_type.missing, of_type.strangers
 
 
-def test_nothing_is_wrong_in_quiet_times(redis: Redis, cards: list[Card]) -> None:
+def test_intact_schedule_needs_no_repair(redis: Redis, cards: list[Card]) -> None:
     before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), int(redis.get(keys.EPOCH) or 0)
     redis.set(keys.tokens(TYPE), 4_000_000_000)
 
     assert repair(redis) == (0, 0)
 
     assert redis.zrange(QUEUE, 0, -1, withscores=True) == before
-    # A new epoch, whose tokens begin again: they have 32 bits.
+    # The new epoch restarts the tokens, whose lower half has 32 bits.
     assert int(redis.get(keys.EPOCH) or 0) == epoch + 1
     assert redis.get(keys.tokens(TYPE)) is None
 
 
-def test_what_is_missing_is_added_and_strangers_are_removed(redis: Redis, cards: list[Card]) -> None:
-    # Past `cards.lifecycle`, as a hand at the database does it.
+def test_missing_cards_are_added_and_strangers_removed(redis: Redis, cards: list[Card]) -> None:
+    # Written past `cards.lifecycle`, like a manual change in the database.
     Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
     Card.objects.filter(pk=cards[1].pk).update(deleted_at=timezone.now())
     redis.zrem(QUEUE, str(cards[2].pk))
@@ -70,19 +71,19 @@ def test_what_is_missing_is_added_and_strangers_are_removed(redis: Redis, cards:
     assert repair(redis) == (0, 0)
 
 
-def test_a_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list[Card]) -> None:
+def test_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list[Card]) -> None:
     CheckState.objects.create(card=cards[0], type=TYPE, parked_at=timezone.now())
     redis.zadd(keys.parked(TYPE), {str(cards[1].pk): 1})
     redis.zrem(QUEUE, str(cards[1].pk))
 
-    # The second one is parked in Redis only: it is missing.
+    # The second card is parked in Redis only, so it is missing from the schedule.
     assert repair(redis) == (1, 0)
 
     assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(cards[0].pk)]
     assert str(cards[0].pk) not in redis.zrange(QUEUE, 0, -1)
 
 
-def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
+def test_card_wanted_again_while_it_is_removed_is_not_lost(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = Card.objects.filter(pk=cards[0].pk)
@@ -104,9 +105,7 @@ def test_a_card_that_comes_to_want_the_check_while_it_is_removed_is_not_lost(
     assert str(cards[0].pk) in redis.zrange(QUEUE, 0, -1)
 
 
-def test_it_moves_no_card_to_other_intervals_and_leaves_that_to_the_replanning(
-    redis: Redis, cards: list[Card]
-) -> None:
+def test_changed_interval_is_left_to_the_reconciler(redis: Redis, cards: list[Card]) -> None:
     PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=600)
 
     repair(redis)
@@ -114,17 +113,15 @@ def test_it_moves_no_card_to_other_intervals_and_leaves_that_to_the_replanning(
     assert ClassCensus.objects.get().carddata_interval == 1800
 
 
-def test_nothing_is_repaired_beside_a_walk_or_without_a_whole_schedule(
-    redis: Redis, cards: list[Card]
-) -> None:
-    with owned(redis, keys.SEEDER, seconds=30):
+def test_no_repair_during_a_scan_or_of_an_incomplete_schedule(redis: Redis, cards: list[Card]) -> None:
+    with try_lock(redis, keys.SEEDER, seconds=30):
         assert Repair(redis).run() is None
     Epoch(redis).withdraw()
     assert Repair(redis).run() is None
     assert redis.get(keys.EPOCH) is None
 
 
-def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
+def test_card_parked_during_the_repair_stays_parked(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card, read = cards[0], card_reader.parked
@@ -133,7 +130,7 @@ def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
         if check_type != TYPE:
             return read(check_type, cards)
         monkeypatch.undo()
-        quarantine.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "somewhere")])
+        quarantine.park(check_type, Schedule(redis, check_type), [Lost(card.pk, "some worker")])
         return read(check_type, cards)
 
     monkeypatch.setattr(card_reader, "parked", park_meanwhile)
@@ -144,31 +141,31 @@ def test_a_card_that_is_parked_while_the_repair_looks_stays_parked(
     assert redis.zscore(QUEUE, str(card.pk)) is None
 
 
-def test_a_config_that_comes_to_want_a_card_while_it_is_removed_gets_it(
+def test_card_wanted_by_a_new_config_while_removed_returns(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=0)
-    Replanning(redis).run()
+    Reconciler(redis).run()
     read = card_reader.rows_of
 
     def change_meanwhile(ids: list[int]) -> list[card_reader.Row]:
         monkeypatch.undo()
         PollingConfig.objects.filter(name="Activated").update(carddata_check_interval=900)
-        Replanning(redis).run()
+        Reconciler(redis).run()
         assert redis.zcard(QUEUE) == 5
         return read(ids)
 
     monkeypatch.setattr(card_reader, "rows_of", change_meanwhile)
-    # The repair sees strangers, and does not see that the new config has planned them behind its back.
+    # The repair takes these cards for strangers, and does not see that the new config plans them meanwhile.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
 
     assert Repair(redis).run() is None
 
-    Replanning(redis).run()
+    Reconciler(redis).run()
     assert set(redis.zrange(QUEUE, 0, -1)) == {str(card.pk) for card in cards}
 
 
-def test_a_schedule_that_is_lost_while_the_repair_begins_does_not_become_whole(
+def test_schedule_lost_as_the_repair_begins_stays_incomplete(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flush_meanwhile() -> int:
@@ -182,14 +179,14 @@ def test_a_schedule_that_is_lost_while_the_repair_begins_does_not_become_whole(
     assert not Epoch(redis).is_complete()
 
 
-def test_the_time_of_the_repair_is_told(redis: Redis, cards: list[Card]) -> None:
+def test_repair_stores_its_time(redis: Redis, cards: list[Card]) -> None:
     repair(redis)
 
     assert redis.hget(keys.REPAIRED, "at")
     assert redis.get(keys.SEEDER) is None
 
 
-def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
+def test_dropped_schedule_ends_the_repair(
     redis: Redis, cards: list[Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = card_reader.rows_of
@@ -203,12 +200,12 @@ def test_a_schedule_that_is_dropped_meanwhile_ends_the_repair(
 
     assert Repair(redis).run() is None
 
-    # Nobody is in the way of the walk that makes a new one.
+    # The repair has released its lock, so a scan can build a new schedule.
     assert redis.get(keys.SEEDER) is None
-    assert Seeding(redis).run(only_if_needed=True) == 5
+    assert Seeder(redis).run(only_if_needed=True) == 5
 
 
-def test_an_epoch_that_was_drawn_long_ago_does_not_turn_tokens_back(redis: Redis, cards: list[Card]) -> None:
+def test_older_epoch_does_not_reset_tokens(redis: Redis, cards: list[Card]) -> None:
     now = int(redis.get(keys.EPOCH) or 0)
 
     assert not Epoch(redis).renew(now - 1)
@@ -217,12 +214,12 @@ def test_an_epoch_that_was_drawn_long_ago_does_not_turn_tokens_back(redis: Redis
     assert Epoch(redis).is_still(now + 1)
 
 
-def test_pages_name_every_card_and_are_asked_for_by_their_ids(redis: Redis) -> None:
+def test_pages_hold_every_card_and_are_read_by_id(redis: Redis) -> None:
     schedule = Schedule(redis, TYPE)
     schedule.plan([(card_id, 1.0) for card_id in range(1, 20_001)], mode=PlanMode.NEW_ONLY)
 
     pages = list(schedule.pages())
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
-    # Else each would read the whole range that its cards are spread over.
-    assert max(len(page) for page in pages) < card_reader.MAX_NAMED
+    # A larger page would make each query read the whole range that its cards are spread over.
+    assert max(len(page) for page in pages) < card_reader.MAX_LISTED_IDS

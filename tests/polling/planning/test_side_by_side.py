@@ -1,9 +1,10 @@
-"""Walk, replanning, repair and changes of cards at the same time: no card is lost."""
+"""Seeder, reconciliation, repair and changes of cards at the same time lose no card."""
 
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 from typing import cast
 
@@ -15,12 +16,11 @@ from redis import Redis
 
 from cards import lifecycle
 from cards.models import Card, CheckType
-from polling.conf import PollingSettings
 from polling.models import PollingConfig
 from polling.planning import recount
-from polling.planning.reconcile import Replanning
+from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.policy import defaults
 from polling.schedule import keys
 from tests.factories import CardFactory
@@ -30,13 +30,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SECONDS = float(os.environ.get("SIDE_BY_SIDE_SECONDS", "6"))
 
 
-def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
+def test_concurrent_planners_lose_no_card(redis: Redis, settings: Settings) -> None:
     seed = int(os.environ.get("SIDE_BY_SIDE_SEED", str(time.time_ns() % 10**6)))
     print(f"SIDE_BY_SIDE_SEED={seed}")
-    settings.POLLING = PollingSettings(seed_chunk_cards=20)
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=20)
     defaults.make_missing()
     cards = [card.pk for card in CardFactory.create_batch(100)]
-    Seeding(redis).run()
+    Seeder(redis).run()
     chance = Random(seed)
 
     def change_cards() -> None:
@@ -66,8 +66,8 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
         change_cards,
         change_cards,
         change_configs,
-        lambda: Replanning(redis).run(),
-        lambda: Seeding(redis).run(),
+        lambda: Reconciler(redis).run(),
+        lambda: Seeder(redis).run(),
         lambda: Repair(redis).run(),
         lambda: recount.recount(redis),
     ]
@@ -75,14 +75,14 @@ def test_no_card_is_lost(redis: Redis, settings: Settings) -> None:
         times = list(pool.map(repeat, work))
     assert min(times) > 1, times
 
-    # It is quiet again: what is outdated is planned anew, as the next tick does it.
-    Replanning(redis).run()
+    # It is quiet again: reschedule what is outdated, as the next tick would.
+    Reconciler(redis).run()
     redis.delete(keys.CENSUS_RESTS)
     recount.recount(redis)
 
     wanted = wanting()
     assert wanted <= scheduled(redis)
-    # A stranger may be left: the next drain that claims it, or the next repair, removes it.
+    # Cards that want no check may be left; the next drain that claims one, or the next repair, removes it.
     repaired = (Repair(redis).run() or {})[CheckType(TYPE)]
     assert repaired.missing == 0
     assert scheduled(redis) == wanted
@@ -94,13 +94,15 @@ def scheduled(redis: Redis) -> set[int]:
 
 
 def wanting() -> set[int]:
-    """By the configs: all cards of this test are activated, normal, and not real-named."""
+    """Return the cards that want the check. All cards here are activated, normal, and not real-named."""
     for config in PollingConfig.objects.in_force():
-        says = config.carddata_check_interval
+        interval = config.carddata_check_interval
         if config.card_condition in ("suspended", "real_name") or config.card_category == "industry":
             continue
-        if says is not None:
+        if interval is not None:
             return (
-                set(Card.objects.filter(enable_polling=True).values_list("id", flat=True)) if says else set()
+                set(Card.objects.filter(enable_polling=True).values_list("id", flat=True))
+                if interval
+                else set()
             )
     return set()

@@ -1,6 +1,6 @@
-"""What is decided for a class of cards is what would be decided for each of its cards."""
+"""The decision for a card profile equals the written rule, and what SQL finds for each card."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
 from typing import Any, cast
@@ -17,7 +17,8 @@ from polling.checks.card_profile import CardProfile
 from polling.models import ClassCensus, PollingConfig
 from polling.planning import scan
 from polling.policy import census
-from polling.policy.matching import decide
+from polling.policy.defaults import CONFIGS
+from polling.policy.matching import decide, interval_for
 from polling.schedule import keys
 from polling.schedule.schedule import PlanMode
 from tests.factories import CardFactory, CarrierFactory, DeviceFactory, GatewayFactory, SubscriptionFactory
@@ -41,7 +42,7 @@ configs = st.lists(
     ),
     max_size=8,
 )
-classes = st.lists(
+profiles = st.lists(
     st.builds(
         CardProfile,
         carrier_id=st.sampled_from([1, 2]),
@@ -56,45 +57,91 @@ classes = st.lists(
 )
 
 
-def by_card(card: CardProfile, check: CheckType, configs: list[PollingConfig]) -> int | None:
-    """The rule as it is written down for operators, for one card."""
-    if not card.enable_polling or card.status not in (2, 3):
+DEFAULTS = [PollingConfig(**fields) for fields in CONFIGS]
+ACTIVATED = CardProfile(1, "normal", 3, "verified", "online", enable_polling=True, is_subscribed=True)
+
+
+def changed(**fields: Any) -> CardProfile:
+    return ACTIVATED._replace(**fields)
+
+
+def intervals(profile: CardProfile, configs: list[PollingConfig] = DEFAULTS) -> tuple[int | None, ...]:
+    found = [interval_for(profile, check_type, configs) for check_type in CheckType]
+    return tuple(None if interval is None else int(interval.total_seconds()) for interval in found)
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        (ACTIVATED, (3600, 1800, 1800)),
+        (changed(real_name_status="unverified"), (60, 1800, 1800)),
+        (changed(real_name_status="unknown"), (60, 1800, 1800)),
+        (changed(category="industry"), (None, 1800, 1800)),
+        (changed(network_status="stopped"), (21600, 21600, 21600)),
+        (changed(status=2), (3600, None, None)),
+        (changed(status=1), (None, None, None)),
+        (changed(status=4), (None, None, None)),
+        (changed(enable_polling=False), (None, None, None)),
+    ],
+)
+def test_defaults_decide_for_each_profile(profile: CardProfile, expected: tuple[int | None, ...]) -> None:
+    assert intervals(profile) == expected
+
+
+def test_first_matching_config_with_an_interval_decides() -> None:
+    silent = PollingConfig(name="a", priority=1)
+    off = PollingConfig(name="b", priority=2, carddata_check_interval=0)
+    later = PollingConfig(name="c", priority=3, carddata_check_interval=60)
+
+    assert interval_for(ACTIVATED, CheckType.DATA_USAGE, [silent, later]) == timedelta(seconds=60)
+    assert interval_for(ACTIVATED, CheckType.DATA_USAGE, [silent, off, later]) is None
+
+
+def test_config_of_another_carrier_does_not_match() -> None:
+    theirs = PollingConfig(name="a", priority=1, carrier_id=2, carddata_check_interval=60)
+
+    assert interval_for(ACTIVATED, CheckType.DATA_USAGE, [theirs]) is None
+    assert interval_for(changed(carrier_id=2), CheckType.DATA_USAGE, [theirs]) == timedelta(seconds=60)
+
+
+def by_written_rule(profile: CardProfile, check: CheckType, configs: list[PollingConfig]) -> int | None:
+    """Return the interval in seconds by the rule as it is written for operators."""
+    if not profile.enable_polling or profile.status not in (2, 3):
         return None
-    if check == "realname" and card.category == "industry":
+    if check == "realname" and profile.category == "industry":
         return None
-    if check == "package" and not card.is_subscribed:
+    if check == "package" and not profile.is_subscribed:
         return None
-    said = []
+    candidates = []
     for config in configs:
         seconds = getattr(config, f"{check.value}_check_interval")
         meets = {
             "any": True,
-            "not_real_name": card.real_name_status in ("unverified", "unknown"),
-            "real_name": card.real_name_status == "verified",
-            "activated": card.status == 3,
-            "suspended": card.network_status == "stopped",
+            "not_real_name": profile.real_name_status in ("unverified", "unknown"),
+            "real_name": profile.real_name_status == "verified",
+            "activated": profile.status == 3,
+            "suspended": profile.network_status == "stopped",
         }[config.card_condition]
-        category = config.card_category in ("any", card.category)
-        carrier = config.carrier_id is None or config.carrier_id == card.carrier_id
+        category = config.card_category in ("any", profile.category)
+        carrier = config.carrier_id is None or config.carrier_id == profile.carrier_id
         if config.is_enabled and meets and category and carrier and seconds is not None:
-            said.append((config.priority, config.id, seconds))
-    return min(said)[2] or None if said else None
+            candidates.append((config.priority, config.id, seconds))
+    return min(candidates)[2] or None if candidates else None
 
 
-@given(configs=configs, classes=classes)
-def test_what_is_decided_is_the_rule_as_it_is_written_down(
-    configs: list[PollingConfig], classes: list[CardProfile]
-) -> None:
-    in_force = sorted((one for one in configs if one.is_enabled), key=lambda one: (one.priority, one.pk))
+@given(configs=configs, profiles=profiles)
+def test_decision_follows_the_written_rule(configs: list[PollingConfig], profiles: list[CardProfile]) -> None:
+    enabled = [config for config in configs if config.is_enabled]
+    in_force = sorted(enabled, key=lambda config: (config.priority, config.pk))
     for check in CheckType:
-        for card in classes:
-            interval = decide(card, check, in_force).interval
-            assert (interval and interval.total_seconds()) == by_card(card, check, configs)
+        for profile in profiles:
+            interval = decide(profile, check, in_force).interval
+            assert (interval and interval.total_seconds()) == by_written_rule(profile, check, configs)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(5))
-def test_the_queues_hold_what_sql_says_of_each_card(redis: Redis, seed: int) -> None:
+def test_queues_hold_the_cards_that_sql_finds(redis: Redis, seed: int) -> None:
     chance = Random(seed)
     carriers = [CarrierFactory.create(code=code) for code in ("northwind", "bluepeak")]
     gateway = GatewayFactory.create(carrier=carriers[0])
@@ -123,7 +170,7 @@ def test_the_queues_hold_what_sql_says_of_each_card(redis: Redis, seed: int) -> 
             gateway=chance.choice([None, gateway]),
         )
         if chance.random() < 0.3:
-            # One that has ended, or an add-on alone, is no plan.
+            # A main subscription that has ended is no plan, and neither is an add-on alone.
             kind, is_ended = chance.choice(["main", "add_on"]), chance.random() < 0.3
             ends_at = datetime(2026, 2, 1, tzinfo=UTC) if is_ended else None
             SubscriptionFactory.create(card=card, kind=kind, ends_at=ends_at)
@@ -141,7 +188,7 @@ def test_the_queues_hold_what_sql_says_of_each_card(redis: Redis, seed: int) -> 
 
 
 def wanting(check: CheckType) -> set[int]:
-    """By SQL: the cards that the first config that says something does not turn off."""
+    """Return, by SQL, the cards whose first matching config with an interval does not turn the check off."""
     left: QuerySet[Card] = Card.objects.present().filter(enable_polling=True, status__in=(2, 3))
     if check == "realname":
         left = left.filter(category="normal")

@@ -153,7 +153,7 @@ class Walk:
         if self.chance.random() < 0.5:
             # Somebody sees it.
             now = self.now()
-            assert self.schedule.end_claims([dead, "host:99:1-x"]) == self.model.end_claims(
+            assert self.schedule.expire_claims([dead, "host:99:1-x"]) == self.model.expire_claims(
                 dead, now + CALL_SECONDS
             )
 

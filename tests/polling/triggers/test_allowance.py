@@ -1,4 +1,4 @@
-"""How much somebody may ask for: calls a day, and room in the queue."""
+"""Limits of manual triggers: calls per day, and room in the queue."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,11 +21,11 @@ from tests.support.api_triggers import BATCH, SINGLE, accepted
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_hundred_calls_a_day_are_allowed_and_the_day_is_the_users(operator: Caller) -> None:
+def test_hundred_calls_are_allowed_per_local_day_of_the_user(operator: Caller) -> None:
     card = CardFactory.create()
     operator.user.time_zone = "Asia/Shanghai"
     operator.user.save()
-    # Half an hour to midnight in Shanghai.
+    # Half an hour before midnight in Shanghai.
     now = datetime(2026, 3, 1, 15, 30, tzinfo=UTC)
     ManualTriggerFactory.create_batch(99, requester=operator.user, created_at=now - timedelta(hours=15))
     ManualTriggerFactory.create(requester=operator.user, created_at=now - timedelta(hours=24))
@@ -45,7 +45,7 @@ def test_a_hundred_calls_a_day_are_allowed_and_the_day_is_the_users(operator: Ca
     ("2026-10-25T12:00:00+00:00", "Europe/Berlin", 25),
     ("2026-03-01T15:59:59+00:00", "Asia/Shanghai", 24),
 ])  # fmt: skip
-def test_a_local_day_has_its_hours(now: str, zone: str, hours: int) -> None:
+def test_local_day_has_its_number_of_hours(now: str, zone: str, hours: int) -> None:
     moment = datetime.fromisoformat(now)
     begin, end = day_of(moment, ZoneInfo(zone))
 
@@ -53,7 +53,7 @@ def test_a_local_day_has_its_hours(now: str, zone: str, hours: int) -> None:
     assert end.astimezone(UTC) - begin.astimezone(UTC) == timedelta(hours=hours)
 
 
-def test_a_full_queue_takes_no_more(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_queue_refuses_a_batch(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allowance, "MAX_QUEUED", 2)
     cards = CardFactory.create_batch(3)
     accepted(operator, BATCH, card_ids=[card.pk for card in cards[:2]])
@@ -62,11 +62,11 @@ def test_a_full_queue_takes_no_more(operator: Caller, monkeypatch: pytest.Monkey
 
     assert code_of(refused) == (503, "polling_queue_full")
     assert ManualItem.objects.count() == 2
-    # Somebody who looks at one card is not kept waiting for those who asked for many.
+    # A single card is still accepted: the limit is for triggers of many cards.
     assert accepted(operator, SINGLE, card_id=cards[2].pk)["accepted"] == 1
 
 
-def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_user_cannot_fill_the_queue(operator: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allowance, "MAX_PER_USER", 2)
     cards = [card.pk for card in CardFactory.create_batch(3)]
     accepted(operator, BATCH, card_ids=cards[:2])
@@ -77,9 +77,7 @@ def test_nobody_alone_fills_the_queue(operator: Caller, monkeypatch: pytest.Monk
     assert accepted(Caller.of("operator"), BATCH, card_ids=cards[:2])["accepted"] == 2
 
 
-def test_an_agent_does_not_fill_the_queue_with_many_users(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_users_of_one_agent_cannot_fill_the_queue(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allowance, "MAX_PER_USER", 3)
     agent = AgentFactory.create()
     cards = [card.pk for card in CardFactory.create_batch(4, agent=agent)]
@@ -92,13 +90,13 @@ def test_an_agent_does_not_fill_the_queue_with_many_users(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_calls_at_one_moment_only_those_that_are_allowed_are_taken(redis: Redis) -> None:
+def test_concurrent_calls_do_not_exceed_the_limit(redis: Redis) -> None:
     operator, card = Caller.of("operator"), CardFactory.create()
     ManualTriggerFactory.create_batch(98, requester=operator.user, created_at=timezone.now())
-    together = Barrier(8)
+    barrier = Barrier(8)
 
     def call(_: int) -> int:
-        together.wait(10)
+        barrier.wait(10)
         try:
             answer = operator.post(SINGLE, {"card_id": card.pk, "task_type": "carddata"})
             return int(answer.status_code)

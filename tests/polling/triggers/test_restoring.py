@@ -1,4 +1,4 @@
-"""Triggers of which Redis has lost its hint, or has a hint too many."""
+"""Triggers whose hint Redis has lost."""
 
 import time
 from datetime import timedelta
@@ -9,20 +9,18 @@ from redis import Redis
 
 from lab.simulator.remote import RunningSimulator
 from polling.engine.runtime import WorkerRuntime
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from polling.schedule.schedule import Schedule, Settlement, Which
 from polling.triggers import restoring, triggering
 from tests.factories import CardFactory
 from tests.support.draining import TYPE, drain, gateway
-from tests.support.triggering import ask_for, asked, not_due, run, state_of
+from tests.support.triggering import ask_for, asked_iccids, not_due, run, state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
-def test_a_lost_hint_is_given_again(
-    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
-) -> None:
+def test_lost_hint_is_restored(redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator) -> None:
     gateway(simulator)
     card = CardFactory.create()
     not_due(redis, card)
@@ -42,12 +40,12 @@ def test_a_lost_hint_is_given_again(
     assert state_of(trigger) == ("finished", 1, 0)
 
 
-def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
+def test_dead_worker_loses_no_trigger_of_an_unpolled_card(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create(enable_polling=False)
-    Seeding(redis).run()
+    Seeder(redis).run()
     trigger = ask_for(card)
     Schedule(redis, TYPE).claim(1, ttl=timedelta(seconds=1), holder="dead")
     assert restoring.restore(redis, before=timezone.now()) == 0
@@ -56,13 +54,13 @@ def test_a_worker_that_dies_with_a_card_that_is_not_polled_loses_no_trigger(
     assert restoring.restore(redis, before=timezone.now()) == 1
     run(redis, runtime)
 
-    assert asked(simulator) == [card.iccid]
+    assert asked_iccids(simulator) == [card.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
 
 
-def test_a_trigger_of_a_card_that_is_deferred_just_then_is_hinted_again(redis: Redis) -> None:
+def test_trigger_of_a_card_deferred_meanwhile_is_restored(redis: Redis) -> None:
     card = CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     schedule = Schedule(redis, TYPE)
     (being_checked,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
     trigger = ask_for(card)
@@ -75,9 +73,9 @@ def test_a_trigger_of_a_card_that_is_deferred_just_then_is_hinted_again(redis: R
     assert restoring.restore(redis, before=timezone.now()) == 1
 
 
-def test_hints_that_are_given_again_have_single_cards_in_front(redis: Redis) -> None:
+def test_restored_hints_have_single_cards_in_front(redis: Redis) -> None:
     batch, single = CardFactory.create_batch(2), CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     ask_for(*batch)
     ask_for(single)
     redis.delete(keys.manual(TYPE))
@@ -87,22 +85,22 @@ def test_hints_that_are_given_again_have_single_cards_in_front(redis: Redis) -> 
     assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in (single, *batch)]
 
 
-def test_a_flush_of_redis_loses_no_trigger(
+def test_flush_of_redis_loses_no_trigger(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create(enable_polling=False)
-    Seeding(redis).run()
+    Seeder(redis).run()
     trigger = ask_for(card)
     redis.flushdb()
 
     drain(redis, runtime)
 
-    assert asked(simulator) == [card.iccid]
+    assert asked_iccids(simulator) == [card.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
 
 
-def test_a_trigger_without_redis_is_kept(
+def test_trigger_without_redis_is_kept(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway(simulator)

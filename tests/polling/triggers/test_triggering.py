@@ -1,4 +1,4 @@
-"""Checks that somebody asks for are made at once, once, and each of them ends."""
+"""Triggered checks are made at once and once, and every trigger ends."""
 
 import time
 from datetime import datetime
@@ -12,17 +12,17 @@ from cards.models import Card, CheckType
 from lab.simulator.remote import RunningSimulator
 from polling.engine.runtime import WorkerRuntime
 from polling.models import ManualTrigger, Pause, PollingConfig
-from polling.planning.seed import Seeding
+from polling.planning.seed import Seeder
 from polling.schedule import keys
 from polling.triggers import triggering
 from tests.factories import CardFactory, GatewayFactory, PauseFactory, UserFactory
 from tests.support.draining import TYPE, gateway, while_draining
-from tests.support.triggering import ask_for, asked, not_due, results_of, run, state_of
+from tests.support.triggering import ask_for, asked_iccids, not_due, results_of, run, state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
-def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
+def test_triggered_card_is_checked_once_and_the_trigger_ends(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -33,30 +33,30 @@ def test_who_is_asked_for_is_checked_once_and_the_trigger_ends(
     assert state_of(trigger) == ("queued", 0, 0)
     run(redis, runtime)
 
-    assert asked(simulator) == [wanted.iccid]
+    assert asked_iccids(simulator) == [wanted.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
     assert results_of(trigger, [wanted]) == [("done", "")]
     assert trigger.ended_at is not None
     assert trigger.started_at is not None
 
 
-def test_a_card_that_is_not_polled_is_checked_once_and_not_scheduled(
+def test_triggered_unpolled_card_is_not_scheduled(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create(enable_polling=False)
-    Seeding(redis).run()
+    Seeder(redis).run()
 
     trigger = ask_for(card)
     run(redis, runtime)
     run(redis, runtime)
 
-    assert asked(simulator) == [card.iccid]
+    assert asked_iccids(simulator) == [card.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
     assert redis.zcard(keys.queue(TYPE)) == 0
 
 
-def test_a_card_is_asked_for_twice_and_checked_once(
+def test_card_triggered_twice_is_checked_once(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -68,12 +68,12 @@ def test_a_card_is_asked_for_twice_and_checked_once(
     run(redis, runtime)
 
     assert (second.accepted, second.skipped) == (2, 0)
-    assert sorted(asked(simulator)) == sorted([both.iccid, only_second.iccid])
+    assert sorted(asked_iccids(simulator)) == sorted([both.iccid, only_second.iccid])
     assert state_of(first) == state_of(third) == ("finished", 1, 0)
     assert state_of(second) == ("finished", 2, 0)
 
 
-def test_who_cancels_takes_no_check_from_whoever_asked_for_the_same(
+def test_cancelling_leaves_other_triggers_of_the_card_alone(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -84,14 +84,13 @@ def test_who_cancels_takes_no_check_from_whoever_asked_for_the_same(
     triggering.cancel(first.requester, first, now=timezone.now())
     run(redis, runtime)
 
-    assert asked(simulator) == [card.iccid]
+    assert asked_iccids(simulator) == [card.iccid]
     assert (state_of(first)[0], state_of(second)) == ("cancelled", ("finished", 1, 0))
 
 
-def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_afterwards(
+def test_trigger_during_a_call_gets_a_check_that_begins_later(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
-
     gateway(simulator)
     card = CardFactory.create()
     not_due(redis, card)
@@ -99,42 +98,41 @@ def test_who_asks_while_a_triggered_call_is_under_way_gets_a_check_that_begins_a
     first = ask_for(card)
     later: list[ManualTrigger] = []
 
-    def ask() -> None:
+    def trigger_again() -> None:
         later.append(ask_for(card, user=UserFactory.create(role="operator")))
         connection.close()
 
-    while_draining(redis, runtime, ask, after=0.6)
+    while_draining(redis, runtime, trigger_again, after=0.6)
 
-    assert asked(simulator) == [card.iccid] * 2
+    assert asked_iccids(simulator) == [card.iccid] * 2
     assert state_of(first) == state_of(later[0]) == ("finished", 1, 0)
     assert later[0].created_at < datetime.fromisoformat(simulator.calls()[1]["start"])
 
 
-def test_a_card_that_is_being_checked_has_exactly_one_check_more(
+def test_triggers_during_a_check_cause_exactly_one_more(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
-
     gateway(simulator)
     card = CardFactory.create()
-    Seeding(redis).run()
+    Seeder(redis).run()
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=1000)
     triggers: list[ManualTrigger] = []
 
-    def ask_fifty_times() -> None:
-        asker = UserFactory.create(role="operator")
-        triggers.extend(ask_for(card, user=asker) for _ in range(50))
-        # That of the timer's thread.
+    def trigger_fifty_times() -> None:
+        requester = UserFactory.create(role="operator")
+        triggers.extend(ask_for(card, user=requester) for _ in range(50))
+        # Close the connection of the timer's thread.
         connection.close()
 
-    while_draining(redis, runtime, ask_fifty_times, after=0.6)
+    while_draining(redis, runtime, trigger_fifty_times, after=0.6)
 
-    assert asked(simulator) == [card.iccid] * 2
+    assert asked_iccids(simulator) == [card.iccid] * 2
     assert max(call["in_flight"] for call in simulator.calls()) == 1
     assert {state_of(trigger)[0] for trigger in triggers} == {"finished"}
     assert sum(trigger.done for trigger in triggers) == 50
 
 
-def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
+def test_cancelled_card_is_not_checked_and_keeps_its_due_time(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -145,7 +143,7 @@ def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
     assert triggering.cancel(trigger.requester, trigger, now=timezone.now()) == 3
     run(redis, runtime)
 
-    assert asked(simulator) == []
+    assert asked_iccids(simulator) == []
     assert state_of(trigger) == ("cancelled", 0, 0)
     assert redis.llen(keys.manual(TYPE)) == 0
     due_in = [float(str(redis.zscore(keys.queue(TYPE), str(card.pk)))) - time.time() for card in cards]
@@ -153,19 +151,19 @@ def test_who_is_cancelled_is_not_checked_and_due_when_it_was(
 
 
 @pytest.mark.parametrize("what", ["unknown", "fails", "disabled", "paused", "deleted", "none"])
-def test_every_trigger_ends_and_says_why_it_failed(
+def test_failed_trigger_ends_and_says_why(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
 ) -> None:
-    asked_at = gateway(simulator, timeout_seconds=1)
+    card_gateway = gateway(simulator, timeout_seconds=1)
     card = CardFactory.create(**({"iccid": "1234567890123456789"} if what == "unknown" else {}))
     not_due(redis, card)
     trigger = ask_for(card)
     if what == "fails":
         simulator.fault(path="/c/northwind", kind="error", share=1)
     elif what == "disabled":
-        type(asked_at).objects.update(is_enabled=False)
+        type(card_gateway).objects.update(is_enabled=False)
     elif what == "none":
-        type(asked_at).objects.update(is_default=False)
+        type(card_gateway).objects.update(is_default=False)
     elif what == "paused":
         PauseFactory.create(task_type=TYPE)
         assert Pause.objects.exists()
@@ -174,7 +172,7 @@ def test_every_trigger_ends_and_says_why_it_failed(
 
     run(redis, runtime)
 
-    said = {
+    failures = {
         "unknown": "the gateway does not know the card",
         "fails": "the gateway gave no answer",
         "disabled": "its gateway is disabled or paused, or there is none",
@@ -182,11 +180,11 @@ def test_every_trigger_ends_and_says_why_it_failed(
         "paused": "the check is paused",
         "deleted": "the card does not want this check",
     }
-    assert results_of(trigger, [card]) == [("failed", said[what])]
+    assert results_of(trigger, [card]) == [("failed", failures[what])]
     assert state_of(trigger) == ("finished", 0, 1)
 
 
-def test_a_parked_card_is_not_checked_and_its_trigger_ends(
+def test_trigger_of_a_parked_card_fails(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -198,13 +196,13 @@ def test_a_parked_card_is_not_checked_and_its_trigger_ends(
     trigger = ask_for(card)
     run(redis, runtime)
 
-    assert asked(simulator) == []
-    ((status, why),) = results_of(trigger, [card])
+    assert asked_iccids(simulator) == []
+    ((status, reason),) = results_of(trigger, [card])
     assert status == "failed"
-    assert why.startswith("parked")
+    assert reason.startswith("parked")
 
 
-def test_a_local_check_is_asked_for_as_well(
+def test_local_check_can_be_triggered(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     from tests.factories import SubscriptionFactory
@@ -212,7 +210,7 @@ def test_a_local_check_is_asked_for_as_well(
     GatewayFactory.create()
     card = CardFactory.create()
     SubscriptionFactory.create(card=card)
-    Seeding(redis).run()
+    Seeder(redis).run()
     redis.zadd(keys.queue("package"), {str(card.pk): time.time() + 3600})
 
     trigger = ask_for(card, check_type=CheckType.PACKAGE)
@@ -229,13 +227,13 @@ def test_single_triggers_go_before_batches(redis: Redis) -> None:
     assert redis.lrange(keys.manual(TYPE), 0, -1) == [str(card.pk) for card in [single, *batch]]
 
 
-def test_a_check_that_no_config_asks_for_can_be_asked_for(
+def test_check_without_an_interval_can_be_triggered(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     PollingConfig.objects.update(carddata_check_interval=None)
-    Seeding(redis).run()
+    Seeder(redis).run()
 
     trigger = ask_for(card)
     run(redis, runtime)

@@ -1,4 +1,4 @@
-"""What the database says of the fleet, and what the simulator knows of it."""
+"""The fleet as the database stores it, and its true state from the simulator."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 from tests.faults.conftest import Stack
 
 WANT_CHECKS = "enable_polling AND deleted_at IS NULL AND status IN (2, 3)"
-# Of distributed cards, only industry cards have a config that wants their data usage.
+# Among distributed cards, only industry cards have a config with a data-usage interval.
 WANT_USAGE = f"{WANT_CHECKS} AND (status = 3 OR category = 'industry')"
 WANT_REAL_NAME = f"{WANT_CHECKS} AND category = 'normal'"
 
 
 @dataclass(frozen=True)
 class Meter:
-    """A card's usage, as it is stored."""
+    """A card's stored usage."""
 
     raw_mb: Decimal
     used_mb: Decimal
@@ -30,7 +30,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Record:
-    """A line of a card's history."""
+    """A record of a card's history."""
 
     measured_at: datetime
     raw_mb: Decimal
@@ -53,7 +53,7 @@ def carrier_of(iccid: str) -> SimulatedCarrier:
 
 
 def column(stack: Stack, name: str, *, of: str = "true") -> dict[int, str]:
-    """Card -> what stands in a column, of all cards or those that meet a condition."""
+    """Return card -> value of a column, for all cards or those that meet a condition."""
     rows = stack.rows(f"SELECT id, {name} FROM cards_card WHERE {of}")
     return {row[0]: row[1] for row in rows}
 
@@ -76,7 +76,7 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 
 
 def plain_plans(stack: Stack) -> dict[int, Plan]:
-    """Card -> its subscription, where it has one only."""
+    """Return card -> its plan, for cards whose only subscription of their own is a main monthly one."""
     rows = stack.rows(
         "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
         "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
@@ -85,7 +85,7 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
     return {card_id: Plan(*columns) for card_id, *columns in rows}
 
 
-def truths(stack: Stack, asked: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
-    """What each card was at a moment, in the order in which they are named."""
+def truths(stack: Stack, cards: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
+    """Return the true state of each card at its moment, in the given order."""
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda one: stack.simulator.truth(*one), asked))
+        return list(pool.map(lambda card: stack.simulator.truth(*card), cards))

@@ -1,6 +1,6 @@
-"""Judges what two rounds of checks, before and after a boundary, have stored of every card.
+"""Judges what two rounds of checks, before and after a month boundary, have stored of every card.
 
-The truth is the simulator's; nothing of the engine's metering is used. Each judgement is a list of what is wrong.
+The truth comes from the simulator, not from the engine's metering. Each judgement yields what is wrong.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class Round:
-    """The moments of the simulated world around a round of checks, and what was stored after it."""
+    """The simulated times around a round of checks, and what was stored after it."""
 
     began_at: datetime
     ended_at: datetime
@@ -28,7 +28,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a reading must have left behind, and how much it must have added."""
+    """What must be stored after a reading, and how much it must have added."""
 
     meter: Meter
     added_mb: Decimal
@@ -40,7 +40,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The polled cards, as they were at the start, after a round, and after another one a boundary later."""
+    """The polled cards at the start, after a first round, and after a second one beyond a month boundary."""
 
     stack: Stack
     cards: Mapping[int, str]
@@ -49,11 +49,11 @@ class Boundary:
     second: Round
 
     def expectations(self) -> dict[int, tuple[Expected, Expected]]:
-        """Of every polled card, after both rounds; a card that was not read is missing."""
+        """Return what each polled card must hold after both rounds; cards that were not read are left out."""
         read = [card for card in self.cards if card in self.first.meters and card in self.second.meters]
         raws = [
-            self._raws({card: one.meters[card].measured_at for card in read})
-            for one in (self.first, self.second)
+            self._raws({card: checked.meters[card].measured_at for card in read})
+            for checked in (self.first, self.second)
         ]
         found = {}
         for card in read:
@@ -63,8 +63,7 @@ class Boundary:
         return found
 
     def _raws(self, moments: Mapping[int, datetime]) -> dict[int, Decimal]:
-        asked = [(self.cards[card], moment) for card, moment in moments.items()]
-        found = fleet.truths(self.stack, asked)
+        found = fleet.truths(self.stack, [(self.cards[card], moment) for card, moment in moments.items()])
         return {card: Decimal(truth["used_mb"]) for card, truth in zip(moments, found, strict=True)}
 
 
@@ -77,29 +76,29 @@ def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored
 
 
 def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
-    # What was used between the last reading before a boundary and the first one after it is of the new month:
-    # a lifetime counter cannot tell when it grew; one that restarts has forgotten the rest of the old month.
+    # Usage between the last reading before a boundary and the first one after it counts for the new month: a
+    # lifetime counter does not show when it grew, and a restarted one has lost the rest of the old month.
     added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
     cycle = months.first_day(carrier, stored.measured_at)
     return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
 
 
 def judge_meters(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Every polled card has been read in both rounds, and no other; its meter says what it must."""
-    for one in (boundary.first, boundary.second):
-        strangers = one.meters.keys() ^ boundary.cards.keys()
-        yield from (f"{card} was polled or not, against its state" for card in strangers)
+    """Every polled card was read in both rounds, and no other; its meter is as expected."""
+    for checked in (boundary.first, boundary.second):
+        strangers = checked.meters.keys() ^ boundary.cards.keys()
+        yield from (f"{card} was polled without cause, or not polled" for card in strangers)
     for card, both in expected.items():
-        for one, must in zip((boundary.first, boundary.second), both, strict=True):
-            found = one.meters[card]
+        for checked, must in zip((boundary.first, boundary.second), both, strict=True):
+            found = checked.meters[card]
             if found != must.meter:
                 yield f"{boundary.cards[card]}: {found}, but it must be {must.meter}"
-            if not one.began_at <= found.measured_at <= one.ended_at:
+            if not checked.began_at <= found.measured_at <= checked.ended_at:
                 yield f"{boundary.cards[card]}: measured at {found.measured_at}, outside of its round"
 
 
 def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Each record tells of one of the two readings, and what the records added is what the card has used."""
+    """Each record is one of the two readings, and together they have added what the card has used."""
     history = fleet.history(boundary.stack)
     yield from (f"{card} has a history, but is not polled" for card in history.keys() - boundary.cards.keys())
     for card, (before, after) in expected.items():
@@ -112,7 +111,7 @@ def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Exp
 def judge_subscriptions(
     boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]
 ) -> Iterator[str]:
-    """Of a card with nothing but a monthly plan: the sum of the old month has grown, the new one began at 0."""
+    """A card's only plan, a monthly one, has counted the rest of the old month, and the new one from 0 on."""
     for card, plan in boundary.start.plans.items():
         if card not in expected:
             continue
@@ -128,7 +127,7 @@ def judge_subscriptions(
 
 
 def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Iterator[str]:
-    """Every scheduled card has a good answer of the last round, and nothing of a failure is left."""
+    """Every scheduled card has a good answer since then, and no trace of a failure."""
     good = {
         card
         for (card,) in stack.rows(
@@ -141,7 +140,7 @@ def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Ite
 
 
 def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
-    """The network status came with the usage, so every card whose usage is read has the carrier's."""
+    """Every card whose usage is read has the carrier's network status, which comes with the usage."""
     stored = fleet.column(stack, "network_status")
     found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
     for card, truth in zip(cards, found, strict=True):
@@ -149,14 +148,14 @@ def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> It
             yield f"{cards[card]} is {stored[card]}, but the carrier says {truth['network_status']}"
 
 
-def judge_real_names(stack: Stack, one: Round) -> Iterator[str]:
-    """Every card has the carrier's word of the last round; industry cards are never asked about."""
+def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
+    """Every card has the carrier's answer of this round; industry cards are never asked about."""
     cards = fleet.column(stack, "iccid", of=fleet.WANT_REAL_NAME)
     stored = fleet.column(stack, "real_name_status")
     found = fleet.truths(
-        stack, [(iccid, at) for iccid in cards.values() for at in (one.began_at, one.ended_at)]
+        stack, [(iccid, at) for iccid in cards.values() for at in (checked.began_at, checked.ended_at)]
     )
-    # A holder may be verified while the round is under way: then either answer was right.
+    # A holder may have been verified during the round: then both answers are right.
     for card, before, after in zip(cards, found[::2], found[1::2], strict=True):
         right = {before["real_name_status"], after["real_name_status"]}
         if stored[card] not in right:
@@ -165,11 +164,11 @@ def judge_real_names(stack: Stack, one: Round) -> Iterator[str]:
         "SELECT iccid FROM cards_card JOIN cards_checkstate AS state ON state.card_id = cards_card.id "
         "WHERE category = 'industry' AND state.type = 'realname'"
     ):
-        yield f"{iccid} is an industry card, but has been asked about"
+        yield f"{iccid} is an industry card, but was asked about"
 
 
 def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Iterator[str]:
-    """Of a card with nothing but a monthly plan: over its allowance, near it from 95 %, or neither."""
+    """A card's only plan, a monthly one, is over its allowance, near it from 95 % on, or neither."""
     for card, plan in plans.items():
         used, allowance = plan.used_mb, plan.allowance_mb
         must = "over" if used > allowance else "near" if used * 100 >= allowance * 95 else "normal"
@@ -178,8 +177,8 @@ def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Itera
 
 
 def judge_orders(stack: Stack) -> Iterator[str]:
-    """Every activated card on an overdrawn plan has exactly one proposed suspension, and no other card has any."""
-    # A card's own plan goes before its device's.
+    """Exactly one suspension is proposed for each activated card on an overdrawn plan, none for others."""
+    # A card's own plan takes precedence over its device's.
     over = {
         card
         for (card,) in stack.rows(

@@ -1,4 +1,4 @@
-"""The faults of docs/operations.md: how each is provoked, what `doctor` says of it, and how it is mended."""
+"""The faults of docs/operations.md: how each is provoked, what `doctor` says, and how it is mended."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ Act = Callable[[Stack], object]
 
 
 class Kept:
-    """What provoking a fault keeps for mending it."""
+    """What is kept between provoking a fault and mending it."""
 
     crowd = ExitStack()
     credentials = ""
@@ -31,7 +31,10 @@ kept = Kept()
 
 @dataclass(frozen=True)
 class Fault:
-    """`says` is what the doctor's line must contain. No `mend`: what was killed is started again."""
+    """A documented fault.
+
+    `says` is part of the doctor's line; without `mend` the supervisor restarts what was killed.
+    """
 
     title: str
     provoke: Act
@@ -76,7 +79,7 @@ def nothing_succeeds(stack: Stack) -> None:
 
 
 def forget_counts(stack: Stack) -> None:
-    """As two minutes do."""
+    """Delete the counts of the last minutes, as if two minutes had passed."""
     for key in stack.redis.scan_iter("polling:minute:*"):
         stack.redis.delete(key)
 
@@ -85,7 +88,7 @@ def pause_by_limit(stack: Stack) -> None:
     stack.rows(
         "UPDATE polling_concurrencylimit SET max_concurrency = 0 WHERE task_type = 'realname' RETURNING id"
     )
-    # As the admin does it: in force at once, and not with the next tick.
+    # Published at once, as the admin does it, not with the next tick.
     stack.redis.set(keys.limit("realname"), 0)
 
 
@@ -140,7 +143,7 @@ def lose_partition(stack: Stack) -> None:
 
 
 def make_partition(stack: Stack) -> None:
-    """More than once, when somebody writes into the table at that moment."""
+    """Make the missing partition; try again if a write to the table gets in the way."""
     stray = "SELECT 1 FROM cards_usagerecord_default LIMIT 1"
     for _ in range(5):
         call_for_partitions(stack)
@@ -159,16 +162,16 @@ def call_for_partitions(stack: Stack) -> None:
 
 
 def crowd(stack: Stack) -> None:
-    ((used, most),) = stack.rows(
+    ((used, maximum),) = stack.rows(
         "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity "
         "WHERE backend_type = 'client backend'"
     )
-    for _ in range(int(most * 0.92) - used):
+    for _ in range(int(maximum * 0.92) - used):
         kept.crowd.enter_context(psycopg.connect(stack.variables["DATABASE_URL"]))
 
 
 def lose_key(stack: Stack) -> None:
-    """The key of a gateway's credentials is not among those of the environment any more."""
+    """Let a gateway's credentials name a key that is not in the environment."""
     ((kept.credentials,),) = stack.rows(f"SELECT credentials FROM carriers_gateway WHERE {NORTHWIND}")
     lost = kept.credentials.replace("$", "$another-", 1)
     stack.rows(f"UPDATE carriers_gateway SET credentials = '{lost}' WHERE {NORTHWIND} RETURNING id")
@@ -198,22 +201,22 @@ PROCESSES = [
     Fault(
         "A limit is missing in Redis",
         lambda stack: stack.redis.delete(keys.limit("realname")),
-        "none is in Redis: it is closed",
+        "missing in Redis: no call may begin",
     ),
 ]
 HANGING = [
     Fault("A worker hangs", hang, fails("checks"), dead("worker-checks")),
-    Fault("The planning has stopped", stop_planning, "and nobody goes on"),
+    Fault("Seeding has stopped", stop_planning, "and no process continues it"),
 ]
 ROWS = [
     Fault(
         "A check is paused by its limit",
         pause_by_limit,
-        "0: it is paused",
+        "0: its calls are paused",
         sql("UPDATE polling_concurrencylimit SET max_concurrency = 50 WHERE task_type = 'realname'"),
     ),
     Fault(
-        "Cards are due for long",
+        "Cards are overdue",
         lambda stack: longest_due(stack, "realname"),
         "cards are due, the longest for 5",
     ),
@@ -244,13 +247,13 @@ ROWS = [
     Fault(
         "Cards are parked",
         park,
-        "1 parked: those crashed",
+        "1 parked: those cards crashed",
         lambda stack: stack.manage("release_parked", "--all"),
     ),
     Fault(
-        "Cards are missing in the schedule",
+        "Cards are missing from the schedule",
         lose_cards,
-        "want it",
+        "want the check",
         lambda stack: stack.manage("rebuild_schedule", "--wait"),
     ),
     Fault("A card fails", unknown_card, "checks that fail: 1", known_card),
@@ -261,7 +264,7 @@ ROWS = [
         "PostgreSQL has too many connections", crowd, "raise max_connections", lambda _: kept.crowd.close()
     ),
     Fault(
-        "Redis throws keys away",
+        "Redis evicts keys",
         evict,
         "throws keys away (allkeys-lru)",
         lambda stack: stack.redis.config_set("maxmemory-policy", "noeviction"),

@@ -1,6 +1,7 @@
 """Gateways that are sick, slow or ask for rest are left alone, and those that limit their pace get no more."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Any, cast
@@ -14,7 +15,6 @@ from carriers import keys as gateway_keys
 from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
 from lab.simulator.remote import RunningSimulator
-from polling.conf import PollingSettings
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.schedule import keys, limits
@@ -170,7 +170,7 @@ def test_a_probe_that_is_told_to_wait_longer_waits(
 def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Settings
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=4)
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=4)
     gateway(simulator, batch_size=1, calls_per_second=20)
     cards = [CardFactory.create() for _ in range(120)]
 
@@ -188,7 +188,7 @@ def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
 def test_a_slow_gateway_leaves_seats_to_another_whose_cards_are_due_after_its_own(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Settings
 ) -> None:
-    settings.POLLING = PollingSettings(seed_ramp_seconds=0, drain_seconds=6)
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=6)
     slow = gateway(simulator, batch_size=1)
     quick = gateway(simulator, batch_size=1, is_default=False)
     Gateway.objects.filter(pk=quick.pk).update(base_url=f"{simulator.url}/c/bluepeak")

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from carriers.clients.resting import rest_asked_for
+from carriers.clients.retry_after import parse_retry_after
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
 
@@ -29,5 +29,5 @@ NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
         ("Sun, 22 Nov 2026 07:00:00 +99999999999999999999", 0),
     ],
 )
-def test_seconds_and_dates_are_understood_and_all_else_is_no_rest(header: str, seconds: int) -> None:
-    assert rest_asked_for(header, now=NOW) == timedelta(seconds=seconds)
+def test_retry_after_accepts_seconds_and_http_dates_only(header: str, seconds: int) -> None:
+    assert parse_retry_after(header, now=NOW) == timedelta(seconds=seconds)

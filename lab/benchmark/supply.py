@@ -1,0 +1,149 @@
+"""Keeps a measure supplied with work: a window in which nothing was left to do gives no figure."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from cards.models import CheckType
+from lab.benchmark.rates import Done, Shift, Window
+from lab.benchmark.run import Run
+from polling.schedule import keys
+from polling.schedule.schedule import Schedule
+
+TICK_SECONDS = 0.1
+# Cards are made due in chunks of this size, and as soon as fewer than this many are left: about half a
+# second's work of the fastest check.
+CHUNK = 20_000
+LOW_WATER = 20_000
+# In a fleet too small for that, when fewer than this share of it are left.
+LOW_SHARE = 0.75
+# So that a repeated reading costs what the first one did: it is later by the fleet's age, and larger.
+UNREAD_METERS = """
+    WITH unread AS (
+        UPDATE cards_cardusage SET measured_at = measured_at - interval '45 minutes',
+                                   raw_mb = greatest(0, raw_mb - 1), used_mb = greatest(0, used_mb - 1)
+        WHERE card_id = ANY('{{{cards}}}') RETURNING card_id
+    )
+    SELECT count(*) FROM unread
+"""
+# A row shows only a card's last answer. Answers that are about to be overwritten are returned to be counted.
+UNREAD_STATES = """
+    WITH answered AS (
+        SELECT id, checked_at FROM cards_checkstate
+        WHERE type = '{check_type}' AND checked_at >= '{since}' AND card_id = ANY('{{{cards}}}')
+    ), unread AS (
+        UPDATE cards_checkstate AS state SET checked_at = state.checked_at - interval '45 minutes'
+        FROM answered WHERE state.id = answered.id RETURNING answered.checked_at
+    )
+    SELECT checked_at, count(*) FROM unread GROUP BY checked_at
+"""
+
+
+class Supply(Protocol):
+    """The work of a measure. Fewer than `floor` pieces left means that it has run out."""
+
+    floor: int
+
+    def top_up(self) -> int:
+        """Add work if little is left, and if this supply can. Return how much was left just before."""
+
+
+@dataclass
+class DueCards:
+    """The due cards of one check type. When few are left, those that fall due next are made due at once.
+
+    Fewer than `floor` cards mean that they have run out. The `reserved` cards that fall due last are never
+    made due. `is_unread`: each is made as the fleet was at first, unread for 45 minutes, so that a second
+    check costs what the first one did. Example::
+
+        supply = DueCards(run, CheckType.DATA_USAGE)
+        supply.stock(50_000)
+        shift = keep_busy(run, supply, seconds=20)
+        rate = shift.rate(supply.recorded())
+    """
+
+    run: Run
+    check_type: CheckType
+    floor: int = 1
+    low_water: int = LOW_WATER
+    reserved: int = 0
+    is_unread: bool = True
+    _since: datetime = field(init=False)
+    _overwritten: list[tuple[datetime, int]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._since = self.run.now()
+        self._queue = keys.queue(self.check_type.value)
+        self._schedule = Schedule(self.run.stack.redis, self.check_type.value)
+
+    def left(self) -> int:
+        """Return how many cards are due and not claimed."""
+        return int(self.run.stack.redis.zcount(self._queue, "-inf", self._now()))
+
+    def stock(self, count: int) -> None:
+        """Make cards due until `count` are, or all that may be.
+
+        For use before the window opens: it takes seconds.
+        """
+        while self.left() < count and (cards := self._next_cards()):
+            self._make_due(cards)
+
+    def top_up(self) -> int:
+        """Make a chunk of cards due if few are left. Return how many were left just before."""
+        scheduled = int(self.run.stack.redis.zcard(self._queue))
+        left = self.left()
+        if left >= min(self.low_water, scheduled * LOW_SHARE):
+            return left
+        return self._make_due(self._next_cards())
+
+    def recorded(self) -> Done:
+        """Return when cards were answered since this supply was made, repeated checks included."""
+        return [*self._overwritten, *self.run.recorded(self.check_type, self._since)]
+
+    def _next_cards(self) -> list[int]:
+        redis, now = self.run.stack.redis, self._now()
+        ahead = int(redis.zcount(self._queue, f"({now}", "+inf")) - self.reserved
+        if ahead <= 0:
+            return []
+        cards = redis.zrangebyscore(self._queue, f"({now}", "+inf", start=0, num=min(CHUNK, ahead))
+        # While a card is claimed, its score is the end of the claim.
+        claimed = set(redis.hkeys(keys.claims(self.check_type.value)))
+        return [int(str(card)) for card in cards if card not in claimed]
+
+    def _make_due(self, cards: Sequence[int]) -> int:
+        """Make these cards due. Return how many were left just before: writing their rows takes a moment."""
+        if cards and self.is_unread:
+            self._make_unread(cards)
+        left = self.left()
+        self._schedule.hasten([(card_id, 0.0) for card_id in cards])
+        return left
+
+    def _make_unread(self, cards: Sequence[int]) -> None:
+        listed = ",".join(map(str, cards))
+        if self.check_type is CheckType.DATA_USAGE:
+            self.run.stack.rows(UNREAD_METERS.format(cards=listed))
+        states = UNREAD_STATES.format(
+            check_type=self.check_type.value, since=self._since.isoformat(), cards=listed
+        )
+        self._overwritten += self.run.stack.rows(states)
+
+    def _now(self) -> float:
+        seconds, microseconds = self.run.stack.redis.time()
+        return float(seconds) + float(microseconds) / 1_000_000
+
+
+def keep_busy(
+    run: Run, supply: Supply, seconds: float, *, is_over: Callable[[], bool] = lambda: False
+) -> Shift:
+    """Let the processes work for `seconds`, or until `is_over`, and keep them supplied.
+
+    The shift ends early when the work runs out: nothing after that moment is measured.
+    """
+    begin, deadline = run.now(), time.monotonic() + seconds
+    while (remaining := deadline - time.monotonic()) > 0 and not is_over():
+        if supply.top_up() < supply.floor:
+            return Shift(Window(begin, run.now()), seconds, ran_out=True)
+        run.wait(min(TICK_SECONDS, remaining))
+    return Shift(Window(begin, run.now()), seconds)
