@@ -1,4 +1,4 @@
-"""Starts PostgreSQL and Valkey of the suite's own, before Django's settings are read."""
+"""Start the suite's own PostgreSQL and Valkey before Django reads its settings."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import django
 import pytest
@@ -18,7 +18,6 @@ from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
-from xdist.scheduler import LoadFileScheduling
 
 from lab.stack.environment import fresh_variables
 from lab.stack.servers import ValkeyServer, free_port, make_folder, remove_folder
@@ -29,7 +28,12 @@ from tests.support.emptying import empty_database
 if TYPE_CHECKING:
     from redis import Redis
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = [
+    "tests.support.failures",
+    "tests.support.fixtures",
+    "tests.support.forms",
+    "tests.support.scheduling",
+]
 
 LINGER_MILLISECONDS = 500
 
@@ -39,12 +43,12 @@ _folders: list[Path] = []
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Servers on free ports, and an environment that points at nothing else. Each worker of xdist has its own."""
-    # A run that is ended from outside must take its servers with it.
+    """Start servers on free ports and point the environment at them alone; each xdist worker has its own."""
+    # Raise KeyboardInterrupt at SIGTERM, so that a terminated run stops its servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # In the background of a shell SIGINT is ignored, and so it would be by what the tests interrupt.
+    # A background shell job ignores SIGINT, and the processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # That of a worker is within its run's: whoever of them ends last leaves nothing.
+    # A worker's folder lies inside its run's folder, so the last process to end removes everything.
     base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(template_database.FOLDER_VARIABLE)))
     _folders.append(base)
     os.environ.setdefault(template_database.FOLDER_VARIABLE, str(base))
@@ -69,45 +73,16 @@ def pytest_configure(config: pytest.Config) -> None:
         process = server.command.popen(log=base / "servers.log", before_exec=die_with_parent(ends_by))
         _running.append((process, ends_by))
         server.wait_until_ready()
-    # pytest-django looked for settings before these servers ran.
+    # pytest-django looked for settings before the environment was complete, so Django isn't set up yet.
     django.setup()
     connection.settings_dict["TEST"]["TEMPLATE"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
-    # A drain of a test ends soon after its work: most of the suite's time would be waiting for that.
+    # Shorten how long a drain lingers for new work: otherwise most of the suite's time would be spent on it.
     settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In parallel what takes long goes first: then all workers end at the same time."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=_seconds, reverse=True)
-
-
-class _ByStack(LoadFileScheduling):  # type: ignore[misc]
-    """Modules run in one process each, those of a folder of fault tests together: they share a stack.
-
-    A group that each test names, which xdist has, would have to name its module for all others.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = Path(super()._split_scope(nodeid))
-        return str(file.parent if file.parent.parent.name == "faults" else file)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByStack | None:
-    """With --dist=loadfile, as `pyproject.toml` says."""
-    return _ByStack(config, log) if config.getoption("dist") == "loadfile" else None
-
-
-def _seconds(item: pytest.Item) -> float:
-    """About how long a test's module or folder takes; short ones do not say."""
-    marks = [mark for name in ("faults", "processes") for mark in item.iter_markers(name)]
-    return max((float(mark.kwargs.get("seconds", 30)) for mark in marks), default=0)
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing behind."""
+    """Stop the servers and remove their folders."""
     while _running:
         process, ends_by = _running.pop()
         process.send_signal(ends_by)
@@ -125,9 +100,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The probes' threads keep connections, with which the test database cannot be dropped."""
+    """Stop the health checks' threads at the end: the database cannot be dropped while they are connected."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # Django empties the tables after a test that commits; what refuses that is tested by itself.
+        # This trigger, which has a test of its own, would refuse to empty the table after tests that commit.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")
     yield
     from common.health import runner
@@ -137,7 +112,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture
 def redis() -> Iterator["Redis"]:
-    """An empty Redis of the suite's own; what a test leaves in it is gone afterwards."""
+    """Return a client of the suite's own Redis, empty before and after the test."""
     from common.redis.client import for_worker
 
     client = for_worker()
@@ -148,7 +123,7 @@ def redis() -> Iterator["Redis"]:
 
 @pytest.fixture
 def frozen_redis(settings: Settings) -> Iterator["Redis"]:
-    """One that takes connections and never answers, as requests meet it."""
+    """Return the web requests' client of a server that accepts connections and never answers."""
     from common.redis.client import for_web
 
     with socket.socket() as listening:

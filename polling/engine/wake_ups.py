@@ -31,7 +31,7 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
 def _is_flushed(redis: Redis) -> bool:
     """Return whether the queue of a check type is empty although the census has cards that want the check."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
-    if changes != counted or redis.exists(keys.REPLANNER):
+    if changes != counted or redis.exists(keys.RECONCILER):
         # Cards or configs are changing right now: the census may be behind.
         return False
     pipeline = redis.pipeline(transaction=False)

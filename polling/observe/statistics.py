@@ -42,7 +42,7 @@ def flush(redis: Redis) -> int:
         write(check_type.value, minutes)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
         # After the write: minutes that leave the totals must already be in PostgreSQL.
-        stats.flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
+        stats.mark_flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
         flushed += len(minutes)
     return flushed
 
@@ -72,6 +72,6 @@ def _row(task_type: str, minute: Minute) -> MinuteStat:
         histogram=list(minute.counted.histogram),
         due=minute.gauges.due,
         in_flight=minute.gauges.in_flight,
-        seats=minute.gauges.seats,
-        lateness_p99_seconds=minute.counted.late_seconds(0.99),
+        seats=minute.gauges.slots,
+        lateness_p99_seconds=minute.counted.delay_seconds(0.99),
     )

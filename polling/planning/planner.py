@@ -12,7 +12,7 @@ from polling.policy import card_reader
 from polling.policy.card_reader import Group, Row
 from polling.policy.matching import fingerprint
 from polling.policy.rules import Rules
-from polling.schedule.backoff import by_need, when_planned
+from polling.schedule.backoff import spread_overdue, when_planned
 from polling.schedule.schedule import PlanMode, Schedule
 
 
@@ -80,7 +80,7 @@ class Planner:
                 overdue.append(card_id)
             else:
                 plan.due.append((card_id, delay))
-        plan.due.extend(by_need(overdue, tokens, ramp=self.ramp.total_seconds()))
+        plan.due.extend(spread_overdue(overdue, tokens, ramp=self.ramp.total_seconds()))
         return plan
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:

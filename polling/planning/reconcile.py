@@ -50,7 +50,7 @@ class Reconciler:
 
     def run(self) -> int:
         """Return how many cards were examined, counted once per check; 0 when another process reconciles."""
-        with try_lock(self.redis, keys.REPLANNER, seconds=LOCK_SECONDS) as lock:
+        with try_lock(self.redis, keys.RECONCILER, seconds=LOCK_SECONDS) as lock:
             examined = 0
             try:
                 # Not beside a scan: it plans by the rules it began with, and what is outdated afterwards is

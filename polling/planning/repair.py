@@ -66,7 +66,7 @@ class Repair:
 
         def is_ours() -> bool:
             lock.reacquire()
-            return Epoch(self.redis).is_still(epoch)
+            return Epoch(self.redis).is_current(epoch)
 
         # Adding depends on all rules, removing only on the configs: a closed gateway makes no stranger.
         missing = self._add_missing(planner, lambda: is_ours() and planner.rules.is_current(self.redis))

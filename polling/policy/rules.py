@@ -16,7 +16,7 @@ from polling.models import PollingConfig
 from polling.policy.card_reader import Group
 from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import fingerprint, interval_for
-from polling.schedule.backoff import WHILE_CLOSED
+from polling.schedule.backoff import CLOSED_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Rules:
     def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
         """Return the interval at which the schedule has these cards checked; None when they are not checked.
 
-        While their gateway is closed this is WHILE_CLOSED, so that no card is claimed just to be deferred.
+        While their gateway is closed this is CLOSED_INTERVAL, so that no card is claimed just to be deferred.
         """
         interval = interval_for(group.profile, check_type, self.configs)
-        return WHILE_CLOSED if interval and self._is_closed(group, check_type) else interval
+        return CLOSED_INTERVAL if interval and self._is_closed(group, check_type) else interval
 
     def _is_closed(self, group: Group, check_type: CheckType) -> bool:
         if not self.closed or not isinstance(CHECKS[check_type], GatewayCheck):

@@ -1,15 +1,17 @@
-"""When a card is due next. Pure: chance and the moment come in as arguments."""
+"""When a card is due next. Pure: the source of chance and the present time are arguments."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from random import Random
 
 JITTER = 0.1
-# Cards whose ids differ in the last bits only: their rows share a few pages, and mostly they have one gateway.
+# Neighbours: ids that differ only in their last bits. Their rows share a few pages, and they mostly share a
+# gateway.
 NEIGHBOURS = 32
-# Multiples of it, taken modulo 2^64, lie evenly between their neighbours: Knuth, TAOCP vol. 3, 6.4 (Fibonacci hashing).
+# Multiples of it, modulo 2^64, fall evenly into the gaps between earlier ones: Knuth, TAOCP vol. 3, 6.4
+# (Fibonacci hashing).
 _GOLDEN = 0x9E3779B97F4A7C15
-_WHOLE = 1 << 64
+_MODULUS = 1 << 64
 FIRST_BACK_OFF = timedelta(seconds=60)
 # 2^20 minutes are longer than any interval.
 MAX_DOUBLINGS = 20
@@ -17,82 +19,88 @@ GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
 GATEWAY_BUSY_SECONDS = (2.0, 6.0)
 OPENING_RAMP = timedelta(seconds=60)
 LONGEST_BUSY = timedelta(minutes=5)
-# Of a card whose gateway is closed; when it opens the card is planned anew. No config has just this interval.
-WHILE_CLOSED = timedelta(days=7, seconds=1)
-AWAY_SECONDS = WHILE_CLOSED.total_seconds()
+# The interval of cards whose gateway is closed; they are rescheduled when it opens. No config has exactly
+# this interval.
+CLOSED_INTERVAL = timedelta(days=7, seconds=1)
+CLOSED_INTERVAL_SECONDS = CLOSED_INTERVAL.total_seconds()
 
 
 def phase(card_id: int) -> float:
-    """Where a card comes when cards are spread: from 0 to below 1, even over the fleet, and the same for neighbours.
+    """Return the place of a card wherever cards are spread over a time, from 0 to below 1.
 
-    What falls due together is read from the same pages, and asked in full calls: see ADR 20.
+    Phases are even over all cards, and neighbours have the same one. Cards that fall due together are then
+    read from the same pages and fill whole calls: see ADR 20.
     """
-    return card_id // NEIGHBOURS * _GOLDEN % _WHOLE / _WHOLE
+    return card_id // NEIGHBOURS * _GOLDEN % _MODULUS / _MODULUS
 
 
 def after_answer(interval: timedelta, card_id: int, now: float) -> timedelta:
-    """The interval, up to a tenth shorter or longer, so that the fleet does not fall due at once.
+    """Return the interval, up to a tenth shorter or longer, so that the cards do not all fall due at once.
 
-    Neighbours that were answered about at nearly the same moment (`now`, in unix seconds) fall due at the same one:
-    the next that is theirs, of moments a fifth of an interval apart.
+    `now` is in unix seconds. Each block of neighbours has its own moments, a fifth of an interval apart, and
+    its cards fall due at the next of them. So neighbours that were answered at nearly the same moment fall
+    due together.
     """
-    between = 2 * JITTER * interval.total_seconds()
-    soonest = interval * (1 - JITTER)
-    wait = (phase(card_id) * between - now - soonest.total_seconds()) % between
-    return soonest + timedelta(seconds=wait)
+    spacing = 2 * JITTER * interval.total_seconds()
+    earliest = interval * (1 - JITTER)
+    wait = (phase(card_id) * spacing - now - earliest.total_seconds()) % spacing
+    return earliest + timedelta(seconds=wait)
 
 
 def after_card_error(interval: timedelta, failures: int, chance: Random) -> timedelta:
-    """Back-off after the `failures`-th failure in a row (1 and more), never beyond the interval."""
+    """Return the back-off after `failures` failures in a row (1 or more); it never exceeds the interval."""
     doublings = min(max(failures - 1, 0), MAX_DOUBLINGS)
     longest = min(interval, FIRST_BACK_OFF * (1 << doublings))
     return longest * chance.uniform(0.5, 1)
 
 
 def after_gateway_trouble(chance: Random) -> timedelta:
-    """Half a minute to a minute: the gateway is asked again soon, but not by all at once."""
+    """Return half a minute to a minute: the gateway is tried again soon, but not by all cards at once."""
     return timedelta(seconds=chance.uniform(*GATEWAY_TROUBLE_SECONDS))
 
 
 def while_gateway_is_closed(interval: timedelta, opens_in: timedelta, chance: Random) -> timedelta:
-    """Half an interval or more, and not before the gateway opens (`opens_in`; zero: nobody knows when).
+    """Return half an interval or more, and at least `opens_in`: when the gateway opens (zero: unknown).
 
-    Who waits for it to open comes over a minute: not all at the same moment.
+    Cards that wait for it to open are spread over a minute, so that they do not all fall due at one moment.
     """
     after = opens_in + OPENING_RAMP * chance.random() if opens_in else opens_in
     return max(after, interval * chance.uniform(0.5, 1))
 
 
 def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:
-    """Some seconds, or `wait`, after which the gateway will have served those who came before; bounded."""
-    soonest = timedelta(seconds=chance.uniform(*GATEWAY_BUSY_SECONDS))
-    return min(max(soonest, wait * chance.uniform(1 - JITTER, 1 + JITTER)), LONGEST_BUSY)
+    """Return some seconds, or about `wait`, until the gateway has served earlier calls; bounded."""
+    shortest = timedelta(seconds=chance.uniform(*GATEWAY_BUSY_SECONDS))
+    return min(max(shortest, wait * chance.uniform(1 - JITTER, 1 + JITTER)), LONGEST_BUSY)
 
 
 def in_turn(wait: timedelta, chance: Random) -> timedelta:
-    """A moment after `wait`, when the gateway's pace has room again; bounded."""
+    """Return a little more than `wait`, until the gateway's rate has room again; bounded."""
     return min(wait, LONGEST_BUSY) * chance.uniform(1, 1 + JITTER)
 
 
 def when_planned(card_id: int, age: float | None, interval: float) -> float | None:
-    """The delay of a card that enters the schedule, all in seconds; `age` is that of its last good answer.
+    """Return the delay of a card that enters the schedule, given the age of its last good answer; in seconds.
 
-    None: it is overdue or was never checked, and comes with others like it, `by_need`.
+    Return None when it is overdue or was never checked: `spread_overdue` gives the delays of such cards.
     """
     # Called a million times in a row, so it takes plain numbers.
-    if interval == AWAY_SECONDS:
+    if interval == CLOSED_INTERVAL_SECONDS:
         return interval * (1 + phase(card_id))
     if age is None or age >= interval:
         return None
     return interval - age if age > 0 else interval
 
 
-def by_need(overdue: Iterable[int], tokens: Mapping[int, int], *, ramp: float) -> list[tuple[int, float]]:
-    """Delays in seconds, even from 0 to below `ramp`: who was asked about longest ago, by the claim that wrote last, comes first.
+def spread_overdue(
+    overdue: Iterable[int], tokens: Mapping[int, int], *, ramp: float
+) -> list[tuple[int, float]]:
+    """Return (card, delay) pairs: delays even from 0 to below `ramp` seconds, cards asked longest ago first.
 
-    So a ramp that begins anew before it has ended, because Redis is lost again and again, still gets to every card, also
-    past those that are asked about in vain. Cards that were never asked about come first of all, by phase.
+    `tokens` has the token of the claim that last wrote each card. Cards that were never asked about come
+    before all others, by phase. If Redis is lost again and again, each ramp starts over before it has ended.
+    This order still reaches every card, because cards that get no answer go to the end, too.
     """
-    in_turn = sorted(overdue, key=phase)
-    in_turn.sort(key=lambda card_id: tokens.get(card_id, 0))
-    return [(card_id, ramp * turn / len(in_turn)) for turn, card_id in enumerate(in_turn)]
+    ordered = sorted(overdue, key=phase)
+    ordered.sort(key=lambda card_id: tokens.get(card_id, 0))
+    return [(card_id, ramp * turn / len(ordered)) for turn, card_id in enumerate(ordered)]

@@ -14,22 +14,31 @@ _TOKENS = [keys.tokens(check_type.value) for check_type in CheckType]
 
 
 class Epoch:
-    """`polling:epoch` is `seeding:<n>` while the walk runs and `<n>` after it; absent, nothing is claimed.
+    """The epoch of all check types. While there is none, nothing can be claimed.
 
-    Beside it stands the run id of the server that it began on. A server that was restarted, or that took over,
-    may have come back with an older state, in which tokens that were given out are free again: it needs a new
-    epoch before its claims can be trusted.
+    The run id of the server on which the epoch began is stored with it. A server that was restarted, or that
+    took over from another, may have an older state, in which tokens that were already issued are free again.
+    It needs a new epoch before its claims can be trusted. Sample::
+
+        polling:epoch          string  seeding:7 (during the scan, then 7)
+        polling:epoch-server   string  ad4f60b4d3a1...
+
+    Example::
+
+        epoch = Epoch(redis)
+        epoch.begin(7)
+        ...  # plan all cards
+        epoch.complete(7)
     """
 
     def __init__(self, redis: Redis) -> None:
-        """One for all check types."""
         self._redis = redis
         self._complete = scripts.load(redis, __file__, "complete_epoch")
 
     def begin(self, number: int) -> None:
-        """Claims are allowed from here on, though not all cards are planned yet.
+        """Begin an epoch: cards can be claimed from now on, although not all of them are planned yet.
 
-        The lower half of tokens starts again, so it does not outgrow its 32 bits.
+        The lower half of tokens starts again, so that it does not outgrow its 32 bits.
         """
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.set(keys.EPOCH, f"{_SEEDING}{number}")
@@ -38,46 +47,47 @@ class Epoch:
         pipeline.execute()
 
     def complete(self, number: int) -> bool:
-        """All cards are planned; False when a newer walk has begun meanwhile."""
+        """Mark the schedule as complete. Return False when a newer scan has begun meanwhile."""
         return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
     def renew(self, number: int) -> bool:
-        """Let tokens start again in a new epoch; False when there is no whole schedule."""
+        """Begin a new epoch of a complete schedule; tokens start again. Return False when there is none."""
         known = cast("str | None", self._redis.get(keys.EPOCH))
         if known is None or not self.is_complete():
             return False
-        # Whatever becomes of the server meanwhile, a schedule that is not whole does not become whole here.
+        # The script compares the known epoch: if the server has lost the schedule since, nothing is marked
+        # complete.
         used = [keys.EPOCH, *_TOKENS]
         return bool(scripts.load(self._redis, __file__, "renew_epoch")(keys=used, args=[known, number]))
 
     def unfinished(self) -> int | None:
-        """The number of the walk that has begun on this server and has not planned all cards; None: there is none."""
+        """Return the number of the scan that has begun on this server and not ended; None without one."""
         value, server = self._read()
         begun = value is not None and value.startswith(_SEEDING) and server == self._server()
         return int(value.removeprefix(_SEEDING)) if value and begun else None
 
-    def is_still(self, number: int) -> bool:
-        """Whether the schedule is whole, and of this epoch."""
+    def is_current(self, number: int) -> bool:
+        """Return whether the schedule is complete and has this epoch."""
         value, server = self._read()
         return value == str(number) and server == self._server()
 
     def is_complete(self) -> bool:
-        """Whether a walk has planned all cards on this server, since it last started."""
+        """Return whether a scan has planned all cards on this server since it last started."""
         value, server = self._read()
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
-        """Throw the schedule away when the server has been restarted since the epoch began: it may be an old one."""
+        """Drop the schedule if the server was restarted after the epoch began: it may be an old one."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
             self.withdraw()
 
     def withdraw(self) -> None:
-        """Throw away what was planned, and forbid claims until a walk begins.
+        """Drop the schedule, and forbid claims until a scan begins.
 
         Cards that are being checked, parked or suspected stay so.
         """
-        # In one command: a walk that begins in between would lose what it has planned.
+        # In one command: a scan that begins in between would lose what it has planned.
         self._redis.unlink(keys.EPOCH, keys.EPOCH_SERVER, *_QUEUES)
 
     def _read(self) -> tuple[str | None, str | None]:

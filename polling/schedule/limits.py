@@ -1,4 +1,4 @@
-"""Concurrency limits: rows that operators change, slots in Redis that workers take."""
+"""Concurrency limits: operators change their rows, and workers take their slots in Redis."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ from polling.schedule import keys
 
 
 def slots_of(redis: Redis, task_type: str) -> SlotPool:
-    """The slots of one type of task."""
+    """Return the slots of one task type."""
     return SlotPool(redis, SlotKeys(keys.slots(task_type), keys.limit(task_type), keys.current(task_type)))
 
 
 def publish(redis: Redis) -> None:
-    """Write every limit to Redis, of types and of gateways. A type without a row is closed."""
+    """Write the limits of all task types and gateways to Redis. A type without a row is closed: it gets 0."""
 
     def write(limits: Mapping[str, int]) -> None:
         for task_type in TaskType.values:
@@ -31,7 +31,7 @@ def publish(redis: Redis) -> None:
 
 
 def publish_on_commit() -> None:
-    """Have the limits in force as soon as the transaction is committed; without Redis, ten seconds after its return."""
+    """Publish the limits once the transaction is committed; without Redis, ten seconds after its return."""
     transaction.on_commit(_publish_now)
 
 

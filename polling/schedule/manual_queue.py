@@ -1,4 +1,4 @@
-"""The hints of one check type's manual triggers: cards that are wanted at once."""
+"""The queue of manually triggered cards of one check type."""
 
 from collections.abc import Collection, Sequence
 from typing import cast
@@ -11,37 +11,40 @@ PORTION_CARDS = 1000
 
 
 class ManualQueue:
-    """A list of card ids. Entries are hints, which may be lost or doubled; the rows decide.
+    """A list of card ids. Its entries are hints, which may be lost or duplicated; the rows decide.
 
-    Sample::
+    `check_type` is a name on the wire, such as `carddata`. Sample::
 
         polling:manual:carddata   list  8421, 97
+
+    Example::
+
+        ManualQueue(redis, "carddata").push([8421], in_front=True)
     """
 
     def __init__(self, redis: Redis, check_type: str) -> None:
-        """`check_type` is a wire name, such as `carddata`."""
         self._redis = redis
         self._type = check_type
         self._manual = keys.manual(check_type)
 
     def push(self, cards: Sequence[int], *, in_front: bool) -> None:
-        """Have these claimed soon: before all others, or after them."""
+        """Add hints, so that these cards are claimed before all other triggered cards, or after them."""
         push = self._redis.lpush if in_front else self._redis.rpush
         for start in range(0, len(cards), PORTION_CARDS):
             push(self._manual, *cards[start : start + PORTION_CARDS])
 
-    def unknown(self, cards: Collection[int]) -> list[int]:
-        """Those that nobody will claim by a hint: neither listed nor being checked.
+    def without_hint(self, cards: Collection[int]) -> list[int]:
+        """Return those of `cards`, sorted, that no hint will get claimed: neither queued nor being checked.
 
-        Being wanted once more (`again`) is no hint: only the end of a claim that is alive makes one of it.
+        The set `again` does not count: it becomes a hint only when a claim that is still alive is settled.
         """
         pipeline = self._redis.pipeline()
         pipeline.lrange(self._manual, 0, -1)
         pipeline.hgetall(keys.claims(self._type))
         pipeline.time()
-        listed, claims, (now, _) = cast(
+        queued, claims, (now, _) = cast(
             "tuple[list[str], dict[str, str], tuple[int, int]]", tuple(pipeline.execute())
         )
-        # Of a card that is not scheduled, a claim that has run out stays until it is claimed again.
+        # The expired claim of a card that is not scheduled stays until the card is claimed again.
         checked = (card for card, claim in claims.items() if float(claim.split("|")[1]) > now)
-        return sorted(set(cards) - set(map(int, (*listed, *checked))))
+        return sorted(set(cards) - set(map(int, (*queued, *checked))))

@@ -1,4 +1,4 @@
-"""How far the walk that plans all cards has come: for operators, and for who goes on when it died."""
+"""The progress of seeding: for operators, and for the process that continues an interrupted scan."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,11 @@ Fields = dict[
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All cards up to `cursor`, `done` of them, are planned in `mode` by the rules with this fingerprint."""
+    """How far a scan has come.
+
+    All cards up to the id `cursor`, `done` in number, are planned in `mode` by the rules with the fingerprint
+    `rules`.
+    """
 
     rules: str
     mode: PlanMode = PlanMode.NEW_ONLY
@@ -28,19 +32,24 @@ class Checkpoint:
 
 
 class SeedProgress:
-    """A hash that operators read.
+    """A hash that operators read. One process at a time writes it: the one that holds the lock `keys.SEEDER`.
 
     Sample: `status running, total 1000000, done 240000, percent 24, started_at 2026-01-31T08:00:00+00:00,
     error, epoch 7, was_empty 1, cursor 240963, mode NX, rules 3f1c...`.
+
+    Example::
+
+        progress = SeedProgress(redis)
+        checkpoint = progress.unfinished(epoch) or Checkpoint(rules)
+        progress.report(checkpoint, epoch=epoch)
     """
 
     def __init__(self, redis: Redis) -> None:
-        """One walk at a time, over all processes: `keys.SEEDER` says who."""
         self._redis = redis
         self._write = scripts.load(redis, __file__, "write_progress")
 
     def begin(self, *, epoch: int, total: int, was_empty: bool, now: datetime) -> None:
-        """A walk over about `total` cards has begun; `was_empty`: nothing was scheduled before."""
+        """Record that a scan of about `total` cards begins; `was_empty`: nothing was scheduled before."""
         fields: Fields = {
             "status": "running",
             "total": total,
@@ -57,7 +66,7 @@ class SeedProgress:
         pipeline.execute()
 
     def report(self, checkpoint: Checkpoint, *, epoch: int) -> None:
-        """So far the walk of this epoch has come."""
+        """Record how far the scan of this epoch has come."""
         total = int(self.read().get("total", 0))
         self._set(
             epoch,
@@ -71,15 +80,15 @@ class SeedProgress:
         )
 
     def fail(self, error: str, *, epoch: int) -> None:
-        """The walk has stopped; who is asked next goes on from here."""
+        """Record that the scan has stopped; the next process continues from its last checkpoint."""
         self._set(epoch, status="failed", error=error)
 
     def finish(self, *, epoch: int, done: int, now: datetime) -> None:
-        """The walk has ended; `done` cards were looked at."""
+        """Record that the scan has ended; `done` cards were scanned."""
         self._set(epoch, status="finished", total=done, done=done, percent=100, finished_at=now.isoformat())
 
     def unfinished(self, epoch: int) -> Checkpoint | None:
-        """Where the walk of this epoch stopped; None: it has not begun to plan, or nothing is known of it."""
+        """Return where the scan of this epoch stopped; None when it has planned nothing, or is unknown."""
         fields = self.read()
         if fields.get("epoch") != str(epoch) or "cursor" not in fields:
             return None
@@ -87,13 +96,13 @@ class SeedProgress:
         return Checkpoint(fields.get("rules", ""), PlanMode(fields["mode"]), cursor, done)
 
     def was_empty(self) -> bool:
-        """Whether the walk began with nothing scheduled, so that all that stands there is its own."""
+        """Return whether the schedule was empty before the scan, so that all of it is the scan's own."""
         return self.read().get("was_empty") == "1"
 
     def read(self) -> dict[str, str]:
-        """The hash as it is; empty when no walk has run."""
+        """Return the hash as it is; empty when no scan has run."""
         return cast("dict[str, str]", self._redis.hgetall(keys.PROGRESS))
 
     def _set(self, epoch: int, **fields: str | int) -> None:
-        # A walker that has been replaced, and does not know it yet, must not write into the hash of the next one.
+        # A scan that was replaced, and has not noticed it yet, must not write into the hash of its successor.
         self._write(keys=[keys.PROGRESS], args=[epoch, *chain.from_iterable(fields.items())])

@@ -1,7 +1,7 @@
-"""Reads what settling has counted."""
+"""Read and flush what settled claims have counted."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
@@ -17,46 +17,46 @@ SECONDS_PER_MINUTE = 60
 
 @dataclass(frozen=True)
 class Counted:
-    """Checks settled over `seconds`. `histogram` and `lateness` have one count for each of their buckets."""
+    """Checks settled over `seconds`. `histogram` (durations) and `delays` have one count for each bucket."""
 
     success: int
     failed: int
     total_duration_ms: int
     histogram: tuple[int, ...]
-    lateness: tuple[int, ...]
+    delays: tuple[int, ...]
     seconds: float
 
     @property
     def checks(self) -> int:
-        """All of them."""
+        """How many checks were settled, with or without success."""
         return self.success + self.failed
 
     @property
     def success_rate(self) -> float | None:
-        """0 to 1; None when nothing was checked."""
+        """The successful part of the checks, 0 to 1; None when nothing was checked."""
         return self.success / self.checks if self.checks else None
 
     @property
     def average_ms(self) -> float | None:
-        """Mean duration of a check's call; None when nothing was checked."""
+        """The mean duration of a call, per check; None when nothing was checked."""
         return self.total_duration_ms / self.checks if self.checks else None
 
     def percentile_ms(self, share: float) -> int | None:
-        """A percentile of the durations; None when nothing was checked."""
+        """Return a percentile of the durations, `share` from 0 to 1; None when nothing was checked."""
         return percentile(self.histogram, share)
 
-    def late_seconds(self, share: float) -> int | None:
-        """A percentile of how late cards were claimed; None when nothing was checked."""
-        return percentile(self.lateness, share, DELAY_BOUNDS_SECONDS)
+    def delay_seconds(self, share: float) -> int | None:
+        """Return a percentile of the delays from due to claimed; None when nothing was checked."""
+        return percentile(self.delays, share, DELAY_BOUNDS_SECONDS)
 
 
 @dataclass(frozen=True)
 class Gauges:
-    """What was seen at one moment. None: nobody looked."""
+    """A sample of one moment: cards due, cards in flight, slots taken. None: not sampled."""
 
     due: int | None
     in_flight: int | None
-    seats: int | None
+    slots: int | None
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,23 @@ class Minute:
 
 
 class CheckStats:
-    """The counters of one check type.
+    """The counters of one check type. `check_type` is a name on the wire, such as `carddata`.
 
     Samples::
 
-    polling:minute:carddata:29833333  hash  success 812, failed 3, total_duration_ms 9001, h3 800, h4 15, l1 815,
-                                            due 4, in_flight 12, seats 6
-    polling:stats:carddata            hash  success 812, failed 3, total_duration_ms 9001, avg_duration_ms 11.0
-    polling:counters:carddata         hash  claimed 900, lost 1, success 812, ... since Redis was emptied
+        polling:minute:carddata:29833333  hash  success 812, failed 3, total_duration_ms 9001, h3 800, h4 15,
+                                                l1 815, due 4, in_flight 12, seats 6
+        polling:stats:carddata            hash  success 812, failed 3, total_duration_ms 9001,
+                                                avg_duration_ms 11.0
+        polling:counters:carddata         hash  claimed 900, lost 1, success 812, ... since Redis was emptied
+
+    Example::
+
+        counted = CheckStats(redis, "carddata").over_last(300, now=time.time())
+        counted.success_rate, counted.percentile_ms(0.95)
     """
 
     def __init__(self, redis: Redis, check_type: str) -> None:
-        """`check_type` is a wire name."""
         self._redis = redis
         self._minute = keys.minute(check_type)
         self._totals = keys.stats(check_type)
@@ -88,23 +93,23 @@ class CheckStats:
         self._count_unflushed = scripts.load(redis, __file__, "count_unflushed")
 
     def over_last(self, seconds: int, *, now: float) -> Counted:
-        """What was counted in the minutes that the last `seconds` touch; `now` is unix time."""
+        """Return the counts of all minutes that overlap the last `seconds`; `now` is unix time."""
         last = int(now // SECONDS_PER_MINUTE)
         first = int((now - seconds) // SECONDS_PER_MINUTE)
         return _sum(self._buckets(first, last), seconds=now - first * SECONDS_PER_MINUTE)
 
     def sample(self, gauges: Gauges, *, now: float) -> None:
-        """Note what is seen now in the present minute's bucket; the last of a minute stays."""
+        """Store a sample in the bucket of the present minute; the last sample of a minute stays."""
         minute = f"{self._minute}{int(now // SECONDS_PER_MINUTE)}"
+        # `seats` is the name of the field in Redis.
+        fields = {"due": gauges.due, "in_flight": gauges.in_flight, "seats": gauges.slots}
         pipeline = self._redis.pipeline(transaction=True)
-        fields: Fields = {}
-        fields.update(asdict(gauges))
-        pipeline.hset(minute, mapping=fields)
+        pipeline.hset(minute, mapping=cast(Fields, fields))
         pipeline.expire(minute, MINUTES_ARE_KEPT)
         pipeline.execute()
 
     def closed_minutes(self, *, after: int, now: float) -> list[Minute]:
-        """The minutes after number `after` that are over and in which anything was seen, oldest first."""
+        """Return the minutes after number `after` that have ended and have a bucket, oldest first."""
         last = int(now // SECONDS_PER_MINUTE) - 1
         first = max(after + 1, last - int(MINUTES_ARE_KEPT.total_seconds() // SECONDS_PER_MINUTE))
         buckets = self._buckets(first, last)
@@ -114,12 +119,12 @@ class CheckStats:
             if bucket
         ]
 
-    def flushed(self, *, until: int, average_ms: float) -> None:
-        """Minutes up to number `until` are in PostgreSQL: the totals that operators read are of those after it."""
+    def mark_flushed(self, *, until: int, average_ms: float) -> None:
+        """Restart the totals that operators read after minute `until`; PostgreSQL has the earlier ones."""
         self._count_unflushed(keys=[self._totals], args=[self._minute, until, f"{average_ms:.1f}"])
 
     def since_emptied(self) -> dict[str, int]:
-        """The counters for Prometheus, by field; they only grow, until Redis is emptied."""
+        """Return the counters for Prometheus, by field; they only grow until Redis is emptied."""
         found = cast("dict[str, str]", self._redis.hgetall(self._counters))
         return {field: int(value) for field, value in found.items()}
 
@@ -139,7 +144,7 @@ def _sum(buckets: list[dict[str, str]], *, seconds: float) -> Counted:
         failed=total("failed"),
         total_duration_ms=total("total_duration_ms"),
         histogram=tuple(total(f"h{number}") for number in range(1, BUCKETS + 1)),
-        lateness=tuple(total(f"l{number}") for number in range(1, BUCKETS + 1)),
+        delays=tuple(total(f"l{number}") for number in range(1, BUCKETS + 1)),
         seconds=seconds,
     )
 

@@ -29,7 +29,7 @@ def restore(redis: Redis, *, before: datetime) -> int:
     for check_type in CHECKS:
         rows = ManualItem.objects.queued(check_type).filter(trigger__created_at__lt=before)
         queue = ManualQueue(redis, check_type)
-        lost = queue.unknown(list(rows.values_list("card_id", flat=True)))
+        lost = queue.without_hint(list(rows.values_list("card_id", flat=True)))
         single = set(rows.filter(trigger__kind=ManualTrigger.Kind.SINGLE).values_list("card_id", flat=True))
         queue.push([card for card in lost if card not in single], in_front=False)
         queue.push([card for card in lost if card in single], in_front=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import MakeStack, Stack
-from tests.support.e2e.run_book_faults import GROUPS, Fault
+from tests.support.e2e.run_book_faults import GROUPS, SETTINGS, Fault
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 CARDS = 300
 
@@ -38,7 +38,14 @@ def test_every_fault_of_the_manual_is_covered() -> None:
     assert sorted(titles()) == sorted(fault.title for group in GROUPS for fault in group)
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0].title)
+@pytest.mark.parametrize(
+    "group",
+    # One group is the smoke.
+    [
+        pytest.param(group, marks=() if group is SETTINGS else pytest.mark.only_long, id=group[0].title)
+        for group in GROUPS
+    ],
+)
 def test_doctor_names_each_fault_and_passes_once_it_is_mended(
     make_stack: MakeStack, group: Sequence[Fault]
 ) -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from tests.faults.conftest import MakeStack, Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 LIMIT = 200
 LATENCY_MS = 200
 CEILING = LIMIT * 1000 / LATENCY_MS
-WARM_UP = timedelta(seconds=5)
-STEADY = timedelta(seconds=20)
+# Cards, warm-up and length of the measurement, in full and as a smoke.
+FULL = (32_000, timedelta(seconds=5), timedelta(seconds=20))
+SMOKE = (6_000, timedelta(seconds=1), timedelta(seconds=3))
 
 
 def calls_in(stack: Stack, begin: datetime, length: timedelta) -> int:
@@ -19,8 +20,9 @@ def calls_in(stack: Stack, begin: datetime, length: timedelta) -> int:
     return sum(begin <= end < begin + length for end in ends)
 
 
-def test_calls_at_once_reach_but_never_exceed_the_limit(make_stack: MakeStack) -> None:
-    stack = make_stack(32_000, POLLING_SEED_RAMP_SECONDS="0")
+def test_calls_at_once_reach_but_never_exceed_the_limit(make_stack: MakeStack, is_long: bool) -> None:
+    cards, warm_up, length = FULL if is_long else SMOKE
+    stack = make_stack(cards, POLLING_SEED_RAMP_SECONDS="0")
     stack.rows("UPDATE carriers_gateway SET batch_size = 1, max_concurrency = 1000 RETURNING id")
     stack.rows(
         f"UPDATE polling_concurrencylimit SET max_concurrency = {LIMIT} WHERE task_type = 'carddata' RETURNING id"
@@ -30,13 +32,13 @@ def test_calls_at_once_reach_but_never_exceed_the_limit(make_stack: MakeStack) -
     stack.start_engine()
     stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
     first = min(datetime.fromisoformat(call["start"]) for call in stack.simulator.calls())
-    steady = first + WARM_UP
+    steady = first + warm_up
 
     stack.wait_until(
-        lambda: datetime.now(first.tzinfo) > steady + STEADY + timedelta(seconds=1), seconds=40, what="time"
+        lambda: datetime.now(first.tzinfo) > steady + length + timedelta(seconds=1), seconds=40, what="time"
     )
 
-    share = calls_in(stack, steady, STEADY) / STEADY.total_seconds() / CEILING
+    share = calls_in(stack, steady, length) / length.total_seconds() / CEILING
     highest = max(call["in_flight"] for call in stack.simulator.calls())
     print(f"\ngateway_bound_share {share:.3f}, at most {highest} calls at once of {LIMIT}")
     # How near it comes depends on the machine and its load; the benchmark measures that.

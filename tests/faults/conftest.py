@@ -1,4 +1,4 @@
-"""The real processes of the engine, on a database and a Redis of their own."""
+"""Real processes of the engine, on a PostgreSQL and a Valkey of their own."""
 
 import os
 import signal
@@ -20,17 +20,24 @@ from polling.schedule.schedule import Schedule
 from tests.support import template_database
 
 
-def every(seconds: int) -> str:
-    """Makes all cards that want the data usage check get it this often."""
+def data_usage_every(seconds: int) -> str:
+    """Return the SQL that sets the interval of the data usage check wherever it is switched on."""
     return f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
 
 
 class Stack(LocalStack):
-    """The local stack with a fleet, and with ways to harm it. `token` lets somebody use the API who may do everything.
+    """The local stack with a fleet of `cards` and ways to harm it. `token` may do everything in the API.
 
-    `made_so`: statements that change the fleet before it is planned.
-    `fleet_of`: the fleet is the demo's of that moment, made from `seed`, with all that was read before; else nobody has read its cards yet, and without
-    `real_names` their gateways are asked about their usage alone: what counts calls counts those.
+    The fleet is the demo's, generated from `seed`; `statements` are SQL that changes it before it is planned.
+    `fleet_at`: generate it as of that moment, with all earlier readings. Without it no card has been read,
+    and the real-name check is off unless `real_names`, so that tests which count calls see usage calls alone.
+    `settings` are environment variables. Example::
+
+        def test_it(make_stack: MakeStack) -> None:
+            stack = make_stack(300, data_usage_every(30), POLLING_SEED_RAMP_SECONDS="0")
+            stack.start_engine()
+            stack.wait_until(stack.calls, seconds=60, what="a call")
+            stack.kill("worker-checks")
     """
 
     template = template_database.DATABASE
@@ -39,45 +46,45 @@ class Stack(LocalStack):
         self,
         folder: Path,
         cards: int,
-        *made_so: str,
-        fleet_of: datetime | None = None,
+        *statements: str,
+        fleet_at: datetime | None = None,
         seed: int = 1,
         real_names: bool = False,
         **settings: str,
     ) -> None:
         super().__init__(folder, **settings)
         self._calls: list[dict[str, Any]] = []
-        of = [f"--now={fleet_of.isoformat()}"] if fleet_of else ["--unread"]
-        checks = [] if fleet_of or real_names else ["--without-real-names"]
-        changes = [f"--made-so={statement}" for statement in made_so]
-        size = (f"--cards={cards}", f"--seed={seed}")
+        options = [f"--cards={cards}", f"--seed={seed}"]
+        options += [f"--now={fleet_at.isoformat()}"] if fleet_at else ["--unread"]
+        options += [] if fleet_at or real_names else ["--without-real-names"]
+        options += [f"--statement={statement}" for statement in statements]
         print(f"\nseed of the fleet: {seed}")
-        self.token = self.run("-m", "tests.support.faults.fleet", *size, *of, *checks, *changes).split()[-1]
+        self.token = self.run("-m", "tests.support.faults.fleet", *options).split()[-1]
 
     def new_postgres(self, folder: Path) -> PostgresServer:
         return template_database.copy(folder)
 
     def scheduled(self, check_type: str = "carddata") -> set[int]:
-        """The cards that stand in a check's queue."""
+        """Return the ids of the cards in the queue of a check."""
         return {int(str(card)) for card in self.redis.zrange(keys.queue(check_type), 0, -1)}
 
-    def let_pass(self, seconds: float) -> None:
-        """Time; what dies meanwhile is started again."""
+    def wait(self, seconds: float) -> None:
+        """Wait, restarting processes that die meanwhile."""
         ends = time.monotonic() + seconds
         self.wait_until(lambda: time.monotonic() >= ends, seconds=seconds + 5, what="time passes")
 
     def make_all_due(self, check_type: str = "carddata") -> None:
-        """Whatever is scheduled is due now; what is being asked about is asked about once more."""
+        """Make every scheduled card due now; a card that is being checked is checked once more."""
         Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """End a process, or its whole group when it is one of ours; the supervisor starts it again."""
+        """Send a signal to a service's process group and wait for its end; the supervisor restarts it."""
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)
 
     def answers(self, name: str) -> bool:
-        """Whether PostgreSQL or Valkey does."""
+        """Return whether a server answers: `postgresql` or `valkey`."""
         try:
             return bool(self.rows("SELECT 1") if name == "postgresql" else self.redis.ping())
         except (RedisError, psycopg.OperationalError):
@@ -85,29 +92,29 @@ class Stack(LocalStack):
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
-        """A server of our own takes connections, but does nothing until it is woken."""
+        """Freeze a server until the block ends: the kernel still accepts connections, but nothing answers."""
         pid = self.pid(name)
-        # PostgreSQL's children lead groups of their own.
-        family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        # PostgreSQL's children lead process groups of their own, so a signal to its group misses them.
+        processes = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
         try:
-            _signal(family, signal.SIGSTOP)
+            _signal(processes, signal.SIGSTOP)
             yield
         finally:
-            _signal(family, signal.SIGCONT)
+            _signal(processes, signal.SIGCONT)
 
     def calls(self) -> list[dict[str, Any]]:
-        """What the gateways were asked, and answered. What has been read of their log is not read again."""
+        """Return all calls to the gateways, reading only the new entries of their log."""
         self._calls += self.simulator.calls(since=len(self._calls))
         return self._calls
 
     def calls_since(self, moment: datetime) -> list[dict[str, Any]]:
-        """Those that began after `moment`."""
+        """Return the calls that began after `moment`."""
         return [call for call in self.calls() if datetime.fromisoformat(call["start"]) > moment]
 
 
 def _signal(processes: list[int], number: signal.Signals) -> None:
     for process in processes:
-        # Some of PostgreSQL's children come and go.
+        # PostgreSQL's children come and go.
         with suppress(ProcessLookupError):
             os.kill(process, number)
 
@@ -116,12 +123,12 @@ MakeStack = Callable[..., Stack]
 
 
 @contextmanager
-def maker_of_stacks(folder: Path) -> Iterator[MakeStack]:
-    """Makes them below `folder`; they end with the block."""
+def stack_factory(folder: Path) -> Iterator[MakeStack]:
+    """Yield a function that makes stacks below `folder`; close them after the block."""
     made: list[Stack] = []
 
-    def make(cards: int, *made_so: str, **options: Any) -> Stack:
-        made.append(Stack(folder, cards, *made_so, **options))
+    def make(cards: int, *statements: str, **options: Any) -> Stack:
+        made.append(Stack(folder, cards, *statements, **options))
         return made[-1]
 
     try:
@@ -133,5 +140,5 @@ def maker_of_stacks(folder: Path) -> Iterator[MakeStack]:
 
 @pytest.fixture
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
-    with maker_of_stacks(tmp_path) as make:
+    with stack_factory(tmp_path) as make:
         yield make

@@ -1,4 +1,4 @@
-"""A gateway shows a certificate that nobody vouches for: nothing is sent to it, and it is left alone until that is mended."""
+"""A gateway with a self-signed certificate is sent nothing; it is called again when that is fixed."""
 
 import socket
 import ssl
@@ -16,22 +16,22 @@ from cryptography.x509.oid import NameOID
 
 from carriers import keys as gateway_keys
 from lab.simulator.fleet import CARRIERS
-from tests.faults.conftest import MakeStack, Stack, every
-from tests.support.faults.judge import assert_stored_values_are_the_carriers, invariant_holds
+from tests.faults.conftest import MakeStack, Stack, data_usage_every
+from tests.support.faults.judge import assert_stored_values_match_carriers, invariant_holds
 
 pytestmark = pytest.mark.faults
 SICK = CARRIERS[0].code
 NOT_VALID = "the certificate is not valid"
-OF_THE_SICK = f"gateway.base_url LIKE '%/{SICK}'"
+IS_SICK = f"gateway.base_url LIKE '%/{SICK}'"
 READ = f"""
-    SELECT count(*) FILTER (WHERE {OF_THE_SICK}), count(*) FILTER (WHERE NOT {OF_THE_SICK})
+    SELECT count(*) FILTER (WHERE {IS_SICK}), count(*) FILTER (WHERE NOT {IS_SICK})
     FROM cards_cardusage AS meter JOIN cards_card AS card ON card.id = meter.card_id
     JOIN carriers_gateway AS gateway ON gateway.carrier_id = card.carrier_id AND gateway.is_default
 """
 
 
-def certificate(folder: Path) -> ssl.SSLContext:
-    """For 127.0.0.1, signed by itself."""
+def tls_context(folder: Path) -> ssl.SSLContext:
+    """Return a server's TLS context with a self-signed certificate for 127.0.0.1."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]),
@@ -55,8 +55,8 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 @contextmanager
 def impostor(folder: Path, received: list[bytes]) -> Iterator[int]:
-    """A server with such a certificate; what it is sent lands in `received`. Its port."""
-    context = certificate(folder)
+    """Run a server with an untrusted certificate; yield its port. Append what it is sent to `received`."""
+    context = tls_context(folder)
 
     def serve(listener: socket.socket) -> None:
         with suppress(OSError):
@@ -77,34 +77,32 @@ def is_open(stack: Stack, gateway_id: int) -> bool:
     return bool(stack.redis.hexists(gateway_keys.breaker(gateway_id), "opened_at"))
 
 
-def move(stack: Stack, gateway_id: int, url: str) -> None:
+def set_url(stack: Stack, gateway_id: int, url: str) -> None:
     stack.rows(f"UPDATE carriers_gateway SET base_url = '{url}' WHERE id = {gateway_id} RETURNING id")
 
 
-def test_its_cards_keep_what_is_known_of_them_and_those_of_others_are_read(
-    make_stack: MakeStack, tmp_path: Path
-) -> None:
+def test_bad_certificate_stops_one_gateway_only(make_stack: MakeStack, tmp_path: Path) -> None:
     small_calls = "UPDATE carriers_gateway SET batch_size = 5"
-    stack = make_stack(600, every(30), small_calls, POLLING_SEED_RAMP_SECONDS="30")
-    ((gateway_id, url),) = stack.rows(
-        f"SELECT id, base_url FROM carriers_gateway AS gateway WHERE {OF_THE_SICK}"
-    )
+    stack = make_stack(600, data_usage_every(30), small_calls, POLLING_SEED_RAMP_SECONDS="30")
+    ((gateway_id, url),) = stack.rows(f"SELECT id, base_url FROM carriers_gateway AS gateway WHERE {IS_SICK}")
     received: list[bytes] = []
 
     with impostor(tmp_path, received) as port:
-        move(stack, gateway_id, f"https://127.0.0.1:{port}/c/{SICK}")
+        set_url(stack, gateway_id, f"https://127.0.0.1:{port}/c/{SICK}")
         stack.start_engine()
         stack.wait_until(lambda: is_open(stack, gateway_id), seconds=60, what="its breaker opens")
         stack.wait_until(
-            lambda: NOT_VALID in stack.log("worker-checks"), seconds=30, what="the reason is told"
+            lambda: NOT_VALID in stack.log("worker-checks"), seconds=30, what="the reason is logged"
         )
-        stack.wait_until(lambda: stack.rows(READ)[0][1] > 200, seconds=60, what="the others are read")
-        ((of_the_sick, _),) = stack.rows(READ)
-        move(stack, gateway_id, url)
+        stack.wait_until(
+            lambda: stack.rows(READ)[0][1] > 200, seconds=60, what="cards of other gateways are read"
+        )
+        ((read_from_impostor, _),) = stack.rows(READ)
+        set_url(stack, gateway_id, url)
 
-    assert of_the_sick == 0
+    assert read_from_impostor == 0
     assert received == []
     stack.wait_until(lambda: not is_open(stack, gateway_id), seconds=60, what="its breaker closes")
     stack.wait_until(lambda: stack.rows(READ)[0][0] > 0, seconds=60, what="its cards are read")
     assert invariant_holds(stack)
-    assert_stored_values_are_the_carriers(stack)
+    assert_stored_values_match_carriers(stack)

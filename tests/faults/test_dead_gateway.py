@@ -1,4 +1,7 @@
-"""A gateway with a third of the fleet is dead: its cards are soon away, none is claimed then, and they come back over a ramp."""
+"""A gateway with a third of the fleet is dead: its cards are scheduled far away and no longer claimed.
+
+When it answers again, they come back over a ramp.
+"""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -11,90 +14,96 @@ from polling.schedule import keys
 from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
 from tests.faults.test_sick_gateway import is_open
-from tests.support.faults.judge import TYPE, invariant_holds, read_since
+from tests.support.faults.judge import CHECK_TYPE, cards_read_since, invariant_holds
 
 pytestmark = pytest.mark.faults
 DEAD = CARRIERS[0]
-# The fleet; a third of it is the dead gateway's.
+# A third of them belong to the dead gateway.
 CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "6_000"))
-# So many healthy ones are made due again when the others are away.
-AGAIN = 3000
-PROBE_SECONDS = 15
+# This many cards of healthy gateways are made due again once the dead gateway's cards are far away.
+HEALTHY_CARDS = 3000
+TRIAL_SECONDS = 15
 RAMP_SECONDS = 30
-# Eight tenths of the cards, those in the middle, take eight tenths of the ramp, or nearly.
+# The middle eight tenths of the cards take eight tenths of the ramp, or slightly less.
 SPREAD_SECONDS = 20
 
 
-def due_of_the_dead(stack: Stack) -> dict[int, float]:
-    """When its cards are due, and so whether anybody has claimed one: a claim moves it."""
-    queue = stack.redis.zrange(keys.queue(TYPE), 0, -1, withscores=True)
+def due_times_of_dead_gateway(stack: Stack) -> dict[int, float]:
+    """Return when the dead gateway's cards are due (unix s). A claim would move a card's due time."""
+    queue = stack.redis.zrange(keys.queue(CHECK_TYPE), 0, -1, withscores=True)
     due = dict(cast("list[tuple[str, float]]", queue))
     cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")
     return {card: due[str(card)] for (card,) in cards if str(card) in due}
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """How many have ended, and how many of them without an answer."""
+    """Return how many claims have ended, and how many of them without an answer."""
     pipeline = stack.redis.pipeline()
-    pipeline.hgetall(keys.counters(TYPE))
-    pipeline.hlen(keys.claims(TYPE))
-    counted, under_way = pipeline.execute()
-    ended = int(counted["claimed"]) - int(under_way)
-    return ended, ended - int(counted["success"])
+    pipeline.hgetall(keys.counters(CHECK_TYPE))
+    pipeline.hlen(keys.claims(CHECK_TYPE))
+    counters, in_flight = pipeline.execute()
+    ended = int(counters["claimed"]) - int(in_flight)
+    return ended, ended - int(counters["success"])
 
 
-def test_no_card_of_a_dead_gateway_is_claimed_and_the_healthy_ones_are_read(make_stack: MakeStack) -> None:
+def test_cards_of_dead_gateway_are_not_claimed(make_stack: MakeStack) -> None:
     stack = make_stack(CARDS, POLLING_SEED_RAMP_SECONDS=str(RAMP_SECONDS))
     stack.simulator.fault(path=f"/c/{DEAD.code}", kind="error", share=1)
-    started = datetime.now(UTC)
+    engine_started_at = datetime.now(UTC)
     stack.start_engine(with_background=True)
     stack.wait_until(lambda: is_open(stack), seconds=60, what="the breaker opens")
-    ended_before, in_vain_before = claims(stack)
-    # Who was in flight when it opened comes back after a minute at most, finds it closed, and waits half an interval.
-    later = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
+    ended_before, unanswered_before = claims(stack)
+    # A card in flight when the breaker opened is due again within a minute, finds the gateway closed, and
+    # is deferred by half an interval.
+    far_away = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
     away_after = stack.wait_until(
-        lambda: min(due_of_the_dead(stack).values()) > later,
+        lambda: min(due_times_of_dead_gateway(stack).values()) > far_away,
         seconds=100 + CARDS / 5000,
-        what="its cards are planned away",
+        what="its cards are scheduled far away",
     )
-    dead, in_vain = due_of_the_dead(stack), claims(stack)[1] - in_vain_before
-    healthy = set(sorted(stack.scheduled() - dead.keys())[:AGAIN])
+    due_times, unanswered = due_times_of_dead_gateway(stack), claims(stack)[1] - unanswered_before
+    healthy = set(sorted(stack.scheduled() - due_times.keys())[:HEALTHY_CARDS])
 
     stack.wait_until(
-        lambda: healthy <= read_since(stack, started) and not stack.redis.hlen(keys.claims(TYPE)),
+        lambda: (
+            healthy <= cards_read_since(stack, engine_started_at)
+            and not stack.redis.hlen(keys.claims(CHECK_TYPE))
+        ),
         seconds=90 + CARDS / 1000,
-        what="the healthy ones are read for the first time",
+        what="cards of healthy gateways are read for the first time",
     )
-    begun = datetime.now(UTC)
-    Schedule(stack.redis, TYPE).hasten([(card, 0.0) for card in healthy])
+    made_due_at = datetime.now(UTC)
+    Schedule(stack.redis, CHECK_TYPE).hasten([(card, 0.0) for card in healthy])
     stack.wait_until(
-        lambda: healthy <= read_since(stack, begun),
+        lambda: healthy <= cards_read_since(stack, made_due_at),
         seconds=90 + CARDS / 1000,
-        what="the healthy ones are read",
+        what="cards of healthy gateways are read again",
     )
 
-    # A claim would have moved one.
-    assert due_of_the_dead(stack) == dead
-    probes = [call for call in stack.calls_since(begun) if call["path"].startswith(f"/c/{DEAD.code}")]
-    took = (datetime.now(UTC) - begun).total_seconds()
+    # No due time has moved, so no card was claimed.
+    assert due_times_of_dead_gateway(stack) == due_times
+    trials = [call for call in stack.calls_since(made_due_at) if call["path"].startswith(f"/c/{DEAD.code}")]
+    took = (datetime.now(UTC) - made_due_at).total_seconds()
     print(
-        f"\n{len(dead)} cards away {away_after:.1f} s after the breaker opened, {in_vain} claims in vain "
-        f"until then, {in_vain / (claims(stack)[0] - ended_before):.1%} of all until now; {len(healthy)} read in {took:.0f} s"
+        f"\n{len(due_times)} cards far away {away_after:.1f} s after the breaker opened; "
+        f"{unanswered} claims without an answer until then, "
+        f"{unanswered / (claims(stack)[0] - ended_before):.1%} of all until now; "
+        f"{len(healthy)} cards of healthy gateways read in {took:.0f} s"
     )
-    # Each was claimed once at most before it was away.
-    assert in_vain <= len(dead)
-    assert len(probes) <= 1 + took / PROBE_SECONDS
-    assert all(len(call["cards"]) == 1 for call in probes)
+    # Each card was claimed at most once before it was far away.
+    assert unanswered <= len(due_times)
+    assert len(trials) <= 1 + took / TRIAL_SECONDS
+    assert all(len(call["cards"]) == 1 for call in trials)
     assert invariant_holds(stack)
 
     stack.simulator.fault(path=f"/c/{DEAD.code}", kind="error", share=0)
     stack.wait_until(lambda: not is_open(stack), seconds=60, what="the breaker closes")
     stack.wait_until(
-        lambda: max(due_of_the_dead(stack).values()) < later + 86_400,
+        lambda: max(due_times_of_dead_gateway(stack).values()) < far_away + 86_400,
         seconds=30 + CARDS / 5000,
-        what="its cards are planned again",
+        what="its cards are rescheduled",
     )
-    back = sorted(due_of_the_dead(stack).values())
-    spread = back[len(back) * 9 // 10] - back[len(back) // 10]
+    moments = sorted(due_times_of_dead_gateway(stack).values())
+    spread = moments[len(moments) * 9 // 10] - moments[len(moments) // 10]
     print(f"they come back over {spread:.0f} s")
     assert spread >= SPREAD_SECONDS

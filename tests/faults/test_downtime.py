@@ -1,4 +1,4 @@
-"""Everything has been down for an hour: what is owed is one check a card, and no gateway is overrun."""
+"""After an hour in which everything was down, each card gets one check, and no gateway exceeds its limit."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -8,8 +8,8 @@ import pytest
 from lab.drill.call_log import max_at_one_gateway
 from polling.schedule import keys
 from polling.schedule.limits import slots_of
-from tests.faults.conftest import MakeStack, Stack, every
-from tests.support.faults.judge import TYPE, asked_since, invariant_holds
+from tests.faults.conftest import MakeStack, Stack, data_usage_every
+from tests.support.faults.judge import CHECK_TYPE, invariant_holds, polled_since
 
 pytestmark = pytest.mark.faults
 CARDS, SLOTS, GATEWAY_SLOTS = 400, 6, 3
@@ -17,45 +17,46 @@ HOUR = 3600
 INTERVAL = 60
 
 
-def an_hour_passes(stack: Stack) -> None:
-    """As far as the schedule is concerned: everything was due an hour ago."""
+def move_back_an_hour(stack: Stack) -> None:
+    """Move every due time one hour into the past, as if everything had been down for that long."""
     for card in stack.scheduled():
-        stack.redis.zincrby(keys.queue(TYPE), -HOUR, str(card))
+        stack.redis.zincrby(keys.queue(CHECK_TYPE), -HOUR, str(card))
 
 
-def test_each_card_is_asked_about_once_and_no_gateway_has_more_calls_than_its_limit(
-    make_stack: MakeStack,
-) -> None:
+def test_each_card_is_polled_once_after_an_hour_of_downtime(make_stack: MakeStack) -> None:
     stack = make_stack(
         CARDS,
-        every(INTERVAL),
+        data_usage_every(INTERVAL),
         f"UPDATE carriers_gateway SET batch_size = 5, max_concurrency = {GATEWAY_SLOTS}",
         f"UPDATE polling_concurrencylimit SET max_concurrency = {SLOTS}",
         POLLING_SEED_RAMP_SECONDS="0",
     )
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=300)
-    owed = stack.scheduled()
-    an_hour_passes(stack)
-    assert stack.redis.zcount(keys.queue(TYPE), "-inf", stack.redis.time()[0] - HOUR + INTERVAL) == len(owed)
+    overdue = stack.scheduled()
+    move_back_an_hour(stack)
+    assert stack.redis.zcount(keys.queue(CHECK_TYPE), "-inf", stack.redis.time()[0] - HOUR + INTERVAL) == len(
+        overdue
+    )
 
-    begun = datetime.now(UTC)
+    started_at = datetime.now(UTC)
     stack.start_engine()
     stack.wait_until(
-        lambda: len(asked_since(stack, begun)) == len(owed), seconds=90, what="every card is asked about"
+        lambda: len(polled_since(stack, started_at)) == len(overdue), seconds=90, what="every card is polled"
     )
-    stack.let_pass(5)
+    stack.wait(5)
 
-    calls = stack.calls_since(begun)
-    # Until the shortest interval has passed since the first of them, no card is due a second time.
+    calls = stack.calls_since(started_at)
+    # The counts hold only if the test took less than an interval: then no card was due a second time.
     took = (datetime.now(UTC) - datetime.fromisoformat(calls[0]["start"])).total_seconds()
     assert took < INTERVAL * 0.9
-    asked = Counter(iccid for call in calls for iccid in call["cards"])
-    assert set(asked.values()) == {1}
-    most = max_at_one_gateway(calls)
+    polled = Counter(iccid for call in calls for iccid in call["cards"])
+    assert set(polled.values()) == {1}
+    max_calls = max_at_one_gateway(calls)
     print(
-        f"\n{len(owed)} cards owed, {sum(asked.values())} asked about in {took:.0f} s; most at once at a gateway: {most}"
+        f"\n{len(overdue)} cards overdue, {sum(polled.values())} polled in {took:.0f} s; "
+        f"at most {max_calls} calls at once at one gateway"
     )
-    assert most <= GATEWAY_SLOTS
+    assert max_calls <= GATEWAY_SLOTS
     assert max(call["in_flight"] for call in calls) <= SLOTS
-    assert slots_of(stack.redis, TYPE).occupancy().limit == SLOTS
+    assert slots_of(stack.redis, CHECK_TYPE).occupancy().limit == SLOTS
     assert invariant_holds(stack)

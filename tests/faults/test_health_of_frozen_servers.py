@@ -1,4 +1,4 @@
-"""`/healthz` answers in time, whatever PostgreSQL and Redis do."""
+"""`/healthz` answers in time even if PostgreSQL or Redis is frozen or killed."""
 
 import json
 import signal
@@ -15,11 +15,11 @@ from tests.faults.conftest import MakeStack, Stack
 
 pytestmark = pytest.mark.faults
 PROMISED_SECONDS = 0.1
-ASKED = 15
-# A server that others keep from answering within 60 ms is taken to be away; so much more than half of the answers must be right.
-MIN_ANSWERS_IN_TIME = ASKED * 2 // 3
+REQUESTS = 15
+# On a loaded machine a server may miss its 60 ms, so more than two thirds of right answers suffice.
+MIN_ANSWERS_IN_TIME = REQUESTS * 2 // 3
 GARBAGE = {"Authorization": "Bearer \xe9"}
-SESSION = {"Cookie": "sessionid=of-somebody"}
+SESSION = {"Cookie": "sessionid=some-session"}
 Headers = dict[str, str]
 
 
@@ -28,7 +28,7 @@ class Web:
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
-        self._usual = 0.0
+        self._baseline = 0.0
         self.bearer = {"Authorization": f"Bearer {stack.token}"}
 
     def health(self, credentials: Headers) -> tuple[int, dict[str, Any]]:
@@ -39,37 +39,38 @@ class Web:
             return error.code, json.load(error)
 
     def answers_in_time(self, credentials: Headers) -> list[tuple[int, dict[str, Any]]]:
-        """Its answers to many questions; half of them within the promise: others use this machine too."""
+        """Return the answers to `REQUESTS` requests. Assert on the median time: the machine may be loaded."""
         answers, seconds = [], []
-        for _ in range(ASKED):
+        for _ in range(REQUESTS):
             started = time.perf_counter()
             answers.append(self.health(credentials))
             seconds.append(time.perf_counter() - started)
         median = statistics.median(seconds)
         print(f"\n{median * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms")
-        # What it takes while all is well says how fast the machine is just now; twice the promise is too slow on any.
-        self._usual = self._usual or median
-        assert median < min(self._usual, PROMISED_SECONDS) + PROMISED_SECONDS
+        # The first median shows how fast the machine is now. Twice the promise is too slow on any machine.
+        self._baseline = self._baseline or median
+        assert median < min(self._baseline, PROMISED_SECONDS) + PROMISED_SECONDS
         return answers
 
-    def sees(self, component: str, detail: str) -> bool:
-        found = self.health(self.bearer)[1].get("components", {})
-        return bool(found) and found[component]["detail"] == detail
+    def shows(self, component: str, detail: str) -> bool:
+        components = self.health(self.bearer)[1].get("components", {})
+        return bool(components) and components[component]["detail"] == detail
 
     def threads(self) -> int:
-        """Of all its processes."""
+        """Return the number of threads of all worker processes of the web server."""
         master = self._stack.pid("web")
         workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
         return sum(len(list(Path(f"/proc/{worker}/task").iterdir())) for worker in workers)
 
     def connections(self) -> int:
+        """Return the number of TCP connections to PostgreSQL from all clients but this test."""
         rows = self._stack.rows(
             "SELECT count(*) FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()"
         )
         return int(rows[0][0])
 
 
-def test_frozen_and_killed_servers_are_told_in_time(make_stack: MakeStack) -> None:
+def test_health_reports_frozen_and_killed_servers_in_time(make_stack: MakeStack) -> None:
     stack = make_stack(10)
     web = Web(stack)
     assert (
@@ -77,27 +78,27 @@ def test_frozen_and_killed_servers_are_told_in_time(make_stack: MakeStack) -> No
     )
 
     with stack.frozen("valkey"):
-        # Where PostgreSQL was late as well, nobody may be told more.
-        told = [body for status, body in web.answers_in_time(web.bearer) if status == 200]
-        assert len(told) > MIN_ANSWERS_IN_TIME
-        for body in told:
+        # An answer for which PostgreSQL was late too is a bare 503: the token could not be checked.
+        bodies = [body for status, body in web.answers_in_time(web.bearer) if status == 200]
+        assert len(bodies) > MIN_ANSWERS_IN_TIME
+        for body in bodies:
             assert body["status"] == "degraded"
             assert body["components"]["redis"]["detail"] in {"no answer within 60 ms", "does not answer"}
             assert body["components"]["workers"]["detail"] == "not known, because Redis does not answer"
             assert body["components"]["database"]["status"] == "healthy"
-    stack.wait_until(lambda: web.sees("redis", "answers"), seconds=10, what="Redis is seen again")
+    stack.wait_until(lambda: web.shows("redis", "answers"), seconds=10, what="Redis is healthy again")
 
     connections = web.connections()
     with stack.frozen("postgresql"):
         web.health({})
         threads = web.threads()
         for credentials in ({}, web.bearer, SESSION, GARBAGE):
-            assert web.answers_in_time(credentials) == [(503, {"status": "unhealthy"})] * ASKED
-        # One more a question would be a leak; a pool may still have grown by a few.
-        assert web.threads() < threads + ASKED
-    stack.wait_until(lambda: web.sees("database", "answers"), seconds=10, what="PostgreSQL is seen again")
+            assert web.answers_in_time(credentials) == [(503, {"status": "unhealthy"})] * REQUESTS
+        # One more thread for each request would be a leak; the pool may still grow by a few.
+        assert web.threads() < threads + REQUESTS
+    stack.wait_until(lambda: web.shows("database", "answers"), seconds=10, what="PostgreSQL is healthy again")
     assert web.connections() <= connections + 1
 
     stack.kill("postgresql", signal.SIGINT)
-    assert web.answers_in_time(web.bearer) == [(503, {"status": "unhealthy"})] * ASKED
-    stack.wait_until(lambda: web.sees("database", "answers"), seconds=20, what="PostgreSQL is seen again")
+    assert web.answers_in_time(web.bearer) == [(503, {"status": "unhealthy"})] * REQUESTS
+    stack.wait_until(lambda: web.shows("database", "answers"), seconds=20, what="PostgreSQL is healthy again")

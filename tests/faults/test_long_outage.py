@@ -1,4 +1,4 @@
-"""PostgreSQL is away for longer than claims last: nobody is to blame, so nobody has lost a claim."""
+"""PostgreSQL is down for longer than claims last. No card is at fault, so no lost claim is counted."""
 
 import time
 
@@ -6,14 +6,20 @@ import pytest
 
 from polling.schedule import keys
 from tests.faults.conftest import MakeStack
-from tests.support.faults.judge import TYPE, checked, claimed, invariant_holds, wanting
+from tests.support.faults.judge import (
+    CHECK_TYPE,
+    claimed_iccids,
+    count_checked,
+    count_wanted,
+    invariant_holds,
+)
 
 pytestmark = pytest.mark.faults
 CLAIM_SECONDS = 12
-AWAY_SECONDS = 1.5 * CLAIM_SECONDS
+DOWN_SECONDS = 1.5 * CLAIM_SECONDS
 
 
-def test_no_card_is_suspected_or_parked(make_stack: MakeStack) -> None:
+def test_long_outage_makes_no_card_a_suspect(make_stack: MakeStack) -> None:
     stack = make_stack(
         300,
         "UPDATE carriers_gateway SET batch_size = 5",
@@ -23,15 +29,17 @@ def test_no_card_is_suspected_or_parked(make_stack: MakeStack) -> None:
     )
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=500)
     stack.start_engine()
-    stack.wait_until(lambda: len(claimed(stack)) > 20, seconds=60, what="a worker is busy")
+    stack.wait_until(lambda: len(claimed_iccids(stack)) > 20, seconds=60, what="a worker is busy")
 
     stack.kill("postgresql")
-    # Nobody starts it again meanwhile: the supervisor acts when it is asked to.
-    time.sleep(AWAY_SECONDS)
-    lost = stack.redis.exists(keys.lost(TYPE), keys.suspects(TYPE), keys.parked(TYPE))
+    # PostgreSQL stays down: the supervisor restarts it only when `wait_until` asks it to check.
+    time.sleep(DOWN_SECONDS)
+    lost = stack.redis.exists(keys.lost(CHECK_TYPE), keys.suspects(CHECK_TYPE), keys.parked(CHECK_TYPE))
 
     assert lost == 0
     stack.wait_until(lambda: stack.answers("postgresql"), seconds=20, what="PostgreSQL answers")
-    stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=60, what="every card is read")
-    assert stack.redis.exists(keys.lost(TYPE), keys.suspects(TYPE), keys.parked(TYPE)) == 0
+    stack.wait_until(
+        lambda: count_checked(stack) == count_wanted(stack), seconds=60, what="every card is read"
+    )
+    assert stack.redis.exists(keys.lost(CHECK_TYPE), keys.suspects(CHECK_TYPE), keys.parked(CHECK_TYPE)) == 0
     assert invariant_holds(stack)

@@ -1,4 +1,4 @@
-"""A card whose answer ends the process that parses it, among 200 others."""
+"""Among 200 cards, the answer about one ends the process that parses it."""
 
 import signal
 
@@ -8,10 +8,14 @@ from lab.stack import processes
 from lab.stack.supervisor import Service
 from polling.schedule import keys
 from tests.faults.conftest import MakeStack, Stack
-from tests.support.faults.judge import TYPE, WANTING, checked, invariant_holds, wanting
+from tests.support.faults.judge import CHECK_TYPE, COUNT_WANTED, count_checked, count_wanted, invariant_holds
 
 pytestmark = pytest.mark.faults(seconds=80)
-PARKED = f"SELECT card.iccid, state.parked_where FROM cards_checkstate state JOIN cards_card card ON card.id = state.card_id WHERE state.type = '{TYPE}' AND state.parked_at IS NOT NULL"
+PARKED = (
+    "SELECT card.iccid, state.parked_where "
+    "FROM cards_checkstate AS state JOIN cards_card AS card ON card.id = state.card_id "
+    f"WHERE state.type = '{CHECK_TYPE}' AND state.parked_at IS NOT NULL"
+)
 
 
 def poisoned_worker(stack: Stack, iccid: str) -> Service:
@@ -20,34 +24,38 @@ def poisoned_worker(stack: Stack, iccid: str) -> Service:
     return Service(service.name, type(service.command)(arguments), {**stack.variables, "POISON_ICCID": iccid})
 
 
-def test_it_is_parked_after_five_lost_claims_and_none_of_its_neighbours(make_stack: MakeStack) -> None:
-    # Short claims, because five of them have to run out.
+def test_poison_card_alone_is_parked_after_five_lost_claims(make_stack: MakeStack) -> None:
+    # Claims are short, because five of them have to run out.
     stack = make_stack(
         220, POLLING_SEED_RAMP_SECONDS="0", POLLING_DRAIN_SECONDS="2", POLLING_CLAIM_SECONDS="13"
     )
-    query = WANTING.replace("count(*)", "iccid") + " ORDER BY id OFFSET 50 LIMIT 1"
+    query = COUNT_WANTED.replace("count(*)", "iccid") + " ORDER BY id OFFSET 50 LIMIT 1"
     ((poison,),) = stack.rows(query)
     stack.supervisor.start(poisoned_worker(stack, poison))
     for make in (processes.ticks_worker, processes.beat):
         stack.supervisor.start(make(stack.variables))
 
     took = stack.wait_until(lambda: stack.rows(PARKED), seconds=150, what="the card is parked")
-    stack.wait_until(lambda: checked(stack) == wanting(stack) - 1, seconds=30, what="all others are read")
+    stack.wait_until(
+        lambda: count_checked(stack) == count_wanted(stack) - 1, seconds=30, what="all others are read"
+    )
 
-    print(f"\nparked after {took:.0f} s; asked about it {len(calls_with(stack, poison))} times")
-    ((parked, where),) = stack.rows(PARKED)
+    print(f"\nparked after {took:.0f} s and {len(calls_with(stack, poison))} calls")
+    ((parked, holder),) = stack.rows(PARKED)
     assert parked == poison
-    assert where.count(":") == 2
+    assert holder.count(":") == 2
     assert len(calls_with(stack, poison)) == 5
     assert [len(call["cards"]) for call in calls_with(stack, poison)][2:] == [1, 1, 1]
-    assert stack.redis.zcard(keys.parked(TYPE)) == 1
-    assert stack.redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
+    assert stack.redis.zcard(keys.parked(CHECK_TYPE)) == 1
+    assert stack.redis.exists(keys.lost(CHECK_TYPE), keys.suspects(CHECK_TYPE)) == 0
     assert invariant_holds(stack)
 
     stack.kill("worker-checks", signal.SIGTERM)
     stack.supervisor.start(processes.checks_worker(stack.variables))
     stack.manage("release_parked", poison)
-    stack.wait_until(lambda: checked(stack) == wanting(stack), seconds=40, what="the released card is read")
+    stack.wait_until(
+        lambda: count_checked(stack) == count_wanted(stack), seconds=40, what="the released card is read"
+    )
 
 
 def calls_with(stack: Stack, iccid: str) -> list[dict[str, list[str]]]:

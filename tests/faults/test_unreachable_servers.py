@@ -1,4 +1,4 @@
-"""A worker or beat whose server is away: clear lines, no traceback, and it goes on trying."""
+"""Workers and beat whose server is down log it in clear lines, without a traceback or the password."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,28 +7,26 @@ import pytest
 
 from lab.stack import processes
 from lab.stack.servers import free_port
-from tests.faults.conftest import Stack, maker_of_stacks
+from tests.faults.conftest import Stack, stack_factory
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with maker_of_stacks(tmp_path_factory.mktemp("stack")) as make:
+    with stack_factory(tmp_path_factory.mktemp("stack")) as make:
         yield make(10)
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ("DATABASE_URL", "PostgreSQL does not answer"),
         ("REDIS_URL", "Redis does not answer"),
         ("CELERY_BROKER_URL", "Cannot connect to redis"),
     ],
 )
-def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
-    stack: Stack, changed: str, told: str
-) -> None:
+def test_unreachable_server_is_logged_clearly(stack: Stack, changed: str, message: str) -> None:
     url = stack.variables[changed]
     host = url.rpartition("@")[2].partition("/")[0]
     wrong = url.replace(host, f"127.0.0.1:{free_port()}")
@@ -45,7 +43,7 @@ def test_an_unreachable_server_is_told_in_clear_lines_without_a_traceback(
     def all_logs() -> str:
         return "".join(stack.log(service.name) for service in services)
 
-    stack.wait_until(lambda: told in all_logs(), seconds=40, what=told)
+    stack.wait_until(lambda: message in all_logs(), seconds=40, what=message)
 
     log = all_logs()
     stack.stop(*(service.name for service in services))

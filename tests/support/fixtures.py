@@ -24,9 +24,9 @@ def simulator() -> Iterator[RunningSimulator]:
 
 @pytest.fixture
 def runtime() -> Iterator[WorkerRuntime]:
-    made = WorkerRuntime()
-    yield made
-    made.close()
+    worker_runtime = WorkerRuntime()
+    yield worker_runtime
+    worker_runtime.close()
 
 
 @pytest.fixture

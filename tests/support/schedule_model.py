@@ -1,4 +1,4 @@
-"""The schedule's rules once more, in plain Python: what the Lua scripts are held against."""
+"""The rules of the schedule in plain Python: the model that the Lua scripts are compared with."""
 
 from dataclasses import dataclass, field
 from math import inf
@@ -12,14 +12,14 @@ class Held:
 
     token: int
     ends_at: float
-    # When it was planned anew meanwhile.
+    # When the card is due, if it was rescheduled or hastened during the claim.
     due: float = inf
     holder: str = ""
 
 
 @dataclass
 class Model:
-    """One check type. Times are absolute; `now` comes in."""
+    """The schedule of one check type. Times are absolute; `now` is an argument."""
 
     queue: dict[int, float] = field(default_factory=dict)
     claims: dict[int, Held] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Model:
         return card in self.claims and self.claims[card].ends_at > now
 
     def claim(self, count: int, now: float, ttl: float, *, only_triggered: bool) -> list[tuple[int, str]]:
-        """What is granted: (card, "claim" | "park" | "parked"), in order."""
+        """Claim up to `count` cards; return (card, "claim" | "park" | "parked") in order."""
         due = sorted(
             (card for card in self.queue if self.queue[card] <= now and not only_triggered),
             key=lambda card: (self.queue[card], str(card)),
@@ -53,7 +53,7 @@ class Model:
         return granted
 
     def claim_alone(self, suspect: int | None, now: float, ttl: float) -> list[tuple[int, str]]:
-        """`suspect` is the one that the set gave away; it chooses by itself."""
+        """Claim `suspect`, the card that Redis removed from the set: Redis chooses one at random."""
         if suspect is None:
             return []
         self.suspects.discard(suspect)

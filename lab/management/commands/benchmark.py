@@ -48,12 +48,18 @@ class Command(BaseCommand):
             "--cards", type=int, help="size of the fleet (default: 1,000,000, or 40,000 with --quick)"
         )
 
+        parser.add_argument(
+            "--seconds", type=float, help="no measure takes longer, to see that all of them run"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         extent = QUICK if options["quick"] else FULL
         if options["cards"] is not None:
             if options["cards"] < 1:
                 raise CommandError("--cards must be 1 or more")
             extent = replace(extent, cards=options["cards"])
+        if options["seconds"] is not None:
+            extent = extent.shortened(options["seconds"])
         try:
             with bounded(extent.limit_seconds):
                 found = _measure_all(extent, options["seed"])

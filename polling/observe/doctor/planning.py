@@ -24,7 +24,7 @@ def examine(redis: Redis) -> Iterator[Finding]:
         is_seeded=bool(redis.exists(keys.SEEDER)),
         progress=monitoring.init_progress(redis),
     )
-    if redis.exists(keys.REPLANNER):
+    if redis.exists(keys.RECONCILER):
         yield note("planning", "cards of changed configs are being rescheduled")
     is_quiet = _is_quiet(redis)
     for queue in monitoring.queues(redis):
@@ -98,4 +98,4 @@ def invariant(queue: QueueState, *, is_quiet: bool) -> Finding:
 def _is_quiet(redis: Redis) -> bool:
     """Return whether no process is planning and the census has counted every change."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
-    return changes == counted and not redis.exists(keys.SEEDER, keys.REPLANNER)
+    return changes == counted and not redis.exists(keys.SEEDER, keys.RECONCILER)

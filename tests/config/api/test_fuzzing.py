@@ -42,7 +42,7 @@ CHECKS = (
     content_type_conformance,
     response_schema_conformance,
 )
-EXAMPLES = 10
+EXAMPLES, LONG_EXAMPLES = 2, 10
 # An id that no sequence reaches during the suite.
 ROW = 10**12
 
@@ -55,11 +55,12 @@ def _token(role: str, agent: Agent) -> str:
     return text
 
 
+@pytest.mark.long_form
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("role", ["administrator", "agent"])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_every_answer_matches_the_schema(
-    mode: GenerationMode, role: str, live_server: Any, redis: Redis, limits: Settings
+    mode: GenerationMode, role: str, live_server: Any, redis: Redis, limits: Settings, is_long: bool
 ) -> None:
     make_missing()
     agent = AgentFactory.create()
@@ -82,7 +83,7 @@ def test_every_answer_matches_the_schema(
 
         @seed(1)
         @hypothesis_settings(
-            max_examples=EXAMPLES,
+            max_examples=LONG_EXAMPLES if is_long else EXAMPLES,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -1,1 +1,1 @@
-"""The API, PostgreSQL and Redis under a busy engine: one stack for all modules of this folder."""
+"""Faults of web, PostgreSQL and Redis while the engine is busy. All modules share one stack."""

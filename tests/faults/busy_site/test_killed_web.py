@@ -1,4 +1,4 @@
-"""The web process is killed while checks are triggered: who sends his request again is heard exactly once."""
+"""The web process is killed while checks are triggered: a repeated request takes effect exactly once."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from tests.faults.conftest import Stack
 from tests.support.faults.api import Api
 
 pytestmark = pytest.mark.faults
-# A user may ask a hundred times a day, and other modules do as well.
+# A user may trigger a hundred times a day, and other modules of this folder trigger as well.
 TRIGGERS, KILLS = 60, 3
 TRIGGERED = "SELECT id FROM polling_manualtrigger"
 
 
 class Caller(threading.Thread):
-    """Triggers one card after the other; without an answer it sends the same request with the same key again."""
+    """Triggers cards one by one, and repeats a request with the same idempotency key until it is answered."""
 
     def __init__(self, api: Api, cards: list[int]) -> None:
         super().__init__(daemon=True)
@@ -32,7 +32,7 @@ class Caller(threading.Thread):
 
     def run(self) -> None:
         for card_id in self._cards:
-            while (answer := self._ask(card_id)) is None:
+            while (answer := self._trigger(card_id)) is None:
                 self.repeated += 1
                 time.sleep(0.1)
             if answer.status_code == 202:
@@ -40,33 +40,37 @@ class Caller(threading.Thread):
             else:
                 self.refused.append(answer.text)
 
-    def _ask(self, card_id: int) -> requests.Response | None:
-        """The final answer. None: nobody knows what has become of it, or another one is still at it."""
+    def _trigger(self, card_id: int) -> requests.Response | None:
+        """Return the final answer; None if there was none, or if the first request is still under way."""
         with suppress(requests.RequestException):
             answer = self._api.trigger(card_id, idempotency_key=f"card-{card_id}")
             return None if answer.status_code == 409 else answer
         return None
 
 
-def test_each_trigger_is_accepted_once_recorded_and_ended(stack: Stack, api: Api) -> None:
-    others, others_recorded = triggers(stack), recorded(stack)
+def test_killed_web_accepts_each_trigger_exactly_once(stack: Stack, api: Api) -> None:
+    old_triggers, old_operations = triggers(stack), operations(stack)
     caller = Caller(api, sorted(stack.scheduled())[:TRIGGERS])
 
     caller.start()
     for kill in range(1, KILLS + 1):
         stack.wait_until(
-            partial(has_accepted, caller, kill * TRIGGERS // (KILLS + 1)), seconds=60, what="triggers"
+            partial(has_accepted, caller, kill * TRIGGERS // (KILLS + 1)),
+            seconds=60,
+            what="triggers are accepted",
         )
         os.killpg(stack.pid("web"), signal.SIGKILL)
     stack.wait_until(lambda: not caller.is_alive(), seconds=90, what="every trigger is answered")
 
     assert caller.refused == []
     assert caller.repeated > 0
-    assert_each_is_there_once(caller.accepted, triggers(stack) - others, recorded(stack) - others_recorded)
+    assert_each_exists_once(
+        caller.accepted, triggers(stack) - old_triggers, operations(stack) - old_operations
+    )
     stack.wait_until(
         lambda: not stack.rows(f"{TRIGGERED} WHERE status <> 'finished'"), seconds=60, what="all triggers end"
     )
-    print(f"\n{len(caller.accepted)} triggers through {KILLS} kills, {caller.repeated} requests sent again")
+    print(f"\n{len(caller.accepted)} triggers through {KILLS} kills, {caller.repeated} requests repeated")
 
 
 def has_accepted(caller: Caller, triggers: int) -> bool:
@@ -74,11 +78,11 @@ def has_accepted(caller: Caller, triggers: int) -> bool:
 
 
 def triggers(stack: Stack) -> set[int]:
-    return {one for (one,) in stack.rows(TRIGGERED)}
+    return {trigger_id for (trigger_id,) in stack.rows(TRIGGERED)}
 
 
-def recorded(stack: Stack) -> Counter[int]:
-    """How often each trigger is."""
+def operations(stack: Stack) -> Counter[int]:
+    """Return how often each trigger is in the audit log."""
     return Counter(
         int(target)
         for (target,) in stack.rows(
@@ -87,7 +91,7 @@ def recorded(stack: Stack) -> Counter[int]:
     )
 
 
-def assert_each_is_there_once(accepted: list[int], found: set[int], operations: Counter[int]) -> None:
+def assert_each_exists_once(accepted: list[int], stored: set[int], recorded: Counter[int]) -> None:
     assert len(accepted) == TRIGGERS
-    assert sorted(accepted) == sorted(found)
-    assert operations == Counter(accepted)
+    assert sorted(accepted) == sorted(stored)
+    assert recorded == Counter(accepted)

@@ -1,1 +1,1 @@
-"""Workers and beats, killed, ended, too many or none: one stack for all modules of this folder."""
+"""Workers killed or terminated, and too many beats or none. All modules share one stack."""

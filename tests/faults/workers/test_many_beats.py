@@ -1,4 +1,4 @@
-"""Two and five beats: everything that ticks is harmless twice. None: nothing is checked, and readiness says so."""
+"""Two and five beats poll no card twice, because ticks may repeat. Without beat, readiness reports 503."""
 
 import time
 from collections import Counter
@@ -12,52 +12,52 @@ from lab.stack import processes
 from lab.stack.supervisor import Service
 from tests.faults.conftest import Stack
 from tests.support.faults.judge import (
-    asked_since,
-    assert_stored_values_are_the_carriers,
+    assert_stored_values_match_carriers,
+    count_wanted,
     invariant_holds,
-    wanting,
+    polled_since,
 )
 
 pytestmark = pytest.mark.faults(seconds=100)
 
 
-def test_no_card_is_asked_about_twice(stack: Stack) -> None:
+def test_several_beats_poll_no_card_twice(stack: Stack) -> None:
     beat = processes.beat(stack.variables)
-    others = [Service(f"beat-{number}", beat.command, beat.environment) for number in range(1, 5)]
+    extra_beats = [Service(f"beat-{number}", beat.command, beat.environment) for number in range(1, 5)]
     try:
-        for added in (others[:1], others[1:]):
-            for other in added:
-                stack.supervisor.start(other)
+        for added in (extra_beats[:1], extra_beats[1:]):
+            for extra in added:
+                stack.supervisor.start(extra)
             due_at = datetime.now(UTC)
             stack.make_all_due()
-            stack.wait_until(partial(all_are_asked, stack, due_at), seconds=60, what="all read once more")
+            stack.wait_until(partial(all_are_polled, stack, due_at), seconds=60, what="every card is polled")
             time.sleep(5)
 
-            asked = Counter(iccid for call in stack.calls_since(due_at) for iccid in call["cards"])
-            assert set(asked.values()) == {1}
+            polled = Counter(iccid for call in stack.calls_since(due_at) for iccid in call["cards"])
+            assert set(polled.values()) == {1}
     finally:
-        stack.stop(*(other.name for other in others))
+        stack.stop(*(extra.name for extra in extra_beats))
     assert invariant_holds(stack)
-    assert_stored_values_are_the_carriers(stack)
+    assert_stored_values_match_carriers(stack)
 
 
-def all_are_asked(stack: Stack, since: datetime) -> bool:
-    return len(asked_since(stack, since)) == wanting(stack)
+def all_are_polled(stack: Stack, since: datetime) -> bool:
+    return len(polled_since(stack, since)) == count_wanted(stack)
 
 
-def test_without_beat_nothing_is_checked_until_it_is_back_and_readiness_says_so(stack: Stack) -> None:
+def test_without_beat_nothing_is_polled_and_readiness_fails(stack: Stack) -> None:
     site = stack.start_web()
 
     stack.stop("beat")
     try:
-        stack.wait_until(lambda: readiness(site) == 503, seconds=60, what="readiness says so")
+        stack.wait_until(lambda: readiness(site) == 503, seconds=60, what="/readyz answers 503")
         due_at = datetime.now(UTC)
         stack.make_all_due()
-        stack.let_pass(5)
-        assert not asked_since(stack, due_at)
+        stack.wait(5)
+        assert not polled_since(stack, due_at)
     finally:
         stack.supervisor.start(processes.beat(stack.variables))
-    stack.wait_until(partial(all_are_asked, stack, due_at), seconds=60, what="all read again")
+    stack.wait_until(partial(all_are_polled, stack, due_at), seconds=60, what="every card is polled")
     assert readiness(site) == 200
 
 

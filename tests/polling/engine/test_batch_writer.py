@@ -19,11 +19,11 @@ TRIGGERED = Claim(1, 1, is_triggered=True)
 
 @pytest.fixture
 def batch_writer(monkeypatch: pytest.MonkeyPatch) -> BatchWriter:
-    """A writer whose answers have just been taken; the clock stands still."""
+    """Return a writer whose answers have just been taken; the clock stands still."""
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    made = BatchWriter()
-    made.take_answers()
-    return made
+    writer = BatchWriter()
+    writer.take_answers()
+    return writer
 
 
 def answered(cards: int, *, item_ids: tuple[int, ...] = ()) -> Answered:

@@ -29,8 +29,8 @@ HOUR = timedelta(hours=1)
 WAIT = timedelta(minutes=2)
 OVERDUE = timedelta(seconds=30)
 
-# Disposition -> the least and the most seconds until the card is due again (None: it leaves the schedule), what it
-# counts, and whether a waiting trigger is told a failure.
+# Disposition -> bounds of the seconds until the card is due again (None: it leaves the schedule), what it counts
+# as, and whether it fails a waiting trigger.
 TABLE = {
     Disposition.ANSWERED: ((3240, 3960), Counts.SUCCESS, False),
     Disposition.CARD_ERROR: ((120, 240), Counts.FAILED, False),
@@ -62,13 +62,13 @@ def moment(seed: int = 1) -> Moment:
 @pytest.mark.parametrize("disposition", Disposition)
 @pytest.mark.parametrize("seed", range(5))
 def test_each_disposition_has_its_delay_count_and_failure(disposition: Disposition, seed: int) -> None:
-    bounds, counts, tells = TABLE[disposition]
+    bounds, counts, fails_trigger = TABLE[disposition]
 
     disposal = dispose_card(card(), disposition, moment(seed), duration_ms=12)
 
     settlement = disposal.settlement
     assert settlement is not None
-    assert (settlement.counts, bool(disposal.failure), settlement.duration_ms) == (counts, tells, 12)
+    assert (settlement.counts, bool(disposal.failure), settlement.duration_ms) == (counts, fails_trigger, 12)
     if bounds is None:
         assert settlement.delay is None
     else:

@@ -1,4 +1,4 @@
-"""What plans, devices and pauses change when cards are checked for real."""
+"""What plans, devices and pauses change in a drain against the gateway simulator."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ from tests.support.draining import TYPE, drain, gateway
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
-def test_a_first_reading_and_what_is_added_later_count_on_the_plan(
+def test_first_reading_and_later_growth_count_on_the_plan(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -52,7 +52,7 @@ def test_a_first_reading_and_what_is_added_later_count_on_the_plan(
     assert Subscription.objects.get().used_mb - counted.used_mb == CardUsage.objects.get().used_mb - half
 
 
-def test_a_plan_of_today_begins_with_what_is_used_from_now_on(
+def test_plan_from_today_counts_only_usage_after_its_start(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -64,7 +64,7 @@ def test_a_plan_of_today_begins_with_what_is_used_from_now_on(
     assert Subscription.objects.get().used_mb == 0
 
 
-def test_all_cards_of_a_device_count_on_what_they_share(
+def test_all_cards_of_a_device_count_on_their_shared_plan(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -78,23 +78,27 @@ def test_all_cards_of_a_device_count_on_what_they_share(
     assert Subscription.objects.get().used_mb == sum(usage.used_mb for usage in CardUsage.objects.all())
 
 
-@pytest.mark.parametrize("what", ["task_type", "carrier", "gateway"])
-def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
-    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
+@pytest.mark.parametrize("scope", ["task_type", "carrier", "gateway"])
+def test_pause_defers_only_its_cards_and_counts_nothing(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, scope: str
 ) -> None:
-    one = gateway(simulator)
+    paused_gateway = gateway(simulator)
     paused = CardFactory.create()
     other_carrier = CarrierFactory.create(code="bluepeak", name="Bluepeak")
     gateway(simulator, carrier=other_carrier, name="other")
     other = CardFactory.create(carrier=other_carrier)
-    paused_one: dict[str, Any] = {"task_type": TYPE, "carrier": one.carrier, "gateway": one}
+    targets: dict[str, Any] = {
+        "task_type": TYPE,
+        "carrier": paused_gateway.carrier,
+        "gateway": paused_gateway,
+    }
     until = timezone.now() + timedelta(hours=2)
-    Pause.objects.create(**{what: paused_one[what]}, reason="works", owner=UserFactory.create(), until=until)
+    Pause.objects.create(**{scope: targets[scope]}, reason="works", owner=UserFactory.create(), until=until)
 
     drain(redis, runtime)
 
     assert not CheckState.objects.filter(card=paused).exists()
-    assert CheckState.objects.filter(card=other).exists() is (what != "task_type")
+    assert CheckState.objects.filter(card=other).exists() is (scope != "task_type")
     seconds = cast(float, redis.zscore(keys.queue(TYPE), str(paused.pk))) - redis.time()[0]
     assert seconds >= 7190
     counted = redis.hgetall(keys.stats(TYPE))
@@ -102,7 +106,7 @@ def test_a_pause_defers_its_cards_counts_nothing_and_hurts_no_other(
     assert redis.hlen(keys.claims(TYPE)) == 0
 
 
-def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
+def test_cards_return_within_a_minute_when_a_pause_ends_early(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -114,7 +118,7 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
     drain(redis, runtime)
     seconds = [cast(float, redis.zscore(keys.queue(TYPE), str(pk))) - redis.time()[0] for pk in cards]
     week = 7 * 86_400
-    # When it ends by itself they do not come at the same moment.
+    # If the pause ended by itself, the cards would not all fall due at one moment.
     assert week - 10 <= min(seconds) < max(seconds) - 20 <= week + 50
 
     pauses.end([pause])
@@ -125,26 +129,26 @@ def test_cards_of_a_pause_that_ends_early_are_back_within_a_minute(
     assert CheckState.objects.filter(checked_at__isnull=False).count() == 20
 
 
-def test_the_end_of_a_pause_concerns_its_own_cards_only(redis: Redis) -> None:
-    one, other = CardFactory.create(), CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
+def test_end_of_a_pause_reschedules_only_its_own_cards(redis: Redis) -> None:
+    card, other = CardFactory.create(), CardFactory.create(carrier=CarrierFactory.create(code="bluepeak"))
     Seeder(redis).run()
     owner, until = UserFactory.create(), timezone.now() + timedelta(days=7)
 
-    def ended(**what: Any) -> list[int]:
-        """The carriers whose cards are planned anew."""
+    def rescheduled_by(**target: Any) -> list[int]:
+        """End such a pause, and return the carriers whose cards are rescheduled."""
         before = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
-        pauses.end([Pause(reason="x", owner=owner, until=until, **what)])
+        pauses.end([Pause(reason="x", owner=owner, until=until, **target)])
         after = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
         ClassCensus.objects.update(carddata_interval=1800)
         return sorted(carrier for carrier in before if after[carrier] != before[carrier])
 
-    assert ended(carrier=one.carrier) == [one.carrier_id]
-    assert ended(gateway=GatewayFactory.create(carrier=other.carrier)) == [other.carrier_id]
-    assert ended(task_type=TYPE) == sorted([one.carrier_id, other.carrier_id])
-    assert ended(task_type="realname") == ended(task_type="stop_start") == []
+    assert rescheduled_by(carrier=card.carrier) == [card.carrier_id]
+    assert rescheduled_by(gateway=GatewayFactory.create(carrier=other.carrier)) == [other.carrier_id]
+    assert rescheduled_by(task_type=TYPE) == sorted([card.carrier_id, other.carrier_id])
+    assert rescheduled_by(task_type="realname") == rescheduled_by(task_type="stop_start") == []
 
 
-def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
+def test_past_or_future_pause_pauses_nothing(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -164,7 +168,7 @@ def test_a_pause_that_is_over_or_not_begun_pauses_nothing(
     assert CheckState.objects.get().failures == 0
 
 
-def test_each_walk_counts_the_cards_of_each_class(redis: Redis) -> None:
+def test_each_seeding_counts_the_cards_of_each_profile(redis: Redis) -> None:
     cards = [CardFactory.create() for _ in range(3)]
     CardFactory.create(deleted_at=timezone.now())
     Seeder(redis).run()

@@ -1,4 +1,4 @@
-"""A drain while it runs: gateways' slots, changing limits, triggers, flushes, its end."""
+"""A running drain: slots of gateways, changed limits, slow gateways, flushes, and its end."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def seconds_until_due(redis: Redis, card: Any) -> float:
     return cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
 
 
-def test_a_gateway_never_sees_more_calls_than_it_takes_and_the_surplus_is_deferred_uncounted(
+def test_calls_beyond_a_gateways_limit_are_deferred_uncounted(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1, max_concurrency=2)
@@ -47,7 +47,7 @@ def test_a_gateway_never_sees_more_calls_than_it_takes_and_the_surplus_is_deferr
     assert redis.hget(keys.stats(TYPE), "success") == str(len(calls))
 
 
-def test_a_gateway_whose_seats_are_all_taken_holds_nobody_up(
+def test_gateway_without_free_slots_does_not_block_others(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -62,7 +62,7 @@ def test_a_gateway_whose_seats_are_all_taken_holds_nobody_up(
     assert redis.get(keys.current(TYPE)) == "0"
 
 
-def test_all_seats_of_types_and_gateways_are_free_after_a_drain(
+def test_all_slots_are_free_after_a_drain(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     used = gateway(simulator)
@@ -75,7 +75,7 @@ def test_all_seats_of_types_and_gateways_are_free_after_a_drain(
     assert redis.get(gateway_keys.current(used.pk)) == "0"
 
 
-def test_a_limit_that_is_lowered_to_zero_stops_a_running_drain(
+def test_limit_lowered_to_zero_stops_a_running_drain(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
@@ -95,7 +95,7 @@ def test_a_limit_that_is_lowered_to_zero_stops_a_running_drain(
     assert redis.zcard(keys.queue(TYPE)) == 200
 
 
-def test_after_a_flush_a_running_drain_begins_no_call(
+def test_running_drain_begins_no_call_after_a_flush(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
@@ -114,7 +114,7 @@ def test_after_a_flush_a_running_drain_begins_no_call(
     assert max(starts).timestamp() - flushed_at[0].timestamp() < 1
 
 
-def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
+def test_drain_at_its_end_hands_over_and_gives_cards_back(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
     settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=1)
@@ -123,21 +123,20 @@ def test_a_drain_whose_time_is_up_hands_over_and_gives_back_what_waits(
     CardFactory.create_batch(50)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=700)
     Seeder(redis).run()
-    ended_at: list[float] = []
     sent_at: list[float] = []
 
     Drain(redis, runtime, Random(1), send_next=lambda: sent_at.append(time.monotonic())).run()
-    ended_at.append(time.monotonic())
+    ended_at = time.monotonic()
 
     assert sent_at
-    assert sent_at[-1] < ended_at[0]
+    assert sent_at[-1] < ended_at
     assert redis.hlen(keys.claims(TYPE)) == 0
     done = len(simulator.calls())
     assert redis.zcount(keys.queue(TYPE), "-inf", time.time()) == 50 - done
     assert redis.hgetall(keys.stats(TYPE))["success"] == str(done)
 
 
-def test_calls_go_on_while_a_slow_gateway_makes_others_wait(
+def test_slow_gateway_does_not_stop_calls_to_a_quick_one(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=1)
@@ -154,11 +153,11 @@ def test_calls_go_on_while_a_slow_gateway_makes_others_wait(
 
     drain(redis, runtime)
 
-    good = CheckState.objects.filter(checked_at__isnull=False, card_id__in=[card.pk for card in quick])
-    assert good.count() == 100
+    checked = CheckState.objects.filter(checked_at__isnull=False, card_id__in=[card.pk for card in quick])
+    assert checked.count() == 100
 
 
-def test_a_drain_that_cannot_claim_calls_nobody_for_help(
+def test_drain_that_cannot_claim_wakes_no_other_worker(
     redis: Redis, runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     GatewayFactory.create()
@@ -166,10 +165,10 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
     Seeder(redis).run()
     sent: list[int] = []
 
-    def away() -> None:
+    def fail() -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(config_snapshot.ConfigSnapshot, "read", away)
+    monkeypatch.setattr(config_snapshot.ConfigSnapshot, "read", fail)
     with pytest.raises(OperationalError):
         Drain(redis, runtime, Random(1), send_next=lambda: sent.append(1)).run()
 
@@ -178,7 +177,7 @@ def test_a_drain_that_cannot_claim_calls_nobody_for_help(
     assert redis.zcard(keys.slots(TYPE)) == 0
 
 
-def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
+def test_few_cards_over_many_gateways_are_checked_on_time(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -199,14 +198,14 @@ def test_a_trickle_over_many_gateways_leaves_no_card_waiting(
 
     counted = redis.hgetall(keys.counters(TYPE))
     assert counted["success"] == "120"
-    # A drain of 15 s in which a card is stuck asks about it at the end, or not at all.
-    asked = [datetime.fromisoformat(call["start"]).timestamp() for call in simulator.calls()]
-    assert max(asked) < now + 4 + 7
+    # A stuck card would be asked about at the end of the drain, after 15 s, or not at all.
+    called_at = [datetime.fromisoformat(call["start"]).timestamp() for call in simulator.calls()]
+    assert max(called_at) < now + 4 + 7
     on_time = sum(int(counted.get(f"l{bucket}", 0)) for bucket in (1, 2))
     assert on_time >= 110
 
 
-def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
+def test_backlog_of_a_small_gateway_is_not_claimed_repeatedly(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Any
 ) -> None:
     settings.POLLING = replace(
@@ -218,12 +217,12 @@ def test_a_crowd_at_a_small_gateway_is_not_claimed_again_and_again(
 
     claimed = drain(redis, runtime)
 
-    asked = sum(len(call["cards"]) for call in simulator.calls())
-    assert asked >= 100
+    checked = sum(len(call["cards"]) for call in simulator.calls())
+    assert checked >= 100
     assert claimed < 2 * 1500
 
 
-def test_an_interval_that_changes_while_the_gateway_is_asked_is_in_force_for_these_cards_too(
+def test_interval_changed_during_a_call_applies_to_its_cards(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)

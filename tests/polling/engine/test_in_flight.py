@@ -1,11 +1,11 @@
-"""Claims in flight: triggers end before their claims, and what Redis missed is given back by the next drain."""
+"""Claims in flight: triggers end before their claims, and claims kept through an outage are given back."""
 
 from datetime import timedelta
 
 import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisIsAwayError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from cards.models import CheckType
@@ -24,41 +24,41 @@ SLOTS = SlotKeys("slots", "limit", "current")
 
 
 @pytest.fixture
-def away() -> Redis:
-    """A client of a server that does not answer."""
+def unreachable() -> Redis:
+    """Return a client of a server that does not answer."""
     return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 
-def test_slots_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> None:
+def test_slots_kept_through_an_outage_are_given_back_later(redis: Redis, unreachable: Redis) -> None:
     pool = SlotPool(redis, SLOTS)
     pool.set_limit(2)
-    with pytest.raises(RedisIsAwayError), pool.hold() as slots:
+    with pytest.raises(RedisConnectionError), pool.hold() as slots:
         slots.grow_to(2)
-        slots.pool = SlotPool(away, SLOTS)
+        slots.pool = SlotPool(unreachable, SLOTS)
     assert pool.occupancy().free == 0
 
     with pool.hold() as slots:
         assert slots.verify().free == 2
 
 
-def test_idle_slots_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> None:
+def test_idle_slots_kept_through_an_outage_are_given_back_later(redis: Redis, unreachable: Redis) -> None:
     pool = SlotPool(redis, SLOTS)
     pool.set_limit(2)
     with pool.hold() as slots:
         slots.grow_to(2)
-        slots.pool = SlotPool(away, SLOTS)
-        with pytest.raises(RedisIsAwayError):
+        slots.pool = SlotPool(unreachable, SLOTS)
+        with pytest.raises(RedisConnectionError):
             slots.shrink_to(0)
         assert len(slots) == 0
         slots.pool = pool
         assert slots.verify().free == 2
 
 
-def test_claims_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> None:
+def test_claims_kept_through_an_outage_are_given_back_later(redis: Redis, unreachable: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
-    with pytest.raises(RedisIsAwayError), InFlight(Schedule(away, TYPE)) as in_flight:
+    with pytest.raises(RedisConnectionError), InFlight(Schedule(unreachable, TYPE)) as in_flight:
         in_flight.take(schedule.claim(1, ttl=timedelta(seconds=60)).claims)
     assert redis.hlen(keys.claims(TYPE)) == 1
 
@@ -70,11 +70,11 @@ def test_claims_that_redis_missed_are_given_back(redis: Redis, away: Redis) -> N
     assert redis.exists(keys.lost(TYPE)) == 0
 
 
-def test_card_that_was_claimed_again_is_not_given_back(redis: Redis, away: Redis) -> None:
+def test_card_that_was_claimed_again_is_not_given_back(redis: Redis, unreachable: Redis) -> None:
     Epoch(redis).begin(1)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(7, 0.0)], mode=PlanMode.NEW_ONLY)
-    with pytest.raises(RedisIsAwayError), InFlight(Schedule(away, TYPE)) as in_flight:
+    with pytest.raises(RedisConnectionError), InFlight(Schedule(unreachable, TYPE)) as in_flight:
         in_flight.take(schedule.claim(1, ttl=timedelta()).claims)
     (newer,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
 
@@ -85,18 +85,18 @@ def test_card_that_was_claimed_again_is_not_given_back(redis: Redis, away: Redis
 
 
 @pytest.mark.django_db
-def test_triggers_end_before_redis_hears_of_the_claims(away: Redis) -> None:
+def test_triggers_end_before_their_claims_are_settled_in_redis(unreachable: Redis) -> None:
     card = CardFactory.create()
     known, unknown = (ManualItemFactory.create(card=card, task_type=TYPE.value) for _ in range(2))
     claim = Claim(card.pk, 1)
-    in_flight = InFlight(Schedule(away, TYPE))
+    in_flight = InFlight(Schedule(unreachable, TYPE))
 
-    with pytest.raises(RedisIsAwayError):
+    with pytest.raises(RedisConnectionError):
         in_flight.dispose([Disposal(card.pk, claim, Disposition.CLOSED, item_ids=(known.pk,))])
 
     assert results() == {known.pk: "its gateway is disabled or paused, or there is none", unknown.pk: ""}
 
-    with pytest.raises(RedisIsAwayError):
+    with pytest.raises(RedisConnectionError):
         in_flight.dispose([dispose_claim(claim, Disposition.UNWANTED)])
 
     assert results()[unknown.pk] == "the card does not want this check"

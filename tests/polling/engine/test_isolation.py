@@ -1,4 +1,4 @@
-"""What goes wrong in one place stays there: gateways, keys, slow calls, a missing schedule."""
+"""A fault stays where it occurs: gateways, keys, slow calls, a missing schedule."""
 
 import json
 import time
@@ -33,12 +33,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
         {"base_url": "http://nowhere.invalid"},
     ],
 )
-def test_a_gateway_that_is_set_up_wrong_harms_no_other(
+def test_misconfigured_gateway_does_not_harm_others(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, broken: dict[str, str]
 ) -> None:
     gateway(simulator)
-    wrong = GatewayFactory.create(is_default=False, **broken)
-    healthy, harmed = CardFactory.create(), CardFactory.create(gateway=wrong)
+    misconfigured = GatewayFactory.create(is_default=False, **broken)
+    healthy, harmed = CardFactory.create(), CardFactory.create(gateway=misconfigured)
 
     drain(redis, runtime)
 
@@ -47,17 +47,17 @@ def test_a_gateway_that_is_set_up_wrong_harms_no_other(
     assert cast(float, redis.zscore(keys.queue(TYPE), str(harmed.pk))) > redis.time()[0] + 20
 
 
-def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
+def test_undecryptable_credentials_stop_only_their_gateway(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
-    wrong = gateway(simulator, is_default=False)
+    misconfigured = gateway(simulator, is_default=False)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE carriers_gateway SET credentials = replace(credentials, 'local1', 'lost') WHERE id = %s",
-            [wrong.pk],
+            [misconfigured.pk],
         )
-    healthy, _ = CardFactory.create(), CardFactory.create(gateway=wrong)
+    healthy, _ = CardFactory.create(), CardFactory.create(gateway=misconfigured)
 
     drain(redis, runtime)
 
@@ -65,7 +65,7 @@ def test_credentials_of_a_lost_key_harm_no_other_gateway_and_no_call_goes_out(
     assert CheckState.objects.get(card=healthy).checked_at is not None
 
 
-def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards_back(
+def test_stopped_drain_cuts_slow_calls_and_gives_cards_back(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifetime, "CALLS_MAY_END_SECONDS", 0.5)
@@ -74,11 +74,11 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     simulator.fault(path="/c/", kind="latency", milliseconds=9000)
     Seeder(redis).run()
     started = time.monotonic()
-    asked: list[str | bytes] = []
+    claimed: list[str | bytes] = []
 
     def should_stop() -> bool:
-        asked.extend(redis.hkeys(keys.claims(TYPE)))
-        return bool(asked)
+        claimed.extend(redis.hkeys(keys.claims(TYPE)))
+        return bool(claimed)
 
     Drain(redis, runtime, Random(1), should_stop=should_stop).run()
 
@@ -88,13 +88,13 @@ def test_a_drain_that_is_asked_to_stop_cuts_off_slow_calls_and_gives_their_cards
     assert cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) <= redis.time()[0] + 1
 
 
-def test_without_a_schedule_a_drain_ends_quietly(redis: Redis, runtime: WorkerRuntime) -> None:
+def test_drain_without_a_schedule_claims_nothing(redis: Redis, runtime: WorkerRuntime) -> None:
     limits.publish(redis)
 
     assert Drain(redis, runtime, Random(1)).run() == 0
 
 
-def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_neighbour_is_read(
+def test_card_with_five_lost_claims_is_parked_with_its_holder(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -115,7 +115,7 @@ def test_a_card_whose_claims_ran_out_five_times_is_parked_with_where_and_its_nei
     assert [call["cards"] for call in simulator.calls()] == [[neighbour.iccid]]
 
 
-def test_a_result_that_is_refused_as_too_old_counts_nothing(
+def test_refused_outdated_result_counts_nothing(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)

@@ -82,9 +82,9 @@ def test_every_fifth_call_is_a_scheduled_one() -> None:
     queue.add(gateway(1, 1), [*cards(1, 10, 11), *cards(1, *range(100, 106), is_triggered=True)])
     queue.add(gateway(2, 1), cards(2, 200, 201, is_triggered=True))
 
-    asked = [numbers for _, numbers in order(queue)]
+    calls = [numbers for _, numbers in order(queue)]
 
-    assert asked == [[100], [200], [101], [201], [10], [102], [103], [104], [105], [11]]
+    assert calls == [[100], [200], [101], [201], [10], [102], [103], [104], [105], [11]]
 
 
 def test_halves_of_a_triggered_call_stay_in_front() -> None:

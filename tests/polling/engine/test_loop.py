@@ -1,4 +1,4 @@
-"""The loop with real servers: planned, claimed, asked, recorded, settled."""
+"""The engine on real servers: cards are scheduled, claimed, checked, recorded and settled."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from tests.support.gateway import SECRET
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
-def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
+def test_every_reading_of_a_mixed_fleet_matches_the_simulator(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     carriers = ensure_carriers(simulator_url=simulator.url, secret=SECRET)
@@ -37,7 +37,7 @@ def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
     drain(redis, runtime)
 
     polled = Card.objects.present().filter(enable_polling=True)
-    # Suspended ones were read less than six hours ago.
+    # Suspended cards are not due: they were read less than six hours ago.
     activated = polled.filter(status=Card.Status.ACTIVATED).exclude(network_status="stopped")
     industry = polled.filter(status=Card.Status.DISTRIBUTED, category="industry")
     records = UsageRecord.objects.all()
@@ -52,7 +52,7 @@ def test_every_reading_of_a_mixed_fleet_equals_the_simulators_truth(
     assert redis.get(keys.current(TYPE)) == "0"
 
 
-def test_a_card_is_read_again_after_its_interval_and_not_before(
+def test_card_is_read_again_only_after_its_interval(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -86,7 +86,7 @@ def test_growth_between_two_readings_is_metered(
     assert last.delta_mb == after.raw_mb - half
 
 
-def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
+def test_card_unknown_to_the_carrier_fails_with_a_reason(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -100,7 +100,7 @@ def test_a_card_that_the_carrier_does_not_know_is_a_failure_with_its_reason(
     assert not CardUsage.objects.filter(card=card).exists()
 
 
-def test_a_gateway_in_trouble_changes_no_stored_value_and_is_asked_again_soon(
+def test_failing_gateway_changes_nothing_and_is_retried_soon(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -117,7 +117,7 @@ def test_a_gateway_in_trouble_changes_no_stored_value_and_is_asked_again_soon(
 
 @pytest.mark.parametrize("fields", [{"is_enabled": False}, {"paused_until": timezone.now() + timedelta(hours=1)},
                                     {"is_default": False}])  # fmt: skip
-def test_no_call_goes_to_a_gateway_that_is_closed(
+def test_closed_gateway_is_not_called(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, fields: dict[str, object]
 ) -> None:
     gateway(simulator, **fields)
@@ -129,7 +129,7 @@ def test_no_call_goes_to_a_gateway_that_is_closed(
     assert redis.exists(keys.stats(TYPE)) == 0
 
 
-def test_a_card_with_a_gateway_of_its_own_is_asked_there(
+def test_card_with_its_own_gateway_is_checked_there(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     GatewayFactory.create()
@@ -141,7 +141,7 @@ def test_a_card_with_a_gateway_of_its_own_is_asked_there(
     assert len(simulator.calls()) == 1
 
 
-def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
+def test_unwanted_card_leaves_the_schedule_without_a_call(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -156,7 +156,7 @@ def test_a_card_that_no_longer_wants_the_check_leaves_the_schedule_unasked(
     assert redis.zrange(keys.queue(TYPE), 0, -1) == [str(kept.pk)]
 
 
-def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
+def test_briefly_disabled_config_loses_no_card(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -172,7 +172,7 @@ def test_a_config_that_is_off_for_a_moment_loses_no_card_that_fell_due_in_it(
     assert redis.zscore(keys.queue(TYPE), str(card.pk)) is not None
 
 
-def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_there_are_seats(
+def test_calls_respect_batch_size_and_slots(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator, batch_size=7)
@@ -188,7 +188,7 @@ def test_calls_hold_no_more_cards_than_the_gateway_takes_and_no_more_run_than_th
     assert max(call["in_flight"] for call in calls) == 3
 
 
-def test_a_paused_type_claims_nothing(
+def test_paused_type_claims_nothing(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     gateway(simulator)
@@ -199,17 +199,17 @@ def test_a_paused_type_claims_nothing(
     assert redis.zcard(keys.queue(TYPE)) == 1
 
 
-def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
+def test_outage_while_recording_gives_back_cards_uncounted(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
 
-    def broken(*_: object, **__: object) -> None:
+    def lose_connection(*_: object, **__: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(data_usage, "_meter", broken)
+    monkeypatch.setattr(data_usage, "_meter", lose_connection)
     with pytest.raises(OperationalError):
         drain(redis, runtime)
     monkeypatch.undo()
@@ -223,7 +223,7 @@ def test_an_outage_while_recording_gives_every_card_back_and_counts_nothing(
     assert CheckState.objects.get(card=card).checked_at is not None
 
 
-def test_limits_are_written_to_redis_and_a_type_without_a_row_is_closed(redis: Redis) -> None:
+def test_published_limit_is_zero_for_a_type_without_a_row(redis: Redis) -> None:
     ConcurrencyLimit.objects.filter(task_type="package").delete()
 
     limits.publish(redis)

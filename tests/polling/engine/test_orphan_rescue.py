@@ -1,4 +1,4 @@
-"""The claims of a process that was killed: who lives lets them run out soon."""
+"""The claims of a killed worker: a living one expires them early."""
 
 import subprocess
 from datetime import timedelta
@@ -38,9 +38,7 @@ def due_in(redis: Redis, card: int) -> float:
     return float(redis.zscore(keys.queue(TYPE), str(card)) or 0) - redis.time()[0]
 
 
-def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_of_the_living_last(
-    redis: Redis, schedule: Schedule
-) -> None:
+def test_only_claims_of_killed_workers_expire_early(redis: Redis, schedule: Schedule) -> None:
     dead = dead_holder()
     (lost,) = schedule.claim(1, ttl=TTL, holder=dead).claims
     (kept,) = schedule.claim(1, ttl=TTL, holder=worker_identity.name()).claims
@@ -54,17 +52,15 @@ def test_claims_of_the_dead_run_out_when_their_calls_must_have_ended_and_those_o
     assert [(line["event"], line["cards"]) for line in logs] == [("worker_died", 1)]
 
 
-def test_a_holder_is_seen_to_once_and_who_sees_it_later_has_nothing_left_to_tell(
-    redis: Redis, schedule: Schedule
-) -> None:
+def test_killed_worker_is_reported_once(redis: Redis, schedule: Schedule) -> None:
     dead = dead_holder()
     schedule.claim(2, ttl=TTL, holder=dead)
     occupancy = Occupancy(9, frozenset({f"{dead}:7#1"}))
-    first = OrphanRescue(redis)
-    first.run(TYPE, occupancy)
+    rescue = OrphanRescue(redis)
+    rescue.run(TYPE, occupancy)
 
     with capture_logs() as logs:
-        first.run(TYPE, occupancy)
+        rescue.run(TYPE, occupancy)
         OrphanRescue(redis).run(TYPE, occupancy)
 
     assert logs == []

@@ -14,7 +14,7 @@ from tests.support.scanning import QUEUE, run_seeder
 pytestmark = pytest.mark.django_db
 
 
-def test_parked_cards_stay_parked_when_the_schedule_is_rebuilt_and_can_be_released(redis: Redis) -> None:
+def test_parked_cards_stay_parked_until_they_are_released(redis: Redis) -> None:
     defaults.make_missing()
     parked, other = CardFactory.create_batch(2)
     CheckState.objects.create(card=parked, type=CheckType.DATA_USAGE, parked_at=timezone.now())
@@ -32,7 +32,7 @@ def test_parked_cards_stay_parked_when_the_schedule_is_rebuilt_and_can_be_releas
     assert CheckState.objects.get(card=parked).parked_at is None
 
 
-def test_parked_cards_are_released_by_their_iccid_and_others_are_named(redis: Redis) -> None:
+def test_release_by_iccid_names_cards_that_are_not_parked(redis: Redis) -> None:
     first, second, other = CardFactory.create(), CardFactory.create(), CardFactory.create()
     for card in (first, second):
         CheckState.objects.create(card=card, type="carddata", parked_at=timezone.now())
@@ -45,6 +45,6 @@ def test_parked_cards_are_released_by_their_iccid_and_others_are_named(redis: Re
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "89860000000000000001"]])
-def test_releasing_takes_names_or_all(redis: Redis, arguments: list[str]) -> None:
+def test_release_requires_either_iccids_or_all(redis: Redis, arguments: list[str]) -> None:
     with pytest.raises(CommandError, match="give the ICCIDs of the cards"):
         call_command("release_parked", *arguments)

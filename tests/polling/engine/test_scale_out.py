@@ -1,4 +1,4 @@
-"""How many slots a drain takes, and when it calls for help."""
+"""How many slots a drain takes, and when it wakes another worker."""
 
 import pytest
 from kombu.exceptions import OperationalError
@@ -26,48 +26,48 @@ from polling.schedule.wake_up import WakeUp
         (13, 13, True, True, 13, -20, 0),
     ],
 )
-def test_seats_follow_the_work(
+def test_wanted_slots_follow_the_work(
     held: int, usage: int, has_work: bool, has_cards: bool, share: int, free: int, wanted: int
 ) -> None:
-    found = slots_wanted(
+    slots = slots_wanted(
         held=held, usage=usage, has_work=has_work, has_cards=has_cards, share=share, free=free
     )
 
-    assert found == wanted
+    assert slots == wanted
 
 
-def scaling(redis: Redis, sent: list[int]) -> ScaleOut:
+def make_scale_out(redis: Redis, sent: list[int]) -> ScaleOut:
     return ScaleOut(redis, lambda: sent.append(1))
 
 
-def test_help_is_called_at_most_four_times_a_second_and_never_while_a_call_is_pending(redis: Redis) -> None:
+def test_wake_ups_are_rate_limited_and_never_doubled(redis: Redis) -> None:
     sent: list[int] = []
-    drain = scaling(redis, sent)
+    scaler = make_scale_out(redis, sent)
 
-    drain.wake_another()
+    scaler.wake_another()
     WakeUp(redis).clear()
-    drain.wake_another()
-    scaling(redis, sent).wake_another()
-    scaling(redis, sent).wake_another()
+    scaler.wake_another()
+    make_scale_out(redis, sent).wake_another()
+    make_scale_out(redis, sent).wake_another()
 
     assert len(sent) == 2
 
 
-def test_who_calls_in_vain_may_take_more_seats(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unanswered_wake_ups_raise_the_share(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_out, "WAKE_EVERY_SECONDS", 0)
-    drain = scaling(redis, [])
-    shares = [drain.share(50)]
+    scaler = make_scale_out(redis, [])
+    shares = [scaler.share(50)]
 
     for _ in range(9):
-        drain.wake_another()
-        shares.append(drain.share(50))
+        scaler.wake_another()
+        shares.append(scaler.share(50))
 
     assert shares == [13, 13, 13, 25, 25, 38, 38, 50, 50, 50]
 
 
-def test_a_successor_is_woken_once(redis: Redis) -> None:
+def test_successor_is_woken_once(redis: Redis) -> None:
     sent: list[int] = []
-    ending = scaling(redis, sent)
+    ending = make_scale_out(redis, sent)
 
     for _ in range(5):
         ending.hand_over()
@@ -76,7 +76,7 @@ def test_a_successor_is_woken_once(redis: Redis) -> None:
     assert len(sent) == 1
 
 
-def test_without_the_broker_a_drain_goes_on_and_nothing_is_pending(redis: Redis) -> None:
+def test_broker_outage_leaves_no_wake_up_pending(redis: Redis) -> None:
     def fail() -> None:
         raise OperationalError("no broker")
 
@@ -85,7 +85,7 @@ def test_without_the_broker_a_drain_goes_on_and_nothing_is_pending(redis: Redis)
     assert WakeUp(redis).mark()
 
 
-def test_a_fault_of_ours_is_not_taken_for_an_outage(redis: Redis) -> None:
+def test_programming_error_is_not_taken_for_an_outage(redis: Redis) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""Who is heard when drains are to end."""
+"""Which processes can end the drains of a worker."""
 
 import subprocess
 import sys
@@ -22,9 +22,10 @@ print(shutdown.is_wanted())
 """
 
 
-@pytest.mark.parametrize(("who", "is_heard"), [("worker", True), ("child", False)])
-def test_a_child_that_still_has_the_signal_handlers_of_its_parent_does_not_stop_its_siblings(
-    who: str, is_heard: bool
-) -> None:
-    told = subprocess.run([sys.executable, "-c", _SCRIPT, who], capture_output=True, text=True, check=True)
-    assert told.stdout == f"{is_heard}\n"
+@pytest.mark.parametrize(("process", "ends_drains"), [("worker", True), ("child", False)])
+def test_forked_child_does_not_stop_its_siblings(process: str, ends_drains: bool) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, process], capture_output=True, text=True, check=True
+    )
+
+    assert completed.stdout == f"{ends_drains}\n"

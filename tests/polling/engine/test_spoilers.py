@@ -1,4 +1,4 @@
-"""One card, one answer or one gateway spoils things: what it touches, and what it does not."""
+"""Faults of one card, one value or one gateway: what they affect, and what they do not."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 class Carrier(GatewayClient):
-    """A gateway by hand: it cannot answer calls with a spoiling card, and has an enormous value for some."""
+    """A hand-written gateway: calls with a card in `failing` fail; cards in `oversized` have a huge value."""
 
     calls: list[list[str]] = []
-    spoiling: set[str] = set()
-    enormous: set[str] = set()
+    failing: set[str] = set()
+    oversized: set[str] = set()
 
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
         pass
@@ -49,11 +49,11 @@ class Carrier(GatewayClient):
 
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
         self.calls.append(list(iccids))
-        if self.spoiling & set(iccids):
+        if self.failing & set(iccids):
             raise GatewayError("the gateway answered with status 500")
         at = datetime.now(UTC)
         return [
-            UsageReading(Decimal(10) ** 17 if iccid in self.enormous else Decimal(1), at) for iccid in iccids
+            UsageReading(Decimal(10) ** 17 if iccid in self.oversized else Decimal(1), at) for iccid in iccids
         ]
 
     async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
@@ -62,38 +62,38 @@ class Carrier(GatewayClient):
 
 @pytest.fixture
 def carrier(monkeypatch: pytest.MonkeyPatch) -> type[Carrier]:
-    class Mine(Carrier):
+    class FreshCarrier(Carrier):
         calls: list[list[str]] = []
-        spoiling: set[str] = set()
-        enormous: set[str] = set()
+        failing: set[str] = set()
+        oversized: set[str] = set()
 
-    monkeypatch.setitem(ADAPTERS, "json", Mine)
-    return Mine
+    monkeypatch.setitem(ADAPTERS, "json", FreshCarrier)
+    return FreshCarrier
 
 
-def test_a_card_that_spoils_its_call_is_found_by_halves_and_blamed_alone(
+def test_halving_finds_the_one_card_that_fails_its_call(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=10)
     cards = CardFactory.create_batch(40)
-    spoiler = cards[24]
-    carrier.spoiling.add(spoiler.iccid)
+    failing_card = cards[24]
+    carrier.failing.add(failing_card.iccid)
 
     drain(redis, runtime)
 
-    good = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
-    assert set(good) == {card.pk for card in cards} - {spoiler.pk}
-    state = CheckState.objects.get(card=spoiler)
+    checked = CheckState.objects.filter(checked_at__isnull=False).values_list("card_id", flat=True)
+    assert set(checked) == {card.pk for card in cards} - {failing_card.pk}
+    state = CheckState.objects.get(card=failing_card)
     assert (state.failures, state.error) == (1, CardErrorCode.UNANSWERED.words)
     assert redis.hget(keys.stats(TYPE), "failed") == "1"
 
 
-def test_a_gateway_that_answers_nobody_is_not_asked_in_halves(
+def test_gateway_that_answers_nothing_is_not_asked_in_halves(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=10)
     cards = CardFactory.create_batch(40)
-    carrier.spoiling.update(card.iccid for card in cards)
+    carrier.failing.update(card.iccid for card in cards)
 
     drain(redis, runtime)
 
@@ -101,12 +101,12 @@ def test_a_gateway_that_answers_nobody_is_not_asked_in_halves(
     assert not CheckState.objects.exists()
 
 
-def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
+def test_gateway_that_goes_down_gets_few_more_calls(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=10)
     cards = CardFactory.create_batch(400)
-    carrier.spoiling.update(card.iccid for card in cards[20:])
+    carrier.failing.update(card.iccid for card in cards[20:])
 
     drain(redis, runtime)
 
@@ -114,13 +114,13 @@ def test_a_gateway_that_goes_down_is_left_alone_after_a_few_failures(
     assert CheckState.objects.filter(error=CardErrorCode.UNANSWERED.words).count() <= 4
 
 
-def test_a_value_that_cannot_be_stored_never_fails_its_batch(
+def test_unstorable_value_does_not_fail_its_batch(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=50)
     cards = CardFactory.create_batch(50)
     bad = cards[17]
-    carrier.enormous.add(bad.iccid)
+    carrier.oversized.add(bad.iccid)
 
     drain(redis, runtime)
 
@@ -130,7 +130,7 @@ def test_a_value_that_cannot_be_stored_never_fails_its_batch(
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
 
 
-def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
+def test_suspect_is_checked_alone_and_then_cleared(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create(batch_size=50)
@@ -147,7 +147,7 @@ def test_a_suspect_is_asked_about_alone_and_then_nobody_suspects_it(
     assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
 
 
-def test_a_suspect_is_asked_about_also_when_nothing_is_due(
+def test_suspect_is_checked_even_when_nothing_is_due(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
     GatewayFactory.create()
@@ -163,7 +163,7 @@ def test_a_suspect_is_asked_about_also_when_nothing_is_due(
     assert redis.exists(keys.lost(TYPE), keys.suspects(TYPE)) == 0
 
 
-def test_when_recording_fails_no_further_call_begins_and_none_is_left_running(
+def test_failed_recording_stops_all_calls(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     GatewayFactory.create(batch_size=1)
@@ -190,7 +190,7 @@ def test_when_recording_fails_no_further_call_begins_and_none_is_left_running(
         drain(redis, runtime)
 
     assert len(failed_at) == 1
-    # Those that begin between the failure and its notice have slots; there are no more than that.
+    # Calls that begin before the failure is noticed need slots, and the drain has 13.
     assert len(carrier.calls) <= failed_at[0] + 13
     assert len(ended) == len(carrier.calls)
     assert redis.hlen(keys.claims(TYPE)) == 0

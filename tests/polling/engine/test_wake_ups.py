@@ -1,4 +1,4 @@
-"""Ticks send wake-ups, and walks when the schedule is not whole."""
+"""Ticks send wake-ups, and scans when the schedule is incomplete."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ from tests.support.scanning import run_seeder
 pytestmark = pytest.mark.django_db
 
 
-def test_a_wake_up_sends_one_drain_and_asks_for_a_walk_while_the_schedule_is_not_whole(redis: Redis) -> None:
+def test_wake_up_seeds_an_incomplete_schedule(redis: Redis) -> None:
     sent: list[str] = []
 
     def wake() -> None:
@@ -39,7 +39,7 @@ def test_a_wake_up_sends_one_drain_and_asks_for_a_walk_while_the_schedule_is_not
     assert sent == ["seed", "drain", "seed"]
 
 
-def test_a_walk_that_was_sent_twice_runs_once(redis: Redis) -> None:
+def test_seeding_sent_twice_runs_once(redis: Redis) -> None:
     run_seeder(redis)
     epoch = redis.get(keys.EPOCH)
 
@@ -47,7 +47,7 @@ def test_a_walk_that_was_sent_twice_runs_once(redis: Redis) -> None:
     assert redis.get(keys.EPOCH) == epoch
 
 
-def test_no_walk_is_sent_while_somebody_walks(redis: Redis) -> None:
+def test_no_seeding_is_sent_while_another_runs(redis: Redis) -> None:
     sent: list[str] = []
 
     with try_lock(redis, keys.SEEDER, seconds=30):
@@ -56,7 +56,7 @@ def test_no_walk_is_sent_while_somebody_walks(redis: Redis) -> None:
     assert sent == []
 
 
-def test_a_wake_up_that_could_not_be_sent_is_not_pending(redis: Redis) -> None:
+def test_wake_up_that_could_not_be_sent_is_not_pending(redis: Redis) -> None:
     def broken() -> None:
         raise ConnectionError
 
@@ -66,10 +66,10 @@ def test_a_wake_up_that_could_not_be_sent_is_not_pending(redis: Redis) -> None:
     assert not redis.exists(keys.WAKE_UP_PENDING)
 
 
-def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(redis: Redis) -> None:
+def test_restarted_server_allows_no_claim_before_a_new_epoch(redis: Redis) -> None:
     run_seeder(redis)
     epoch, sent = int(cast(str, redis.get(keys.EPOCH))), []
-    redis.set(keys.EPOCH_SERVER, "the run id of another life")
+    redis.set(keys.EPOCH_SERVER, "the run id of an earlier start")
 
     wake_ups.wake_up(redis, send_drain=lambda: None, send_seed=lambda: sent.append("seed"))
 
@@ -80,7 +80,7 @@ def test_a_server_that_was_restarted_may_not_be_claimed_from_before_a_new_epoch(
     assert int(cast(str, redis.get(keys.EPOCH))) == epoch + 1
 
 
-def test_who_plans_cards_sends_for_somebody_to_check_them_once(redis: Redis) -> None:
+def test_second_drain_is_not_sent_while_one_is_pending(redis: Redis) -> None:
     sent: list[str] = []
 
     wake_ups.send_one(redis, lambda: sent.append("drain"))
@@ -89,7 +89,7 @@ def test_who_plans_cards_sends_for_somebody_to_check_them_once(redis: Redis) -> 
     assert sent == ["drain"]
 
 
-def test_a_tick_during_a_walk_leaves_its_epoch_alone(redis: Redis, settings: Settings) -> None:
+def test_tick_during_seeding_leaves_its_epoch_alone(redis: Redis, settings: Settings) -> None:
     settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
     # The first chunk plans nothing, so the queue is still empty after it.

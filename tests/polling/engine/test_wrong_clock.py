@@ -1,4 +1,4 @@
-"""A worker's clock is an hour off: Redis and PostgreSQL say what time it is."""
+"""A worker's clock is an hour off: the time comes from Redis and PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -23,7 +23,7 @@ INTERVAL = 1800
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_cards_are_due_after_their_interval_and_dated_rightly(
+def test_wrong_clock_changes_neither_due_times_nor_dates(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, hours: int
 ) -> None:
     gateway(simulator)

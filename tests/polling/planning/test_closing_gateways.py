@@ -12,7 +12,7 @@ from carriers.breakers import Breakers, Tally
 from carriers.models import Gateway
 from polling.models import Pause
 from polling.planning.seed import Seeder
-from polling.schedule.backoff import AWAY_SECONDS
+from polling.schedule.backoff import CLOSED_INTERVAL_SECONDS
 from tests.factories import GatewayFactory, PauseFactory
 from tests.support.reconciling import due_in, is_outdated, read_just_now, run_reconciler
 
@@ -68,7 +68,7 @@ def test_cards_of_a_closed_gateway_are_away_until_it_opens(
     assert not is_outdated(redis)
 
     away = due_in(redis)
-    assert away.pop(own.pk) >= AWAY_SECONDS - 1
+    assert away.pop(own.pk) >= CLOSED_INTERVAL_SECONDS - 1
     assert away.keys() == before.keys() - {own.pk}
     assert all(seconds < 22_000 for seconds in away.values())
 
@@ -87,4 +87,4 @@ def test_card_changed_while_its_gateway_is_closed_stays_away(
 
     lifecycle.change([cards[0].pk], category=Card.Category.INDUSTRY, cause="test", now=timezone.now())
 
-    assert due_in(redis)[cards[0].pk] >= AWAY_SECONDS - 1
+    assert due_in(redis)[cards[0].pk] >= CLOSED_INTERVAL_SECONDS - 1

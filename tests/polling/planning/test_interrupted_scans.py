@@ -20,7 +20,7 @@ from polling.planning.seed import Seeder
 from polling.policy import census, defaults
 from polling.policy.rules import Rules
 from polling.schedule import keys
-from polling.schedule.backoff import AWAY_SECONDS
+from polling.schedule.backoff import CLOSED_INTERVAL_SECONDS
 from polling.schedule.epoch import Epoch
 from polling.schedule.progress import Checkpoint, SeedProgress
 from polling.schedule.schedule import Schedule
@@ -74,7 +74,7 @@ def test_scan_starts_over_when_a_gateway_has_opened_since(redis: Redis, settings
     gateway = GatewayFactory.create(carrier=cards[0].carrier, is_enabled=False)
     with pytest.raises(Died):
         Seeder(redis, die).run()
-    assert due_in(redis, cards[0]) >= AWAY_SECONDS - 1
+    assert due_in(redis, cards[0]) >= CLOSED_INTERVAL_SECONDS - 1
 
     Gateway.objects.filter(pk=gateway.pk).update(is_enabled=True)
     Seeder(redis).run()

@@ -166,7 +166,7 @@ def test_row_outdated_again_meanwhile_is_planned_again(
 def test_one_reconciler_at_a_time_and_none_during_a_scan(redis: Redis, cards: list[Card]) -> None:
     PollingConfig.objects.update(carddata_check_interval=600)
 
-    with try_lock(redis, keys.REPLANNER, seconds=30):
+    with try_lock(redis, keys.RECONCILER, seconds=30):
         assert run_reconciler(redis) == 0
     Epoch(redis).begin(99)
     assert run_reconciler(redis) == 0

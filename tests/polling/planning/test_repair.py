@@ -211,7 +211,7 @@ def test_older_epoch_does_not_reset_tokens(redis: Redis, cards: list[Card]) -> N
     assert not Epoch(redis).renew(now - 1)
     assert not Epoch(redis).renew(now)
     assert Epoch(redis).renew(now + 1)
-    assert Epoch(redis).is_still(now + 1)
+    assert Epoch(redis).is_current(now + 1)
 
 
 def test_pages_hold_every_card_and_are_read_by_id(redis: Redis) -> None:

@@ -93,7 +93,7 @@ def test_planned_card_is_due_after_its_interval_unless_overdue(card: int, age: f
 def test_ramp_begins_with_the_cards_asked_about_longest_ago(
     tokens: dict[int, int],
 ) -> None:
-    delays = backoff.by_need(tokens, {card: token for card, token in tokens.items() if token}, ramp=60)
+    delays = backoff.spread_overdue(tokens, {card: token for card, token in tokens.items() if token}, ramp=60)
 
     assert [delay for _, delay in delays] == [60 * turn / len(tokens) for turn in range(len(tokens))]
     waited = [(tokens[card], backoff.phase(card)) for card, _ in delays]
@@ -107,7 +107,7 @@ def test_ramp_that_always_ends_halfway_reaches_every_card() -> None:
     tokens: dict[int, int] = {}
     overdue, never_asked = set(cards), set(cards)
     for turn in range(1, 30):
-        asked = [card for card, delay in backoff.by_need(overdue, tokens, ramp=60) if delay < 30]
+        asked = [card for card, delay in backoff.spread_overdue(overdue, tokens, ramp=60) if delay < 30]
         tokens |= dict.fromkeys(asked, turn)
         never_asked -= set(asked)
         overdue -= set(asked) - set(unanswered)

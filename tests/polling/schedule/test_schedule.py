@@ -1,4 +1,4 @@
-"""The Lua scripts on a real server."""
+"""The schedule and its Lua scripts on a real server."""
 
 import time
 from datetime import timedelta
@@ -33,7 +33,7 @@ def cards(claims: list[Claim]) -> list[int]:
     return [claim.card_id for claim in claims]
 
 
-def test_without_an_epoch_claiming_is_refused_and_does_not_look_like_nothing_due(redis: Redis) -> None:
+def test_claim_without_an_epoch_raises_an_error(redis: Redis) -> None:
     with pytest.raises(NoScheduleError):
         Schedule(redis, TYPE).claim(1, ttl=TTL)
 
@@ -46,7 +46,7 @@ def test_due_cards_are_claimed_longest_due_first(schedule: Schedule) -> None:
     assert claim(schedule, 10) == []
 
 
-def test_a_claimed_card_is_due_again_when_its_claim_has_run_out(schedule: Schedule) -> None:
+def test_card_is_due_again_when_its_claim_has_expired(schedule: Schedule) -> None:
     plan(schedule, 1)
     first = claim(schedule, 1, ttl=timedelta(seconds=0.05))
     time.sleep(0.1)
@@ -57,7 +57,7 @@ def test_a_claimed_card_is_due_again_when_its_claim_has_run_out(schedule: Schedu
     assert second[0].token > first[0].token
 
 
-def test_tokens_grow_and_a_newer_epoch_outranks_every_older_claim(schedule: Schedule, redis: Redis) -> None:
+def test_tokens_grow_within_and_across_epochs(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, *range(1, 1001))
     old = [held.token for held in claim(schedule, 1000)]
     redis.flushall()
@@ -71,7 +71,7 @@ def test_tokens_grow_and_a_newer_epoch_outranks_every_older_claim(schedule: Sche
     assert new == 4 * 2**32 + 1
 
 
-def test_the_largest_epoch_still_counts_exactly(redis: Redis) -> None:
+def test_tokens_of_the_largest_epoch_are_exact(redis: Redis) -> None:
     Epoch(redis).begin(2**21 - 1)
     schedule = Schedule(redis, TYPE)
     plan(schedule, 1, 2)
@@ -81,7 +81,7 @@ def test_the_largest_epoch_still_counts_exactly(redis: Redis) -> None:
     assert tokens == [(2**21 - 1) * 2**32 + 1, (2**21 - 1) * 2**32 + 2]
 
 
-def test_a_settled_card_is_due_after_its_delay(schedule: Schedule, redis: Redis) -> None:
+def test_settled_card_is_due_after_its_delay(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
     held = claim(schedule, 1)[0]
 
@@ -94,7 +94,7 @@ def test_a_settled_card_is_due_after_its_delay(schedule: Schedule, redis: Redis)
     assert cards(claim(schedule, 1)) == [1]
 
 
-def test_a_settlement_of_an_older_claim_is_ignored_and_not_counted(schedule: Schedule, redis: Redis) -> None:
+def test_settlement_of_an_older_claim_is_ignored(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
     late = claim(schedule, 1, ttl=timedelta(seconds=0.05))[0]
     time.sleep(0.1)
@@ -115,7 +115,7 @@ def test_settling_twice_counts_once(schedule: Schedule, redis: Redis) -> None:
     assert redis.hgetall(keys.stats(TYPE)) == {"success": "0", "failed": "1", "total_duration_ms": "12"}
 
 
-def test_a_removed_card_is_gone(schedule: Schedule, redis: Redis) -> None:
+def test_settlement_without_a_delay_removes_the_card(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
 
     schedule.settle([Settlement(claim(schedule, 1)[0], None)])
@@ -124,9 +124,7 @@ def test_a_removed_card_is_gone(schedule: Schedule, redis: Redis) -> None:
     assert redis.exists(keys.stats(TYPE)) == 0
 
 
-def test_a_card_that_left_the_queue_while_it_was_checked_does_not_come_back(
-    schedule: Schedule, redis: Redis
-) -> None:
+def test_card_removed_during_its_check_does_not_come_back(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1)
     held = claim(schedule, 1)[0]
     redis.zrem(keys.queue(TYPE), 1)
@@ -136,7 +134,7 @@ def test_a_card_that_left_the_queue_while_it_was_checked_does_not_come_back(
     assert redis.zcard(keys.queue(TYPE)) == 0
 
 
-def test_planning_leaves_a_planned_card_alone_or_moves_it_as_asked(schedule: Schedule) -> None:
+def test_planning_moves_a_scheduled_card_only_in_mode_move(schedule: Schedule) -> None:
     assert plan(schedule, 1, 2, delay=3600) == 2
 
     assert schedule.plan([(1, 0.0)], mode=PlanMode.NEW_ONLY) == 0
@@ -145,7 +143,7 @@ def test_planning_leaves_a_planned_card_alone_or_moves_it_as_asked(schedule: Sch
     assert cards(claim(schedule, 5)) == [1]
 
 
-def test_planning_never_makes_a_card_due_that_somebody_is_checking(schedule: Schedule) -> None:
+def test_planning_never_makes_a_claimed_card_due(schedule: Schedule) -> None:
     plan(schedule, 1)
     claim(schedule, 1)
 
@@ -165,7 +163,7 @@ def test_many_cards_are_planned_and_settled_in_portions(schedule: Schedule) -> N
     )
 
 
-def test_what_was_settled_is_found_in_the_window(schedule: Schedule, redis: Redis) -> None:
+def test_settled_checks_are_counted_in_the_window(schedule: Schedule, redis: Redis) -> None:
     plan(schedule, 1, 2, 3)
     first, second, third = claim(schedule, 3)
     hour = timedelta(hours=1)
@@ -190,7 +188,7 @@ def test_nothing_counted_has_no_rate(redis: Redis) -> None:
     assert (counted.success_rate, counted.average_ms, counted.percentile_ms(0.5)) == (None, None, None)
 
 
-def test_a_walk_that_was_overtaken_completes_nothing(redis: Redis) -> None:
+def test_scan_of_an_older_epoch_completes_nothing(redis: Redis) -> None:
     epoch = Epoch(redis)
     epoch.begin(7)
     epoch.begin(8)
@@ -201,7 +199,7 @@ def test_a_walk_that_was_overtaken_completes_nothing(redis: Redis) -> None:
     assert epoch.is_complete()
 
 
-def test_a_card_that_is_given_back_keeps_its_place_in_front_of_later_ones(schedule: Schedule) -> None:
+def test_card_that_is_given_back_keeps_its_place(schedule: Schedule) -> None:
     schedule.plan([(1, -100.0), (2, -50.0)], mode=PlanMode.NEW_ONLY)
     (held,) = claim(schedule, 1)
 

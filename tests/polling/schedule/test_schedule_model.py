@@ -1,4 +1,7 @@
-"""The Lua scripts walked at random against a plain model. `MODEL_STEPS=1000000 bin/test ...` walks further."""
+"""The Lua scripts, run in random order against a plain model.
+
+`MODEL_STEPS=1000000 bin/test tests/polling/schedule/test_schedule_model.py` takes more steps.
+"""
 
 import os
 import random
@@ -24,8 +27,8 @@ CARDS = range(1, 13)
 STEPS = int(os.environ.get("MODEL_STEPS", "3000"))
 
 
-class Walk:
-    """One random walk. `poison` kills whoever checks it; `with_kills` lets workers die anyhow."""
+class RandomWalk:
+    """A random sequence of commands. Checking the card `poison` kills a worker; `with_kills`: others die, too."""
 
     def __init__(self, redis: Redis, seed: int, *, poison: int | None, with_kills: bool) -> None:
         self.redis, self.chance = redis, random.Random(seed)
@@ -34,12 +37,12 @@ class Walk:
         self.schedule, self.model = Schedule(redis, TYPE), Model()
         self.shift = 0.0
         self.worker = 1
-        self.in_hand: list[Claim] = []
+        self.in_flight: list[Claim] = []
         self.wanted: set[int] = set()
         self.last_token = 0
 
     def now(self) -> float:
-        """Redis' clock as the model sees it; never within a few ms of a due time."""
+        """Return Redis' clock as the model sees it, at least 10 ms from any due time and end of a claim."""
         while True:
             seconds, micro = self.redis.time()
             now = seconds + micro / 1e6 + self.shift
@@ -70,7 +73,7 @@ class Walk:
         self.adopt_whole_seconds(card)
 
     def adopt_whole_seconds(self, card: int) -> None:
-        """What is planned is rounded down to a second."""
+        """Take over the due time from Redis: planning rounds it down to a second."""
         due = self._scores(keys.queue(TYPE)).get(card)
         if due is not None and self.model.queue[card] - 1.1 <= due <= self.model.queue[card] + 0.1:
             self.model.queue[card] = due
@@ -98,10 +101,12 @@ class Walk:
         self, taken: Claimed, granted: list[tuple[int, str]], *, triggered: Collection[int] = ()
     ) -> None:
         assert [claim.card_id for claim in taken.claims] == [
-            card for card, what in granted if what == "claim"
+            card for card, outcome in granted if outcome == "claim"
         ]
-        assert [lost.card_id for lost in taken.to_park] == [card for card, what in granted if what == "park"]
-        assert taken.parked == [card for card, what in granted if what == "parked"]
+        assert [lost.card_id for lost in taken.to_park] == [
+            card for card, outcome in granted if outcome == "park"
+        ]
+        assert taken.parked == [card for card, outcome in granted if outcome == "parked"]
         assert all(claim.is_triggered == (claim.card_id in triggered) for claim in taken.claims)
         for claim in taken.claims:
             assert claim.token > self.last_token
@@ -109,7 +114,7 @@ class Walk:
             self.last_token = held.token = claim.token
             held.holder = self.holder
         if self.poison not in {claim.card_id for claim in taken.claims}:
-            self.in_hand += taken.claims
+            self.in_flight += taken.claims
         if self.chance.random() < 0.8:
             self.park([lost.card_id for lost in taken.to_park])
 
@@ -120,15 +125,15 @@ class Walk:
             self.wanted.add(card)
 
     def settle(self) -> None:
-        if not self.in_hand:
+        if not self.in_flight:
             return
-        claim = self.in_hand.pop(self.chance.randrange(len(self.in_hand)))
+        claim = self.in_flight.pop(self.chance.randrange(len(self.in_flight)))
         delay = None if self.chance.random() < 0.1 else self.delay()
         self._end(claim, delay, Counts.SUCCESS)
 
     def defer(self) -> None:
-        if self.in_hand:
-            self._end(self.in_hand.pop(), self.delay(), self.chance.choice([Counts.NOTHING, Counts.AGAIN]))
+        if self.in_flight:
+            self._end(self.in_flight.pop(), self.delay(), self.chance.choice([Counts.NOTHING, Counts.AGAIN]))
 
     def _end(self, claim: Claim, delay: float | None, counts: Counts) -> None:
         now = self.now()
@@ -148,10 +153,10 @@ class Walk:
 
     def kill(self) -> None:
         dead = self.holder
-        self.in_hand.clear()
+        self.in_flight.clear()
         self.worker += 1
         if self.chance.random() < 0.5:
-            # Somebody sees it.
+            # Another worker notices the death.
             now = self.now()
             assert self.schedule.expire_claims([dead, "host:99:1-x"]) == self.model.expire_claims(
                 dead, now + CALL_SECONDS
@@ -175,17 +180,17 @@ class Walk:
             self.wanted.discard(card)
 
     def pass_time(self) -> None:
-        """Everything in Redis moves into the past by some seconds."""
-        while self.in_hand and not self.with_kills:
-            # Workers that live settle in time.
+        """Move everything in Redis into the past by some seconds."""
+        while self.in_flight and not self.with_kills:
+            # Living workers settle in time.
             self.settle()
         seconds = self.chance.uniform(1, 90)
         for card in self.model.queue:
             self.redis.zincrby(keys.queue(TYPE), -seconds, str(card))
         for claimed, value in self.redis.hgetall(keys.claims(TYPE)).items():
             token, ends_at, holder, *due = str(value).split("|")
-            earlier = "".join(f"|{float(planned) - seconds}" for planned in due)
-            shifted = f"{token}|{float(ends_at) - seconds:.3f}|{holder}{earlier}"
+            rescheduled = "".join(f"|{float(due_at) - seconds}" for due_at in due)
+            shifted = f"{token}|{float(ends_at) - seconds:.3f}|{holder}{rescheduled}"
             self.redis.hset(keys.claims(TYPE), claimed, shifted)
         self.shift += seconds
 
@@ -205,30 +210,30 @@ class Walk:
             int(card): str(value).split("|") for card, value in self.redis.hgetall(keys.claims(TYPE)).items()
         }
         assert ends.keys() == self.model.claims.keys()
-        # The model reads the clock a moment before the script does: from here on it goes by the script's.
+        # The model reads the clock a moment before the script does, so it takes over the script's times.
         self.model.queue.update(due)
-        for card, (token, ends_at, holder, *planned_anew) in ends.items():
+        for card, (token, ends_at, holder, *rescheduled) in ends.items():
             held = self.model.claims[card]
             assert (int(token), holder) == (held.token, held.holder)
             assert float(ends_at) + self.shift == pytest.approx(held.ends_at, abs=0.1)
             held.ends_at = float(ends_at) + self.shift
-            assert bool(planned_anew) == (held.due < inf)
-            for planned in planned_anew:
-                # Rounded down to a second.
-                assert held.due - 1.1 <= float(planned) + self.shift <= held.due + 0.1
-                held.due = float(planned) + self.shift
+            assert bool(rescheduled) == (held.due < inf)
+            for due_at in rescheduled:
+                # Redis rounds it down to a second.
+                assert held.due - 1.1 <= float(due_at) + self.shift <= held.due + 0.1
+                held.due = float(due_at) + self.shift
         lost = {int(card): int(count) for card, count in self.redis.hgetall(keys.lost(TYPE)).items()}
         assert lost == self.model.lost
         assert self.suspects() == self.model.suspects
         assert {int(card) for card in self.redis.smembers(keys.again(TYPE))} == self.model.again
         assert [int(card) for card in self.redis.lrange(keys.manual(TYPE), 0, -1)] == self.model.manual
         assert not queue & parked
-        assert queue | parked == self.wanted, "the law: scheduled + parked = wanted"
+        assert queue | parked == self.wanted, "the invariant: scheduled + parked = wanted"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_scripts_do_what_the_model_says_and_the_law_holds_at_every_step(redis: Redis, seed: int) -> None:
-    walk = Walk(redis, seed, poison=None, with_kills=True)
+def test_scripts_match_the_model_and_keep_the_invariant(redis: Redis, seed: int) -> None:
+    walk = RandomWalk(redis, seed, poison=None, with_kills=True)
 
     for _ in range(STEPS // 3):
         walk.step()
@@ -237,8 +242,8 @@ def test_the_scripts_do_what_the_model_says_and_the_law_holds_at_every_step(redi
 
 
 @pytest.mark.parametrize("seed", [4, 5])
-def test_a_poison_card_is_parked_and_no_innocent_one(redis: Redis, seed: int) -> None:
-    walk = Walk(redis, seed, poison=7, with_kills=False)
+def test_only_the_poison_card_is_parked(redis: Redis, seed: int) -> None:
+    walk = RandomWalk(redis, seed, poison=7, with_kills=False)
     parked: set[int] = set()
 
     for _ in range(STEPS // 2):

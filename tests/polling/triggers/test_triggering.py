@@ -115,12 +115,14 @@ def test_triggers_during_a_check_cause_exactly_one_more(
     gateway(simulator)
     card = CardFactory.create()
     Seeder(redis).run()
-    simulator.fault(path="/c/northwind", kind="latency", milliseconds=1000)
+    # The first call must still run when the last trigger is made, also on a busy machine.
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=4000)
     triggers: list[ManualTrigger] = []
 
     def trigger_fifty_times() -> None:
         requester = UserFactory.create(role="operator")
         triggers.extend(ask_for(card, user=requester) for _ in range(50))
+        simulator.fault(path="/c/northwind", kind="latency", share=0)
         # Close the connection of the timer's thread.
         connection.close()
 

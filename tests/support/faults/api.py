@@ -1,4 +1,4 @@
-"""Who calls the API of a stack."""
+"""A client of a stack's API, alone or as many callers at once."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,17 +7,17 @@ import requests
 
 from lab.stack.processes import WEB_THREADS
 from tests.faults.conftest import Stack
-from tests.support.faults.judge import TYPE
+from tests.support.faults.judge import CHECK_TYPE
 
-# More than there are threads that answer.
+# More than the web process has threads.
 CALLERS = WEB_THREADS + 4
 PATHS = ("polling-configs", "gateways", "agents", "operations", "polling-manual-trigger/history")
-# Seconds, and what was answered.
-Timed = tuple[float, requests.Response]
+# Seconds, and the response.
+TimedResponse = tuple[float, requests.Response]
 
 
 class Api:
-    """The API of a stack, and somebody who may use all of it."""
+    """Starts the web process of a stack and calls its API with a token that may do everything."""
 
     def __init__(self, stack: Stack) -> None:
         self._site = stack.start_web()
@@ -30,26 +30,26 @@ class Api:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return requests.post(
             f"{self._site}/api/v1/polling-manual-trigger/single",
-            json={"card_id": card_id, "task_type": TYPE},
+            json={"card_id": card_id, "task_type": CHECK_TYPE},
             headers={**self._headers, **headers},
             timeout=20,
         )
 
-    def read_once_each(self) -> list[Timed]:
-        """What callers who ask at the same moment meet."""
+    def read_once_per_caller(self) -> list[TimedResponse]:
+        """Return the responses to `CALLERS` reads sent at the same moment."""
         with ThreadPoolExecutor(CALLERS) as threads:
             return list(threads.map(self._read, range(CALLERS)))
 
-    def read(self, *, seconds: float) -> list[Timed]:
-        """What many callers who ask at the same time meet, again and again."""
-        answers: list[Timed] = []
+    def read_repeatedly(self, *, seconds: float) -> list[TimedResponse]:
+        """Return the responses to reads that `CALLERS` threads send for `seconds`."""
+        answers: list[TimedResponse] = []
         ends = time.monotonic() + seconds
         with ThreadPoolExecutor(CALLERS) as threads:
             while time.monotonic() < ends:
                 answers += threads.map(self._read, range(CALLERS * 2))
         return answers
 
-    def _read(self, number: int) -> Timed:
-        begun = time.perf_counter()
+    def _read(self, number: int) -> TimedResponse:
+        started_at = time.perf_counter()
         answer = self.get(PATHS[number % len(PATHS)])
-        return time.perf_counter() - begun, answer
+        return time.perf_counter() - started_at, answer

@@ -1,4 +1,7 @@
-"""Makes the fleet of a fault test in one process: `python -m tests.support.faults.fleet --cards N --seed S ...`. Prints a token in the end."""
+"""Create the fleet of a fault test in one process, and print an API token as the last word.
+
+`python -m tests.support.faults.fleet --cards N --seed S ...`
+"""
 
 import os
 from argparse import ArgumentParser
@@ -12,17 +15,19 @@ def main() -> None:
     arguments = ArgumentParser()
     arguments.add_argument("--cards", required=True)
     arguments.add_argument("--seed", required=True)
-    arguments.add_argument("--now", help="the moment that the fleet is of")
-    arguments.add_argument("--unread", action="store_true", help="nobody has read its cards yet")
-    arguments.add_argument("--without-real-names", action="store_true", help="nobody asks about them")
-    arguments.add_argument("--made-so", action="append", default=[], help="a statement that changes it")
-    given = arguments.parse_args()
+    arguments.add_argument("--now", help="the moment at which the fleet is generated")
+    arguments.add_argument("--unread", action="store_true", help="delete all readings and check results")
+    arguments.add_argument("--without-real-names", action="store_true", help="switch the real-name check off")
+    arguments.add_argument(
+        "--statement", action="append", default=[], help="SQL to run on the fleet; may be repeated"
+    )
+    options = arguments.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    moment = [f"--now={given.now}"] if given.now else []
-    call_command("generate_cards", f"--count={given.cards}", f"--seed={given.seed}", *moment)
-    prepare(is_unread=given.unread, has_real_names=not given.without_real_names)
-    change(given.made_so)
+    moment = [f"--now={options.now}"] if options.now else []
+    call_command("generate_cards", f"--count={options.cards}", f"--seed={options.seed}", *moment)
+    prepare(is_unread=options.unread, has_real_names=not options.without_real_names)
+    run_statements(options.statement)
     call_command("init_polling")
     call_command("create_api_token", "admin", scope="write")
 
@@ -42,7 +47,7 @@ def prepare(*, is_unread: bool, has_real_names: bool) -> None:
         CardUsage.objects.all().delete()
 
 
-def change(statements: Sequence[str]) -> None:
+def run_statements(statements: Sequence[str]) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
-"""Loaded into a real worker (`celery --include`): the first of its processes that sees the file `FREEZES_AT` stops itself.
+"""Loaded into a real worker by `celery --include`: one of its processes freezes before it records answers.
 
-It does so with answers in hand, just before it would record them; the file has its process id as suffix from then on.
+It is the first process that finds the file `FREEZES_AT`. It renames the file: the suffix is its process id.
 """
 
 import os
@@ -16,13 +16,14 @@ FREEZES_AT = Path(os.environ["FREEZES_AT"])
 _write = recording._write
 
 
-def _freeze_first(check: Check, results: Sequence[Result]) -> list[Outcome]:
+def _freeze_before_write(check: Check, results: Sequence[Result]) -> list[Outcome]:
     if check.type is CheckType.DATA_USAGE and _is_chosen():
         os.kill(os.getpid(), signal.SIGSTOP)
     return _write(check, results)
 
 
 def _is_chosen() -> bool:
+    # A rename succeeds in one process only.
     try:
         FREEZES_AT.rename(FREEZES_AT.with_suffix(f".{os.getpid()}"))
     except FileNotFoundError:
@@ -30,4 +31,4 @@ def _is_chosen() -> bool:
     return True
 
 
-recording._write = _freeze_first
+recording._write = _freeze_before_write

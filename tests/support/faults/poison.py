@@ -1,4 +1,4 @@
-"""Loaded into a real worker (`celery --include`): its parser ends the process at one card's answer."""
+"""Loaded into a real worker by `celery --include`: parsing the answer about one card ends the process."""
 
 import os
 
@@ -8,10 +8,10 @@ POISON = os.environ["POISON_ICCID"]
 _usage = json_contract._usage
 
 
-def _deadly(entry: dict[str, object] | None) -> object:
+def _exit_at_poison(entry: dict[str, object] | None) -> object:
     if entry and entry.get("iccid") == POISON:
         os._exit(3)
     return _usage(entry)
 
 
-json_contract._usage = _deadly  # type: ignore[assignment]
+json_contract._usage = _exit_at_poison  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""A network that can be bad: connections to a server of this machine go through it."""
+"""A TCP proxy to a local server, which can delay, reset or silently drop what passes through it."""
 
 import asyncio
 import threading
@@ -11,10 +11,17 @@ LOCALHOST = "127.0.0.1"
 
 
 class Proxy:
-    """Passes on what it gets, in a thread of its own. Its state may be changed while it runs."""
+    """Forwards connections to the server of the URL `direct`, in a thread of its own.
+
+    `delay_seconds`, for each direction, may be changed while it runs. Example::
+
+        with Proxy(redis_url) as network:
+            client = Redis.from_url(network.url(redis_url))
+            with network.down():
+                ...
+    """
 
     def __init__(self, direct: str) -> None:
-        """To the server that this URL is of."""
         self.delay_seconds = 0.0
         self.is_down = False
         self._target, self._port = urlsplit(direct).port, 0
@@ -35,26 +42,26 @@ class Proxy:
         self._loop.close()
 
     def url(self, direct: str) -> str:
-        """A URL of the same server, through this network."""
+        """Return `direct`, a URL of the same server, with the proxy's address."""
         parts = urlsplit(direct)
         host = f"{LOCALHOST}:{self._port}"
         credentials, at, _ = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{credentials}{at}{host}"))
 
-    def cut(self) -> None:
+    def reset_connections(self) -> None:
         """Reset all connections."""
         self._loop.call_soon_threadsafe(self._abort_all)
 
-    def swallow(self) -> None:
-        """Nothing of what is sent over the present connections arrives any more, and neither side hears of it."""
+    def black_hole(self) -> None:
+        """Drop everything sent over the present connections from now on, without closing them."""
         for link in list(self._links):
-            link.is_swallowing = True
+            link.is_black_hole = True
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """All connections are reset, and there are no new ones."""
+        """Reset all connections, and every new one, until the block ends."""
         self.is_down = True
-        self.cut()
+        self.reset_connections()
         try:
             yield
         finally:
@@ -68,8 +75,8 @@ class Proxy:
         self._server.close()
         self._abort_all()
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for one in others:
-            one.cancel()
+        for task in others:
+            task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -82,10 +89,12 @@ class Proxy:
         link = Link(writer)
         self._links.add(link)
         try:
-            there, link.there = await asyncio.open_connection(LOCALHOST, self._target)
-            await asyncio.gather(self._pump(link, reader, link.there), self._pump(link, there, writer))
+            server_reader, link.server = await asyncio.open_connection(LOCALHOST, self._target)
+            await asyncio.gather(
+                self._pump(link, reader, link.server), self._pump(link, server_reader, writer)
+            )
         except OSError:
-            # Its server is away; whoever connected hears of it.
+            # The server is down: closing the link below reports that to the client.
             pass
         finally:
             self._links.discard(link)
@@ -94,23 +103,25 @@ class Proxy:
     async def _pump(self, link: "Link", source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await source.read(1 << 16):
-                if link.is_swallowing:
+                if link.is_black_hole:
                     continue
                 await asyncio.sleep(self.delay_seconds)
                 sink.write(data)
                 await sink.drain()
-        # Over a network that swallows everything, nobody hears that the other side has hung up.
-        if not link.is_swallowing:
+        # A black hole drops the end of the connection too: the other side must not notice it.
+        if not link.is_black_hole:
             sink.close()
 
 
 class Link:
-    """One connection, by its two ends."""
+    """The two ends of one forwarded connection."""
 
-    def __init__(self, here: asyncio.StreamWriter) -> None:
-        self.is_swallowing = False
-        self.here, self.there = here, here
+    def __init__(self, client: asyncio.StreamWriter) -> None:
+        self.is_black_hole = False
+        self.client = client
+        # Until the server is connected.
+        self.server = client
 
     def abort(self) -> None:
-        for end in (self.here, self.there):
+        for end in (self.client, self.server):
             end.transport.abort()

@@ -1,4 +1,4 @@
-"""Gateways that are sick, slow or ask for rest are left alone, and those that limit their pace get no more."""
+"""Which calls to a gateway may begin: breaker, breaker trials, requests for rest, rate and slots."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,17 +24,17 @@ from tests.support.draining import TYPE, drain, gateway
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
-def break_off(redis: Redis, broken: Gateway, *, rests_on: bool) -> None:
-    Breakers(redis).report({broken.pk: Tally(failed=20)})
-    if not rests_on:
-        redis.hset(gateway_keys.breaker(broken.pk), "probe_at", 1)
+def open_breaker(redis: Redis, target: Gateway, *, is_trial_due: bool) -> None:
+    Breakers(redis).report({target.pk: Tally(failed=20)})
+    if is_trial_due:
+        redis.hset(gateway_keys.breaker(target.pk), "probe_at", 1)
 
 
-def is_open(redis: Redis, which: Gateway) -> bool:
-    return bool(redis.hexists(gateway_keys.breaker(which.pk), "opened_at"))
+def is_open(redis: Redis, target: Gateway) -> bool:
+    return bool(redis.hexists(gateway_keys.breaker(target.pk), "opened_at"))
 
 
-def most_in_a_second(calls: Sequence[dict[str, Any]]) -> int:
+def max_calls_in_a_second(calls: Sequence[dict[str, Any]]) -> int:
     starts = sorted(datetime.fromisoformat(call["start"]).timestamp() for call in calls)
     return max(sum(begin <= start < begin + 1 for start in starts) for begin in starts)
 
@@ -43,7 +43,7 @@ def due_in(redis: Redis, card_id: int) -> float:
     return cast(float, redis.zscore(keys.queue(TYPE), str(card_id))) - redis.time()[0]
 
 
-def test_a_gateway_that_always_fails_is_left_alone_after_twenty_calls_or_what_was_in_flight(
+def test_breaker_opens_for_a_gateway_that_always_fails(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     sick = gateway(simulator, batch_size=1)
@@ -61,13 +61,13 @@ def test_a_gateway_that_always_fails_is_left_alone_after_twenty_calls_or_what_wa
     assert redis.hlen(keys.claims(TYPE)) == 0
 
 
-def test_an_open_breaker_lets_nobody_through_and_costs_its_cards_nothing(
+def test_open_breaker_defers_cards_without_counting_them(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     sick = gateway(simulator)
     healthy = gateway(simulator, is_default=False)
     waiting, other = CardFactory.create(), CardFactory.create(gateway=healthy)
-    break_off(redis, sick, rests_on=True)
+    open_breaker(redis, sick, is_trial_due=False)
 
     drain(redis, runtime)
 
@@ -76,12 +76,12 @@ def test_an_open_breaker_lets_nobody_through_and_costs_its_cards_nothing(
     assert due_in(redis, waiting.pk) > 800
 
 
-def test_one_call_finds_out_that_a_gateway_answers_again(
+def test_successful_breaker_trial_closes_the_breaker(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     sick = gateway(simulator)
     cards = [CardFactory.create() for _ in range(3)]
-    break_off(redis, sick, rests_on=False)
+    open_breaker(redis, sick, is_trial_due=True)
     limits.publish(redis)
     redis.set(keys.EPOCH, "1")
     redis.set(keys.EPOCH_SERVER, str(redis.info("server")["run_id"]))
@@ -93,12 +93,12 @@ def test_one_call_finds_out_that_a_gateway_answers_again(
     assert redis.zcard(gateway_keys.slots(sick.pk)) == 0
 
 
-def test_a_gateway_that_fails_its_probe_rests_again(
+def test_gateway_that_fails_its_breaker_trial_rests_again(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     sick = gateway(simulator)
     CardFactory.create()
-    break_off(redis, sick, rests_on=False)
+    open_breaker(redis, sick, is_trial_due=True)
     simulator.fault(path="/c/", kind="error")
 
     drain(redis, runtime)
@@ -108,15 +108,15 @@ def test_a_gateway_that_fails_its_probe_rests_again(
     assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 10
 
 
-@pytest.mark.parametrize("what", ["disabled", "paused"])
-def test_a_gateway_that_must_not_be_called_is_not_probed_either(
-    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, what: str
+@pytest.mark.parametrize("reason", ["disabled", "paused"])
+def test_disabled_or_paused_gateway_gets_no_breaker_trial(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, reason: str
 ) -> None:
-    sick = gateway(simulator, is_enabled=what != "disabled")
+    sick = gateway(simulator, is_enabled=reason != "disabled")
     CardFactory.create()
-    if what == "paused":
+    if reason == "paused":
         PauseFactory.create(task_type="", carrier=sick.carrier)
-    break_off(redis, sick, rests_on=False)
+    open_breaker(redis, sick, is_trial_due=True)
 
     drain(redis, runtime)
 
@@ -124,7 +124,7 @@ def test_a_gateway_that_must_not_be_called_is_not_probed_either(
     assert is_open(redis, sick)
 
 
-def test_a_gateway_that_asks_for_rest_gets_it(
+def test_gateway_that_asks_for_rest_gets_it(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     busy = gateway(simulator)
@@ -140,26 +140,26 @@ def test_a_gateway_that_asks_for_rest_gets_it(
     assert not CheckState.objects.exists()
 
 
-def test_a_gateway_that_asks_for_rest_again_and_again_is_left_to_a_probe(
+def test_repeated_requests_for_rest_open_the_breaker(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     busy = gateway(simulator, batch_size=1)
     cards = [CardFactory.create() for _ in range(40)]
     simulator.fault(path="/c/", kind="retry_after", milliseconds=1)
 
-    drain(redis, runtime)
-    drain(redis, runtime)
+    for _ in range(4):
+        drain(redis, runtime)
 
     assert is_open(redis, busy)
     assert redis.zcard(keys.queue(TYPE)) == len(cards)
 
 
-def test_a_probe_that_is_told_to_wait_longer_waits(
+def test_retry_after_of_a_breaker_trial_extends_the_rest(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
     sick = gateway(simulator)
     CardFactory.create()
-    break_off(redis, sick, rests_on=False)
+    open_breaker(redis, sick, is_trial_due=True)
     simulator.fault(path="/c/", kind="retry_after", milliseconds=600_000 // 10)
 
     drain(redis, runtime)
@@ -167,7 +167,7 @@ def test_a_probe_that_is_told_to_wait_longer_waits(
     assert Breakers(redis).report({sick.pk: Tally()})[sick.pk].left.total_seconds() > 50
 
 
-def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
+def test_calls_keep_to_the_rate_and_no_card_is_lost(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Settings
 ) -> None:
     settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=4)
@@ -177,15 +177,15 @@ def test_calls_come_at_the_pace_of_the_gateway_and_whoever_waits_comes_back(
     drain(redis, runtime)
 
     called = simulator.calls()
-    # What is sent in time may arrive in a bunch: the gateway runs in this process, too.
-    assert most_in_a_second(called) <= 20 + 3
+    # Calls sent on time may arrive in a bunch, because the gateway runs in this process, too.
+    assert max_calls_in_a_second(called) <= 20 + 3
     assert len(called) > 20
     assert len({card for call in called for card in call["cards"]}) == len(called)
     assert redis.zcard(keys.queue(TYPE)) == len(cards)
     assert redis.hlen(keys.claims(TYPE)) == 0
 
 
-def test_a_slow_gateway_leaves_seats_to_another_whose_cards_are_due_after_its_own(
+def test_slow_gateway_leaves_slots_to_cards_due_later(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, settings: Settings
 ) -> None:
     settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_seconds=6)
@@ -198,7 +198,7 @@ def test_a_slow_gateway_leaves_seats_to_another_whose_cards_are_due_after_its_ow
 
     drain(redis, runtime)
 
-    # As many calls of the slow one as there are slots end after 4 s each: the drain makes no hundred of them.
+    # Each call to the slow gateway holds its slot for 4 s, so the drain makes fewer than a hundred of them.
     called = [call for call in simulator.calls() if call["path"].startswith("/c/bluepeak")]
     assert len({card for call in called for card in call["cards"]}) > len(others) / 2
     assert redis.zcard(keys.queue(TYPE)) == len(waiting) + len(others)

@@ -1,0 +1,27 @@
+"""Two forms of a test that takes long: a smoke by default, the full form with `--long`.
+
+The fixture `is_long` tells the form; tests marked `only_long` are not part of a smoke.
+"""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="run drills, benchmarks and the like in their full form"
+    )
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Return whether to run the full form."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not part of a smoke."""
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("only_long")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
