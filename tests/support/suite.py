@@ -94,7 +94,8 @@ def _failures(folder: Path) -> dict[str, str]:
 def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
     """Run each failed test once more by itself; return the exit code of the suite."""
     FLAKY_FILE.unlink(missing_ok=True)
-    flaky, failed = [], []
+    flaky: list[str] = []
+    failed: list[str] = []
     for test in failures:
         print(f"\n== once more by itself: {test}", flush=True)
         code = subprocess.run(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.processes(seconds=60), pytest.mark.long_form]
+pytestmark = [pytest.mark.processes(seconds=170), pytest.mark.long_form]
 FULL = ("everything", "--seconds=60", "--every=4", "--cards=800", "--rate=25")
-SMOKE = ("kills", "--seconds=10", "--every=2", "--cards=100", "--rate=25", "--again-within=20")
+SMOKE = ("kills", "--seconds=6", "--every=2", "--cards=100", "--rate=25")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -31,6 +31,6 @@ def test_every_promise_is_kept_in_a_drill_of_everything(tmp_path: Path, is_long:
     found = json.loads(done.stdout)
     assert found["passed"]
     # All promises but the rate of answers, which needs a longer drill.
-    assert len(found["findings"]) == (15 if is_long else 11)
+    assert len(found["findings"]) == (15 if is_long else 14)
     # No blow is repeated before each has come once; the seed decides which come in this time.
-    assert len(found["blows"]) >= (11 if is_long else 3)
+    assert len(found["blows"]) >= (11 if is_long else 2)
