@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. `bin/manage` runs it in the right environment."""
+"""Django's command line. `bin/manage` runs it with the project's Python and settings."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from common.outages import one_line
 
 
 def main() -> None:
-    """Run a command. Print errors that an operator can mend in one line, without a traceback."""
+    """Run a command. If an operator can fix its error, print the error on one line without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -1,4 +1,4 @@
-"""Users, agents and API tokens in the admin."""
+"""The admin pages for users, agents and API tokens."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ from accounts.signing_in import SignInForm
 from audit.recorded_admin import RecordedAdmin
 
 admin.site.login_form = SignInForm
-# Roles are groups that a migration fills; their permissions are not to be edited by hand.
+# Groups hold the permissions of roles. Hide them, because each migration resets these permissions.
 admin.site.unregister(Group)
 
 
 @admin.register(User)
 class UserAdmin(RecordedAdmin[User], DjangoUserAdmin[User]):
-    """Django's user admin with the agent and the user's preferences; changes are recorded."""
+    """Django's user admin, extended by the agent, time zone and language of a user. It records changes."""
 
     fieldsets = (
         *(DjangoUserAdmin.fieldsets or ()),
@@ -40,13 +40,13 @@ class UserAdmin(RecordedAdmin[User], DjangoUserAdmin[User]):
         return users if sees_everything(request.user) else users.none()
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The new password and its operation are written in one transaction.
+        # Write the new password and its operation in one transaction.
         with transaction.atomic():
             return super().user_change_password(request, *args, **kwargs)
 
 
 class AgentForm(forms.ModelForm[Agent]):
-    """The form of an agent; it rejects a parent that is the agent itself or below it."""
+    """The form for an agent. It rejects a parent that is the agent itself or below the agent."""
 
     class Meta:
         model = Agent
@@ -61,26 +61,26 @@ class AgentForm(forms.ModelForm[Agent]):
 
 @admin.register(Agent)
 class AgentAdmin(DeletedWhenUnused[Agent], ScopedAdmin[Agent]):
-    """The tree of agents; choosing another parent moves the agent with its whole subtree."""
+    """The tree of agents. Choosing another parent moves the agent together with all agents below it."""
 
     form = AgentForm
     list_display = ("name", "parent", "path")
     list_select_related = ("parent",)
-    # A substring search is fast enough: there are thousands of agents at most.
+    # A substring search is fast enough, because there are only thousands of agents.
     search_fields = ("name",)
     autocomplete_fields = ("parent",)
     readonly_fields = ("path",)
     ordering = ("path",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # Only staff shape the tree; an agent's users may only rename agents.
+        # Only staff may add or move agents; an agent's users may only rename them.
         return sees_everything(request.user) and super().has_add_permission(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
         return ("path",) if sees_everything(request.user) else ("path", "parent")
 
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: Any) -> None:
-        # `agent_tree.move` locks the tree before the row; the same order here prevents deadlocks.
+        # Lock the tree before the row, as `agent_tree.move` does; another order could cause a deadlock.
         agent_tree.lock()
         if not change:
             super().save_model(request, obj, form, change)
@@ -93,7 +93,7 @@ class AgentAdmin(DeletedWhenUnused[Agent], ScopedAdmin[Agent]):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(RecordedAdmin[ApiToken]):
-    """API tokens can be viewed, renamed and revoked here; `create_api_token` creates them."""
+    """The admin page for API tokens, on which staff can view, rename and revoke tokens but not create them."""
 
     list_display = ("name", "user", "prefix", "scope", "expires_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)
@@ -105,5 +105,5 @@ class ApiTokenAdmin(RecordedAdmin[ApiToken]):
         return ApiToken.objects.visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # A form stores only the digest, so the text of a new token could never be shown.
+        # The admin cannot show the text of a new token, and the text is lost because only its digest is stored.
         return False

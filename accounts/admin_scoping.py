@@ -17,14 +17,14 @@ Row = TypeVar("Row", bound=Model)
 
 
 class NumbersOnlyAutocomplete(AutocompleteSelect):
-    """An autocomplete field that drops choices that are not numbers; Django's own crashes on them."""
+    """An autocomplete field that ignores values that are not numbers, because Django's own crashes on them."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         return super().optgroups(name, [choice for choice in value if str(choice).isdecimal()], attrs)
 
 
 class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
-    """The admin of rows visible to the user, newest first; changes are recorded.
+    """An admin page that shows only the rows visible to the user, newest first, and records changes.
 
     Example::
 
@@ -41,7 +41,7 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
         return visible.order_by(*self.get_ordering(request))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        # The form also rejects rows that it does not offer.
+        # Offer only visible rows as choices; the form then rejects the id of any other row.
         rows = db_field.remote_field.model._default_manager
         if hasattr(rows, "visible_to"):
             kwargs["queryset"] = rows.visible_to(request.user)
@@ -50,7 +50,7 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # A DomainError raised while saving is shown on the form, and nothing is saved.
+        # Show a DomainError raised while saving as a message and reload the page; nothing is saved.
         try:
             return super().changeform_view(request, *args, **kwargs)
         except DomainError as error:
@@ -58,18 +58,18 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
             return HttpResponseRedirect(request.get_full_path())
 
     def sees_everything(self, request: HttpRequest) -> bool:
-        """Return whether the user sees all rows; an agent's users see a part of them."""
+        """Return whether the user sees every row. An agent's users see only the rows of their tree."""
         return sees_everything(request.user)
 
 
 class ScopedReadOnlyAdmin(ScopedAdmin[Row], ReadOnlyAdmin[Row]):
-    """The admin of visible rows that only the system writes."""
+    """An admin page for rows that only the system writes. It shows the visible ones, read-only."""
 
 
 class DeletedWhenUnused(admin.ModelAdmin[Row]):
-    """The admin of rows that others reference: a row is deleted alone, and only when nothing references it.
+    """An admin page that deletes rows one at a time, and only rows that no other row references.
 
-    Django's own deletion would first read every referencing row: for a carrier, a third of the fleet.
+    Django's own deletion would first read every referencing row, which can be a third of the fleet for a carrier.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

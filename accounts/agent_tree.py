@@ -1,6 +1,6 @@
-"""The tree of agents: the place of a new agent, the agents of a subtree, and moving a whole subtree.
+"""Functions for the tree of agents: find an agent's path, list a subtree, and move a subtree.
 
-Every writer of a path holds one lock, so no agent is inserted below a parent that is being moved.
+Every transaction that writes a path holds one lock, so no agent is added below an agent that is being moved.
 """
 
 from django.db import connection, transaction
@@ -13,13 +13,13 @@ _LOCK = 7_301_002
 
 
 def lock() -> None:
-    """Keep other transactions from adding or moving agents until this one ends."""
+    """Lock the tree, so that no other transaction adds or moves an agent until this one ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def new_ids(count: int) -> list[int]:
-    """Reserve `count` ids for new agents: a path contains the agent's own id, so the id is needed first."""
+    """Return `count` ids for new agents. An agent's path contains its id, so the insert needs the id."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [TABLE, count]
@@ -28,16 +28,16 @@ def new_ids(count: int) -> list[int]:
 
 
 def ids_within(path: str, *, at_most: int) -> list[int]:
-    """Return the ids of the agent at `path` and of the agents below it, at most `at_most` of them."""
+    """Return up to `at_most` ids of the agent at `path` and of the agents below it."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM {TABLE} WHERE path LIKE %s LIMIT %s", [f"{path}%", at_most])
         return [int(row[0]) for row in cursor.fetchall()]
 
 
 def path_of(agent_id: int | None) -> str:
-    """Return the path of an agent; `/` for None, the parent of the roots. It cannot change under `lock`.
+    """Return the path of an agent, or `/` for None, which stands for the parent of root agents.
 
-    Raises DomainError when there is no such agent.
+    The path cannot change while this transaction holds `lock`. Raise DomainError (404) for an unknown id.
     """
     if agent_id is None:
         return "/"
@@ -50,9 +50,10 @@ def path_of(agent_id: int | None) -> str:
 
 
 def move(agent_id: int, *, under: int | None) -> int:
-    """Move an agent and all agents below it in one UPDATE; return how many agents moved.
+    """Move an agent and all agents below it in one UPDATE. Return how many agents were moved.
 
-    `under` None makes it a root. Raises DomainError when `under` is the agent itself or below it.
+    `under` is the id of the new parent; None makes the agent a root. Raise DomainError when the new parent is
+    the agent itself or below it (409), and when either agent does not exist (404).
     """
     with transaction.atomic():
         lock()

@@ -1,4 +1,4 @@
-"""Users, agents (resellers) and API tokens."""
+"""The app `accounts`: users, agents (resellers) and API tokens."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
@@ -8,7 +8,7 @@ from accounts.roles import grant_permissions
 
 
 class AccountsConfig(AppConfig):
-    """The app; it keeps the permissions of the role groups up to date."""
+    """The configuration of the app. It updates the permissions of the roles after each migration."""
 
     name = "accounts"
     verbose_name = _("Accounts")
@@ -16,5 +16,5 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import system_checks  # noqa: F401 (importing registers it)
 
-        # Permissions exist only after a migration has run.
+        # Django creates the permissions at the end of `migrate`, so they cannot be granted earlier.
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

@@ -1,11 +1,15 @@
-"""Settings of `accounts`, fixed at deployment."""
+"""The settings of `accounts`, which are fixed at deployment."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class AccountsSettings:
-    """Rate limits per minute: API requests per user, and sign-in attempts per user name and per address."""
+    """Limits per minute.
+
+    The first two limit the API requests of one user, the others the sign-in attempts with one user name and
+    from one address.
+    """
 
     reads_per_minute: int = 1200
     writes_per_minute: int = 300

@@ -2,10 +2,13 @@
 
 
 def requests(policy: str, user_id: int | None) -> str:
-    """Plain string: when the requests of a user are paid off (unix us)."""
+    """Return the key of a string: the time (unix us) at which the user's limit is fully available again."""
     return f"accounts:requests:{policy}:{user_id}"
 
 
 def sign_ins(policy: str, digest: str) -> str:
-    """Plain string: when sign-in attempts are paid off (unix us), by digest of a user name or an address."""
+    """Return the key of a string: the time (unix us) at which the limit is fully available again.
+
+    `digest` is that of a user name or an address.
+    """
     return f"accounts:sign-ins:{policy}:{digest}"

@@ -15,12 +15,12 @@ from accounts import agent_tree
 from accounts.roles import Role
 from accounts.scoping import ScopedQuerySet, StaffQuerySet
 
-# Only `agent_tree` writes these fields of a stored agent.
+# Only `agent_tree` may change these fields of a stored agent.
 TREE_FIELDS = frozenset({"parent", "parent_id", "path"})
 
 
 def validate_time_zone(name: str) -> None:
-    """Raise ValidationError unless `name` is an IANA time zone."""
+    """Raise ValidationError unless `name` is the name of an IANA time zone."""
     if name not in available_timezones():
         raise ValidationError(
             _("“%(name)s” is not a time zone; use a name like Asia/Shanghai."), params={"name": name}
@@ -36,9 +36,9 @@ class AgentQuerySet(ScopedQuerySet["Agent"]):
 
 
 class Agent(models.Model):
-    """A reseller. Agents form a tree; `path` is `/1/7/`, the ids from the root down to this agent.
+    """A reseller. Agents form a tree; `path` lists the ids from the root to this agent, such as `/1/7/`.
 
-    Only `agent_tree.move` changes the place of a stored agent::
+    Use `agent_tree.move` to move a stored agent to another parent::
 
         child = Agent.objects.create(name="South", parent=root)
         agent_tree.move(child.pk, under=other_root.pk)
@@ -57,7 +57,7 @@ class Agent(models.Model):
         verbose_name_plural = _("agents")
         ordering = ("path",)
         constraints = (
-            # Serves `within_tree`: a prefix search needs text_pattern_ops under any collation.
+            # `within_tree` searches by prefix; only with text_pattern_ops can it use this index under any collation.
             models.UniqueConstraint(
                 fields=["path"], opclasses=["text_pattern_ops"], name="agent_path_unique"
             ),
@@ -68,10 +68,10 @@ class Agent(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the agent; a new one gets its id and path first, because the path ends with the id.
+        """Save the agent. A new agent gets its id before the insert, because its path ends with the id.
 
-        A stored agent needs `update_fields` without `parent` and `path`: values read before a move would undo
-        the move. Raises ValueError otherwise.
+        Raise ValueError unless a stored agent is saved with `update_fields` that exclude `parent` and `path`:
+        values that were read before a move would undo the move.
         """
         if self._state.adding:
             self._insert(*args, **kwargs)
@@ -92,18 +92,18 @@ class Agent(models.Model):
 
 
 class Users(UserManager["User"]):
-    """Users; only administrators see them."""
+    """The manager of users, which only administrators may see."""
 
     use_in_migrations = False
 
     def visible_to(self, user: Any) -> "models.QuerySet[User]":
-        """Return all users for an active administrator, none for anyone else."""
+        """Return all users if `user` is an active administrator, otherwise none."""
         is_administrator = isinstance(user, User) and user.is_active and user.role is Role.ADMINISTRATOR
         return self.all() if is_administrator else self.none()
 
 
 class User(AbstractUser):
-    """A person or a program that signs in."""
+    """The account of a person or a program that signs in."""
 
     agent = models.ForeignKey(
         Agent, models.PROTECT, null=True, blank=True, related_name="users", verbose_name=_("agent")
@@ -121,7 +121,7 @@ class User(AbstractUser):
 
     @cached_property
     def role(self) -> Role | None:
-        """Return the user's strongest role; None for a user who may do nothing."""
+        """Return the user's strongest role, or None for a user without a role, who may do nothing."""
         if self.is_superuser:
             return Role.ADMINISTRATOR
         names = {group.name for group in self.groups.all()}
@@ -132,22 +132,25 @@ class ApiTokenQuerySet(StaffQuerySet["ApiToken"]):
     """Queries for API tokens."""
 
     def usable_at(self, now: datetime) -> Self:
-        """Return the tokens of active users that are neither revoked nor expired."""
+        """Return the tokens that are neither revoked nor expired and whose users are active."""
         not_expired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
         return self.filter(not_expired, revoked_at__isnull=True, user__is_active=True)
 
     def touch(self, token: "ApiToken", now: datetime) -> None:
-        """Set `last_used_at` to the minute of `now`, so that the row is written at most once a minute."""
+        """Set `last_used_at` to `now`, rounded down to the minute, so that a row is written at most once a minute."""
         minute = now.replace(second=0, microsecond=0)
         is_outdated = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
         self.filter(is_outdated, pk=token.pk).update(last_used_at=minute)
 
 
 class ApiToken(models.Model):
-    """A user's named key for the API. `accounts.tokens` issues and finds it; only its digest is stored."""
+    """A user's named key for the API, of which only the digest is stored.
+
+    `accounts.tokens` issues, finds and revokes tokens.
+    """
 
     class Scope(models.TextChoices):
-        """What a token may do, within the limits of its user's role."""
+        """What a token may do, unless its user's role allows less."""
 
         READ = "read", _("read")
         WRITE = "write", _("read and write")

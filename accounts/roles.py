@@ -1,4 +1,4 @@
-"""The four roles, and what each may do in the admin. Roles are groups, created by a migration."""
+"""The four roles and their permissions in the admin. Each role is a Django group of the same name."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Role(StrEnum):
-    """The roles, strongest first: a user in several groups has the strongest of their roles."""
+    """The roles, strongest first. A user in several of the groups has only the strongest role."""
 
     ADMINISTRATOR = "administrator"
     OPERATOR = "operator"
@@ -15,7 +15,7 @@ class Role(StrEnum):
 
     @classmethod
     def of_staff(cls) -> tuple["Role", ...]:
-        """Return the roles that see the whole system."""
+        """Return the roles that see the entire system."""
         return (cls.ADMINISTRATOR, cls.OPERATOR, cls.VIEWER)
 
     @property
@@ -25,17 +25,17 @@ class Role(StrEnum):
 
     @property
     def sees_system(self) -> bool:
-        """Whether the role sees the whole system, not only one agent's tree."""
+        """Whether the role sees the entire system rather than one agent's tree."""
         return self in Role.of_staff()
 
 
 OWN_APPS = ("audit", "accounts", "carriers", "cards", "polling")
-# Only administrators may see users and secrets.
+# Only administrators get permissions for these models, because they contain users and secrets.
 ADMINISTRATOR_ONLY_MODELS = ("user", "apitoken")
 
 
 def grant_permissions(**_: Any) -> None:
-    """Give the groups their permissions; runs after each migration, when the permissions exist."""
+    """Create missing groups and set the permissions of staff roles. Django calls this after each migration."""
     from django.contrib.auth.models import Group
 
     for role in Role:
@@ -45,7 +45,7 @@ def grant_permissions(**_: Any) -> None:
 
 
 def assign(user: Any, role: Role | str | None) -> None:
-    """Replace the user's roles with `role`; None leaves the user without a role."""
+    """Replace all roles of the user by `role`. None leaves the user without a role."""
     from django.contrib.auth.models import Group
 
     user.groups.remove(*Group.objects.filter(name__in=list(Role)))

@@ -1,4 +1,8 @@
-"""Row visibility: staff see every row, an agent's users see the rows of their tree, others see none."""
+"""Which rows a user may see.
+
+Staff see every row, an agent's users see the rows of their agent and of all agents below it, and other users
+see none.
+"""
 
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -9,24 +13,27 @@ from accounts import agent_tree
 from accounts.roles import Role
 
 Row = TypeVar("Row", bound=models.Model)
-# A larger tree is matched by its path, to keep the list of ids in a query short.
+# A query lists at most this many agents by id; a larger tree is matched by its path instead.
 MAX_LISTED_AGENTS = 2000
 
 
 def sees_everything(user: Any) -> bool:
-    """Return whether `user` sees the whole system."""
+    """Return whether `user` sees every row."""
     return _is_active(user) and user.role in Role.of_staff()
 
 
 def tree_of(user: Any) -> str | None:
-    """Return the path of the agent whose tree `user` sees; None unless `user` is an agent's active user."""
+    """Return the path of the agent whose tree `user` may see.
+
+    Return None unless `user` is active and has both the role `agent` and an agent.
+    """
     if _is_active(user) and user.role is Role.AGENT and user.agent is not None:
         return str(user.agent.path)
     return None
 
 
 class ScopedQuerySet(models.QuerySet[Row]):
-    """Rows that belong to agents. `agent_lookups` are the lookups from a row to its agent.
+    """Rows that belong to agents. `agent_lookups` are the field lookups that lead from a row to its agent.
 
     Example::
 
@@ -40,7 +47,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
     def visible_to(self, user: Any) -> Self:
-        """Return the rows that `user` may see: all for staff, its tree for an agent's user, else none."""
+        """Return all rows for staff, the rows of the tree for an agent's user, and none for other users."""
         if sees_everything(user):
             return self
         tree = tree_of(user)
@@ -48,8 +55,8 @@ class ScopedQuerySet(models.QuerySet[Row]):
 
     def within_tree(self, path: str) -> Self:
         """Return the rows of the agent at `path` and of all agents below it."""
-        # PostgreSQL has statistics per agent id, not per path. With a path it guessed the average and read
-        # the whole fleet from its newest end to find an agent's thirty oldest cards.
+        # List the ids, because PostgreSQL has statistics per agent id but not per path. Given a path, it assumed
+        # an average agent and read the entire fleet, newest first, to find an agent's thirty oldest cards.
         agents = agent_tree.ids_within(path, at_most=MAX_LISTED_AGENTS + 1)
         is_large = len(agents) > MAX_LISTED_AGENTS
         conditions = [
@@ -58,7 +65,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
         ]
         if len(conditions) == 1:
             return self.filter(**conditions[0])
-        # Each lookup uses its own index: an OR over several joins would read the whole table.
+        # Query each lookup separately, so that each uses its index; an OR over several joins reads the entire table.
         first, *others = (
             self.model._default_manager.filter(**condition).values("pk") for condition in conditions
         )
@@ -66,18 +73,18 @@ class ScopedQuerySet(models.QuerySet[Row]):
 
 
 class StaffQuerySet(models.QuerySet[Row]):
-    """Rows that belong to the system; agents' users see none of them."""
+    """Rows that only staff may see."""
 
     def visible_to(self, user: Any) -> Self:
-        """Return all rows for staff, none for others."""
+        """Return all rows for staff and none for other users."""
         return self if sees_everything(user) else self.none()
 
 
 class SharedQuerySet(models.QuerySet[Row]):
-    """Rows that both staff and agents need, such as carriers and plans."""
+    """Rows that staff and all agents' users may see, such as carriers and plans."""
 
     def visible_to(self, user: Any) -> Self:
-        """Return all rows for staff and for agents' users, none for others."""
+        """Return all rows for staff and for agents' users, and none for other users."""
         return self if sees_everything(user) or tree_of(user) else self.none()
 
 

@@ -1,4 +1,4 @@
-"""Sign-in by password, rate-limited per user name and per address."""
+"""Sign-in by password, with a rate limit per user name and another per client address."""
 
 from hashlib import sha256
 from typing import Any
@@ -19,13 +19,17 @@ MINUTE = 60
 
 
 class SignInForm(AdminAuthenticationForm):
-    """The admin's sign-in form. It checks the rate before the password: a blocked guess reveals nothing."""
+    """The admin's sign-in form, with rate limits.
+
+    It checks the limits before the password, so that a blocked attempt does not reveal whether the password
+    is right.
+    """
 
     def clean(self) -> dict[str, Any]:
-        """Return the cleaned data. Raises ValidationError after too many attempts or for a wrong password."""
+        """Return the cleaned data. Raise ValidationError after too many attempts and for a wrong password."""
         name = str(self.cleaned_data.get("username", ""))
         address = addresses.client_address(self.request) if self.request else None
-        # Sign-in works without Redis: an operator must get in to see what is wrong.
+        # Allow sign-in while Redis is down, because an operator must sign in to see what is wrong.
         is_allowed = True
         with degraded_without_redis("attempts to sign in are not counted"):
             is_allowed = take_turns(for_web(), name=name, address=address)
@@ -35,9 +39,9 @@ class SignInForm(AdminAuthenticationForm):
 
 
 def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
-    """Take one turn for the name and one for the address; return False when either has none left.
+    """Count one attempt for the user name and one for the address; return False when either limit is reached.
 
-    The case of a name does not matter.
+    Names that differ only in case count as one name. An unknown address (None) is not limited.
     """
     conf = settings.ACCOUNTS
     limits = [(Policy("name", conf.sign_ins_per_name, MINUTE), name.strip().casefold())]
@@ -48,5 +52,5 @@ def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
 
 
 def _key(policy: Policy, subject: str) -> str:
-    # Redis gets digests only: people sometimes type their password as the user name.
+    # Store only digests in Redis, because people sometimes type their password as the user name.
     return keys.sign_ins(policy.name, sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32])

@@ -1,4 +1,7 @@
-"""Issues, finds and revokes API tokens. A token is `sw_<prefix>_<secret>`; the secret is shown once."""
+"""Functions that issue, find and revoke API tokens.
+
+The text of a token is `sw_<prefix>_<secret>`. It is shown once, because only its digest is stored.
+"""
 
 import hashlib
 import hmac
@@ -14,7 +17,7 @@ _SHAPE = re.compile(r"sw_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 def issue(
     user: User, *, name: str, scope: ApiToken.Scope, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
-    """Create a token for `user`; return the row and the token's text, which cannot be recovered later."""
+    """Create a token for `user`. Return the row and the token's text, which cannot be recovered later."""
     prefix = secrets.token_hex(6)
     text = f"sw_{prefix}_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
@@ -24,7 +27,10 @@ def issue(
 
 
 def find(text: str, *, now: datetime) -> ApiToken | None:
-    """Return the usable token with this text, its user loaded; None if there is none. Records the use."""
+    """Return the token with this text, with its user loaded, and update `last_used_at`.
+
+    Return None when the text is wrong, the token is revoked or expired, or its user is inactive.
+    """
     match = _SHAPE.fullmatch(text)
     if not match:
         return None
@@ -36,7 +42,7 @@ def find(text: str, *, now: datetime) -> ApiToken | None:
 
 
 def revoke(token: ApiToken, *, now: datetime) -> bool:
-    """Revoke the token for good; return False when it was revoked before."""
+    """Revoke the token permanently. Return False when it was already revoked."""
     won = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now)
     token.refresh_from_db(fields=["revoked_at"])
     return bool(won)

@@ -1,4 +1,4 @@
-"""Operations in the admin, read-only."""
+"""The admin page for operations, which is read-only."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -10,7 +10,7 @@ from common.admin import ReadOnlyAdmin
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin[Operation]):
-    """Operations, newest first."""
+    """The list of operations, newest first."""
 
     list_display = ("at", "actor_name", "action", "target_type", "target_id", "client_ip")
     ordering = ("-id",)

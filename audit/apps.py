@@ -1,11 +1,11 @@
-"""The audit log: who did what, from where."""
+"""The app `audit`: the log of who did what, and from where."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class AuditConfig(AppConfig):
-    """The app of operations, which are added and never changed."""
+    """The configuration of the app. Its rows, the operations, are added but never changed."""
 
     name = "audit"
     verbose_name = _("Audit")

@@ -1,4 +1,4 @@
-"""Middleware that records the origin of a request for its operations."""
+"""Middleware that makes the origin of a request known to `audit.recording`."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,10 @@ from common import addresses
 
 
 class OriginMiddleware:
-    """Binds the addresses of client and server, so that operations of the request contain them."""
+    """Middleware that binds the addresses of client and server while a request is handled.
+
+    Operations that are recorded during the request then contain these addresses.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

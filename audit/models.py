@@ -1,4 +1,4 @@
-"""Operations: who did what, from where, with the values before and after."""
+"""The operation, which records who did what, from where, and the values before and after."""
 
 from typing import Any, Self
 
@@ -8,12 +8,12 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-# Only administrators see users and secrets, so only they see operations on them.
+# Only administrators may see users and API tokens, so only they may see the operations on them.
 ADMINISTRATOR_ONLY_TARGETS = ("accounts.user", "accounts.apitoken")
 
 
 class Action(models.TextChoices):
-    """What can be done to a row. The column accepts any text, so a new action needs no migration."""
+    """What was done to a row. The column accepts any text, so a new action needs no migration."""
 
     CREATED = "created", _("created")
     CHANGED = "changed", _("changed")
@@ -29,8 +29,12 @@ class OperationQuerySet(models.QuerySet["Operation"]):
     """Queries for operations."""
 
     def visible_to(self, user: Any) -> Self:
-        """Return all operations for administrators; for other staff, all but those on users and tokens."""
-        # The roles are defined in `accounts`, above this app, so this code only asks for their properties.
+        """Return the operations that `user` may see.
+
+        Administrators see all operations, other staff all except those on users and API tokens, and other
+        users none.
+        """
+        # Use only properties of the role: this app must not import `accounts`, which is in a higher layer.
         role = getattr(user, "role", None) if getattr(user, "is_active", False) else None
         if role is None or not role.sees_system:
             return self.none()
@@ -38,11 +42,11 @@ class OperationQuerySet(models.QuerySet["Operation"]):
 
 
 class Operation(models.Model):
-    """One action that changed something. The database refuses to change, delete or truncate operations.
+    """The record of one action. PostgreSQL refuses to change, delete or truncate operations.
 
-    `target_type` is `app.model`. `target_id` is empty for an action on several rows; `after` then names them.
-    `before` and `after` map columns to values: for a change, the columns that differ. `before` is null for an
-    added row, `after` for a deleted one.
+    `target_type` is `app.model`. For an action on several rows, `target_id` is empty and `after` names the
+    rows. `before` and `after` map columns to values; for a change they contain only the columns that differ.
+    `before` is null for an added row, and `after` is null for a deleted row.
     """
 
     actor = models.ForeignKey(
@@ -72,7 +76,7 @@ class Operation(models.Model):
         verbose_name = _("operation")
         verbose_name_plural = _("operations")
         indexes = (
-            # One index for each filter of the API, in the order of its pages.
+            # Each filter of the API has an index. `id` comes last in most, because the API sorts pages by id.
             models.Index(fields=["actor", "id"], name="operation_actor"),
             models.Index(fields=["action", "id"], name="operation_action"),
             models.Index(fields=["target_type", "id"], name="operation_type"),

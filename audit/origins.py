@@ -1,4 +1,4 @@
-"""The origin of the current request: the addresses of its client and of the server."""
+"""The origin of the current request, which is the addresses of the client and of this server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Origin:
-    """The addresses of both ends; None when unknown, or when there is no request."""
+    """The addresses of the client and of this server. Each is None when it is unknown or there is no request."""
 
     client_ip: str | None = None
     server_ip: str | None = None
@@ -19,13 +19,13 @@ _current: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 def current() -> Origin:
-    """Return the origin of the current request; outside of a request it has no addresses."""
+    """Return the origin of the current request. Outside a request, both addresses are None."""
     return _current.get()
 
 
 @contextmanager
 def bound(origin: Origin) -> Iterator[None]:
-    """Make `origin` the current one within the block."""
+    """Make `current` return `origin` within the `with` block."""
     token = _current.set(origin)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The base of admin pages that record changes as operations."""
+"""The base class for admin pages that record changes as operations."""
 
 from typing import Any, TypeVar
 
@@ -16,13 +16,13 @@ _BEFORE = "_before_the_change"
 
 
 class RecordedAdmin(admin.ModelAdmin[Row]):
-    """Records rows added, changed and deleted by form or by Django's delete action.
+    """An admin page that records which rows its forms and Django's delete action add, change or delete.
 
-    Any other admin action calls a domain function and must record the operation itself.
+    Other admin actions must record their operations themselves.
     """
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        # Keeps the values before the change for `log_change`.
+        # Keep the values from before the change, because `log_change` needs them.
         row = super().get_object(request, object_id, from_field)
         if row is not None and request.method == "POST":
             vars(row)[_BEFORE] = snapshot(row)
@@ -33,20 +33,20 @@ class RecordedAdmin(admin.ModelAdmin[Row]):
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        # Django calls this after it has saved many-to-many fields.
+        # Django has already saved many-to-many fields, so the snapshot contains their new values.
         record(
             request.user, Action.CHANGED, obj, before=vars(obj).get(_BEFORE), after=snapshot(_as_stored(obj))
         )
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        # Django calls this before it deletes the rows.
+        # Django has not deleted the rows yet, so their values can still be read.
         for row in queryset:
             record(request.user, Action.DELETED, row, before=snapshot(row))
         return super().log_deletions(request, queryset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        # Django's delete action and its operations are written in one transaction.
+        # Run Django's delete action in one transaction with the operations that record it.
         if request.method == "POST" and request.POST.get("action") == "delete_selected":
             with transaction.atomic():
                 return super().changelist_view(request, extra_context)
@@ -54,5 +54,5 @@ class RecordedAdmin(admin.ModelAdmin[Row]):
 
 
 def _as_stored(row: Model) -> Model:
-    # The form's own instance lacks what a domain function wrote to the database.
+    # Read the row again, because a domain function may have written values that the form's instance lacks.
     return type(row)._base_manager.get(pk=row.pk)

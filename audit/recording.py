@@ -1,4 +1,4 @@
-"""Writes an operation in the transaction of its change, so that either both are stored or neither."""
+"""Record an operation in the same transaction as its change, so that either both are stored or neither."""
 
 from typing import Any
 
@@ -20,11 +20,12 @@ def record(
     before: Snapshot | None = None,
     after: Snapshot | None = None,
 ) -> Operation | None:
-    """Write what `actor` did to a row, or to several rows of a model; return the operation.
+    """Store and return the operation that `actor` performed on `target`.
 
-    `actor` is a user or the name of a part of the system. Given both `before` and `after`, only the columns
-    that differ are stored; when none differs, nothing is written and None is returned. Raises
-    TransactionManagementError outside a transaction. Example::
+    `actor` is a user, or the name of a part of the system. `target` is a row, or a model when the action
+    concerned several rows. If both `before` and `after` are given, only the columns that differ are stored;
+    if no column differs, nothing is stored and None is returned. Raise TransactionManagementError outside a
+    transaction. Example::
 
         with transaction.atomic():
             before = snapshot(gateway)

@@ -1,4 +1,4 @@
-"""The values of a row, for operations and ETags. Secrets are compared but never shown."""
+"""The values of a row, for use in operations and ETags. Secrets can be compared but are never shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from common.fields import EncryptedTextField, Sealed
 
 Snapshot: TypeAlias = Mapping[str, Any]
 HIDDEN = "(secret)"
-# A column or key whose name ends in one of these is hidden, at any depth.
+# The value of a column or key is hidden when its name ends with one of these, in nested values too.
 SECRET_NAMES = ("password", "digest", "secret", "credentials", "token")
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """A secret: it can be compared, and it prints as `(secret)`."""
+    """A wrapper for a secret, which can be compared but prints as `(secret)`."""
 
     value: object
 
@@ -27,7 +27,10 @@ class Hidden:
 
 
 def snapshot(row: Model) -> Snapshot:
-    """Return column -> value, and many-to-many field -> sorted names. Secrets are wrapped in `Hidden`."""
+    """Return a mapping from each column to its value, and from each many-to-many field to sorted names.
+
+    Secrets are wrapped in `Hidden`.
+    """
     columns = {field.attname: _value(field, row) for field in row._meta.concrete_fields}
     relations = {
         field.name: sorted(str(related) for related in getattr(row, field.name).all())
@@ -37,18 +40,21 @@ def snapshot(row: Model) -> Snapshot:
 
 
 def version(row: Model) -> Snapshot:
-    """Return column -> value with secrets as stored; two versions differ whenever a written value differs."""
+    """Return the same mapping as `snapshot`, but with secrets in their stored form, such as ciphertext.
+
+    Two versions of a row differ whenever a stored value differs, even that of a secret.
+    """
     return {name: _stored(value) for name, value in snapshot(row).items()}
 
 
 def differences(before: Snapshot, after: Snapshot) -> tuple[Snapshot, Snapshot]:
-    """Return the columns that differ, from `before` and from `after`. Pure."""
+    """Return two snapshots that contain only the columns that differ: the old values and the new ones. Pure."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 
 
 def redacted(content: Any) -> Any:
-    """Return `content` with every secret in nested mappings and lists replaced by `(secret)`. Pure."""
+    """Return a copy of `content` in which every secret, at any depth, is replaced by `(secret)`. Pure."""
     if isinstance(content, Hidden):
         return HIDDEN
     if isinstance(content, Mapping):

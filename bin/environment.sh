@@ -1,11 +1,11 @@
-# Makes .venv match uv.lock and sets $root and $python. Sourced by the commands in this folder.
-# Installs on first use, and again only when the lock has changed.
+# Install the libraries of uv.lock into .venv, and set $root and $python.
+# The commands in this folder source this file. It installs on first use, and again when uv.lock has changed.
 
 root=$(CDPATH="" cd -- "$(dirname -- "$0")/.." && pwd -P)
 python="$root/.venv/bin/python"
 stamp="$root/.venv/.installed-lock"
 
-# Keep compiled modules: the commands start many processes, and each would compile everything again.
+# Let Python cache compiled modules, because otherwise each of our many processes compiles everything again.
 unset PYTHONDONTWRITEBYTECODE
 
 fail() {
@@ -33,7 +33,7 @@ install_with_pip() {
     "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements.txt"
 }
 
-# Settings for commands that use no servers, or start their own.
+# Set placeholder settings for commands that need no servers or start their own.
 without_servers() {
     unset SIMWATCH_ENV_FILE CELERY_BROKER_URL DJANGO_SETTINGS_MODULE
     export SIMWATCH_MODE=local SECRET_KEY=local-check
@@ -48,17 +48,17 @@ is_installed() {
 install() {
     is_installed && return
     base=$(find_python)
-    [ -n "$base" ] || fail "Python 3.11 or newer is needed and was not found on the PATH"
-    echo "Installing the libraries into .venv (only when uv.lock has changed) ..." >&2
+    [ -n "$base" ] || fail "Python 3.11 or newer is required, but none was found on the PATH"
+    echo "Installing the libraries into .venv, because uv.lock has changed or this is the first run ..." >&2
     if command -v uv >/dev/null 2>&1; then
         install_with_uv "$base"
     else
         install_with_pip "$base"
-    fi || fail "the libraries could not be installed; the lines above say why. Fix that and run the command again"
+    fi || fail "the libraries could not be installed. Fix the error shown above and run the command again"
     cp "$root/uv.lock" "$stamp"
 }
 
-# Two commands that start at the same time must not both install.
+# Install under a lock, because two commands may start at the same time.
 if ! is_installed; then
     if command -v flock >/dev/null 2>&1; then
         mkdir -p "$root/.run" && exec 9>"$root/.run/install.lock" && flock 9

@@ -1,4 +1,4 @@
-"""Load the allowances of many cards at a time: the cards' own subscriptions, and their devices'."""
+"""Load allowances for many cards at once, from the subscriptions of the cards and of their devices."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -13,9 +13,10 @@ from common.arrays import array
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
-    """Return card id -> ids of the card's own and its device's subscriptions in force at the given time.
+    """Return card id -> ids of the subscriptions of the card and of its device that count at the given time.
 
-    `moments` holds (card id, time) pairs.
+    `moments` holds (card id, time) pairs: each card is looked up at its own time. A card without
+    subscriptions in force is left out.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -42,9 +43,9 @@ def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]
 
 
 def lock(ids: Collection[int]) -> dict[int, Allowance]:
-    """Lock the subscriptions with these ids, and return them by id. Needs a transaction.
+    """Lock the subscriptions with these ids, and return id -> allowance. Needs a transaction.
 
-    Rows are locked in the order of their ids: two batches may share a device, and must not deadlock.
+    Lock rows in the order of their ids, so that two batches with cards of the same device cannot deadlock.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""The app of cards and their usage."""
+"""The Django app for cards and their usage."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +7,7 @@ from common import metrics
 
 
 class CardsConfig(AppConfig):
-    """Registers the metrics of the usage history when Django starts."""
+    """Configuration of the app. It registers the metrics of the usage history when Django starts."""
 
     name = "cards"
     verbose_name = _("Cards")

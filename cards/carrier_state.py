@@ -1,4 +1,4 @@
-"""Store what carriers report about the state of their cards, and write each change to the cards' history."""
+"""Store the states that carriers report for their cards, and write each change to the card's history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from cards.models import CardEvent
 
 @dataclass(frozen=True)
 class ReportedColumn:
-    """A column of a card that its carrier reports. `also_set` is SQL that extends the SET clause."""
+    """A column of the cards table that carriers report, and the kind of event that a change writes.
+
+    `also_set` is SQL that `store` appends to the SET clause of its UPDATE.
+    """
 
     column: str
     kind: CardEvent.Kind
@@ -27,9 +30,9 @@ NETWORK: Final = ReportedColumn(
 
 
 def store(reported: ReportedColumn, values: Mapping[int, str], *, cause: str, now: datetime) -> list[int]:
-    """Write the reported values (card id -> value) that differ, and return the ids of the changed cards.
+    """Write the values that differ from the stored ones, and return the ids of the changed cards.
 
-    Needs a transaction. Sends `cards_changed` when it commits.
+    `values` maps card ids to reported values. Needs a transaction; `cards_changed` is sent when it commits.
 
     Example::
 

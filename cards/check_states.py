@@ -1,4 +1,4 @@
-"""Write the results of checks to `CheckState`, one batch at a time, and refuse results of older claims."""
+"""Write the results of checks to `CheckState` in batches. Results of outdated claims are refused."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from common.arrays import array
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one claim. An empty `error` means that the check succeeded."""
+    """The result of one claim, whose number is `token`. If `error` is empty, the check succeeded."""
 
     card_id: int
     token: int
@@ -21,10 +21,11 @@ class CheckResult:
 
 
 def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
-    """Lock the rows of the cards in `tokens` (card id -> claim) and return the ids that may be written.
+    """Lock the rows of the cards in `tokens`, and return the ids of the cards whose results may be written.
 
-    A card whose row was written by the same or a newer claim is left out. Missing rows are inserted, except
-    for cards that no longer exist. Needs a transaction.
+    `tokens` maps each card id to the token of its claim. Leave out a card if the same claim or a newer one
+    has already written its row. Insert missing rows, except for cards that no longer exist. Needs a
+    transaction.
 
     Example::
 
@@ -40,7 +41,7 @@ def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
 
 
 def write(check_type: CheckType, results: Sequence[CheckResult], *, now: datetime) -> None:
-    """Write the results of cards that `lock_newer` returned."""
+    """Write `results`. The caller must have locked their rows with `lock_newer`."""
     _write_answers(check_type, [result for result in results if not result.error], now)
     _write_errors(check_type, [result for result in results if result.error], now)
 
@@ -90,7 +91,7 @@ def _parameters(check_type: CheckType, results: Sequence[CheckResult], now: date
 
 
 def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
-    # Ordered by card: two batches that share cards must not deadlock.
+    # Lock rows in the order of card ids, so that two batches with the same cards cannot deadlock.
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -104,7 +105,7 @@ def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
 
 
 def _insert(check_type: CheckType, cards: Sequence[int]) -> None:
-    # SELECT from cards_card: a card may have been deleted while the check was running.
+    # Select the ids from cards_card, because a card may have been removed while it was being checked.
     with connection.cursor() as cursor:
         cursor.execute(
             """

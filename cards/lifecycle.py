@@ -1,8 +1,8 @@
-"""Create, change, allocate, recall and delete cards in bulk, and write each change to their history.
+"""Create, change, allocate, recall and delete cards in bulk, and write each change to the cards' history.
 
-Every function takes the ids of cards that the caller may change, `cause` (the user or process behind the
-change) and `now`. It returns the ids of the cards that really changed, in order, and sends `cards_changed`
-once with all of them, on commit.
+Every function takes `cause`, which names the user or process behind the change, and `now`. It returns the
+sorted ids of the cards that really changed, and sends `cards_changed` once for all of them on commit. The
+functions do not check permissions, so pass only ids of cards that the user may change.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ _MAX_SHOWN_ICCIDS = 3
 
 @dataclass(frozen=True)
 class NewCard:
-    """The values of a card to be created."""
+    """The values of a card that is to be created."""
 
     iccid: str
     carrier_id: int
@@ -41,7 +41,7 @@ class NewCard:
 
 
 class Changes(TypedDict, total=False):
-    """New values for the columns of cards that can be changed."""
+    """New values for the columns that `change` can set. Columns that are left out keep their values."""
 
     status: Card.Status
     category: Card.Category
@@ -54,7 +54,7 @@ class Changes(TypedDict, total=False):
     msisdn: str | None
 
 
-# The columns whose changes are written to the card's history.
+# Changes of these columns are written to the history, as events of the given kind.
 _KINDS = {
     "status": Kind.STATUS,
     "category": Kind.CATEGORY,
@@ -65,7 +65,7 @@ _KINDS = {
 
 
 def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
-    """Create all the cards, or none.
+    """Create all the cards, or none of them if one is invalid. Return their ids.
 
     Raise DomainError if an ICCID is taken or occurs twice, or if a gateway belongs to another carrier.
 
@@ -81,7 +81,7 @@ def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
         except IntegrityError as error:
             if "card_iccid_unique" not in str(error):
                 raise
-            # Another transaction took one of the ICCIDs after the check above.
+            # Another transaction has used one of the ICCIDs since the check above.
             raise _iccids_taken([]) from None
         cards = [card.pk for card in made]
         _check_gateways(cards)
@@ -92,7 +92,9 @@ def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
 
 
 def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpack[Changes]) -> list[int]:
-    """Give cards new values. Raise DomainError if a card's gateway then belongs to another carrier.
+    """Set columns of cards to new values.
+
+    Raise DomainError, and change nothing, if a card's gateway would then belong to another carrier.
 
     Example::
 
@@ -105,23 +107,26 @@ def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpa
 
 
 def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
-    """Give cards to an agent. Cards in stock become distributed."""
+    """Give cards to the agent `to`. The status of cards in stock changes to distributed."""
     with transaction.atomic():
         _lock(cards)
         return _hand_over(cards, to, {Card.Status.IN_STOCK: Card.Status.DISTRIBUTED}, cause=cause, now=now)
 
 
 def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
-    """Take cards back from the tree of agents below `to`. Distributed cards are in stock again.
+    """Take cards back to the agent `to` from the agents below it. Distributed cards return to stock.
 
-    Raise DomainError, and recall nothing, if one of the cards belongs to an agent outside the tree of `to`.
+    Raise DomainError, and recall no card, if one of them belongs to an agent outside the tree of `to`.
     """
     with transaction.atomic():
         _lock(cards)
         outside = Card.objects.present().filter(id__in=cards).exclude(agent__path__startswith=to.path)
         if count := outside.count():
             raise DomainError(
-                str(_("%(count)d of the cards do not belong below this agent.") % {"count": count}),
+                str(
+                    _("Cards that do not belong to this agent or an agent below it: %(count)d.")
+                    % {"count": count}
+                ),
                 code="card_not_below_agent",
                 status=409,
             )
@@ -129,7 +134,7 @@ def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> l
 
 
 def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
-    """Delete cards softly: they are hidden and no longer checked, their plans end, their history is kept."""
+    """Delete cards softly: hide them, stop their checks and end their plans, but keep their history."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -153,7 +158,7 @@ def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
 
 
 def _change(cards: Collection[int], changes: Changes, *, cause: str, now: datetime) -> list[int]:
-    """Lock the cards ordered by id, write what differs and record each difference, in one statement."""
+    """Lock the cards that `changes` would change, change them and record the changes, in one statement."""
     columns = list(changes)
     if not columns:
         return []
@@ -163,7 +168,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
         for column, kind in _KINDS.items()
         if column in columns
     ]
-    # VALUES needs a row: this one is filtered out below, because before and after are equal.
+    # VALUES needs at least one row. This one writes no event, because its `before` equals its `after`.
     events = events or ["('', '', '')"]
     parameters: dict[str, Any] = {**changes, "cards": list(cards), "now": now, "cause": cause}
     with connection.cursor() as cursor:
@@ -197,13 +202,13 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
 
 
 def _lock(cards: Collection[int]) -> None:
-    """Lock the cards, so that what is checked about them still holds when they are written."""
+    """Lock the cards, so that no other transaction changes them between checking and writing them."""
     rows = Card.objects.present().filter(id__in=cards).order_by("id")
     list(rows.select_for_update(no_key=True).values_list("id", flat=True))
 
 
 def _check_gateways(cards: Collection[int]) -> None:
-    """Raise DomainError if a card's own gateway belongs to another carrier than the card."""
+    """Raise DomainError if a card's own gateway belongs to a different carrier than the card itself."""
     wrong = Card.objects.filter(id__in=cards, gateway__isnull=False).exclude(gateway__carrier=F("carrier"))
     if wrong.exists():
         raise DomainError(
@@ -232,7 +237,7 @@ def _hand_over(
 
 
 def _check_iccids(iccids: Sequence[str]) -> None:
-    """Raise DomainError if an ICCID occurs twice, or belongs to a card that is not deleted."""
+    """Raise DomainError if an ICCID occurs twice in `iccids`, or if a card that is not deleted has it."""
     repeated = {iccid for iccid, times in Counter(iccids).items() if times > 1}
     taken = set(Card.objects.present().filter(iccid__in=iccids).values_list("iccid", flat=True))
     if repeated or taken:

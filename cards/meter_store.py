@@ -1,4 +1,4 @@
-"""Load and store meters and the history of usage, one batch at a time."""
+"""Load and store meters, and append to the history of usage, in batches."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ from django.db import connection
 from cards.metering import Meter
 from common.arrays import array
 
-# The columns of a meter, in the order of the fields of `Meter`.
+# The columns of cards_cardusage that hold a `Meter`, in the order of its fields.
 METER_FIELDS: Final = tuple(field.name for field in fields(Meter))
 
 
@@ -27,7 +27,7 @@ class UsageLine:
 
 
 def meters_of(cards: Collection[int]) -> dict[int, Meter]:
-    """Return card id -> meter for those of `cards` that have one."""
+    """Return card id -> meter. Cards that have no meter yet are left out."""
     columns = ", ".join(("card_id", *METER_FIELDS))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -37,7 +37,10 @@ def meters_of(cards: Collection[int]) -> dict[int, Meter]:
 
 
 def store_meters(meters: Mapping[int, Meter]) -> None:
-    """Write meters (card id -> meter) in one statement. The check states of the cards must be locked."""
+    """Write meters (card id -> meter) in one statement.
+
+    The caller must have locked the check states of these cards, so that no other batch writes their meters.
+    """
     if not meters:
         return
     cards = sorted(meters)
@@ -72,7 +75,7 @@ def store_meters(meters: Mapping[int, Meter]) -> None:
 
 
 def append(lines: Sequence[UsageLine], *, now: datetime) -> None:
-    """Append `lines` to the history with COPY. `now` becomes `recorded_at` and selects the partition."""
+    """Append `lines` to the history with COPY. `now` becomes `recorded_at`, which decides the partition."""
     if not lines:
         return
     columns = "card_id, recorded_at, measured_at, raw_mb, used_mb, delta_mb"

@@ -1,7 +1,7 @@
-"""Turn readings of a carrier's counter into usage of the billing cycle. Pure.
+"""Turn readings of a carrier's counter into the usage of a billing cycle. Pure functions, without I/O.
 
-If the counter restarts each cycle, the usage is the counter's high-water mark within the cycle. If the
-counter never restarts, it is the sum of the counter's increases. All amounts are megabytes (10^6 bytes).
+If the counter restarts each cycle, the usage of a cycle is the highest value that the counter had in it. If
+the counter never restarts, the usage is the sum of its increases. All amounts are megabytes (10^6 bytes).
 """
 
 from dataclasses import dataclass, replace
@@ -11,18 +11,21 @@ from decimal import Decimal
 from carriers.cycles import BillingCalendar, cycles_between
 
 ZERO = Decimal(0)
-# A drop up to the larger of these two is the carrier's rounding, not a reset.
+# A drop of at most 1 MB, or 1 % of the counter if that is more, is rounding by the carrier and not a reset.
 JITTER_MB = Decimal(1)
 JITTER_SHARE = Decimal("0.01")
-# Carriers reset their counters up to this long before or after the boundary.
+# Carriers reset their counters at most this long before or after a billing cycle begins.
 RESET_WINDOW = timedelta(hours=6)
-# A drop outside that window, or a missed reset, is accepted once a reading this much later still shows it.
+# Accept a drop outside that window, or a missing reset, only if readings still show it after this time.
 ACCEPT_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Tariff:
-    """How to interpret a carrier's counter. A lifetime counter never restarts; others restart each cycle."""
+    """How to interpret a carrier's counter.
+
+    A lifetime counter never restarts. Any other counter restarts in each cycle.
+    """
 
     calendar: BillingCalendar
     is_lifetime: bool
@@ -30,7 +33,7 @@ class Tariff:
 
 @dataclass(frozen=True)
 class Reading:
-    """The value of a counter, and when the carrier measured it."""
+    """The value of a counter, and the time at which the carrier measured it."""
 
     raw_mb: Decimal
     measured_at: datetime
@@ -38,11 +41,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Meter:
-    """The metering state of a card, kept between readings.
+    """The metering state of a card, which is kept from one reading to the next.
 
-    `raw_mb` is the counter value that increases are measured from: the highest since the last reset.
-    `used_mb` is the usage of the cycle that begins on `cycle_start`. While readings
-    contradict the meter, `suspect_raw_mb` is the latest of them and `suspect_since` the time of the first.
+    `used_mb` is the usage of the cycle that begins on `cycle_start`. `raw_mb` is the highest counter value
+    since the last reset; the next increase is measured from it. While readings contradict the meter,
+    `suspect_raw_mb` is the value of the latest such reading, and `suspect_since` is the time of the first.
     """
 
     cycle_start: date
@@ -61,7 +64,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Step:
-    """The effect of a reading: the meter after it, and the usage that it added."""
+    """The effect of one reading: the meter after the reading, and the usage that the reading added."""
 
     meter: Meter
     delta_mb: Decimal = ZERO
@@ -70,7 +73,7 @@ class Step:
 def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     """Return the meter after `reading`, and the usage that the reading added.
 
-    Without a meter, the reading initialises one. An old or repeated reading changes nothing.
+    If `meter` is None, the reading starts a new meter. An old or repeated reading changes nothing.
 
     Example::
 
@@ -88,7 +91,7 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
 
 
 def is_worth_recording(before: Meter | None, after: Meter) -> bool:
-    """Return whether a reading needs a usage record: it changed the meter, or is the day's first (UTC)."""
+    """Return whether to record a reading: it changed the meter, or it was the first reading of its UTC day."""
     if before is None:
         return True
     is_new_day = after.measured_at.date() != before.measured_at.date()
@@ -102,7 +105,7 @@ def _first(reading: Reading, tariff: Tariff) -> Step:
 
 
 def _rolled_over(meter: Meter, cycle: date) -> Meter:
-    # If cycles were skipped, the usage of the previous cycle is unknown and counts as 0.
+    # If there was no reading in the previous cycle, its usage is unknown and counts as 0.
     is_next = cycles_between(meter.cycle_start, cycle) == 1
     return replace(
         meter, cycle_start=cycle, used_mb=ZERO, last_month_total_mb=meter.used_mb if is_next else ZERO
@@ -113,7 +116,7 @@ def _in_new_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
         return _in_same_cycle(meter, reading, tariff)
     if _is_near_boundary(reading, tariff) and reading.raw_mb >= meter.raw_mb:
-        # The carrier has not reset its counter yet: only the increase belongs to the new cycle.
+        # The carrier has not reset its counter yet, so only the increase belongs to the new cycle.
         return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
     return _reset(meter, reading)
 
@@ -126,7 +129,7 @@ def _in_same_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return Step(replace(meter, measured_at=reading.measured_at, suspect_raw_mb=None, suspect_since=None))
     if not tariff.is_lifetime and _is_near_boundary(reading, tariff):
         return _reset_near_boundary(meter, reading, tariff)
-    # Once accepted, increases are measured from the new value. The usage of the cycle so far is kept.
+    # An accepted drop adds no usage, and keeps the usage that the cycle has so far.
     return _suspicious(meter, reading, accepted_delta=ZERO)
 
 
@@ -134,20 +137,20 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
         return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
     if _carries_last_cycle(meter) and not _is_near_boundary(reading, tariff):
-        # No reset was seen: the counter passed its old value again, or was not reset. In both cases the
-        # counter is the usage of the cycle.
+        # No reset was seen. Either the counter has already passed its old value again, or the carrier did not
+        # reset it. In both cases, if the reading is accepted, the counter is the usage of the cycle.
         return _suspicious(meter, reading, accepted_delta=reading.raw_mb - meter.used_mb)
-    # After a drop in mid-cycle the counter is below `used_mb`, which is the high-water mark.
+    # After an accepted drop the counter is below `used_mb`, and adds usage only when it exceeds `used_mb`.
     return _grown(meter, reading, max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb)))
 
 
 def _carries_last_cycle(meter: Meter) -> bool:
-    """Return whether a counter that restarts each cycle still includes usage of the previous one."""
+    """Return whether a counter that restarts each cycle still includes usage of the previous cycle."""
     return meter.raw_mb > meter.used_mb
 
 
 def _reset_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    # A reset shortly before the boundary already belongs to the next cycle.
+    # The carrier may reset shortly before the cycle ends. Such a reading already belongs to the next cycle.
     nearest = tariff.calendar.cycle_of(reading.measured_at + RESET_WINDOW)
     if nearest > meter.cycle_start:
         meter = _rolled_over(meter, nearest)
@@ -161,7 +164,7 @@ def _is_near_boundary(reading: Reading, tariff: Tariff) -> bool:
 
 def _reset(meter: Meter, reading: Reading) -> Step:
     if _carries_last_cycle(meter):
-        # The carrier attributes the usage between the boundary and a late reset to the previous cycle.
+        # The reset came late. The carrier counts all usage before the reset in the previous cycle.
         total = meter.last_month_total_mb + meter.used_mb
         return _grown(replace(meter, used_mb=ZERO, last_month_total_mb=total), reading, reading.raw_mb)
     added = max(ZERO, reading.raw_mb - meter.used_mb)
@@ -181,7 +184,10 @@ def _grown(meter: Meter, reading: Reading, delta: Decimal) -> Step:
 
 
 def _suspicious(meter: Meter, reading: Reading, *, accepted_delta: Decimal) -> Step:
-    """Mark the meter as suspect; once the contradiction has lasted long enough, accept the reading."""
+    """Mark the meter as suspect, or accept the reading if readings have contradicted it for ACCEPT_AFTER.
+
+    `accepted_delta` is the usage that the reading adds if it is accepted.
+    """
     since = meter.suspect_since
     if since is not None and reading.measured_at - since >= ACCEPT_AFTER:
         return _grown(meter, reading, accepted_delta)

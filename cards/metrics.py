@@ -1,4 +1,4 @@
-"""Prometheus metrics of the usage history: whether its partitions are made ahead of need."""
+"""Prometheus metrics that show whether the partitions of the usage history are created in time."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,21 +10,21 @@ from cards import usage_partitions
 
 
 class UsagePartitionsCollector(Collector):
-    """Queries PostgreSQL on each scrape."""
+    """A collector that queries PostgreSQL on each scrape."""
 
     def describe(self) -> Iterable[Metric]:
-        # Empty: registering the collector must not query PostgreSQL.
+        # Return nothing. Otherwise registering the collector would call `collect`, which queries PostgreSQL.
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield two gauges. Alert if the first is above 0, or the second below 2."""
+        """Yield two gauges. Alert if the first one is above 0, or if the second one is below 2."""
         yield GaugeMetricFamily(
             "simwatch_stray_usage_records",
-            "Usage records in the DEFAULT partition, counted up to 10,001.",
+            "Usage records in the DEFAULT partition. Counting stops at 10,001.",
             value=usage_partitions.stray_rows(),
         )
         yield GaugeMetricFamily(
             "simwatch_usage_partition_days",
-            "Days, from today on, that have a partition.",
+            "Consecutive days, from today on, that have a partition.",
             value=usage_partitions.days_ahead(timezone.now().date()),
         )

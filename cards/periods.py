@@ -1,7 +1,7 @@
-"""Periods of a subscription: billing months of its carrier, or a fixed number of days. Pure.
+"""Calculate the periods of a subscription: the carrier's billing months, or a fixed number of days each.
 
-A period is identified by its first local day in the carrier's time zone. It begins at that day's first
-instant.
+A period is identified by its first day in the carrier's time zone, and begins at the first instant of that
+day. The functions are pure.
 """
 
 from datetime import date, datetime, timedelta

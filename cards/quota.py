@@ -1,4 +1,4 @@
-"""Decide whether a quota is used up. Pure; all amounts are megabytes (10^6 bytes)."""
+"""Decide whether a quota is used up, without I/O. All amounts are megabytes (10^6 bytes)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NEAR_SHARE: Final = Decimal("0.95")
 
 @dataclass(frozen=True)
 class Balance:
-    """The usage of a card's subscriptions, and how much they allow.
+    """The total usage and the total allowance of a card's subscriptions.
 
     Example::
 
@@ -26,13 +26,16 @@ class Balance:
 
     @classmethod
     def of(cls, allowances: Sequence[Allowance]) -> "Balance":
-        """Add up `allowances`. An add-on counts with its whole quota for as long as it lasts."""
+        """Return the totals of `allowances`. An add-on contributes its full quota until it ends."""
         used = sum((allowance.used_mb for allowance in allowances), Decimal(0))
         return cls(used, sum((allowance.allowance_mb for allowance in allowances), Decimal(0)))
 
     @property
     def state(self) -> State:
-        """OVER above 100 %, NEAR from 95 %. Zero usage is NORMAL, even with a quota of 0."""
+        """OVER if usage exceeds the allowance, NEAR from 95 % of it, otherwise NORMAL.
+
+        Zero usage is always NORMAL, even with an allowance of 0.
+        """
         if self.used_mb > self.allowance_mb:
             return State.OVER
         is_near = self.used_mb and self.used_mb >= self.allowance_mb * NEAR_SHARE

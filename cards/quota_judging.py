@@ -1,4 +1,4 @@
-"""Judge the subscriptions of many cards against their quotas, and store the resulting states."""
+"""Decide for many cards whether their quotas are used up, and store the resulting states."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from cards.usage_allocation import Allowance, applicable
 
 @dataclass(frozen=True)
 class Judgement:
-    """The main subscription that a card's usage counts on, and the state of its quota."""
+    """The main subscription that a card uses, and the state of the quota.
+
+    `balance` is the total of the main subscription and its add-ons.
+    """
 
     main: Allowance
     balance: Balance
@@ -21,10 +24,10 @@ class Judgement:
 
 
 def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
-    """Return card id -> judgement for the cards whose usage counts on a plan now.
+    """Return card id -> judgement for those of `cards` that have a plan in force now.
 
-    Needs a transaction: the subscriptions stay locked until it ends, so that they cannot change and batches
-    with cards of the same device are judged one after the other.
+    Needs a transaction, because the subscriptions stay locked until it ends. They cannot change before then,
+    and a batch with other cards of the same device has to wait.
     """
     candidates = allowances.in_force([(card_id, now) for card_id in cards])
     known = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
@@ -37,9 +40,10 @@ def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
 
 
 def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
-    """Write the states that changed, to rows that `judge` has locked.
+    """Write the states that changed to the subscriptions, which `judge` has locked.
 
-    Rows whose state is unchanged are not written: the check states already record that they were judged.
+    Subscriptions with an unchanged state are not written, because the check state of each card already
+    shows that the check took place.
     """
     states = {
         judgement.main.id: judgement.state.value
@@ -60,8 +64,8 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
 
 
 def _judgement(found: Sequence[Allowance], now: datetime) -> Judgement | None:
-    # A main subscription with an end was replaced while this batch waited for the lock. Ignore it: replacing
-    # it also made the card's next check due, which judges the successor.
+    # A main subscription with an end was replaced while this batch waited for the lock. Ignore it, because
+    # replacing it has also made the card's next check due, and that check judges the new plan.
     chosen = applicable(
         [allowance for allowance in found if not (allowance.is_main and allowance.ends_at)], now
     )

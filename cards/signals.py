@@ -1,4 +1,4 @@
-"""The signal that cards changed: everything that is derived from them must be derived again."""
+"""The signal that cards have changed, so that receivers update everything that they derive from cards."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,14 +6,14 @@ from functools import partial
 from django.db import transaction
 from django.dispatch import Signal
 
-# Sent on commit with `card_ids`, a list. `post_save` would not do: bulk writes never send it.
+# Sent on commit with `card_ids`, a list. Bulk writes do not send Django's `post_save`, so it is not enough.
 cards_changed = Signal()
 
 
 def send_on_commit(card_ids: Sequence[int]) -> None:
-    """Send `cards_changed` once, with all ids, when the transaction commits; send nothing for no ids.
+    """Send `cards_changed` once with all ids when the transaction commits, or nothing if there are no ids.
 
-    A receiver that fails does not keep the signal from the others.
+    If one receiver fails, the others still receive the signal.
     """
     if card_ids:
         transaction.on_commit(partial(cards_changed.send_robust, sender=None, card_ids=list(card_ids)))

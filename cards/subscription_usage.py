@@ -1,4 +1,4 @@
-"""Count a batch of usage on the subscriptions in force."""
+"""Count the usage of a batch of cards on their subscriptions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,19 +10,23 @@ from common.arrays import array
 
 
 def count(growths: Sequence[Growth]) -> None:
-    """Add each growth to the subscriptions that were in force when it was measured. Needs a transaction."""
+    """Add each growth (usage added by a reading) to the subscriptions in force when it was measured.
+
+    Needs a transaction.
+    """
     if not growths:
         return
     candidates: Mapping[int, list[int]] = {}
-    # Repeat if a plan was replaced while this batch waited for its lock: the usage then counts on its
-    # successor.
+    # Look up the subscriptions again after locking them. If a plan was replaced in the meantime, its
+    # successor must be locked too, because the usage counts on the successor.
     while (found := _candidates(growths)) != candidates:
         candidates = found
         before = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
     if not candidates:
         return
     after = dict(before)
-    # Oldest first: the first reading in a new period closes the previous period for all cards of a device.
+    # Start with the oldest reading, because the first one in a new period closes the period before it for all
+    # cards of a device.
     for growth in sorted(growths, key=lambda growth: growth.measured_at):
         owned = [after[allowance_id] for allowance_id in candidates.get(growth.card_id, ())]
         if chosen := applicable(owned, growth.measured_at):
@@ -31,7 +35,7 @@ def count(growths: Sequence[Growth]) -> None:
 
 
 def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
-    """Return card id -> ids of the card's and its device's subscriptions in force when it was measured."""
+    """Return card id -> ids of the subscriptions of the card and its device in force at its growth's time."""
     return allowances.in_force([(growth.card_id, growth.measured_at) for growth in growths])
 
 

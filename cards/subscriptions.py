@@ -1,8 +1,8 @@
 """Start, replace, top up and end the plans of cards and devices.
 
 Each change of an owner's quota increases the `quota_version` of its main subscription, and sends
-`cards_changed` for the owner's cards. Locks are taken in one order: card or device first, then subscriptions
-by id.
+`cards_changed` for the owner's cards. To avoid deadlocks, all functions lock the card or device first, and
+then the subscriptions in the order of their ids.
 """
 
 from collections.abc import Collection, Iterable
@@ -27,7 +27,7 @@ Kind = Subscription.Kind
 
 @dataclass(frozen=True)
 class Owner:
-    """The card or device that has a subscription, and the carrier whose billing months define its periods.
+    """The card or device that has a subscription, and the carrier whose billing months determine its periods.
 
     Example::
 
@@ -41,26 +41,26 @@ class Owner:
 
     @classmethod
     def of_card(cls, card: Card) -> "Owner":
-        """Return the owner for a card, with the card's own carrier."""
+        """Return the owner for a card. The carrier is the card's own."""
         return cls(card.carrier, card=card)
 
     def lookup(self) -> dict[str, Card | Device | None]:
-        """Return the lookup that finds this owner's subscriptions."""
+        """Return the keyword arguments that filter `Subscription` rows by this owner."""
         return {"card": self.card} if self.card else {"device": self.device}
 
 
 @transaction.atomic
 def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
-    """Put an owner on a plan, and end its present one. Raise DomainError if the card is deleted.
+    """Start a plan for an owner, and end its current plan. Raise DomainError if the card is deleted.
 
-    The plan's quotas and cycle are copied: later changes of the plan do not affect the subscription.
+    Copy the plan's quotas and cycle, so that later changes of the plan do not affect the subscription.
     """
     _lock(owner)
     mains = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN)
     for replaced in mains.filter(ends_at=None):
         mains.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))
         suspension_proposals.cancel_for([replaced.pk], now=now)
-    # A version is never reused: it distinguishes the service orders of an owner.
+    # Never reuse a version, because it tells an owner's service orders apart.
     version = mains.aggregate(last=Max("quota_version"))["last"] or 0
     started = _insert(owner, plan, Kind.MAIN, now=now, ends_at=None, version=version + 1)
     members_changed(_devices_left_or_joined([owner]))
@@ -72,10 +72,11 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
 def add(
     owner: Owner, plan: Plan, *, now: datetime, ends_at: datetime | None, quota_mb: Decimal | None = None
 ) -> Subscription:
-    """Give an owner more quota beside its plan: an add-on of `plan`, or a top-up of `quota_mb` megabytes.
+    """Add an add-on to an owner's current plan, and return it.
 
-    With `ends_at` None it does not expire. Raise DomainError if the card is deleted, or if the owner
-    has no plan: no usage would count on the add-on.
+    The add-on has the quota of `plan`, or `quota_mb` megabytes if that is given. It does not expire if
+    `ends_at` is None. Raise DomainError if the card is deleted, or if the owner has no plan, because usage is
+    never counted on an add-on alone.
     """
     _lock(owner)
     if not Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN, ends_at=None).exists():
@@ -88,20 +89,20 @@ def add(
 
 @transaction.atomic
 def end(subscriptions: Collection[int], *, now: datetime) -> list[int]:
-    """End subscriptions now. Return the ids of those that were still in force."""
+    """End subscriptions now. Return the ids of the subscriptions that were still in force."""
     owners, ended = _end(subscriptions, now=now)
     signals.send_on_commit(_cards_of(owners))
     return ended
 
 
 def end_for_cards(cards: Collection[int], *, now: datetime) -> None:
-    """End the subscriptions of cards that are being deleted. The caller sends `cards_changed`."""
+    """End the subscriptions of cards that are being deleted. The caller must send `cards_changed`."""
     present = Subscription.objects.in_force_at(now).filter(card_id__in=cards)
     _end(list(present.values_list("pk", flat=True)), now=now)
 
 
 def members_changed(devices: Collection[int]) -> None:
-    """Increase the quota version of the plans on these devices, because cards have joined or left them."""
+    """Increase the quota version of these devices' plans, because cards have joined or left the devices."""
     _grow_versions(cards=(), devices=devices)
 
 
@@ -125,7 +126,7 @@ def _end(subscriptions: Collection[int], *, now: datetime) -> tuple[list[Owner],
 
 
 def _lock(owner: Owner) -> None:
-    """Lock the owner and its subscriptions, so that changes of its quota happen one after the other."""
+    """Lock the owner and its subscriptions, so that only one transaction at a time changes its quota."""
     rows: Any = Card.objects.present() if owner.card else Device.objects.all()
     owned = owner.card or owner.device
     if owned is None or not rows.filter(pk=owned.pk).select_for_update(no_key=True).first():
@@ -134,7 +135,7 @@ def _lock(owner: Owner) -> None:
 
 
 def _lock_subscriptions(ids: Collection[int], owners: Iterable[Owner], devices: Collection[int]) -> None:
-    """Lock every row that will be written, ordered by id as in metering, so that the two cannot deadlock."""
+    """Lock every subscription that will be written, ordered by id as in metering, to avoid deadlocks with it."""
     cards = [owner.card.pk for owner in owners if owner.card]
     shared = [*devices, *(owner.device.pk for owner in owners if owner.device)]
     with connection.cursor() as cursor:
@@ -175,7 +176,7 @@ def _grow_versions(*, cards: Collection[int], devices: Collection[int]) -> None:
 
 
 def _devices_left_or_joined(owners: Iterable[Owner]) -> set[int]:
-    """Return the ids of the devices whose shared plan gains or loses a card.
+    """Return the ids of the devices whose plan gains or loses a card when one of the owners changes its plan.
 
     A card leaves its device's plan when its own plan starts, and joins it again when its own plan ends.
     """

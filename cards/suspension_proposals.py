@@ -1,4 +1,4 @@
-"""Propose service orders that suspend cards over their quota. No order is carried out yet."""
+"""Propose service orders to suspend cards that are over their quota. Nothing carries out the orders yet."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -19,12 +19,12 @@ log = structlog.get_logger(__name__)
 def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     """Cancel outdated proposals, and propose to suspend the cards that are over their quota.
 
-    `judgements` maps card ids to judgements. If a device is over its quota, all activated cards that share
-    its plan are proposed. There is at most one order per card, period and quota version, however often it is
-    judged, unless that order failed or was cancelled. Cards that are already stopped, exempt, or on a plan
-    with auto-suspend off get no order.
+    `judgements` maps card ids to judgements. If a device is over its quota, propose all activated cards that
+    share its plan. Propose a card only once per period and quota version, unless that order failed or was
+    cancelled. Never propose a card that is already stopped, is exempt, or has a plan with auto-suspend off.
 
-    Return the ids of the cards with a new order. Needs the locks that `quota_judging.judge` has taken.
+    Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
+    takes.
     """
     if not judgements:
         return []
@@ -39,7 +39,7 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
 
 
 def cancel_for(subscriptions: Collection[int], *, now: datetime) -> None:
-    """Cancel the proposals for subscriptions that have ended, because these are no longer judged."""
+    """Cancel the proposals for subscriptions that have ended, because no check will review them any more."""
     proposed = ServiceOrder.objects.filter(
         subscription__in=subscriptions, status=ServiceOrder.Status.PROPOSED, reason=ServiceOrder.Reason.QUOTA
     )
@@ -47,7 +47,7 @@ def cancel_for(subscriptions: Collection[int], *, now: datetime) -> None:
 
 
 def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None:
-    """Cancel proposals for cards that are no longer over, or for another plan, period or quota version.
+    """Cancel proposals for cards that are no longer over their quota, or have a new plan, period or quota.
 
     A card can have only one open order, so an outdated proposal would block a valid one.
     """
@@ -73,7 +73,10 @@ def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None
 
 
 def _intent_of(judgement: Judgement) -> list[Any] | None:
-    """Return (subscription, period, quota version) of a valid proposal, or None if none is valid."""
+    """Return the [subscription id, period, quota version] that a proposal must have to be valid.
+
+    Return None if the card is not over its quota, so that no proposal is valid.
+    """
     main = judgement.main
     return [main.id, main.period_start, main.quota_version] if judgement.state is State.OVER else None
 

@@ -1,4 +1,4 @@
-"""Celery tasks."""
+"""The Celery tasks of the app."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,5 +8,5 @@ from cards import usage_partitions
 
 @shared_task(name="cards.make_usage_partitions", soft_time_limit=60, time_limit=90)
 def make_usage_partitions() -> None:
-    """Make the usage partitions of the coming days."""
+    """Create the partitions of the usage history for the next days."""
     usage_partitions.make_ahead(timezone.now().date())

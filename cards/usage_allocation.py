@@ -1,8 +1,8 @@
-"""Decide which subscriptions a card's usage is counted on. Pure; all amounts are megabytes (10^6 bytes).
+"""Decide which subscriptions a card's usage is counted on, without I/O. Amounts are megabytes (10^6 bytes).
 
-A card's own subscriptions take precedence over its device's if one of its own is a main subscription. Among
-one owner's subscriptions, the one that runs out first is used first. Usage that exceeds all allowances is
-counted on the main subscription, which is then over its quota.
+A card with a main subscription of its own uses only its own subscriptions. Any other card uses those of its
+device. Usage is counted first on the subscription that expires first. Usage beyond all allowances is counted
+on the main subscription, which is then over its quota.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,10 +20,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Allowance:
-    """A subscription, reduced to what counting and judging usage need.
+    """The fields of a subscription that are needed to count its usage and to compare it with its quota.
 
-    `is_own` is False for a subscription of the card's device. `stored_state` is the state in the row, or None
-    if the subscription has never been judged.
+    `is_own` is False for a subscription of a device. `stored_state` is the state in the database, or None if
+    no package check has stored one yet.
     """
 
     id: int
@@ -41,13 +41,13 @@ class Allowance:
 
     @property
     def runs_out_at(self) -> datetime:
-        """The moment at which any unused allowance is lost."""
+        """The time at which the unused part of the allowance expires."""
         if self.is_main:
             return end_of(self.period_start, cycle=self.cycle, calendar=self.calendar)
         return self.ends_at or _NEVER
 
     def is_in_force_at(self, moment: datetime) -> bool:
-        """Return whether usage measured at `moment` can count on this subscription."""
+        """Return whether usage measured at `moment` may be counted on this subscription."""
         return self.starts_at <= moment and (self.ends_at is None or moment < self.ends_at)
 
     def period_of(self, moment: datetime) -> date:
@@ -55,10 +55,10 @@ class Allowance:
         return period_of(moment, cycle=self.cycle, starts_at=self.starts_at, calendar=self.calendar)
 
     def at(self, moment: datetime) -> "Allowance":
-        """Return the allowance in the period of `moment`: a main one restarts at 0 in each new period.
+        """Return the allowance as it is at `moment`: if a new period has begun, `used_mb` is 0 again.
 
-        An add-on has a single period. A period never moves backwards: if the carrier's calendar is corrected,
-        the current period is extended instead.
+        An add-on has a single period, so it never restarts. A period never moves back: if the carrier's
+        calendar was corrected to an earlier period, the current one continues.
         """
         if not self.is_main:
             return self
@@ -70,8 +70,8 @@ class Allowance:
 class Growth:
     """The usage that one reading added.
 
-    The first reading of a card covers its whole cycle, and `since` is the start of that cycle. A later
-    reading covers the time since the previous one, and `since` is None.
+    The first reading of a card covers the entire cycle, so `since` is the start of that cycle. Any other
+    reading covers the time since the reading before it, and its `since` is None.
     """
 
     card_id: int
@@ -81,7 +81,7 @@ class Growth:
 
 
 def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowance]:
-    """Return the allowances that usage of `moment` counts on, in the order of use.
+    """Return the allowances that usage measured at `moment` is counted on, the first to be used first.
 
     Return an empty list if neither the card nor its device has a main subscription in force.
     """
@@ -94,16 +94,16 @@ def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowa
 
 
 def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allowance]:
-    """Return `allowances`, which come from `applicable`, with the usage of `growth` added to them.
+    """Return `allowances`, which must come from `applicable`, with the usage of `growth` added to them.
 
-    A first reading counts nothing if the main subscription began after `growth.since`: part of that usage is
-    older than the subscription.
+    Add nothing if `growth` is a card's first reading and the main subscription began after `growth.since`,
+    because part of that usage is older than the subscription.
     """
     main = next(allowance for allowance in allowances if allowance.is_main)
     if growth.since is not None and main.starts_at > growth.since:
         return list(allowances)
     if growth.measured_at < main.calendar.start_of(main.period_start):
-        # A late reading from a period that a reading of another card in the device has already closed.
+        # Ignore a late reading: a newer reading of another card in the device has already closed its period.
         return list(allowances)
     left, after = growth.added_mb, {}
     for allowance in allowances:

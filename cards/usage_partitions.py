@@ -1,6 +1,7 @@
-"""Partitions of `UsageRecord`, one per day (UTC), made ahead of need.
+"""Create the partitions of the `UsageRecord` table, one per UTC day, a week in advance.
 
-A row whose day has no partition goes to the DEFAULT partition. It is not lost, and an error is logged.
+PostgreSQL puts a row whose day has no partition into the DEFAULT partition, so no row is lost. The next run
+logs an error, and moves the row when it creates the partition.
 """
 
 from datetime import date, timedelta
@@ -15,16 +16,16 @@ TABLE = "cards_usagerecord"
 DEFAULT_PARTITION = "cards_usagerecord_default"
 DAYS_AHEAD = 7
 MAX_COUNTED = 10_001
-# Key of the advisory lock that lets one process at a time make partitions.
+# The key of the advisory lock that lets only one process at a time create partitions.
 _LOCK = 7_301_001
 
 log = structlog.get_logger(__name__)
 
 
 def make_ahead(today: date) -> list[str]:
-    """Make the missing partitions from `today` to a week ahead, and return their names. Safe to run twice.
+    """Create the missing partitions for `today` and the next 7 days, and return their names.
 
-    If the lock for a partition is not granted within 3 s, that partition is left for the next run.
+    Running it twice is safe. A partition that cannot be locked within 3 s is left for the next run.
     """
     made = []
     for ahead in range(DAYS_AHEAD + 1):
@@ -51,19 +52,19 @@ def _make(day: date) -> str | None:
         "end": sql.Literal(f"{day + timedelta(days=1)} 00:00+00"),
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        # Give up soon: a waiting lock request also blocks every later request for the same table.
+        # Give up after 3 s, because a waiting lock request also blocks all later requests for the table.
         cursor.execute("SET LOCAL lock_timeout = '3s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute("SELECT to_regclass(%s)", [name])
         if cursor.fetchone()[0] is not None:
             return None
-        # LIKE and ATTACH, because PARTITION OF would lock the parent against readers and writers.
+        # Use LIKE and ATTACH, because PARTITION OF would block all reads and writes of the parent table.
         cursor.execute(
             sql.SQL("CREATE TABLE {made} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(
                 **names
             )
         )
-        # ATTACH fails while the DEFAULT partition holds rows of this day, so move them first.
+        # ATTACH fails if the DEFAULT partition contains rows of this day, so move those rows first.
         cursor.execute(sql.SQL("LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE").format(**names))
         cursor.execute(
             sql.SQL(
@@ -91,7 +92,7 @@ def stray_rows() -> int:
 
 
 def days_ahead(today: date) -> int:
-    """Return how many days, from `today` on and without a gap, have a partition."""
+    """Return how many consecutive days have a partition, counted from `today`."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [TABLE]

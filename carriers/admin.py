@@ -1,4 +1,4 @@
-"""Carriers and gateways in the admin. Credentials can be set but never read."""
+"""The admin pages for carriers and gateways. Credentials can be set but never read."""
 
 from typing import Any
 
@@ -18,13 +18,15 @@ from common.redis.degraded import degraded_without_redis
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
-    """The form of a gateway. An empty credentials field leaves the stored credentials unchanged."""
+    """The form for a gateway. If the credentials field is left empty, the stored credentials do not change."""
 
     credentials = forms.CharField(
         label=_("Credentials"),
         required=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text=_('JSON, e.g. {"app_id": "...", "secret": "..."}. Leave empty to keep the current ones.'),
+        help_text=_(
+            'JSON, e.g. {"app_id": "...", "secret": "..."}. Leave empty to keep the current credentials.'
+        ),
     )
 
     class Meta:
@@ -46,14 +48,14 @@ class GatewayForm(forms.ModelForm[Gateway]):
         )
 
     def clean_credentials(self) -> str | Sealed:
-        """Return the entered credentials, or the stored ones still sealed."""
+        """Return the entered credentials. If none were entered, return the stored ones, still encrypted."""
         entered = str(self.cleaned_data["credentials"])
         if not entered and self.instance.pk is None:
             raise forms.ValidationError(_("A new gateway needs credentials."))
         return entered or self.instance.credentials
 
     def clean(self) -> dict[str, Any]:
-        """Return the cleaned data. Raises ValidationError when the client cannot use the credentials."""
+        """Return the cleaned data. Raise ValidationError when the adapter cannot use the entered credentials."""
         cleaned = super().clean() or {}
         entered = self.cleaned_data.get("credentials")
         if isinstance(entered, str) and {"base_url", "adapter"} <= cleaned.keys():
@@ -65,7 +67,7 @@ class GatewayForm(forms.ModelForm[Gateway]):
 
 @admin.register(Carrier)
 class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
-    """Carriers, by code."""
+    """Carriers, sorted by code."""
 
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
     ordering = ("code",)
@@ -74,7 +76,7 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
 
 @admin.register(Gateway)
 class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
-    """Gateways, by carrier and name. Only administrators add them and set their credentials."""
+    """Gateways, sorted by carrier and name. Only administrators may add gateways and set credentials."""
 
     form = GatewayForm
     list_display = (
@@ -92,7 +94,7 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     search_fields = ("name",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # A new gateway needs credentials.
+        # A new gateway needs credentials, which only administrators may set.
         return super().has_add_permission(request) and _may_write_secrets(request)
 
     def get_form(
@@ -102,22 +104,24 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
         change: bool = False,  # noqa: FBT001, FBT002 -- as Django calls it
         **kwargs: Any,
     ) -> type[forms.ModelForm[Gateway]]:
-        # Only administrators get the field for the credentials.
+        # Show the credentials field only to administrators.
         form = super().get_form(request, obj, change=change, **kwargs)
         if not _may_write_secrets(request):
             form.base_fields.pop("credentials", None)
         return form
 
     def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
-        # If Redis is down now, the limit is published within ten seconds of its return.
+        # If Redis is down now, the limit is written to it within ten seconds after Redis is back.
         super().save_model(request, obj, form, change)
         with degraded_without_redis("a gateway's limit has not taken effect yet", gateway=obj.pk) as degraded:
             limits.publish_one(for_web(), obj)
         if degraded.is_on:
-            messages.warning(request, _("Saved. Redis does not answer; the limit takes effect when it does."))
+            messages.warning(
+                request, _("Saved. Redis does not answer; the limit takes effect when Redis is back.")
+            )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        # There is only one adapter, so the form selects it.
+        # Preselect the adapter, because there is only one.
         return {"adapter": "json", **super().get_changeform_initial_data(request)}
 
 

@@ -1,11 +1,11 @@
-"""Carriers, their gateways, and the clients that call the gateways."""
+"""The app `carriers`: carriers, their gateways, and the clients that call the gateways."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class CarriersConfig(AppConfig):
-    """The app of carriers and gateways."""
+    """The configuration of the app."""
 
     name = "carriers"
     verbose_name = _("Carriers")

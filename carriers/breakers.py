@@ -1,4 +1,8 @@
-"""Circuit breakers: a failing gateway gets no calls until a breaker trial shows that it answers again."""
+"""Circuit breakers, which stop calls to failing gateways.
+
+An open breaker allows no calls except breaker trials, which are single calls at intervals. An answer to one
+of them closes the breaker.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,25 +14,28 @@ from redis import Redis
 from carriers import keys
 from common.redis import scripts
 
-# A breaker opens when at least half of at least MIN_CALLS calls have failed, over all buckets (30 s) or over
-# the recent ones, which cover at least 5 s.
+# A breaker opens when at least MIN_CALLS calls were made and at least half of them failed. This is checked for
+# all buckets together (30 s) and for the recent buckets, which cover at least 5 s.
 MIN_CALLS: Final = 20
 BUCKET_MS: Final = 2_500
 BUCKETS: Final = 12
 RECENT_BUCKETS: Final = 3
 REST: Final = timedelta(seconds=15)
-# Longer than a trial can take: a call takes at most 10 s.
+# The lease is longer than a trial, because a call takes at most 10 s.
 TRIAL_LEASE: Final = timedelta(seconds=15)
-# A gateway that asks for a longer rest than this gets an open breaker: its cards are planned without it.
+# A longer rest opens the breaker, so that cards are not claimed just to be deferred until the rest ends.
 LONGEST_HOLD: Final = timedelta(minutes=1)
 LONGEST_REST: Final = timedelta(hours=1)
-# A breaker without reports and trials is deleted after this time.
+# Redis deletes a breaker after this time without calls and trials.
 TTL: Final = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
 class Tally:
-    """The results of calls to one gateway. `hold` is the rest that the gateway asked for."""
+    """The numbers of calls that one gateway answered and failed.
+
+    `hold` is how long the gateway asked to get no calls; zero means that it did not ask.
+    """
 
     answered: int = 0
     failed: int = 0
@@ -37,9 +44,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class Rest:
-    """The time during which no call may go out.
+    """The time `left` during which a gateway gets no calls.
 
-    With `is_open`, a breaker trial then decides whether calls resume; otherwise they resume at once.
+    Afterwards calls resume, unless `is_open`: then a breaker trial must be answered first.
     """
 
     left: timedelta
@@ -51,11 +58,11 @@ class Breakers:
 
     Each breaker is a hash. Samples of a closed and of an open breaker::
 
-        answered:716000000 -> 41, failed:716000000 -> 2   (bucket of 2.5 s by Redis' clock -> calls)
+        answered:716000000 -> 41, failed:716000000 -> 2   (number of a 2.5 s bucket -> calls in it)
         opened_at -> 1790000000123, probe_at -> 1790000015123   (unix ms)
 
-    `probe_at` is the time of the next breaker trial. Either hash may have `held_until` (unix ms), the end of
-    a rest that the gateway asked for. Example::
+    `probe_at` is the time of the next breaker trial. The hash of a closed breaker may also contain
+    `held_until` (unix ms), the end of a rest that the gateway asked for. Example::
 
         breakers = Breakers(redis)
         rests = breakers.report({gateway.pk: Tally(answered=40, failed=2)})
@@ -67,7 +74,7 @@ class Breakers:
         self._redis = redis
 
     def report(self, tallies: Mapping[int, Tally]) -> dict[int, Rest]:
-        """Count the calls (gateway -> tally); return gateway -> rest for those gateways that must rest."""
+        """Add the calls to the breakers of these gateways. Return the rest of each gateway that must rest, by id."""
         if not tallies:
             return {}
         arguments = [
@@ -92,17 +99,17 @@ class Breakers:
         }
 
     def rests(self, gateways: Iterable[int]) -> dict[int, Rest]:
-        """Return gateway -> rest for those of `gateways` that must rest."""
+        """Return the rest of each of these gateways that must rest, by id."""
         return self.report(dict.fromkeys(gateways, Tally()))
 
     def take_trial(self, gateway_id: int) -> bool:
-        """Take the breaker trial, the one call to an open gateway; return whether the caller has got it."""
+        """Return whether the caller may make a breaker trial now. While it runs, no other caller may make one."""
         return bool(self._run("take_trial", [keys.breaker(gateway_id)], [_ms(TRIAL_LEASE), _ms(TTL)]))
 
     def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
-        """End a breaker trial: an answer closes the breaker; otherwise the gateway rests again.
+        """End a breaker trial. If the gateway has answered, close the breaker; otherwise let the gateway rest.
 
-        It rests for `rest`, but at least for `REST` and at most for `LONGEST_REST`.
+        The gateway rests for `rest`, but for at least `REST` and at most `LONGEST_REST`.
         """
         duration = min(max(rest, REST), LONGEST_REST)
         self._run("end_trial", [keys.breaker(gateway_id)], [int(has_answered), _ms(duration)])

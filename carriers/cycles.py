@@ -1,4 +1,7 @@
-"""Billing cycles of a carrier. A cycle begins at local midnight of the carrier's billing day. Pure."""
+"""Billing cycles of a carrier. A cycle begins at local midnight on the carrier's billing day.
+
+All functions are pure.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -10,7 +13,7 @@ MONTHS = 12
 
 @dataclass(frozen=True)
 class BillingCalendar:
-    """When cycles begin: an IANA time zone and a day of the month (1 to 28).
+    """The IANA time zone and the day of the month (1 to 28) that determine when cycles begin.
 
     Example::
 
@@ -22,43 +25,43 @@ class BillingCalendar:
     billing_day: int
 
     def day_of(self, moment: datetime) -> date:
-        """Return the local day of `moment`."""
+        """Return the date of `moment` in the carrier's time zone."""
         return moment.astimezone(ZoneInfo(self.time_zone)).date()
 
     def cycle_of(self, moment: datetime) -> date:
-        """Return the first local day of the cycle that contains `moment`."""
+        """Return the first day (in the carrier's time zone) of the cycle that contains `moment`."""
         local = self.day_of(moment)
         first = local.replace(day=self.billing_day)
         return first if local >= first else shifted(first, -1)
 
     def start_of(self, cycle: date) -> datetime:
-        """Return the instant (UTC) at which the cycle with the first day `cycle` begins."""
+        """Return the instant (UTC) at which the cycle begins whose first day is `cycle`."""
         return _midnight(cycle, self.time_zone)
 
     def seconds_to_nearest_boundary(self, moment: datetime) -> float:
-        """Return the seconds between `moment` and the nearest start of a cycle, before or after it."""
+        """Return the seconds from `moment` to the nearest start of a cycle, whether past or future."""
         cycle = self.cycle_of(moment)
         since = moment - self.start_of(cycle)
         until = self.start_of(shifted(cycle, 1)) - moment
         return min(since, until).total_seconds()
 
     def bounds_of(self, cycle: date) -> tuple[datetime, datetime]:
-        """Return the instants (UTC) at which the cycle begins and ends."""
+        """Return the instants (UTC) at which the cycle begins and ends whose first day is `cycle`."""
         return self.start_of(cycle), self.start_of(shifted(cycle, 1))
 
 
 def shifted(cycle: date, months: int) -> date:
-    """Return the first day of the cycle `months` later; earlier when `months` is negative."""
+    """Return the first day of the cycle that begins `months` after `cycle`, or before it if negative."""
     index = cycle.year * MONTHS + cycle.month - 1 + months
     return cycle.replace(year=index // MONTHS, month=index % MONTHS + 1)
 
 
 def cycles_between(earlier: date, later: date) -> int:
-    """Return how many cycles `later` begins after `earlier`."""
+    """Return the number of cycles from `earlier` to `later`, which are first days of cycles."""
     return (later.year - earlier.year) * MONTHS + later.month - earlier.month
 
 
 @cache
 def _midnight(day: date, time_zone: str) -> datetime:
-    # Where a clock change skips midnight, fold=0 gives the instant of the change, the first of the day.
+    # If a clock change skips midnight, fold=0 yields the instant of the change, at which the day begins.
     return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)

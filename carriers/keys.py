@@ -2,25 +2,29 @@
 
 
 def slots(gateway_id: int) -> str:
-    """Sorted set: holder#n -> expiry of the slot (unix ms)."""
+    """Return the key of a sorted set of slots: `holder#n` -> time at which the slot expires (unix ms)."""
     return f"gateway:seats:{gateway_id}"
 
 
 def limit(gateway_id: int) -> str:
-    """Plain string: how many concurrent calls the gateway takes."""
+    """Return the key of a string: how many concurrent calls the gateway may get."""
     return f"gateway:concurrency:config:{gateway_id}"
 
 
 def current(gateway_id: int) -> str:
-    """Plain string: how many slots are taken."""
+    """Return the key of a string: how many slots are taken."""
     return f"gateway:concurrency:current:{gateway_id}"
 
 
 def breaker(gateway_id: int) -> str:
-    """Hash: calls of the last 30 s; or when the breaker opened and its next trial is due. See `Breakers`."""
+    """Return the key of a hash, of which `Breakers` shows samples.
+
+    For a closed breaker it counts the calls of the last 30 s; for an open one it contains the times at which
+    the breaker opened and its next trial is due.
+    """
     return f"gateway:breaker:{gateway_id}"
 
 
 def turn(gateway_id: int) -> str:
-    """Plain string: when the next unreserved turn of the gateway's call rate begins (unix us)."""
+    """Return the key of a string: the time (unix us) at which the next turn begins that is not reserved."""
     return f"gateway:turn:{gateway_id}"

@@ -1,4 +1,7 @@
-"""The limits of a gateway: concurrent calls and calls per second. Set in rows, enforced through Redis."""
+"""A gateway's limits on concurrent calls and on calls per second.
+
+PostgreSQL stores the limits, and all processes enforce them together through Redis.
+"""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -17,24 +20,24 @@ from common.redis.semaphore import SlotKeys, SlotPool
 
 
 def slots_of(redis: Redis, gateway_id: int) -> SlotPool:
-    """Return the slots for concurrent calls to one gateway."""
+    """Return the pool of slots for concurrent calls to one gateway."""
     return SlotPool(redis, SlotKeys(keys.slots(gateway_id), keys.limit(gateway_id), keys.current(gateway_id)))
 
 
 def rate_of(redis: Redis, gateway_id: int) -> Rate:
-    """Return the rate (calls per second) of one gateway."""
+    """Return the rate (calls per second) of one gateway, which all processes share."""
     return Rate(redis, keys.turn(gateway_id))
 
 
 def publish_one(redis: Redis, gateway: Gateway) -> None:
-    """Write the stored limit of one gateway to Redis, where the next call obeys it."""
+    """Write the stored limit on concurrent calls to one gateway to Redis. It applies from the next call."""
     _copy(redis, Gateway.objects.filter(pk=gateway.pk))
 
 
 def publish_on_commit(gateway: Gateway) -> None:
-    """Write the gateway's limit to Redis after the commit.
+    """Write the gateway's limit on concurrent calls to Redis after the transaction has committed.
 
-    If Redis is down then, the limit is published within ten seconds of its return.
+    If Redis is down at that time, the limit is written within ten seconds after Redis is back.
     """
     transaction.on_commit(partial(_publish_now, gateway))
 
@@ -45,13 +48,13 @@ def _publish_now(gateway: Gateway) -> None:
 
 
 def publish(redis: Redis) -> None:
-    """Write the limits of all gateways to Redis, and drop the slots of dead holders."""
+    """Write the limits on concurrent calls of all gateways to Redis, and drop expired slots."""
     for gateway_id in _copy(redis, Gateway.objects.all()):
         slots_of(redis, gateway_id).sweep()
 
 
 def _copy(redis: Redis, rows: QuerySet[Gateway]) -> Collection[int]:
-    """Write the limits of `rows` to Redis; return the ids."""
+    """Write the limits on concurrent calls of `rows` to Redis. Return the ids of these gateways."""
 
     def write(limits: Mapping[int, int]) -> None:
         for gateway_id, limit in limits.items():

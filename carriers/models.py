@@ -18,12 +18,12 @@ from common.http.outgoing import Outgoing
 
 MAX_TIMEOUT_SECONDS = 10
 MAX_BATCH_SIZE = 500
-# Excludes a user name and password: credentials have a field of their own.
+# The pattern rejects a user name and a password in the URL, because credentials have their own field.
 BASE_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 
 
 class Counter(models.TextChoices):
-    """How a carrier counts used data: per billing cycle, or over the lifetime of the card."""
+    """Whether a carrier counts the data usage of a card per billing cycle or over the lifetime of the card."""
 
     PER_CYCLE = "per_cycle", _("restarts at zero each billing cycle")
     LIFETIME = "lifetime", _("never restarts")
@@ -34,7 +34,7 @@ class CarrierQuerySet(SharedQuerySet["Carrier"]):
 
 
 class Carrier(models.Model):
-    """A network operator, with its billing calendar."""
+    """A network operator and its billing calendar."""
 
     code = models.SlugField(_("code"), max_length=32, unique=True)
     name = models.CharField(_("name"), max_length=100)
@@ -69,17 +69,17 @@ class GatewayQuerySet(StaffQuerySet["Gateway"]):
     """Queries for gateways."""
 
     def open_at(self, now: datetime) -> Self:
-        """Return the gateways that are enabled and not paused, so that calls may go out."""
+        """Return the gateways that may be called at `now`, because they are enabled and not paused by their row."""
         return self.filter(Q(paused_until__isnull=True) | Q(paused_until__lte=now), is_enabled=True)
 
 
 class Gateway(models.Model):
-    """An account at a carrier's HTTP endpoint. A carrier may have several, each with its own limits."""
+    """An account at a carrier's HTTP endpoint. A carrier may have several gateways, each with its own limits."""
 
     carrier = models.ForeignKey(Carrier, models.PROTECT, related_name="gateways", verbose_name=_("carrier"))
     name = models.CharField(_("name"), max_length=100, unique=True)
     adapter = models.CharField(_("adapter"), max_length=32, choices=[(name, name) for name in ADAPTERS])
-    # Not a URLField, which rejects host names without a dot, common on private networks.
+    # Don't use a URLField: it rejects host names without a dot, which are common on private networks.
     base_url = models.CharField(
         _("base URL"),
         max_length=200,
@@ -141,7 +141,7 @@ class Gateway(models.Model):
         return self.name
 
     def client(self, outgoing: Outgoing) -> GatewayClient:
-        """Return a client for this gateway. Raises CredentialsError when its credentials cannot be used."""
+        """Return a client for this gateway. Raise CredentialsError when its credentials cannot be used."""
         sealed = self.credentials
         try:
             credentials = sealed.open() if isinstance(sealed, Sealed) else sealed

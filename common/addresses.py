@@ -1,4 +1,4 @@
-"""The address of a client behind trusted proxies, and the address of this host that the client reaches."""
+"""Find the address of a client behind trusted proxies, and the local address that reaches a client."""
 
 import socket
 from collections.abc import Sequence
@@ -7,12 +7,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from django.conf import settings
 from django.http import HttpRequest
 
-# Any port will do: connecting a UDP socket sends nothing.
+# The port does not matter, because connecting a UDP socket sends no packet.
 _PORT = 9
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Return the client's address; None when it is not known, as on a Unix socket without a proxy."""
+    """Return the client's address.
+
+    Return None if it is unknown, for example when the server listens on a Unix socket without a proxy.
+    """
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")
     peer = request.META.get("REMOTE_ADDR", "")
     return last_untrusted_address(peer, forwarded, trusted=settings.COMMON.trusted_proxies)
@@ -21,10 +24,11 @@ def client_address(request: HttpRequest) -> str | None:
 def last_untrusted_address(
     peer: str, forwarded: Sequence[str], *, trusted: Sequence[IPv4Network | IPv6Network]
 ) -> str | None:
-    """Return the last address of the chain that is not a trusted proxy, or the first one if all are. Pure.
+    """Return the address nearest to this server that is not a trusted proxy.
 
-    `forwarded` is X-Forwarded-For in its order; an unreadable entry ends the chain. Entries before the
-    returned address may be forged by the client.
+    `peer` is the address that the connection came from, and `forwarded` are the entries of X-Forwarded-For in
+    the header's order. Read them from the end, because the client may have forged the entries before its own
+    address. If all addresses are trusted proxies, return the first one. Stop at an entry that is no address.
     """
     found = None
     for text in [peer, *reversed(forwarded)]:
@@ -38,7 +42,7 @@ def last_untrusted_address(
 
 
 def source_address_for(client: str) -> str | None:
-    """Return the address of this host that packets to `client` leave from; None when there is no route."""
+    """Return the local address from which this host sends packets to `client`; None if there is no route."""
     family = socket.AF_INET6 if ":" in client else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as udp:
@@ -54,6 +58,6 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        # A zone only means something on its own host; a mapped address is the client's real one.
+        # Unwrap an IPv4-mapped address. Drop the zone, which has a meaning only on the sender's host.
         return address.ipv4_mapped or IPv6Address(int(address))
     return address

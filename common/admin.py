@@ -1,4 +1,4 @@
-"""Base classes for the admin."""
+"""Base classes for the admin pages of large, read-only and owned tables."""
 
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -16,7 +16,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class BoundedPaginator(Paginator[Any]):
-    """Count rows up to `MAX_COUNT` only: an exact count of a large table takes seconds."""
+    """A paginator that stops counting rows at `MAX_COUNT`, because counting a large table takes seconds."""
 
     @cached_property
     def count(self) -> int:
@@ -25,7 +25,10 @@ class BoundedPaginator(Paginator[Any]):
 
 
 class EstimatingPaginator(BoundedPaginator):
-    """Take the number of rows from PostgreSQL's statistics, unless the table is small enough to count."""
+    """A paginator that estimates the length of a large table from PostgreSQL's statistics.
+
+    It counts the rows if the estimate is at most `MAX_COUNT`.
+    """
 
     @cached_property
     def count(self) -> int:
@@ -42,12 +45,15 @@ class EstimatingPaginator(BoundedPaginator):
 
     @cached_property
     def num_pages(self) -> int:
-        """Offer the first `MAX_COUNT` rows only: a deep page reads all rows before it."""
+        """Return the number of pages that are offered, which hold at most the first `MAX_COUNT` rows.
+
+        There are no later pages, because PostgreSQL would have to read all rows before them.
+        """
         return -(-min(max(self.count, 1), MAX_COUNT) // self.per_page)
 
 
 class UnsortedChangeList(ChangeList):
-    """Ignore an order in the URL: Django obeys it even when no column header offers to sort."""
+    """A change list that ignores a sort order in the URL. Django obeys it even if no column is sortable."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         self.params.pop(ORDER_VAR, None)
@@ -55,7 +61,7 @@ class UnsortedChangeList(ChangeList):
 
 
 class LargeTableAdmin(admin.ModelAdmin[Row]):
-    """Admin of a table with millions of rows: no exact counts, no sorting by column.
+    """Admin of a table with millions of rows. It never counts all rows and offers no sorting.
 
     Example::
 
@@ -66,26 +72,26 @@ class LargeTableAdmin(admin.ModelAdmin[Row]):
 
     list_per_page = 50
     show_full_result_count = False
-    # Sorting by a column reads and sorts the whole table.
+    # Don't offer sorting, because it would read and sort the entire table.
     sortable_by = ()
-    # "Show counts" would count the whole table once for each value of each filter.
+    # Don't offer "Show counts", which counts the entire table once for each value of each filter.
     show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UnsortedChangeList
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Estimate the length of the whole table; count up to a bound when the list is filtered."""
+        """Return an estimating paginator for the entire table, or a counting one for a filtered list."""
         is_whole = set(request.GET) <= {PAGE_VAR, ORDER_VAR} and self.sees_everything(request)
         return (EstimatingPaginator if is_whole else BoundedPaginator)(queryset, *args, **kwargs)
 
     def sees_everything(self, request: HttpRequest) -> bool:
-        """Return whether this user's list holds every row of the table."""
+        """Return whether this user may see every row of the table."""
         return True
 
 
 class ReadOnlyAdmin(LargeTableAdmin[Row]):
-    """Admin of a table that only the system writes."""
+    """Admin of a table that users can only read, because only the system writes to it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -98,7 +104,7 @@ class ReadOnlyAdmin(LargeTableAdmin[Row]):
 
 
 class OwnedAdmin(admin.ModelAdmin[Row]):
-    """Admin of rows with an `owner`: the user who adds a row owns it."""
+    """Admin of rows with an `owner`, which is set to the user who adds the row."""
 
     readonly_fields: ClassVar[tuple[str, ...]] = ("owner",)
 

@@ -16,12 +16,12 @@ from django.template.response import TemplateResponse
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Return whether the request was sent from the confirmation page."""
+    """Return whether the user has answered "yes" on the confirmation page."""
     return request.POST.get("confirmed") == "yes"
 
 
 def confirmation_page(request: HttpRequest, question: str) -> TemplateResponse:
-    """Return a page that asks `question` and, on "yes", sends the same action for the same rows again."""
+    """Return a page that asks `question`. Answering "yes" submits the same action for the same rows again."""
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": question,

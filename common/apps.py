@@ -1,4 +1,4 @@
-"""The app without a domain: Redis, outgoing HTTP, errors, health, logs."""
+"""The app for infrastructure that all other apps use: Redis, outgoing HTTP, errors, health, logs."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -8,11 +8,11 @@ from common.health import checks
 
 
 class CommonConfig(AppConfig):
-    """Set up logging and register the health checks when Django starts."""
+    """The app config, which sets up logging and registers health checks when Django starts."""
 
     name = "common"
 
     def ready(self) -> None:
-        # Logging comes first, so that what the other apps log at start is structured too.
+        # Set up logging first, so that what the other apps log while they start is structured too.
         logs.set_up(settings.LOGGING)
         checks.register_all()

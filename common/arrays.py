@@ -1,16 +1,19 @@
-"""PostgreSQL array literals of long lists: psycopg's own dumper takes five times as long per value."""
+"""Write long lists as PostgreSQL array literals. Psycopg's own conversion takes five times as long."""
 
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
-# Values whose text needs no quotes inside an array. A datetime is a date.
+# Values whose text needs no quotes in an array. `date` includes datetime, which is its subclass.
 Plain: TypeAlias = int | Decimal | date | None
 
 
 def array(values: Iterable[Plain]) -> str:
-    """Return a parameter for `%s::bigint[]`, `::numeric[]`, `::date[]` or `::timestamptz[]`. None is NULL."""
+    """Return an array literal to pass for `%s::bigint[]`, `::numeric[]`, `::date[]` or `::timestamptz[]`.
+
+    None becomes NULL.
+    """
     return f"{{{','.join(map(_text, values))}}}"
 
 

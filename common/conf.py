@@ -7,13 +7,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """Settings that belong to no domain.
+    """Settings that any app may use.
 
-    `gateway_networks`: private networks in which gateways may be called. No other private address may be.
-    `log_folder`: folder for the log files of workers and the web process. None: no log files.
-    `trusted_proxies`: networks of the proxies whose `X-Forwarded-For` header is believed.
-    `watched_folders`: folders with code, data and logs; the health check looks at the free space of their
-    disks.
+    `gateway_networks`: the only private networks in which gateways may be called.
+    `log_folder`: the folder for the log files of workers and the web process. None means no log files.
+    `trusted_proxies`: the networks of the proxies whose `X-Forwarded-For` header is believed.
+    `watched_folders`: folders with code, data or logs. A health check reports their disks' free space.
     """
 
     gateway_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -1,6 +1,6 @@
-"""AES-256-GCM with key ids, for secrets at rest. Source: NIST SP 800-38D.
+"""Encrypt secrets that are stored in the database, with AES-256-GCM. Source: NIST SP 800-38D.
 
-A ciphertext is `v1$key-id$nonce$ciphertext`; nonce and ciphertext are URL-safe base64.
+An encrypted text has the form `v1$key-id$nonce$ciphertext`, with nonce and ciphertext in URL-safe base64.
 """
 
 import base64
@@ -18,16 +18,21 @@ NONCE_BYTES = 12
 
 
 class DecryptionError(Exception):
-    """None of the configured keys encrypted this text for this place."""
+    """A text cannot be decrypted: its key is not configured, or it was encrypted for another place."""
 
 
 class InvalidKeyError(ValueError):
-    """`ENCRYPTION_KEYS` cannot be parsed, or holds no key."""
+    """`ENCRYPTION_KEYS` cannot be parsed, or contains no key."""
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """Keys by id. The first key encrypts and all of them decrypt, so a new key is put first.
+    """The encryption keys by id. To introduce a new key, put it first.
+
+    The first key encrypts new texts. The other keys still decrypt the texts that they encrypted.
+
+    The argument `associated` names the place where a text is stored, such as a column. A text can be
+    decrypted only for the place that it was encrypted for.
 
     Example::
 
@@ -40,12 +45,12 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Parse `id:base64,id:base64`. Raise InvalidKeyError, whose text quotes no key."""
+        """Return the keyring for `id:base64,id:base64`. Raise InvalidKeyError, which quotes no key."""
         keys: dict[str, bytes] = {}
         for entry in filter(None, (part.strip() for part in text.split(","))):
             key_id, _, encoded = entry.partition(":")
             if not key_id.isalnum() or key_id in keys:
-                raise InvalidKeyError("each key id must be letters and digits, and be used once")
+                raise InvalidKeyError("each key id must consist of letters and digits, and must be unique")
             try:
                 keys[key_id] = base64.b64decode(encoded, validate=True)
             except binascii.Error:
@@ -55,16 +60,16 @@ class Keyring:
         return cls(keys)
 
     def encrypt(self, text: str, *, associated: str) -> str:
-        """Return `text` encrypted for the place `associated`. Raise InvalidKeyError when there is no key."""
+        """Return `text` encrypted for the place `associated`. Raise InvalidKeyError if there is no key."""
         if not self.keys:
-            raise InvalidKeyError("ENCRYPTION_KEYS holds no key to encrypt with")
+            raise InvalidKeyError("ENCRYPTION_KEYS contains no key to encrypt with")
         key_id, key = next(iter(self.keys.items()))
         nonce = os.urandom(NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text.encode(), associated.encode())
         return "$".join((VERSION, key_id, _encode(nonce), _encode(sealed)))
 
     def decrypt(self, token: str, *, associated: str) -> str:
-        """Return the text of `token`. Raise DecryptionError when no key decrypts it for `associated`."""
+        """Return the decrypted text. Raise DecryptionError if no key can decrypt `token` for `associated`."""
         try:
             version, key_id, nonce, sealed = token.split("$")
         except ValueError:

@@ -1,4 +1,7 @@
-"""PostgreSQL's clock. It decides where Redis' clock does not, because a worker's clock may be an hour off."""
+"""The current time by PostgreSQL's clock.
+
+Decisions use the clock of PostgreSQL or Redis, because the clock of a worker may be wrong by an hour.
+"""
 
 from datetime import datetime
 
@@ -6,7 +9,7 @@ from django.db import connection
 
 
 def now() -> datetime:
-    """Return the start of the current transaction, or the current time outside of a transaction."""
+    """Return the time at which the current transaction began, or the current time outside a transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         moment: datetime = cursor.fetchone()[0]

@@ -1,13 +1,13 @@
-"""A refusal that the caller can act on."""
+"""The error for a refused request whose caller can do something about it."""
 
 from datetime import timedelta
 
 
 class DomainError(Exception):
-    """A refusal with words for people, a code for programs and an HTTP status.
+    """A refused request: a message for people, a code for programs and an HTTP status.
 
-    `message` may be shown to any user. `code` is a slug that never changes. `retry_after` is the time after
-    which the same request may succeed.
+    `message` may be shown to any user. `code` is a slug that never changes. `retry_after` is how long to wait
+    before the same request may succeed.
 
     Example::
 

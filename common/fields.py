@@ -1,4 +1,4 @@
-"""Model fields that any app may use."""
+"""A model field for encrypted text."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +9,17 @@ from django.db import models
 
 @dataclass(frozen=True)
 class Sealed:
-    """A secret, encrypted as the database holds it.
+    """A secret in its encrypted form, as the database stores it.
 
-    It is decrypted only where it is used, so a lost key breaks one row and not every query that reads it.
+    `open` decrypts it. Reading a row does not, because otherwise one secret whose key is lost would break
+    every query that reads its row.
     """
 
     token: str
     place: str
 
     def open(self) -> str:
-        """Return the secret. Raise DecryptionError when no configured key decrypts it."""
+        """Return the decrypted secret. Raise DecryptionError if no configured key can decrypt it."""
         secret: str = settings.ENCRYPTION.decrypt(self.token, associated=self.place)
         return secret
 
@@ -29,10 +30,10 @@ class Sealed:
 
 
 class EncryptedTextField(models.TextField["str | Sealed", "str | Sealed"]):
-    """Text that the database stores as AES-256-GCM ciphertext: assigned as text, read as Sealed.
+    """Text that the database stores encrypted. Assign it as plain text; reading it returns a Sealed.
 
-    After `save()` the row's attribute is Sealed too, as if the row had just been read.
-    The associated data is `app.model.field`, so a ciphertext copied into another column cannot be decrypted.
+    After `save()` the attribute is a Sealed too, as if the row had just been read. The text is encrypted for
+    `app.model.field`, so a ciphertext that is copied into another column cannot be decrypted.
 
     Example::
 
@@ -42,7 +43,7 @@ class EncryptedTextField(models.TextField["str | Sealed", "str | Sealed"]):
     """
 
     def to_python(self, value: Any) -> Any:
-        # Validation must not replace a sealed secret by its `str()`.
+        # Keep a Sealed as it is, because validation would otherwise replace it with the text "(sealed)".
         return value if isinstance(value, Sealed) else super().to_python(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 (Django's signature)
@@ -52,7 +53,7 @@ class EncryptedTextField(models.TextField["str | Sealed", "str | Sealed"]):
         return sealed
 
     def get_prep_value(self, value: Any) -> Any:
-        """Encrypt plain text; pass a secret that is still sealed through unchanged."""
+        """Return the ciphertext to store. The ciphertext of a Sealed is returned unchanged."""
         if value is None or isinstance(value, Sealed):
             return value.token if value else None
         return settings.ENCRYPTION.encrypt(str(value), associated=self._place)

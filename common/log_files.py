@@ -1,6 +1,7 @@
-"""Log files in the folder `LOG_DIR`: JSON lines, a new file each day (UTC), thirty compressed ones kept.
+"""Log files in the folder `LOG_DIR`, with one JSON object per line.
 
-Many processes write to one file, so a lock between processes guards each line and each rotation (ADR 14).
+A new file begins each day (UTC). Thirty older files are kept, compressed. Several processes write to the
+same file, so each line and each rotation is written under a lock that all processes share (ADR 14).
 """
 
 from collections.abc import Callable
@@ -22,9 +23,10 @@ Layout = Callable[[Config, Path], Config]
 
 
 def begin(layout: Layout) -> None:
-    """Log to files too if `LOG_DIR` is set. `layout` is `for_workers` or `for_web`.
+    """Log to files as well as to stderr if `LOG_DIR` is set.
 
-    Raise ImproperlyConfigured, which names the setting, when the files cannot be written.
+    `layout` selects the files: pass `for_workers` or `for_web`. Raise ImproperlyConfigured if a file cannot
+    be written.
     """
     folder: Path | None = settings.COMMON.log_folder
     if folder is None:
@@ -36,12 +38,12 @@ def begin(layout: Layout) -> None:
 
 
 def for_workers(config: Config, folder: Path) -> Config:
-    """Return `config` with a handler for `worker.log` (everything). Pure."""
+    """Return a copy of `config` that also writes all log lines to `worker.log`."""
     return _with(config, {"worker": folder / "worker.log"}, everything="worker")
 
 
 def for_web(config: Config, folder: Path) -> Config:
-    """Return `config` with handlers for `access.log` (access lines) and `api.log` (everything else). Pure."""
+    """Return a copy of `config` that also writes access lines to `access.log` and all others to `api.log`."""
     added = _with(config, {"api": folder / "api.log", "access": folder / "access.log"}, everything="api")
     access = {"handlers": [*config["root"]["handlers"], "access"], "propagate": False}
     return {**added, "loggers": {**config["loggers"], logs.ACCESS_LOGGER: access}}
@@ -68,7 +70,7 @@ _DAILY: Final[Config] = {
 def _refuse_unwritable(folder: Path, files: list[Path]) -> None:
     tried = folder
     try:
-        # Rotation needs to create files in the folder.
+        # Try to create a file, because rotation creates files in this folder.
         TemporaryFile(dir=folder).close()
         for tried in (path for file in files for path in (file, _lock_of(file))):
             tried.open("ab").close()

@@ -1,6 +1,7 @@
-"""Structured logs: JSON lines in production, readable lines locally. Every line has the request id.
+"""Structured logging: JSON lines in production, readable lines in local mode.
 
-An outage of PostgreSQL or Redis is logged as one line: a traceback through a driver does not help to mend it.
+Every line that a request or a task writes contains its request id. An outage of PostgreSQL or Redis is logged
+on one line, because a traceback through a driver does not help an operator to fix the outage.
 """
 
 import logging
@@ -17,7 +18,7 @@ ACCESS_LOGGER = "simwatch.access"
 
 
 class OutageFilter(logging.Filter):
-    """Replace the traceback of an outage by one line."""
+    """A filter that replaces the traceback of an outage with its one-line description."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = _error_of(record)
@@ -43,7 +44,7 @@ def _error_of(record: logging.LogRecord) -> BaseException | None:
 
 
 def _drop_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    # Django adds its request object to the event; its repr says no more than the path.
+    # Drop the request object that Django adds, because its repr shows little more than the path.
     event.pop("request", None)
     return event
 
@@ -56,13 +57,18 @@ _SHARED: list[Processor] = [
 ]
 
 _JSON: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-_READABLE: list[Processor] = [structlog.dev.ConsoleRenderer(colors=False)]
+# Use plain tracebacks, because rich ones show local variables, which may be secrets, and each takes over a
+# second to render.
+_READABLE: list[Processor] = [
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+]
 
 
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
-    """Return the `dictConfig` of the project: one handler on stderr for our own events and for libraries.
+    """Return the argument for `dictConfig`: one handler writes our events and those of libraries to stderr.
 
-    `as_json` applies to stderr. The formatter `json` is for files, see `common.log_files`.
+    `as_json` selects the format on stderr. The formatter `json` is used by the handlers of
+    `common.log_files`.
     """
     return {
         "version": 1,
@@ -73,7 +79,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["outages"]}
         },
         "root": {"handlers": ["stderr"], "level": level},
-        # Beat and the worker log every wake-up at INFO: three lines a second without information.
+        # Hide INFO lines from beat and the worker, which log three useless lines per second about wake-ups.
         "loggers": {
             name: {"level": "WARNING"}
             for name in ("celery.beat", "django_celery_beat", "celery.worker.strategy", "celery.app.trace")
@@ -90,7 +96,7 @@ def _formatter(renderer: list[Processor]) -> dict[str, Any]:
 
 
 def set_up(config: dict[str, Any]) -> None:
-    """Apply `logging_config` and let structlog write through it."""
+    """Apply a configuration such as `logging_config` returns, and send structlog's events through it."""
     logging.config.dictConfig(config)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -1,18 +1,18 @@
-"""Prometheus metrics, read from their source at each scrape.
+"""Prometheus metrics, which are read from their source at each scrape.
 
-Counters in a process are wrong as soon as there are two processes, so apps register collectors that read
-Redis.
+A counter in a process's memory misses what other processes count, so apps register collectors that read
+shared data, such as Redis, instead.
 """
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
-# Not the default registry: that one also exports metrics of whichever web process answers the scrape.
+# Don't use the default registry, because it also exports metrics about whichever web process answers.
 _REGISTRY = CollectorRegistry(auto_describe=False)
 
 
 def register(collector: Collector) -> None:
-    """Add a collector. Call it from `AppConfig.ready`; the collector runs at each scrape and not before."""
+    """Add a collector, which then runs at each scrape. Call this from `AppConfig.ready`."""
     _REGISTRY.register(collector)
 
 

@@ -1,4 +1,4 @@
-"""Middleware for every request."""
+"""Middleware that handles request ids and the access log."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ log = structlog.get_logger(ACCESS_LOGGER)
 
 
 class RequestIdMiddleware:
-    """Give each request its id, return it in a header, and write one access line."""
+    """Middleware that gives each request an id, returns this id in a header, and writes one access line."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

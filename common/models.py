@@ -1,13 +1,14 @@
-"""Answers that are returned again when a request is repeated."""
+"""Stored answers, which are returned again if a client repeats a request."""
 
 from django.conf import settings
 from django.db import models
 
 
 class StoredAnswer(models.Model):
-    """The answer to a POST with an `Idempotency-Key`, without the fields that are shown only once.
+    """The answer to a request with an `Idempotency-Key`, without the fields that are shown only once.
 
-    `fingerprint` tells whether a repeated request is the same. `answer` has the keys `status, data, headers`.
+    `fingerprint` is a digest of the request. It tells whether a later request with this key is a repetition
+    or a different request. `answer` has the keys `status, data, headers`.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")
@@ -19,7 +20,7 @@ class StoredAnswer(models.Model):
     class Meta:
         constraints = (models.UniqueConstraint(fields=["user", "key"], name="storedanswer_one_for_each_key"),)
         indexes = (
-            # For deleting expired answers.
+            # Used to find expired answers, which are then deleted.
             models.Index(fields=["expires_at"], name="storedanswer_expires_at"),
         )
 

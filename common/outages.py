@@ -1,6 +1,6 @@
-"""Distinguish an outage of PostgreSQL or Redis from a fault in Simwatch itself.
+"""Tell an outage of PostgreSQL or Redis from a fault in Simwatch itself.
 
-Source of the types: DB-API 2 (`OperationalError`, `InterfaceError`), redis-py, kombu.
+Source of the exception types: DB-API 2 (`OperationalError`, `InterfaceError`), redis-py, kombu.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from common.crypto import DecryptionError
 
 
 class Server(StrEnum):
-    """A server whose failure is an outage."""
+    """A server that can have an outage."""
 
     DATABASE = "database"
     REDIS = "redis"
@@ -28,12 +28,12 @@ _REDIS_OUTAGES = (
     redis.OutOfMemoryError,
     BrokerError,
 )
-# SQLSTATE prefixes of an outage: connection exceptions, shutdown, too many connections.
+# Prefixes of the SQLSTATEs that indicate an outage: connection exception, shutdown, too many connections.
 _OUTAGE_STATES = ("08", "57P", "53300")
 
 
 def server_of(error: BaseException) -> Server | None:
-    """Return the server whose outage caused `error`; None when the error has another cause."""
+    """Return the server whose outage caused `error`; None if the error has another cause."""
     for cause in _chain(error):
         if isinstance(cause, psycopg.Error) and _is_outage(cause):
             return Server.DATABASE
@@ -47,12 +47,12 @@ def server_of(error: BaseException) -> Server | None:
 def _is_outage(error: psycopg.Error) -> bool:
     if error.sqlstate:
         return error.sqlstate.startswith(_OUTAGE_STATES)
-    # An error of the driver itself: it could not connect, or the connection broke.
+    # An error without SQLSTATE comes from the driver, which could not connect or lost the connection.
     return isinstance(error, psycopg.OperationalError)
 
 
 def one_line(error: BaseException) -> str | None:
-    """Describe an outage or a lost encryption key in one line for operators; return None for other errors."""
+    """Return one line for operators about an outage or a missing encryption key; None for any other error."""
     for cause in _chain(error):
         if isinstance(cause, DecryptionError):
             return f"a secret cannot be opened: {cause} (is its key still in ENCRYPTION_KEYS?)"
@@ -68,5 +68,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        # Libraries seldom use `raise ... from`: the error that they were handling is the cause as well.
+        # Follow `__context__` too, because many libraries raise a new error without `raise ... from`.
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)

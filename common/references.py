@@ -1,6 +1,7 @@
 """Find out whether other rows reference a row.
 
-Django's own collector reads every row that does, which is a third of the fleet for one carrier.
+Don't use Django's Collector for this, because it reads every referencing row: for a carrier, this may be a
+third of all cards.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from django.db.models import PROTECT, Model
 
 
 def is_referenced(row: Model) -> bool:
-    """Return whether another row references this one through a visible relation or one with PROTECT."""
+    """Return whether another row references `row`.
+
+    Relations that are hidden by `related_name="+"` count only if they have `on_delete=PROTECT`.
+    """
     return any(
         relation.related_model._base_manager.filter(**{relation.field.name: row.pk}).exists()
         for relation in _relations(row)

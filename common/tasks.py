@@ -1,4 +1,4 @@
-"""What all Celery tasks share: an outage is one log line, and messages carry the request id."""
+"""Behaviour that all Celery tasks share: how they handle an outage, and how they pass on the request id."""
 
 from typing import Any
 
@@ -15,9 +15,11 @@ log = structlog.get_logger(__name__)
 
 
 class OutageTolerantTask(Task[Any, Any]):
-    """The base class of all tasks: during an outage a task logs one line and ends.
+    """The base class of all tasks. During an outage of PostgreSQL or Redis, a task logs one line and ends.
 
-    The work is not lost: a row or the schedule still asks for it, and the next wake-up does it.
+    A task ends in the same way if it needs an encryption key that is not configured.
+
+    No work is lost, because it is still recorded in rows or in the schedule, so a later task does it.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -33,12 +35,12 @@ class OutageTolerantTask(Task[Any, Any]):
 
 @before_task_publish.connect
 def send_request_id(headers: dict[str, Any], **_: Any) -> None:
-    """Put the current request id into the headers of the message."""
+    """Add the current request id to the headers of a task's message."""
     headers[HEADER] = request_ids.current()
 
 
 @task_prerun.connect
 def bind_request_id(task: Task[Any, Any], **_: Any) -> None:
-    """Bind the request id of the message; a message without a valid id gets a new one."""
+    """Make the request id in the message the current id. If it is missing or malformed, use a new id."""
     offered = (task.request.headers or {}).get(HEADER) or getattr(task.request, HEADER, None)
     request_ids.bind(request_ids.accept(offered))

@@ -1,4 +1,4 @@
-"""The paths of the API, relative to its prefix."""
+"""The URL patterns of the API. `config.urls` adds the prefix."""
 
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter

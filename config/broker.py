@@ -1,10 +1,10 @@
-"""The default URL of Celery's broker: the Redis database after the one of the schedule."""
+"""Celery's default broker, which is the Redis database after the schedule's (database 1 after 0)."""
 
 from urllib.parse import urlsplit, urlunsplit
 
 
 def next_database(url: str) -> str:
-    """Return the URL of the Redis database with the next number. Raise ValueError for other URLs."""
+    """Return `url` with its database number increased by one. Raise ValueError if `url` is no Redis URL."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"} or (parts.port or 1) < 1:
         raise ValueError(parts.scheme)

@@ -1,4 +1,8 @@
-"""The Celery application. Messages are hints: a lost message delays cards by a second and loses none."""
+"""The Celery application.
+
+A lost message loses no work, because all work is recorded in PostgreSQL or Redis and beat keeps sending
+messages. It sends the message that starts card checks every second.
+"""
 
 import os
 import sys
@@ -43,7 +47,7 @@ app = Celery(
 app.conf.update(
     broker_url=BROKER_URL,
     broker_connection_retry_on_startup=True,
-    # None: a worker tries for ever to reach its broker.
+    # None means that a worker never stops trying to reach its broker.
     broker_connection_max_retries=None,
     broker_transport_options={
         "socket_timeout": 5,
@@ -113,19 +117,22 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
-    """Keep Celery from replacing our logging, which Django has set up except for the log files.
+    """Keep Celery from replacing our logging, and add the log files.
 
-    Celery leaves logging alone when this signal has a receiver.
+    Celery does not set up logging when this signal has a receiver. Django has already set up the rest.
     """
     try:
         log_files.begin(log_files.for_workers)
     except ImproperlyConfigured as error:
-        # Celery would log any other exception of a receiver and go on.
+        # Exit, because Celery only logs an exception that a receiver raises, and then continues.
         sys.exit(f"simwatch: {error}")
 
 
 @worker_ready.connect
 def keep_quiet_about_late_acks(**_: Any) -> None:
-    """Silence a long warning at each reconnection about tasks that are acknowledged late: ours are not."""
-    # Not earlier, because Celery sets a filter of its own while it starts.
+    """Silence a long warning that Celery prints each time it reconnects to the broker.
+
+    The warning concerns tasks that are acknowledged late, which ours are not.
+    """
+    # Wait until the worker is ready, because Celery sets its own warning filter while it starts.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

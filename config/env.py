@@ -1,4 +1,7 @@
-"""Read settings from the environment. Errors name the setting but not its value, which may be a secret."""
+"""Read settings from environment variables.
+
+An error names the setting but does not quote its value, because the value may be a secret.
+"""
 
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -14,31 +17,32 @@ Value = TypeVar("Value")
 
 
 def read(name: str, parse: Callable[[str], Value], default: Value, *, must: str) -> Value:
-    """Return the parsed value of `name`, or `default` when it is empty or not set.
+    """Return the parsed value of the variable `name`, or `default` if the variable is empty or not set.
 
-    Raise ImproperlyConfigured when `parse` fails. Its text ends with `must`, the words for a valid value.
+    Raise ImproperlyConfigured if `parse` fails. `must` describes a valid value; the message reads
+    "{name} must be {must}".
     """
     text = env.str(name, default="").strip()
     if not text:
         return default
     try:
         return parse(text)
-    except Exception:  # noqa: BLE001 (foreign parsers may raise anything)
+    except Exception:  # noqa: BLE001 (a parser from a library may raise anything)
         raise ImproperlyConfigured(f"{name} must be {must}") from None
 
 
 def whole_number(name: str, default: int) -> int:
-    """Read a setting such as `60`."""
+    """Return a setting such as `60` as an integer."""
     return read(name, int, default, must="a whole number")
 
 
 def whole_numbers(prefix: str, defaults: Mapping[str, int]) -> dict[str, int]:
-    """Read settings such as `PREFIX_NAME` for each name in `defaults`; return them by name."""
+    """Return `{name: value}` for each name in `defaults`, read from the variable `PREFIX_NAME`."""
     return {name: whole_number(f"{prefix}_{name.upper()}", default) for name, default in defaults.items()}
 
 
 def switch(name: str, *, default: bool) -> bool:
-    """Read a setting such as `true` or `0`."""
+    """Return a setting such as `true` or `0` as a bool."""
     words = {
         "1": True,
         "true": True,
@@ -53,19 +57,19 @@ def switch(name: str, *, default: bool) -> bool:
 
 
 def words(name: str, default: list[str]) -> list[str]:
-    """Read a setting such as `a,b`."""
+    """Return a setting such as `a,b` as a list of strings."""
     return read(
         name, lambda text: [part.strip() for part in text.split(",") if part.strip()], default, must="a list"
     )
 
 
 def folder(name: str) -> Path | None:
-    """Read a setting such as `/var/log/simwatch`; return an absolute path."""
+    """Return a setting such as `/var/log/simwatch` as an absolute path; None if it is not set."""
     return read(name, lambda text: Path(text).absolute(), None, must="a folder")
 
 
 def postgresql(url: str) -> dict[str, Any]:
-    """Return Django's settings for the PostgreSQL database at `url`. Raise ValueError for any other URL."""
+    """Return Django's database settings for a PostgreSQL URL. Raise ValueError for any other URL."""
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError
     found: dict[str, Any] = env.db_url_config(url)
@@ -73,7 +77,7 @@ def postgresql(url: str) -> dict[str, Any]:
 
 
 def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Read a setting such as `10.0.0.0/8,fd00::/8`."""
+    """Return a setting such as `10.0.0.0/8,fd00::/8` as networks; an empty tuple if it is not set."""
     return read(
         name,
         lambda text: tuple(ip_network(part.strip()) for part in text.split(",") if part.strip()),

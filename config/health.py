@@ -1,4 +1,8 @@
-"""`/livez`: the process answers. `/readyz`: what it needs answers too. `/healthz`: all components."""
+"""The health endpoints.
+
+`/livez` tells whether the web process answers, `/readyz` whether the servers that it needs answer too, and
+`/healthz` how well each component works.
+"""
 
 import time
 from collections.abc import Mapping
@@ -19,12 +23,15 @@ READINESS_MILLISECONDS = 1000
 
 
 def livez(request: HttpRequest) -> JsonResponse:
-    """Return 200 as long as the process answers at all."""
+    """Return 200. No answer means that the web process is dead or stuck."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Return 200 if every component that a process needs is healthy, else 503. Both name the components."""
+    """Return 200 if every component that this process needs is healthy, else 503.
+
+    The body names each of these components and what is wrong with it.
+    """
     started = time.perf_counter()
     needed = [component for component in components() if component.is_for_readiness]
     found = examine(needed, milliseconds=READINESS_MILLISECONDS)
@@ -43,9 +50,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Return 503 when a component is unhealthy, else 200.
+    """Return 503 if a component is unhealthy, else 200.
 
-    The answer lists the components to users who may see the system; to everybody else it is one word.
+    The body lists the components only for users who may see the system. For everyone else it holds only the
+    overall status.
     """
     started = time.perf_counter()
     found = examine(components(), milliseconds=HEALTH_MILLISECONDS)
@@ -64,14 +72,14 @@ def _since(started: float) -> float:
 
 
 class _SystemView(APIView):
-    """A view that is never served: it checks credentials and the role like the rest of the API."""
+    """A view without a URL. It is used only to check the caller's credentials and role as the API does."""
 
     permission_classes = (MaySeeSystem,)
 
 
 def _sees_components(request: HttpRequest, found: Mapping[str, Finding]) -> bool:
     if found["database"].level is not Level.HEALTHY:
-        # Users cannot be identified without the database, and a query may take for ever.
+        # Don't try to identify the user: that needs the database, which may never answer.
         return False
     view = _SystemView()
     try:

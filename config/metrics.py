@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus, with an API token of a user who may see the whole system."""
+"""`/metrics` for Prometheus. It requires an API token of a user who may see the system."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from common import metrics
 
 
 class TextRenderer(BaseRenderer):
-    """Return Prometheus' text format unchanged."""
+    """A renderer that returns text unchanged, because the metrics are already in Prometheus' text format."""
 
     media_type = "text/plain"
     format = "txt"
@@ -29,7 +29,7 @@ class TextRenderer(BaseRenderer):
 
 
 class MetricsView(APIView):
-    """The metrics of all collectors that the apps have registered."""
+    """A view that returns the metrics of every collector that the apps have registered."""
 
     permission_classes = (MaySeeSystem,)
     renderer_classes = (TextRenderer,)

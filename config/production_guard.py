@@ -1,4 +1,7 @@
-"""Unsafe settings that production refuses to start with. Pure, so that a test can try each unsafe value."""
+"""Find unsafe settings, with which production refuses to start.
+
+The functions read only their arguments, so that a test can try each unsafe value.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +25,7 @@ class Exposure:
 
 
 def first_problem(exposure: Exposure) -> str | None:
-    """Return one line that names the setting to change; None when production may start."""
+    """Return a one-line message that names an unsafe setting; None if production may start."""
     return next((message for is_wrong, message in _rules(exposure) if is_wrong), None)
 
 
@@ -31,15 +34,24 @@ def _rules(exposure: Exposure) -> list[tuple[bool, str]]:
     return [
         (exposure.debug, "DEBUG must be off in production"),
         (not key, "SECRET_KEY is missing"),
-        (key.startswith(("django-insecure-", LOCAL_PREFIX)), "SECRET_KEY is a default: generate your own"),
+        (
+            key.startswith(("django-insecure-", LOCAL_PREFIX)),
+            "SECRET_KEY is a default value; generate your own",
+        ),
         (
             len(key) < MINIMUM_SECRET_LENGTH or len(set(key)) < MINIMUM_DISTINCT_CHARACTERS,
-            f"SECRET_KEY is too weak: at least {MINIMUM_SECRET_LENGTH} random characters",
+            f"SECRET_KEY is too weak; use at least {MINIMUM_SECRET_LENGTH} random characters",
         ),
-        (exposure.encryption_key_count == 0, "ENCRYPTION_KEYS is missing: id:base64 of 32 random bytes"),
-        (not exposure.allowed_hosts, "ALLOWED_HOSTS is missing: list the host names of this site"),
-        ("*" in exposure.allowed_hosts, "ALLOWED_HOSTS must not be *: name the hosts"),
+        (
+            exposure.encryption_key_count == 0,
+            "ENCRYPTION_KEYS is missing; set it to id:key, where key is 32 random bytes in base64",
+        ),
+        (not exposure.allowed_hosts, "ALLOWED_HOSTS is missing; list the host names of this site"),
+        ("*" in exposure.allowed_hosts, "ALLOWED_HOSTS must not be *; list the host names of this site"),
         (not exposure.database_url, "DATABASE_URL is missing"),
         (not exposure.redis_url, "REDIS_URL is missing"),
-        (not exposure.flower_password, "FLOWER_PASSWORD is missing: Flower shows tasks and can end them"),
+        (
+            not exposure.flower_password,
+            "FLOWER_PASSWORD is missing; Flower needs one because it shows tasks and can end them",
+        ),
     ]

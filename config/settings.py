@@ -1,4 +1,7 @@
-"""Django's settings, from the environment. `SIMWATCH_ENV_FILE` names a file with more variables."""
+"""Django's settings, read from environment variables.
+
+If `SIMWATCH_ENV_FILE` names a file, variables that are not set in the environment are read from this file.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -55,7 +58,7 @@ if problem and not IS_LOCAL:
     raise ImproperlyConfigured(problem)
 for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ENCRYPTION_KEYS"):
     if not env.str(name, default=""):
-        raise ImproperlyConfigured(f"{name} is missing; `bin/up` makes one, or set it in the environment")
+        raise ImproperlyConfigured(f"{name} is missing; set it in the environment, or let `bin/up` create it")
 
 
 _next_database = read("REDIS_URL", next_database, "", must="a URL such as redis://host:6379/0")
@@ -81,7 +84,7 @@ INSTALLED_APPS = [
     "polling",
 ]
 if IS_LOCAL:
-    # Simulator, demo fleet, benchmark and drills: production neither needs nor imports them.
+    # The app `lab` (simulator, demo fleet, benchmark, drills) is not needed in production.
     INSTALLED_APPS.append("lab")
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
@@ -121,16 +124,17 @@ DATABASES = {
     "default": {
         **_database,
         "ENGINE": "common.postgresql",
-        # Without health checks, one restart of PostgreSQL fails every later task of a process.
+        # Connections stay open, so check each one before use. Otherwise every later task of a process fails
+        # after PostgreSQL has restarted.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        # JIT compilation takes 100 ms for queries that run in 1 ms. The timeout equals the lease of slots: a
-        # process that freezes in a transaction keeps its row locks no longer than its slots.
+        # No JIT, because it spends 100 ms compiling queries that run in 1 ms. The timeout equals the lease of
+        # a slot, so a process that freezes in a transaction loses its row locks when it loses its slots.
         "OPTIONS": {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
-            # Notice within 25 s that the network drops all packets; the kernel would wait for hours.
+            # Notice within 25 s that the network drops all packets. By default the kernel waits for hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -156,7 +160,7 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-# Local mode serves static files from their sources; in production `collectstatic` copies them here.
+# In production `collectstatic` copies static files here. Local mode serves them from the source folders.
 STATIC_ROOT = None if IS_LOCAL else env.str("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))
 WHITENOISE_USE_FINDERS = IS_LOCAL
 WHITENOISE_AUTOREFRESH = False
@@ -182,7 +186,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.RequestRate"],
     "DEFAULT_PARSER_CLASSES": ["common.api.parsing.ObjectParser"],
     "DEFAULT_SCHEMA_CLASS": "common.api.schema.Schema",
-    # Refuse OPTIONS like any method that a view does not list: the schema describes the fields already.
+    # Refuse OPTIONS requests, because the OpenAPI schema already describes the fields.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "common.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
@@ -199,7 +203,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["config.schema.documented_only"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Replaces Spectacular's own hook, which drops the empty choice, meaning "any", from enumerations.
+    # Don't use Spectacular's default hook: it drops the empty choice, which means "any" in our enumerations.
     "POSTPROCESSING_HOOKS": ["config.schema.without_enum_ids"],
     "COMPONENT_SPLIT_REQUEST": True,
 }

@@ -1,4 +1,4 @@
-"""All paths of the site."""
+"""The URL patterns of the site: admin, API, metrics and health."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -19,7 +19,7 @@ admin.site.site_url = None
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
-    # The same views under two prefixes: one for programs, and one that the operators' run-book uses.
+    # The same views have two prefixes: programs use `api/v1/`, and the operators' run-book uses `api/admin/`.
     path("api/v1/", include((api.urlpatterns, "api"), namespace="v1")),
     path("api/admin/", include((api.urlpatterns, "api"), namespace="run-book")),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="schema"),

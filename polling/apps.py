@@ -1,4 +1,4 @@
-"""Polling decides when each card is checked, and makes the checks."""
+"""The app that decides when each card is checked, and makes the checks."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -7,13 +7,13 @@ from common import metrics
 
 
 class PollingConfig(AppConfig):
-    """The app config of polling: registers its system checks, health checks and metrics."""
+    """The app config of polling. At startup it registers the system checks, health checks and metrics."""
 
     name = "polling"
     verbose_name = _("Polling")
 
     def ready(self) -> None:
-        from polling import system_checks  # noqa: F401 (importing registers them)
+        from polling import system_checks  # noqa: F401 (the import registers the checks)
         from polling.observe import health_checks
         from polling.observe.metrics import PollingCollector
 

@@ -1,11 +1,16 @@
-"""Settings of `polling` that change with a deployment. Settings that operators tune at run time are rows."""
+"""Settings of `polling` that each deployment sets in its environment.
+
+Values that operators change at run time, such as limits and configs, are stored in the database instead.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class PollingSettings:
-    """Settings of `polling`: times in seconds unless the name says otherwise, sizes in cards.
+    """The settings of `polling`, read from the variables `POLLING_*`.
+
+    `batch_cards` and `seed_chunk_cards` are numbers of cards.
 
     Example::
 
@@ -14,12 +19,12 @@ class PollingSettings:
 
     claim_seconds: int = 60
     drain_seconds: int = 15
-    # How long a drain waits for more work before it ends.
+    # How long a drain waits for more due cards before it ends.
     drain_linger_milliseconds: int = 1000
     batch_cards: int = 500
     seed_chunk_cards: int = 20_000
     seed_ramp_seconds: int = 60
-    # Calls for each user and local day, by role.
+    # How many manual triggers a user of each role may send per day, in the user's time zone.
     manual_calls_administrator: int = 100
     manual_calls_operator: int = 100
     manual_calls_agent: int = 100

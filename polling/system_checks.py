@@ -1,6 +1,6 @@
-"""System checks: refuse settings that would break a guarantee of the engine.
+"""System checks that reject settings with which the engine could not keep its guarantees.
 
-Django runs them at each start.
+Django runs them whenever a process starts.
 """
 
 from typing import Any
@@ -16,23 +16,29 @@ from polling.schedule.schedule import PORTION_CARDS
 
 @register
 def check_polling(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Return the errors of the current settings. Called by Django."""
+    """Return an error for each rule that the current settings break. Django calls this function."""
     return problems(settings.POLLING)
 
 
 def problems(conf: PollingSettings) -> list[CheckMessage]:
-    """Return an error for each rule that `conf` breaks. Pure."""
+    """Return an error for each rule that `conf` breaks."""
     longest = conf.drain_seconds + MAX_TIMEOUT_SECONDS
     rules = (
         (
             "E001",
             conf.claim_seconds > longest,
-            f"POLLING_CLAIM_SECONDS must be above {longest}: a claim must outlast a drain and its last call.",
+            (
+                f"POLLING_CLAIM_SECONDS must be above {longest}, "
+                "because a claim must outlast a drain and its last call."
+            ),
         ),
         (
             "E002",
             conf.drain_seconds >= 1 and longest < LEASE_SECONDS,
-            f"POLLING_DRAIN_SECONDS must be 1 to {LEASE_SECONDS - MAX_TIMEOUT_SECONDS - 1}: a lease must outlast a drain and its last call.",
+            (
+                f"POLLING_DRAIN_SECONDS must be 1 to {LEASE_SECONDS - MAX_TIMEOUT_SECONDS - 1}, "
+                "because a lease must outlast a drain and its last call."
+            ),
         ),
         (
             "E003",

@@ -1,4 +1,8 @@
-"""Celery tasks of polling. No message carries state: losing one loses no work."""
+"""The Celery tasks of polling.
+
+No message carries state, so a lost message loses no work. Below, a "hint" is the id of a triggered card in
+the manual queue in Redis. A hint may be lost too, because PostgreSQL stores which cards still wait.
+"""
 
 import time
 from random import Random
@@ -24,13 +28,16 @@ from polling.triggers import restoring
 
 @shared_task(name="polling.wake_up", queue="ticks", expires=5, time_limit=10)
 def wake_up() -> None:
-    """Wake workers if cards are due. Beat sends this each second."""
+    """Send a drain, unless one is pending, and start seeding if the schedule is missing or incomplete.
+
+    Beat sends this task each second.
+    """
     wake_ups.wake_up(for_worker(), send_drain=drain.delay, send_seed=seed.delay)
 
 
 @shared_task(name="polling.drain", queue="checks", expires=60, time_limit=60)
 def drain() -> None:
-    """Check due cards for a few seconds."""
+    """Check due cards until the time of the drain is up or no card is due."""
     with shutdown.on_sigterm():
         WakeUp(for_worker()).clear()
         Drain(for_worker(), runtime.of_this_process(), Random(), send_next=drain.delay).run()
@@ -38,74 +45,78 @@ def drain() -> None:
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
 def seed() -> None:
-    """Seed the schedule unless that has been done meanwhile."""
+    """Schedule every card, unless the schedule is complete by now or another process is seeding."""
     redis = for_worker()
-    # Check cards as soon as they are scheduled, not at the next tick.
+    # Send a drain after each chunk, so that its cards are checked without waiting for the next tick.
     Seeder(redis, lambda _: wake_ups.send_one(redis, drain.delay)).run(only_if_needed=True)
 
 
 @shared_task(name="polling.repair", queue="background", expires=600, time_limit=3600)
 def repair() -> None:
-    """Add cards that are missing from the schedule, and remove those that do not belong there."""
+    """Add cards that are missing from the schedule, and remove cards that do not belong in it."""
     Repair(for_worker()).run()
 
 
 @shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
 def watch_configs() -> None:
-    """Send for a reconciliation if configs have changed, and for a recount if cards have changed."""
+    """Send `replan` if an interval of any card may have changed, and `count_cards` if cards have changed."""
     reconcile.watch(for_worker(), send=replan.delay)
     recount.watch(for_worker(), send=count_cards.delay)
 
 
 @shared_task(name="polling.replan", queue="background", expires=30, time_limit=3600)
 def replan() -> None:
-    """Reschedule the cards of changed configs unless another process does."""
+    """Reschedule the cards whose interval has changed, unless another process is already doing so."""
     Reconciler(for_worker(), wait=lambda: time.sleep(2 * SNAPSHOT_SECONDS)).run()
 
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)
 def count_cards() -> None:
-    """Recount the cards of each profile unless another process does."""
+    """Recount the cards of each profile and gateway, unless a recount is running or has just ended."""
     recount.recount(for_worker())
 
 
 @shared_task(name="polling.watch_triggers", queue="ticks", expires=10, time_limit=10)
 def watch_triggers() -> None:
-    """Send for new hints if triggered cards have waited for long."""
+    """Send `restore_triggers` if triggered cards have waited so long that Redis may have lost their hints."""
     restoring.watch(now=timezone.now(), send=restore_triggers.delay)
 
 
 @shared_task(name="polling.restore_triggers", queue="background", expires=10, time_limit=60)
 def restore_triggers() -> None:
-    """Send hints for triggered cards that Redis does not know of."""
+    """Push the missing hints of triggered cards to Redis."""
     restoring.restore(for_worker(), before=timezone.now() - restoring.HINT_GRACE)
 
 
 @shared_task(name="polling.watch_lateness", queue="ticks", expires=10, time_limit=10)
 def watch_lateness() -> None:
-    """Send for a measurement of lateness."""
+    """Send `measure_lateness`, unless a measurement is running or has just ended."""
     lateness.watch(for_worker(), send=measure_lateness.delay)
 
 
 @shared_task(name="polling.measure_lateness", queue="background", expires=60, time_limit=600)
 def measure_lateness() -> None:
-    """Measure lateness unless another process does."""
+    """Measure lateness and write it to Redis, unless a measurement is running or has just ended."""
     lateness.publish(for_worker())
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)
 def publish_limits() -> None:
-    """Write the limits to Redis, so that a limit changed past the admin or lost by Redis applies again."""
+    """Write the limits from PostgreSQL to Redis.
+
+    Beat sends this task every ten seconds, because Redis may have lost a limit, and because a limit that was
+    changed by SQL is not written to Redis otherwise.
+    """
     limits.publish(for_worker())
 
 
 @shared_task(name="polling.flush_statistics", queue="ticks", expires=10, time_limit=20)
 def flush_statistics() -> None:
-    """Write the statistics of closed minutes to PostgreSQL."""
+    """Write the statistics of the minutes that have ended to PostgreSQL."""
     statistics.flush(for_worker())
 
 
 @worker_ready.connect
 def publish_limits_at_start(**_: Any) -> None:
-    """Publish the limits when a worker starts: changes made while everything was down apply at once."""
+    """Write the limits to Redis when a worker starts, so that it need not wait for the periodic task."""
     publish_limits.delay()

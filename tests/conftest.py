@@ -43,12 +43,12 @@ _folders: list[Path] = []
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Start servers on free ports and point the environment at them alone; each xdist worker has its own."""
+    """Start servers of this process on free ports, and let the environment variables name only these servers."""
     # Raise KeyboardInterrupt at SIGTERM, so that a terminated run stops its servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A background shell job ignores SIGINT, and the processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # A worker's folder lies inside its run's folder, so the last process to end removes everything.
+    # A worker's folder is inside the run's folder, so the last process to end removes everything.
     base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(template_database.FOLDER_VARIABLE)))
     _folders.append(base)
     os.environ.setdefault(template_database.FOLDER_VARIABLE, str(base))
@@ -77,7 +77,9 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     connection.settings_dict["TEST"]["TEMPLATE"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
-    # Shorten how long a drain lingers for new work: otherwise most of the suite's time would be spent on it.
+    # A real hash takes longer than most of the tests that need a user.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Let a drain wait only briefly for new work; otherwise the suite would spend most of its time waiting.
     settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)
 
 
@@ -100,9 +102,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Stop the health checks' threads at the end: the database cannot be dropped while they are connected."""
+    """Stop the health checks' threads at the end, because their connections prevent dropping the database."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # This trigger, which has a test of its own, would refuse to empty the table after tests that commit.
+        # Otherwise this trigger would refuse to empty the table after tests that commit. It has its own test.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")
     yield
     from common.health import runner
@@ -123,7 +125,7 @@ def redis() -> Iterator["Redis"]:
 
 @pytest.fixture
 def frozen_redis(settings: Settings) -> Iterator["Redis"]:
-    """Return the web requests' client of a server that accepts connections and never answers."""
+    """Return the client that web requests use, for a Redis that accepts connections and never answers."""
     from common.redis.client import for_web
 
     with socket.socket() as listening:

@@ -1,4 +1,4 @@
-"""`/agents`: the tree of resellers. An agent's users see their own agent and those below it."""
+"""The endpoint `/agents`. An agent's users see their own agent and the agents below it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 
 class AgentSerializer(StrictModelSerializer[Agent]):
-    """An agent. Changing `parent_id` moves it with all agents below it; null makes it a root."""
+    """An agent. A new `parent_id` moves the agent and all agents below it; null makes the agent a root."""
 
     parent_id = VisibleKey(Agent, source="parent", allow_null=True, required=False)
 
@@ -28,7 +28,7 @@ class AgentSerializer(StrictModelSerializer[Agent]):
         read_only_fields = ("path",)
 
     def to_representation(self, instance: Agent) -> dict[str, Any]:
-        # An agent's users see their own agent as a root; the agents above it stay hidden.
+        # Show an agent's users their own agent as a root, because they may not see the agents above it.
         fields: dict[str, Any] = super().to_representation(instance)
         root = tree_of(self.context["request"].user)
         if root is None:
@@ -41,7 +41,7 @@ class AgentSerializer(StrictModelSerializer[Agent]):
         }
 
     def update(self, instance: Agent, validated_data: dict[str, Any]) -> Agent:
-        # Only the name is stored here: `perform_update` of the view moves the agent to its new parent.
+        # Store only the name here, because `AgentViewSet.perform_update` moves the agent to its new parent.
         for name, value in validated_data.items():
             setattr(instance, name, value)
         instance.save(update_fields=["name"])
@@ -49,13 +49,13 @@ class AgentSerializer(StrictModelSerializer[Agent]):
 
 
 class AgentParameters(Parameters):
-    """Filters of the list of agents."""
+    """Filters for the list of agents."""
 
     parent_id = KeyField(required=False)
 
 
 class AgentViewSet(ManagedViewSet[Agent]):
-    """Agents, parents before children. An agent that other rows reference cannot be deleted."""
+    """Agents, each parent before its children. An agent that other rows reference cannot be deleted."""
 
     subject = "agent"
     model = Agent
@@ -64,17 +64,18 @@ class AgentViewSet(ManagedViewSet[Agent]):
     parameters = AgentParameters
 
     def filtered(self, rows: QuerySet[Agent], query: Mapping[str, Any]) -> QuerySet[Agent]:
-        # Trying parent ids must not reveal which agent is above the caller's own.
+        # Leave out the caller's own agent, because filtering by parent ids would reveal the hidden agent above it.
         root = tree_of(self.request.user)
         return super().filtered(rows.exclude(path=root) if root and query else rows, query)
 
     def etag_source(self, row: Agent) -> Snapshot:
-        # Only shown fields: the ETag of a hidden path would let a caller find the path by trial.
+        # Use only the fields that the caller sees. If the hidden part of the path changed the ETag, a caller
+        # could guess that part and confirm the guess by comparing ETags.
         fields: Snapshot = self.get_serializer(row).data
         return fields
 
     def locked_object(self) -> Agent:
-        # `agent_tree.move` locks the tree before the row; the same order here prevents deadlocks.
+        # Lock the tree before the row, as `agent_tree.move` does; another order could cause a deadlock.
         agent_tree.lock()
         return super().locked_object()
 

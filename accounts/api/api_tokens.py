@@ -1,4 +1,4 @@
-"""`/api-tokens`: keys for programs. For administrators only; the text of a token is shown once."""
+"""The endpoint `/api-tokens`, for administrators only. The text of a token is shown once."""
 
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 
 class ApiTokenSerializer(StrictModelSerializer[ApiToken]):
-    """A token, without its text."""
+    """An API token, without its text."""
 
     user_id = VisibleKey(User, source="user")
     user = serializers.CharField(source="user.username", read_only=True)
@@ -53,7 +53,10 @@ class ApiTokenSerializer(StrictModelSerializer[ApiToken]):
 
 
 class NewApiTokenSerializer(ApiTokenSerializer):
-    """A new token with its text. The text cannot be recovered; a replayed answer leaves it out."""
+    """A new token with its text, which cannot be shown again.
+
+    If the request is repeated with the same `Idempotency-Key`, the answer leaves the text out.
+    """
 
     token = serializers.CharField(required=False)
 
@@ -63,13 +66,13 @@ class NewApiTokenSerializer(ApiTokenSerializer):
 
 
 class ApiTokenParameters(Parameters):
-    """Filters of the list of tokens."""
+    """Filters for the list of tokens."""
 
     user_id = KeyField(required=False)
 
 
 class ApiTokenViewSet(ListViewSet[ApiToken], RetrieveViewSet[ApiToken]):
-    """Tokens, newest first. They are revoked, not deleted, so that their owner stays known."""
+    """Tokens, newest first. A token is revoked but never deleted, so that its owner remains known."""
 
     subject = "api_token"
     model = ApiToken
@@ -84,7 +87,7 @@ class ApiTokenViewSet(ListViewSet[ApiToken], RetrieveViewSet[ApiToken]):
     @extend_schema(responses={201: NewApiTokenSerializer})
     @idempotent
     def create(self, request: Request) -> Response:
-        """Create a token. Only this answer holds its text."""
+        """Create a token. Only this answer contains its text."""
         sent = self.get_serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         fields: dict[str, Any] = sent.validated_data
@@ -98,7 +101,7 @@ class ApiTokenViewSet(ListViewSet[ApiToken], RetrieveViewSet[ApiToken]):
         return Response({**self.get_serializer(token).data, "token": text}, status=201)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        """Revoke the token for good."""
+        """Revoke the token permanently."""
         with transaction.atomic():
             token = self.locked_object()
             before = snapshot(token)

@@ -1,4 +1,4 @@
-"""Bearer tokens for the API (RFC 6750). `Token <token>` is accepted as well."""
+"""Authentication of API requests by a bearer token (RFC 6750). `Token <token>` is accepted as well."""
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -12,12 +12,12 @@ SCHEMES = ("bearer", "token")
 
 
 class TokenAuthentication(BaseAuthentication):
-    """Authentication by `Authorization: Bearer <token>`; a malformed header is answered with 401."""
+    """Authentication by `Authorization: Bearer <token>`. A malformed header is answered with status 401."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Return the user and the token; None without the header.
+        """Return the user and the token, or None when the request has no Authorization header.
 
-        Raises AuthenticationFailed for another scheme and for an unusable token.
+        Raise AuthenticationFailed when the header has another scheme or the token cannot be used.
         """
         header = get_authorization_header(request)
         if not header:
@@ -31,5 +31,5 @@ class TokenAuthentication(BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the `WWW-Authenticate` header of a 401."""
+        """Return the `WWW-Authenticate` header for answers with status 401."""
         return 'Bearer realm="simwatch"'

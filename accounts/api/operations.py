@@ -1,4 +1,7 @@
-"""`/operations`: the audit log. Staff read it; only administrators see operations on users and tokens."""
+"""The endpoint `/operations`, which lets staff read the audit log.
+
+Only administrators see the operations on users and API tokens.
+"""
 
 from typing import Any, ClassVar
 
@@ -14,12 +17,12 @@ from common.api.strict_serializers import Parameters
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):
-    """An operation. For a change, `before` and `after` hold the columns that differ.
+    """An operation, which is the record of one action.
 
-    Secrets are shown as `(secret)`.
+    For a change, `before` and `after` contain only the columns that differ. Secrets are shown as `(secret)`.
     """
 
-    actor_id = serializers.IntegerField(allow_null=True, help_text="null for the system")
+    actor_id = serializers.IntegerField(allow_null=True, help_text="null when the system acted")
     before = serializers.DictField(allow_null=True)
     after = serializers.DictField(allow_null=True)
 
@@ -42,17 +45,19 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
 
 
 class OperationParameters(Parameters):
-    """Filters of the list of operations."""
+    """Filters for the list of operations."""
 
     actor_id = KeyField(required=False)
     action = serializers.CharField(required=False)
-    target_type = serializers.CharField(required=False, help_text="such as `polling.pollingconfig`")
-    target_id = serializers.CharField(required=False, help_text="with `target_type`")
+    target_type = serializers.CharField(
+        required=False, help_text="app and model, such as `polling.pollingconfig`"
+    )
+    target_id = serializers.CharField(required=False, help_text="requires `target_type`")
     since = serializers.DateTimeField(source="at__gte", required=False)
     until = serializers.DateTimeField(source="at__lt", required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        # Rows of different types share ids.
+        # An id alone is ambiguous, because rows of different types can have the same id.
         if "target_id" in attrs and "target_type" not in attrs:
             raise ValidationError(
                 {

@@ -1,6 +1,6 @@
-"""Permissions of API views, by role. A view that declares none is closed to everyone.
+"""Permissions for API views, by role. A view that declares no permission refuses every request.
 
-Permissions open a view; which rows a caller sees is decided by `accounts.scoping`.
+A permission decides whether a caller may use a view; `accounts.scoping` decides which rows the caller sees.
 """
 
 from typing import Any, ClassVar
@@ -14,31 +14,31 @@ from accounts.roles import Role
 
 
 class DenyAll(BasePermission):
-    """Refuses every request; the default of the API."""
+    """A permission that refuses every request. It is the default for API views."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return False
 
 
 class MayRead(BasePermission):
-    """Every signed-in user may read. Subclasses name the roles that may read and write.
+    """Every signed-in user may read, and no user may write. Subclasses list the roles that may do either.
 
-    A token with the scope `read` never writes, whatever its user's role.
+    A token with the scope `read` may never write, whatever role its user has.
     """
 
-    # None admits every signed-in user, even one without a role.
+    # None lets every signed-in user read, even a user without a role.
     readers: ClassVar[tuple[Role, ...] | None] = None
     writers: ClassVar[tuple[Role, ...]] = ()
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the user may call the method.
 
-        Raises PermissionDenied when only the scope of the token forbids it.
+        Raise PermissionDenied when the role allows the call but the scope of the token does not.
         """
         user = request.user
         if not isinstance(user, User) or not isinstance(request.auth, ApiToken | None):
             return False
-        # A method that the view lacks passes here, so that the view answers it with 405.
+        # Treat a method that the view lacks like a read, so that the view can answer it with status 405.
         if request.method in SAFE_METHODS or not hasattr(view, str(request.method).lower()):
             return self.readers is None or user.role in self.readers
         if user.role not in self.writers:
@@ -49,13 +49,13 @@ class MayRead(BasePermission):
 
 
 class MaySeeSystem(MayRead):
-    """Read-only, for administrators, operators and viewers."""
+    """Administrators, operators and viewers may read; no role may write."""
 
     readers = Role.of_staff()
 
 
 class MayReadOwn(MayRead):
-    """Read-only, for every role."""
+    """Every role may read; no role may write."""
 
     readers = tuple(Role)
 
@@ -79,7 +79,7 @@ class MayAdminister(MayRead):
 
 
 class MayAct(MayRead):
-    """Every role may read; every role except viewer may write, on the rows that it sees."""
+    """Every role may read. Every role except viewer may also write, but only to rows that it sees."""
 
     readers = tuple(Role)
     writers = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AGENT)

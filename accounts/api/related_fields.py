@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 
 class VisibleKey(serializers.PrimaryKeyRelatedField[Any]):
-    """The id of a row of `model` that the caller may see; any other id is reported as nonexistent.
+    """A field for the id of a row of `model`. It rejects the ids of rows that the caller may not see.
 
     Example::
 
@@ -16,7 +16,7 @@ class VisibleKey(serializers.PrimaryKeyRelatedField[Any]):
 
     def __init__(self, model: type[Model], **kwargs: Any) -> None:
         self._model = model
-        # Without an integer field for the key, 1.5 and true would name row 1.
+        # Accept only integers as ids, because DRF would otherwise read 1.5 and true as 1.
         super().__init__(queryset=model._default_manager.all(), pk_field=serializers.IntegerField(), **kwargs)
 
     def get_queryset(self) -> QuerySet[Any]:

@@ -1,4 +1,4 @@
-"""The authentication scheme of the OpenAPI schema. Importing the module registers it with drf-spectacular."""
+"""The authentication scheme in the OpenAPI schema. Importing this module registers it with drf-spectacular."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes `TokenAuthentication` as a bearer token (RFC 6750)."""
+    """The description of `TokenAuthentication` as a bearer token (RFC 6750)."""
 
     target_class = "accounts.api.authentication.TokenAuthentication"
     name = "token"

@@ -1,4 +1,7 @@
-"""View sets for rows visible to the caller. A hidden row is a 404; changes are recorded as operations."""
+"""Base classes for view sets, which serve only rows visible to the caller and record changes as operations.
+
+A request for a hidden row is answered with status 404, as if the row did not exist.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -25,9 +28,9 @@ Row = TypeVar("Row", bound=Model)
 
 
 class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
-    """The base of all view sets: rows that the caller may see.
+    """The base of all view sets. It serves only the rows that the caller may see.
 
-    `subject` is the prefix of error codes, such as `carrier_not_found`. Example::
+    `subject` names a row in error messages and begins error codes, such as `carrier_not_found`. Example::
 
         class CarrierViewSet(ManagedViewSet[Carrier]):
             subject = "carrier"
@@ -46,30 +49,30 @@ class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
         return cast("QuerySet[Row]", rows.visible_to(self.request.user))
 
     def get_object(self) -> Row:
-        """Return the row in the path. Raises DomainError (404) for a missing row and for a hidden one."""
+        """Return the row whose id is in the URL. Raise DomainError (404) when it is missing or hidden."""
         return self._found(self.get_queryset())
 
     def locked_object(self) -> Row:
-        """Return the row in the path, locked until the transaction ends.
+        """Return the row whose id is in the URL, locked until the transaction ends.
 
-        Raises DomainError when the row is missing or hidden, or when it no longer matches `If-Match`.
+        Raise DomainError when the row is missing or hidden (404), or does not match `If-Match` (412).
         """
         row = self._found(self.get_queryset().select_for_update(of=("self",), no_key=True))
         require_match(self.request, self.etag_source(row))
         return row
 
     def etag_source(self, row: Row) -> Snapshot:
-        """Return the values that the ETag of `row` is computed from."""
+        """Return the values from which the ETag of `row` is computed."""
         return version(row)
 
     def answer(self, row: Row, *, status: int = 200) -> Response:
-        """Return the serialized row with its ETag."""
+        """Return a response that contains the serialized row and its ETag."""
         return Response(
             self.get_serializer(row).data, status=status, headers={"ETag": etag_of(self.etag_source(row))}
         )
 
     def active_parameters(self) -> type[Parameters]:
-        # Only a list has filters; requests for one row take no parameters.
+        # Only lists have filters, so requests for one row accept no parameters.
         return self.parameters if self.action == "list" else Parameters
 
     def foreign_parameters(self) -> frozenset[str]:
@@ -88,29 +91,29 @@ class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
 
 
 class ListViewSet(ScopedViewSet[Row]):
-    """Adds `GET` on the list."""
+    """A view set with `GET` on the list."""
 
     def list(self, request: Request) -> Response:
-        """Return a page of the rows that the caller may see."""
+        """Return one page of the rows that the caller may see."""
         rows = self.filtered(self.get_queryset(), self.query)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def filtered(self, rows: QuerySet[Row], query: Mapping[str, Any]) -> QuerySet[Row]:
-        """Filter `rows` by the query parameters; each key is the `source` of a declared parameter."""
+        """Return the `rows` that match `query`, whose keys are the lookups that the parameters declare as `source`."""
         return rows.filter(**query)
 
 
 class RetrieveViewSet(ScopedViewSet[Row]):
-    """Adds `GET` on one row."""
+    """A view set with `GET` on one row."""
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        """Return the row, with an ETag for `If-Match`."""
+        """Return the row, with an ETag that a later change can send in `If-Match`."""
         return self.answer(self.get_object())
 
 
 class CreateViewSet(ScopedViewSet[Row]):
-    """Adds `POST` on the list."""
+    """A view set with `POST` on the list."""
 
     @idempotent
     def create(self, request: Request) -> Response:
@@ -126,10 +129,10 @@ class CreateViewSet(ScopedViewSet[Row]):
 
 
 class UpdateViewSet(ScopedViewSet[Row]):
-    """Adds `PUT` and `PATCH` on one row: both change only the fields that are sent."""
+    """A view set with `PUT` and `PATCH` on one row. Both change only the fields that are sent."""
 
     def update(self, request: Request, pk: str) -> Response:
-        """Change the fields that are sent."""
+        """Change only the fields that are sent."""
         with transaction.atomic():
             row = self.locked_object()
             serializer = self.get_serializer(row, data=request.data, partial=True)
@@ -146,7 +149,7 @@ class UpdateViewSet(ScopedViewSet[Row]):
 
 
 class DestroyViewSet(ScopedViewSet[Row]):
-    """Adds `DELETE` on one row."""
+    """A view set with `DELETE` on one row."""
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete the row."""
@@ -157,7 +160,7 @@ class DestroyViewSet(ScopedViewSet[Row]):
         return Response(status=204)
 
     def perform_destroy(self, row: Row) -> None:
-        """Delete the row. Raises DomainError (409) while other rows reference it."""
+        """Delete the row. Raise DomainError (409) when another row references it."""
         if is_referenced(row):
             raise DomainError(
                 f"This {self.subject.replace('_', ' ')} is in use.", code=f"{self.subject}_in_use", status=409
@@ -168,4 +171,4 @@ class DestroyViewSet(ScopedViewSet[Row]):
 class ManagedViewSet(
     ListViewSet[Row], RetrieveViewSet[Row], CreateViewSet[Row], UpdateViewSet[Row], DestroyViewSet[Row]
 ):
-    """All methods: list, retrieve, create, update and delete."""
+    """A view set with all methods, which list, retrieve, create, update and delete rows."""

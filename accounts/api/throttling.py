@@ -1,4 +1,4 @@
-"""The request rate per user. The headers follow draft-ietf-httpapi-ratelimit-headers."""
+"""Limits on the rate of API requests, per user. The headers follow draft-ietf-httpapi-ratelimit-headers."""
 
 from math import ceil
 from typing import Any, Final
@@ -18,14 +18,17 @@ MINUTE: Final = 60
 
 
 class RequestRate(BaseThrottle):
-    """Limits the reads and the writes of each user. Without Redis, reads pass and writes are refused."""
+    """Two limits for each user, one on reads and one on writes.
+
+    While Redis is down, reads are allowed and writes are refused.
+    """
 
     is_open_without_redis = False
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Take a turn and set the rate headers; return False when no turn is left.
+        """Count the request and set the rate headers. Return False when the user has reached the limit.
 
-        Raises DomainError for a write while Redis is down.
+        Raise DomainError (503) for a write while Redis is down.
         """
         policy = _policy(request)
         with degraded_without_redis("requests are not counted") as degraded:
@@ -37,21 +40,21 @@ class RequestRate(BaseThrottle):
         return turn.is_taken
 
     def wait(self) -> float:
-        """Return the whole seconds until the next turn."""
+        """Return the seconds until the user may send another request, rounded up."""
         return ceil(self._next_in)
 
     def _without_redis(self, request: Request) -> bool:
         if self.is_open_without_redis or request.method in SAFE_METHODS:
             return True
         raise DomainError(
-            "Writes are refused while Redis, which counts requests, does not answer; try again soon.",
+            "Redis, which counts requests, does not answer, so writes are refused. Try again soon.",
             code="rate_limit_unavailable",
             status=503,
         )
 
 
 class OpenRequestRate(RequestRate):
-    """The same limit for writes that PostgreSQL limits as well: they pass without Redis, too."""
+    """The same limits for a view whose writes PostgreSQL limits as well, so they are allowed without Redis."""
 
     is_open_without_redis = True
 

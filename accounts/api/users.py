@@ -1,4 +1,4 @@
-"""`/users`: user accounts and their roles. For administrators only."""
+"""The endpoint `/users` for user accounts and their roles, for administrators only."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ MAX_PASSWORD_LENGTH = 128
 
 
 class UserSerializer(StrictModelSerializer[User]):
-    """A user. With `role` null it may do nothing; with the role `agent` it needs an `agent_id`.
+    """A user. A user whose `role` is null may do nothing; a user with the role `agent` needs an `agent_id`.
 
-    Without a password the user cannot sign in on the site; API tokens work without one.
+    A user without a password cannot sign in on the site but can still use API tokens.
     """
 
     role = serializers.ChoiceField(choices=ROLES, allow_null=True, required=False)
@@ -62,7 +62,7 @@ class UserSerializer(StrictModelSerializer[User]):
             raise ValidationError(
                 {"agent_id": ErrorDetail("A user with the role agent needs an agent.", code="required")}
             )
-        # Existing users that break this rule can still be renamed.
+        # Check only requests that send the role or the agent, so users that already break this rule can be renamed.
         if role != Role.AGENT and agent is not None and {"role", "agent"} & attrs.keys():
             raise ValidationError(
                 {"agent_id": ErrorDetail("Only users with the role agent may have an agent.", code="invalid")}
@@ -89,7 +89,7 @@ class UserSerializer(StrictModelSerializer[User]):
 
 
 class UserParameters(Parameters):
-    """Filters of the list of users."""
+    """Filters for the list of users."""
 
     username = serializers.CharField(required=False)
     agent_id = KeyField(required=False)
@@ -97,9 +97,9 @@ class UserParameters(Parameters):
 
 
 class UserViewSet(ManagedViewSet[User]):
-    """Users, by name.
+    """Users, sorted by user name.
 
-    A user that other rows reference, such as operations, cannot be deleted; deactivate it instead.
+    A user that other rows reference, such as operations, cannot be deleted. Deactivate the user instead.
     """
 
     subject = "user"
@@ -145,6 +145,6 @@ def _stored(user: User, fields: dict[str, Any]) -> User:
     user.save()
     if "role" in fields:
         roles.assign(user, fields["role"])
-    # `user` still caches the old role and groups.
+    # Read the user again, because `user` still caches the old role and groups.
     stored: User = User.objects.select_related("agent").get(pk=user.pk)
     return stored

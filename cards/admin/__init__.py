@@ -1,4 +1,4 @@
-"""The admin of cards and of the rows that belong to them."""
+"""The admin pages for cards and for the rows that belong to cards."""
 
 from cards.admin import cards, devices, history, plans
 

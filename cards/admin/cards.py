@@ -1,4 +1,7 @@
-"""The admin of cards. Changes go through `cards.lifecycle`; columns that the system writes are read-only."""
+"""The admin pages for cards. They change cards through `cards.lifecycle` only.
+
+Columns that the system writes are read-only.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -33,12 +36,12 @@ from common import database
 from common.admin_confirmation import confirmation_page, is_confirmed
 from common.errors import DomainError
 
-# An action is one request and one transaction. Use the batches of the API for more cards.
+# One action may change at most this many cards, because it changes them in one request and one transaction.
 MAX_CARDS = 10_000
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Card]):
-    """Base class for rows that only the system writes."""
+    """Base class for inline tables of rows that only the system writes."""
 
     extra = 0
     can_delete = False
@@ -51,21 +54,21 @@ class ReadOnlyInline(admin.TabularInline[Any, Card]):
 
 
 class CheckStateInline(ReadOnlyInline):
-    """The results of the last checks."""
+    """The results of the card's last checks."""
 
     model = CheckState
     fields = ("type", "checked_at", "failures", "error", "failing_since", "parked_at")
 
 
 class CardUsageInline(ReadOnlyInline):
-    """The meter of the card."""
+    """The card's meter."""
 
     model = CardUsage
     fields = ("cycle_start", "used_mb", "last_month_total_mb", "raw_mb", "measured_at", "suspect_since")
 
 
 class SubscriptionInline(ReadOnlyInline):
-    """The card's own subscriptions, without those of its device."""
+    """The card's own subscriptions, without the subscriptions of its device."""
 
     model = Subscription
     verbose_name_plural = _("own subscriptions")
@@ -76,7 +79,7 @@ class SubscriptionInline(ReadOnlyInline):
 
 
 def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
-    """Return the field for a number that may be unknown. An empty value becomes None."""
+    """Return a form field for a number that may be unknown. The form stores an empty value as None."""
     return forms.CharField(
         label=label,
         required=False,
@@ -87,9 +90,10 @@ def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
 
 
 class CardForm(forms.ModelForm[Card]):
-    """Reports a taken ICCID at its field.
+    """A form that shows an error next to the ICCID if another card already has it.
 
-    Django's own check is not enough: the unique constraint covers only cards that are not deleted.
+    Django does not check it, because the condition of the unique constraint uses `deleted_at`, which is not
+    in the form.
     """
 
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))
@@ -108,7 +112,7 @@ class CardForm(forms.ModelForm[Card]):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         gateway, carrier = cleaned.get("gateway"), cleaned.get("carrier")
-        # A gateway is an account at one carrier.
+        # A gateway is an account at one carrier, so it cannot serve the cards of another carrier.
         if gateway and carrier and gateway.carrier_id != carrier.pk:
             raise forms.ValidationError({"gateway": _("This gateway belongs to another carrier.")})
         return cleaned
@@ -116,7 +120,7 @@ class CardForm(forms.ModelForm[Card]):
 
 @admin.register(Card)
 class CardAdmin(ScopedAdmin[Card]):
-    """The admin of cards. Other apps add panels and actions through `cards.admin.extensions`."""
+    """The admin page for cards. Other apps add panels and actions to it through `cards.admin.extensions`."""
 
     form = CardForm
     list_display = (
@@ -143,7 +147,7 @@ class CardAdmin(ScopedAdmin[Card]):
 
     @property
     def actions(self) -> Sequence[Any]:  # type: ignore[override]
-        """The card's own actions, and those that other apps have added."""
+        """The actions defined here, followed by the actions that other apps have added."""
         return ("enable_polling", "disable_polling", "delete_cards", *extensions.actions())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
@@ -156,12 +160,12 @@ class CardAdmin(ScopedAdmin[Card]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        # ICCIDs are stored in upper case.
+        # Search in upper case, because ICCIDs are stored in upper case.
         return super().get_search_results(request, queryset, search_term.upper())
 
     @admin.display(description=_("related lists"))
     def more(self, card: Card) -> str:
-        """Return links to lists that are too long for this page."""
+        """Return links to related lists that are too long to be shown on this page."""
         own = links.lists(
             card.pk,
             (CardEvent, "card__id__exact", _("events")),
@@ -184,22 +188,22 @@ class CardAdmin(ScopedAdmin[Card]):
         [obj.pk] = lifecycle.create([_new_card(obj)], cause=cause, now=now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Rows are kept for their history. The action *Delete* hides them instead.
+        # Never delete a card's row, because its history is kept. The action *Delete* hides the card instead.
         return False
 
     @admin.action(description=_("Enable polling"), permissions=["change"])
     def enable_polling(self, request: HttpRequest, queryset: QuerySet[Card]) -> None:
-        """Resume the checks of the chosen cards."""
+        """Turn on the checks of the chosen cards."""
         self._act(request, queryset, partial(lifecycle.change, enable_polling=True))
 
     @admin.action(description=_("Disable polling"), permissions=["change"])
     def disable_polling(self, request: HttpRequest, queryset: QuerySet[Card]) -> None:
-        """Stop the checks of the chosen cards."""
+        """Turn off the checks of the chosen cards."""
         self._act(request, queryset, partial(lifecycle.change, enable_polling=False))
 
     @admin.action(description=_("Delete: hide cards and end their plans"), permissions=["change"])
     def delete_cards(self, request: HttpRequest, queryset: QuerySet[Card]) -> HttpResponse | None:
-        """Delete the chosen cards softly, after a confirmation."""
+        """Ask for confirmation, then delete the chosen cards softly."""
         if not is_confirmed(request):
             count = queryset.order_by()[: MAX_CARDS + 1].count()
             text = ngettext(
@@ -212,7 +216,10 @@ class CardAdmin(ScopedAdmin[Card]):
         return None
 
     def _act(self, request: HttpRequest, queryset: QuerySet[Card], act: Any) -> None:
-        """Call `act(cards, cause=..., now=...)`, record the operation and show the result to the user."""
+        """Change the chosen cards, write the audit record, and show the user how many cards changed.
+
+        `act(card_ids, cause=..., now=...)` makes the change and returns the ids of the changed cards.
+        """
         cards = list(queryset.order_by().values_list("pk", flat=True)[: MAX_CARDS + 1])
         if len(cards) > MAX_CARDS:
             messages.error(

@@ -1,4 +1,4 @@
-"""The admin of devices."""
+"""The admin page for devices."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +10,7 @@ from cards.models import Card, Device, Subscription
 
 @admin.register(Device)
 class DeviceAdmin(DeletedWhenUnused[Device], ScopedAdmin[Device]):
-    """The admin of devices. A card is put into a device on the card's page."""
+    """The admin page for devices. To put a card into a device, edit the card."""
 
     list_display = ("serial", "name", "imei", "agent")
     list_select_related = ("agent",)
@@ -22,7 +22,7 @@ class DeviceAdmin(DeletedWhenUnused[Device], ScopedAdmin[Device]):
 
     @admin.display(description=_("related lists"))
     def more(self, device: Device) -> str:
-        """Return links to the cards and the subscriptions of the device."""
+        """Return links to the lists of the device's cards and subscriptions."""
         return links.lists(
             device.pk,
             (Card, "device__id__exact", _("cards")),

@@ -1,6 +1,7 @@
-"""What apps above `cards` contribute to the admin of a card: panels on its page, and actions on the list.
+"""Registry through which other apps add panels to a card's admin page and actions to the list of cards.
 
-`cards` may not import these apps, so each of them registers its parts from its own admin module.
+`cards` may not import the apps above it, so each of them registers its panels and actions from its own admin
+module.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,15 +32,15 @@ def add_panel(panel: Panel) -> None:
 
 
 def panels() -> tuple[Panel, ...]:
-    """Return all panels in the order of their registration."""
+    """Return all panels, in the order in which they were added."""
     return tuple(_PANELS)
 
 
 def add_actions(actions: Sequence[CardAction]) -> None:
-    """Offer `actions`, functions decorated with `admin.action`, on the list of cards."""
+    """Add `actions` to the list of cards. Each action is a function decorated with `admin.action`."""
     _ACTIONS.extend(actions)
 
 
 def actions() -> tuple[CardAction, ...]:
-    """Return all contributed actions in the order of their registration."""
+    """Return all added actions, in the order in which they were added."""
     return tuple(_ACTIONS)

@@ -1,4 +1,4 @@
-"""The read-only admin of what the system writes about cards, and the admin of exemptions."""
+"""Read-only admin pages for the rows that the system writes about cards, and the page for exemptions."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from common.admin import OwnedAdmin
 
 @admin.register(CheckState)
 class CheckStateAdmin(CardRowsAdmin[CheckState]):
-    """The results of the last checks."""
+    """The read-only page for the last result of each check of each card."""
 
     list_display = ("card", "type", "checked_at", "failures", "error", "failing_since", "parked_at")
     list_select_related = ("card",)
@@ -26,7 +26,7 @@ class CheckStateAdmin(CardRowsAdmin[CheckState]):
 
 @admin.register(CardUsage)
 class CardUsageAdmin(CardRowsAdmin[CardUsage]):
-    """The meters of cards."""
+    """The read-only page for the meters of cards."""
 
     list_display = ("card", "cycle_start", "used_mb", "last_month_total_mb", "measured_at", "suspect_since")
     list_select_related = ("card",)
@@ -34,7 +34,7 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
-    """The history of usage. A card's page links to its own records."""
+    """The read-only page for usage records. Each card's page links here, filtered by that card."""
 
     list_display = ("iccid", "recorded_at", "measured_at", "raw_mb", "used_mb", "delta_mb")
 
@@ -44,7 +44,7 @@ class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
         return str(vars(record)["iccid"])
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        # The table has no foreign key to follow, so look up the ICCIDs of the page in one query.
+        # `card_id` is not a foreign key, so look up the ICCIDs of all the page's records in one query.
         changelist = super().get_changelist_instance(request)
         cards = {record.card_id for record in changelist.result_list}
         iccids = dict(Card.objects.filter(pk__in=cards).values_list("pk", "iccid"))
@@ -53,7 +53,7 @@ class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
         return changelist
 
 
-# Labels for the stored values of some kinds of events.
+# For each kind of event: stored value -> label. Values of the other kinds are shown as they are stored.
 _LABELS: dict[str, dict[str, Any]] = {
     CardEvent.Kind.STATUS: {str(value): label for value, label in Card.Status.choices},
     CardEvent.Kind.CATEGORY: dict(Card.Category.choices),
@@ -69,7 +69,7 @@ def _label(kind: str, value: str) -> str:
 
 @admin.register(CardEvent)
 class CardEventAdmin(CardRowsAdmin[CardEvent]):
-    """The events of cards."""
+    """The read-only page for the events of cards."""
 
     list_display = ("at", "card", "kind", "was", "became", "cause")
     list_select_related = ("card",)
@@ -88,7 +88,7 @@ class CardEventAdmin(CardRowsAdmin[CardEvent]):
 
 @admin.register(ServiceOrder)
 class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
-    """Orders to suspend or resume cards."""
+    """The read-only page for orders to suspend or resume cards."""
 
     list_display = ("created_at", "card", "action", "reason", "status", "attempts", "error", "requested_by")
     list_select_related = ("card", "requested_by")
@@ -96,7 +96,7 @@ class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
 
 
 class ExemptionForm(forms.ModelForm[Exemption]):
-    """Exempts a card or an agent until a time in the future."""
+    """A form that exempts either a card or an agent, until a time in the future."""
 
     class Meta:
         model = Exemption
@@ -117,7 +117,7 @@ class ExemptionForm(forms.ModelForm[Exemption]):
 
 @admin.register(Exemption)
 class ExemptionAdmin(OwnedAdmin[Exemption], ScopedAdmin[Exemption]):
-    """The admin of exemptions: cards and agents that are not suspended for their quota."""
+    """The page for exemptions, which protect cards from being suspended for exceeding their quota."""
 
     form = ExemptionForm
     list_display = ("card", "agent", "reason", "owner", "expires_at")

@@ -1,4 +1,4 @@
-"""Links from a row's page to lists of related rows."""
+"""Build the links from a row's admin page to lists of related rows."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ Target = tuple[type[Any], str, Any]
 
 
 def lists(pk: int | None, *targets: Target) -> SafeString | str:
-    """Return links to the lists of `targets`, or "-" if `pk` is None.
+    """Return HTML links to admin lists that are filtered by `pk`, or "-" if `pk` is None.
 
-    Each target is a model, the lookup that filters its list by `pk`, and a label.
+    Each target is a tuple: the model to list, the lookup that is compared with `pk`, and the link's label.
     """
     if pk is None:
         return "-"

@@ -1,4 +1,4 @@
-"""The admin of plans and subscriptions. Subscriptions are started and ended through `cards.subscriptions`."""
+"""The admin pages for plans and for subscriptions, which start and end through `cards.subscriptions`."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ MAX_ENDED = 10_000
 
 @admin.register(Plan)
 class PlanAdmin(DeletedWhenUnused[Plan], ScopedAdmin[Plan]):
-    """The admin of plans. A change of a plan affects only later subscriptions."""
+    """The admin page for plans. Changing a plan does not affect subscriptions that have already begun."""
 
     list_display = ("name", "code", "quota_mb", "virtual_quota_mb", "cycle", "auto_suspend")
     list_filter = ("cycle", "auto_suspend")
@@ -32,13 +32,17 @@ class PlanAdmin(DeletedWhenUnused[Plan], ScopedAdmin[Plan]):
 
 
 class SubscriptionForm(forms.ModelForm[Subscription]):
-    """Puts a card or device on a plan, which replaces the present one or is added to it as an add-on."""
+    """A form that gives a card or a device a plan, or an add-on to its current plan.
 
-    # Not the row's `kind`: the unique constraint would reject a main plan while the present one is open.
+    A new plan replaces the current one.
+    """
+
+    # Used instead of the model's `kind`, because validating the form with `kind` would reject a new main
+    # subscription while the current one has not ended.
     is_add_on = forms.BooleanField(
         label=_("Add-on"),
         required=False,
-        help_text=_("Adds quota to the present plan. Otherwise the present plan ends now."),
+        help_text=_("Adds quota to the current plan. Otherwise, the new plan replaces the current plan now."),
     )
 
     class Meta:
@@ -47,13 +51,16 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A card has a carrier of its own, so `clean` requires one for a device only.
+        # Optional here, because a card's own carrier is used. `clean` requires a carrier for a device.
         if "carrier" in self.fields:
             self.fields["carrier"].required = False
             self.fields["carrier"].help_text = _(
-                "For a device: defines its time zone and billing months. A card uses its own carrier."
+                "Required for a device, whose periods follow this carrier's time zone and billing months. "
+                "A card uses its own carrier."
             )
-            self.fields["ends_at"].help_text = _("For an add-on. Empty: it lasts until it is used up.")
+            self.fields["ends_at"].help_text = _(
+                "Only for an add-on. If this is empty, the add-on does not expire."
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -64,7 +71,11 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
             raise forms.ValidationError({"carrier": _("A device needs a carrier.")})
         if cleaned.get("ends_at") and not cleaned["is_add_on"]:
             raise forms.ValidationError(
-                {"ends_at": _("Only an add-on has an end. A plan lasts until it is ended or replaced.")}
+                {
+                    "ends_at": _(
+                        "Only an add-on can have an end. A plan continues until it is ended or replaced."
+                    )
+                }
             )
         if cleaned.get("ends_at") and cleaned["ends_at"] <= database.now():
             raise forms.ValidationError({"ends_at": _("This must be in the future.")})
@@ -73,7 +84,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(SearchedByCard[Subscription]):
-    """The admin of subscriptions, including ended ones."""
+    """The admin page for subscriptions, including ended ones. It can start and end them, but not edit them."""
 
     form = SubscriptionForm
     list_display = (
@@ -87,7 +98,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     actions = ("end",)
 
     def search_filter(self, user: Any, beginning: str) -> Q:
-        """Return the filter for subscriptions whose card's ICCID or device's serial number begins so."""
+        """Return the filter that matches `beginning` with ICCIDs of cards and serial numbers of devices."""
         devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
         return super().search_filter(user, beginning) | Q(device_id__in=ids_or_subquery(devices))
 
@@ -101,19 +112,19 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
 
     @admin.display(description=_("card or device"))
     def owner(self, subscription: Subscription) -> str:
-        """Return the name of the card or device."""
+        """Return the ICCID of the card, or the serial number of the device."""
         return str(subscription.card or subscription.device)
 
     def has_change_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
-        # A subscription is ended or replaced, but not edited.
+        # A subscription can be ended or replaced, but never edited.
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # The usage of ended subscriptions is kept.
+        # Ended subscriptions are kept, because their usage is part of the history.
         return False
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: Any) -> None:
-        # The domain functions insert the row, so copy it to `obj` instead of saving `obj`.
+        # `cards.subscriptions` inserts the row itself, so copy that row to `obj` instead of saving `obj`.
         values, now = form.cleaned_data, database.now()
         card, device, plan = values["card"], values["device"], values["plan"]
         owner = Owner.of_card(card) if card else Owner(values["carrier"], device=device)
@@ -122,13 +133,13 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
         else:
             present = Subscription.objects.filter(**owner.lookup(), kind=Subscription.Kind.MAIN, ends_at=None)
             for replaced in present.select_related("plan"):
-                messages.info(request, _("Replaced %(plan)s, which has ended.") % {"plan": replaced.plan})
+                messages.info(request, _("The previous plan, %(plan)s, has ended.") % {"plan": replaced.plan})
             created = subscriptions.start(owner, plan, now=now)
         vars(obj).update(vars(created))
 
     @admin.action(description=_("End now"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        """End the chosen subscriptions that are in force, after a confirmation."""
+        """Ask for confirmation, then end those of the chosen subscriptions that are in force."""
         now = database.now()
         chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MAX_ENDED + 1])  # type: ignore[attr-defined]
         if len(chosen) > MAX_ENDED:

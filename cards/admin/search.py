@@ -1,4 +1,4 @@
-"""Search for rows of cards by the beginning of an ICCID."""
+"""Search in the admin for rows that belong to cards, by the beginning of the card's ICCID."""
 
 from typing import Any, TypeVar
 
@@ -10,34 +10,35 @@ from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from cards.models import Card
 
 Row = TypeVar("Row", bound=Model)
-# With more ids than this, a subquery is better: PostgreSQL then looks for matches from the newest row on.
+# For more ids than this, use a subquery: PostgreSQL then reads the newest rows first, and stops as soon as
+# it has found enough of them.
 MAX_LISTED = 1000
 
 
 def by_iccid(user: Any, beginning: str) -> Q:
-    """Return a filter for the rows of cards whose ICCID begins with `beginning`.
+    """Return a filter for rows whose card has an ICCID that begins with `beginning`.
 
-    Only cards that `user` may see are included, but deleted ones too.
+    The filter matches only cards that `user` may see, including deleted cards.
     """
     cards = Card.objects.known_to(user).filter(iccid__startswith=beginning.strip().upper())
-    # Two queries, because present and deleted cards have separate partial indexes.
+    # Search present cards and deleted cards separately, because each have their own partial index.
     return Q(card_id__in=ids_or_subquery(cards.present())) | Q(card_id__in=ids_or_subquery(cards.deleted()))
 
 
 def ids_or_subquery(rows: QuerySet[Any]) -> Any:
-    """Return the ids of `rows` for an `__in` filter: as a list up to `MAX_LISTED`, otherwise as a subquery.
+    """Return the ids of `rows` for an `__in` filter: as a list, or as a subquery above `MAX_LISTED` ids.
 
-    With a list, PostgreSQL knows how many rows there are; it cannot estimate that for a prefix that most rows
-    share.
+    A list tells PostgreSQL how many ids there are. For a subquery, PostgreSQL has to estimate that number,
+    which goes wrong if most rows begin with the same prefix.
     """
     ids = list(rows.values_list("pk", flat=True)[: MAX_LISTED + 1])
     return ids if len(ids) <= MAX_LISTED else rows.values("pk")
 
 
 class SearchedByCard(ScopedAdmin[Row]):
-    """Base class for the admin of rows with a `card_id`, searched by ICCID."""
+    """Base class for admin pages of rows that have a `card_id` and are searched by ICCID."""
 
-    # Makes Django show the search box; the search itself is `search_filter`.
+    # Django shows the search box only if this is not empty. `search_filter` defines the actual search.
     search_fields = ("card_id__exact",)
     search_help_text = _("the beginning of an ICCID")
 
@@ -49,9 +50,9 @@ class SearchedByCard(ScopedAdmin[Row]):
         return queryset.filter(self.search_filter(request.user, search_term)), False
 
     def search_filter(self, user: Any, beginning: str) -> Q:
-        """Return the filter for rows that match the search term `beginning`."""
+        """Return a filter for the rows that match the search term `beginning`."""
         return by_iccid(user, beginning)
 
 
 class CardRowsAdmin(SearchedByCard[Row], ScopedReadOnlyAdmin[Row]):
-    """Base class for the read-only admin of rows with a `card_id` that only the system writes."""
+    """Base class for read-only admin pages of rows that have a `card_id` and that only the system writes."""

@@ -1,4 +1,4 @@
-"""The models of cards, one file per subject."""
+"""The database models of the `cards` app."""
 
 from cards.models.card import ICCID_PATTERN, Card, CardQuerySet
 from cards.models.check_state import CheckState, CheckType

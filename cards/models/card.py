@@ -1,4 +1,4 @@
-"""SIM cards: their numbers, their owner and their state."""
+"""The model of SIM cards: their numbers, owners and states."""
 
 from typing import Any, Final, Self
 
@@ -12,7 +12,7 @@ from accounts.scoping import ScopedQuerySet
 from cards.models.device import Device
 from carriers.models import Carrier, Gateway
 
-# Some carriers' ICCIDs contain letters and have no check digit, so the check digit is not validated.
+# The check digit is not validated, because some carriers use ICCIDs with letters and without a check digit.
 ICCID_PATTERN = r"^[0-9A-F]{18,22}$"
 
 
@@ -28,16 +28,16 @@ class CardQuerySet(ScopedQuerySet["Card"]):
         return self.filter(deleted_at__isnull=False)
 
     def visible_to(self, user: Any) -> Self:
-        """Return the cards that `user` may see, but no deleted ones. Anonymous and inactive users see none."""
+        """Return the cards that `user` may see, without deleted ones. Anonymous and inactive users see none."""
         return self.known_to(user).present()
 
     def known_to(self, user: Any) -> Self:
-        """Return the cards that `user` may see, including deleted ones: for their history."""
+        """Return the cards whose history `user` may see, which includes deleted cards."""
         return super().visible_to(user)
 
 
 class Card(models.Model):
-    """A SIM card. Its row changes rarely: checks write to `CheckState` and `CardUsage` instead."""
+    """A SIM card. Its row rarely changes, because checks write to `CheckState` and `CardUsage` instead."""
 
     class Category(models.TextChoices):
         """Whether the card is exempt from real-name verification."""
@@ -46,7 +46,7 @@ class Card(models.Model):
         INDUSTRY = "industry", _("industry (M2M)")
 
     class Status(models.IntegerChoices):
-        """The stage of the card's life."""
+        """The stage of the card's life cycle."""
 
         IN_STOCK = 1, _("in stock")
         DISTRIBUTED = 2, _("distributed")
@@ -120,7 +120,7 @@ class Card(models.Model):
         verbose_name = _("card")
         verbose_name_plural = _("cards")
         constraints = (
-            # Also serves prefix searches: text_pattern_ops does so under any collation.
+            # text_pattern_ops lets the index also serve prefix searches under any collation.
             models.UniqueConstraint(
                 fields=["iccid"],
                 condition=Q(deleted_at__isnull=True),
@@ -148,7 +148,7 @@ class Card(models.Model):
             ),
         )
         indexes = (
-            # For `visible_to` an agent, in page order.
+            # For listing the cards of an agent, ordered by id.
             models.Index(fields=["agent", "id"], name="card_agent_page"),
             # For the admin's search by MSISDN.
             models.Index(
@@ -157,8 +157,8 @@ class Card(models.Model):
                 condition=Q(msisdn__isnull=False),
                 name="card_msisdn",
             ),
-            # For the admin's filters. Partial if nearly all cards have one value: the index leaves that value
-            # out, so that filtering for a rare or missing value is fast.
+            # For the admin's filters. An index leaves out the value that nearly all cards have, so that a
+            # filter for a rare value, or for a value that no card has, is fast.
             models.Index(fields=["carrier", "id"], name="card_carrier_page"),
             models.Index(fields=["status", "id"], name="card_status_page"),
             models.Index(
@@ -173,14 +173,14 @@ class Card(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(category="industry"), name="card_industry"),
             models.Index(fields=["id"], condition=Q(enable_polling=False), name="card_not_polled"),
-            # For the search of deleted cards' history by ICCID.
+            # For searching deleted cards by ICCID, to show their history.
             models.Index(
                 fields=["iccid"],
                 opclasses=["text_pattern_ops"],
                 condition=Q(deleted_at__isnull=False),
                 name="card_iccid_deleted",
             ),
-            # For the cards with a gateway of their own, and for the cards of a device.
+            # For finding the cards that have their own gateway, and the cards of a device.
             models.Index(fields=["gateway"], condition=Q(gateway__isnull=False), name="card_gateway"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="card_device"),
         )
@@ -189,5 +189,5 @@ class Card(models.Model):
         return self.iccid
 
 
-# Cards are checked in these statuses only.
+# Only cards with one of these statuses are checked.
 POLLED_STATUSES: Final = (Card.Status.DISTRIBUTED, Card.Status.ACTIVATED)

@@ -1,4 +1,4 @@
-"""The results of checks: a narrow row for each card and check type."""
+"""The model of check results: one row for each card and check type."""
 
 from typing import ClassVar, Self
 
@@ -11,7 +11,7 @@ from cards.models.card import POLLED_STATUSES, Card
 
 
 class CheckType(models.TextChoices):
-    """The checks that are repeated for a card. The values are the names on the wire."""
+    """The types of recurring checks. The values are the names that the API and Redis use."""
 
     REAL_NAME = "realname", _("real-name verification")
     DATA_USAGE = "carddata", _("data usage")
@@ -24,11 +24,11 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
     def parked(self) -> Self:
-        """Return the parked checks, which are not made until they are released."""
+        """Return the parked checks, which are skipped until an operator releases them."""
         return self.filter(parked_at__isnull=False)
 
     def failing(self) -> Self:
-        """Return the checks of polled cards whose last attempt brought no answer, or an error."""
+        """Return the checks that failed the last time they ran, for cards that are still polled."""
         return self.filter(
             failing_since__isnull=False,
             card__deleted_at__isnull=True,
@@ -38,10 +38,10 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
 
 
 class CheckState(models.Model):
-    """The result of the last check of one type for one card. The row is narrow because every check writes it.
+    """The last result of one type of check for one card. The row is small because every check rewrites it.
 
-    `token` is the claim that wrote last; results of older claims are refused. `failing_since` and `error`
-    describe the current run of failures, and are empty after a successful check.
+    `token` belongs to the claim that wrote the row last; results of older claims are refused. `failures`,
+    `failing_since` and `error` describe the failures since the last good answer, and are 0 or empty after it.
     """
 
     card = models.ForeignKey(
@@ -66,11 +66,11 @@ class CheckState(models.Model):
             models.CheckConstraint(condition=Q(type__in=CheckType.values), name="checkstate_type_known"),
         )
         indexes = (
-            # For the scan and the admin, which look for the few parked checks.
+            # For the scan and the admin, which both look up the few parked checks.
             models.Index(
                 fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
             ),
-            # For `failing`, longest failing first. A success after a success does not touch this index.
+            # For `failing`, with the longest failure first. Repeated successes do not write to this index.
             models.Index(
                 fields=["failing_since", "id"],
                 condition=Q(failing_since__isnull=False),

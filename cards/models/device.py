@@ -1,4 +1,4 @@
-"""Devices that contain cards."""
+"""The model of devices, which contain cards."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -16,7 +16,7 @@ class DeviceQuerySet(ScopedQuerySet["Device"]):
 
 
 class Device(models.Model):
-    """A device with one or more cards in it. A subscription of the device is shared by its cards."""
+    """A device that contains cards. The cards in it share the subscriptions of the device."""
 
     serial = models.CharField(_("serial number"), max_length=64)
     imei = models.CharField(  # noqa: DJ001 (null = not known)
@@ -35,7 +35,7 @@ class Device(models.Model):
         verbose_name = _("device")
         verbose_name_plural = _("devices")
         constraints = (
-            # Also serves prefix searches.
+            # text_pattern_ops lets the index also serve prefix searches.
             models.UniqueConstraint(
                 fields=["serial"], opclasses=["text_pattern_ops"], name="device_serial_unique"
             ),
@@ -45,7 +45,7 @@ class Device(models.Model):
             ),
         )
         indexes = (
-            # For `visible_to` an agent, in page order.
+            # For listing the devices of an agent, ordered by id.
             models.Index(fields=["agent", "id"], name="device_agent_page"),
         )
 

@@ -1,4 +1,4 @@
-"""Events: the history of a card."""
+"""The model of card events, which are the history of a card."""
 
 from typing import ClassVar
 
@@ -17,10 +17,10 @@ class CardEventQuerySet(ScopedQuerySet["CardEvent"]):
 
 
 class CardEvent(models.Model):
-    """A change of a card, with its cause. `before` and `after` are the values as they are stored."""
+    """One change of a card, with its cause. `before` and `after` are stored values, not labels."""
 
     class Kind(models.TextChoices):
-        """The column or state that changed."""
+        """What changed: a column of the card, or its existence."""
 
         CREATED = "created", _("created")
         REAL_NAME = "real_name", _("real-name status")
@@ -66,9 +66,9 @@ class CardEvent(models.Model):
             models.CheckConstraint(condition=~Q(cause=""), name="cardevent_cause_given"),
         )
         indexes = (
-            # For a card's history, newest first.
+            # For listing the history of a card, newest event first.
             models.Index(fields=["card", "id"], name="cardevent_story"),
-            # For the admin's filter.
+            # For the admin's filter by kind.
             models.Index(fields=["kind", "id"], name="cardevent_kind_page"),
         )
 

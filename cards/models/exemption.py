@@ -1,4 +1,4 @@
-"""Exemptions: cards and agents that are never suspended for their quota."""
+"""The model of exemptions, which protect cards from being suspended for exceeding their quota."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -19,12 +19,15 @@ class ExemptionQuerySet(ScopedQuerySet["Exemption"]):
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "agent")
 
     def in_force_at(self, now: datetime) -> Self:
-        """Return the exemptions that have not expired at `now`."""
+        """Return the exemptions that expire after `now`."""
         return self.filter(expires_at__gt=now)
 
 
 class Exemption(models.Model):
-    """Exempts one card, or all cards of an agent's tree, from suspension for quota until `expires_at`."""
+    """Protection of one card, or of all cards of an agent and the agents below it, until `expires_at`.
+
+    An exempt card is not suspended when it exceeds its quota.
+    """
 
     card = models.ForeignKey(Card, models.CASCADE, null=True, blank=True, verbose_name=_("card"))
     agent = models.ForeignKey(Agent, models.CASCADE, null=True, blank=True, verbose_name=_("agent"))

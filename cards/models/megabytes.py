@@ -1,4 +1,4 @@
-"""The type of columns that hold megabytes."""
+"""The field type for amounts of data."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from django.db import models
 
 
 def megabytes(label: Any, **options: Any) -> "models.DecimalField[Any, Any]":
-    """Return a column of megabytes (10^6 bytes), with three decimal places."""
+    """Return a model field for megabytes (10^6 bytes) with three decimal places."""
     return models.DecimalField(label, max_digits=18, decimal_places=3, **options)

@@ -1,4 +1,4 @@
-"""Service orders: requests to suspend or resume a card at its carrier."""
+"""The model of service orders, which request that a carrier suspends or resumes a card."""
 
 from typing import ClassVar, Self
 from uuid import uuid4
@@ -22,25 +22,25 @@ class ServiceOrderQuerySet(ScopedQuerySet["ServiceOrder"]):
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent",)
 
     def open(self) -> Self:
-        """Return the orders that have not ended."""
+        """Return the orders that have not been confirmed, failed or cancelled yet."""
         return self.exclude(status__in=ENDED)
 
 
 class ServiceOrder(models.Model):
-    """An order to suspend or resume one card. Its status changes by conditional updates only.
+    """An order to suspend or resume one card. Change its status only by an UPDATE that checks the old status.
 
-    `cycle_start` and `quota_version` are those of the subscription that was, or no longer is, over its quota.
-    They are empty for manual orders. `claimed_until` is the lease of the worker that processes the order.
+    `subscription`, `cycle_start` and `quota_version` identify the quota that caused the order. The last two
+    are empty for manual orders. A worker may process the order until `claimed_until`.
     """
 
     class Action(models.TextChoices):
-        """The operation that the carrier is to perform."""
+        """What the carrier is asked to do."""
 
         SUSPEND = "suspend", _("suspend")
         RESUME = "resume", _("resume")
 
     class Reason(models.TextChoices):
-        """Why the order was made."""
+        """Why the order was created."""
 
         QUOTA = "quota", _("over its quota")
         MANUAL = "manual", _("requested manually")
@@ -93,13 +93,13 @@ class ServiceOrder(models.Model):
         verbose_name = _("service order")
         verbose_name_plural = _("service orders")
         constraints = (
-            # One order per card, action, period and quota. A failed or cancelled one may be repeated.
+            # Allow one order per card, action, period and quota version, unless it failed or was cancelled.
             models.UniqueConstraint(
                 fields=["card", "action", "cycle_start", "quota_version"],
                 condition=~Q(status__in=VOID),
                 name="serviceorder_one_intent",
             ),
-            # Prevents a suspension and a resumption of one card at the same time.
+            # Allow one open order per card, so that a card is never suspended and resumed at the same time.
             models.UniqueConstraint(
                 fields=["card"], condition=~Q(status__in=ENDED), name="serviceorder_one_open_per_card"
             ),
@@ -125,9 +125,9 @@ class ServiceOrder(models.Model):
             ),
         )
         indexes = (
-            # For the orders of a card, newest first.
+            # For listing the orders of a card, newest first.
             models.Index(fields=["card", "id"], name="serviceorder_of_card"),
-            # For the admin's filter. Open orders are found by serviceorder_one_open_per_card.
+            # For the admin's filter by status.
             models.Index(fields=["status", "id"], name="serviceorder_status_page"),
         )
 

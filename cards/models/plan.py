@@ -1,4 +1,4 @@
-"""Plans that are sold."""
+"""The model of the plans that are sold."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -10,7 +10,7 @@ from cards.models.megabytes import megabytes
 
 
 class PlanCycle(models.TextChoices):
-    """The length of a plan's period. Usage restarts at 0 in each period."""
+    """The length of a plan's periods. In each new period, usage starts again at 0."""
 
     MONTH = "month", _("the carrier's billing month")
     DAYS_90 = "days_90", _("90 days")
@@ -23,10 +23,10 @@ class PlanQuerySet(SharedQuerySet["Plan"]):
 
 
 class Plan(models.Model):
-    """A plan that is sold. New subscriptions copy its quotas, so a change does not affect existing ones."""
+    """A plan that is sold. Subscriptions copy its quotas, so changing a plan affects only new subscriptions."""
 
     class AutoSuspend(models.TextChoices):
-        """What happens to a card that is over its quota."""
+        """What happens when a card exceeds its quota."""
 
         ON = "on", _("suspend")
         SHADOW = "shadow", _("only report what would be suspended")

@@ -1,4 +1,4 @@
-"""Subscriptions: plans in force on cards and devices."""
+"""The model of subscriptions, which put plans in force on cards and devices."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -17,39 +17,39 @@ from carriers.models import Carrier
 
 
 class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
-    """Subscriptions, filtered by time, owner and user."""
+    """Subscriptions, filtered by time, card and user."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("card__agent", "device__agent")
 
     def in_force_at(self, now: datetime) -> Self:
-        """Return the subscriptions that have begun, and have neither ended nor expired, at `now`."""
+        """Return the subscriptions that have started and not yet ended at `now`."""
         return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), starts_at__lte=now)
 
     def of_card(self, card: Card) -> Self:
-        """Return the card's own and its device's. `cards.usage_allocation` decides which of them count."""
+        """Return all subscriptions of the card and of its device, whether or not the card uses them."""
         return self.filter(Q(card=card) | Q(device_id=card.device_id, device__isnull=False))
 
 
 class Subscription(models.Model):
-    """A plan in force on a card, or on a device and shared by its cards.
+    """A plan in force on one card, or on one device, whose cards then share it.
 
-    A main subscription continues from period to period until it is ended. `ends_at` is then set to that
-    moment; the database refuses a later time. `cycle` and the quotas are copied from the plan at the start.
-    An add-on gives more quota until `ends_at`, or without an end if that is empty.
+    A main subscription continues from period to period until it is ended. `ends_at` is empty until then, and
+    the database refuses a time in the future. An add-on gives more quota until `ends_at`, or for ever if that
+    is empty. `cycle` and the quotas are copied from the plan when the subscription starts.
 
-    `used_mb` is the usage of the period whose first local day is `period_start`, in the time zone of
-    `carrier`. Monthly periods are the billing months of `carrier`. The `quota_version` of a main subscription
-    increases with each change of its plan, its add-ons or the cards of its device.
+    `used_mb` is the usage of the period that begins on `period_start`, a day in the time zone of `carrier`.
+    Monthly periods are the billing months of `carrier`. The `quota_version` of a main subscription increases
+    when the plan is replaced, an add-on starts or is ended, or a card joins or leaves the device.
     """
 
     class Kind(models.TextChoices):
-        """Whether it is the plan itself, or additional quota."""
+        """Whether the subscription is the plan itself, or adds quota to it."""
 
         MAIN = "main", _("main")
         ADD_ON = "add_on", _("add-on")
 
     class State(models.TextChoices):
-        """The result of the last package check."""
+        """How much of the quota is used, according to the last package check."""
 
         NORMAL = "normal", _("normal")
         NEAR = "near", _("near its quota")
@@ -119,7 +119,7 @@ class Subscription(models.Model):
             ),
         )
         indexes = (
-            # For `of_card` and metering: all of an owner's, including add-ons and ended ones.
+            # For `of_card` and metering, which read all subscriptions of an owner, even add-ons and ended ones.
             models.Index(fields=["card"], condition=Q(card__isnull=False), name="subscription_card"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="subscription_device"),
             # For the admin's filters.
@@ -135,6 +135,6 @@ class Subscription(models.Model):
 
     @property
     def allowance_mb(self) -> Decimal:
-        """The quota in megabytes that usage is measured against: the virtual one, or else the one sold."""
+        """The megabytes that may be used: the virtual quota if there is one, otherwise the quota sold."""
         allowance: Decimal = self.quota_mb if self.virtual_quota_mb is None else self.virtual_quota_mb
         return allowance

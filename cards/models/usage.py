@@ -1,4 +1,4 @@
-"""The usage of cards: the meters and the history."""
+"""The models of data usage: the meter of each card, and the history of its readings."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -22,16 +22,16 @@ class UsageRecordQuerySet(ScopedQuerySet["UsageRecord"]):
     """Usage records, filtered by card and by user."""
 
     def within_tree(self, path: str) -> Self:
-        # A subquery, because the table has no foreign key that the base class could follow.
+        # Use a subquery, because `card_id` is not a foreign key that the base class could follow.
         return self.filter(card_id__in=Card.objects.within_tree(path).values("pk"))
 
     def history(self, card_id: int, *, since: datetime) -> Self:
-        """Return the records of a card since `since`, newest first."""
+        """Return the records of a card that were recorded at or after `since`, newest first."""
         return self.filter(card_id=card_id, recorded_at__gte=since).order_by("-recorded_at")
 
 
 class CardUsage(models.Model):
-    """The meter of one card. `cards.metering.Meter` explains the fields."""
+    """The stored meter of one card. `cards.metering.Meter` explains the fields."""
 
     card = models.OneToOneField(Card, models.CASCADE, related_name="usage", verbose_name=_("card"))
     cycle_start = models.DateField(_("cycle start"))
@@ -64,10 +64,11 @@ class CardUsage(models.Model):
 
 
 class UsageRecord(models.Model):
-    """One reading that changed the meter, or was the first of its day.
+    """One reading of a card's counter that changed its meter, or was the first reading of its day.
 
-    The table is partitioned by day of `recorded_at`; see `cards.usage_partitions`. The primary key in the
-    database is (id, recorded_at). There is no foreign key, because millions of rows are written.
+    The table is partitioned by the day of `recorded_at` (see `cards.usage_partitions`), so its primary key in
+    the database is (id, recorded_at). `card_id` is not a foreign key, because checking one would slow down
+    the millions of inserts.
     """
 
     card_id = models.BigIntegerField(_("card"))

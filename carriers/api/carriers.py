@@ -1,4 +1,4 @@
-"""`/carriers`: network operators. Agents may read them, because their cards name a carrier."""
+"""The endpoint `/carriers` for network operators. Agents may read it, because their cards name a carrier."""
 
 from accounts.api.permissions import MayOperateShared
 from accounts.api.scoped import ManagedViewSet
@@ -7,7 +7,7 @@ from common.api.strict_serializers import StrictModelSerializer
 
 
 class CarrierSerializer(StrictModelSerializer[Carrier]):
-    """A network operator, with its billing calendar."""
+    """A network operator and its billing calendar."""
 
     class Meta:
         model = Carrier
@@ -15,7 +15,7 @@ class CarrierSerializer(StrictModelSerializer[Carrier]):
 
 
 class CarrierViewSet(ManagedViewSet[Carrier]):
-    """Carriers, by code. A carrier with gateways or cards cannot be deleted."""
+    """Carriers, sorted by code. A carrier that has gateways or cards cannot be deleted."""
 
     subject = "carrier"
     model = Carrier

@@ -1,4 +1,4 @@
-"""`/gateways`: accounts at carriers' endpoints. Credentials can be written but never read."""
+"""The endpoint `/gateways`. Credentials can be written but never read."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 @extend_schema_field({"type": "object", "examples": [{"app_id": "...", "secret": "..."}]})
 class CredentialsField(serializers.Field[Any, Any, Any, Any]):
-    """The credentials as a JSON object, in the form that the adapter expects; write-only."""
+    """A write-only field for credentials, which are a JSON object with the fields that the adapter expects."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(write_only=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the JSON text that is stored encrypted."""
+        """Return the credentials as JSON text, which the model encrypts."""
         if not isinstance(data, dict):
             raise ValidationError(ErrorDetail("Credentials must be a JSON object.", code="invalid"))
         text = orjson.dumps(data).decode()
@@ -39,7 +39,7 @@ class CredentialsField(serializers.Field[Any, Any, Any, Any]):
 
 
 class GatewaySerializer(StrictModelSerializer[Gateway]):
-    """A gateway. A change without `credentials` keeps the stored ones; the carrier cannot be changed."""
+    """A gateway. A change without `credentials` keeps the stored credentials. The carrier cannot be changed."""
 
     carrier_id = VisibleKey(Carrier, source="carrier")
     credentials = CredentialsField()
@@ -62,11 +62,11 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
             "pause_reason",
             "is_default",
         )
-        # `_refuse_a_second_default` reports the unique constraint at its field instead.
+        # Switch off DRF's check for a second default gateway: `_refuse_a_second_default` names the field.
         validators = ()
 
     def validate_credentials(self, value: str) -> str:
-        # Credentials that an operator overwrites cannot be restored.
+        # Only administrators may write credentials, because overwritten credentials cannot be restored.
         if self.context["request"].user.role != Role.ADMINISTRATOR:
             raise PermissionDenied(
                 "Only administrators may write credentials.", code="secrets_are_for_administrators"
@@ -81,7 +81,7 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
 
     def _refuse_another_carrier(self, attrs: dict[str, Any]) -> None:
         if self.instance and attrs.get("carrier", self.instance.carrier) != self.instance.carrier:
-            # The gateway's cards belong to its carrier.
+            # The gateway's cards belong to its carrier, so another carrier would not match its cards.
             raise ValidationError(
                 {"carrier_id": ErrorDetail("The carrier of a gateway cannot be changed.", code="immutable")}
             )
@@ -108,16 +108,16 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
 
 
 class GatewayParameters(Parameters):
-    """Filters of the list of gateways."""
+    """Filters for the list of gateways."""
 
     carrier_id = KeyField(required=False)
     is_enabled = serializers.BooleanField(required=False)
 
 
 class GatewayViewSet(ManagedViewSet[Gateway]):
-    """Gateways, by carrier and name. A changed limit applies from the next call.
+    """Gateways, sorted by carrier and name. A changed limit applies from the next call.
 
-    A gateway with cards cannot be deleted.
+    A gateway that has cards cannot be deleted.
     """
 
     subject = "gateway"

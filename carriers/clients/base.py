@@ -1,4 +1,8 @@
-"""The interface of gateway clients, and the two kinds of failure: of the gateway, and of one card."""
+"""The interface of gateway clients.
+
+A failure of the gateway is an exception (GatewayError); a failure that concerns one card is a result
+(CardError).
+"""
 
 import re
 from abc import ABC, abstractmethod
@@ -10,10 +14,10 @@ from enum import StrEnum
 
 from common.http.outgoing import Outgoing
 
-# No real card comes near 10^9 MB (a petabyte).
+# A larger value (more than a petabyte) cannot be true for a real card.
 MAX_MB = Decimal(10) ** 9
 MB_STEP = Decimal("0.001")
-# Python accepts more than RFC 3339 allows: week dates, compact forms, offsets without minutes.
+# Python would also accept week dates, compact forms and offsets without minutes, which RFC 3339 forbids.
 _TIME_TEXT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -22,11 +26,14 @@ _MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 class GatewayError(Exception):
-    """A failure of the gateway, not of a card: all cards of the call are asked again. Contains no secret."""
+    """A call failed because of the gateway, so all cards of the call are checked again later.
+
+    The text contains no secret.
+    """
 
 
 class GatewayBusyError(GatewayError):
-    """The gateway asked for a rest, during which it gets no calls."""
+    """The gateway asked to get no calls for the time `rest`."""
 
     def __init__(self, text: str, rest: timedelta) -> None:
         super().__init__(text)
@@ -34,25 +41,25 @@ class GatewayBusyError(GatewayError):
 
 
 class CredentialsError(GatewayError):
-    """The gateway's credentials cannot be used; no call went out."""
+    """The gateway's credentials cannot be used, so no call was made."""
 
 
 class CardErrorCode(StrEnum):
-    """Why there is no answer for one card."""
+    """Why a call gave no usable result for one card."""
 
     NOT_FOUND = "not_found"
     BUSY = "busy"
     INVALID = "invalid"
     MISSING = "missing"
-    # The gateway fails whenever a call contains only this card.
+    # The gateway answers for other cards but fails whenever a call contains only this card.
     UNANSWERED = "unanswered"
     ABSURD = "absurd"
-    # PostgreSQL refuses the result.
+    # PostgreSQL refuses to store the result.
     UNSTORABLE = "unstorable"
 
     @property
     def words(self) -> str:
-        """The text for people. It is stored in rows, so its wording stays."""
+        """The error as a text for people. Rows store this text, so don't change its wording."""
         return _ERRORS_IN_WORDS[self]
 
 
@@ -69,7 +76,7 @@ _ERRORS_IN_WORDS = {
 
 @dataclass(frozen=True)
 class CardError:
-    """The gateway answered, but without a usable result for this card."""
+    """The gateway answered, but its answer contains no usable result for this card."""
 
     code: CardErrorCode
 
@@ -90,7 +97,7 @@ class Network(StrEnum):
 
 @dataclass(frozen=True)
 class UsageReading:
-    """The carrier's data counter for a card in megabytes (10^6 bytes), with the time of measurement.
+    """The value of the carrier's data counter for a card, in megabytes (10^6 bytes), and when it was measured.
 
     `network` is None when the gateway does not report it.
     """
@@ -102,7 +109,7 @@ class UsageReading:
 
 @dataclass(frozen=True)
 class GatewayAddress:
-    """The access data of a gateway. `timeout` is the total deadline of a call in seconds."""
+    """What a client needs to call a gateway. `timeout` is the deadline for an entire call, in seconds."""
 
     base_url: str
     credentials: str = field(repr=False)
@@ -110,7 +117,7 @@ class GatewayAddress:
 
 
 class GatewayClient(ABC):
-    """Calls one gateway. A drain creates it for the lifetime of its HTTP session.
+    """A client that calls one gateway. It lives as long as the HTTP session of the drain that created it.
 
     Example::
 
@@ -121,7 +128,7 @@ class GatewayClient(ABC):
 
     @abstractmethod
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
-        """Create the client. Raises CredentialsError when the credentials cannot be used."""
+        """Create the client. Raise CredentialsError when it cannot use the credentials."""
 
     @classmethod
     @abstractmethod
@@ -130,17 +137,17 @@ class GatewayClient(ABC):
 
     @abstractmethod
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
-        """Return the data counters of `iccids`, in their order. Raises GatewayError."""
+        """Return a reading or an error for each of `iccids`, in their order. Raise GatewayError if the call fails."""
 
     @abstractmethod
     async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
-        """Return whether the holders of `iccids` are verified, in their order. Raises GatewayError."""
+        """Return a status or an error for each of `iccids`, in their order. Raise GatewayError if the call fails."""
 
 
 def parse_mb(text: object) -> Decimal | None:
-    """Parse megabytes, to a thousandth, from a string such as `123.456`.
+    """Return the megabytes, rounded to a thousandth, that a string such as `123.456` contains.
 
-    Return None for anything else: the strings NaN, -1 and 1e5, the number 7, more than `MAX_MB`.
+    Return None for any other value, such as NaN, -1, 1e5, the number 7, or more than `MAX_MB`.
     """
     if not isinstance(text, str) or not _MB_TEXT.fullmatch(text):
         return None
@@ -152,14 +159,17 @@ def parse_mb(text: object) -> Decimal | None:
 
 
 def parse_time(text: object) -> datetime | None:
-    """Parse an RFC 3339 time with an offset (years 2000 to 2099) into UTC; return None for anything else."""
+    """Return an RFC 3339 time in UTC.
+
+    Return None for any other value, such as a time without an offset or outside the years 2000 to 2099.
+    """
     if not isinstance(text, str) or not _TIME_TEXT.fullmatch(text):
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    # Converting the zone overflows near the ends of the calendar.
+    # Check the year first, because converting to UTC overflows in the years 1 and 9999.
     if moment.year not in _YEARS:
         return None
     return moment.astimezone(UTC)

@@ -1,4 +1,7 @@
-"""The adapter `json`: signed batches, as docs/api.md specifies. No answer is trusted until it is parsed."""
+"""The client for gateways with the adapter `json`, whose contract is in docs/api.md.
+
+It validates every part of an answer before it uses it.
+"""
 
 import json
 import secrets
@@ -29,21 +32,21 @@ from carriers.clients.signing import Signer
 from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
 OK = 200
-# The size limit of an answer; a correct answer stays far below it.
+# An answer may have BASE_BYTES plus BYTES_PER_CARD for each card. A correct answer is far smaller.
 BYTES_PER_CARD = 1024
 BASE_BYTES = 4096
 NONCE_BYTES = 12
-# The words of the contract -> their meaning.
+# These map the words of the contract to the members that they stand for.
 _NETWORKS = {network.value: network for network in Network}
 _REAL_NAMES = {status.value: status for status in RealName}
-# The client concludes the other codes itself; a gateway cannot send them.
+# A gateway may send only these codes; Simwatch sets the others itself.
 _CARD_ERRORS = {
     code.value: code for code in (CardErrorCode.NOT_FOUND, CardErrorCode.BUSY, CardErrorCode.INVALID)
 }
 
 
 class JsonClient(GatewayClient):
-    """Calls one gateway by the `json` contract."""
+    """A client that calls one gateway according to the `json` contract."""
 
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
         self._base_url = address.base_url.rstrip("/")
@@ -73,7 +76,7 @@ class JsonClient(GatewayClient):
             try:
                 reply = await self._post(path, body, deadline=self._timeout, max_bytes=max_bytes)
             except StaleConnectionError:
-                # The call only reads, so repeating it is safe.
+                # Repeat the call on a new connection, which is safe because the call only reads.
                 left = max(0.0, ends_at - time.monotonic())
                 reply = await self._post(path, body, deadline=left, max_bytes=max_bytes)
         except CallError as error:
@@ -83,7 +86,7 @@ class JsonClient(GatewayClient):
         return _by_iccid(_data(reply.body), requested=iccids)
 
     async def _post(self, path: str, body: bytes, *, deadline: float, max_bytes: int) -> Reply:
-        # Each attempt is signed again: the gateway accepts a nonce once.
+        # Sign each attempt separately, because the gateway accepts a nonce only once.
         headers = self._signer.headers(
             timestamp=int(time.time()),
             nonce=secrets.token_hex(NONCE_BYTES),
@@ -109,13 +112,13 @@ def _signer(credentials: str) -> Signer:
     except (ValueError, TypeError, KeyError):
         raise CredentialsError("the credentials must be JSON with app_id and secret") from None
     if not (isinstance(app_id, str) and isinstance(secret, str) and app_id and secret):
-        raise CredentialsError("app_id and secret of the credentials must not be empty")
+        raise CredentialsError("app_id and secret in the credentials must be texts that are not empty")
     try:
         app_id.encode("latin-1")
         return Signer(app_id, secret.encode())
     except UnicodeEncodeError:
         raise CredentialsError(
-            "app_id and secret of the credentials contain characters that cannot be sent"
+            "app_id or secret in the credentials contains characters that cannot be sent"
         ) from None
 
 
@@ -134,7 +137,7 @@ def _data(body: bytes) -> list[Any]:
     if not isinstance(answer, dict) or "code" not in answer:
         raise GatewayError("the gateway's answer has no code")
     code = answer["code"]
-    # Only the number 0 means success; `false` must not pass, though False == 0 in Python.
+    # Only the number 0 means success. Exclude `false` explicitly, because False == 0 in Python.
     if isinstance(code, bool) or code != 0:
         raise GatewayError(f"the gateway answered with code {code!s:.20}")
     data = answer.get("data")
@@ -150,7 +153,7 @@ def _by_iccid(data: list[Any], *, requested: Sequence[str]) -> dict[str, dict[st
         iccid = entry.get("iccid") if isinstance(entry, dict) else None
         if not isinstance(iccid, str):
             raise GatewayError("an entry of the gateway's answer names no card")
-        # An entry for a card outside the request makes the whole answer untrustworthy.
+        # If the gateway confuses cards, none of its entries can be trusted, so reject the entire answer.
         if iccid not in expected:
             raise GatewayError("the gateway answered for a card that was not asked for")
         if iccid in entries:
@@ -181,6 +184,6 @@ def _error(entry: dict[str, Any] | None) -> CardError:
 
 
 def _text(entry: dict[str, Any], field: str) -> str:
-    """Return the field's text; "" when it is missing or not a string."""
+    """Return the text of the field, or "" when the field is missing or not a string."""
     value = entry.get(field)
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""The adapters: which client class calls the gateways of each adapter."""
+"""The registry of adapters, which maps an adapter's name to the client class for its gateways."""
 
 from typing import Final
 
@@ -6,12 +6,15 @@ from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClien
 from carriers.clients.json_contract import JsonClient
 
 ADAPTERS: Final[dict[str, type[GatewayClient]]] = {"json": JsonClient}
-# Checking credentials makes no call, so any timeout will do.
+# The timeout does not matter, because checking credentials makes no call.
 _NO_TIMEOUT: Final = 0.0
 
 
 def unusable_reason(adapter: str, *, base_url: str, credentials: str) -> str | None:
-    """Return why the client cannot use the address and the credentials, without secrets; None when it can."""
+    """Return why the adapter's client cannot use the base URL and the credentials, or None when it can.
+
+    The reason contains no secret.
+    """
     try:
         ADAPTERS[adapter].check(GatewayAddress(base_url, credentials, _NO_TIMEOUT))
     except CredentialsError as error:

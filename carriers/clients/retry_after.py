@@ -1,16 +1,16 @@
-"""The `Retry-After` header: how long a server asks to be left alone (RFC 9110, 10.2.3)."""
+"""The `Retry-After` header, by which a server asks to get no requests for a time (RFC 9110, 10.2.3)."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# A longer time is a mistake of the server, or overflows.
+# Shorten longer times to this, because they are mistakes of the server and might overflow.
 MAX_SECONDS = 24 * 3600
 
 
 def parse_retry_after(header: str, *, now: datetime) -> timedelta:
-    """Return the time from `now` to wait, at most a day. Pure.
+    """Return how long to wait from `now`, at most a day. Pure.
 
-    The header holds seconds or an HTTP date; zero is returned when it is empty, cannot be read, or is over.
+    `header` contains seconds or an HTTP date. Return zero when it is empty, unreadable or in the past.
     """
     if header.isascii() and header.isdecimal():
         return timedelta(seconds=min(int(header[:9]), MAX_SECONDS))
@@ -18,6 +18,6 @@ def parse_retry_after(header: str, *, now: datetime) -> timedelta:
         until = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return timedelta()
-    # "-0000" gives a time without a zone; HTTP dates are always in GMT.
+    # A date with the offset "-0000" is parsed without a zone; treat it as UTC, because HTTP dates are in GMT.
     left = until.replace(tzinfo=until.tzinfo or UTC) - now
     return min(max(left, timedelta()), timedelta(seconds=MAX_SECONDS))

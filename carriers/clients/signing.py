@@ -1,22 +1,25 @@
-"""Signatures of the `json` adapter: HMAC-SHA256 over timestamp, nonce, method, path and body. Pure."""
+"""Signatures for calls of the `json` adapter.
+
+A signature is the HMAC-SHA256 of timestamp, nonce, method, path and body. All functions are pure.
+"""
 
 import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-# The largest difference between the timestamp of a request and the gateway's clock.
+# A gateway rejects a request whose timestamp differs from the gateway's clock by more than this.
 TOLERANCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs requests for one account at a gateway."""
+    """A signer of requests for one account at a gateway."""
 
     app_id: str
     secret: bytes = field(repr=False)
 
     def headers(self, *, timestamp: int, nonce: str, path: str, body: bytes) -> dict[str, str]:
-        """Return the signature headers of a POST. `path` is the path on the request line."""
+        """Return the headers that sign a POST request. `path` is the path as it is in the request line."""
         return {
             "X-App-Id": self.app_id,
             "X-Timestamp": str(timestamp),
@@ -25,7 +28,7 @@ class Signer:
         }
 
     def signature(self, timestamp: str, nonce: str, method: str, path: str, body: bytes) -> str:
-        """Return the signature in lower-case hex."""
+        """Return the signature of a request as lower-case hex digits."""
         digest = hashlib.sha256(body).hexdigest()
         text = f"{timestamp}\n{nonce}\n{method}\n{path}\n{digest}"
         return hmac.digest(self.secret, text.encode(), "sha256").hex()

@@ -1,6 +1,6 @@
--- End a breaker trial: an answer closes the breaker; otherwise an open breaker rests again.
--- KEYS[1] breaker: hash, see breakers.py
--- ARGV    has_answered (0 or 1), rest_ms
+-- End a breaker trial. If the gateway answered, close the breaker; otherwise put off the next trial.
+-- KEYS[1] breaker: hash (breakers.py shows samples)
+-- ARGV    has_answered (0 or 1), rest_ms (time until the next trial)
 -- Returns nothing.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,9 +1,10 @@
--- Count the results of calls since the last report, open breakers, and return which gateways must rest.
--- KEYS    breakers: hash of each gateway, see breakers.py
+-- Count the calls that ended since the last report, open the breakers of failing gateways, and return which
+-- gateways must rest.
+-- KEYS    breakers: one hash for each gateway (breakers.py shows samples)
 -- ARGV    min_calls, bucket_ms, buckets, recent_buckets, rest_ms, ttl_ms, longest_hold_ms, longest_rest_ms;
---         for each key: answered, failed, hold_ms (0: none)
--- Returns for each key: ms during which no call may go out (0: calls may go out), 1 when the breaker is open
---         (0: closed, though the gateway may have asked for a rest).
+--         for each key: answered, failed, hold_ms (the rest that the gateway asked for, or 0)
+-- Returns two numbers for each key: for how many ms the gateway must rest (0 when it need not), and 1 when the
+--         breaker is open, otherwise 0. A gateway with a closed breaker may also have asked for a rest.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local min_calls, bucket_ms, buckets, recent_buckets = unpack(ARGV, 1, 4)
@@ -26,7 +27,7 @@ local function count(key, answered, failed)
     redis.call('PEXPIRE', key, ttl_ms)
 end
 
--- Runs also for a report without calls: old answers leave the window, and the failures may then prevail.
+-- Run this even if no calls are reported: once old answers have left the window, failures may be the majority.
 local function judge(key)
     local all, recent = {answered = 0, failed = 0}, {answered = 0, failed = 0}
     local flat = redis.call('HGETALL', key)

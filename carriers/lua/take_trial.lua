@@ -1,7 +1,8 @@
--- Take the breaker trial, the one call to an open gateway; the trial is leased, so there is one at a time.
--- KEYS[1] breaker: hash, see breakers.py
+-- Take the breaker trial, which is the only call that an open breaker allows, if it is due.
+-- The next trial is due when the lease ends, so only one trial runs at a time.
+-- KEYS[1] breaker: hash (breakers.py shows samples)
 -- ARGV    lease_ms, ttl_ms
--- Returns 1 when the caller has taken the trial, otherwise 0.
+-- Returns 1 when the caller must make the trial, otherwise 0.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local trial_at = redis.call('HGET', KEYS[1], 'probe_at')

@@ -1,4 +1,4 @@
-"""ETags and If-Match: refuse a change to a row that has changed since it was read.
+"""ETags and If-Match, which refuse a change if the row has changed since the client read it.
 
 Source: RFC 9110, section 13.1.1.
 """
@@ -17,21 +17,23 @@ _LENGTH = 32
 
 
 def etag_of(held: Mapping[str, Any]) -> str:
-    """Return the ETag of a row's values: equal values have equal ETags."""
+    """Return the ETag for the values of a row. Equal values have equal ETags."""
     text = json.dumps(held, sort_keys=True, cls=DjangoJSONEncoder)
     return f'"{sha256(text.encode()).hexdigest()[:_LENGTH]}"'
 
 
 def require_match(request: Request, held: Mapping[str, Any]) -> None:
-    """Raise DomainError (412) when If-Match names none of the row's current versions.
+    """Raise DomainError (412) if If-Match does not name the row's current ETag.
 
-    `held` are the values of the row, read under a lock. Without If-Match, or with `*`, any version is
-    accepted.
+    `held` are the row's current values, which the caller has read under a lock. A request without If-Match,
+    or with `*`, always passes.
     """
     header = request.headers.get("If-Match")
     if header is None or header.strip() == "*":
         return
     if etag_of(held) not in [etag.strip() for etag in header.split(",")]:
         raise DomainError(
-            "This has changed since you read it; read it again.", code="precondition_failed", status=412
+            "The stored values have changed since you read them; read them again.",
+            code="precondition_failed",
+            status=412,
         )

@@ -1,4 +1,4 @@
-"""Serializer fields that several APIs use."""
+"""Serializer fields that several apps use."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ MAX_ID: Final = 2**63 - 1
 
 
 class KeyField(serializers.IntegerField):
-    """The id of a row, as an integer that PostgreSQL accepts. It does not check that the row exists."""
+    """A row's id: an integer from 1 to `MAX_ID`. The field does not check whether the row exists."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)

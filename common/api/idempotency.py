@@ -1,7 +1,9 @@
-"""Idempotent POSTs: a second request with the same `Idempotency-Key` gets the answer of the first.
+"""Idempotent requests: repeating a request with the same `Idempotency-Key` returns the first answer again.
 
-Source: draft-ietf-httpapi-idempotency-key-header. The answer is stored in the same transaction as the effect,
-without the fields that the view lists in `shown_once`: a secret is in the first answer only.
+The transaction that carries out the request also stores its answer. The fields that the view lists in
+`shown_once`, such as a new secret, are not stored, so only the first answer contains them.
+
+Source: draft-ietf-httpapi-idempotency-key-header.
 """
 
 import re
@@ -26,7 +28,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY_PATTERN = r"^[!-~]{1,255}$"
 KEEP_FOR = timedelta(hours=24)
-# Each new answer deletes up to this many expired ones, so no job is needed for that.
+# Storing an answer deletes up to this many expired ones, so no separate job has to delete them.
 DELETED_PER_ANSWER = 10
 _STORED_HEADERS = ("ETag", "Location")
 
@@ -34,11 +36,11 @@ Handler = Callable[..., Response]
 
 
 def idempotent(handler: Handler) -> Handler:
-    """Make a view's method run in a transaction, and at most once in 24 hours for each key of a user.
+    """Run a view's method in a transaction, and only once in 24 hours for each user and key.
 
-    The wrapped method raises DomainError when the key was used for another request, or when a request with
-    the same key is being answered. An answer that is an exception is not stored, so the request may be tried
-    again.
+    The wrapped method raises DomainError if the user has sent this key with a different request (422), or if
+    a request with this key is still running (409). If the method raises an exception, nothing is stored, so
+    the client may send the request again.
 
     Example::
 
@@ -120,9 +122,9 @@ def _store(user_id: int, key: str, fingerprint: str, answer: dict[str, Any], now
 
 
 def _fingerprint(request: Request) -> str:
-    # A keyed digest: the body may hold a weak password, which could be guessed from a plain digest.
+    # Use a keyed digest, because a weak password in the body could be guessed from a plain digest.
     body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
-    # Without the prefix: both prefixes lead to the same views.
+    # Leave out the prefix (`api/v1` or `api/admin`), because both prefixes lead to the same views.
     path = request.get_full_path().split("/", 3)[-1]
     target = f"{request.method} {path} ".encode()
     return salted_hmac("idempotency", target + body, algorithm="sha256").hexdigest()

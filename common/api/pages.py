@@ -1,4 +1,4 @@
-"""Numbered pages, for short lists. Long lists have cursors: see `pagination`."""
+"""Numbered pages for short lists. Long lists use cursors (see `pagination`)."""
 
 from typing import Any
 
@@ -12,19 +12,21 @@ from common.api.pagination import MAX_PAGE_SIZE, PAGE_SIZE
 from common.api.strict_serializers import Parameters
 
 FIRST = 1
-# Keeps the offset within the numbers that PostgreSQL accepts.
+# The highest page number. It keeps the OFFSET within PostgreSQL's 64-bit integers.
 LAST = 1_000_000
 
 
 class PageParameters(Parameters):
-    """The number of a page and its size."""
+    """The query parameters of a numbered page."""
 
     page = serializers.IntegerField(min_value=FIRST, max_value=LAST, default=FIRST)
     page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
 
 class NumberedPages(BasePagination):
-    """`?page=&page_size=` with `count, next, previous, results`. A page beyond the last one is empty.
+    """Pagination by `?page=&page_size=`. The answer has the fields `count, next, previous, results`.
+
+    A page after the last one is empty.
 
     Example::
 
@@ -56,7 +58,7 @@ class NumberedPages(BasePagination):
         return int(queryset.order_by().count())
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Return the page with links to its neighbours."""
+        """Return the response for this page, with links to the next and the previous page."""
         previous = min(self._page - 1, self._pages)
         return Response(
             {

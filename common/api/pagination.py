@@ -1,4 +1,4 @@
-"""Cursor pages, for long lists. A cursor is valid only for the list and the filters that it was made for."""
+"""Cursor pages for long lists. A cursor is valid only for the URL and the filters that it was made for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,30 +17,35 @@ from common.api.strict_serializers import Parameters
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
-# Parameters that may differ between the pages of one list.
+# Parameters that a client may change while it uses the same cursor. All others are filters.
 _PAGE_PARAMETERS = {"cursor", "page_size"}
 
 
 @dataclass(frozen=True)
 class _Position:
-    """A position between two rows: after the row with these values of the ordering's fields, or before it."""
+    """The place in the list where a page begins.
+
+    `values` are one row's values in the fields of `ordering`. The page holds the rows after this row, or, if
+    `is_backward`, the rows before it.
+    """
 
     is_backward: bool
     values: Sequence[str]
 
 
 class CursorParameters(Parameters):
-    """The position of a page and its size."""
+    """The query parameters of a cursor page."""
 
-    cursor = serializers.CharField(required=False, help_text="from `next` or `previous`")
+    cursor = serializers.CharField(required=False, help_text="taken from the link in `next` or `previous`")
     page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
 
 class CursorPages(BasePagination):
-    """`?cursor=&page_size=` with `next, previous, results`. A cursor of other filters is refused.
+    """Pagination by `?cursor=&page_size=`. The answer has the fields `next, previous, results`.
 
-    Keyset pages: unlike DRF's cursors, these need no OFFSET among rows with equal values. A thousand cards
-    that began to fail in one transaction are paged like any others.
+    A cursor that was made for other filters is refused. These are keyset pages: all fields of `ordering`
+    decide where a page begins. DRF's cursors use only the first field and skip rows with an equal value by
+    OFFSET, which is slow if, for example, thousands of cards began to fail in one transaction.
 
     Example::
 
@@ -48,7 +53,7 @@ class CursorPages(BasePagination):
             ordering = ("-created_at", "-id")
     """
 
-    # Fields that are never null, all ascending or, with `-`, all descending. The last one must be unique.
+    # The fields must never be null, and the last one must be unique. Either all or none begin with `-`.
     ordering: ClassVar[tuple[str, ...]]
     parameters = CursorParameters
 
@@ -62,7 +67,7 @@ class CursorPages(BasePagination):
         if position:
             queryset = queryset.filter(_beyond(self._values_of(queryset, position), descends=descends))
         ordered = queryset.order_by(*(f"-{name}" if descends else name for name in self._names))
-        # One row more than fits tells whether there is another page.
+        # Read one row more than the page holds, to learn whether there is another page.
         rows = list(ordered[: size + 1])
         has_more = len(rows) > size
         rows = rows[:size][::-1] if is_backward else rows[:size]
@@ -76,7 +81,7 @@ class CursorPages(BasePagination):
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Return the page with links to its neighbours."""
+        """Return the response for this page, with links to the next and the previous page."""
         return Response({"next": self._next, "previous": self._previous, "results": data})
 
     @classmethod
@@ -132,7 +137,7 @@ def _salt(request: Request) -> str:
 
 
 def _beyond(values: Sequence[tuple[str, Any]], *, descends: bool) -> Q:
-    # The first condition follows from the second; it lets PostgreSQL use the index.
+    # The first condition follows from the second, but PostgreSQL needs it to search in an index.
     sign = "lt" if descends else "gt"
     (name, value), *_ = values
     return Q(**{f"{name}__{sign}e": value}) & _strictly_beyond(values, sign)

@@ -1,4 +1,4 @@
-"""Request bodies: one JSON object of limited size."""
+"""Parse a request body, which must be one JSON object of limited size."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -20,7 +20,7 @@ class BodyTooLargeError(APIException):
 
 
 class LengthRequiredError(APIException):
-    """The body was sent in chunks without a length. Django would read it as an empty body."""
+    """The body was sent in chunks without a length, so Django would treat it as empty."""
 
     status_code = 411
     default_detail = "Send the body with a Content-Length, not in chunks."
@@ -28,16 +28,16 @@ class LengthRequiredError(APIException):
 
 
 def require_length(request: Request) -> None:
-    """Raise LengthRequiredError when the body was sent in chunks."""
+    """Raise LengthRequiredError if the body was sent in chunks, without a Content-Length."""
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         raise LengthRequiredError
 
 
 class ObjectParser(BaseParser):
-    """Strict JSON: UTF-8, no NaN, no lone surrogates, and an object, because every body has named fields."""
+    """A strict JSON parser. The body must be an object in UTF-8, without NaN and without lone surrogates."""
 
     media_type = "application/json"
-    # The browsable API displays request bodies with it.
+    # DRF's browsable API uses this class to display request bodies.
     renderer_class = JSONRenderer
 
     def parse(
@@ -46,7 +46,7 @@ class ObjectParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return the object. Raise BodyTooLargeError or ParseError."""
+        """Return the body as a dict. Raise BodyTooLargeError or ParseError."""
         max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(max_bytes + 1)
         if len(body) > max_bytes:
@@ -58,7 +58,7 @@ class ObjectParser(BaseParser):
         if not isinstance(found, dict):
             raise ParseError("The body must be a JSON object.")
         try:
-            # orjson reads deeper nesting than it can write, so such a body would fail later.
+            # Try to write the body: orjson can read deeper nesting than it can write, which would fail later.
             orjson.dumps(found)
         except TypeError:
             raise ParseError("The body is nested too deeply, or has a number beyond 64 bits.") from None

@@ -1,4 +1,4 @@
-"""Errors of the API as `application/problem+json` bodies. Source: RFC 9457."""
+"""Turn errors of the API into problem responses (`application/problem+json`). Source: RFC 9457."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 def problem(
     status: int, *, code: str, detail: str, errors: list[dict[str, str]] | None = None
 ) -> JsonResponse:
-    """Return a problem response; `errors` is a list of `{field, code, message}`."""
+    """Return a problem response. `errors` lists invalid fields, each as `{field, code, message}`."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -46,7 +46,7 @@ def problem(
 
 
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
-    """Turn any exception of a view into a problem response: DRF's exception handler."""
+    """Return a problem response for any exception that a view raised. DRF calls this exception handler."""
     if isinstance(error, DomainError):
         return _refused(error)
     if isinstance(error, IntegrityError) and server_of(error) is None:
@@ -74,15 +74,20 @@ def _refused(error: DomainError) -> HttpResponse:
 
 
 def _conflict(error: IntegrityError) -> HttpResponse:
-    # Validation accepted the change and PostgreSQL refused it: another change came first.
+    # Validation accepted this change, but PostgreSQL refused it, most likely because of a concurrent change.
     log.warning("change_refused", reason=str(error).split("\n")[0])
     return problem(
-        409, code="conflict", detail="This contradicts what is stored now; read it again and try again."
+        409,
+        code="conflict",
+        detail="This change conflicts with the stored data; read the data again and retry.",
     )
 
 
 def failure(error: BaseException) -> HttpResponse:
-    """Return 503 for an outage, which is logged in one line, and 500 for any other error."""
+    """Log `error` and return a problem response: 503 for an outage of PostgreSQL or Redis, otherwise 500.
+
+    An outage is logged on one line, any other error with its traceback.
+    """
     server = server_of(error)
     if server is not None:
         log.error("outage", server=server.value, reason=one_line(error))
@@ -96,28 +101,28 @@ def failure(error: BaseException) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400, as Django's `handler400`; below `/api/` with a problem."""
+    """Return a 400 response: a problem for paths below `/api/`, otherwise Django's page."""
     if request.path.startswith(API_PREFIX):
         return problem(400, code="bad_request", detail="This request cannot be understood.")
     return defaults.bad_request(request, exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 403, as Django's `handler403`; below `/api/` with a problem."""
+    """Return a 403 response: a problem for paths below `/api/`, otherwise Django's page."""
     if request.path.startswith(API_PREFIX):
         return problem(403, code="permission_denied", detail=_FORBIDDEN)
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404, as Django's `handler404`; below `/api/` with a problem."""
+    """Return a 404 response: a problem for paths below `/api/`, otherwise Django's page."""
     if request.path.startswith(API_PREFIX):
         return problem(404, code="not_found", detail="There is nothing at this path.")
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500 or 503, as Django's `handler500`; below `/api/` with a problem."""
+    """Return a problem (500, or 503 for an outage) for paths below `/api/`, otherwise Django's 500 page."""
     if request.path.startswith(API_PREFIX):
         error = sys.exc_info()[1]
         return failure(error) if error else _internal()
@@ -126,7 +131,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _internal() -> JsonResponse:
     return problem(
-        500, code="internal_error", detail="Something went wrong. Please report it with the request id."
+        500,
+        code="internal_error",
+        detail="Something went wrong. Please report this error with its request id.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Views that validate all their query parameters."""
+"""A base class for views, which validates all query parameters."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
@@ -11,7 +11,9 @@ from common.api.strict_serializers import Parameters
 
 
 class ValidatedQueryView(APIView):
-    """A view whose `query` holds the validated query parameters. An unknown parameter is refused by name.
+    """A view that validates its query parameters and refuses unknown ones.
+
+    The validated values are in `query`. The error for an unknown parameter names the parameter.
 
     Example::
 
@@ -26,7 +28,7 @@ class ValidatedQueryView(APIView):
     query: Mapping[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Permissions come first: a caller without them learns nothing about the parameters.
+        # Check permissions first, so that a caller without them learns nothing about the parameters.
         super().initial(request, *args, **kwargs)
         require_length(request)
         self.query = self.validated_parameters(request)
@@ -34,13 +36,13 @@ class ValidatedQueryView(APIView):
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None
     ) -> NoReturn:
-        """Count the request against the caller's rate limit before it is denied; DRF would not count it."""
+        """Count the request against the caller's rate limit, then deny it. DRF would not count it."""
         if getattr(request.user, "is_authenticated", False):
             self.check_throttles(request)
         super().permission_denied(request, message, code)
 
     def validated_parameters(self, request: Request) -> Mapping[str, Any]:
-        """Return the validated query parameters of `request`. Raise ValidationError."""
+        """Return `{name: value}` for all query parameters. Raise ValidationError if one is not valid."""
         foreign = self.foreign_parameters()
         own = {name: value for name, value in request.query_params.items() if name not in foreign}
         query = self.active_parameters()(data=own, context={"request": request})
@@ -49,9 +51,9 @@ class ValidatedQueryView(APIView):
         return validated
 
     def active_parameters(self) -> type[Parameters]:
-        """Return the parameters of the current method: `parameters` for reads, none for writes."""
+        """Return the serializer for this request's parameters. Requests that write accept no parameters."""
         return self.parameters if self.request.method in {"GET", "HEAD"} else Parameters
 
     def foreign_parameters(self) -> frozenset[str]:
-        """Return the names of parameters that other classes validate, such as a paginator."""
+        """Return the names of parameters that another class validates, for example a paginator."""
         return frozenset({self.settings.URL_FORMAT_OVERRIDE})

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 schema of the API: parameters, headers and problems that all paths share."""
+"""Add the parameters, headers and problems that our views share to the API's OpenAPI 3.1 schema."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,20 +16,20 @@ PROBLEMS = {
     400: "The request is not valid; `errors` names the fields.",
     401: "The request has no valid token or session.",
     403: "The caller's role does not allow this, or the token is read-only.",
-    404: "It does not exist, or the caller may not see it.",
+    404: "The object does not exist, or the caller may not see it.",
     406: "The answer is available as JSON only.",
-    409: "It contradicts the current state.",
-    412: "It has changed since the ETag was read.",
+    409: "The request conflicts with the current state.",
+    412: "The object has changed since the ETag was read.",
     413: "The body is larger than 2 MB.",
-    415: "The body must be JSON.",
-    422: "The Idempotency-Key was used for another request.",
+    415: "The body is not JSON.",
+    422: "The Idempotency-Key was already used for a different request.",
     429: "Too many requests; try again after `Retry-After`.",
     503: "PostgreSQL or Redis does not answer; try again after `Retry-After`.",
 }
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    """An error of one field."""
+    """The error in one field of a request."""
 
     field = serializers.CharField()
     code = serializers.CharField()
@@ -37,20 +37,24 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """A problem: why a request was refused or failed. Source: RFC 9457."""
+    """The body of an error response, which explains why a request was refused or failed. Source: RFC 9457."""
 
     type = serializers.CharField()
     title = serializers.CharField()
     status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="for people")
-    code = serializers.CharField(help_text="for programs; it never changes")
+    detail = serializers.CharField(help_text="an explanation for people")
+    code = serializers.CharField(help_text="an identifier for programs, which never changes")
     request_id = serializers.CharField()
     timestamp = serializers.DateTimeField()
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class Schema(AutoSchema):
-    """Take query parameters from the view's `parameters`, headers and problems from what it supports."""
+    """A schema generator that documents what our base views add.
+
+    It reads the query parameters from the view's `parameters`. It adds headers and problem responses
+    according to the features that the view supports, such as idempotency and If-Match.
+    """
 
     def get_override_parameters(self) -> list[Any]:
         return [*super().get_override_parameters(), *self._own_parameters()]
@@ -63,14 +67,14 @@ class Schema(AutoSchema):
                 idempotency.HEADER,
                 {"type": "string", "pattern": idempotency.KEY_PATTERN},
                 OpenApiParameter.HEADER,
-                description="A request that is repeated within 24 hours gets the first answer and is not carried out again.",
+                description="A repetition with the same key within 24 hours only returns the first answer.",
             )
         if self._supports_if_match():
             yield OpenApiParameter(
                 "If-Match",
                 str,
                 OpenApiParameter.HEADER,
-                description="The ETag that was read: the change is refused if the row has changed since.",
+                description="The object's ETag when you read it. The change is refused if it has a new ETag.",
             )
 
     def _query_parameters(self) -> Iterator[Any]:
@@ -113,9 +117,9 @@ class Schema(AutoSchema):
         return found | {412} if self._supports_if_match() else found
 
     def _needs_an_id(self) -> bool:
-        """Return whether the body or the query must name a row, so that a missing row is a 404.
+        """Return whether the query or the body must contain a row's id, so that a missing row returns 404.
 
-        An unknown key in the body of a row itself is a 400.
+        Views that edit a row itself are excluded, because an unknown id in their body returns 400.
         """
         if hasattr(self.view, "locked_object"):
             return False

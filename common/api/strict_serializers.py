@@ -1,4 +1,4 @@
-"""Serializers that refuse unknown and read-only fields by name."""
+"""Serializers that refuse unknown and read-only fields. The error names the field."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -11,10 +11,13 @@ Row = TypeVar("Row", bound=Model)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses unknown fields: DRF ignores them, which hides a caller's mistakes."""
+    """A serializer that refuses unknown and read-only fields.
+
+    DRF ignores such fields, which hides a caller's mistakes.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the validated values. Raise ValidationError for unknown and read-only fields too."""
+        """Return the validated values. Raise ValidationError if a field is invalid, unknown or read-only."""
         if isinstance(data, Mapping) and (refused := {name: self._refusal(name) for name in data}):
             errors = {name: [error] for name, error in refused.items() if error}
             if errors:
@@ -29,13 +32,13 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Row]):
-    """A StrictSerializer for the fields of a row."""
+    """A model serializer that refuses unknown and read-only fields."""
 
 
 class Parameters(StrictSerializer):
-    """The query parameters of a view; this base class accepts none.
+    """The base class for a view's query parameters. It accepts none; each subclass adds its own.
 
-    The `source` of a field is the lookup that filters the list, such as `at__gte`.
+    The `source` of a field is the Django lookup that filters the list, such as `at__gte`.
 
     Example::
 

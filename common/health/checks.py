@@ -1,4 +1,4 @@
-"""Health checks of what every app needs: PostgreSQL, Redis, and the disks and memory of this host."""
+"""Health checks for what every app needs: PostgreSQL, Redis, and the disks and memory of this host."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,8 @@ UNHEALTHY_BELOW = 0.03
 def register_all() -> None:
     """Register the components of `common`.
 
-    Without Redis cards and API stay usable, so its outage is degraded; without PostgreSQL nothing is usable.
+    An outage of Redis counts as degraded, because the admin and the API still work. An outage of PostgreSQL
+    counts as unhealthy, because nothing works without it.
     """
     register(Component("database", database, level_if_silent=Level.UNHEALTHY))
     register(Component("redis", redis))
@@ -26,31 +27,31 @@ def register_all() -> None:
 
 
 def database() -> Finding:
-    """Send the smallest query to PostgreSQL; an outage raises its error."""
+    """Report whether PostgreSQL answers a trivial query. Raise the driver's error during an outage."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return Finding(Level.HEALTHY, "answers")
 
 
 def redis() -> Finding:
-    """Ping Redis; an outage raises its error."""
+    """Report whether Redis answers a ping. Raise redis-py's error during an outage."""
     for_web().ping()
     return Finding(Level.HEALTHY, "answers")
 
 
 def disk() -> Finding:
-    """Report the fullest of the disks that hold code, data and logs."""
+    """Report the free space on the fullest of the disks that hold code, data and logs."""
     folders = [folder for folder in settings.COMMON.watched_folders if folder.exists()]
     share, fullest = min((_free_share(folder), folder) for folder in folders)
     return Finding(level_of_free(share), f"{share:.1%} free below {fullest}")
 
 
 def memory() -> Finding:
-    """Report the memory that programs can still take without swapping."""
+    """Report how much memory programs can still allocate without swapping."""
     try:
         found = psutil.virtual_memory()
     except (OSError, KeyError):
-        # psutil's errors where /proc is missing or holds no totals.
+        # psutil raises these errors if /proc is missing or contains no totals.
         found = None
     if found is None or not found.total:
         return Finding(Level.HEALTHY, "not known: this system does not report its memory")
@@ -59,7 +60,7 @@ def memory() -> Finding:
 
 
 def level_of_free(share: float) -> Level:
-    """Return the level of a free share (0 to 1) of a disk or of memory. Pure."""
+    """Return the health level for `share`, the free part (0 to 1) of a disk or of the memory."""
     if share < UNHEALTHY_BELOW:
         return Level.UNHEALTHY
     return Level.DEGRADED if share < DEGRADED_BELOW else Level.HEALTHY

@@ -1,7 +1,7 @@
-"""Components whose health is checked, and what is found.
+"""The components whose health is checked, and the types that describe their health.
 
-An app registers a component for each thing that it depends on. `common.health.runner` runs the checks and
-`config.health` serves the findings.
+An app registers a component for each thing that it depends on. `common.health.runner` runs the health checks,
+and `config.health` serves the findings.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Level(StrEnum):
-    """How well a component works, best first."""
+    """The levels of health, from best to worst."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -20,7 +20,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of a health check. `detail` is for operators and holds no secrets."""
+    """The result of a health check. `detail` explains it to operators and must contain no secret."""
 
     level: Level
     detail: str
@@ -31,11 +31,11 @@ HealthCheck = Callable[[], Finding]
 
 @dataclass(frozen=True)
 class Component:
-    """Something that must work.
+    """A part of the system whose health is checked, such as Redis or the workers.
 
-    `check` may raise during an outage and may hang; the component then has `level_if_silent`.
-    `depends_on` names the component without which the state of this one cannot be known.
-    `is_for_readiness`: a process is ready only when this component is healthy.
+    `check` returns a finding. If it raises or hangs, the component gets the level `level_if_silent`.
+    `depends_on` names another component. While that one is not healthy, this one's state counts as unknown.
+    `is_for_readiness` tells whether `/readyz` fails while this component is not healthy.
 
     Example::
 
@@ -53,22 +53,25 @@ _COMPONENTS: Final[dict[str, Component]] = {}
 
 
 def register(component: Component) -> None:
-    """Add a component, or replace the one of the same name. Call it from `AppConfig.ready`."""
+    """Add a component, or replace the component with the same name. Call this from `AppConfig.ready`."""
     _COMPONENTS[component.name] = component
 
 
 def components() -> list[Component]:
-    """Return all components, in the order of the apps."""
+    """Return all components in the order in which the apps registered them."""
     return list(_COMPONENTS.values())
 
 
 def overall(findings: Iterable[Finding]) -> Level:
-    """Return the worst level found. Pure."""
+    """Return the worst level of the findings; HEALTHY if there are none."""
     return max((finding.level for finding in findings), key=list(Level).index, default=Level.HEALTHY)
 
 
 def with_dependencies(checked: Iterable[Component], findings: Mapping[str, Finding]) -> dict[str, Finding]:
-    """Return `{component: finding}`, "not known" for a component whose dependency is not healthy. Pure."""
+    """Return `{component name: finding}` for the checked components.
+
+    A component whose dependency is not healthy gets a finding that says that its state is not known.
+    """
     return {component.name: _with_dependency(component, findings) for component in checked}
 
 

@@ -1,8 +1,8 @@
-"""Run health checks side by side, and wait for none of them longer than a given time.
+"""Run health checks in parallel with a time limit.
 
-Each component has a thread of its own, so a check that hangs delays no other. A thread runs one check at a
-time and callers that come meanwhile share its result: a server that is frozen for an hour blocks a single
-thread.
+Each component has its own thread, so a check that hangs does not delay the others. A thread runs one check at
+a time, and callers that arrive during a check share its result. So a server that is frozen for an hour blocks
+only one thread, however often its health is requested.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,10 @@ log = structlog.get_logger(__name__)
 
 
 def examine(components: Iterable[Component], *, milliseconds: int) -> dict[str, Finding]:
-    """Return `{component: finding}` within `milliseconds`. A later answer does not count."""
+    """Return `{component name: finding}` within `milliseconds`.
+
+    A component whose check takes longer gets its `level_if_silent`.
+    """
     results = {component: _thread_of(component).request() for component in components}
     wait(results.values(), timeout=milliseconds / 1000)
     late = f"no answer within {milliseconds} ms"
@@ -33,7 +36,7 @@ def examine(components: Iterable[Component], *, milliseconds: int) -> dict[str, 
 
 
 def stop() -> None:
-    """End idle threads and close their connections: tests cannot drop a database while it has any."""
+    """End all threads, which closes their connections: tests cannot drop a database that has connections."""
     with _LOCK:
         while _THREADS:
             _THREADS.popitem()[1].stop()
@@ -47,12 +50,12 @@ class CheckThread:
         self._lock = Lock()
         self._requests: SimpleQueue[Future[Finding] | None] = SimpleQueue()
         self._latest: Future[Finding] | None = None
-        # A daemon thread: a server that hangs must not keep the process from ending.
+        # Make it a daemon thread, because otherwise a hanging server would keep this process from exiting.
         self._thread = Thread(target=self._work, name=f"health-{component.name}", daemon=True)
         self._thread.start()
 
     def request(self) -> Future[Finding]:
-        """Return the result of a new check, or of the check that is running."""
+        """Return a future for the finding. Start a new check unless one is already running."""
         with self._lock:
             if self._latest is None or self._latest.done():
                 self._latest = Future()
@@ -60,7 +63,7 @@ class CheckThread:
             return self._latest
 
     def stop(self) -> None:
-        """End the thread after its current check; wait for that for at most a second."""
+        """Tell the thread to end after its current check, and wait for its end for at most one second."""
         self._requests.put(None)
         self._thread.join(1)
 

@@ -1,7 +1,7 @@
-"""The address guard: decide whether an address may be called. Pure; `outgoing` checks each socket with it.
+"""The address guard, which decides whether an address may be called. `outgoing` applies it to each socket.
 
-The tables replace `ipaddress.is_global`, which accepts NAT64, 6to4, v4-compatible and site-local addresses on
-some versions of Python. Sources: the IANA special-purpose address registries, RFC 6890, RFC 9637.
+Don't use `ipaddress.is_global` instead: on some versions of Python it accepts NAT64, 6to4, v4-compatible and
+site-local addresses. Sources of the tables: the IANA special-purpose address registries, RFC 6890, RFC 9637.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ _DENIED_V6 = tuple(IPv6Network(text) for text in ["2001::/23", "2001:db8::/32", 
 
 
 class AddressRefusedError(OSError):
-    """The guard refuses this address. It is an OSError so that HTTP clients pass it on to their caller."""
+    """The guard refuses this address. It is an OSError so that aiohttp passes it on to its caller."""
 
 
 def check(address: str, *, port: int, is_encrypted: bool, allowed: Sequence[Network]) -> None:
     """Raise AddressRefusedError unless `address` may be called.
 
-    Addresses in the networks of `allowed` may be called on any port and without TLS; all others need to be
-    public.
+    An address in one of the `allowed` networks may be called on any port and without TLS. Any other address
+    must be public, and may be called only with TLS and on a port in `PUBLIC_PORTS`.
     """
     ip = _unwrapped(address)
     if any(ip in network for network in allowed):
@@ -52,7 +52,7 @@ def check(address: str, *, port: int, is_encrypted: bool, allowed: Sequence[Netw
     if not _is_public(ip):
         raise AddressRefusedError("the address is not public and not in an allowed network")
     if not is_encrypted:
-        raise AddressRefusedError("the address is public, so https is needed")
+        raise AddressRefusedError("the address is public, so https is required")
     if port not in PUBLIC_PORTS:
         raise AddressRefusedError(f"port {port} is not one of {sorted(PUBLIC_PORTS)}")
 

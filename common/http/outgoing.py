@@ -1,4 +1,4 @@
-"""Outgoing HTTP: a total deadline, a size limit, and the address guard at the socket."""
+"""An HTTP client with a total deadline, a size limit for answers, and the address guard on every socket."""
 
 import asyncio
 import socket
@@ -27,19 +27,19 @@ KEEPALIVE_SECONDS = 30
 
 
 class CallError(Exception):
-    """A call without a usable answer. The text holds no secret, no body and no query string."""
+    """A call got no usable answer. The message contains no secret, no body and no query string."""
 
 
 class StaleConnectionError(CallError):
-    """The server had closed a connection that was kept alive.
+    """A call failed on a reused connection, probably because the server had closed it.
 
-    A request that is safe to repeat may be sent again.
+    If repeating the request is safe, send it again.
     """
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The status and the body of an answer, and the text of its `Retry-After` header."""
+    """An answer. `retry_after` is the text of its `Retry-After` header, or empty."""
 
     status: int
     body: bytes
@@ -47,7 +47,10 @@ class Reply:
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolve a name once, and refuse it unless all its addresses pass the guard. Needs a running loop."""
+    """A resolver that refuses a host name unless the guard accepts all its addresses.
+
+    Create it while an event loop is running.
+    """
 
     def __init__(self, *, is_encrypted: bool, allowed: Sequence[Network]) -> None:
         self._inner = ThreadedResolver()
@@ -63,13 +66,14 @@ class GuardedResolver(AbstractResolver):
         return results
 
     async def close(self) -> None:
-        """Do nothing: the inner resolver holds no resources."""
+        """Do nothing, because the inner resolver has nothing to close."""
 
 
 class Outgoing:
-    """A client that posts to other systems. Make one per process: it keeps connections alive between calls.
+    """A client that posts to other systems. Share one instance, because it reuses connections between calls.
 
-    `connections` is the maximum number of open connections. A running loop is needed to make an instance.
+    `connections` is the maximum number of open connections for each of http and https. Create the instance
+    while an event loop is running.
 
     Example::
 
@@ -95,17 +99,18 @@ class Outgoing:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         for session in self._sessions.values():
             await session.close()
 
     async def post(
         self, url: str, *, body: bytes, headers: Mapping[str, str], deadline: float, max_bytes: int
     ) -> Reply:
-        """Post `body` and return the reply. Redirects are returned, not followed.
+        """Post `body` and return the reply. A redirect is returned and not followed.
 
-        Raise CallError unless the whole answer arrives within `deadline` seconds and has at most `max_bytes`
-        bytes; raise StaleConnectionError when another attempt may succeed.
+        Raise CallError unless the complete answer arrives within `deadline` seconds and has at most
+        `max_bytes` bytes. Raise StaleConnectionError, which is a CallError, if a reused connection broke,
+        because another attempt may then succeed.
         """
         session = self._sessions.get(url.partition("://")[0])
         if session is None:
@@ -131,7 +136,7 @@ class Outgoing:
 
 @dataclass
 class _Connection:
-    """Whether the connection of a call was used before."""
+    """Tells whether a call uses a connection that an earlier call has opened."""
 
     is_reused: bool = False
 
@@ -142,7 +147,7 @@ async def _note_reuse(session: ClientSession, context: Any, params: Any) -> None
 
 def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool) -> ClientSession:
     def guarded_socket(info: Any) -> socket.socket:
-        # aiohttp does not resolve a literal address, so the guard must check here as well.
+        # Check here too, because aiohttp does not call the resolver if the URL contains an IP address.
         family, kind, protocol, _, (host, port, *_) = info
         check(host, port=port, is_encrypted=is_encrypted, allowed=allowed)
         made = socket.socket(family, kind, protocol)
@@ -161,7 +166,7 @@ def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool
         connector=connector,
         trace_configs=[trace],
         cookie_jar=DummyCookieJar(),
-        # `post` has its own deadline, which covers name resolution, connecting and the last byte.
+        # `post` has its own deadline, which covers everything from name resolution to the last byte.
         timeout=ClientTimeout(total=None),
         auto_decompress=False,
         headers={"Accept-Encoding": "identity", "User-Agent": "simwatch"},

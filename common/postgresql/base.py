@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend (`ENGINE`), with connections that obey a query deadline."""
+"""Django's PostgreSQL backend with connections that obey a query deadline. `ENGINE` names this package."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from common.postgresql.query_deadline import DeadlineConnection, with_deadline
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's connection wrapper, over `DeadlineConnection`."""
+    """Django's database wrapper, using `DeadlineConnection` for its connections."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> DeadlineConnection:
         return with_deadline(super().get_new_connection(conn_params))

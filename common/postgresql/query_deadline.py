@@ -1,7 +1,7 @@
-"""Query deadline: how long a thread waits for an answer of PostgreSQL. Without one it waits for ever.
+"""The query deadline, which limits how long a thread waits for PostgreSQL's answer.
 
-libpq waits as long as the connection lives, and the connection to a frozen server does live. A web process
-has few threads, so soon all of them would be waiting.
+Without a deadline, libpq waits as long as the connection is open, and the connection to a frozen server stays
+open. A web process has few threads, so all of them would soon be waiting.
 """
 
 import threading
@@ -29,7 +29,7 @@ _deadline: Final = _Deadline()
 
 @contextmanager
 def query_deadline(seconds: float) -> Iterator[None]:
-    """Let this thread wait at most `seconds` for each answer; then the query raises OperationalError."""
+    """Let this thread wait at most `seconds` for each answer. A slower query raises OperationalError."""
     before, _deadline.seconds = _deadline.seconds, seconds
     try:
         yield
@@ -38,7 +38,7 @@ def query_deadline(seconds: float) -> Iterator[None]:
 
 
 class QueryDeadlineMiddleware:
-    """Let a request wait at most `REQUEST_SECONDS` for any answer of PostgreSQL."""
+    """Middleware that lets a request wait at most `REQUEST_SECONDS` for each of PostgreSQL's answers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -49,13 +49,13 @@ class QueryDeadlineMiddleware:
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that gives up an answer that exceeds the query deadline of its thread."""
+    """A connection that stops waiting for an answer when the calling thread's query deadline has passed."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait as psycopg does, but no longer than the deadline.
+        """Wait as psycopg does, but not longer than the deadline.
 
         After the deadline, cancel the query, close the connection and raise OperationalError. The connection
-        is closed because its state is unknown if the server does not hear of the cancellation.
+        is closed because its state is unknown: the server may not have received the cancellation.
         """
         seconds = timeout or _deadline.seconds
         try:
@@ -75,7 +75,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
 def with_deadline(connection: object) -> DeadlineConnection:
     """Return the same connection as a DeadlineConnection.
 
-    Its class is replaced after connecting, because Django does not let a backend choose psycopg's class.
+    Replace its class after connecting, because Django does not let a backend choose the connection class.
     """
     made = cast("DeadlineConnection", connection)
     made.__class__ = DeadlineConnection

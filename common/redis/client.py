@@ -1,7 +1,7 @@
-"""The Redis clients: one for web requests, which must not wait, and one for workers, which may wait a little.
+"""The Redis clients: one with a short timeout for web requests, and one with a longer timeout for workers.
 
-No client retries. A command that timed out may still have been executed, so only callers that know a
-repetition to be safe repeat it.
+No client retries, because a command that timed out may still have been executed. Only the caller knows
+whether repeating its command is safe.
 """
 
 import socket
@@ -18,8 +18,8 @@ from common.redis.fail_fast import FailFast
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
-# Notice within 25 s that the network drops all packets. The first three cover waiting for an answer, the last
-# one (in milliseconds) data that was sent and not acknowledged.
+# Notice within 25 s that the network drops all packets. The first three options work while a connection waits
+# for an answer. The last one (in milliseconds) works while sent data is not acknowledged.
 KEEPALIVE: Final = {
     socket.TCP_KEEPIDLE: 10,
     socket.TCP_KEEPINTVL: 5,
@@ -30,13 +30,13 @@ KEEPALIVE: Final = {
 
 @cache
 def for_web() -> Redis:
-    """Return the client for web requests: it times out after 0.4 s, then fails immediately for a second."""
+    """Return the client for web requests. It times out after 0.4 s, then fails immediately for 1 s."""
     return _client(WEB_TIMEOUT_SECONDS, retry=FailFast())
 
 
 @cache
 def for_worker() -> Redis:
-    """Return the client for tasks and commands: it times out after 2 s."""
+    """Return the client for tasks and commands. It times out after 2 s."""
     return _client(WORKER_TIMEOUT_SECONDS)
 
 
@@ -51,7 +51,7 @@ def _client(timeout: float, *, url: str | None = None, retry: Retry | None = Non
         url or settings.REDIS_URL,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
-        # redis-py retries ten times by default, and re-sends commands such as INCR.
+        # Switch off redis-py's ten retries, because they also repeat commands such as INCR.
         retry=retry or Retry(NoBackoff(), 0),
         health_check_interval=15,
         socket_keepalive=True,

@@ -1,4 +1,4 @@
-"""Degraded mode: the one place that passes over an outage of Redis. It logs what was left out."""
+"""Degraded mode, which lets a request or a task continue without Redis and logs what was left out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +13,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class DegradedMode:
-    """Whether Redis did not answer, so that the block was left early."""
+    """`is_on` is True if Redis did not answer and the rest of the block was skipped."""
 
     is_on: bool = False
 
 
 @contextmanager
 def degraded_without_redis(left_out: str, **details: object) -> Iterator[DegradedMode]:
-    """Leave the block when Redis does not answer, and log `redis_was_away` with `left_out` and `details`.
+    """Skip the rest of the block if Redis does not answer, and log a warning.
 
-    Execution continues after the block. `left_out` tells operators what does not work. Other errors are
-    raised.
+    Execution then continues after the block. Any other error is raised. `left_out` and `details` become
+    fields of the log event `redis_was_away`: `left_out` tells operators what does not work because of the
+    outage.
 
     Example::
 

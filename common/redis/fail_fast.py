@@ -1,4 +1,4 @@
-"""Fail fast: after one timeout, later callers get the error immediately for a second."""
+"""Fail fast: for one second after a timeout, other calls fail immediately instead of waiting too."""
 
 import time
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import TimeoutError as NoAnswerError
 from redis.retry import Retry
 
-# How long calls fail immediately after a timeout. A web process has few threads, and otherwise each of them
-# would wait for a whole timeout.
+# How long calls fail immediately after a timeout. A web process has few threads, and without this rule they
+# could all be waiting for a timeout.
 REST_SECONDS = 1.0
 
 Value = TypeVar("Value")
 
 
 class FailFast(Retry):
-    """redis-py's retry policy of a client: never retry, and fail fast after a timeout.
+    """A retry policy for redis-py that never retries and fails fast after a timeout.
 
-    All connections of the client share one instance, so they all fail fast after a timeout of one of them.
+    All connections of a client share one instance, so after a timeout on one connection they all fail fast.
     """
 
     def __init__(self) -> None:
@@ -27,15 +27,18 @@ class FailFast(Retry):
         self._fails_until = 0.0
 
     def __deepcopy__(self, memo: Any) -> Self:
-        # redis-py copies the policy for each connection; copies would not share the timeout.
+        # Don't copy: redis-py copies the policy for each connection, but all must know about a timeout.
         return self
 
     def call_with_retry(
         self, do: Callable[[], Value], fail: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Value:
-        """Call `do` once. Raise ConnectionError without calling it for `REST_SECONDS` after a timeout."""
+        """Return the result of `do`, which is called once.
+
+        For `REST_SECONDS` after a timeout, raise ConnectionError and don't call `do`.
+        """
         if time.monotonic() < self._fails_until:
-            raise NoConnectionError("it did not answer a moment ago")
+            raise NoConnectionError("Redis did not answer a moment ago, so this command was not sent")
         try:
             return super().call_with_retry(do, fail, *args, **kwargs)
         except NoAnswerError:

@@ -1,4 +1,4 @@
-"""A lock shared by all processes, which expires when its holder stops renewing it: redis-py's Lock."""
+"""A lock (redis-py's Lock) that all processes share and that expires if its holder stops renewing it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,10 +10,11 @@ from redis.lock import Lock
 
 @contextmanager
 def try_lock(redis: Redis, key: str, *, seconds: int) -> Iterator[Lock | None]:
-    """Hold the lock `key` during the block; yield None at once when another process holds it.
+    """Hold the lock `key` during the block. If another process holds it, yield None without waiting.
 
-    The lock expires after `seconds`, so the block calls `reacquire` more often than that. `reacquire` raises
-    LockNotOwnedError when the lock has expired or was deleted: another process may hold it, so stop writing.
+    The lock expires after `seconds`, so the block must call `reacquire` before that. `reacquire` raises
+    LockNotOwnedError if the lock has expired or was deleted. The block must then stop writing, because
+    another process may hold the lock.
 
     Example::
 
@@ -30,6 +31,6 @@ def try_lock(redis: Redis, key: str, *, seconds: int) -> Iterator[Lock | None]:
     try:
         yield lock
     finally:
-        # A lock that was lost meanwhile belongs to another process, and is left to it.
+        # If the lock has expired, don't release it, because another process may hold it now.
         with suppress(LockNotOwnedError):
             lock.release()

@@ -1,4 +1,4 @@
-"""Copy rows to Redis while other processes may be copying newer versions of them."""
+"""Copy rows to Redis so that the newest version wins if several processes copy at the same time."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,10 +7,11 @@ Value = TypeVar("Value")
 
 
 def copy(read: Callable[[], Value], write: Callable[[Value], object]) -> Value:
-    """Write what `read` returns until another read returns the same value; return that value.
+    """Read a value and write it; repeat this until a new read returns what was written. Return this value.
 
-    Another process may write a newer value between this process's read and write. Because every process reads
-    again after its write, the value that is written last is the newest.
+    Another process may write a newer value between this process's read and write, so that this write
+    overwrites it with an older one. The read after the write notices this, and the newer value is written
+    again.
     """
     written, found = None, read()
     while written != found:

@@ -1,7 +1,7 @@
-"""Rates shared by all processes, by the generic cell rate algorithm (GCRA).
+"""Rate limits that all processes share, using the generic cell rate algorithm (GCRA).
 
-`Rate` reserves turns in bulk, a little ahead of time. `RateLimiter` takes single turns and lets bursts
-through.
+A turn is the permission to do one thing, such as a call. `Rate` reserves several turns shortly before they
+begin, and allows no bursts. `RateLimiter` takes one turn at a time, and allows bursts.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from redis import Redis
 
 from common.redis import scripts
 
-# How far ahead turns may be reserved. Turns of a process that dies are lost, so keep this short.
+# How far ahead turns may be reserved. Keep this short, because turns stay unused if their process dies.
 HORIZON_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Reserved turns, in seconds from now.
+    """Reserved turns. All times are in seconds.
 
-    `first` is when the first of them begins, `apart` the interval between two, and `next_free` when the next
-    turn begins that is not reserved yet.
+    `first` is the time from now until the first turn begins, and `apart` the interval between two turns.
+    `next_free` is the time from now until the next turn begins that is not reserved yet.
     """
 
     count: int
@@ -30,10 +30,10 @@ class Turns:
 
 
 class Rate:
-    """A rate limit without bursts: the generic cell rate algorithm, as in ATM traffic shaping.
+    """A rate limit without bursts (GCRA, as in ATM traffic shaping).
 
-    Instances with the same key share the limit. Sample of its string: `1790000000123456`, when the next free
-    turn begins (unix us).
+    Instances with the same key share the limit. The key holds the time at which the next free turn begins, in
+    unix microseconds: `1790000000123456`.
 
     Example::
 
@@ -45,7 +45,7 @@ class Rate:
         self._reserve = scripts.load(redis, __file__, "reserve_turns")
 
     def reserve(self, want: int, *, per_second: float) -> Turns:
-        """Reserve up to `want` turns that begin within `HORIZON_SECONDS`; `count` may be 0."""
+        """Reserve up to `want` turns that begin within `HORIZON_SECONDS`. If none is free, `count` is 0."""
         apart = 1 / per_second
         arguments = [round(apart * 1_000_000), want, round(HORIZON_SECONDS * 1_000_000)]
         count, first, free = cast("list[int]", self._reserve(keys=[self._key], args=arguments))
@@ -54,7 +54,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Policy:
-    """`turns` per `seconds`. A burst may take all of them at once."""
+    """A rate of `turns` per `seconds`. All of these turns may be taken at once."""
 
     name: str
     turns: int
@@ -65,8 +65,8 @@ class Policy:
 class Turn:
     """The result of trying to take a turn.
 
-    `left` turns can still be taken now. `next_in` and `all_back_in` are seconds from now: until another turn
-    can be taken (0: now), and until all turns can be.
+    `left` is the number of turns that can still be taken now. `next_in` is the time in seconds until another
+    turn can be taken (0 means now), and `all_back_in` the time until all turns are available again.
     """
 
     is_taken: bool
@@ -76,10 +76,10 @@ class Turn:
 
 
 class RateLimiter:
-    """A rate limit with bursts: the generic cell rate algorithm, for one caller that is limited.
+    """A rate limit with bursts (GCRA), for one caller.
 
-    Instances with the same key share the limit. Sample of its string: `1790000000123456`, when the turns
-    taken so far are paid for (unix us).
+    Instances with the same key share the limit. The key holds the time at which all turns are available
+    again, in unix microseconds: `1790000000123456`.
 
     Example::
 
@@ -92,7 +92,7 @@ class RateLimiter:
         self._take = scripts.load(redis, __file__, "take_turn")
 
     def take(self) -> Turn:
-        """Take a turn if one is left; `is_taken` tells whether it was."""
+        """Take a turn if one is left. `is_taken` of the result tells whether it was taken."""
         interval = round(self._policy.seconds * 1_000_000 / self._policy.turns)
         taken, left, next_in, back_in = cast(
             "list[int]", self._take(keys=[self._key], args=[interval, self._policy.turns])

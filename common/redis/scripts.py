@@ -1,4 +1,4 @@
-"""Load Lua scripts from `lua/<name>.lua` beside the module that uses them."""
+"""Load Lua scripts from the folder `lua/` beside the module that uses them."""
 
 from functools import cache
 from pathlib import Path
@@ -14,8 +14,9 @@ def _text(folder: Path, name: str) -> str:
 
 @cache
 def load(redis: Redis, module_file: str, name: str) -> Script:
-    """Return the script `name`, to be called with `keys` and `args`. It loads itself again if Redis lost it.
+    """Return the script `lua/<name>.lua`, which is called with `keys` and `args`.
 
-    `module_file` is the caller's `__file__`.
+    `module_file` is the `__file__` of the calling module. If Redis has lost the script, for example after a
+    restart, redis-py loads it again.
     """
     return redis.register_script(_text(Path(module_file).parent, name))

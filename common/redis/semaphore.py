@@ -1,6 +1,7 @@
-"""A distributed counting semaphore in Redis: at most N calls at once over all processes.
+"""A distributed counting semaphore in Redis, which limits how many calls all processes together run at once.
 
-Calls hold slots. A slot is a lease: when its holder dies, the slot becomes free by itself.
+A call needs a slot. A process holds a slot only for the time of its lease, so the slots of a process that
+died become free again.
 """
 
 import itertools
@@ -17,19 +18,20 @@ from redis.exceptions import RedisError
 
 from common.redis import scripts, worker_identity
 
-# 15 s of work in a drain, 10 s until the deadline of its last call, and 5 s to spare: no renewal needed.
+# A drain works for 15 s and its last call takes at most 10 s, so a slot never has to be renewed.
 LEASE_SECONDS = 30
-# How long the other side may go on with a call after the process that made it has died.
+# A gateway may continue to work on a call for this long after the calling process has died.
 CALL_SECONDS = 10
 
 _serial = itertools.count()
-# Slots that this process could not give back because Redis was away, by the key of the slots.
+# Slots that this process no longer uses but has not given back yet, perhaps because Redis does not answer.
+# `{SlotKeys.slots: members}`.
 _owed: Final[dict[str, list[str]]] = defaultdict(list)
 
 
 @dataclass(frozen=True)
 class SlotKeys:
-    """The Redis keys of one limit: the slots, the limit, and the number of slots taken."""
+    """The Redis keys that belong to one limit: the slots held, the limit, and the number of slots held."""
 
     slots: str
     limit: str
@@ -38,19 +40,19 @@ class SlotKeys:
 
 @dataclass(frozen=True)
 class Occupancy:
-    """A limit (None: not configured, so closed) and the members of its zset, which are the slots taken."""
+    """A limit and the zset members of the slots held. If `limit` is None, no slot can be taken."""
 
     limit: int | None
     members: frozenset[str]
 
     @property
     def free(self) -> int:
-        """How many slots are free. Negative when the limit was lowered below the number of slots taken."""
+        """The number of free slots. It is negative after the limit was lowered below the slots held."""
         return (self.limit or 0) - len(self.members)
 
     @property
     def holders(self) -> Counter[str]:
-        """How many slots each holder (`host:pid:start-place`) has."""
+        """The number of slots of each holder. A holder is named `host:pid:start-place`."""
         return Counter(_holder(member) for member in self.members)
 
     @cached_property
@@ -60,16 +62,16 @@ class Occupancy:
 
     @property
     def dead_members(self) -> frozenset[str]:
-        """The slots of holders that are known to have died."""
+        """The slots whose holders are known to have died."""
         return frozenset(
             member for member in self.members if self.dead_holders and _holder(member) in self.dead_holders
         )
 
 
 class SlotPool:
-    """The slots of one concurrency limit; pools with the same keys share it.
+    """The slots of one concurrency limit. Pools with the same keys share the limit.
 
-    No limit in Redis means closed, 0 means paused. Sample of the zset of slots::
+    No slot can be taken if the limit in Redis is 0 or missing. Sample of the zset of slots::
 
         worker-1:4242:1790000000-3fa9c1d2:7#1 -> 1790000030123   (expiry, unix ms)
 
@@ -94,7 +96,7 @@ class SlotPool:
 
     @contextmanager
     def hold(self) -> Iterator["HeldSlots"]:
-        """Yield `HeldSlots` without any slots yet; give back at the end of the block what it holds then."""
+        """Yield a `HeldSlots` without slots. When the block ends, give back the slots that it has taken."""
         slots = HeldSlots(self)
         try:
             yield slots
@@ -102,22 +104,22 @@ class SlotPool:
             slots.give_back_all()
 
     def take(self, want: int) -> list[str]:
-        """Take up to `want` slots for `LEASE_SECONDS`. Return their members, to be passed to `give_back`."""
+        """Take up to `want` slots for `LEASE_SECONDS`. Return their zset members, which `give_back` takes."""
         keys = self._keys
         arguments = (f"{worker_identity.name()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
         return cast("list[str]", self._take(keys=[keys.slots, keys.limit, keys.current], args=arguments))
 
     def give_back(self, members: Sequence[str]) -> int:
-        """Free slots that `take` returned. Return how many slots all processes still hold."""
+        """Free slots that `take` returned. Return the number of slots that all processes still hold."""
         return cast(int, self._give_back(keys=[self._keys.slots, self._keys.current], args=members))
 
     def owe(self, members: Sequence[str]) -> None:
-        """Note slots that no call of this process uses any more. `give_back_owed` must follow."""
+        """Remember slots that this process no longer uses. Call `give_back_owed` afterwards to free them."""
         _owed[self._keys.slots] += members
 
     def give_back_owed(self) -> None:
-        """Free all slots that this process owes, including those from before an outage of Redis."""
-        # Taken out before the call, so that two threads do not give back the same slots.
+        """Free all slots that `owe` remembers. If Redis does not answer, remember them for the next call."""
+        # Remove them before the call, so that two threads don't give back the same slots.
         if owed := _owed.pop(self._keys.slots, []):
             try:
                 self.give_back(owed)
@@ -126,21 +128,21 @@ class SlotPool:
                 raise
 
     def expire_soon(self, members: Collection[str]) -> None:
-        """Shorten the leases of dead holders to `CALL_SECONDS`: by then their calls have ended."""
+        """Let slots of dead holders expire after `CALL_SECONDS`, because their calls have ended by then."""
         seconds, _ = self._redis.time()
         ends_at = (seconds + CALL_SECONDS) * 1000
         self._redis.zadd(self._keys.slots, dict.fromkeys(members, ends_at), xx=True, lt=True)
 
     def sweep(self) -> int:
-        """Drop expired slots. Return how many slots are still held."""
+        """Remove expired slots. Return the number of slots that are still held."""
         return self.give_back(())
 
     def drop_expired(self) -> int:
-        """Drop expired slots. Return how many were dropped."""
+        """Remove expired slots. Return the number of slots that were removed."""
         return cast(int, self._drop_expired(keys=[self._keys.slots, self._keys.current]))
 
     def set_limit(self, limit: int) -> None:
-        """Write the limit. It is in force for the next slot taken."""
+        """Store the limit. It applies whenever a slot is taken from now on; slots that are held stay held."""
         self._redis.set(self._keys.limit, limit)
 
     def occupancy(self) -> Occupancy:
@@ -150,9 +152,9 @@ class SlotPool:
 
 
 class HeldSlots:
-    """The slots of one limit that a process holds, in use or idle. Several threads may share it.
+    """The slots of one limit that a process holds. Each slot is in use by a call or idle.
 
-    Made by `SlotPool.hold`.
+    `SlotPool.hold` creates instances. Several threads may use the same instance.
     """
 
     def __init__(self, pool: SlotPool) -> None:
@@ -166,19 +168,22 @@ class HeldSlots:
         return len(self._members)
 
     def begin(self) -> bool:
-        """Use an idle slot; return False when no slot is idle. `end` must follow a True."""
+        """Mark an idle slot as in use and return True. Return False if no slot is idle.
+
+        After True, the caller must call `end`.
+        """
         with self._lock:
             has_idle = min(len(self._members), self._max_in_use) > self._in_use
             self._in_use += has_idle
         return has_idle
 
     def end(self) -> None:
-        """Make a slot in use idle again."""
+        """Mark a slot that was in use as idle again."""
         with self._lock:
             self._in_use -= 1
 
     def grow_to(self, count: int) -> None:
-        """Take slots until `count` are held, or as many as the limit allows."""
+        """Take more slots until this process holds `count`, or as many as the limit allows."""
         missing = count - len(self)
         taken = self.pool.take(missing) if missing > 0 else []
         with self._lock:
@@ -186,7 +191,11 @@ class HeldSlots:
             self._max_in_use = max(count, self._max_in_use)
 
     def shrink_to(self, count: int) -> None:
-        """Give idle slots back until `count` are held or none is idle; let `begin` use at most `count`."""
+        """Give idle slots back until this process holds at most `count` slots.
+
+        Slots in use are kept, so more than `count` may remain. `begin` then returns True only while fewer
+        than `count` slots are in use.
+        """
         with self._lock:
             self._max_in_use = count
             surplus = max(0, len(self._members) - max(count, self._in_use))
@@ -196,10 +205,10 @@ class HeldSlots:
             self.pool.give_back_owed()
 
     def verify(self) -> Occupancy:
-        """Compare with Redis, and return the occupancy.
+        """Compare the slots held with Redis, and return the occupancy.
 
-        Slots that Redis has lost, or whose lease is over, are forgotten here, because other processes may
-        have taken them: `len` may be smaller afterwards. Slots of dead holders are made to expire soon.
+        Forget slots that Redis has lost or whose lease has expired, because other processes may have taken
+        them, so `len` may be smaller afterwards. Let slots of dead holders expire soon.
         """
         with self._lock:
             before = frozenset(self._members)
@@ -207,14 +216,14 @@ class HeldSlots:
         occupancy = self.pool.occupancy()
         if dead := occupancy.dead_members:
             self.pool.expire_soon(dead)
-        # Only slots held before the look can be lost: another thread may have taken more since.
+        # Compare only slots held before Redis was read, because another thread may have taken more since.
         lost = before - occupancy.members
         with self._lock:
             self._members = [member for member in self._members if member not in lost]
         return occupancy
 
     def owe_all(self) -> None:
-        """Stop holding all slots, even those in use; `give_back_owed` tells Redis, now or when it is back."""
+        """Forget all slots, even those in use, without a call to Redis. `give_back_owed` then frees them."""
         with self._lock:
             members, self._members = self._members, []
         self.pool.owe(members)

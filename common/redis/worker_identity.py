@@ -1,6 +1,8 @@
-"""The name under which a process holds something in Redis: `host:pid:start-place`.
+"""The name of a process that holds slots or claims in Redis: `host:pid:start-place`.
 
-It tells operators which process it is, and lets other processes of the same machine see that it has died.
+`start` is the time at which the process started (unix seconds), and `place` tells where its pid is valid. The
+name tells operators which process it is, and lets other processes on the same machine notice that it has
+died.
 """
 
 import os
@@ -19,14 +21,15 @@ def name() -> str:
 
 @cache
 def _name(pid: int) -> str:
-    # Cached by pid, because a forked child inherits the cache.
+    # Cache by pid, because a forked child inherits the cache of its parent but has another name.
     return f"{socket.gethostname()}:{pid}:{int(psutil.Process(pid).create_time())}-{_place()}"
 
 
 def is_dead(holder: str) -> bool:
-    """Return whether `holder` was a process of this place and runs no more; False when it ran elsewhere.
+    """Return whether the process named `holder` has died. Return False if it ran on another machine.
 
-    A process that reuses the pid counts as alive: start times follow the clock, so they prove no difference.
+    If any process has this pid, the holder counts as alive. The start time is not compared, because it shifts
+    when the system clock is set, so a different start time does not prove that it is a different process.
     """
     before, _, start = holder.rpartition(":")
     pid, place = before.rpartition(":")[2], start.partition("-")[2]
@@ -37,10 +40,10 @@ def is_dead(holder: str) -> bool:
 
 @cache
 def _place() -> str:
-    """Return a digest of what makes pids comparable: one boot of one machine, and one pid namespace.
+    """Return a digest of this boot of this machine and of the pid namespace.
 
-    Host names do not: several machines may share one. Empty where there is no /proc: then no holder counts as
-    dead.
+    Pids can be compared only within the same place. The host name would not do, because several machines may
+    have the same one. Without /proc, return an empty string: then no holder counts as dead.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()

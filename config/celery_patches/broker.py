@@ -1,4 +1,4 @@
-"""Celery's broker connection, patched to reconnect within a second after an outage, not within 30 s."""
+"""Celery's broker connection, patched to reconnect within 1 s after an outage ends, not within 30 s."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ LATER_SECONDS = 1
 
 
 class PromptConnection(Connection):
-    """Try to reconnect every second.
+    """A connection that tries to reconnect every second.
 
-    Where Celery passes no delays, kombu uses its own, which grow to 30 s. No setting changes that.
+    In some places Celery passes no delays to kombu, whose default delays grow to 30 s. No setting changes
+    these defaults, so this class does.
     """
 
     def _ensure_connection(
@@ -30,10 +31,10 @@ class PromptConnection(Connection):
         )
 
     def maybe_close_channel(self, channel: Any) -> None:
-        """Close the channel, unless its transport is gone already.
+        """Close the channel. Ignore the AttributeError that kombu raises if the transport is already gone.
 
-        Kombu closes a lost connection twice if its channel holds a message. The second time the transport is
-        gone, kombu reads an attribute of None, and the AttributeError would end the whole worker.
+        Kombu closes a lost connection twice if its channel holds a message. The second time, the transport is
+        gone, so kombu reads an attribute of None. The AttributeError would end the worker.
         """
         try:
             super().maybe_close_channel(channel)
@@ -43,6 +44,6 @@ class PromptConnection(Connection):
 
 
 class PromptAMQP(AMQP):
-    """Celery's AMQP, with `PromptConnection`."""
+    """Celery's AMQP class, using `PromptConnection`."""
 
     Connection = PromptConnection

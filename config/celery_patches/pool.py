@@ -1,4 +1,4 @@
-"""Celery's process pool, patched so that a killed child leaves no lock that blocks its parent for ever."""
+"""Celery's process pool, patched so that killing a child process cannot block its parent forever."""
 
 import threading
 from typing import Any
@@ -10,21 +10,21 @@ from celery.concurrency.asynpool import AsynPool
 
 
 class ForkWithOwnLocks(ForkContext):
-    """Share values with child processes, but not the locks of these values.
+    """A fork context that shares values with child processes, but not the locks that guard these values.
 
-    A pool shares one value: the counter of a child's results. The parent adds to it, and the child waits for
-    it before it ends. Billiard guards it with a shared lock. A child that is killed while it holds the lock,
-    by its time limit for instance, keeps it: its parent waits for ever, so the worker runs and does nothing.
-    See ADR 1.
+    A pool shares one value with each child: the number of the child's results that the parent has received.
+    The child waits for this number before it exits. Billiard guards it with a lock that both processes share.
+    If the child is killed while it holds the lock (for example at its time limit), the lock is never
+    released, and the parent waits for it forever: the worker keeps running but does nothing. See ADR 1.
     """
 
     def Value(self, typecode_or_type: Any, *initial: Any, **_: Any) -> Any:  # noqa: N802 (billiard's name)
-        # A lock of each process's own is enough: an aligned number is read and written whole.
+        # A lock per process is enough, because the CPU reads and writes an aligned number in one step.
         return super().Value(typecode_or_type, *initial, lock=threading.RLock())
 
 
 class Pool(AsynPool):
-    """Celery's pool, with `ForkWithOwnLocks` if children are forked, which is the default."""
+    """Celery's pool, using `ForkWithOwnLocks` if it forks its children, which is the default."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         context = ForkWithOwnLocks() if get_start_method() == "fork" else None
@@ -32,6 +32,6 @@ class Pool(AsynPool):
 
 
 class TaskPool(prefork.TaskPool):
-    """The class that the setting `worker_pool` names."""
+    """Celery's task pool, using our `Pool`. The Celery setting `worker_pool` names this class."""
 
     Pool = Pool

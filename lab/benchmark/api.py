@@ -1,4 +1,4 @@
-"""How long the API takes: requests to a real web process, by an administrator and a user of a small agent."""
+"""Measures how fast a web process answers the API requests of an administrator and a small agent's user."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from polling.triggers.choosing import MAX_CARDS
 PREFIX = "/api/v1"
 MANUAL = "polling-manual-trigger"
 SECONDS = 30
-# Rate limits are lifted: they are not what is measured.
+# Raise the rate limits, because otherwise the API would refuse most of the benchmark's requests.
 UNLIMITED = {
     "ACCOUNTS_READS_PER_MINUTE": "1000000",
     "ACCOUNTS_WRITES_PER_MINUTE": "1000000",
@@ -34,7 +34,7 @@ STAFF_PATHS = (
     "gateways",
     "operations",
 )
-# Upper bounds of the 95th percentile, in a fleet of a million cards.
+# Upper bounds in ms for the 95th percentile of the response times, with a fleet of a million cards.
 MUST_MS = {
     "polling-stats": 50,
     "polling-configs": 50,
@@ -47,9 +47,9 @@ COMMON_PATHS = ("carriers", "agents", "check-failures", f"{MANUAL}/history")
 
 @dataclass(frozen=True)
 class RequestTimes:
-    """How long the requests of one kind by one user took.
+    """The response times of one kind of request that one user sent.
 
-    `must` is the upper bound of their 95th percentile in ms.
+    `must` is the upper bound in ms for the 95th percentile, or None if there is no bound.
     """
 
     who: str
@@ -59,7 +59,7 @@ class RequestTimes:
 
     @property
     def verdict(self) -> str:
-        """`met` or `MISSED`; empty without a bound."""
+        """`met` or `MISSED`; an empty string if there is no bound."""
         if self.must is None:
             return ""
         return "met" if self.p95 < self.must else "MISSED"
@@ -74,7 +74,10 @@ class RequestTimes:
 
 
 class Caller:
-    """A user with a token, made from a line of `lab.benchmark.api_users`. Its requests share a connection."""
+    """A client that sends one user's requests over one connection.
+
+    `line` is a line of output from `lab.benchmark.api_users`, which describes the user.
+    """
 
     def __init__(self, site: str, line: dict[str, Any]) -> None:
         self.who: str = line["who"]
@@ -92,9 +95,9 @@ class Caller:
         return [cls(site, json.loads(line)) for line in lines]
 
     def ask(self, path: str, body: Any = None) -> tuple[float, Any]:
-        """Return the milliseconds until the whole answer was here, and its JSON.
+        """Send a GET request, or a POST request if there is a `body`; return its duration in ms and its JSON.
 
-        Raise requests.RequestException.
+        Raise requests.RequestException if the request fails or its status is an error.
         """
         begun = time.perf_counter()
         method = "GET" if body is None else "POST"
@@ -105,7 +108,7 @@ class Caller:
 
 
 def measure(caller: Caller, *, rounds: int) -> Iterator[RequestTimes]:
-    """Send each kind of request `rounds` times and yield the times of each kind."""
+    """Send each kind of request `rounds` times, and yield the response times of each kind."""
     for path in (*(STAFF_PATHS if caller.is_staff else ()), *COMMON_PATHS):
         took = [caller.ask(path)[0] for _ in range(rounds)]
         yield RequestTimes(caller.who, f"GET {path}", took, MUST_MS.get(path.partition("/")[0]))
@@ -120,7 +123,7 @@ def measure(caller: Caller, *, rounds: int) -> Iterator[RequestTimes]:
             milliseconds, trigger = caller.ask(f"{MANUAL}/{name}", {"task_type": "carddata", **selection})
             triggers.append(milliseconds)
             states.append(caller.ask(f"{MANUAL}/status?trigger_id={trigger['trigger_id']}")[0])
-            # A trigger by condition skips cards that already wait, so these must be free for the next round.
+            # Cancel the trigger, because a trigger by condition skips cards that already wait for the check.
             caller.ask(f"{MANUAL}/cancel", {"trigger_id": trigger["trigger_id"]})
         yield RequestTimes(
             caller.who,

@@ -1,4 +1,7 @@
-"""`python -m lab.benchmark.api_users CARDS`: create the users of the API benchmark, print them as JSON."""
+"""`python -m lab.benchmark.api_users CARDS` creates the users of the API benchmark.
+
+It prints one line of JSON for each user.
+"""
 
 import json
 import sys
@@ -7,9 +10,10 @@ import django
 
 
 def main(cards: int) -> None:
-    """Create an administrator, and a user of the smallest agent that has `cards` activated cards or more.
+    """Create an administrator and a user of a small agent, and print a JSON object for each of them.
 
-    A line holds `who`, `is_staff`, `token` and `cards`: the ids of up to `cards` cards to ask for.
+    The agent is the smallest one with at least `cards` activated cards; if there is none, it is the largest
+    one. An object has the keys `who`, `is_staff`, `token` and `cards`, a list of up to `cards` visible ids.
     """
     django.setup()
     from django.contrib.auth.models import Group

@@ -1,4 +1,7 @@
-"""What a cache of cards in Redis would save: reading a batch from PostgreSQL or from a Redis hash."""
+"""Compares reading a batch of cards from PostgreSQL and from a Redis hash.
+
+The difference is the time that a cache of cards in Redis could save (docs/adr/0005).
+"""
 
 import random
 import statistics
@@ -20,7 +23,7 @@ KEY = "benchmark:cards"
 
 @dataclass(frozen=True)
 class BatchRead:
-    """Median milliseconds to hydrate a batch of `cards` cards, ready for their calls."""
+    """The median times in ms to read a batch of `cards` cards from PostgreSQL and from a Redis hash."""
 
     cards: int
     postgresql_ms: float
@@ -28,7 +31,10 @@ class BatchRead:
 
 
 def measure(redis: Redis, *, batch: int, rounds: int, seed: int) -> BatchRead:
-    """Read `rounds` random batches of present cards, each both ways; a smaller fleet is one batch."""
+    """Read `rounds` random batches of present cards, each of them from PostgreSQL and from Redis.
+
+    A batch has `batch` cards, or all cards if the fleet has fewer. The hash is deleted at the end.
+    """
     chance = random.Random(seed)
     ids = list(Card.objects.present().values_list("id", flat=True)[:100_000])
     snapshot = ConfigSnapshot.read()

@@ -1,4 +1,4 @@
-"""What PostgreSQL does for a query: its plan, as it was executed."""
+"""Runs a query with EXPLAIN ANALYZE and returns what it cost and which indexes and tables it read."""
 
 import json
 import re
@@ -11,7 +11,11 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True)
 class Explained:
-    """The cost of one query: `pages` of 8 KB read; `scans`, the indexes and whole tables, in plan order."""
+    """The cost of one query.
+
+    `pages` is the number of 8 KB pages read. `scans` are the names of the indexes that were used, and
+    `all of TABLE` for each table that was read from end to end, in the order of the plan.
+    """
 
     rows: int
     pages: int
@@ -20,14 +24,14 @@ class Explained:
 
     @property
     def reads_whole(self) -> tuple[str, ...]:
-        """The tables that were read from end to end."""
+        """The names of the tables that were read from end to end."""
         return tuple(scan.removeprefix("all of ") for scan in self.scans if scan.startswith("all of "))
 
 
 def explain(query: QuerySet[Any]) -> Explained:
-    """Run EXPLAIN (ANALYZE, BUFFERS) on a query.
+    """Run a query with EXPLAIN (ANALYZE, BUFFERS) and return its cost.
 
-    Django never sends one that it knows to be empty: that one costs 0.
+    The cost is 0 if Django already knows that the result is empty, because then it sends no query.
     """
     text = query.explain(format="json", analyze=True, buffers=True)
     if not text:
@@ -47,7 +51,7 @@ def _scans(plan: dict[str, Any]) -> Iterator[str]:
     if plan["Node Type"] == "Seq Scan" and plan["Actual Loops"]:
         yield f"all of {plan['Relation Name']}"
     elif name and plan["Actual Loops"]:
-        # The partitions of all days are shown as one.
+        # Replace the day in the name, so that the indexes of all daily partitions count as one.
         yield re.sub(r"_[0-9]{8}_", "_*_", str(name))
     for inner in plan.get("Plans", ()):
         yield from _scans(inner)

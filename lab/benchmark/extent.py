@@ -1,4 +1,4 @@
-"""How much a run measures, and for how long."""
+"""The sizes and durations of a full and of a quick benchmark run."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Final
@@ -9,9 +9,10 @@ BACKLOG: Final = 100_000
 
 @dataclass(frozen=True)
 class Extent:
-    """The size of a run.
+    """The size of a run's fleet, and the durations of its measurements.
 
-    `..._seconds` are the lengths of measurements, without their preparation; 0 leaves one out.
+    The durations are in seconds and don't include preparation. A measurement with a duration or a number of 0
+    is left out. `limit_seconds` is the time after which the run is aborted.
     """
 
     cards: int
@@ -28,7 +29,7 @@ class Extent:
     claims: int = 200
 
     def shortened(self, seconds: float) -> "Extent":
-        """Return the same measures, none of which takes longer than `seconds`: enough to see that they run."""
+        """Return a copy whose durations are at most `seconds`, to test only that all measurements run."""
         lengths = {name: value for name, value in asdict(self).items() if name.endswith("_seconds")}
         del lengths["limit_seconds"]
         return replace(self, **{name: min(value, seconds) for name, value in lengths.items()})

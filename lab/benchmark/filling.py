@@ -1,6 +1,6 @@
-"""Rows for the tables that stay empty in a demo fleet: events, orders, exemptions, triggers.
+"""Fills tables that `generate_cards` leaves empty, such as events, service orders and triggers.
 
-To be rolled back.
+Queries on empty tables would look faster than they are. The caller rolls the rows back.
 """
 
 from django.db import connection
@@ -16,7 +16,7 @@ INSERT INTO cards_serviceorder (card_id, action, reason, status, idempotency_key
 SELECT id, 'suspend', 'manual', CASE WHEN id % 1000 = 0 THEN 'held' ELSE 'confirmed' END, gen_random_uuid(), '{}',
        1, '', {user}, now(), CASE WHEN id % 1000 = 0 THEN NULL ELSE now() END
 FROM cards_card WHERE id % 20 = 0
-ON CONFLICT DO NOTHING;  -- some have an open order already
+ON CONFLICT DO NOTHING;  -- a card with an open order cannot have a second one
 INSERT INTO cards_exemption (card_id, reason, owner_id, expires_at)
 SELECT id, 'benchmark', {user}, now() + interval '1 day' FROM cards_card WHERE id % 500 = 0;
 WITH trigger AS (
@@ -37,9 +37,9 @@ ANALYZE cards_cardevent, cards_serviceorder, cards_exemption, polling_manualtrig
 
 
 def fill(user: User) -> None:
-    """Give every second card an event, every twentieth an order, and so on.
+    """Give every second card an event, every twentieth card a service order, and so on.
 
-    The caller rolls its transaction back.
+    Orders, exemptions and a trigger are attributed to `user`. The caller must roll the transaction back.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FILL.replace("{user}", str(int(user.pk))))

@@ -1,4 +1,4 @@
-"""The machine and the versions that a run measured."""
+"""Describes the machine and the software versions with which a run was measured."""
 
 import os
 import platform
@@ -14,7 +14,10 @@ LIBRARIES = ("django", "celery", "redis", "psycopg", "aiohttp")
 
 
 def machine() -> dict[str, object]:
-    """Return usable cores, CPU model, memory in MB (10^6 bytes), load of the last minute, and Python."""
+    """Return the machine's properties by name.
+
+    These are usable cores, CPU model, memory in MB (10^6 bytes), one-minute load average and Python version.
+    """
     return {
         "cores": len(os.sched_getaffinity(0)),
         "cpu": _field(Path("/proc/cpuinfo").read_text().splitlines(), "model name") or platform.machine(),
@@ -25,7 +28,7 @@ def machine() -> dict[str, object]:
 
 
 def versions(stack: Stack) -> dict[str, str]:
-    """Return the versions of the libraries that do the work, and of the stack's servers."""
+    """Return the versions of the main libraries and of the stack's servers."""
     server = stack.redis.info("server")
     return {
         **{name: version(name) for name in LIBRARIES},
@@ -35,7 +38,7 @@ def versions(stack: Stack) -> dict[str, str]:
 
 
 def _field(lines: Iterable[str], name: str) -> str:
-    """Return the value of the first `name : value` line of a file in /proc; empty if there is none."""
+    """Return the value from the first `name : value` line, or an empty string if no line has this name."""
     for line in lines:
         key, separator, value = line.partition(":")
         if separator and key.strip() == name:

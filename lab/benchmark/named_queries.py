@@ -1,4 +1,7 @@
-"""The named queries of the project: each asks for a page of rows, for one user."""
+"""The project's named queries, which are the public methods of its querysets.
+
+Each is built as one user would send it. docs/queries.md shows what they cost.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +34,10 @@ Rows = QuerySet[Any]
 
 @dataclass(frozen=True)
 class QueryContext:
-    """What a query is about: the user who sends it, the time, a card, and a tree of agents."""
+    """The values from which queries are built: the user who sends them, the time, a card and an agent's path.
+
+    `tree` is the path of the agent at the top of the tree that is searched.
+    """
 
     user: User
     now: datetime
@@ -58,7 +64,8 @@ def _of_card(model: Any) -> Query:
     return lambda context: _page(model.objects.visible_to(context.user).filter(card=context.card))
 
 
-# "Model.method" names a method of the model's queryset; the words after a comma say how it is used.
+# A key is "Model.method", where the method belongs to the model's queryset. The words after a comma describe
+# how the query uses the method.
 QUERIES: Mapping[str, Query] = {
     "Agent.visible_to": lambda context: Agent.objects.visible_to(context.user).order_by("path")[:PAGE],
     "Agent.within_tree": lambda context: Agent.objects.within_tree(context.tree).order_by("path")[:PAGE],
@@ -140,9 +147,9 @@ QUERIES: Mapping[str, Query] = {
 
 
 def query_contexts(now: datetime) -> Iterator[tuple[str, QueryContext]]:
-    """Yield the name and context of an administrator, a small and a large agent of the demo fleet.
+    """Yield three pairs of a name and a context: for an administrator, a small agent and a large agent.
 
-    Creates users: the caller rolls them back.
+    This creates users in the database, which the caller must roll back.
     """
     leaf = Agent.objects.filter(card__isnull=False).order_by("-id")[0]
     root = Agent.objects.filter(parent=None).order_by("id")[0]

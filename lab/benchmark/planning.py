@@ -1,4 +1,4 @@
-"""How long it takes to plan a fleet for all check types in an empty Redis, in bulk and card by card."""
+"""Measures how long it takes to plan a fleet in an empty Redis, in bulk and one card at a time."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from polling.policy import card_reader
 from polling.schedule import keys
 from polling.schedule.schedule import PlanMode
 
-# Enough cards for a steady figure; the whole fleet would take too long.
+# The number of cards to plan one at a time. Planning the entire fleet like this would take too long.
 ONE_BY_ONE = 3000
 SHORT_INTERVAL = 60
 OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]
@@ -25,7 +25,10 @@ OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]
 
 @dataclass(frozen=True)
 class Planning:
-    """Seconds and bytes of one run. A check is a card in the queue of one check type."""
+    """The results of one run, in seconds and bytes.
+
+    `checks` counts each card once for each check type in whose queue it is.
+    """
 
     cards: int
     checks: int
@@ -38,21 +41,21 @@ class Planning:
 
     @property
     def ratio(self) -> float:
-        """How many times as long planning takes card by card."""
+        """The time per check when cards are planned one at a time, divided by the time per check in bulk."""
         return self.check_one_by_one_seconds / (self.seed_seconds / max(1, self.checks))
 
     @property
     def bytes_per_million(self) -> float:
-        """The size of a queue with a million cards."""
+        """The memory that a queue with a million cards takes in Redis, in bytes."""
         return self.schedule_bytes / max(1, self.checks) * 1e6
 
 
 def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
-    """Plan the whole fleet, then move the data-usage check of every card to another interval.
+    """Measure how long it takes to plan the fleet, to change an interval, and to plan cards one at a time.
 
-    No row is written.
-
-    `redis` must be empty; it holds a schedule afterwards. `tell` gets the number of cards planned so far.
+    The changed interval is that of every card's data-usage check. No rows are written to PostgreSQL. `redis`
+    must be empty; the caller must empty it again afterwards. `tell` is called with the number of cards
+    planned so far.
     """
     chance = Random(seed)
     planner = scan.planner(redis)
@@ -76,7 +79,7 @@ def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: 
 
 
 def empty(redis: Redis) -> None:
-    """Remove the queues that `measure` wrote."""
+    """Remove the queues that `measure` has written."""
     redis.unlink(*OWN_KEYS)
 
 
@@ -92,7 +95,7 @@ def _faster(config: PollingConfig) -> PollingConfig:
 
 
 def _seconds_one_by_one(planner: Planner, chance: Random) -> float:
-    """Return the seconds a check takes when cards are planned one at a time, from PostgreSQL to Redis."""
+    """Return the seconds per check to read cards one at a time from PostgreSQL and to plan them in Redis."""
     ids = list(Card.objects.present().values_list("id", flat=True)[: 10 * ONE_BY_ONE])
     chosen = chance.sample(ids, min(ONE_BY_ONE, len(ids)))
     single = replace(planner, ramp=timedelta(), decided={})

@@ -1,4 +1,7 @@
-"""`python -m lab.benchmark.prepare_fleet CARDS SEED`: create tables and fleet in one process."""
+"""`python -m lab.benchmark.prepare_fleet CARDS SEED` creates the tables and the demo fleet.
+
+One process does both, because each start of Django takes time.
+"""
 
 import sys
 
@@ -7,7 +10,7 @@ from django.core.management import call_command
 
 
 def main(cards: int, seed: int) -> None:
-    """Migrate an empty database and generate the demo fleet in it."""
+    """Create the tables in an empty database, and generate the demo fleet."""
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
     call_command("generate_cards", count=cards, seed=seed)

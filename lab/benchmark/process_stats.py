@@ -1,4 +1,4 @@
-"""CPU time and memory of processes and of everything that they have started."""
+"""Reads the CPU time and the memory of processes and of their descendants."""
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -7,18 +7,20 @@ import psutil
 
 
 def cpu_seconds(roots: Mapping[str, Collection[int]]) -> dict[str, float]:
-    """Return the CPU seconds that each named group of process families has spent since they began.
+    """Return the CPU seconds spent so far by each group of processes, by the group's name.
 
-    User and system time of all running members and of the children they have reaped; an ended root counts 0.
+    `roots` maps a group's name to process ids. The seconds are the user and system time of these processes,
+    of their running descendants, and of ended children that were waited for. A root that has ended counts
+    as 0.
     """
     return {name: sum(map(_seconds, family(pids))) for name, pids in roots.items()}
 
 
 def family(roots: Collection[int]) -> set[psutil.Process]:
-    """Return the processes of `roots` that still run, and all their descendants."""
+    """Return the processes of `roots` that are still running, and all their descendants."""
     found = set[psutil.Process]()
     for pid in roots:
-        # Processes come and go while they are read.
+        # A process may end while its descendants are being listed.
         with suppress(psutil.NoSuchProcess):
             root = psutil.Process(pid)
             found |= {root, *root.children(recursive=True)}
@@ -26,14 +28,14 @@ def family(roots: Collection[int]) -> set[psutil.Process]:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the ids of the running processes that a process has started itself; none if it has ended."""
+    """Return the ids of a process's running children, or an empty list if the process has ended."""
     with suppress(psutil.NoSuchProcess):
         return [child.pid for child in psutil.Process(pid).children()]
     return []
 
 
 def resident_mb(pid: int) -> float:
-    """Return the physical memory of a process in MB (10^6 bytes), shared pages included; 0 if ended."""
+    """Return a process's physical memory in MB (10^6 bytes), including shared pages; 0 if it has ended."""
     with suppress(psutil.NoSuchProcess):
         return float(psutil.Process(pid).memory_info().rss) / 1e6
     return 0.0

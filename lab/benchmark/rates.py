@@ -1,4 +1,4 @@
-"""Figures from moments and amounts. Pure."""
+"""Calculates rates, percentiles and costs from the times and amounts of work done. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-# Pairs of a moment and the number of checks that were done at it.
+# Pairs of a time and the number of checks that ended at that time.
 Done: TypeAlias = Sequence[tuple[datetime, int]]
 
-# The first and last tenth of the work are left out of a rate: starting and ending are not a steady state.
+# A rate leaves out the first and the last tenth of the work, because the start and the end are not steady.
 EDGE = 0.1
-# A shift that lasted less than this share of what was planned gives no figure.
+# If the work ran out before this share of the planned time had passed, no figure is calculated.
 MIN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time from `begin` to just before `end`."""
+    """A period from `begin` to just before `end`."""
 
     begin: datetime
     end: datetime
@@ -30,7 +30,7 @@ class Window:
         return self.begin <= moment < self.end
 
     def amount(self, done: Done) -> int:
-        """Return how much was done in this window."""
+        """Return the number of checks that ended in this window."""
         return sum(amount for moment, amount in done if self.contains(moment))
 
     def after(self, warm_up: timedelta) -> "Window":
@@ -40,7 +40,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Shift:
-    """The window of a measure, during all of which there was work to do: it ends when the work runs out."""
+    """The window of a measurement, during which there was always work to do.
+
+    If the work ran out before `planned_seconds`, `ran_out` is True and the window ends at that time.
+    """
 
     window: Window
     planned_seconds: float
@@ -48,27 +51,30 @@ class Shift:
 
     @property
     def is_too_short(self) -> bool:
-        """Whether the work ran out so early that no figure may be taken from this shift."""
+        """Whether the work ran out so early that a figure from this shift would not be reliable."""
         return self.ran_out and self.window.seconds < MIN_SHARE * self.planned_seconds
 
     @property
     def shortage(self) -> str:
-        """The reason to give where a figure is missing; empty if the work did not run out."""
+        """The reason to report for a missing figure; an empty string if the work did not run out."""
         if not self.ran_out:
             return ""
         return f"the cards ran out after {self.window.seconds:.1f} of {self.planned_seconds:.1f} s"
 
     def rate(self, done: Done) -> float | None:
-        """Return the steady rate a second of the work in this shift; None if there is no honest figure."""
+        """Return the checks per second in the steady part of this shift.
+
+        Return None if the shift or its steady part was too short.
+        """
         if self.is_too_short:
             return None
         return steady_rate([(moment, amount) for moment, amount in done if self.window.contains(moment)])
 
 
 def steady_rate(done: Done) -> float | None:
-    """Return the work a second between the moments at which a tenth and nine tenths of it were done.
+    """Return the checks per second between the times at which a tenth and nine tenths of them were done.
 
-    None if too little was done to tell.
+    Return None if both times are the same or nothing was done.
     """
     ordered = sorted(done)
     total = sum(amount for _, amount in ordered)
@@ -85,20 +91,23 @@ def steady_rate(done: Done) -> float | None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of `values` that at least that `share` of them do not exceed."""
+    """Return the smallest of `values` such that at least `share` (0 to 1) of the values are not larger."""
     return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
 def per_thousand(
     before: Mapping[str, float], after: Mapping[str, float], amount: int
 ) -> dict[str, float] | None:
-    """Return the seconds per thousand that each kind spent between two readings; None if nothing was done."""
+    """Return the CPU seconds per thousand checks for each kind of process; None if no check was done.
+
+    `before` and `after` are the CPU seconds by kind, and `amount` is the number of checks between them.
+    """
     if not amount:
         return None
     return {kind: (after[kind] - before[kind]) / amount * 1000 for kind in before}
 
 
 def smaller(*figures: float | None) -> float | None:
-    """Return the smallest of several figures for the same thing; None if one of them is missing."""
+    """Return the smallest of several measurements of one quantity, or None if one of them is missing."""
     known = [figure for figure in figures if figure is not None]
     return min(known) if known and len(known) == len(figures) else None

@@ -1,4 +1,4 @@
-"""The report of a run: one object for programs, a table for people."""
+"""Builds the report of a run: a JSON object for programs, and a table for the terminal."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lab.benchmark.findings import TARGETS, Findings, Target
 
-# What a report holds besides the figures of the targets.
+# The keys of a report besides those of the targets.
 CONTEXT = (
     "cpu_seconds_per_1000",
     "lateness",
@@ -23,9 +23,10 @@ CONTEXT = (
 
 
 def report(findings: Findings, **about: Any) -> dict[str, Any]:
-    """Return the figure of each target by its key, and the entries of `CONTEXT`.
+    """Return a mapping with the figure of each target and the entries of `CONTEXT`.
 
-    A figure is None where `not_measured` says why. `about` holds machine, versions, seed and durations.
+    If a figure is None, the entry `not_measured` has the reason. `about` must have the entries `machine`,
+    `versions`, `seed` and `durations`.
     """
     figures = {
         target.key: _rounded(findings.figures.get(target.key), max(3, target.digits)) for target in TARGETS
@@ -41,7 +42,7 @@ def report(findings: Findings, **about: Any) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """Return a report as a table for the terminal, followed by its context."""
+    """Return a table of the targets for the terminal, followed by a line for each entry of `CONTEXT`."""
     lines = Table(title="Simwatch, measured", title_justify="left")
     for name in ("measure", "must", "aim", "measured", ""):
         lines.add_column(name, justify="left" if name in ("measure", "") else "right")

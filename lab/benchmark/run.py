@@ -1,4 +1,4 @@
-"""What all measures of one run share: the stack, its fleet, and where the findings go."""
+"""One benchmark run, which all its measures share. It controls the stack and holds the findings."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,9 @@ USAGE_PATH = "/v1/usage"
 
 @dataclass
 class Run:
-    """One run of the benchmark, on the demo fleet made from `seed`. All its cards were read 45 minutes ago.
+    """One run of the benchmark, on a demo fleet generated from `seed`.
+
+    When the fleet is created, all its cards were last read 45 minutes ago.
 
     Example::
 
@@ -44,21 +46,24 @@ class Run:
     _engine_begun_at: datetime | None = None
 
     def make_fleet(self, cards: int) -> None:
-        """Create the tables and the cards. They are not planned yet."""
+        """Create the tables and `cards` cards, but don't plan the cards."""
         self.stack.run("-m", "lab.benchmark.prepare_fleet", str(cards), str(self.seed))
 
     def plan(self) -> float:
-        """Plan every card; return the seconds that `init_polling` took."""
+        """Plan every card by running `init_polling`, and return the seconds that it took."""
         begun = time.monotonic()
         self.stack.manage("init_polling")
         return time.monotonic() - begun
 
     def scheduled(self, check_type: CheckType) -> list[int]:
-        """Return the cards in a check's queue, in the order in which they fall due."""
+        """Return the ids of the cards in a check type's queue, in the order in which they fall due."""
         return [int(str(card)) for card in self.stack.redis.zrange(keys.queue(check_type), 0, -1)]
 
     def allow(self, *check_types: CheckType, slots: Mapping[str, int] = LIMITS) -> None:
-        """Let only these types run, with as many calls at once as `slots` says; pause all others."""
+        """Allow only these check types, and stop all others by a limit of 0.
+
+        `slots` maps a check type to the number of calls that may run at once.
+        """
         for task_type in TaskType:
             limit = slots[task_type] if task_type.value in check_types else 0
             self.stack.rows(
@@ -68,44 +73,47 @@ class Run:
             slots_of(self.stack.redis, task_type).set_limit(limit)
 
     def pause_lateness(self) -> None:
-        """Stop measuring lateness for ten minutes: it reads every card, however few checks are made."""
+        """Make the engine stop measuring lateness for ten minutes.
+
+        The measurement reads every card, however few checks are made, and would distort the cost per check.
+        """
         self.stack.redis.set(keys.LATENESS_RESTS, 1, ex=LATENESS_PAUSE_SECONDS)
 
     def engine_on(self) -> None:
-        """Start the engine unless it runs, and wait until its workers are ready."""
+        """Start the engine unless it is running, and wait until its workers are ready."""
         if self._engine_begun_at is None:
             self._engine_begun_at = datetime.now(UTC)
             self.stack.start_engine(with_background=True)
         self.stack.wait_until(self.workers_ready_at, seconds=READY_SECONDS, what="the workers are ready")
 
     def engine_off(self) -> None:
-        """Stop the engine if it runs."""
+        """Stop the engine if it is running."""
         self.stack.stop_engine()
         self._engine_begun_at = None
 
     def workers_ready_at(self) -> datetime | None:
-        """Return when the last of the workers logged that it is ready; None if one of them has not yet."""
+        """Return the time at which the last worker became ready, or None if a worker is not ready yet."""
         begun_at = self._engine_begun_at
         ready = [ready_at(self.stack.log(name)) for name in ("worker-checks", "worker-ticks")]
         moments = [moment for moment in ready if moment and begun_at and moment > begun_at]
         return max(moments) if len(moments) == len(ready) else None
 
     def wait(self, seconds: float) -> None:
-        """Wait, and restart processes that die in the meantime."""
+        """Wait for `seconds`, and restart processes that die in the meantime."""
         ends = time.monotonic() + seconds
         self.stack.wait_until(lambda: time.monotonic() >= ends, seconds=seconds + 5, what="time passes")
 
     def new_calls(self) -> list[dict[str, Any]]:
-        """Return the calls that the gateways have logged since this was last called."""
+        """Return the calls that the gateways have logged since the last call of this method."""
         calls = self.stack.simulator.calls(self._next_call)
         if calls:
             self._next_call = calls[-1]["number"] + 1
         return calls
 
     def recorded(self, check_type: CheckType, since: datetime) -> Done:
-        """Return when cards got their last good answer, by their rows.
+        """Return when cards were last answered without an error, as pairs of a time and a number of cards.
 
-        An earlier answer of the same card is lost.
+        The rows keep only the last answer about each card, so an earlier answer about it is not counted.
         """
         return self.stack.rows(
             "SELECT checked_at, count(*) FROM cards_checkstate "
@@ -113,18 +121,21 @@ class Run:
         )
 
     def now(self) -> datetime:
-        """Return the time of the database's clock."""
+        """Return the present time by the database's clock."""
         moment: datetime = self.stack.rows("SELECT now()")[0][0]
         return moment
 
     def cpu(self, *workers: str) -> dict[str, float]:
-        """Return the CPU seconds spent so far by `workers` (default: the engine's), servers and simulator."""
+        """Return the CPU seconds spent so far by `workers`, `postgresql`, `valkey` and `simulator`.
+
+        The arguments are the names of the services to count as workers; the default is the engine's services.
+        """
         pids = {kind: [self.stack.pid(kind)] for kind in ("postgresql", "valkey", "simulator")}
         return cpu_seconds({"workers": [self.stack.pid(name) for name in workers or ENGINE], **pids})
 
     @contextmanager
     def latency(self, milliseconds: int) -> Iterator[None]:
-        """Make every call take this long."""
+        """Make every call to a gateway take `milliseconds` during the block."""
         fault = {"path": "/c/", "kind": "latency", "milliseconds": milliseconds}
         self.stack.simulator.fault(**fault)
         try:
@@ -134,7 +145,7 @@ class Run:
 
 
 def usage_answers(calls: list[dict[str, Any]]) -> Done:
-    """Return when gateways answered calls for usage, with the number of cards in each."""
+    """Return pairs for the usage calls among `calls`: when the gateway answered, and the number of cards."""
     return [
         (datetime.fromisoformat(call["end"]), len(call["cards"]))
         for call in calls
@@ -143,7 +154,7 @@ def usage_answers(calls: list[dict[str, Any]]) -> Done:
 
 
 def ready_at(log: str) -> datetime | None:
-    """Return when a Celery worker last logged that it is ready; None if it has not yet."""
+    """Return the time at which the worker that wrote this log last became ready, or None if it never did."""
     for line in reversed(log.splitlines()):
         if line.rstrip().endswith(" ready.") or " ready. " in line:
             return datetime.fromisoformat(line.split()[0]).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Keeps a measure supplied with work: a window in which nothing was left to do gives no figure."""
+"""Keeps the engine supplied with work, because a rate is only meaningful while work is left."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,13 +13,14 @@ from polling.schedule import keys
 from polling.schedule.schedule import Schedule
 
 TICK_SECONDS = 0.1
-# Cards are made due in chunks of this size, and as soon as fewer than this many are left: about half a
-# second's work of the fastest check.
+# When fewer than LOW_WATER due cards are left, CHUNK more cards are made due. The fastest check needs about
+# half a second for that many.
 CHUNK = 20_000
 LOW_WATER = 20_000
-# In a fleet too small for that, when fewer than this share of it are left.
+# In a small fleet, more cards are made due when fewer than this share of the scheduled cards are left.
 LOW_SHARE = 0.75
-# So that a repeated reading costs what the first one did: it is later by the fleet's age, and larger.
+# Sets meters back by 45 minutes and 1 MB. The next reading is then newer and larger than the stored one, so
+# it costs as much to record as the first one.
 UNREAD_METERS = """
     WITH unread AS (
         UPDATE cards_cardusage SET measured_at = measured_at - interval '45 minutes',
@@ -28,7 +29,8 @@ UNREAD_METERS = """
     )
     SELECT count(*) FROM unread
 """
-# A row shows only a card's last answer. Answers that are about to be overwritten are returned to be counted.
+# Sets check states back by 45 minutes. A row keeps only the last answer about a card, so the query returns
+# the answers that it overwrites, which are counted too.
 UNREAD_STATES = """
     WITH answered AS (
         SELECT id, checked_at FROM cards_checkstate
@@ -42,21 +44,21 @@ UNREAD_STATES = """
 
 
 class Supply(Protocol):
-    """The work of a measure. Fewer than `floor` pieces left means that it has run out."""
+    """The work for one measurement. It has run out when fewer than `floor` pieces are left."""
 
     floor: int
 
     def top_up(self) -> int:
-        """Add work if little is left, and if this supply can. Return how much was left just before."""
+        """Add work if little is left and more exists; return the number of pieces left just before."""
 
 
 @dataclass
 class DueCards:
-    """The due cards of one check type. When few are left, those that fall due next are made due at once.
+    """The due cards of one check type. When few are left, the cards that would fall due next are made due.
 
-    Fewer than `floor` cards mean that they have run out. The `reserved` cards that fall due last are never
-    made due. `is_unread`: each is made as the fleet was at first, unread for 45 minutes, so that a second
-    check costs what the first one did. Example::
+    The supply has run out when fewer than `floor` cards are due. More cards are made due when fewer than
+    `low_water` are left. The `reserved` cards that fall due last are never made due. If `is_unread`, the
+    card's rows are first set back by 45 minutes, so that a second check costs as much as the first. Example::
 
         supply = DueCards(run, CheckType.DATA_USAGE)
         supply.stock(50_000)
@@ -79,19 +81,19 @@ class DueCards:
         self._schedule = Schedule(self.run.stack.redis, self.check_type.value)
 
     def left(self) -> int:
-        """Return how many cards are due and not claimed."""
+        """Return the number of cards that are due and not claimed."""
         return int(self.run.stack.redis.zcount(self._queue, "-inf", self._now()))
 
     def stock(self, count: int) -> None:
-        """Make cards due until `count` are, or all that may be.
+        """Make cards due until `count` cards are due or no more cards can be made due.
 
-        For use before the window opens: it takes seconds.
+        Call it before the measurement begins, because it takes several seconds.
         """
         while self.left() < count and (cards := self._next_cards()):
             self._make_due(cards)
 
     def top_up(self) -> int:
-        """Make a chunk of cards due if few are left. Return how many were left just before."""
+        """Make a chunk of cards due if few are left; return the number of due cards just before."""
         scheduled = int(self.run.stack.redis.zcard(self._queue))
         left = self.left()
         if left >= min(self.low_water, scheduled * LOW_SHARE):
@@ -99,7 +101,10 @@ class DueCards:
         return self._make_due(self._next_cards())
 
     def recorded(self) -> Done:
-        """Return when cards were answered since this supply was made, repeated checks included."""
+        """Return pairs of a time and the number of cards answered then, since this supply was created.
+
+        Unlike `Run.recorded`, this includes repeated checks of a card.
+        """
         return [*self._overwritten, *self.run.recorded(self.check_type, self._since)]
 
     def _next_cards(self) -> list[int]:
@@ -108,12 +113,15 @@ class DueCards:
         if ahead <= 0:
             return []
         cards = redis.zrangebyscore(self._queue, f"({now}", "+inf", start=0, num=min(CHUNK, ahead))
-        # While a card is claimed, its score is the end of the claim.
+        # Leave out claimed cards. They are in the queue too, with the end of the claim as their score.
         claimed = set(redis.hkeys(keys.claims(self.check_type.value)))
         return [int(str(card)) for card in cards if card not in claimed]
 
     def _make_due(self, cards: Sequence[int]) -> int:
-        """Make these cards due. Return how many were left just before: writing their rows takes a moment."""
+        """Make these cards due; return the number of due cards just before.
+
+        The number is read after the rows are written, because cards are checked while they are being written.
+        """
         if cards and self.is_unread:
             self._make_unread(cards)
         left = self.left()
@@ -137,9 +145,9 @@ class DueCards:
 def keep_busy(
     run: Run, supply: Supply, seconds: float, *, is_over: Callable[[], bool] = lambda: False
 ) -> Shift:
-    """Let the processes work for `seconds`, or until `is_over`, and keep them supplied.
+    """Top up the supply for `seconds` or until `is_over` returns True, and return the shift that has passed.
 
-    The shift ends early when the work runs out: nothing after that moment is measured.
+    The shift ends early if the work runs out, so that the time without work is not measured.
     """
     begin, deadline = run.now(), time.monotonic() + seconds
     while (remaining := deadline - time.monotonic()) > 0 and not is_over():

@@ -1,4 +1,4 @@
-"""`python -m lab.benchmark.triggering COUNT SECONDS SEED`: trigger a card every SECONDS."""
+"""`python -m lab.benchmark.triggering COUNT SECONDS SEED` triggers COUNT cards, one every SECONDS."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ from random import Random
 
 import django
 
-# Cards are picked from this many at the end of the queue.
+# The cards are chosen at random from this many cards at the end of the queue.
 POOL = 20_000
 
 
 def main(count: int, seconds: float, seed: int) -> None:
-    """Trigger `count` of the cards that fall due last, so that nothing but the trigger has them checked."""
+    """Trigger `count` cards that fall due last, so that nothing except the trigger can cause their checks."""
     os.environ["POLLING_MANUAL_CALLS_ADMINISTRATOR"] = str(count)
     django.setup()
     from django.utils import timezone

@@ -1,1 +1,1 @@
-"""A demo fleet on the gateway simulator, for demonstrations, benchmarks and tests."""
+"""Generates a demo fleet whose gateways are the simulator, for demonstrations, benchmarks and tests."""

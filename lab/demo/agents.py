@@ -1,4 +1,4 @@
-"""The demo fleet's agents: a tree three levels deep."""
+"""Creates the demo fleet's agents, a tree of three levels."""
 
 from accounts import agent_tree
 from accounts.models import Agent
@@ -8,9 +8,9 @@ MAX_CHILDREN = 10
 
 
 def create_tree(cards: int) -> list[int]:
-    """Create three levels of agents for a fleet of `cards` cards; return the ids of the lowest level.
+    """Create three levels of agents for a fleet of `cards` cards, and return the ids of the lowest level.
 
-    For a million cards each agent has ten below it: 10, 100 and 1,000 agents.
+    For a million cards, the levels have 10, 100 and 1,000 agents, because each agent has ten below it.
     """
     children = min(MAX_CHILDREN, max(2, round((cards / CARDS_PER_LEAF) ** (1 / 3))))
     agent_tree.lock()

@@ -1,4 +1,4 @@
-"""The demo fleet's carriers, with gateways on the simulator."""
+"""Creates the demo fleet's carriers, and their gateways on the simulator."""
 
 import orjson
 
@@ -7,9 +7,10 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 
 
 def ensure_carriers(*, simulator_url: str, secret: str) -> list[tuple[SimulatedCarrier, Carrier]]:
-    """Return the simulator's carriers, each with its row. Missing carriers and default gateways are created.
+    """Create missing carriers and default gateways, and return pairs of a simulated carrier and its row.
 
-    All gateways are pointed at `simulator_url` and get `secret` as credentials.
+    Existing gateways on the simulator are updated as well: each gets a URL below `simulator_url` and
+    credentials with `secret`.
     """
     return [(simulated, _ensure_carrier(simulated, simulator_url, secret)) for simulated in CARRIERS]
 

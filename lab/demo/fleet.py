@@ -1,4 +1,4 @@
-"""Loads a whole demo fleet by COPY."""
+"""Generates an entire demo fleet and loads it by COPY."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from lab.demo.rows import BLOCK, COLUMNS, Rows
 from lab.simulator.fleet import SimulatedCarrier
 
 CHUNK = 20_000
-# All cards were last read this long ago: checks with a shorter interval are due.
+# All cards are given a last reading of this age, so checks with a shorter interval are due.
 READ_BEFORE = timedelta(minutes=45)
 
 
@@ -28,7 +28,8 @@ def generate(
 ) -> None:
     """Create `count` cards with agents, devices, plans, subscriptions and meters, in one transaction.
 
-    The same `seed` and `now` make the same fleet. `advance` gets the size of each loaded chunk.
+    The same `seed` and `now` generate the same fleet. `advance` is called with the number of cards in each
+    chunk after it was loaded.
     """
     with transaction.atomic():
         rows = Rows(
@@ -41,7 +42,7 @@ def generate(
             first_device=_reserve("cards_device", -(-count // BLOCK)),
         )
         chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-        # A thread makes the next chunk while PostgreSQL loads this one.
+        # A second thread generates the next chunk while PostgreSQL loads the present one.
         with checked_at_the_end(list(COLUMNS)), ThreadPoolExecutor(1) as maker:
             made = maker.map(lambda numbers: _lines(rows, numbers), chunks)
             for numbers, lines in zip(chunks, made, strict=True):
@@ -50,7 +51,10 @@ def generate(
 
 
 def vacuum() -> None:
-    """Run VACUUM ANALYZE on the loaded tables. PostgreSQL forbids it inside a transaction."""
+    """Run VACUUM ANALYZE on the loaded tables.
+
+    Call it outside a transaction, because PostgreSQL does not allow it inside one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {', '.join(['accounts_agent', *COLUMNS])}")
 
@@ -71,7 +75,7 @@ def _copy(lines: Mapping[str, list[str]]) -> None:
 
 
 def _reserve(table: str, count: int) -> int:
-    """Reserve `count` consecutive ids of a table; return the first."""
+    """Reserve `count` consecutive ids in a table, and return the first of them."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT setval(sequence, nextval(sequence) + %s) - %s FROM pg_get_serial_sequence(%s, 'id') AS sequence",

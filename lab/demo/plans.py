@@ -1,4 +1,4 @@
-"""The demo fleet's plans, and the choice of a plan by usage."""
+"""Creates the demo fleet's plans, and chooses a plan by usage."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _MONTHLY: tuple[tuple[str, int, int | None], ...] = (
 
 
 def ensure() -> list[Plan]:
-    """Return the monthly plans, smallest first, followed by one of 90 days. Missing ones are created."""
+    """Create missing plans; return the monthly plans, smallest first, followed by the 90-day plan."""
     plans = [
         Plan.objects.get_or_create(
             code=name.lower(),
@@ -43,6 +43,9 @@ def ensure() -> list[Plan]:
 
 
 def fitting(plans: Sequence[Plan], monthly_mb: int) -> Plan:
-    """Return the smallest of the monthly `plans` that is enough for `monthly_mb`, or the largest."""
+    """Return the smallest of the `plans` whose quota covers `monthly_mb`, or the largest if none does.
+
+    `plans` must be monthly plans in ascending order of their quotas.
+    """
     quotas = [Decimal(plan.virtual_quota_mb or plan.quota_mb) for plan in plans]
     return plans[min(bisect_left(quotas, monthly_mb), len(plans) - 1)]

@@ -1,6 +1,7 @@
-"""Foreign keys of tables that are loaded in bulk are checked once at the end, not row by row.
+"""Drops the foreign keys of tables while they are loaded in bulk, and checks all new rows at the end.
 
-PostgreSQL's manual advises it ("Populating a Database"): row by row it takes half the time of a load.
+PostgreSQL's manual recommends this ("Populating a Database"), because checking row by row takes half of the
+loading time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,10 @@ from psycopg import sql
 
 @contextmanager
 def checked_at_the_end(tables: Sequence[str]) -> Iterator[None]:
-    """Drop the foreign keys of `tables` for the block, then restore and check them. Needs a transaction.
+    """Drop the foreign keys of `tables` during the block, then restore them, which checks all rows.
 
-    The tables stay locked until the transaction ends. Raise IntegrityError if a row refers to a missing one.
+    Use it only inside a transaction; the tables stay locked until the transaction ends. Raise IntegrityError
+    if a row refers to a row that does not exist.
     """
     with connection.cursor() as cursor:
         # PostgreSQL refuses ALTER TABLE while deferred checks of earlier rows are pending.

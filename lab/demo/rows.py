@@ -1,8 +1,7 @@
-"""The demo fleet's rows as lines for COPY, ten cards at a time.
+"""Generates the demo fleet's rows as lines for COPY, ten cards at a time.
 
-Pure: the same seed and time make the same rows.
-
-All amounts are what the simulator answered at `read_at`, when each card was last read.
+Pure, so the same seed and time generate the same rows. All amounts are those that the simulator would have
+answered at `read_at`, the time of each card's last reading.
 """
 
 import random
@@ -20,11 +19,12 @@ from lab.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb, verified
 
 BLOCK = 10
 ICCID_DIGITS = 20
-# The cards of a block that are inside its device. Three carriers alternate, so these two have the same one.
+# The positions of the two cards of a block that are in its device. Both have the same carrier, because the
+# three carriers alternate from card to card.
 IN_DEVICE = (0, 3)
 NULL = "\\N"
 
-# Shares of the fleet (0 to 1).
+# Shares, from 0 to 1, of the cards or subscriptions that can have the property.
 POLLED, DELETED, INDUSTRY = 0.99, 0.001, 0.1
 STOPPED, FAILING = 0.005, 0.005
 SUBSCRIBED, WITH_ADD_ON, BY_QUARTER = 0.95, 0.02, 0.05
@@ -35,7 +35,7 @@ STATUSES = (
     (Card.Status.IN_STOCK, 0.02),
     (Card.Status.DEACTIVATED, 0.02),
 )
-# In every tenth device one card has a subscription of its own, which takes precedence over the device's.
+# In every tenth device, the first card has its own subscription, which takes precedence over the device's.
 OWN_IN_DEVICE = 10 * BLOCK
 
 COLUMNS: Mapping[str, str] = {
@@ -51,9 +51,10 @@ COLUMNS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class CarrierCycle:
-    """One carrier's calendar at the moment of reading, computed once for all its cards.
+    """A carrier's position in its billing cycles at the time of reading, computed once for all its cards.
 
-    `..._cycles` are fractions.
+    A counter has run for `counted_cycles` cycles. `used_cycles` have passed since the present cycle began,
+    and `quarter_cycles` since the present 90-day period began. All three have fractions.
     """
 
     carrier_id: int
@@ -67,17 +68,17 @@ class CarrierCycle:
 
 @dataclass(frozen=True)
 class Meter:
-    """A card's usage: whole MB a cycle, and thousandths of MB since its period began."""
+    """A card's usage: `monthly_mb` in MB per cycle, `used` in thousandths of a MB in the present cycle."""
 
     monthly_mb: int
     used: int
 
 
 class Rows:
-    """Makes the rows of one fleet, block by block.
+    """A generator of the rows of one fleet, block by block.
 
-    `leaves` are the ids of the agents that own cards, `first_card` and `first_device` the first of the
-    reserved ids. The last of `demo_plans` is the one of 90 days.
+    `leaves` are the ids of the agents that own cards. `first_card` and `first_device` are the first of the
+    reserved ids. `demo_plans` are the monthly plans, smallest first, followed by the 90-day plan.
     """
 
     def __init__(
@@ -104,8 +105,11 @@ class Rows:
         self._first_card, self._first_device = first_card, first_device
 
     def block(self, numbers: range) -> Iterator[tuple[str, str]]:
-        """Yield (table, line) for the cards `numbers` of one block, referenced rows first."""
-        # Squared, so that many agents have few cards: queries must be fast for small resellers.
+        """Yield pairs of a table and a line for one block of cards.
+
+        `numbers` are the cards' numbers in the fleet. A row comes after the rows that it refers to.
+        """
+        # The square gives many agents few cards, because queries must also be fast for small agents.
         agent_id = self._leaves[int(len(self._leaves) * self._chance.random() ** 2)]
         device_id = self._first_device + numbers.start // BLOCK
         has_device = len(numbers) > max(IN_DEVICE)
@@ -187,7 +191,7 @@ class Rows:
         quota = _mb(int(plan.quota_mb * 1000))
         virtual = NULL if plan.virtual_quota_mb is None else _mb(int(plan.virtual_quota_mb * 1000))
         if chance < OVER + NEAR and used and not is_ordinary:
-            # Individual quotas, chosen so that these subscriptions are over or near them now.
+            # Give these subscriptions individual quotas, so that their usage is over or near the quota.
             state, share = ("over", 0.9) if chance < OVER else ("near", 1.03)
             quota, virtual = _mb(int(used * share)), NULL
         elif chance > 1 - BY_QUARTER:
@@ -203,7 +207,7 @@ class Rows:
         )  # fmt: skip
 
     def _add_on(self, card_id: int, cycle: CarrierCycle) -> tuple[str, str]:
-        # The add-on ends after the plan's period, so the plan is used up first.
+        # The add-on ends after the plan's period, so usage counts on the plan first.
         ends_at = (self._read_at + timedelta(days=200)).isoformat()
         plan = self._monthly[1]
         return "cards_subscription", _line(

@@ -1,6 +1,6 @@
-"""Whether the books balance: a card's counter, meter, history and plan must have grown by the same amount.
+"""Compare a card's books during a drill: its counter, meter, history and plan must grow by the same amount.
 
-This finds a reading that was counted twice or not at all, even if it left no row of its own.
+The comparison reveals a reading that was counted twice or not at all, even if that reading left no row.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from lab.stack.stack import Stack
 
-# One statement, so that it sees all rows of a transaction or none. Usage beyond an add-on counts on the main
-# subscription, so all subscriptions of a card are summed.
+# One statement, because it sees either all rows that a transaction wrote or none of them. It adds up all
+# subscriptions of a card, because usage that exceeds an add-on counts on the main subscription.
 BOOKS = """
     SELECT meter.card_id, meter.cycle_start, meter.raw_mb, meter.used_mb, coalesce(history.added_mb, 0),
            plan.period_start, plan.used_mb
@@ -29,10 +29,12 @@ BOOKS = """
 
 @dataclass(frozen=True)
 class Book:
-    """One card's books, all in MB.
+    """The four amounts, in MB, that the database holds for one card.
 
-    `raw_mb` is the carrier's counter, `used_mb` the usage of the cycle, `added_mb` the sum of the history,
-    and `plan_used_mb` what the card's own subscriptions have counted since `period_start`; None without any.
+    `raw_mb` is the carrier's counter, `used_mb` is the usage in the current cycle, and `added_mb` is the sum
+    of the usage history. `plan_used_mb` is what the card's own subscriptions have counted since
+    `period_start`. Both are None if the card has no own main subscription, or subscriptions with different
+    period starts.
     """
 
     cycle_start: date
@@ -44,19 +46,19 @@ class Book:
 
 
 def books(stack: Stack) -> dict[int, Book]:
-    """Return the books of every metered card by its id, as they are now."""
+    """Return card id -> current books, for every card that has a meter."""
     return {card: Book(*columns) for card, *columns in stack.rows(BOOKS)}
 
 
 def has_used(before: Book, after: Book) -> bool:
-    """Return whether the counter has grown."""
+    """Return whether the carrier's counter grew from `before` to `after`."""
     return after.raw_mb > before.raw_mb
 
 
 def miscounted(before: Mapping[int, Book], after: Mapping[int, Book]) -> set[int]:
-    """Return the cards whose counter grew by another amount than their meter, history or plan. Pure.
+    """Return the ids of the cards whose counter, meter, history and plan did not all grow by the same amount.
 
-    Cards that were read for the first time, or that crossed a boundary of their cycle, are not judged.
+    Skip cards that had no books before, and cards whose billing cycle changed. Pure.
     """
     return {
         card

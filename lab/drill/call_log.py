@@ -1,6 +1,6 @@
-"""Figures from the gateways' own log: gaps between a card's answers, and calls that overlapped. Pure.
+"""Figures from the simulated gateways' call log: gaps between a card's answers, and overlapping calls. Pure.
 
-A call is a line of `/_sim/calls`; its times are ISO 8601.
+A call is one line of `/_sim/calls`, decoded from JSON; its times are ISO 8601 strings.
 """
 
 from collections import Counter
@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 Call = Mapping[str, Any]
-# The only fault that still lets the right answer through.
+# The only fault after which the engine still gets an answer that it can use.
 SLOW = "latency"
-# The simulator notices a moment late that a caller has hung up; the next call may have come in by then.
+# The simulator notices up to this much late that a caller has hung up. By then the card's next call may have
+# come in, although the two calls did not overlap.
 NOTICED_AFTER: Final = timedelta(milliseconds=100)
 
 
 def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
-    """Return the longest time without an answer about any one card, from `begin` to `end`, in seconds."""
+    """Return the longest time in seconds that any of `cards` had no answer between `begin` and `end`."""
     last = dict.fromkeys(cards, begin)
     longest = 0.0
     for call in sorted(calls, key=lambda call: call["end"]):
@@ -29,7 +30,7 @@ def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetim
 
 
 def asked_twice_at_once(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
-    """Return pairs (earlier, later) of overlapping calls of one path, a pair for each card that both name."""
+    """Return the pairs (earlier, later) of overlapping calls to one path, once per card in both calls."""
     last: dict[tuple[str, str], Call] = {}
     twice = []
     for call in sorted(calls, key=lambda call: call["start"]):
@@ -44,23 +45,23 @@ def asked_twice_at_once(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
 
 
 def answers(calls: Iterable[Call], cards: Collection[str]) -> int:
-    """Return the number of answers about `cards`; a call with several cards is several answers."""
+    """Return the number of answers about `cards`; an answered call counts once for each of its cards."""
     return sum(card in cards for call in calls if _is_answered(call) for card in call["cards"])
 
 
 def max_at_once(calls: Iterable[Call]) -> int:
-    """Return the largest number of calls that all gateways together had at once."""
+    """Return the largest number of calls that were in flight at once, at all gateways together."""
     return _max_overlap(calls, by=lambda _: "all")
 
 
 def max_at_one_gateway(calls: Iterable[Call]) -> int:
-    """Return the largest number of calls that one gateway had at once."""
+    """Return the largest number of calls that were in flight at once at any one gateway."""
     return _max_overlap(calls, by=gateway_of)
 
 
 def _max_overlap(calls: Iterable[Call], *, by: Callable[[Call], str]) -> int:
     in_flight, highest = Counter[str](), 0
-    # Sorted, -1 comes before 1: a call that ends when another begins makes room for it.
+    # Sorting puts -1 before 1, so a call that ends exactly when another begins does not overlap with it.
     moments = sorted(
         moment for call in calls for moment in ((_begin(call), 1, by(call)), (_end(call), -1, by(call)))
     )
@@ -80,10 +81,10 @@ def _end(call: Call) -> datetime:
 
 
 def gateway_of(call: Call) -> str:
-    """Return the code of the carrier whose gateway got the call."""
+    """Return the code of the carrier whose gateway received the call."""
     return str(call["path"]).split("/")[2]
 
 
 def _is_answered(call: Call) -> bool:
-    # A caller that was killed did not wait for its answer.
+    # Don't count a call whose caller was killed before the answer arrived.
     return call["is_answered"] and call["fault"] in (None, SLOW)

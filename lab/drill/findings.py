@@ -1,4 +1,4 @@
-"""What a drill found: a line for each promise, with a bound that was set before the drill."""
+"""The findings of a drill: one line for each promise, with its bound and the figure that was found."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """One promise, its bound and what was found, as text. `is_well`: it was kept."""
+    """One promise with its bound and the figure found, both as text. `is_well` tells whether it was kept."""
 
     promise: str
     bound: str
@@ -17,7 +17,15 @@ class Finding:
 
 @dataclass
 class Findings:
-    """The findings of one drill: how often each blow struck, a line for each promise, and further figures."""
+    """The findings of one drill.
+
+    `blows` counts how often each blow (an injected fault) struck, `lines` has one finding for each promise,
+    and `about` holds further figures for the report. Example::
+
+        findings = Findings()
+        findings.at_most("calls at once", 12, 11)
+        findings.are_well  # True
+    """
 
     blows: Counter[str] = field(default_factory=Counter)
     lines: list[Finding] = field(default_factory=list)
@@ -25,17 +33,17 @@ class Findings:
 
     @property
     def are_well(self) -> bool:
-        """Whether there are promises and all of them were kept."""
+        """Whether there is at least one promise, and all promises were kept."""
         return bool(self.lines) and all(line.is_well for line in self.lines)
 
     def at_most(self, promise: str, bound: float, found: float, unit: str = "") -> None:
-        """Add a promise that is kept if `found` is at most `bound`."""
+        """Add a promise; it is kept if `found` is at most `bound`."""
         self.lines.append(
             Finding(promise, f"<= {_formatted(bound, unit)}", _formatted(found, unit), found <= bound)
         )
 
     def at_least(self, promise: str, bound: float, found: float, unit: str = "") -> None:
-        """Add a promise that is kept if `found` is at least `bound`."""
+        """Add a promise; it is kept if `found` is at least `bound`."""
         self.lines.append(
             Finding(promise, f">= {_formatted(bound, unit)}", _formatted(found, unit), found >= bound)
         )

@@ -1,4 +1,7 @@
-"""The blows of a drill: killed processes, restarted and frozen servers, a gateway that fails."""
+"""The blows of a drill. A blow is one fault that a drill injects into a running stack.
+
+Blows kill processes, stop or freeze servers, and make a carrier's gateway fail.
+"""
 
 import os
 import signal
@@ -17,12 +20,11 @@ SICK: Final = CARRIERS[0].code
 
 @dataclass(frozen=True)
 class Blow:
-    """One act against a stack.
+    """One fault that a drill can inject into a stack.
 
-    `strike` returns False if there was nothing to hit: a dead process cannot be killed.
-
-    `heal` undoes it; killed processes are restarted by the supervisor. `freezes`: a server is stopped until
-    `heal`. Example::
+    `strike` injects the fault and returns True; it returns False if its target does not run at the moment.
+    `heal` undoes the fault; after a kill it does nothing, because the supervisor restarts killed processes.
+    `freezes` is True if the fault stops a server until `heal` is called. Example::
 
         blow = kill("worker-checks")
         has_struck = blow.strike(stack, Random(1))
@@ -36,15 +38,15 @@ class Blow:
 
 
 def kill(service: str) -> Blow:
-    """Return a kill -9 of a service and all its children."""
+    """Return a blow that kills a service and all its children with SIGKILL."""
     return Blow(f"kill -9 of {service}", lambda stack, _: _signal_group(stack, service, signal.SIGKILL))
 
 
 def kill_child(service: str) -> Blow:
-    """Return a kill -9 of one of a worker's child processes; the worker starts another."""
+    """Return a blow that kills one random child process of a worker with SIGKILL; the worker replaces it."""
 
     def strike(stack: Stack, chance: Random) -> bool:
-        # The service may not be running.
+        # The service may be down from an earlier blow.
         with suppress(ProcessLookupError, FileNotFoundError):
             if children := sorted(children_of(stack.pid(service))):
                 os.kill(chance.choice(children), signal.SIGKILL)
@@ -55,19 +57,20 @@ def kill_child(service: str) -> Blow:
 
 
 def end(service: str) -> Blow:
-    """Return a SIGTERM to a service, as a deployment sends it."""
+    """Return a blow that sends SIGTERM to a service, as a deployment does."""
     return Blow(f"SIGTERM to {service}", lambda stack, _: _signal_group(stack, service, signal.SIGTERM))
 
 
 def freeze(service: str) -> Blow:
-    """Return a freeze of a server and its children: until healed it accepts connections and does nothing."""
+    """Return a blow that freezes a server, which then accepts connections but never answers until healed."""
 
     def signal_all(stack: Stack, number: signal.Signals) -> bool:
-        # The server may not be restarted yet.
+        # The server may be down from an earlier blow.
         with suppress(ProcessLookupError, FileNotFoundError):
             server = stack.pid(service)
             os.kill(server, number)
-            # PostgreSQL's children lead process groups of their own, so a signal to its group misses them.
+            # Each of PostgreSQL's children leads its own process group, so a signal to the server's group
+            # would not reach them.
             for pid in children_of(server):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
@@ -81,7 +84,7 @@ def freeze(service: str) -> Blow:
 
 
 def sicken(kind: str, *, milliseconds: int = 0) -> Blow:
-    """Return a fault of the simulator that hits every call to one carrier's gateway until it heals."""
+    """Return a blow that hits every call to one carrier's gateway with the fault `kind` until healed."""
     fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
 
     def strike(stack: Stack, _: Random) -> bool:
@@ -100,7 +103,7 @@ KILLS: Final[Sequence[Blow]] = (
     kill("worker-background"),
     kill("beat"),
 )
-# SIGINT is the fast shutdown that service managers use; on SIGTERM PostgreSQL waits for all clients.
+# SIGINT makes PostgreSQL shut down fast, as service managers do. On SIGTERM it would wait for all clients.
 _STOP_POSTGRESQL = Blow(
     "fast shutdown of postgresql", lambda stack, _: _signal_group(stack, "postgresql", signal.SIGINT)
 )
@@ -121,7 +124,7 @@ SICKNESSES: Final[Sequence[Blow]] = (
 
 
 def _signal_group(stack: Stack, service: str, number: signal.Signals) -> bool:
-    # The service may have ended, or may not be restarted yet.
+    # The service may be down from an earlier blow.
     with suppress(ProcessLookupError, FileNotFoundError):
         os.killpg(stack.pid(service), number)
         return True

@@ -1,4 +1,4 @@
-"""Judges a drill by the gateways' log and the tables, and checks that Redis agrees with them."""
+"""The judgement of a drill, which uses the gateways' call log, PostgreSQL and the contents of Redis."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -14,15 +14,17 @@ from lab.drill.findings import Findings
 from lab.drill.plan import GATEWAY_LIMIT, LIMIT, Plan
 from lab.drill.registry import Drill
 
-# Blows delay checks, which are caught up later: this share of the promised rate must be kept.
+# The share of the promised rate of checks that must be reached. It is below 1 because blows (injected faults)
+# delay checks, and the last of these are made only after the blows have ended.
 KEPT_SHARE = 0.9
 
 
 @dataclass
 class Course:
-    """The course of a drill: blows fell from `begun` to `ended`.
+    """A record of one drill, whose blows were struck from `begun` to `ended`.
 
-    `before` holds each card's books at the start, `calls` the gateways' log, `interval` is in seconds.
+    `interval` is the promised time between two readings of a card, in seconds. `before` maps each card id to
+    the card's books at the start. `calls` is the gateways' call log.
     """
 
     drill: Drill
@@ -35,7 +37,7 @@ class Course:
 
 
 def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
-    """Return how what is left after a drill compares with what was promised."""
+    """Return the findings: each promise of the engine, compared with the state after the drill."""
     findings = Findings(blows)
     _judge_schedule(run, findings)
     _judge_freshness(run, course, findings)
@@ -54,28 +56,28 @@ def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
 
 def _judge_schedule(run: Run, findings: Findings) -> None:
     stack = run.stack
-    findings.at_most("cards missing from the schedule, or in it without cause", 0, tables.misplaced(stack))
-    findings.at_most("cards parked without cause", 0, tables.parked(stack))
+    findings.at_most("cards wrongly missing from the schedule, or wrongly in it", 0, tables.misplaced(stack))
+    findings.at_most("cards parked for no reason", 0, tables.parked(stack))
     findings.at_most("slots held by dead processes", 0, tables.orphaned_slots(stack))
 
 
 def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
-    """Judge how fresh all cards are, except those of a gateway that was made to fail."""
+    """Judge how recently all cards were read, except the cards of the gateway that was made to fail."""
     now, gap = run.now(), course.plan.longest_gap(course.interval)
     cards = tables.wanting(run.stack, without=course.drill.sick)
     longest = call_log.longest_gap(course.calls, set(cards.values()), begin=course.begun, end=now)
-    findings.at_most("longest time without an answer about a card, by the log", gap, longest, "s")
+    findings.at_most("longest time without an answer about a card, in the log", gap, longest, "s")
     oldest = tables.oldest_answer_seconds(run.stack, now, begun=course.begun, without=course.drill.sick)
-    findings.at_most("age of the oldest last answer, by the rows", gap, oldest, "s")
+    findings.at_most("age of the oldest last answer, in PostgreSQL", gap, oldest, "s")
     rate, promised = _answer_rate(course, set(cards.values())), len(cards) / course.interval
     findings.about |= {"answers_per_second": round(rate, 1), "promised_per_second": round(promised, 1)}
-    # In a shorter drill lost claims do not run out: the rate would show delays, not losses.
+    # A shorter drill ends before lost claims run out, so a low rate would only show that checks were delayed.
     if course.plan.seconds > gap:
-        findings.at_least("cards answered a second", KEPT_SHARE * promised, rate)
+        findings.at_least("cards answered per second", KEPT_SHARE * promised, rate)
 
 
 def _answer_rate(course: Course, cards: Collection[str]) -> float:
-    """Return the answers a second about these cards while blows fell."""
+    """Return the number of answers per second about `cards` while blows were struck."""
     calls = [call for call in course.calls if datetime.fromisoformat(call["end"]) <= course.ended]
     return call_log.answers(calls, cards) / (course.ended - course.begun).total_seconds()
 
@@ -84,7 +86,7 @@ def _judge_calls(course: Course, findings: Findings) -> None:
     others = [call for call in course.calls if call_log.gateway_of(call) != course.drill.sick]
     findings.at_most("calls at once", LIMIT, call_log.max_at_once(others))
     if course.drill.sick:
-        # A breaker trial takes a slot of its gateway, but none of its check type.
+        # Allow one more call, because a breaker trial takes a slot of its gateway but none of its check type.
         highest = call_log.max_at_once(course.calls)
         findings.at_most("calls at once, with breaker trials", LIMIT + 1, highest)
     highest = call_log.max_at_one_gateway(course.calls)
@@ -105,7 +107,5 @@ def _judge_values(run: Run, course: Course, findings: Findings) -> None:
     used = sum(has_used(book, now[card]) for card, book in course.before.items())
     findings.at_least("cards with usage", course.plan.cards / 4, used)
     wrong_sums = miscounted(course.before, now)
-    findings.at_most(
-        "cards whose meter, history or plan grew otherwise than their counter", 0, len(wrong_sums)
-    )
+    findings.at_most("cards whose meter, history or plan did not grow like their counter", 0, len(wrong_sums))
     findings.at_most("readings recorded twice", 0, tables.recorded_twice(run.stack, course.begun))

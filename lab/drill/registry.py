@@ -1,4 +1,4 @@
-"""The kinds of drills, by name."""
+"""All kinds of drills, by the name that the command `drill` takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from lab.drill.harm import KILLS, OUTAGES, SICK, SICKNESSES, Blow
 
 @dataclass(frozen=True)
 class Drill:
-    """A kind of drill: its blows fall every `every` seconds.
+    """A kind of drill, which injects one of its `blows` (faults) every `every` seconds.
 
-    `sick` is the carrier whose gateway is made to fail, if any.
+    `sick` is the code of the carrier whose gateway is made to fail, or empty if no gateway is.
     """
 
     about: str
@@ -20,13 +20,13 @@ class Drill:
     sick: str = ""
 
     def frozen_seconds(self, every: float) -> float:
-        """Return the longest time that a server is frozen if blows fall every `every` seconds."""
+        """Return the most seconds that a server stays frozen; `every` is the time between two blows."""
         return every if any(blow.freezes for blow in self.blows) else 0.0
 
 
 DRILLS: Final[dict[str, Drill]] = {
     "kills": Drill("workers, their children and beat are killed", KILLS, 5),
     "outages": Drill("PostgreSQL and Redis are killed, restarted and frozen", OUTAGES, 60),
-    "gateways": Drill("one gateway has one fault after the other", SICKNESSES, 30, sick=SICK),
+    "gateways": Drill("one gateway fails in one way after another", SICKNESSES, 30, sick=SICK),
     "everything": Drill("all of these", (*KILLS, *OUTAGES, *SICKNESSES), 10, sick=SICK),
 }

@@ -1,4 +1,4 @@
-"""The report of a drill: one object for programs, a table for people."""
+"""The report of a drill, as a JSON object for programs and as a table for people."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from lab.drill.findings import Findings
 
 
 def report(findings: Findings, **about: Any) -> dict[str, Any]:
-    """Return `passed`, the findings, how often each blow struck, and all further figures."""
+    """Return the report as JSON: `passed`, `findings`, `blows` (name -> count), and all further figures."""
     return {
         "passed": findings.are_well,
         "findings": [asdict(line) for line in findings.lines],
@@ -23,7 +23,7 @@ def report(findings: Findings, **about: Any) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """Return a report as a table for the terminal, followed by its further figures."""
+    """Return the report as a table for the terminal, followed by lines with the blows and further figures."""
     lines = Table(
         title=f"Drill {found['drill']}: {'passed' if found['passed'] else 'FAILED'}", title_justify="left"
     )

@@ -1,4 +1,7 @@
-"""Runs one drill: blows fall on a working engine, then what is left is compared with what was promised."""
+"""One run of a drill: inject faults into a working engine, then compare its state with what it promises.
+
+A blow is one fault that the drill injects; `lab/drill/harm.py` lists all of them.
+"""
 
 import time
 from collections import Counter
@@ -26,13 +29,13 @@ Say = Callable[[str], object]
 
 
 def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
-    """Create a fleet, start the engine, strike at it for the length of the plan, and judge.
+    """Create a fleet, start the engine, inject faults for as long as planned, and return the findings.
 
-    `say` gets the progress.
+    `say` is called with one line of text at each step.
     """
     with private_stack() as stack:
         run = Run(stack, FULL, plan.seed)
-        say(f"Making {plan.cards:,} cards")
+        say(f"Creating {plan.cards:,} cards")
         run.make_fleet(plan.cards)
         interval = plan.interval(len(tables.wanting(stack)))
         _promise(run, interval)
@@ -46,9 +49,7 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
         blows = _harm(run, course, say)
         course.ended = run.now()
         rest = _rest_seconds(course)
-        say(
-            f"Waiting {rest:.0f} s, until slots of dead processes are free and a forgotten card would be noticed"
-        )
+        say(f"Waiting {rest:.0f} s, so that dead processes lose their slots and a forgotten card shows")
         run.wait(rest)
         course.calls += run.new_calls()
         say("Judging")
@@ -56,15 +57,17 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
 
 
 def _rest_seconds(course: Course) -> float:
-    """Return the seconds until dead processes hold no slot and a card forgotten at the start is noticed."""
+    """Return the seconds until dead processes hold no slots and a card lost at the first blow must show."""
     spent = (course.ended - course.begun).total_seconds()
     return max(REST_SECONDS, course.plan.longest_gap(course.interval) + REST_SECONDS - spent)
 
 
 def _promise(run: Run, interval: int) -> None:
-    """Have usage read every `interval` seconds and nothing else, so that the gateways' log holds only that.
+    """Schedule usage checks every `interval` seconds, and no other calls, so that the call log has only
+    these.
 
-    Cards fall due evenly over the interval, neighbours together, as in a fleet that has been read for long.
+    Spread the due times evenly over the interval, with neighbours together, as in a fleet that has been in
+    operation for a long time.
     """
     ((last,),) = run.stack.rows("SELECT max(id) FROM cards_card")
     blocks = range(last // NEIGHBOURS + 1)
@@ -74,7 +77,7 @@ def _promise(run: Run, interval: int) -> None:
         f"FROM (VALUES {ages}) AS neighbours (block, age) "
         f"WHERE card_id / {NEIGHBOURS} = block AND type = '{TYPE.value}' RETURNING cards_checkstate.id"
     )
-    # The first plan creates the configs, the second one follows what is set in them.
+    # The first plan creates the configs. The second plan applies the intervals that are set in between.
     run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {interval} "
@@ -88,7 +91,7 @@ def _promise(run: Run, interval: int) -> None:
 
 
 def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
-    """Strike until the time is up, each blow once before any is repeated; return how often each struck."""
+    """Inject faults until the time is up, each once before any is repeated; return how often each struck."""
     chance, blows, struck = Random(course.plan.seed), course.drill.blows, Counter[str]()
     order: list[Blow] = []
     ends_at = time.monotonic() + course.plan.seconds
@@ -100,7 +103,7 @@ def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
         try:
             run.wait(course.plan.every)
         finally:
-            # Even if the drill is interrupted: a frozen process would outlive the stack.
+            # Undo the fault even after an interruption, because a frozen process would outlive the stack.
             blow.heal(run.stack)
         course.calls += run.new_calls()
     run.stack.wait_until(lambda: _is_answering(run), seconds=60, what="PostgreSQL and Redis answer")

@@ -1,4 +1,4 @@
-"""What tables and Redis hold after a drill, compared with each other and with the simulated carriers."""
+"""Figures from PostgreSQL and Redis after a drill, compared with each other and with the simulated truth."""
 
 from datetime import datetime
 from random import Random
@@ -13,7 +13,8 @@ from polling.models import TaskType
 from polling.schedule import keys
 from polling.schedule.limits import slots_of
 
-# In the demo fleet every card belongs to its carrier's default gateway.
+# The cards that want the data-usage check. The join relies on the demo fleet, in which every card is polled
+# through its carrier's default gateway.
 WANTING = """
     SELECT card.id, card.iccid FROM cards_card AS card
     JOIN carriers_gateway AS gateway ON gateway.carrier_id = card.carrier_id AND gateway.is_default
@@ -32,12 +33,12 @@ SAMPLE = 500
 
 
 def wanting(stack: Stack, *, without: str = "") -> dict[int, str]:
-    """Return id -> ICCID of the cards that want the data-usage check, `without` those of one carrier."""
+    """Return id -> ICCID of the cards that want the data-usage check, except those of carrier `without`."""
     return dict(stack.rows(WANTING.format(without=without)))
 
 
 def misplaced(stack: Stack) -> int:
-    """Return the number of cards that want the check but are neither scheduled nor parked, or the reverse."""
+    """Return how many cards are neither scheduled nor parked although they want the check, or the reverse."""
     found = {
         int(str(card))
         for key in (keys.queue(TYPE), keys.parked(TYPE))
@@ -47,31 +48,31 @@ def misplaced(stack: Stack) -> int:
 
 
 def parked(stack: Stack) -> int:
-    """Return the number of parked checks, of all types."""
+    """Return the number of parked checks of all types."""
     return int(stack.rows("SELECT count(*) FROM cards_checkstate WHERE parked_at IS NOT NULL")[0][0])
 
 
 def orphaned_slots(stack: Stack) -> int:
-    """Return the number of slots, of check types and gateways, whose holders no longer run."""
+    """Return the number of slots whose holders no longer run, for all check types and gateways together."""
     gateways = [gateway_id for (gateway_id,) in stack.rows("SELECT id FROM carriers_gateway")]
     pools = [slots_of(stack.redis, task_type) for task_type in TaskType]
     pools += [limits.slots_of(stack.redis, gateway_id) for gateway_id in gateways]
     held = [found for pool in pools for found in pool.occupancy().holders.items()]
-    # Read the processes after the slots: a holder that has just started is alive.
+    # Read the processes after the slots, so that a holder that has just started is not taken for dead.
     alive = set(psutil.pids())
     return sum(slots for holder, slots in held if int(holder.split(":")[1]) not in alive)
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """Return the engine's own counters since Redis was emptied: claims made, and claims that ran out."""
+    """Return how many claims the engine made and how many ran out, counted since Redis was last emptied."""
     made, lost = stack.redis.hmget(keys.counters(TYPE), "claimed", "lost")
     return int(made or 0), int(lost or 0)
 
 
 def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, int]:
-    """Return how many stored values were compared with the carrier's value of then, and how many differ.
+    """Compare stored values with the carrier's at the time of reading; return (compared, different) counts.
 
-    A random sample of up to 500 meters and 500 readings, measured after `since`.
+    The values are a random sample of up to 500 meters and 500 usage records, all measured after `since`.
     """
     compared = wrong = 0
     for query in (METERS, READINGS):
@@ -83,7 +84,7 @@ def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, 
 
 
 def recorded_twice(stack: Stack, since: datetime) -> int:
-    """Return the number of readings that the history holds more than once."""
+    """Return the number of readings after `since` that the usage history holds more than once."""
     query = f"""
         SELECT count(*) FROM (
             SELECT FROM cards_usagerecord WHERE measured_at > '{since.isoformat()}'
@@ -94,7 +95,7 @@ def recorded_twice(stack: Stack, since: datetime) -> int:
 
 
 def oldest_answer_seconds(stack: Stack, now: datetime, *, begun: datetime, without: str = "") -> float:
-    """Return the age of the oldest last good answer, in seconds; it counts from `begun` at the earliest."""
+    """Return the most seconds since any card's last good answer, or since `begun` if that is later."""
     query = f"""
         SELECT extract(epoch FROM '{now.isoformat()}'::timestamptz - min(greatest(checked_at, '{begun.isoformat()}')))
         FROM ({WANTING.format(without=without)}) AS card

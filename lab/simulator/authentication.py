@@ -1,4 +1,4 @@
-"""Decides whether a request to the simulator is signed as the contract requires."""
+"""The simulator's check that a request is signed as the gateway contract requires."""
 
 import hmac
 from collections.abc import Mapping
@@ -9,9 +9,13 @@ MAX_NONCES = 1_000_000
 
 
 class Authenticator:
-    """Checks signatures against the only account, `signer`, and refuses nonces that were used before.
+    """A check that requests are signed by `signer`, the only account, and that no nonce is used twice.
 
-    Two generations of nonces are kept, so that each is known for as long as its timestamp is valid.
+    It keeps two generations of nonces, so that a nonce is known for at least as long as its timestamp is
+    valid. (Beyond a million requests per generation, nonces are forgotten earlier.) Example::
+
+        authenticator = Authenticator(Signer("demo", b"secret"))
+        authenticator.accepts(headers, path="/c/northwind/v1/usage", body=b"{}", now=time.time())
     """
 
     def __init__(self, signer: Signer) -> None:
@@ -21,9 +25,9 @@ class Authenticator:
         self._turned_at = 0.0
 
     def accepts(self, headers: Mapping[str, str], *, path: str, body: bytes, now: float) -> bool:
-        """Return whether the request is recent, new and signed correctly.
+        """Return whether the request is recent, is not a repetition, and has a correct signature.
 
-        The names of `headers` are in lower case; `now` is in unix seconds.
+        The names in `headers` are in lower case; `now` is in unix seconds.
         """
         timestamp, nonce = headers.get("x-timestamp", ""), headers.get("x-nonce", "")
         if headers.get("x-app-id") != self._signer.app_id or not timestamp.isascii() or not nonce:
@@ -38,7 +42,7 @@ class Authenticator:
     def _is_new(self, nonce: str, now: float) -> bool:
         if nonce in self._nonces or nonce in self._older:
             return False
-        # A timestamp 300 s in the future stays valid for 600 s: that is how long a generation lasts.
+        # A generation lasts 600 s, because a timestamp 300 s in the future stays valid for that long.
         if now - self._turned_at > 2 * TOLERANCE_SECONDS or len(self._nonces) >= MAX_NONCES:
             self._older, self._nonces, self._turned_at = self._nonces, set(), now
         self._nonces.add(nonce)

@@ -1,6 +1,7 @@
-"""How many small requests the simulator answers on one core, compared with a server that answers a constant.
+"""A benchmark of the simulator on one core, compared with a bare server that always sends the same answer.
 
-Each runs in a process of its own and is measured by its CPU time, which a noisy machine changes little.
+Each server runs in its own process. The benchmark counts requests per second of the server's CPU time,
+because other load on the machine changes that figure little.
 """
 
 import asyncio
@@ -28,21 +29,21 @@ SIGNER = Signer("demo", b"the benchmark's own")
 
 @dataclass(frozen=True)
 class SimulatorSpeed:
-    """Requests per CPU second of the simulator and of the bare server, one card a request."""
+    """The requests, of one card each, that the simulator and the bare server answer per CPU second."""
 
     simulator: float
     bare: float
 
     @property
     def ratio(self) -> float:
-        """The simulator's speed as a share of the bare server's."""
+        """The simulator's speed divided by the bare server's."""
         return self.simulator / self.bare
 
 
 def measure(*, port: int, seconds: float) -> SimulatorSpeed:
-    """Measure both for `seconds`, one after the other, on `port` of 127.0.0.1.
+    """Measure the two servers one after the other, each for `seconds`, on `port` of 127.0.0.1.
 
-    Raise RuntimeError if one fails.
+    Raise RuntimeError if a server does not start or sends a wrong answer.
     """
     bare = _measure(_serve_bare, port, seconds)
     return SimulatorSpeed(_measure(_serve_simulator, port, seconds), bare)
@@ -82,7 +83,7 @@ async def _serve_bare(port: int) -> None:
 
 
 class _Client(asyncio.Protocol):
-    """Sends the next request when the previous one is answered."""
+    """One connection that sends the next request as soon as the previous one is answered."""
 
     def __init__(self, counter: list[int]) -> None:
         self._counter = counter

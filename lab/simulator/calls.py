@@ -1,4 +1,4 @@
-"""The simulator's call log: fault tests judge the engine by it."""
+"""The simulator's call log, by which fault tests and drills judge the engine."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,15 +7,16 @@ from itertools import islice
 
 import orjson
 
-# Older calls are dropped, which keeps memory below about 150 MB.
+# Beyond either limit the oldest calls are dropped, which keeps the log below about 150 MB of memory.
+# MAX_BYTES limits the total length of the ICCIDs.
 MAX_CALLS = 200_000
 MAX_BYTES = 50_000_000
 
 
 class CallLog:
-    """The latest calls with start, end, path, cards, fault, and whether the caller waited for the answer.
+    """The latest calls, each with start, end, path, cards, fault, and whether the caller got the answer.
 
-    `in_flight` is the number of calls under way when one began, itself included. Example::
+    The `in_flight` of a call is the number of calls in progress when it began, including itself. Example::
 
         begun = log.begin()
         log.end(begun, "/c/northwind/v1/usage", ["89860000000000000001"])
@@ -28,7 +29,7 @@ class CallLog:
         self._total = 0
 
     def begin(self) -> tuple[datetime, int]:
-        """Count a call that has come in. Return what `end` needs."""
+        """Count a new call. Return its start and the number of calls in flight, to be passed to `end`."""
         self._in_flight += 1
         return datetime.now(UTC), self._in_flight
 
@@ -41,7 +42,7 @@ class CallLog:
         fault: str | None = None,
         is_answered: bool = True,
     ) -> None:
-        """Log a call that was answered, or whose caller has hung up (`is_answered=False`)."""
+        """Log a call that has ended. `is_answered` is False if the caller hung up before the answer."""
         self._in_flight -= 1
         self._total += 1
         cards = ",".join(iccids)
@@ -51,7 +52,7 @@ class CallLog:
             self._bytes -= len(self._calls.popleft()[3])
 
     def lines(self, *, since: int = 0) -> bytes:
-        """Return the calls from number `since` on as JSON lines, oldest first."""
+        """Return the calls from number `since` on as JSON lines, oldest first. Numbers begin at 0."""
         first = self._total - len(self._calls)
         return b"\n".join(
             orjson.dumps(

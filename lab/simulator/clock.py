@@ -1,21 +1,21 @@
-"""The time of the simulated world: the machine's, or a time that was set and runs on from there."""
+"""The simulated time. It is the machine's time until it is set to another moment, from where it runs on."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from lab.simulator.fleet import FIRST_YEAR
 
-# Before, lifetime counters would be negative; after, billing calendars end.
+# Before EARLIEST, lifetime counters could be negative. LATEST keeps dates far away from the year 9999, beyond
+# which no billing cycle can be computed.
 EARLIEST = datetime(FIRST_YEAR, 2, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Clock:
-    """Returns the simulated time when called.
+    """A clock that returns the simulated time when called.
 
-    Carriers' answers follow it; signatures and the call log do not.
-
-    `machine` is the clock that it follows, at the same speed. Example::
+    Carriers' answers use it; signatures and the call log use the machine's time. It runs at the speed of
+    `machine`, a function that returns the real time. Example::
 
         clock = Clock()
         clock.set(datetime(2026, 4, 30, 15, 59, tzinfo=UTC))
@@ -30,14 +30,14 @@ class Clock:
         return self._machine() + self._ahead
 
     def set(self, now: datetime | None) -> None:
-        """Run on from `now`; None returns to the machine's time."""
+        """Set the simulated time to `now`, from where it runs on. None returns to the machine's time."""
         self._ahead = timedelta() if now is None else now - self._machine()
 
 
 def parse_clock(body: object) -> datetime | None:
-    """Return the time that a request's JSON sets; None for the machine's.
+    """Return the time in the JSON `body` of a request, or None if it asks for the machine's time.
 
-    Raise ValueError with a text for the caller.
+    Raise ValueError, with a message for the sender, if the body is invalid.
     """
     if not isinstance(body, Mapping):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
@@ -47,7 +47,7 @@ def parse_clock(body: object) -> datetime | None:
 
 
 def parse_moment(text: object, *, name: str) -> datetime:
-    """Return the time in the field `name` of a request. Raise ValueError with a text for the caller."""
+    """Return the time that `text` gives. Raise ValueError, with a message that names the field `name`."""
     message = (
         f"{name} must be an RFC 3339 time with its offset, from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
     )

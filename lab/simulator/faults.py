@@ -1,4 +1,4 @@
-"""Faults that can be switched on and off while the simulator runs."""
+"""The faults of the simulator, which can be switched on and off while it runs."""
 
 import random
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class FaultKind(StrEnum):
-    """What goes wrong with a call."""
+    """What a fault does to a call. `lab/simulator/kinds.py` implements each kind."""
 
     LATENCY = "latency"
     ERROR = "error"
@@ -28,7 +28,10 @@ DEFAULT_MILLISECONDS = {FaultKind.DRIP: 400, FaultKind.RETRY_AFTER: 1000}
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that hits a `share` (0 to 1) of the calls below `path`; some kinds last `milliseconds`."""
+    """A fault that hits a `share` (0 to 1) of the calls whose path begins with `path`.
+
+    Only some kinds use `milliseconds`, which is a delay.
+    """
 
     path: str
     kind: FaultKind
@@ -37,7 +40,7 @@ class Fault:
 
     @classmethod
     def parse(cls, body: object) -> "Fault":
-        """Return the fault of a request's JSON. Raise ValueError with a text for the caller."""
+        """Return the fault that `body` describes. Raise ValueError, with a message for the sender."""
         if not isinstance(body, Mapping):
             raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
         if unknown := sorted(body.keys() - {field.name for field in fields(cls)}):
@@ -55,9 +58,9 @@ class Fault:
 
 
 class Faults:
-    """The faults in force, one per path and kind. The same `seed` hits the same calls again.
+    """The faults in force, at most one for each path and kind.
 
-    Example::
+    With the same `seed`, the same sequence of calls is hit by the same faults. Example::
 
         faults = Faults(seed=0)
         faults.put(Fault("/c/northwind", FaultKind.ERROR, share=0.1))
@@ -69,7 +72,7 @@ class Faults:
         self._random = random.Random(seed)
 
     def put(self, fault: Fault) -> None:
-        """Switch a fault on or change it; a share of 0 switches it off."""
+        """Switch a fault on, or replace the fault of the same path and kind. A share of 0 switches it off."""
         key = (fault.path, fault.kind)
         if fault.share > 0:
             self._faults[key] = fault
@@ -77,7 +80,7 @@ class Faults:
             self._faults.pop(key, None)
 
     def draw(self, path: str) -> list[Fault]:
-        """Decide which faults hit a call; return them in the order in which they were first switched on."""
+        """Draw the faults that hit a call; return them in the order in which they were switched on."""
         return [
             fault
             for fault in self._faults.values()

@@ -1,6 +1,7 @@
 """The simulated carriers, and the true state of their cards. Pure.
 
-Monthly usage = hash(iccid) x share of the cycle elapsed, so the true counter is known for any moment.
+A hash of the ICCID decides how much a card uses per cycle, and the usage grows evenly over the cycle. So the
+true counter can be computed for any moment.
 """
 
 import hashlib
@@ -12,17 +13,20 @@ from carriers.cycles import BillingCalendar, cycles_between
 
 MAX_MONTHLY_MB = 2000
 STEP = Decimal("0.001")
-# Lifetime counters have run since January of this year.
+# Lifetime counters began at 0 in January of this year.
 FIRST_YEAR = 2024
 _VERIFICATIONS_BEGIN = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _VERIFICATION_SECONDS = 5 * 365 * 86_400
-# Most holders are verified early: nine tenths within the first half of the time.
+# With this exponent most holders are verified early, nine tenths of them within the first half of the time.
 _VERIFICATION_CURVE = 6
 
 
 @dataclass(frozen=True)
 class SimulatedCarrier:
-    """A simulated carrier. It knows every ICCID that begins with `prefix`, and no other card."""
+    """A simulated carrier, which knows exactly the cards whose ICCID begins with `prefix`.
+
+    Its counters restart with each cycle, unless `is_lifetime` is true.
+    """
 
     code: str
     name: str
@@ -48,25 +52,28 @@ def _hash(iccid: str, subject: str) -> int:
 
 
 def monthly_mb(iccid: str) -> int:
-    """Return what the card uses in a cycle: 1 to 2,000 MB."""
+    """Return how many MB the card uses in each cycle, from 1 to 2,000."""
     return _hash(iccid, "usage") % MAX_MONTHLY_MB + 1
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A carrier's billing cycle from `begin` to just before `end`, after `earlier` counted cycles."""
+    """A billing cycle that begins at `begin` and ends just before `end`.
+
+    `earlier` is the number of cycles before it that the carrier's counters include.
+    """
 
     begin: datetime
     end: datetime
     earlier: int
 
     def counted(self, moment: datetime) -> float:
-        """Return for how many cycles the carrier's counters have run at a `moment` inside this one."""
+        """Return how many cycles the carrier's counters include at `moment`, which lies in this cycle."""
         return self.earlier + (moment - self.begin) / (self.end - self.begin)
 
 
 def cycle_of(carrier: SimulatedCarrier, moment: datetime) -> Cycle:
-    """Return the cycle of `moment`. Counters that restart each cycle have no earlier ones."""
+    """Return the carrier's cycle that contains `moment`. `earlier` is 0 if counters restart each cycle."""
     first_day = carrier.calendar.cycle_of(moment)
     begin, end = carrier.calendar.bounds_of(first_day)
     since = cycles_between(date(FIRST_YEAR, 1, carrier.billing_day), first_day)
@@ -74,11 +81,11 @@ def cycle_of(carrier: SimulatedCarrier, moment: datetime) -> Cycle:
 
 
 def counter_mb(iccid: str, cycles: float) -> Decimal:
-    """Return the card's counter in MB after `cycles` cycles, rounded down to a thousandth."""
+    """Return the card's counter after `cycles` cycles, in MB, rounded down to a thousandth."""
     return Decimal(monthly_mb(iccid) * cycles).quantize(STEP, ROUND_DOWN)
 
 
 def verified_at(iccid: str) -> datetime:
-    """Return when the card's holder is verified: a second within the five years since `FIRST_YEAR`."""
+    """Return when the card's holder is verified, which is within five years from the start of 2024."""
     share = _hash(iccid, "verification") / 2**64
     return _VERIFICATIONS_BEGIN + timedelta(seconds=int(_VERIFICATION_SECONDS * share**_VERIFICATION_CURVE))

@@ -1,4 +1,4 @@
-"""The simulated gateways' answers to each path of the contract. No HTTP here."""
+"""The simulated gateways' answers to each path of the contract, without HTTP."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ _CARRIERS = {carrier.code: carrier for carrier in CARRIERS}
 
 
 class BadRequestError(ValueError):
-    """The request does not follow the contract."""
+    """The request violates the contract; the message says how."""
 
 
 @dataclass
 class SimulatedGateway:
-    """All carriers, with the orders that were carried out on their cards. Answers follow `clock`.
+    """The gateways of all carriers. They remember which cards were stopped, and answer as of `clock`.
 
     Example::
 
@@ -34,9 +34,9 @@ class SimulatedGateway:
     _cycles: dict[str, Cycle] = field(default_factory=dict)
 
     def answer(self, code: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer of carrier `code` to a call of `path`.
+        """Return the JSON with which the carrier `code` answers a call to `path`.
 
-        Raise BadRequestError for a body outside the contract, KeyError for an unknown carrier or path.
+        Raise BadRequestError if the body violates the contract, and KeyError if carrier or path is unknown.
         """
         carrier = _CARRIERS[code]
         if path in ("/v1/stop", "/v1/start"):
@@ -49,7 +49,7 @@ class SimulatedGateway:
         return {"code": 0, "data": entry(carrier, _iccids(body))}
 
     def truth(self, iccid: str, *, at: datetime) -> dict[str, str] | None:
-        """Return the true state of a card at a moment; None if no carrier has it."""
+        """Return the true state of a card at a moment, or None if no carrier knows the card."""
         carrier = next((carrier for carrier in CARRIERS if _problem(carrier, iccid) is None), None)
         if carrier is None:
             return None
@@ -92,7 +92,7 @@ class SimulatedGateway:
     def _switch(self, carrier: SimulatedCarrier, body: dict[str, Any], *, is_stop: bool) -> dict[str, str]:
         iccid, key = body.get("iccid"), body.get("idempotency_key")
         if not isinstance(iccid, str) or not isinstance(key, str) or not key:
-            raise BadRequestError("iccid and idempotency_key are needed")
+            raise BadRequestError("iccid and idempotency_key are required")
         if refused := _entry(carrier, iccid):
             return refused
         if key not in self._done:
@@ -101,7 +101,7 @@ class SimulatedGateway:
         return self._done[key]
 
     def _cycle(self, carrier: SimulatedCarrier, now: datetime) -> Cycle:
-        # Cached: finding a cycle costs more than the rest of an answer.
+        # Cache the cycle, because computing it costs more than the rest of an answer.
         cycle = self._cycles.get(carrier.code)
         if cycle is None or not cycle.begin <= now < cycle.end:
             cycle = self._cycles[carrier.code] = cycle_of(carrier, now)

@@ -1,4 +1,7 @@
-"""The simulator's HTTP/1.1: an asyncio protocol on httptools, several times as fast as a web framework."""
+"""The simulator's HTTP/1.1 server, an asyncio protocol that uses httptools.
+
+It is several times as fast as a web framework.
+"""
 
 import asyncio
 import socket
@@ -12,13 +15,13 @@ from typing import cast
 import httptools
 
 MAX_BODY_BYTES = 2_000_000
-# struct linger of socket(7): on, for 0 s. Closing the socket then resets the connection.
+# The `struct linger` of socket(7), switched on with 0 s, so that closing the socket resets the connection.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One complete request. `target` is taken from the request line; header names are in lower case."""
+    """One complete request. `target` is the path with its query; header names are in lower case."""
 
     method: str
     target: str
@@ -30,7 +33,7 @@ class Request:
 class Answer:
     """One complete answer.
 
-    With `missing`, Content-Length announces that many bytes more than the body has.
+    `missing` is a number of bytes that Content-Length announces in addition to the body.
     """
 
     status: int
@@ -53,7 +56,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """Bytes to send as they are, `gap` seconds before each piece; then the connection is closed, or reset."""
+    """Raw bytes to send, with a pause of `gap` seconds before each piece.
+
+    Afterwards the connection is closed, or reset if `is_reset` is true.
+    """
 
     pieces: Sequence[bytes] = ()
     gap: float = 0.0
@@ -61,15 +67,17 @@ class RawAnswer:
 
 
 Reply = Answer | RawAnswer
-# Entered when the reply is needed, left when it has been sent or the client is gone.
+# A context manager that is entered when the reply is needed, and left once the reply has been sent or the
+# client has hung up.
 LateReply = AbstractAsyncContextManager[Reply]
 Handler = Callable[[Request], Answer | LateReply]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """One connection. Requests are answered in order; an Answer that is ready at once costs no task.
+    """One connection, on which requests are answered in their order.
 
-    `handle` is called for each request; `connections` holds the connection while it is open. Example::
+    `handle` is called for each request. If it returns an Answer, no task is created, which is fast. The
+    protocol keeps its transport in `connections` while it is open. Example::
 
         answer = Answer(200, b"{}")
         await loop.create_server(lambda: HttpProtocol(lambda request: answer, set()), "127.0.0.1", 8100)
@@ -80,7 +88,7 @@ class HttpProtocol(asyncio.Protocol):
         self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
-        # The task of the last answer that is still to be sent: the next one waits for it.
+        # The task that sends the previous answer, if it still runs. The next answer waits for it.
         self._before: asyncio.Task[None] | None = None
         self._target, self._body = b"", b""
         self._headers: dict[str, str] = {}
@@ -101,7 +109,7 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.write(Answer(HTTPStatus.BAD_REQUEST, b"").encode(keep_alive=False))
             self._transport.close()
 
-    # The parser of httptools calls the methods below by these names.
+    # The names of the methods below are fixed, because httptools' parser calls them.
     def on_message_begin(self) -> None:
         self._target, self._body, self._headers = b"", b"", {}
 

@@ -1,4 +1,7 @@
-"""What each kind of fault does to a call that it hits. Pure, except that some kinds carry the call out."""
+"""The kinds of faults, each a function that returns what happens to a call that is hit.
+
+The functions are pure, except that some of them carry the call out.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +13,7 @@ import orjson
 from lab.simulator.faults import Fault, FaultKind
 from lab.simulator.http import Answer, RawAnswer, Reply
 
-# Callers wait 10 s at most.
+# Longer than any caller waits, because callers give up after at most 10 s.
 LONGEST_SILENCE_SECONDS = 60.0
 GARBAGE = b"\x1f\x8b\x00<html>\xff"
 MISSING_BYTES = 1000
@@ -20,28 +23,28 @@ _SPACES = b" " * 62_500
 
 @dataclass(frozen=True)
 class Wait:
-    """The call goes on after `seconds`."""
+    """An instruction to continue the call after `seconds`."""
 
     seconds: float
 
 
-# Carries the call out and returns the right answer.
+# A function that carries the call out and returns the correct answer.
 RightAnswer = Callable[[], Answer]
 Kind = Callable[[Fault, RightAnswer], Reply | Wait]
 
 
 def latency(fault: Fault, right: RightAnswer) -> Wait:
-    """Delay the right answer."""
+    """Delay the call by the fault's `milliseconds`; afterwards it continues as usual."""
     return Wait(fault.milliseconds / 1000)
 
 
 def error(fault: Fault, right: RightAnswer) -> Answer:
-    """Answer with status 500; the call is not carried out."""
+    """Answer with status 500 without carrying the call out."""
     return Answer(500, orjson.dumps({"code": 500, "message": "simulated fault"}))
 
 
 def timeout(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Carry the call out and never answer."""
+    """Carry the call out but send no answer; close the connection after a minute."""
     right()
     return RawAnswer((b"",), gap=LONGEST_SILENCE_SECONDS)
 
@@ -52,34 +55,34 @@ def garbage(fault: Fault, right: RightAnswer) -> Answer:
 
 
 def truncate(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Send less than Content-Length announces, then close the connection.
+    """Send 1,000 bytes less than Content-Length announces, then close the connection.
 
-    What arrives reads as a right answer: only the length shows that it is not.
+    The body that arrives is a correct answer, so only its length tells that something is missing.
     """
     return RawAnswer((replace(right(), missing=MISSING_BYTES).encode(keep_alive=False),))
 
 
 def huge(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Send a right answer followed by 10 MB of spaces."""
+    """Send a correct answer followed by 10 MB of spaces."""
     begin = replace(right(), missing=HUGE_BYTES).encode(keep_alive=False)
-    # In pieces: 10 MB are not copied at once, and other connections are served in between.
+    # Send the spaces in pieces, so that other connections are served in between.
     return RawAnswer((begin, *[_SPACES] * (HUGE_BYTES // len(_SPACES))))
 
 
 def drip(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Send a right answer byte by byte, its first line included."""
+    """Send a correct answer, including its headers, one byte at a time."""
     whole = right().encode(keep_alive=False)
     return RawAnswer(tuple(bytes([byte]) for byte in whole), gap=fault.milliseconds / 1000)
 
 
 def reset(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Carry the call out and reset the connection instead of answering."""
+    """Carry the call out, but reset the connection instead of answering."""
     right()
     return RawAnswer(is_reset=True)
 
 
 def wrong_card(fault: Fault, right: RightAnswer) -> Answer:
-    """Send a right answer whose first entry names another card of the carrier, one that was not asked for."""
+    """Send a correct answer, but name in its first entry a card of the carrier that was not in the call."""
     answer = right()
     content = orjson.loads(answer.body)
     if not content.get("data"):
@@ -90,7 +93,7 @@ def wrong_card(fault: Fault, right: RightAnswer) -> Answer:
 
 
 def retry_after(fault: Fault, right: RightAnswer) -> Answer:
-    """Answer with status 429 and Retry-After in whole seconds, rounded up; the call is not carried out."""
+    """Answer with status 429 without carrying the call out. Retry-After is in whole seconds, rounded up."""
     body = orjson.dumps({"code": 429, "message": "simulated fault"})
     return Answer(429, body, headers=(("Retry-After", str(ceil(fault.milliseconds / 1000))),))
 
@@ -110,6 +113,6 @@ KINDS: dict[FaultKind, Kind] = {
 
 
 def _other_card(iccid: str, cards: set[str]) -> str:
-    """Return the first card of the same carrier that is not among `cards`."""
+    """Return the ICCID of the first card of the same carrier that is not in `cards`."""
     candidates = (f"{iccid[:6]}{number:014d}" for number in count(1))
     return next(card for card in candidates if card not in cards)

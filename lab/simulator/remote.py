@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-# The whole log of a long run has tens of megabytes.
+# Reading takes long, because the call log of a long run has tens of megabytes.
 LOG_SECONDS = 30
 SECONDS = 5
 
 
 @dataclass(frozen=True)
 class RunningSimulator:
-    """A simulator that listens on `port` of this machine.
+    """A client of the simulator that listens on `port` of this machine.
 
     Example::
 
@@ -28,15 +28,15 @@ class RunningSimulator:
 
     @property
     def url(self) -> str:
-        """The URL without a slash at the end."""
+        """The simulator's URL, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     def fault(self, **fault: Any) -> None:
-        """Switch a fault on, or off with `share=0`. The fields are those of `Fault`."""
+        """Switch a fault on, or off if `share` is 0. The arguments are the fields of `Fault`."""
         self._put("/_sim/faults", fault)
 
     def set_clock(self, now: datetime | None) -> None:
-        """Let the simulated time run on from `now`; None returns to the machine's time."""
+        """Set the simulated time to `now`, from where it runs on. None returns to the machine's time."""
         self._put("/_sim/clock", {"now": now and now.isoformat()})
 
     def clock(self) -> datetime:
@@ -44,18 +44,24 @@ class RunningSimulator:
         return datetime.fromisoformat(json.loads(self._get("/_sim/clock"))["now"])
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
-        """Return the logged calls from number `since` on, oldest first."""
+        """Return the logged calls from number `since` on, oldest first. The first call has number 0."""
         return [json.loads(line) for line in self._get(f"/_sim/calls?since={since}").splitlines()]
 
     def calls_ended(self, count: int) -> list[dict[str, Any]]:
-        """Return the log once it holds `count` calls, or after 5 s: hang-ups are noticed a moment late."""
+        """Wait up to 5 s until the log holds `count` calls, and return it.
+
+        The simulator notices and logs a moment late that a caller has hung up.
+        """
         ends_at = time.monotonic() + SECONDS
         while len(calls := self.calls()) < count and time.monotonic() < ends_at:
             time.sleep(0.01)
         return calls
 
     def truth(self, iccid: str, at: datetime) -> dict[str, str]:
-        """Return the true state of a card at a moment."""
+        """Return the true state of a card at a moment, as the simulator knows it.
+
+        The keys include `used_mb`, `real_name_status` and `network_status`.
+        """
         found: dict[str, str] = json.loads(self._get(f"/_sim/cards/{iccid}?at={quote(at.isoformat())}"))
         return found
 

@@ -1,4 +1,4 @@
-"""The simulator's paths: signed calls below `/c/<carrier>`, and its control interface below `/_sim`."""
+"""The simulator's server, with signed calls below `/c/<carrier>` and a control interface below `/_sim`."""
 
 import asyncio
 import time
@@ -23,7 +23,9 @@ CARDS_PREFIX = "/_sim/cards/"
 
 
 class SimulatorServer:
-    """One asyncio server that simulates all gateways. Calls must be signed with `signer`.
+    """One asyncio server that simulates all gateways. It accepts only calls that `signer` has signed.
+
+    `seed` decides which calls are hit by faults that have a share below 1.
 
     Example::
 
@@ -56,7 +58,7 @@ class SimulatorServer:
             connection.abort()
 
     def handle(self, request: Request) -> Answer | LateReply:
-        """Return the answer to a request, or a late reply if a fault hits it."""
+        """Return the answer to a request. If a fault hits the request, return a late reply instead."""
         if request.target.startswith(CARRIER_PREFIX):
             return self._carrier(request)
         return self._control(request)
@@ -113,7 +115,7 @@ class SimulatorServer:
             yield reply
             is_answered = True
         finally:
-            # If several faults hit the call: the last one that it reached.
+            # If several faults hit the call, log the last fault that was applied.
             self._calls.end(begun, path, _cards(payload), fault=fault.kind, is_answered=is_answered)
 
     def _answer(self, path: str, payload: dict[str, Any]) -> Answer:

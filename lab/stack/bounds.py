@@ -1,4 +1,4 @@
-"""Bounds for long runs: after its time, at Ctrl-C and at SIGTERM a run ends, with all it has started."""
+"""Bounds for long runs: end the run and clean up when its time is over, at Ctrl-C and at SIGTERM."""
 
 import signal
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from types import FrameType
 
 
 class TimeIsUpError(Exception):
-    """The run took longer than it may; the text names the limit."""
+    """The run exceeded its time limit; the message names the limit."""
 
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Raise TimeIsUpError in the block after `seconds`, and KeyboardInterrupt at SIGTERM.
+    """Raise TimeIsUpError inside the block after `seconds`, and KeyboardInterrupt at SIGTERM.
 
-    Main thread only.
+    It works only in the main thread, because only that thread may set signal handlers.
     """
 
     def time_is_up(number: int, frame: FrameType | None) -> None:
@@ -35,9 +35,9 @@ def bounded(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore SIGINT, SIGTERM and SIGALRM in the block: a second Ctrl-C must not interrupt a cleanup.
+    """Ignore SIGINT, SIGTERM and SIGALRM inside the block, so that a second Ctrl-C can't interrupt a cleanup.
 
-    The cleanup has to be bounded by itself.
+    The cleanup must have a time limit of its own, because the limit of `bounded` does not apply to it.
     """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}

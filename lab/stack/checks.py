@@ -1,4 +1,4 @@
-"""Django's system checks with production settings, and one for missing migrations: part of `bin/check`."""
+"""Django's system checks with production settings, and a check for missing migrations, for `bin/check`."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ ENVIRONMENT = {
 
 
 def main() -> None:
-    """Run both checks. They need no server: the database is never queried."""
+    """Run both checks. They need no server, because they never query the database."""
     os.environ.update(ENVIRONMENT)
     import warnings
 
@@ -26,7 +26,8 @@ def main() -> None:
 
     django.setup()
     call_command("check", deploy=True, fail_level="WARNING")
-    # Without a database only the history of applied migrations cannot be checked; the models can.
+    # Django warns that it cannot read the applied migrations without a database. The comparison of the models
+    # with the migration files does not need them.
     warnings.filterwarnings("ignore", message="Got an error checking a consistent migration history")
     call_command("makemigrations", check=True, dry_run=True)
 

@@ -1,6 +1,6 @@
-"""`.run/env`: the variables of the local stack.
+"""The file `.run/env`, which holds the environment variables of the local stack.
 
-Created once, kept between starts, readable by its owner alone.
+It is created at the first start and kept between starts. Only its owner can read it.
 """
 
 import base64
@@ -18,7 +18,10 @@ PORTS = ("POSTGRES_PORT", "VALKEY_PORT", "SIMULATOR_PORT", "FLOWER_PORT")
 
 @dataclass(frozen=True)
 class LocalEnvironment:
-    """The variables, and whether PostgreSQL and Valkey are servers that the stack does not start itself."""
+    """The variables of the local stack, and which servers are foreign.
+
+    A server is foreign if its URL comes from the process's own environment. The stack does not start it.
+    """
 
     variables: Mapping[str, str]
     has_foreign_database: bool
@@ -26,10 +29,11 @@ class LocalEnvironment:
 
 
 def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
-    """Return the variables of `file`; missing ones and ports that are taken get new values.
+    """Return the variables in `file`, with new values for missing variables and for ports that are taken.
 
-    `DATABASE_URL`, `REDIS_URL` and `CELERY_BROKER_URL` of the process's own environment win. Raise
-    LocalServerError if ENCRYPTION_KEYS is missing while `has_data`: new keys could not open existing secrets.
+    `DATABASE_URL`, `REDIS_URL` and `CELERY_BROKER_URL` are taken from the process's own environment only.
+    Raise LocalServerError if `has_data` is true but ENCRYPTION_KEYS is missing, because new keys could not
+    decrypt the existing secrets.
     """
     kept = _read(file)
     if has_data and "ENCRYPTION_KEYS" not in kept:
@@ -50,7 +54,7 @@ def load(file: Path, *, web_port: int, has_data: bool) -> LocalEnvironment:
 
 
 def write(file: Path, variables: Mapping[str, str]) -> None:
-    """Replace the file in one step; it is never readable by other users."""
+    """Replace the file atomically. Other users can never read it."""
     draft = file.with_suffix(".new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=FILE_MODE)
@@ -66,7 +70,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def fresh_variables() -> dict[str, str]:
-    """Return variables with new ports, passwords and keys."""
+    """Return a new set of variables, with free ports and random passwords and keys."""
     return {
         **{name: str(free_port()) for name in PORTS},
         "POSTGRES_PASSWORD": secrets.token_hex(16),

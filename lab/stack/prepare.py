@@ -1,4 +1,4 @@
-"""`python -m lab.stack.prepare CARDS`: bring the database and the schedule of the local stack up to date."""
+"""Bring the database and the schedule of the local stack up to date: `python -m lab.stack.prepare CARDS`."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from common.outages import one_line
 
 
 def main() -> None:
-    """Migrate, and create the superuser, the demo fleet and the schedule. What exists is kept."""
+    """Run the migrations, then create the superuser, the demo fleet and the schedule unless they exist."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         django.setup()
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def ensure_admin(password: str) -> None:
-    """Create the superuser `admin`. An existing one keeps its password; print a note if that is another."""
+    """Create the superuser `admin` unless it exists. Print a note if it exists with a different password."""
     from accounts.models import User
 
     user = User.objects.filter(username="admin").first()

@@ -1,4 +1,4 @@
-"""The processes of the local stack that run Simwatch's own code, and Flower."""
+"""The services of the local stack other than its servers: Simwatch's own processes and Flower."""
 
 import sys
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ from lab.stack.supervisor import Service
 
 CHECKS_PROCESSES = 4
 WEB_THREADS = 8
-# `bin/up` has already run Django's checks; running them again in each process would take seconds.
+# Skip Django's system checks, because `bin/up` has already run them and they take seconds in each process.
 _CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
 
 def simulator(variables: Mapping[str, str]) -> Service:
-    """Return the service that simulates the gateways."""
+    """Return the gateway simulator."""
     return _service(
         "simulator", variables, "manage.py", "gateway_simulator", "--port", variables["SIMULATOR_PORT"]
     )
 
 
 def web(variables: Mapping[str, str]) -> Service:
-    """Return the web service: admin and API."""
+    """Return the web process, which serves the admin and the API."""
     bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
     options = (
         "--workers=1",
@@ -33,7 +33,7 @@ def web(variables: Mapping[str, str]) -> Service:
 
 
 def checks_worker(variables: Mapping[str, str]) -> Service:
-    """Return the worker that runs drains."""
+    """Return the worker that checks cards."""
     return _worker("checks", variables, CHECKS_PROCESSES)
 
 
@@ -45,7 +45,7 @@ def ticks_worker(variables: Mapping[str, str]) -> Service:
 def background_worker(variables: Mapping[str, str]) -> Service:
     """Return the worker for long tasks.
 
-    It has two processes: a scan after a flush must not wait for a recount.
+    It has two processes, so that seeding after a loss of Redis need not wait for a recount.
     """
     return _worker("background", variables, 2)
 
@@ -56,21 +56,21 @@ def beat(variables: Mapping[str, str]) -> Service:
 
 
 def flower(variables: Mapping[str, str]) -> Service:
-    """Return Flower. It loads no code of Simwatch; it gets broker and password from the environment."""
+    """Return Flower. It loads none of Simwatch's code and reads broker and password from the environment."""
     options = (f"--address={LOCALHOST}", f"--port={variables['FLOWER_PORT']}")
     return _service("flower", variables, "-m", "celery", "--quiet", "flower", *options)
 
 
 def engine_and_web(variables: Mapping[str, str]) -> list[Service]:
-    """Return what checks cards and what a person opens first.
+    """Return the services that check cards, and the web process.
 
-    They start first, without competition for the machine.
+    They start before the others, so that nothing else competes with them for the CPU.
     """
     return [make(variables) for make in (checks_worker, ticks_worker, beat, web)]
 
 
 def companions(variables: Mapping[str, str]) -> list[Service]:
-    """Return the services that may start later."""
+    """Return the services that start last, because no user waits for them."""
     return [make(variables) for make in (background_worker, flower)]
 
 

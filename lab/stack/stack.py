@@ -1,4 +1,4 @@
-"""The real processes of Simwatch on their own servers: for fault tests, benchmarks and drills."""
+"""A Simwatch of real processes, with servers of its own, for fault tests, benchmarks and drills."""
 
 import os
 import secrets
@@ -41,15 +41,16 @@ LOG_TAIL = 2000
 class StackError(Exception):
     """Something did not happen in time, or a command failed.
 
-    The text ends with what the processes logged last.
+    The message ends with the last lines that the processes logged.
     """
 
 
 class Stack:
-    """PostgreSQL, Valkey, simulator, workers and beat, watched by the supervisor that `bin/up` uses.
+    """PostgreSQL, Valkey, the gateway simulator, workers and beat, under the same supervisor as in `bin/up`.
 
-    Logs, pid files and data go below `folder`; `settings` are environment variables. Servers and simulator
-    run at once, the rest when it is started; `close` ends all of it. Example::
+    Logs, pid files and data go below `folder`; `settings` are environment variables. The constructor starts
+    the servers and the simulator, `start_engine` and `start_web` start the rest, and `close` ends everything.
+    Example::
 
         with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
             stack.manage("migrate")
@@ -57,7 +58,8 @@ class Stack:
             stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
     """
 
-    # The database that the stack's own is copied from: PostgreSQL's default template is empty.
+    # The stack's database is a copy of this one. PostgreSQL's default template has no tables; a subclass may
+    # name a database that has them.
     template = "template1"
 
     def __init__(self, folder: Path, **settings: str) -> None:
@@ -72,11 +74,11 @@ class Stack:
             raise
 
     def new_postgres(self, folder: Path) -> PostgresServer:
-        """Return a server with its data below `folder`, not yet started."""
+        """Return a PostgreSQL server that keeps its data below `folder` and is not started yet."""
         return PostgresServer(folder, port=free_port(), password=secrets.token_hex(8))
 
     def empty(self) -> None:
-        """Recreate the database from its template and empty Redis. No process may be using them."""
+        """Recreate the database from its template and empty Redis. No running process may be using them."""
         with psycopg.connect(self.postgres.url(), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
             admin.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {self.template}".encode())
@@ -95,7 +97,7 @@ class Stack:
     def _begin(self, settings: Mapping[str, str]) -> None:
         self.variables: dict[str, str] = {
             **fresh_variables(),
-            # The environment file and the logs of the operator's own stack must not be used.
+            # Empty, so that the stack does not use the environment file or the logs of the operator's stack.
             "SIMWATCH_ENV_FILE": "",
             "LOG_DIR": "",
             "SIMWATCH_MODE": "local",
@@ -111,7 +113,7 @@ class Stack:
         self.supervisor.start(processes.simulator(self.variables))
 
     def run(self, *arguments: str) -> str:
-        """Run Python with `arguments` to its end; return what it prints. Raise StackError if it fails."""
+        """Run Python with `arguments` until it ends, and return its output. Raise StackError if it fails."""
         done = subprocess.run(
             (sys.executable, *arguments),
             env={**os.environ, **self.variables},
@@ -125,14 +127,14 @@ class Stack:
         return done.stdout
 
     def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py; return what it prints. Raise StackError if it fails."""
+        """Run a command of manage.py and return its output. Raise StackError if it fails."""
         return self.run("manage.py", *arguments)
 
     @contextmanager
     def running(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run Python with `arguments` during the block, logging as `name`; kill it if the block ends first.
+        """Run Python with `arguments` during the block, and kill it if it still runs at the end of the block.
 
-        Raise StackError after the block if the process has failed.
+        Its output goes to the log `name`. Raise StackError after the block if the process failed by itself.
         """
         log = self.folder / "logs" / f"{name}.log"
         environment = {**os.environ, **self.variables}
@@ -149,24 +151,24 @@ class Stack:
             raise StackError(f"{' '.join(arguments)} failed: {self.log(name)[-LOG_TAIL:]}")
 
     def start(self, name: str, *arguments: str) -> None:
-        """Start Python with `arguments` as the service `name`; the supervisor restarts it when it dies."""
+        """Start Python with `arguments` as the service `name`. The supervisor restarts it if it dies."""
         self.supervisor.start(Service(name, Command((sys.executable, *arguments)), self.variables))
 
     def stop(self, *names: str) -> None:
-        """Stop services as an operator does; ignore those that do not run."""
+        """Stop these services as an operator would. Ignore names of services that do not run."""
         self.supervisor.end(names)
 
     def start_engine(self, *, with_background: bool = False) -> None:
-        """Start beat and the workers; the one for long tasks only `with_background`."""
+        """Start beat and the workers; start the worker for long tasks only if `with_background` is true."""
         for make in (processes.checks_worker, processes.ticks_worker, processes.beat):
             self.supervisor.start(make(self.variables))
         if with_background:
             self.supervisor.start(processes.background_worker(self.variables))
 
     def start_web(self) -> str:
-        """Start the web process; return its URL once it answers.
+        """Start the web process, wait until it answers, and return its URL.
 
-        Raise StackError if it does not within a minute.
+        Raise StackError if it does not answer within a minute.
         """
         port = free_port()
         site = f"http://{LOCALHOST}:{port}"
@@ -181,50 +183,49 @@ class Stack:
         return site
 
     def stop_engine(self) -> None:
-        """Stop workers and beat."""
+        """Stop beat and all workers."""
         self.stop(*ENGINE)
 
     def pid(self, name: str) -> int:
-        """Return the process id of a service. Raise FileNotFoundError if the service is not started."""
+        """Return the process id of a service. Raise FileNotFoundError if the service was not started."""
         return int((self.folder / "pids" / name).read_text())
 
     def wait_until(self, condition: Callable[[], object], *, seconds: float, what: str) -> float:
-        """Wait until `condition` returns something true; return the seconds that it took.
+        """Wait until `condition` returns a true value, and return how many seconds that took.
 
-        Raise StackError after `seconds`.
-
-        Processes that die in the meantime are restarted, as `bin/up` does.
+        Restart processes that die while waiting, as `bin/up` does. Raise StackError after `seconds`; its
+        message contains `what`, the event that was waited for.
         """
         started = time.monotonic()
         while not condition():
             if time.monotonic() - started > seconds:
-                raise StackError(f"not within {seconds} s: {what}\n{self.logs()}")
+                raise StackError(f"this did not happen within {seconds} s: {what}\n{self.logs()}")
             self.supervisor.check()
             time.sleep(0.1)
         return time.monotonic() - started
 
     def log(self, name: str) -> str:
-        """Return everything that a service has printed."""
+        """Return everything that a service has printed since the stack was created."""
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
 
     def logs(self) -> str:
-        """Return the last lines of every log."""
+        """Return the end of every log, up to 2,000 characters each."""
         return "\n".join(
             f"--- {log.name}\n{log.read_text(errors='replace')[-LOG_TAIL:]}"
             for log in (self.folder / "logs").iterdir()
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Run one statement that returns rows (an UPDATE needs RETURNING) and return them.
+        """Run one SQL statement that returns rows, and return them. An UPDATE needs RETURNING.
 
-        The connection is kept, because signing in costs more than most statements. If PostgreSQL was
-        restarted in the meantime the statement runs once more, so it must be safe to repeat.
+        The connection stays open, because signing in costs more than most statements. If PostgreSQL was
+        restarted since the last call, the statement may run twice, so it must be safe to repeat.
         """
         if self._connection is not None:
             try:
                 return list(self._connection.execute(query.encode()).fetchall())
             except psycopg.OperationalError:
-                # A broken connection: PostgreSQL was restarted, or is down.
+                # Connect again only if the connection is broken, because PostgreSQL was restarted or is down.
                 if not self._connection.broken:
                     raise
                 self._sign_out()
@@ -239,7 +240,7 @@ class Stack:
             self._connection = None
 
     def close(self) -> None:
-        """End all processes and delete the data."""
+        """End all processes and delete the servers' data."""
         self.redis.close()
         self._end()
 
@@ -251,9 +252,9 @@ class Stack:
 
 @contextmanager
 def private_stack(**variables: str) -> Iterator[Stack]:
-    """Run a stack in a temporary folder; end and remove it after the block. `variables` are its settings."""
+    """Run a stack in a temporary folder, with `variables` in its environment; remove both after the block."""
     with TemporaryDirectory(prefix="simwatch-stack-") as folder:
-        # TMPDIR: files that killed processes leave behind are removed with the folder.
+        # Set TMPDIR, so that temporary files of killed processes are removed together with the folder.
         stack = Stack(Path(folder), TMPDIR=folder, **variables)
         try:
             yield stack

@@ -1,4 +1,4 @@
-"""Keeps the processes of the local stack alive and stops all of them together."""
+"""The supervisor of the local stack. It restarts processes that die, and stops all of them together."""
 
 import ctypes
 import os
@@ -14,7 +14,8 @@ from lab.stack.servers import Command
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 1.0
-# Clients of the servers stop first, the servers after them, so that nothing is lost.
+# How long processes may take to stop before they are killed. The servers stop last, so that their clients can
+# still store their results.
 GRACE_SECONDS = 6.0
 SERVER_GRACE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
@@ -22,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Service:
-    """One process of the stack. Servers are stopped after everything else."""
+    """One process of the stack. Services with `is_server` are stopped after all others."""
 
     name: str
     command: Command
@@ -31,9 +32,9 @@ class Service:
 
 
 class Supervisor:
-    """Starts services, restarts those that die, and stops all of them.
+    """A supervisor that starts services, restarts those that die, and stops all of them.
 
-    Logs and pid files go below `folder`; `say` gets each line for the person who watches. Example::
+    Logs and pid files go below `folder`. `say` is called with each message for the user. Example::
 
         supervisor = Supervisor(Path(".run"), say=print)
         supervisor.start(Service("beat", Command(("celery", "beat"))))
@@ -57,11 +58,11 @@ class Supervisor:
         (self._pids / service.name).write_text(f"{process.pid}\n")
 
     def process(self, name: str) -> subprocess.Popen[bytes]:
-        """Return the process that runs a service now."""
+        """Return the current process of a service."""
         return self._running[name][1]
 
     def ask_to_stop(self, *_: object) -> None:
-        """Make `run` return soon. Usable as a signal handler."""
+        """Make `run` return soon. It can be used as a signal handler."""
         self._stopping = True
 
     @property
@@ -76,7 +77,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
-        """Restart services that have died, a second after it was noticed: a broken service must not spin."""
+        """Restart services a second after their death is noticed, so that a broken service does not spin."""
         now = time.monotonic()
         for name, (service, process) in list(self._running.items()):
             code = process.poll()
@@ -90,7 +91,7 @@ class Supervisor:
                 self.start(service)
 
     def end(self, names: Collection[str]) -> None:
-        """Stop these services for good; ignore those that do not run."""
+        """Stop these services and do not restart them. Ignore names of services that do not run."""
         ended = [self._running.pop(name) for name in names if name in self._running]
         for service, _ in ended:
             self._retry_at.pop(service.name, None)
@@ -98,7 +99,7 @@ class Supervisor:
         _end(ended, GRACE_SECONDS)
 
     def stop(self) -> None:
-        """Stop everything in under ten seconds: first the clients of the servers, then the servers."""
+        """Stop the clients of the servers first, then the servers. This takes less than ten seconds."""
         clients = [pair for pair in self._running.values() if not pair[0].is_server]
         servers = [pair for pair in self._running.values() if pair[0].is_server]
         _end(clients, GRACE_SECONDS)
@@ -116,9 +117,9 @@ def _popen(service: Service, log: Path) -> subprocess.Popen[bytes]:
 
 
 def die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """Return a function for `preexec_fn`: the child gets `stop_signal` when its parent dies, even by kill -9.
+    """Return a `preexec_fn` that makes the child receive `stop_signal` when its parent dies, even by SIGKILL.
 
-    None where the system cannot do that: it takes Linux' prctl(2), PR_SET_PDEATHSIG.
+    Return None on systems other than Linux, because this needs PR_SET_PDEATHSIG of prctl(2).
     """
     if sys.platform != "linux":
         return None
@@ -144,7 +145,7 @@ def _end(pairs: Sequence[tuple[Service, subprocess.Popen[bytes]]], grace: float)
 
 
 def _kill_group(pid: int) -> None:
-    # Each service leads a process group: a worker's children must not outlive it.
+    # Kill the process group that each service leads, so that a worker's children do not outlive the worker.
     os.killpg(pid, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""`bin/up`: run the whole stack on this machine until Ctrl-C."""
+"""The program behind `bin/up`, which runs all of Simwatch on this machine until Ctrl-C."""
 
 import argparse
 import fcntl
@@ -41,15 +41,13 @@ FIRST_READING_SECONDS = 60
 
 
 def main() -> None:
-    """Parse the command line and run the stack. A failure ends it with one line of text."""
-    parser = argparse.ArgumentParser(
-        prog="bin/up", description="Starts Simwatch on this machine, until Ctrl-C."
-    )
+    """Parse the command line and run the stack. On failure, exit with a message of one line."""
+    parser = argparse.ArgumentParser(prog="bin/up", description="Run Simwatch on this machine until Ctrl-C.")
     parser.add_argument(
         "--cards",
         type=int,
         default=10_000,
-        help="size of the demo fleet; used at the first start only (default: %(default)s)",
+        help="size of the demo fleet, which is created at the first start only (default: %(default)s)",
     )
     parser.add_argument(
         "--port", type=int, default=8000, help="port of the web server (default: %(default)s)"
@@ -64,7 +62,7 @@ def main() -> None:
 
 
 class UpError(Exception):
-    """The stack cannot start; the text says what to do."""
+    """The stack cannot start; the message tells the user what to do."""
 
 
 def _run(cards: int, port: int, *, is_fresh: bool) -> None:
@@ -153,7 +151,7 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
 
 
 def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -> None:
-    # In a session of its own, so that Ctrl-C reaches only this process, which then ends the child.
+    # Start a new session, so that Ctrl-C reaches only this process, which then ends the child.
     process = subprocess.Popen(
         (sys.executable, "-m", "lab.stack.prepare", str(cards)),
         env={"LOG_LEVEL": "WARNING", **os.environ, **variables},

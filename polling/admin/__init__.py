@@ -1,4 +1,4 @@
-"""Register the admin pages of polling: importing this package imports them."""
+"""The admin pages of polling. Importing this package imports every module, which registers its pages."""
 
 from polling.admin import census, configs, explanation, history, limits, parked, pauses, triggers
 

@@ -1,4 +1,4 @@
-"""The census in the admin, read-only."""
+"""The read-only admin page of the census."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from polling.models import ClassCensus
 
 @admin.register(ClassCensus)
 class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
-    """Cards for each profile and gateway, as of the last count."""
+    """The census: the number of cards with each profile and gateway, as of the last count."""
 
     list_display = (
         "carrier", "gateway", "category", "status", "real_name_status", "network_status", "enable_polling", "is_subscribed",

@@ -1,4 +1,4 @@
-"""Polling configs in the admin, with the load that they ask for and a dry run of drafts."""
+"""The admin pages of polling configs. They show the load that the configs cause, and dry runs of drafts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from polling.policy.dry_run import dry_run, matched_cards
 
 @admin.register(PollingConfig)
 class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
-    """How often each kind of card is checked."""
+    """Polling configs, which say how often each kind of card is checked."""
 
     list_display = (
         "name",
@@ -43,15 +43,15 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
 
     @admin.display(description=_("cards matched"))
     def matched_cards(self, config: PollingConfig) -> str:
-        """Return the number of cards that meet the conditions.
+        """Return the number of cards that meet the conditions of the config.
 
-        Whether the config decides for them depends on priorities.
+        For some of them, another config with a smaller priority number may decide.
         """
         return f"{vars(config)['matched']:,}"
 
     @admin.display(description=_("checks"))
     def checks(self, config: PollingConfig) -> str:
-        """Return the intervals that the config sets; a check without an interval is left out."""
+        """Return the intervals that the config sets, in words. Leave out checks for which it sets none."""
         intervals = ((check_type, config.interval_of(check_type)) for check_type in CheckType)
         return ", ".join(
             f"{check_type.label}: {_('every %d s') % seconds if seconds else _('off')}"
@@ -60,7 +60,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         )
 
     def get_urls(self) -> list[Any]:
-        """Add the dry run of a new config and of an existing one."""
+        """Return the URLs of the admin, with two more: the dry runs of a new and of an existing config."""
         view = self.admin_site.admin_view(self.dry_run_view)
         return [
             path("dry-run/", view, name="polling_pollingconfig_dry_run_new"),
@@ -69,10 +69,10 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         ]
 
     def dry_run_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """Show what the submitted form would change, without saving it.
+        """Return a page that shows what the submitted form would change. Nothing is saved.
 
-        Raises Http404 for an unknown config and PermissionDenied for a user who may not save the form or who
-        does not see all cards.
+        Raise Http404 if the config does not exist. Raise PermissionDenied if the user may not save the form
+        or may not see all cards.
         """
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:polling_pollingconfig_changelist"))
@@ -80,7 +80,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         if object_id and config is None:
             raise Http404
         allowed = self.has_change_permission(request, config) if config else self.has_add_permission(request)
-        # The page shows sample cards of all agents.
+        # The page shows example cards of all agents, so the user must be allowed to see every card.
         if not (allowed and self.sees_everything(request)):
             raise PermissionDenied
         form = self.get_form(request, config, change=config is not None)(request.POST, instance=config)
@@ -94,7 +94,11 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         return TemplateResponse(request, "admin/polling/pollingconfig/dry_run.html", context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list with matched cards for each config, and with the demand of all configs together."""
+        """Return the list of configs.
+
+        Each config gets the number of cards that it matches in the attribute `matched`. The list gets the
+        load of all configs together in the attribute `demands`.
+        """
         changes = super().get_changelist_instance(request)
         card_counts = census.cards_by_group()
         for config in changes.result_list:
@@ -103,7 +107,10 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         return changes
 
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
-        """Save, say when the change takes effect, and warn about gateways with too much demand."""
+        """Save the config, and tell the user that the affected cards are being rescheduled.
+
+        Warn about each check that alone needs more calls per second than a gateway allows.
+        """
         super().save_model(request, obj, form, change)
         self._announce_rescheduling(request)
         for load in self._demands(request, census.cards_by_group()):
@@ -133,7 +140,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         messages.info(request, _("The affected cards are being rescheduled in the background."))
 
     def _demands(self, request: HttpRequest, card_counts: Mapping[Group, int]) -> list[Demand]:
-        """Return the demand of all cards, or nothing for a user who does not see all of them."""
+        """Return the load that the configs cause; an empty list if the user may not see all cards."""
         if not self.sees_everything(request):
             return []
         snapshot = ConfigSnapshot.read()

@@ -1,4 +1,4 @@
-"""The checks on a card's page: how often each is made, why, and when it is due next."""
+"""A panel on a card's admin page that shows how often each check is made, why, and when it is due next."""
 
 from datetime import timedelta
 
@@ -20,7 +20,11 @@ from polling.schedule.schedule import Place
 
 @admin.display(description=gettext_lazy("checks"))
 def checks(card: Card) -> SafeString:
-    """Return one line for each check: its interval, the reason, its place in the schedule and any pause."""
+    """Return HTML with one line for each check.
+
+    The line shows the interval, the reason for it, the place of the card in the schedule, and whether a pause
+    or a closed gateway delays the check.
+    """
     with degraded_without_redis("a card's places in the schedule are not shown", card=card.pk) as degraded:
         explanations = explain(card, for_web())
     if degraded.is_on:

@@ -1,4 +1,4 @@
-"""Statistics and manual triggers in the admin, read-only."""
+"""Read-only admin pages of the statistics and of manual triggers."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +10,7 @@ from polling.models import ManualItem, ManualTrigger, MinuteStat
 
 @admin.register(MinuteStat)
 class MinuteStatAdmin(ScopedReadOnlyAdmin[MinuteStat]):
-    """Counts for each minute and check type."""
+    """The statistics: one row of counts for each minute and check type."""
 
     list_display = (
         "minute", "task_type", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
@@ -21,7 +21,7 @@ class MinuteStatAdmin(ScopedReadOnlyAdmin[MinuteStat]):
 
 @admin.register(ManualTrigger)
 class ManualTriggerAdmin(ScopedReadOnlyAdmin[ManualTrigger]):
-    """Manual triggers and their requesters."""
+    """Manual triggers, with their requesters and their progress."""
 
     list_display = (
         "created_at", "requester", "task_type", "kind", "status", "accepted", "skipped", "done", "failed", "ended_at",
@@ -35,7 +35,7 @@ class ManualTriggerAdmin(ScopedReadOnlyAdmin[ManualTrigger]):
 
 @admin.register(ManualItem)
 class ManualItemAdmin(CardRowsAdmin[ManualItem]):
-    """The cards of manual triggers."""
+    """The cards of manual triggers, with the result of each check."""
 
     list_display = ("trigger_id", "card", "task_type", "status", "result")
     list_select_related = ("card",)

@@ -1,4 +1,4 @@
-"""Concurrency limits in the admin."""
+"""The admin pages of concurrency limits."""
 
 from typing import Any
 
@@ -17,28 +17,29 @@ from polling.schedule import limits
 
 @admin.register(ConcurrencyLimit)
 class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
-    """How many calls of a type may run at once, and how many slots are taken now."""
+    """The concurrency limits: how many calls of each task type may run at once, and how many run now."""
 
     list_display = ("task_type", "max_concurrency", "in_use", "holders")
     ordering = ("task_type",)
 
     @admin.display(description=_("in use now"))
     def in_use(self, limit: ConcurrencyLimit) -> str:
-        """Return the number of slots taken in Redis; "?" while Redis does not answer."""
+        """Return the number of slots that are taken, or "?" if Redis does not answer."""
         state = self._state(limit)
         return str(state.current) if state else "?"
 
     @admin.display(description=_("held by (host:pid:start-place)"))
     def holders(self, limit: ConcurrencyLimit) -> str:
-        """Return each holder and its slots; "?" while Redis does not answer."""
+        """Return the processes that hold slots, each with its number of slots, such as `name (3), name (1)`.
+
+        Return "?" if Redis does not answer.
+        """
         state = self._state(limit)
         return ", ".join(f"{holder.holder} ({holder.slots})" for holder in state.holders) if state else "?"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list with the state of each limit.
-
-        Reads Redis once, so a frozen Redis costs one timeout.
-        """
+        """Return the list. Each limit in it gets its state from Redis in the attribute `state`."""
+        # Read all states at once, so that an outage of Redis costs one timeout, not one for each row.
         changes = super().get_changelist_instance(request)
         states = monitoring.limits_by_type(for_web())
         for limit in changes.result_list:
@@ -51,12 +52,12 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         return state
 
     def save_model(self, request: HttpRequest, obj: ConcurrencyLimit, form: Any, change: Any) -> None:
-        """Save, and put the limit into force at once."""
+        """Save the limit, and write it to Redis, so that it applies to the next call."""
         super().save_model(request, obj, form, change)
         self._publish(request)
 
     def delete_model(self, request: HttpRequest, obj: ConcurrencyLimit) -> None:
-        """Delete the limit: a type without one is closed at once."""
+        """Delete the limit, and write 0 to Redis: no call of a type without a row may begin."""
         super().delete_model(request, obj)
         self._publish(request)
 
@@ -66,8 +67,14 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
 
     @staticmethod
     def _publish(request: HttpRequest) -> None:
-        """Write the limits to Redis. While Redis is away they follow within ten seconds of its return."""
+        """Write all limits to Redis.
+
+        If Redis does not answer, warn the user: a periodic task writes them within ten seconds after Redis is
+        back.
+        """
         with degraded_without_redis("changed limits are not in force yet") as degraded:
             limits.publish(for_web())
         if degraded.is_on:
-            messages.warning(request, _("Saved. Redis does not answer; the limit takes effect when it does."))
+            messages.warning(
+                request, _("Saved. The limit takes effect later, because Redis does not answer now.")
+            )

@@ -1,4 +1,4 @@
-"""Parked cards in the admin."""
+"""The admin page of parked cards."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from polling.models import ParkedCheck
 
 @admin.register(ParkedCheck)
 class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
-    """Cards that were set aside because they crashed their workers, and the action that releases them."""
+    """Cards that are parked because they crashed their workers. An action releases them."""
 
     list_display = ("card", "type", "parked_at", "parked_where", "checked_at")
     list_select_related = ("card",)
@@ -25,7 +25,10 @@ class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
     actions = ("release",)
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Count the rows: the estimate for the table would cover all checks, parked or not."""
+        """Return a paginator that counts the rows.
+
+        PostgreSQL's estimate is no use here, because the table also contains checks that are not parked.
+        """
         return BoundedPaginator(queryset, *args, **kwargs)
 
     def has_release_permission(self, request: HttpRequest) -> bool:
@@ -33,7 +36,10 @@ class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
 
     @admin.action(description=_("Release: check these cards again at once"), permissions=["release"])
     def release(self, request: HttpRequest, queryset: QuerySet[ParkedCheck]) -> None:
-        """Put the chosen cards back into the schedule, due at once."""
+        """Put the selected cards back into the schedule, due at once.
+
+        If Redis does not answer, warn the user and release no card.
+        """
         with degraded_without_redis("parked checks are not released") as degraded:
             released = quarantine.release(for_web(), queryset, by=request.user)
             messages.success(request, _("%(count)d released and due at once.") % {"count": released})

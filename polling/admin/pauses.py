@@ -1,4 +1,4 @@
-"""Pauses in the admin."""
+"""The admin pages of pauses."""
 
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,9 @@ from polling.planning import pauses
 
 
 class PauseForm(forms.ModelForm[Pause]):
-    """A pause of a task type, a carrier or a gateway, until a future time.
+    """A form for a pause of one task type, one carrier or one gateway.
 
-    Setting that time to now ends the pause.
+    An operator who wants to end the pause early sets `until` to the present time.
     """
 
     class Meta:
@@ -28,16 +28,19 @@ class PauseForm(forms.ModelForm[Pause]):
         fields = ("task_type", "carrier", "gateway", "reason", "until")
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a pause of none or of several things."""
+        """Return the cleaned values. Raise ValidationError unless the pause has exactly one target."""
         cleaned = super().clean() or {}
         targets = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
         if error := pauses.target_rejection_reason(*targets):
-            # Attached to a field, so that the database constraint does not add a second message.
+            # Attach the error to a field. Otherwise Django also reports the violated database constraint.
             raise forms.ValidationError({"task_type": error})
         return cleaned
 
     def clean_until(self) -> datetime:
-        """Refuse an end that is not after the beginning, or more than a year away."""
+        """Return the end of the pause.
+
+        Raise ValidationError if it is not after the beginning, or more than a year after it.
+        """
         until: datetime = self.cleaned_data["until"]
         began = self.instance.created_at if self.instance.pk else database.now()
         if error := pauses.end_rejection_reason(until, begun=began):
@@ -47,7 +50,7 @@ class PauseForm(forms.ModelForm[Pause]):
 
 @admin.register(Pause)
 class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
-    """Pauses defer checks until a time; they take effect within a second. Deleting a pause ends it."""
+    """Pauses, which defer checks until a given time. A change or deletion takes effect within a second."""
 
     form = PauseForm
     list_display = (
@@ -75,7 +78,10 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
     readonly_fields = ("owner", "created_at")
 
     def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: Any) -> None:
-        """Save, and reschedule the cards that the pause deferred before the change."""
+        """Save the pause, and reschedule the cards that it deferred before the change.
+
+        Without rescheduling, these cards would still wait until the old end of the pause.
+        """
         before = list(Pause.objects.filter(pk=obj.pk).select_related("gateway")) if change else []
         super().save_model(request, obj, form, change)
         pauses.end(before)

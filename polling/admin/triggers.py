@@ -1,4 +1,4 @@
-"""Actions on the list of cards that check the chosen ones now."""
+"""Admin actions on the list of cards: check the selected cards now."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -52,5 +52,5 @@ ACTIONS = (
     _action(CheckType.DATA_USAGE, _("Check now: data usage")),
     _action(CheckType.PACKAGE, _("Check now: package")),
 )
-# Added from here, because `cards` may not import `polling`.
+# Register the actions from this module, because `cards` must not import `polling`.
 extensions.add_actions(ACTIONS)

@@ -1,4 +1,4 @@
-"""`/polling-concurrency`: how many calls of a type may run at once, and which processes make them now."""
+"""The `/polling-concurrency` endpoints: show and change how many calls of each task type may run at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,10 @@ TYPE_IN_PATH = OpenApiParameter("task_type", enum=TaskType.values, location=Open
 
 @dataclass(frozen=True)
 class Concurrency:
-    """A limit as stored in its row, with its slot holders. `state` is None while Redis does not answer."""
+    """The limit of one task type as its row stores it, and the slots that are taken.
+
+    `state` comes from Redis and is None while Redis does not answer.
+    """
 
     task_type: str
     max_concurrency: int
@@ -39,45 +42,55 @@ class Concurrency:
 
 
 class ConcurrencySerializer(StrictSerializer):
-    """A concurrency limit; 0 pauses it. Fields that come from Redis are null while it does not answer."""
+    """The concurrency limit of one task type. A limit of 0 pauses the type.
+
+    `current`, `usage_percent` and `holders` come from Redis and are null while Redis does not answer.
+    """
 
     task_type = serializers.ChoiceField(choices=TaskType.choices, read_only=True)
     max_concurrency = serializers.IntegerField(min_value=0, max_value=MAX_LIMIT)
     current = serializers.IntegerField(
-        source="state.current", default=None, allow_null=True, read_only=True, help_text="slots taken"
+        source="state.current",
+        default=None,
+        allow_null=True,
+        read_only=True,
+        help_text="number of slots that are taken",
     )
-    usage_percent = serializers.SerializerMethodField(help_text="null without slots")
+    usage_percent = serializers.SerializerMethodField(
+        help_text="percentage of the slots that are taken; also null if the limit is 0"
+    )
     holders = HolderSerializer(
         source="state.holders", many=True, default=None, allow_null=True, read_only=True
     )
 
     def get_usage_percent(self, concurrency: Concurrency) -> float | None:
-        """Return the share of the row's limit that is taken: Redis may not have that limit yet."""
+        """Return the percentage of slots that are taken; None if the limit is 0 or Redis does not answer."""
+        # Use the limit of the row, because a changed limit may not have reached Redis yet.
         if concurrency.state is None or not concurrency.max_concurrency:
             return None
         return round(100 * concurrency.state.current / concurrency.max_concurrency, 1)
 
 
 class TaskTypeSerializer(StrictSerializer):
-    """The task type of a limit."""
+    """The task type whose expired slots a reset drops."""
 
     task_type = serializers.ChoiceField(choices=TaskType.choices)
 
 
 class DroppedSerializer(TaskTypeSerializer):
-    """How many slots a reset dropped."""
+    """The result of a reset."""
 
-    dropped = serializers.IntegerField(help_text="slots whose lease had expired")
+    dropped = serializers.IntegerField(help_text="number of slots dropped because their lease had expired")
 
 
 class ConcurrencyListView(ValidatedQueryView):
-    """The limits of all task types."""
+    """The list of the limits of all task types."""
 
     permission_classes = (MayOperate,)
 
     @extend_schema(operation_id="polling_concurrency_list", responses=ConcurrencySerializer(many=True))
     def get(self, request: Request) -> Response:
-        """List the limits of all task types."""
+        """List the limit of each task type, with the slots that are taken."""
         rows = dict(
             ConcurrencyLimit.objects.visible_to(request.user).values_list("task_type", "max_concurrency")
         )
@@ -98,13 +111,13 @@ class ConcurrencyView(ValidatedQueryView):
 
     @extend_schema(operation_id="polling_concurrency_retrieve", responses=ConcurrencySerializer)
     def get(self, request: Request, task_type: str) -> Response:
-        """Return the limit. Its ETag is for `If-Match`."""
+        """Return the limit. To change it safely, send its ETag back in `If-Match`."""
         rows = ConcurrencyLimit.objects.visible_to(request.user)
         return _answer(rows.filter(task_type=_known(task_type)).first() or _closed(task_type))
 
     @extend_schema(request=ConcurrencySerializer, responses=ConcurrencySerializer)
     def put(self, request: Request, task_type: str) -> Response:
-        """Change the limit. It applies from the next call on."""
+        """Change the limit. Calls that begin from now on obey it; running calls are not interrupted."""
         body = ConcurrencySerializer(data=request.data, partial=True)
         _known(task_type)
         body.is_valid(raise_exception=True)
@@ -122,17 +135,18 @@ class ConcurrencyView(ValidatedQueryView):
 
 
 class ConcurrencyResetView(ValidatedQueryView):
-    """Drops the slots that dead processes left behind."""
+    """The reset of a task type, which drops the slots that killed processes left behind."""
 
     permission_classes = (MayOperate,)
 
     @extend_schema(request=TaskTypeSerializer, responses=DroppedSerializer)
     def post(self, request: Request) -> Response:
-        """Drop the slots whose lease has expired. Slots with a running lease stay."""
+        """Drop the slots whose lease has expired. Slots that are still leased stay taken."""
         body = TaskTypeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         task_type = body.validated_data["task_type"]
-        # Recorded before the reset: a crash in between loses a reset, which can be repeated, and no record.
+        # Write the audit record first. A crash after it loses only the reset, which can be repeated;
+        # in the other order, a crash would lose the record of a reset that took place.
         with transaction.atomic():
             record(request.user, Action.RESET, ConcurrencyLimit, after={"task_type": task_type})
         dropped = limits.slots_of(for_web(), task_type).drop_expired()
@@ -146,7 +160,7 @@ def _known(task_type: str) -> str:
 
 
 def _closed(task_type: str) -> ConcurrencyLimit:
-    """Return the limit of a type without a row: 0."""
+    """Return an unsaved limit of 0, which stands for a task type that has no row."""
     return ConcurrencyLimit(task_type=task_type, max_concurrency=0)
 
 

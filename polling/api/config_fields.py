@@ -18,8 +18,9 @@ from polling.policy.dry_run import matched_cards
 class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
     """A polling config.
 
-    `status` is 1 (enabled) or 0. An empty condition, an empty category or no carrier matches any. Intervals
-    are in seconds: null leaves the check to the next config, 0 turns it off, any other value is at least 30.
+    `status` is 1 (enabled) or 0 (disabled). An empty `card_condition` or `card_category`, or a null
+    `carrier_id`, matches every card. Intervals are in seconds and at least 30, with two exceptions: null
+    leaves the check to the next config that matches the card, and 0 turns the check off.
     """
 
     status = StatusField(source="is_enabled", required=False)
@@ -27,7 +28,10 @@ class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
     card_category = ConditionField(PollingConfig.CardCategory, required=False)
     carrier_id = VisibleKey(Carrier, source="carrier", allow_null=True, required=False)
     matched_cards = serializers.SerializerMethodField(
-        help_text="cards that meet the conditions, by the census; priorities say which config decides for them"
+        help_text=(
+            "number of cards that meet the conditions, as of the last count; for some of them, a config that "
+            "comes before this one may decide"
+        )
     )
 
     class Meta:

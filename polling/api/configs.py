@@ -1,4 +1,4 @@
-"""`/polling-configs`: how often each kind of card is checked, and what a draft would change."""
+"""The `/polling-configs` endpoints: edit the configs, and show what a draft of a config would change."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -24,7 +24,10 @@ class PollingConfigParameters(Parameters):
 
 
 class PollingConfigViewSet(ManagedViewSet[PollingConfig]):
-    """Polling configs, in order of priority. A change reschedules the affected cards within seconds."""
+    """Polling configs, which say how often each kind of card is checked, in order of priority.
+
+    When a config changes, the affected cards are rescheduled in the background, which begins within seconds.
+    """
 
     subject = "polling_config"
     model = PollingConfig
@@ -35,6 +38,9 @@ class PollingConfigViewSet(ManagedViewSet[PollingConfig]):
     @extend_schema(request=DraftSerializer, responses=DryRunSerializer)
     @action(detail=False, methods=["post"], url_path="dry-run")
     def dry_run(self, request: Request) -> Response:
-        """Return what a draft would match, change and cost. Nothing is saved."""
+        """Return which cards a draft config would match, how their checks would change, and the new load.
+
+        Nothing is saved.
+        """
         draft = draft_of(request.data, self.get_serializer_context())
         return Response(DryRunSerializer(dry_run(draft)).data)

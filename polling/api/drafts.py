@@ -1,4 +1,4 @@
-"""The fields of a dry run: the draft that is sent, and what it would change."""
+"""The fields of a dry run: the draft config in the request, and its effect in the response."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,15 +17,16 @@ BASE_FIELD = "config_id"
 
 
 class BaseConfigSerializer(StrictSerializer):
-    """The existing config that the draft would change."""
+    """The existing config that the draft is a new version of; absent if the draft is a new config."""
 
     config_id = VisibleKey(PollingConfig, required=False)
 
 
 class DraftSerializer(PollingConfigSerializer):
-    """A config as it would be saved.
+    """A draft of a config.
 
-    With `config_id` it changes that config, which supplies the fields that are not sent.
+    With `config_id`, the draft is a new version of that config: fields that are not sent keep their stored
+    values. Without it, the draft is a new config.
     """
 
     config_id = VisibleKey(PollingConfig, required=False)
@@ -39,7 +40,10 @@ class DraftSerializer(PollingConfigSerializer):
 
 
 def draft_of(sent: Any, context: Mapping[str, Any]) -> PollingConfig:
-    """Return the draft as an unsaved config. Raises ValidationError."""
+    """Return the draft that the request body `sent` describes, as an unsaved config.
+
+    Raise ValidationError if the body is invalid.
+    """
     base = BaseConfigSerializer(
         data={name: sent[name] for name in (BASE_FIELD,) if name in sent}, context=dict(context)
     )
@@ -55,14 +59,15 @@ def draft_of(sent: Any, context: Mapping[str, Any]) -> PollingConfig:
 
 
 class DecisionSerializer(serializers.Serializer[Decision]):
-    """A decision about a check: how often it is made, why, and by which config.
+    """How often a check is made, and why.
 
-    `config_id` is null without a config, and for a draft that is not saved.
+    `config` is the name of the config that decided, or null if no config did. `config_id` is also null if
+    the deciding config is a new draft, which has no id yet.
     """
 
     config_id = serializers.IntegerField(source="config.pk", default=None, allow_null=True)
     config = serializers.CharField(source="config.name", default=None, allow_null=True)
-    interval_seconds = serializers.SerializerMethodField(help_text="null: the check is not made")
+    interval_seconds = serializers.SerializerMethodField(help_text="null if the check is not made")
     reason = serializers.CharField()
 
     def get_interval_seconds(self, decision: Decision) -> int | None:
@@ -70,7 +75,7 @@ class DecisionSerializer(serializers.Serializer[Decision]):
 
 
 class ChangeSerializer(serializers.Serializer[Change]):
-    """The decision about one check, before and after."""
+    """The decisions about one check: without the draft (`before`) and with it (`after`)."""
 
     task_type = serializers.CharField(source="check_type")
     before = DecisionSerializer()
@@ -78,7 +83,7 @@ class ChangeSerializer(serializers.Serializer[Change]):
 
 
 class MoveSerializer(serializers.Serializer[Any]):
-    """How many cards get another config or interval for a check."""
+    """A group of cards for which the draft would change the deciding config or the interval of a check."""
 
     cards = serializers.IntegerField()
     task_type = serializers.CharField(source="change.check_type")
@@ -87,19 +92,22 @@ class MoveSerializer(serializers.Serializer[Any]):
 
 
 class DemandSerializer(serializers.Serializer[Demand]):
-    """The load on a gateway.
+    """The load that one check causes at one gateway.
 
-    Calls assume full batches; `calls_per_second` is null for a check that calls no gateway.
+    `calls_per_second` assumes that every call asks about a full batch of cards. It is null if no gateway is
+    called.
     """
 
     cards = serializers.IntegerField()
     checks_per_second = serializers.FloatField()
     calls_per_second = serializers.FloatField(allow_null=True)
-    is_too_much = serializers.BooleanField(help_text="more calls than the gateway allows")
+    is_too_much = serializers.BooleanField(
+        help_text="whether these calls exceed the rate that the gateway allows"
+    )
 
 
 class LoadSerializer(serializers.Serializer[Load]):
-    """The load of one check on one gateway, before and after."""
+    """The load of one check at one gateway: without the draft (`before`) and with it (`after`)."""
 
     task_type = serializers.CharField(source="before.check_type")
     gateway_id = serializers.IntegerField(source="before.gateway.pk", default=None, allow_null=True)
@@ -109,7 +117,10 @@ class LoadSerializer(serializers.Serializer[Load]):
 
 
 class SampleSerializer(serializers.Serializer[Any]):
-    """A card that the draft matches, as an example."""
+    """An example of a card whose checks the draft would change.
+
+    If the draft would change no card, the examples are cards that it matches.
+    """
 
     card_id = serializers.IntegerField()
     iccid = serializers.CharField()
@@ -117,11 +128,11 @@ class SampleSerializer(serializers.Serializer[Any]):
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """What would happen if the draft were saved."""
+    """What would change if the draft were saved."""
 
     matched_cards = serializers.IntegerField()
     moves = MoveSerializer(
-        many=True, help_text="cards whose check would be decided differently, largest groups first"
+        many=True, help_text="groups of cards whose config or interval would change, largest group first"
     )
     loads = LoadSerializer(many=True)
     samples = SampleSerializer(many=True, help_text="at most ten cards")

@@ -1,4 +1,4 @@
-"""`/check-failures`: which cards fail their checks, since when and why."""
+"""The `/check-failures` endpoint: list the cards whose checks fail, since when and why."""
 
 from typing import Any, ClassVar
 
@@ -25,14 +25,14 @@ class FailureParameters(Parameters):
 
 
 class CheckFailureSerializer(serializers.Serializer[Any]):
-    """A check that fails for a card."""
+    """A card and the check that currently fails for it."""
 
     card_id = serializers.IntegerField()
     iccid = serializers.CharField(source="card.iccid")
     task_type = serializers.CharField(source="type")
     failing_since = serializers.DateTimeField()
-    failures = serializers.IntegerField(help_text="failed checks in a row")
-    error = serializers.CharField(help_text="the message of the last failure")
+    failures = serializers.IntegerField(help_text="number of failed checks in a row")
+    error = serializers.CharField(help_text="error message of the last failed check")
     last_good_at = serializers.DateTimeField(source="checked_at", allow_null=True)
     gateway_id = serializers.SerializerMethodField(allow_null=True)
     gateway = serializers.SerializerMethodField(allow_null=True)
@@ -51,13 +51,13 @@ class CheckFailureSerializer(serializers.Serializer[Any]):
 
 
 class FailurePages(CursorPages):
-    """Pages of failures, longest-failing first."""
+    """Cursor pages of failures. The check that has failed for the longest time comes first."""
 
     ordering: ClassVar[tuple[str, ...]] = ("failing_since", "id")
 
 
 class CheckFailuresView(ValidatedQueryView, GenericAPIView[CheckState]):
-    """The failing checks of the cards that the caller may see."""
+    """The list of failing checks, limited to the cards that the caller may see."""
 
     permission_classes = (MayReadOwn,)
     serializer_class = CheckFailureSerializer
@@ -72,7 +72,7 @@ class CheckFailuresView(ValidatedQueryView, GenericAPIView[CheckState]):
 
     @extend_schema(responses=CheckFailureSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """List failing checks, longest-failing first."""
+        """List the failing checks. The check that has failed for the longest time comes first."""
         rows = self.paginate_queryset(self.get_queryset().filter(**self.query))
         serializer = CheckFailureSerializer(rows, many=True, context={"snapshot": ConfigSnapshot.read()})
         return self.get_paginated_response(serializer.data)

@@ -1,4 +1,4 @@
-"""`/polling-manual-trigger`: checks that a user wants made at once."""
+"""The `/polling-manual-trigger` endpoints: have cards checked now, follow and cancel these triggers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -39,7 +39,10 @@ MAX_COUNTED = 10_001
 
 
 class TriggerView(ValidatedQueryView, ABC):
-    """Triggers checks. Triggers are accepted without Redis too; their checks are made when it is back."""
+    """Base class of the views that trigger checks.
+
+    Triggers are accepted even while Redis is down. Their cards are then checked once Redis is back.
+    """
 
     permission_classes = (MayAct,)
     throttle_classes = (OpenRequestRate,)
@@ -47,11 +50,11 @@ class TriggerView(ValidatedQueryView, ABC):
 
     @abstractmethod
     def selection(self, values: Mapping[str, Any]) -> CardSelection:
-        """Return the cards that the request names."""
+        """Return the selection of cards that the validated request body describes."""
 
     @idempotent
     def post(self, request: Request) -> Response:
-        """Have cards checked at once."""
+        """Have the selected cards checked as soon as possible."""
         body = self.body_serializer(data=request.data)
         body.is_valid(raise_exception=True)
         values = dict(body.validated_data)
@@ -64,7 +67,7 @@ class TriggerView(ValidatedQueryView, ABC):
 
 @extend_schema(request=SingleSerializer, responses={202: AcceptedSerializer})
 class SingleView(TriggerView):
-    """One card; it is checked before all batches."""
+    """The trigger of one card, which is checked before the cards of all batches."""
 
     body_serializer = SingleSerializer
 
@@ -74,7 +77,7 @@ class SingleView(TriggerView):
 
 @extend_schema(request=BatchSerializer, responses={202: AcceptedSerializer})
 class BatchView(TriggerView):
-    """Up to a thousand cards, by their ids."""
+    """The trigger of up to a thousand cards, given by their ids."""
 
     body_serializer = BatchSerializer
 
@@ -84,7 +87,7 @@ class BatchView(TriggerView):
 
 @extend_schema(request=ConditionSerializer, responses={202: AcceptedSerializer})
 class ByConditionView(TriggerView):
-    """Up to a thousand cards that meet a condition."""
+    """The trigger of up to a thousand cards that meet a condition."""
 
     body_serializer = ConditionSerializer
 
@@ -93,20 +96,20 @@ class ByConditionView(TriggerView):
 
 
 class StatusView(ValidatedQueryView):
-    """A trigger with its cards."""
+    """One trigger with its cards."""
 
     permission_classes = (MayAct,)
     parameters = StatusParameters
 
     @extend_schema(responses=TriggerStatusSerializer, parameters=[StatusParameters])
     def get(self, request: Request) -> Response:
-        """Return the progress of a trigger, and the result for each of its cards."""
+        """Return the progress of a trigger, and the result of the check for each of its cards."""
         row = trigger_of(request, self.query["trigger_id"])
         return Response(TriggerStatusSerializer(row, context={"request": request}).data)
 
 
 class CancelView(ValidatedQueryView):
-    """Cancels a trigger."""
+    """The cancellation of a trigger."""
 
     permission_classes = (MayAct,)
     throttle_classes = (OpenRequestRate,)
@@ -114,7 +117,7 @@ class CancelView(ValidatedQueryView):
     @extend_schema(request=TriggerKeySerializer, responses=CancelledSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
-        """Cancel the checks of a trigger that have no result yet."""
+        """Cancel the checks of the trigger that have no result yet, and return their number."""
         body = TriggerKeySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         row = trigger_of(request, body.validated_data["trigger_id"])
@@ -123,15 +126,15 @@ class CancelView(ValidatedQueryView):
 
 
 class HistoryPages(NumberedPages):
-    """Numbered pages that count at most 10,001 rows: counting a long history exactly is slow."""
+    """Numbered pages that count at most 10,001 rows, because counting a long history exactly is slow."""
 
     def count_of(self, queryset: Any) -> int:
-        """Return the number of rows; 10,001 stands for 10,001 or more."""
+        """Return the number of rows, but at most 10,001, which stands for "10,001 or more"."""
         return int(queryset.order_by()[:MAX_COUNTED].count())
 
 
 class HistoryView(ValidatedQueryView, GenericAPIView[ManualTrigger]):
-    """Manual triggers, newest first."""
+    """The history of manual triggers."""
 
     permission_classes = (MayAct,)
     parameters = HistoryParameters
@@ -157,7 +160,10 @@ class HistoryView(ValidatedQueryView, GenericAPIView[ManualTrigger]):
 
 
 def trigger_of(request: Request, trigger_id: int) -> ManualTrigger:
-    """Return the trigger if the caller may see it; otherwise raise DomainError (404)."""
+    """Return the trigger with this id, with its requester loaded.
+
+    Raise DomainError (404) if it does not exist or the caller may not see it.
+    """
     rows = ManualTrigger.objects.visible_to(request.user).select_related("requester")
     row = rows.filter(pk=trigger_id).first()
     if row is None:

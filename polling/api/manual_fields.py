@@ -14,23 +14,23 @@ from polling.triggers.choosing import MAX_CARDS
 
 
 class SingleSerializer(StrictSerializer):
-    """A check of one card."""
+    """A request to check one card."""
 
     card_id = KeyField()
     task_type = serializers.ChoiceField(choices=CheckType.choices)
 
 
 class BatchSerializer(StrictSerializer):
-    """A check of up to a thousand cards."""
+    """A request to check up to a thousand cards."""
 
     card_ids = serializers.ListField(child=KeyField(), min_length=1, max_length=MAX_CARDS)
     task_type = serializers.ChoiceField(choices=CheckType.choices)
 
 
 class ConditionSerializer(StrictSerializer):
-    """A check of the cards that meet all conditions, at most a thousand.
+    """A request to check the cards that meet all given conditions, but at most a thousand of them.
 
-    `agent_id` includes the agents below it.
+    `agent_id` selects the cards of this agent and of all agents below it.
     """
 
     task_type = serializers.ChoiceField(choices=CheckType.choices)
@@ -42,10 +42,11 @@ class ConditionSerializer(StrictSerializer):
 
 
 class AcceptedSerializer(serializers.Serializer[ManualTrigger]):
-    """What a trigger accepted.
+    """How many cards a new trigger will check.
 
-    `skipped` counts cards that do not want the check or that the caller may not see. By condition it also
-    counts cards that already wait for the check.
+    `accepted` counts the cards that will be checked. `skipped` counts the requested cards that will not,
+    because they do not want the check or because the caller may not see them. A trigger by condition ignores
+    cards that already wait for the check, and does not count them.
     """
 
     trigger_id = serializers.IntegerField(source="pk")
@@ -81,7 +82,7 @@ class ManualTriggerSerializer(StrictModelSerializer[ManualTrigger]):
 
 
 class ItemSerializer(serializers.Serializer[Any]):
-    """A card of a trigger; `result` says why the check failed."""
+    """One card of a trigger. If its check failed, `result` says why."""
 
     card_id = serializers.IntegerField()
     status = serializers.ChoiceField(choices=ManualItem.Status.choices)
@@ -99,10 +100,11 @@ class TriggerStatusSerializer(ManualTriggerSerializer):
 
     @extend_schema_field(ItemSerializer(many=True))
     def get_items(self, trigger: ManualTrigger) -> list[dict[str, Any]]:
-        """Return the items as plain rows: a thousand would take 40 ms in serializer fields."""
+        """Return the card id, status and result of each card of the trigger."""
+        # Return plain rows, because serializing a thousand items field by field would take 40 ms.
         rows = ManualItem.objects.filter(trigger=trigger)
         if not sees_everything(user := self.context["request"].user):
-            # A card that has moved to another agent since is hidden from the old one.
+            # Hide a card that has moved to another agent after the trigger was made.
             rows = rows.filter(card__in=Card.objects.known_to(user))
         items = rows.order_by("id").values("card_id", "status", "result")
         return [dict(row) for row in items]
@@ -115,19 +117,19 @@ class TriggerKeySerializer(StrictSerializer):
 
 
 class CancelledSerializer(TriggerKeySerializer):
-    """How many checks were cancelled."""
+    """The result of a cancellation."""
 
-    cancelled = serializers.IntegerField(help_text="cards whose check had no result yet")
+    cancelled = serializers.IntegerField(help_text="number of cards whose check was cancelled")
 
 
 class StatusParameters(Parameters):
-    """The trigger to show."""
+    """The query parameters of the status: the id of the trigger to show."""
 
     trigger_id = KeyField()
 
 
 class HistoryParameters(Parameters):
-    """Filters of the history."""
+    """Filters of the history of triggers."""
 
     task_type = serializers.ChoiceField(choices=CheckType.choices, required=False)
     status = serializers.ChoiceField(choices=ManualTrigger.Status.choices, required=False)

@@ -1,4 +1,4 @@
-"""`/pauses`: checks that are deferred until a time."""
+"""The `/pauses` endpoints: list, create and delete pauses, which defer checks until a given time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from polling.planning import pauses
 
 
 class NoneOrTaskType(serializers.ChoiceField):
-    """A task type; null in the API is empty in the model."""
+    """A task type or null. The model stores an empty string where the API shows null."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=TaskType.choices, allow_null=True, required=False, **kwargs)
@@ -29,7 +29,7 @@ class NoneOrTaskType(serializers.ChoiceField):
 
 
 class PauseSerializer(StrictModelSerializer[Pause]):
-    """A pause of a task type, a carrier or a gateway; the other two are null."""
+    """A pause of one task type, one carrier or one gateway. The two fields that do not apply are null."""
 
     task_type = NoneOrTaskType()
     carrier_id = VisibleKey(Carrier, source="carrier", allow_null=True, required=False)
@@ -53,7 +53,10 @@ class PauseSerializer(StrictModelSerializer[Pause]):
         read_only_fields = ("created_at",)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check that the pause has exactly one target and ends in the future, within a year."""
+        """Return the values of a valid pause, with an empty `task_type` if none was sent.
+
+        Raise ValidationError unless the pause has exactly one target and ends within the next year.
+        """
         attrs["task_type"] = attrs.get("task_type") or ""
         targets = (attrs["task_type"], attrs.get("carrier"), attrs.get("gateway"))
         if error := pauses.target_rejection_reason(*targets):
@@ -69,11 +72,13 @@ class PauseParameters(Parameters):
     task_type = serializers.ChoiceField(choices=TaskType.choices, required=False)
     carrier_id = serializers.IntegerField(required=False)
     gateway_id = serializers.IntegerField(required=False)
-    in_force = serializers.BooleanField(required=False, help_text="whether the pause defers checks now")
+    in_force = serializers.BooleanField(
+        required=False, help_text="true for pauses that defer checks now, false for the others"
+    )
 
 
 class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pause], DestroyViewSet[Pause]):
-    """Pauses, latest end first. A change takes effect within a second."""
+    """Pauses; the pause that ends last comes first. A new or deleted pause takes effect within a second."""
 
     subject = "pause"
     model = Pause
@@ -85,7 +90,7 @@ class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pau
         return super().get_queryset().select_related("owner", "gateway").order_by("-until", "-id")
 
     def filtered(self, rows: QuerySet[Pause], query: Mapping[str, Any]) -> QuerySet[Pause]:
-        """Apply `in_force`, which depends on the time, and leave the other filters to the base class."""
+        """Apply `in_force` here, because it is not a column. The base class applies the other filters."""
         others = {name: value for name, value in query.items() if name != "in_force"}
         rows = super().filtered(rows, others)
         if "in_force" not in query:
@@ -94,9 +99,9 @@ class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pau
         return rows.filter(pk__in=in_force) if query["in_force"] else rows.exclude(pk__in=in_force)
 
     def perform_create(self, serializer: BaseSerializer[Pause]) -> Pause:
-        """Save the pause with the caller as its owner."""
+        """Save the pause. The caller becomes its owner."""
         return serializer.save(owner=self.request.user)
 
     def perform_destroy(self, row: Pause) -> None:
-        """End the pause early: its cards come back over a minute."""
+        """Delete the pause. The checks that it deferred fall due again, spread over a minute."""
         pauses.remove([row])

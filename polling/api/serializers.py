@@ -11,12 +11,14 @@ MAX_WINDOW_SECONDS = 3600
 
 
 class QueueStateSerializer(serializers.Serializer[Any]):
-    """The queue of one check type."""
+    """The number of cards in each state, for one check type."""
 
     task_type = serializers.CharField()
-    queue_length = serializers.IntegerField(help_text="scheduled cards, due or not")
+    queue_length = serializers.IntegerField(help_text="number of scheduled cards, due or not")
     due = serializers.IntegerField()
-    manual = serializers.IntegerField(help_text="triggered cards that wait")
+    manual = serializers.IntegerField(
+        help_text="number of manually triggered cards that wait for their check"
+    )
     in_flight = serializers.IntegerField()
     parked = serializers.IntegerField()
     oldest_due_seconds = serializers.FloatField()
@@ -25,12 +27,15 @@ class QueueStateSerializer(serializers.Serializer[Any]):
 class HolderSerializer(serializers.Serializer[Any]):
     """A process that holds slots."""
 
-    holder = serializers.CharField(help_text="host:pid:start-place")
-    seats = serializers.IntegerField(source="slots", help_text="slots that it holds")
+    holder = serializers.CharField(help_text="name of the process: host:pid:start-place")
+    seats = serializers.IntegerField(source="slots", help_text="number of slots that the process holds")
 
 
 class LimitStateSerializer(serializers.Serializer[Any]):
-    """A concurrency limit as Redis has it. `max_concurrency` is null without a limit, which means closed."""
+    """The concurrency limit of one task type as it is stored in Redis, and the slots that are taken.
+
+    A null `max_concurrency` means that Redis has no limit, so no call may begin.
+    """
 
     task_type = serializers.CharField()
     max_concurrency = serializers.IntegerField(allow_null=True)
@@ -40,7 +45,7 @@ class LimitStateSerializer(serializers.Serializer[Any]):
 
 
 class TaskStateSerializer(serializers.Serializer[Any]):
-    """What one check type did over a rolling window."""
+    """The results of the checks of one type over the last `window_seconds`."""
 
     task_type = serializers.CharField()
     window_seconds = serializers.IntegerField()
@@ -64,7 +69,11 @@ class TaskStateSerializer(serializers.Serializer[Any]):
 
 
 class LatenessStateSerializer(serializers.Serializer[Any]):
-    """Lateness of one check type: age of the last good answer / promised interval. 1 is exactly on time."""
+    """The lateness of one check type over all cards that want it.
+
+    The lateness of a card is the age of its last good answer divided by the promised interval, so 1 is
+    exactly on time. All values are null before the first measurement.
+    """
 
     task_type = serializers.CharField()
     cards = serializers.IntegerField(source="measured.cards", default=None, allow_null=True)
@@ -75,7 +84,7 @@ class LatenessStateSerializer(serializers.Serializer[Any]):
 
 
 class InitProgressSerializer(serializers.Serializer[Any]):
-    """Progress of the scan that seeds the schedule."""
+    """The progress of seeding, the scan that schedules all cards."""
 
     status = serializers.CharField(help_text="none, running, failed or finished")
     total = serializers.IntegerField()
@@ -87,17 +96,22 @@ class InitProgressSerializer(serializers.Serializer[Any]):
 
 
 class WindowParameters(Parameters):
-    """Query parameters of the task statistics. `window` is in seconds, rounded to whole minutes."""
+    """The query parameter of the task statistics: the length of the window in seconds.
+
+    The counts cover every minute that overlaps the window.
+    """
 
     window = serializers.IntegerField(default=300, min_value=60, max_value=MAX_WINDOW_SECONDS)
 
 
 class OverviewSerializer(serializers.Serializer[Any]):
-    """All statistics in one answer."""
+    """All statistics in one response."""
 
     queues = QueueStateSerializer(many=True)
     concurrency = LimitStateSerializer(many=True)
     tasks = TaskStateSerializer(many=True)
     lateness = LatenessStateSerializer(many=True)
     init_progress = InitProgressSerializer()
-    last_claim_age_seconds = serializers.FloatField(allow_null=True, help_text="null: no claim yet")
+    last_claim_age_seconds = serializers.FloatField(
+        allow_null=True, help_text="null if no card has been claimed yet"
+    )

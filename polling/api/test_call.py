@@ -1,4 +1,4 @@
-"""`/gateways/{id}/test-call`: whether a gateway answers."""
+"""The `/gateways/{id}/test-call` endpoint: call a gateway once to see whether it answers."""
 
 import asyncio
 import time
@@ -30,25 +30,26 @@ class GatewayCallSerializer(serializers.Serializer[Any]):
     """The outcome of a test call."""
 
     gateway_id = serializers.IntegerField()
-    iccid = serializers.CharField(help_text="the card that the call asked about")
+    iccid = serializers.CharField(help_text="ICCID of the card that the call asked about")
     has_answered = serializers.BooleanField()
-    trouble = serializers.CharField(help_text="what is wrong with the answer; empty if nothing is")
+    trouble = serializers.CharField(help_text="why the call failed; empty if the gateway answered")
     duration_ms = serializers.IntegerField()
 
 
 @extend_schema(parameters=[ID_IN_PATH])
 class GatewayCallView(ValidatedQueryView):
-    """A test call, made like the call of a check: on a slot and within the rate.
+    """A test call to one gateway.
 
-    It takes up to the gateway's timeout. A gateway that is disabled, paused or resting is called too, because
-    the question is whether it answers.
+    Like the call of a check, it takes one of the gateway's slots and keeps to its rate. A gateway that is
+    disabled, paused or resting is called too, so that an operator can see whether it answers again. The
+    request lasts at most as long as the gateway's timeout.
     """
 
     permission_classes = (MayOperate,)
 
     @extend_schema(request=None, responses=GatewayCallSerializer)
     def post(self, request: Request, pk: str) -> Response:
-        """Ask the gateway about one of its cards. Nothing of the answer is stored."""
+        """Ask the gateway about one of its cards. Return whether it answered; the answer is not stored."""
         gateway = Gateway.objects.visible_to(request.user).filter(pk=pk).first()
         if gateway is None:
             raise DomainError("There is no such gateway.", code="gateway_not_found", status=404)
@@ -83,9 +84,9 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
 
 
 def _wait_for_turn(gateway: Gateway) -> bool:
-    """Wait until the rate allows a call, at most `HORIZON_SECONDS`.
+    """Wait until the gateway's rate allows a call, for at most `HORIZON_SECONDS`.
 
-    Return False if all turns until then are taken.
+    Return whether the call may be made; False means that other calls have reserved all turns until then.
     """
     if gateway.calls_per_second is None:
         return True

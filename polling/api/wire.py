@@ -1,4 +1,4 @@
-"""Serializer fields for values that the API spells differently from the models."""
+"""Serializer fields for values that the API represents differently from the models."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ANY = "any"
 
 @extend_schema_field({"type": "integer", "enum": [0, 1]})
 class StatusField(serializers.ChoiceField):
-    """A boolean of the model as a number: 1 is enabled, 0 is disabled."""
+    """A boolean of the model that the API shows as a number: 1 is enabled, 0 is disabled."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[(1, "enabled"), (0, "disabled")], **kwargs)
@@ -24,7 +24,7 @@ class StatusField(serializers.ChoiceField):
 
 
 class ConditionField(serializers.ChoiceField):
-    """One of a model's choices; the model's `any` is an empty string in the API."""
+    """One of a model's choices. The API shows the choice `any` as an empty string."""
 
     def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:
         api_choices = [("" if value == ANY else value, label) for value, label in choices.choices]

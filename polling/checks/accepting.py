@@ -1,4 +1,4 @@
-"""The first step of recording a batch, for every check: refuse late results, store the other check states."""
+"""The first step of recording results, which all checks share: refuse late results, and store the others."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from polling.checks.base import Outcome, Recorded, Result
 
 
 def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
-    """Store the check states of accepted results, and return these results. The caller holds a transaction.
+    """Store the check states of the accepted results, and return these results. Needs a transaction.
 
-    A result is accepted when no newer claim of its card has written already.
+    Accept a result unless a newer claim of the same card has already been recorded.
     """
     tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
     newer = check_states.lock_newer(check_type, tokens)
@@ -24,7 +24,7 @@ def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -
 
 
 def refused(results: Sequence[Result], accepted: Sequence[Result]) -> list[Outcome]:
-    """Return the outcomes of those `results` that are not among the accepted ones."""
+    """Return a REFUSED outcome for each of `results` that is not among `accepted`."""
     cards = {result.card.claim.card_id for result in accepted}
     return [
         Outcome(result.card, Recorded.REFUSED) for result in results if result.card.claim.card_id not in cards
@@ -32,7 +32,7 @@ def refused(results: Sequence[Result], accepted: Sequence[Result]) -> list[Outco
 
 
 def recorded(result: Result) -> Recorded:
-    """Return what an accepted result was recorded as."""
+    """Return how an accepted result was recorded: as an answer, or as an error of the card."""
     return Recorded.CARD_ERROR if isinstance(result.answer, CardError) else Recorded.ANSWER
 
 

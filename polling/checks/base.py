@@ -1,4 +1,4 @@
-"""The interface of a check, and the types that travel between claiming and settling."""
+"""The interface of a check, and the types that carry a card from its claim to the outcome of its check."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,10 +16,11 @@ from polling.schedule.schedule import Claim
 
 @dataclass(frozen=True)
 class PolledCard:
-    """A claimed card, with all that is needed to check it and to record the result.
+    """A claimed card, with everything that is needed to check it and to record the result.
 
-    `gateway_id` is the card's own gateway; None stands for the default of its carrier. `failures` counts the
-    failed checks in a row. `item_ids` are the items of manual triggers that end with this check.
+    `gateway_id` is the card's own gateway, or None if the card uses the default gateway of its carrier.
+    `failures` is the number of checks that failed in a row before this one. `item_ids` are the manual trigger
+    items that this check will end.
     """
 
     claim: Claim
@@ -34,18 +35,21 @@ class PolledCard:
 
 @dataclass(frozen=True)
 class Result:
-    """The result for one card: an error, or an answer of the check's own type (None for a local check)."""
+    """The result of checking one card.
+
+    `answer` is a CardError or a value of the check's own type. A local check has no answer, so it is None.
+    """
 
     card: PolledCard
     answer: Any | CardError
 
 
 class Recorded(Enum):
-    """What a result was recorded as."""
+    """How a result was recorded."""
 
     ANSWER = "answer"
     CARD_ERROR = "card_error"
-    # A newer claim had written already, so nothing of this result was stored.
+    # Nothing was stored, because the result of a newer claim had already been recorded.
     REFUSED = "refused"
 
 
@@ -53,7 +57,8 @@ class Recorded(Enum):
 class Outcome:
     """How the result of one card was recorded.
 
-    The profile of `card` is the one after the result. `hastens` names a check that is now due at once.
+    `card` already has the profile that follows from the result. `hastens` is another check of the card that
+    should now run soon, or None.
     """
 
     card: PolledCard
@@ -62,19 +67,19 @@ class Outcome:
 
 
 class Check(ABC):
-    """A recurring check of every card. The engine knows checks by this interface only."""
+    """A type of check that is repeated for cards. The engine uses checks only through this interface."""
 
     type: CheckType
 
     def unwanted_reason(self, profile: CardProfile) -> str:
-        """Return why no config can have such a card checked; empty when configs decide."""
+        """Return why cards with this profile never get the check, or "" if the configs decide."""
         return ""
 
     @abstractmethod
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
-        """Store the results and return an outcome for each. The caller holds a transaction.
+        """Store the results, and return one outcome for each of them. Needs a transaction.
 
-        A late result, of a card that a newer claim has written already, stores nothing.
+        Don't store a late result: the outcome is REFUSED if the result of a newer claim is already stored.
         """
 
 
@@ -83,8 +88,11 @@ class GatewayCheck(Check):
 
     @abstractmethod
     async def ask(self, client: GatewayClient, cards: Sequence[PolledCard]) -> list[Result]:
-        """Ask about cards of one gateway in one call; return their results in order. Raise GatewayError."""
+        """Ask the gateway about `cards` in one call, and return their results in the same order.
+
+        Raise GatewayError if the call fails.
+        """
 
 
 class LocalCheck(Check):
-    """A check that decides by the database alone. It calls no gateway, so its answers are None."""
+    """A check that decides from the database alone, so the answer in each of its results is None."""

@@ -1,4 +1,4 @@
-"""The profile of a card: everything that decides which checks it gets, and how often."""
+"""The profile of a card: everything that determines which checks a card gets, and how often."""
 
 from typing import Final, NamedTuple
 
@@ -6,9 +6,10 @@ from cards.models.card import POLLED_STATUSES
 
 
 class CardProfile(NamedTuple):
-    """Columns of a card, in the order in which they are read, and whether its usage counts on a plan.
+    """The values of a card that configs look at. Queries return the columns in the order of these fields.
 
-    There are fewer than two thousand profiles, so one decision serves all cards that share a profile.
+    All cards with the same profile get the same decision. There are fewer than two thousand profiles, so
+    deciding once per profile is much cheaper than deciding for each card.
     """
 
     carrier_id: int
@@ -21,18 +22,18 @@ class CardProfile(NamedTuple):
 
     @property
     def is_polled(self) -> bool:
-        """Return whether cards with this profile are checked at all."""
+        """Whether cards with this profile are checked at all."""
         return self.enable_polling and self.status in POLLED_STATUSES
 
 
 PROFILE_FIELDS: Final = CardProfile._fields
-# Not a column of the card, because subscriptions of cards and devices begin and end without writing the card.
+# Computed instead of stored, because a subscription can begin or end without a write to the card's row.
 _IS_SUBSCRIBED: Final = """(
     EXISTS (SELECT FROM cards_subscription AS own
             WHERE own.card_id = card.id AND own.kind = 'main' AND own.ends_at IS NULL)
     OR EXISTS (SELECT FROM cards_subscription AS shared
                WHERE shared.device_id = card.device_id AND shared.kind = 'main' AND shared.ends_at IS NULL)
 )"""
-# Field -> SQL expression over a table aliased `card`.
+# Maps each field to its SQL expression, which refers to the table cards_card by the alias `card`.
 PROFILE_SQL: Final = {field: f"card.{field}" for field in PROFILE_FIELDS} | {"is_subscribed": _IS_SUBSCRIBED}
 PROFILE_COLUMNS: Final = ", ".join(PROFILE_SQL.values())

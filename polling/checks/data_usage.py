@@ -1,4 +1,4 @@
-"""The data usage check: read the carrier's counter and meter the billing cycle."""
+"""The data usage check: it reads a card's counter, and updates the card's meter and subscriptions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,12 +14,12 @@ from carriers.clients.base import CardError, CardErrorCode, GatewayClient, Usage
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
 
-# A reading dated further ahead would make every honest reading look old until then.
+# Reject a reading dated later than this, because the meter would then ignore correct readings as too old.
 MAX_AHEAD = timedelta(hours=1)
 
 
 class DataUsageCheck(GatewayCheck):
-    """Asks how many megabytes the card has used this month, and whether it may use its network."""
+    """The check that asks how many megabytes a card has used, and whether the card may use its network."""
 
     type = CheckType.DATA_USAGE
 
@@ -30,7 +30,7 @@ class DataUsageCheck(GatewayCheck):
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         accepted = accept(self.type, [_validated(result, now) for result in results], now=now)
         readings = [result for result in accepted if isinstance(result.answer, UsageReading)]
-        # Lock cards before subscriptions, the order in which all writers lock them.
+        # Lock cards before subscriptions, as all writers do, so that transactions cannot deadlock.
         _store_network(readings, now)
         growing = _meter(readings, now)
         outcomes = [_outcome(result, growing) for result in accepted]
@@ -39,7 +39,7 @@ class DataUsageCheck(GatewayCheck):
 
 def _outcome(result: Result, growing: set[int]) -> Outcome:
     card = result.card
-    # More usage may use up the plan, so the package check is due at once.
+    # The new usage may have used up the plan, so let the package check run soon.
     hastens = CheckType.PACKAGE if card.claim.card_id in growing else None
     if isinstance(result.answer, UsageReading) and result.answer.network:
         card = replace(card, profile=card.profile._replace(network_status=result.answer.network.value))
@@ -62,7 +62,10 @@ def _store_network(results: Sequence[Result], now: datetime) -> None:
 
 
 def _meter(results: Sequence[Result], now: datetime) -> set[int]:
-    """Store meters and usage; return the ids of cards whose subscriptions may have more usage now."""
+    """Store meters, usage records and subscription usage.
+
+    Return the ids of the cards whose subscriptions may have gained usage or entered a new period.
+    """
     before = meter_store.meters_of([result.card.claim.card_id for result in results])
     after: dict[int, Meter] = {}
     lines: list[UsageLine] = []
@@ -89,7 +92,7 @@ def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> 
     if before is None:
         since = tariff.calendar.start_of(meter.cycle_start)
         return [Growth(card_id, meter.used_mb, meter.measured_at, since)]
-    # Report each new day even without growth, so that a period without usage also begins at 0.
+    # Report the first reading of each day even if nothing was used, so that a new period starts at 0 on time.
     day_of = tariff.calendar.day_of
     if step.delta_mb or day_of(meter.measured_at) != day_of(before.measured_at):
         return [Growth(card_id, step.delta_mb, meter.measured_at)]

@@ -1,4 +1,4 @@
-"""The package check: whether the plan of a card, or of its device, is used up. It calls no gateway."""
+"""The package check: it finds out whether the plan of a card or its device is used up, without a gateway."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from polling.checks.card_profile import CardProfile
 
 
 class PackageCheck(LocalCheck):
-    """Compares usage with the quota, and proposes once to suspend a card that is over it."""
+    """The check that compares usage with the quota, and proposes to suspend a card that is over its quota."""
 
     type = CheckType.PACKAGE
 
@@ -22,7 +22,7 @@ class PackageCheck(LocalCheck):
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         accepted = accept(self.type, results, now=now)
-        # A result that could not be stored comes a second time, as an error; it must not be judged again.
+        # PostgreSQL refused the results that come back as errors. Judging these cards again would fail again.
         cards = [result.card.claim.card_id for result in accepted if result.answer is None]
         judged = quota_judging.judge(cards, now=now)
         quota_judging.store(judged.values(), now=now)

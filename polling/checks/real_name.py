@@ -1,4 +1,4 @@
-"""The real-name check: whether the identity of a card's holder is verified."""
+"""The real-name check: it asks whether the identity of a card's holder has been verified."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from polling.checks.card_profile import CardProfile
 
 
 class RealNameCheck(GatewayCheck):
-    """Asks whether the card's holder is verified. A change can make other configs apply to the card."""
+    """The check of real-name verification. Other configs may apply to a card after its status has changed."""
 
     type = CheckType.REAL_NAME
 

@@ -1,4 +1,4 @@
-"""The registry of all checks, by type."""
+"""The registry of all checks: check type -> check."""
 
 from typing import Final
 

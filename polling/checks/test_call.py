@@ -1,4 +1,4 @@
-"""A test call: ask a gateway about one of its cards, only to see whether it answers."""
+"""Test calls, which ask a gateway about one of its cards just to see whether the gateway answers."""
 
 from random import Random
 
@@ -8,12 +8,12 @@ from carriers.clients.base import GatewayError
 from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 
-# Choose among this many cards: a single fixed one might be just the card that the gateway cannot answer for.
+# Choose at random among this many cards, because the gateway may be unable to answer for a particular card.
 SAMPLE_SIZE = 20
 
 
 def sample_of(gateway: Gateway, chance: Random) -> str | None:
-    """Return the ICCID of a random polled card of the gateway; None when it has no such card."""
+    """Return the ICCID of a random polled card of the gateway, or None if the gateway has no polled card."""
     polled = Card.objects.present().filter(status__in=POLLED_STATUSES, enable_polling=True)
     found = list(polled.filter(gateway=gateway).values_list("iccid", flat=True)[:SAMPLE_SIZE])
     if not found and gateway.is_default:
@@ -25,14 +25,14 @@ def sample_of(gateway: Gateway, chance: Random) -> str | None:
 async def ask(
     gateway: Gateway, iccid: str, outgoing: Outgoing, check_type: CheckType = CheckType.DATA_USAGE
 ) -> None:
-    """Call the gateway about one card and ignore its answer. Raise GatewayError when the call fails."""
+    """Ask the gateway about one card, and ignore the answer. Raise GatewayError if the call fails."""
     client = gateway.client(outgoing)
     question = client.real_names if check_type is CheckType.REAL_NAME else client.usage
     await question([iccid])
 
 
 async def failure_reason(gateway: Gateway, iccid: str, outgoing: Outgoing) -> str:
-    """Return why a test call fails, without secrets; empty when the gateway answers."""
+    """Make a test call. Return why it failed, in words without secrets, or "" if the gateway answered."""
     try:
         await ask(gateway, iccid, outgoing)
     except GatewayError as error:

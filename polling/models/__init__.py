@@ -1,4 +1,4 @@
-"""The tables of polling, one file per subject."""
+"""The database models of the `polling` app."""
 
 from polling.models.census import ClassCensus
 from polling.models.config import MIN_INTERVAL_SECONDS, PollingConfig, validate_interval

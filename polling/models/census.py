@@ -1,4 +1,4 @@
-"""How many cards have each profile, and how often the schedule has them checked."""
+"""The model of the census: how many cards have each profile, and how often they are checked."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from carriers.models import Carrier, Gateway
 
 
 def planned_interval(label: Any) -> "models.PositiveIntegerField[int | None, int | None]":
-    """Make a field for the interval that the schedule was last planned with."""
+    """Return a model field for the interval, in seconds, with which the schedule was last planned."""
     return models.PositiveIntegerField(label, null=True, help_text=_("seconds; empty: not checked"))
 
 
 class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
-    """Census rows; they concern the whole system, so only staff see them."""
+    """Census rows. Only staff see them, because they concern the entire system."""
 
 
 class ClassCensus(models.Model):
-    """The number of cards with one profile and one gateway; matching depends on the profile only.
+    """The number of cards that have one profile and one gateway, and the intervals of their checks.
 
-    Fewer than two thousand rows stand for all cards. The intervals are those of the schedule: where the
-    configs now say something else, the cards are rescheduled.
+    Fewer than two thousand rows describe all cards. The intervals are those that the schedule uses now. If
+    the configs give a card another interval, the card has to be rescheduled.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))
@@ -74,6 +74,6 @@ class ClassCensus(models.Model):
         return f"{self.cards} cards"
 
     def interval_of(self, check_type: CheckType) -> int | None:
-        """Return the seconds between two checks in the schedule; None when the check is not made."""
+        """Return the interval of the check in seconds, or None if these cards are not scheduled for it."""
         interval: int | None = getattr(self, f"{check_type.value}_interval")
         return interval

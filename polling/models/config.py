@@ -1,4 +1,4 @@
-"""Polling configs: which cards are checked how often."""
+"""The model of polling configs, which define which cards are checked, and how often."""
 
 from typing import Any
 
@@ -17,20 +17,23 @@ _INTERVAL_HELP = _("seconds, at least 30; empty: left to the next matching confi
 
 
 def validate_interval(seconds: int) -> None:
-    """Raise ValidationError unless `seconds` is 0, or 30 seconds to 31 days."""
+    """Raise ValidationError unless `seconds` is 0 (off), or between 30 seconds and 31 days."""
     if 0 < seconds < MIN_INTERVAL_SECONDS or seconds > MAX_INTERVAL_SECONDS:
-        raise ValidationError(_("Use 0 (off), or 30 seconds to 31 days (2678400)."))
+        raise ValidationError(_("Enter 0 (off), or a number of seconds from 30 to 2678400 (31 days)."))
 
 
 def interval_field(label: Any) -> "models.IntegerField[int | None, int | None]":
-    """Make a field for the interval of one check: empty leaves it to the next config, 0 is off."""
+    """Return a model field for the interval of one check, in seconds.
+
+    If it is empty, the next matching config decides. 0 turns the check off.
+    """
     return models.PositiveIntegerField(
         label, null=True, blank=True, validators=[validate_interval], help_text=_INTERVAL_HELP
     )
 
 
 def interval_constraint(field: str) -> models.CheckConstraint:
-    """Return the constraint that keeps the lower bound of an interval in the database."""
+    """Return a constraint that makes the database enforce the lower bound of the interval in `field`."""
     condition = (
         Q(**{f"{field}__isnull": True}) | Q(**{field: 0}) | Q(**{f"{field}__gte": MIN_INTERVAL_SECONDS})
     )
@@ -38,21 +41,22 @@ def interval_constraint(field: str) -> models.CheckConstraint:
 
 
 class PollingConfigQuerySet(StaffQuerySet["PollingConfig"]):
-    """Polling configs."""
+    """Polling configs. Only staff see them."""
 
     def in_force(self) -> "PollingConfigQuerySet":
-        """Return the enabled configs in the order in which they decide: by priority, then by id."""
+        """Return the enabled configs in the order in which they are tried: by priority, then by id."""
         return self.filter(is_enabled=True).order_by("priority", "id")
 
 
 class PollingConfig(models.Model):
-    """The intervals of checks for the cards that meet its conditions.
+    """The intervals of checks for the cards that meet the conditions of this config.
 
-    Each check is decided by the matching config with the smallest priority that sets its interval.
+    If several configs match a card, each check gets its interval from the one with the smallest priority
+    number. Configs that leave this interval empty are passed over.
     """
 
     class CardCondition(models.TextChoices):
-        """The state that a card must have."""
+        """The state that a card must have for the config to match."""
 
         ANY = "any", _("any")
         NOT_REAL_NAME = "not_real_name", _("real-name unverified")
@@ -61,7 +65,7 @@ class PollingConfig(models.Model):
         SUSPENDED = "suspended", _("suspended")
 
     class CardCategory(models.TextChoices):
-        """The category that a card must have."""
+        """The category that a card must have for the config to match."""
 
         ANY = "any", _("any")
         NORMAL = "normal", _("normal")
@@ -111,7 +115,7 @@ class PollingConfig(models.Model):
         return f"{self.name} ({self.priority})"
 
     def interval_of(self, check_type: CheckType) -> int | None:
-        """Return the seconds between two checks; 0 is off, None leaves it to the next config."""
+        """Return the interval in seconds; 0 if the check is off, None if the next matching config decides."""
         return {
             CheckType.REAL_NAME: self.realname_check_interval,
             CheckType.DATA_USAGE: self.carddata_check_interval,

@@ -1,4 +1,4 @@
-"""Concurrency limits: how many calls of a type run at once."""
+"""The model of concurrency limits, which define how many calls of one type may run at once."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,9 +9,10 @@ from cards.models import CheckType
 
 
 class TaskType(models.TextChoices):
-    """What a limit, a pause or a statistic is about: each CheckType, and suspending and resuming cards.
+    """The kinds of work that limits, pauses and statistics refer to.
 
-    Use CheckType where only a check is meant.
+    They are the values of CheckType, plus suspending and resuming cards. Use CheckType for code that handles
+    only checks.
     """
 
     REAL_NAME = CheckType.REAL_NAME.value, CheckType.REAL_NAME.label
@@ -21,11 +22,11 @@ class TaskType(models.TextChoices):
 
 
 class ConcurrencyLimitQuerySet(StaffQuerySet["ConcurrencyLimit"]):
-    """Limits; they concern the whole system, so only staff see them."""
+    """Limits. Only staff see them, because they concern the entire system."""
 
 
 class ConcurrencyLimit(models.Model):
-    """How many calls of a type may run at once, over all workers. 0 pauses the type."""
+    """How many calls of one type may run at once in all workers together. 0 stops all calls of the type."""
 
     task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices, unique=True)
     max_concurrency = models.PositiveIntegerField(_("calls at once"), help_text=_("0: paused"))

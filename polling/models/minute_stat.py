@@ -1,4 +1,4 @@
-"""Statistics by minute."""
+"""The model of the statistics that are kept for each minute."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,15 +10,16 @@ from polling.models.limit import TaskType
 
 
 class MinuteStatQuerySet(StaffQuerySet["MinuteStat"]):
-    """Statistics; they concern the whole system, so only staff see them."""
+    """Statistics. Only staff see them, because they concern the entire system."""
 
 
 class MinuteStat(models.Model):
-    """The work of one task type in one minute. Absolute numbers: writing a minute twice changes nothing.
+    """The work of one task type in one minute. The numbers are totals, so writing a minute twice is harmless.
 
-    `gateway_id` null means all gateways. The gauges (`due`, `in_flight`, `seats`) hold the last values seen
-    in the minute, or null when none were read. `histogram` has the bounds of `polling.schedule.histogram`.
-    There are no foreign keys, because millions of rows are written.
+    If `gateway_id` is null, the row covers all gateways. The gauges `due`, `in_flight` and `seats` contain
+    the last values that were read in the minute, or null if none were read. `polling.schedule.histogram`
+    defines the bounds of `histogram`. `gateway_id` is not a foreign key, because that would slow down the
+    millions of inserts.
     """
 
     minute = models.DateTimeField(_("minute"))

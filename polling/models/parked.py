@@ -1,4 +1,4 @@
-"""Parked cards: checks that are not made until an operator releases them."""
+"""The model of parked checks, which are skipped until an operator releases them."""
 
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from cards.models.check_state import CheckStateQuerySet
 
 
 class ParkedCheckManager(models.Manager["CheckState"]):
-    """Parked check states only."""
+    """Manager that returns only parked check states."""
 
     def get_queryset(self) -> CheckStateQuerySet:
         return CheckStateQuerySet(self.model, using=self._db).parked()
@@ -21,9 +21,9 @@ class ParkedCheckManager(models.Manager["CheckState"]):
 
 
 class ParkedCheck(CheckState):
-    """A check of a card that repeatedly crashed its workers. It is not made until an operator releases it.
+    """A check of one card that crashed its worker repeatedly, and is skipped until an operator releases it.
 
-    The other checks of the card continue.
+    Other checks of the same card continue.
     """
 
     objects: ClassVar[Any] = ParkedCheckManager()

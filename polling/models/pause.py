@@ -1,4 +1,4 @@
-"""Pauses: checks that are deferred until a given time, and why."""
+"""The model of pauses, which defer checks until a given time."""
 
 from datetime import datetime
 from typing import Self
@@ -15,15 +15,15 @@ from polling.models.limit import TaskType
 
 
 class PauseQuerySet(StaffQuerySet["Pause"]):
-    """Pauses; they concern the whole system, so only staff see them."""
+    """Pauses. Only staff see them, because they concern the entire system."""
 
     def in_force_at(self, now: datetime) -> Self:
-        """Return the pauses that have begun and not ended at `now`."""
+        """Return the pauses that have begun and not yet ended at `now`."""
         return self.filter(created_at__lte=now, until__gt=now)
 
 
 class Pause(models.Model):
-    """No checks of one type, of one carrier's cards, or through one gateway, before the moment `until`."""
+    """A stop of all checks of one type, or of one carrier's cards, or through one gateway, until `until`."""
 
     task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices, blank=True)
     carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True, verbose_name=_("carrier"))

@@ -1,4 +1,4 @@
-"""Manual triggers: checks that a user or a program requested."""
+"""The models of manual triggers, which are requests by users or programs to check cards now."""
 
 import secrets
 from typing import Any, ClassVar, Self
@@ -12,26 +12,27 @@ from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet, sees_everything
 from cards.models import Card, CheckType
 
-# The largest integer that JSON implementations agree on (RFC 8259, section 6).
+# The largest integer that all JSON implementations read exactly (RFC 8259, section 6).
 MAX_ID = 2**53 - 1
 
 
 def random_id() -> int:
-    """Return a random id. Sequential ids would reveal to each agent how many triggers all others make."""
+    """Return a random id. Sequential ids would show an agent how many triggers the other agents make."""
     return 1 + secrets.randbelow(MAX_ID)
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
-    """Triggers: an agent sees those requested by users who belonged to its tree at that time."""
+    """Triggers. An agent sees those whose requester belonged to its tree at the time of the request."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
 
 class ManualTrigger(models.Model):
-    """One request to check some cards, with one check.
+    """One request to run one type of check for some cards now.
 
-    `accepted` counts the items created. `skipped` counts cards that the requester may not see or that do not
-    get the check. `agent` is the requester's agent at the time of the request; null for staff.
+    `accepted` is the number of items created, one for each card to check. `skipped` is the number of cards
+    that the requester may not see, or to which the check does not apply. `agent` is the requester's agent at
+    the time of the request, or null for staff.
     """
 
     class Kind(models.TextChoices):
@@ -85,7 +86,7 @@ class ManualTrigger(models.Model):
             ),
         )
         indexes = (
-            # For the calls of a user on the current day, and for the history of a user.
+            # For counting a user's triggers of the current day, and for listing a user's triggers.
             models.Index(fields=["requester", "created_at"], name="manualtrigger_of_user"),
             models.Index(fields=["-created_at", "-id"], name="manualtrigger_newest"),
             models.Index(fields=["id"], condition=Q(ended_at=None), name="manualtrigger_open"),
@@ -105,12 +106,12 @@ class ManualItemQuerySet(models.QuerySet["ManualItem"]):
         return self.filter(trigger__in=ManualTrigger.objects.visible_to(user))
 
     def queued(self, check_type: CheckType) -> Self:
-        """Return the items that still wait for a check. A rebuild of the schedule queues them again."""
+        """Return the items that still wait for this check. A rebuild of the schedule does not lose them."""
         return self.filter(task_type=check_type, status=ManualItem.Status.QUEUED)
 
 
 class ManualItem(models.Model):
-    """One card of a trigger. All items that wait for the same check of a card end with one check."""
+    """One card of a trigger. If several items wait for the same check of a card, one check ends them all."""
 
     class Status(models.TextChoices):
         """The progress of an item."""
@@ -141,7 +142,7 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
-            # Its index finds the items that the check of a claimed card ends.
+            # The index also serves to find the waiting items of a claimed card, which the check will end.
             models.UniqueConstraint(
                 fields=["card", "task_type", "trigger"],
                 condition=Q(status="queued"),
@@ -150,7 +151,7 @@ class ManualItem(models.Model):
         )
         indexes = (
             models.Index(fields=["trigger", "id"], name="manualitem_of_trigger"),
-            # For deleting a card, and for the history of a card.
+            # For deleting a card with its items, and for listing the items of a card.
             models.Index(fields=["card", "id"], name="manualitem_of_card"),
         )
 

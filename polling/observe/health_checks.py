@@ -1,4 +1,4 @@
-"""Health checks of polling: a schedule exists, and workers claim cards from it."""
+"""The health checks of polling: whether a schedule exists, and whether workers claim cards from it."""
 
 from typing import cast
 
@@ -10,23 +10,26 @@ from polling.schedule import keys
 
 
 def register_all() -> None:
-    """Register the components; called when Django starts."""
+    """Register both health checks. Django calls this function when it starts."""
     register(Component("schedule", schedule, depends_on="redis"))
     register(Component("workers", workers, depends_on="redis"))
 
 
 def schedule() -> Finding:
-    """Return HEALTHY if an epoch has begun, otherwise DEGRADED."""
+    """Return HEALTHY if a schedule exists or is being built, otherwise DEGRADED."""
     epoch = cast("str | None", for_web().get(keys.EPOCH))
     if epoch is None:
         return Finding(
-            Level.DEGRADED, "there is no schedule: the next wake-up makes one, or run init_polling"
+            Level.DEGRADED, "there is no schedule: the next tick starts to build one, or run init_polling"
         )
     return Finding(Level.HEALTHY, f"epoch {epoch}")
 
 
 def workers() -> Finding:
-    """Return whether due cards are claimed, which takes beat, a worker of `ticks` and one of `checks`."""
+    """Return HEALTHY if workers claim cards, or if all limits are 0; otherwise DEGRADED.
+
+    For claims to happen, beat and the workers of the queues `ticks` and `checks` must run.
+    """
     redis = for_web()
     limits = [monitoring.limit(redis, check_type.value).max_concurrency for check_type in CHECKS]
     if None in limits:
@@ -37,9 +40,9 @@ def workers() -> Finding:
 
 
 def claiming(age: float | None, *, is_open: bool) -> Finding:
-    """Judge the age of the last claim, in seconds (None: no claim yet). Pure.
+    """Return the finding about the last claim, which is `age` seconds old (None if there was none yet).
 
-    `is_open` is true if a limit is above 0; otherwise no claim is expected.
+    `is_open` says whether any limit is above 0. Otherwise no claim is expected, and the finding is HEALTHY.
     """
     if not is_open:
         return Finding(Level.HEALTHY, "all checks are paused by their limits")

@@ -1,6 +1,7 @@
-"""Lateness: the age of each card's last good answer against its promised interval.
+"""Measure lateness: the age of each card's last good answer, divided by the promised interval.
 
-It shows cards that are forgotten, which throughput does not.
+Lateness shows whether some cards are forgotten. Throughput cannot show that, because all other cards may be
+checked on time.
 """
 
 import time
@@ -22,21 +23,25 @@ from polling.schedule import keys
 from polling.schedule.histogram import percentile
 from polling.schedule.progress import Fields
 
-# Upper bounds of age / interval in percent. One more bucket counts values above the last bound.
+# Upper bounds of the buckets of lateness, in percent. One more bucket counts values above the last bound.
 BOUNDS_PERCENT = (10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
-# Measuring reads every card. Resting 40 times as long keeps it to a fortieth of the time.
+# Rest 40 times as long as measuring took, so that measuring, which reads every card, takes at most a fortieth
+# of the time.
 REST_FACTOR = 40
+# A process that measures for longer than this counts as dead, and another may begin.
 MAX_MEASURING_TIME = timedelta(minutes=5)
-# Results expire after this many rests and this time: an old one would look good while nothing works.
+# A result expires after three rests and five minutes. Otherwise an old result could look good although no
+# card is checked any more.
 STALE_AFTER_RESTS, STALE_AFTER = 3, timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Lateness:
-    """Lateness of one check type: cards that want the check, and cards among them that never had an answer.
+    """The lateness of one check type.
 
-    The percentiles are ratios: age of the last good answer / promised interval, so 1 is exactly on time. They
-    are None if no card has an answer.
+    `cards` is the number of cards that want the check, and `never` is how many of them never had a good
+    answer. `p50`, `p95` and `max` are ratios: the age of the last good answer divided by the promised
+    interval, so 1 is exactly on time. They are None if no card has an answer.
 
     Example::
 
@@ -51,7 +56,10 @@ class Lateness:
 
 
 def measure(configs: Sequence[PollingConfig]) -> dict[CheckType, Lateness]:
-    """Measure every check type from the rows of all cards. It takes seconds for a million cards."""
+    """Return check type -> lateness, measured by reading all cards.
+
+    Only cards that want a check by `configs` count. With a million cards this takes several seconds.
+    """
     promised = _promised(configs)
     buckets = _buckets(promised) if promised else []
     return {
@@ -71,21 +79,21 @@ def _lateness(buckets: Sequence[Sequence[Any]]) -> Lateness:
             highest = max(highest or 0.0, round(max_percent / 100, 2))
     if highest is None:
         return Lateness(never, never, None, None, None)
-    # Capped: interpolation inside a bucket can exceed the highest value in it.
+    # Cap the percentiles, because interpolation inside a bucket can exceed the highest measured value.
     p50, p95 = (min(highest, (percentile(counts, share, BOUNDS_PERCENT) or 0) / 100) for share in (0.5, 0.95))
     return Lateness(sum(counts) + never, never, p50, p95, highest)
 
 
 def watch(redis: Redis, *, send: Callable[[], object]) -> None:
-    """Send for a measurement unless one is running or resting."""
+    """Call `send`, unless a measurement is running or the rest after the last measurement has not ended."""
     if not redis.exists(keys.LATENESS_RESTS):
         send()
 
 
 def publish(redis: Redis) -> None:
-    """Measure every check type and write the results to Redis.
+    """Measure the lateness of every check type, and write the results to Redis.
 
-    Does nothing if another process is measuring.
+    Do nothing if another process is measuring, or if the rest after the last measurement has not ended.
     """
     if not redis.set(keys.LATENESS_RESTS, 1, nx=True, px=MAX_MEASURING_TIME):
         return
@@ -104,7 +112,7 @@ def publish(redis: Redis) -> None:
 
 
 def read(redis: Redis, check_type: CheckType) -> Lateness | None:
-    """Return the last measurement; None if there is none."""
+    """Return the last measurement; None if there was none yet or it has expired."""
     found = cast("dict[str, str]", redis.hgetall(keys.lateness(check_type)))
     if not found:
         return None
@@ -113,7 +121,10 @@ def read(redis: Redis, check_type: CheckType) -> Lateness | None:
 
 
 def _promised(configs: Sequence[PollingConfig]) -> Mapping[CardProfile, Sequence[int | None]]:
-    """Return profile -> seconds between its checks, in the order of `CHECKS`, for profiles that want any."""
+    """Return profile -> the promised interval of each check in seconds, in the order of `CHECKS`.
+
+    An interval is None if the check is not made. Profiles that want no check at all are left out.
+    """
     promised = {
         group.profile: [
             int(interval.total_seconds()) if interval else None
@@ -125,7 +136,10 @@ def _promised(configs: Sequence[PollingConfig]) -> Mapping[CardProfile, Sequence
 
 
 def _buckets(promised: Mapping[CardProfile, Sequence[int | None]]) -> list[tuple[Any, ...]]:
-    """Return rows of check type, bucket (None: no answer yet), cards and highest percentage."""
+    """Return the histogram as rows of check type, bucket, number of cards, and highest lateness in percent.
+
+    The bucket is None for cards that never had a good answer.
+    """
     types = [check_type.value for check_type in CHECKS]
     row = f"({', '.join(['%s'] * len(PROFILE_FIELDS) + ['%s::float8'] * len(types))})"
     fields = ", ".join(PROFILE_FIELDS)
@@ -138,7 +152,7 @@ def _buckets(promised: Mapping[CardProfile, Sequence[int | None]]) -> list[tuple
             WITH profile ({fields}, {", ".join(types)}) AS (VALUES {", ".join([row] * len(promised))}),
             card (id, {fields}) AS (
                 SELECT card.id, {PROFILE_COLUMNS} FROM cards_card AS card WHERE card.deleted_at IS NULL
-                -- OFFSET 0 keeps PostgreSQL from looking up the subscription of a card twice.
+                -- OFFSET 0 keeps the planner from inlining this query and looking up subscriptions twice.
                 OFFSET 0
             ),
             aged AS (

@@ -1,4 +1,4 @@
-"""What `polling_top` shows: the state of the engine, read in a few round trips and rendered as tables."""
+"""The content of `polling_top`: read the state of the engine, and render it as tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,17 @@ from polling.policy.config_snapshot import ConfigSnapshot
 
 WINDOW_SECONDS: Final = 60
 NOTHING: Final = Text("-", "dim")
-# Bounds above which a figure turns yellow, and red.
+# Each pair has two bounds: a figure above the first is yellow, and a figure above the second is red.
 DELAY_SECONDS, LATENESS, USAGE_PERCENT = (5, 120), (1.1, 1.5), (80, 100)
 FAILURE_RATE = (0.01, 0.1)
 
 
 @dataclass(frozen=True)
 class GatewayRow:
-    """A gateway: its slots, and why it may not be called (`closed_reason`; empty if it may)."""
+    """The slots of one gateway, and why it may not be called.
+
+    `closed_reason` is empty if the gateway may be called. `limit` is None if Redis has no limit.
+    """
 
     name: str
     taken: int
@@ -36,7 +39,10 @@ class GatewayRow:
 
 @dataclass(frozen=True)
 class LiveView:
-    """The state of the engine at one moment. The sequences of check types are in the same order.
+    """The state of the engine at one moment.
+
+    `queues`, `tasks` and `lateness` have one element for each check type, in the same order. `claim_age` is
+    the number of seconds since the last claim; None if there was none yet.
 
     Example::
 
@@ -54,7 +60,7 @@ class LiveView:
 
 
 def read(redis: Redis) -> LiveView:
-    """Read the state from Redis, and the configs from PostgreSQL."""
+    """Return the present state, read from Redis, and the gateways and pauses from PostgreSQL."""
     at, snapshot = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), ConfigSnapshot.read()
     rests = Breakers(redis).rests(snapshot.gateways)
     return LiveView(
@@ -72,7 +78,7 @@ def read(redis: Redis) -> LiveView:
 
 
 def render(view: LiveView) -> RenderableType:
-    """Return the tables. Pure."""
+    """Return a headline and two tables, ready to print."""
     return Group(_head(view), "", _checks(view), "", _slots(view))
 
 
@@ -140,7 +146,7 @@ def _add_slots(table: Table, name: str, taken: int, limit: int | None, state: st
         colour = _coloured(100 * taken / limit, str(taken), USAGE_PERCENT)
         table.add_row(name, colour, str(limit), Text(state))
     else:
-        # As in the doctor: 0 is a pause, and no limit means closed.
+        # The doctor uses the same words: a limit of 0 is a pause, and a missing limit means closed.
         reason = state or ("paused" if limit == 0 else "closed: no limit in Redis")
         table.add_row(name, str(taken), "0" if limit == 0 else "none", Text(reason, "yellow"))
 
@@ -150,6 +156,6 @@ def _ratio(value: float | None) -> Text:
 
 
 def _coloured(value: float, text: str, bounds: tuple[float, float]) -> Text:
-    """Return the text in green up to the first bound, yellow up to the second, red above."""
+    """Return the text in green up to the first bound, in yellow up to the second, and in red above it."""
     style = "green" if value <= bounds[0] else "yellow" if value <= bounds[1] else "bold red"
     return Text(text, style)

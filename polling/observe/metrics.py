@@ -1,4 +1,7 @@
-"""Metrics of polling for Prometheus: invariant, queues, claims, slots and results, read at each scrape."""
+"""The metrics of polling for Prometheus.
+
+They cover queues, repairs, slots, claims, results and lateness, and are read from Redis at each scrape.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -16,26 +19,32 @@ from polling.schedule.histogram import BOUNDS_MS, BUCKETS, DELAY_BOUNDS_SECONDS
 from polling.schedule.stats import CheckStats
 
 GAUGES = {
-    "queue_length": ("scheduled_cards", "Cards in the schedule, due or not."),
+    "queue_length": ("scheduled_cards", "Cards that are in the schedule, due or not."),
     "due": ("due_cards", "Cards that are due now."),
-    "manual": ("triggered_cards", "Manually triggered cards that wait."),
-    "in_flight": ("claimed_cards", "Cards that are claimed."),
-    "parked": ("parked_cards", "Cards set aside because they crashed their workers."),
-    "suspects": ("suspect_cards", "Cards whose claims were lost; each is claimed alone."),
-    "oldest_due_seconds": ("oldest_due_seconds", "Delay of the card that has been due for longest."),
-    "wanted": ("wanted_cards", "Cards that want the check by the census."),
+    "manual": ("triggered_cards", "Manually triggered cards that wait for their check."),
+    "in_flight": ("claimed_cards", "Cards that are claimed by a worker now."),
+    "parked": ("parked_cards", "Cards that are parked because they crashed their workers."),
+    "suspects": (
+        "suspect_cards",
+        "Cards whose last claim was lost. Each is claimed alone, because it may have crashed its worker.",
+    ),
+    "oldest_due_seconds": ("oldest_due_seconds", "Seconds that the longest-waiting due card has been due."),
+    "wanted": ("wanted_cards", "Cards that want the check, as last counted by the census."),
     "invariant_gap": (
         "law_gap_cards",
-        "Wanted - scheduled - parked cards: 0 while the invariant holds, other values only for seconds after a change.",
+        "Wanted - scheduled - parked cards. It is 0, except for seconds after cards or configs have changed.",
     ),
 }
 
 
 class PollingCollector(Collector):
-    """Reads Redis at each scrape. While Redis is away it yields only `simwatch_redis_up 0`."""
+    """A collector that reads the metrics from Redis at each scrape.
+
+    While Redis does not answer, it yields only `simwatch_redis_up 0`.
+    """
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: registering must not read Redis."""
+        """Return no metrics, because describing them would need Redis."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -85,7 +94,7 @@ def _slots(redis: Redis) -> Iterator[Metric]:
     limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
     taken = GaugeMetricFamily("simwatch_seats_taken", "Slots that are taken.", labels=["limit"])
     for state in monitoring.limits(redis):
-        # No limit (closed) is not the same as a limit of 0 (paused), so it has no sample.
+        # Without a limit (closed), yield no sample, because a sample of 0 would mean that the type is paused.
         if state.max_concurrency is not None:
             limit.add_metric([state.task_type], state.max_concurrency)
         taken.add_metric([state.task_type], state.current)
@@ -101,7 +110,7 @@ def _slots(redis: Redis) -> Iterator[Metric]:
 def _lateness(redis: Redis) -> Iterator[Metric]:
     ratio = GaugeMetricFamily(
         "simwatch_lateness_ratio",
-        "Age of the last good answer / promised interval; 1 is exactly on time.",
+        "Age of the last good answer divided by the promised interval; 1 is exactly on time.",
         labels=["check", "quantile"],
     )
     never = GaugeMetricFamily(
@@ -127,10 +136,13 @@ def _claims(redis: Redis) -> Iterator[Metric]:
 
 def _checks(redis: Redis) -> Iterator[Metric]:
     claims = CounterMetricFamily("simwatch_claims", "Cards claimed.", labels=["check"])
-    lost = CounterMetricFamily("simwatch_lost_claims", "Claims that expired.", labels=["check"])
+    lost = CounterMetricFamily(
+        "simwatch_lost_claims", "Claims that expired before the check ended.", labels=["check"]
+    )
     uncounted = CounterMetricFamily(
         "simwatch_uncounted_claims",
-        "Claims that ended without a check: gateway closed or busy, card given back, refused or unwanted.",
+        "Claims that ended without a check, because the gateway was closed or busy, or because the card was "
+        "given back, refused or unwanted.",
         labels=["check"],
     )
     checks = CounterMetricFamily("simwatch_checks", "Finished checks.", labels=["check", "outcome"])
@@ -138,7 +150,7 @@ def _checks(redis: Redis) -> Iterator[Metric]:
         "simwatch_check_duration_seconds", "Duration of a check's call.", labels=["check"]
     )
     delays = HistogramMetricFamily(
-        "simwatch_check_lateness_seconds", "Delay between a card falling due and its claim.", labels=["check"]
+        "simwatch_check_lateness_seconds", "Delay from the due time of a card to its claim.", labels=["check"]
     )
     for check_type in CHECKS:
         counted = CheckStats(redis, check_type.value).since_emptied()

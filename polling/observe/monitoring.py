@@ -1,4 +1,7 @@
-"""The state of polling for operators and alerts: typed, and read from Redis in a few round trips."""
+"""Read the present state of polling from Redis, as typed values.
+
+The API, the admin, the metrics, the health checks and the `doctor` and `polling_top` commands show it.
+"""
 
 from dataclasses import dataclass
 from typing import cast
@@ -18,16 +21,18 @@ from polling.schedule.limits import slots_of
 from polling.schedule.progress import SeedProgress
 from polling.schedule.stats import CheckStats, Counted
 
-# Beat ticks each second and a drain lasts 15 s: half a minute without a claim means that nothing runs.
+# In seconds. Beat sends a tick each second and a drain lasts at most 15 s, so half a minute without a claim
+# means that the engine does not run.
 CLAIMS_ARE_STALE_AFTER = 30
 
 
 @dataclass(frozen=True)
 class QueueState:
-    """The queue of one check type.
+    """The number of cards in each state, for one check type.
 
-    `oldest_due_seconds` is the delay of the card that has been due for longest. `wanted` is the number of
-    cards that want the check by the census; None before the first count.
+    `queue_length` counts all scheduled cards, due or not. `suspects` are cards whose claims were lost.
+    `oldest_due_seconds` is how long the longest-waiting due card has been due. `wanted` is the number of
+    cards that want the check, as the census last counted them; None before the first count.
     """
 
     task_type: str
@@ -42,17 +47,22 @@ class QueueState:
 
     @property
     def invariant_gap(self) -> int | None:
-        """Cards that want the check and are neither scheduled nor parked. None before the first count.
+        """The number of cards by which the invariant `scheduled + parked = wanted` is broken.
 
-        0 while the invariant `scheduled + parked = wanted` holds; other values last for the seconds between a
-        change of cards and the next count.
+        It is positive if cards are missing from the schedule, and None before the first count. For a few
+        seconds after cards have changed, it may differ from 0, until the census has counted them.
         """
         return None if self.wanted is None else self.wanted - self.queue_length - self.parked
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds slots, as `host:pid:start-place`."""
+    """A process that holds slots, with its number of slots.
+
+    `holder` is the name of the process, such as `worker-1:4242:1790000000-3fa9c1d2`. Its parts are
+    `host:pid:start-place`, where `start` is the unix time at which the process started, and `place` is a
+    digest of the machine and the pid namespace.
+    """
 
     holder: str
     slots: int
@@ -60,7 +70,10 @@ class Holder:
 
 @dataclass(frozen=True)
 class LimitState:
-    """A concurrency limit. `max_concurrency` is None without a limit, which means closed."""
+    """The concurrency limit of one task type, and the processes that hold its slots.
+
+    `max_concurrency` is None if Redis has no limit. No call may begin then.
+    """
 
     task_type: str
     max_concurrency: int | None
@@ -68,18 +81,18 @@ class LimitState:
 
     @property
     def current(self) -> int:
-        """The number of slots taken."""
+        """The number of slots that are taken."""
         return sum(holder.slots for holder in self.holders)
 
     @property
     def usage_percent(self) -> float | None:
-        """The share of the slots that is taken, in percent; None without slots."""
+        """The percentage of the slots that are taken; None if the limit is missing or 0."""
         return round(100 * self.current / self.max_concurrency, 1) if self.max_concurrency else None
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """What one check type did over a rolling window."""
+    """The results of the checks of one type over the last `window_seconds`."""
 
     task_type: str
     window_seconds: int
@@ -87,7 +100,10 @@ class TaskState:
 
     @property
     def checks_per_second(self) -> float:
-        """The mean over the time counted: whole minutes, and the elapsed part of the current one."""
+        """The mean number of checks per second.
+
+        The mean covers the counted minutes and the elapsed part of the current minute.
+        """
         return self.counted.checks / self.counted.seconds
 
 
@@ -101,9 +117,10 @@ class LatenessState:
 
 @dataclass(frozen=True)
 class InitProgress:
-    """Progress of the scan that seeds the schedule.
+    """The progress of seeding, the scan that schedules all cards.
 
-    `status` is none, running, failed or finished; times are in ISO 8601.
+    `status` is "none", "running", "failed" or "finished". `total` and `done` are numbers of cards. Times are
+    in ISO 8601.
     """
 
     status: str
@@ -116,18 +133,21 @@ class InitProgress:
 
 
 def queues(redis: Redis) -> list[QueueState]:
-    """Return the queues of all check types."""
+    """Return the number of cards in each state, for every check type."""
     now = redis_now(redis)
     return [_queue(redis, check_type.value, now) for check_type in CHECKS]
 
 
 def limits(redis: Redis) -> list[LimitState]:
-    """Return the limits of all task types."""
+    """Return the limit and the slot holders of every task type."""
     return [limit(redis, task_type) for task_type in TaskType.values]
 
 
 def limits_by_type(redis: Redis) -> dict[str, LimitState]:
-    """Return the limits by task type for pages that work without them: empty while Redis does not answer."""
+    """Return task type -> limit, or an empty dict while Redis does not answer.
+
+    Use it for pages that also work without the limits and their slot holders.
+    """
     states: dict[str, LimitState] = {}
     with degraded_without_redis("slot holders are not shown"):
         states.update({state.task_type: state for state in limits(redis)})
@@ -135,7 +155,7 @@ def limits_by_type(redis: Redis) -> dict[str, LimitState]:
 
 
 def limit(redis: Redis, task_type: str) -> LimitState:
-    """Return a limit and the holders of its slots."""
+    """Return the limit of one task type and the holders of its slots."""
     occupancy = slots_of(redis, task_type).occupancy()
     holders = tuple(Holder(name, slots) for name, slots in sorted(occupancy.holders.items()))
     return LimitState(task_type, occupancy.limit, holders)
@@ -147,7 +167,10 @@ def gateway_occupancy(redis: Redis, gateway_id: int) -> Occupancy:
 
 
 def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
-    """Return what every check type did in the last `window_seconds`, to the minute."""
+    """Return the results of every check type over the last `window_seconds`.
+
+    All minutes that overlap the window are counted.
+    """
     now = redis_now(redis)
     return [
         TaskState(
@@ -160,12 +183,12 @@ def tasks(redis: Redis, *, window_seconds: int) -> list[TaskState]:
 
 
 def lateness(redis: Redis) -> list[LatenessState]:
-    """Return the lateness of all check types."""
+    """Return the lateness of every check type, as last measured."""
     return [LatenessState(check_type.value, read_lateness(redis, check_type)) for check_type in CHECKS]
 
 
 def init_progress(redis: Redis) -> InitProgress:
-    """Return the progress of the running scan, or of the last one."""
+    """Return the progress of the running scan, or of the last scan if none is running."""
     progress = SeedProgress(redis).read()
     total, done, percent = (int(progress.get(name, 0)) for name in ("total", "done", "percent"))
     return InitProgress(
@@ -180,9 +203,9 @@ def init_progress(redis: Redis) -> InitProgress:
 
 
 def repaired_cards(redis: Redis) -> dict[tuple[str, str], int]:
-    """Return the cards that the hourly repair has found since Redis was emptied, by (check type, fault).
+    """Return (check type, fault) -> number of cards that the hourly repair has fixed since Redis was emptied.
 
-    `missing` cards were not in the schedule; `strangers` did not belong there.
+    The faults are "missing" (the card was not in the schedule) and "strangers" (it did not belong there).
     """
     found = cast("dict[str, str]", redis.hgetall(keys.REPAIRED))
     names = ((check_type.value, fault) for check_type in CHECKS for fault in ("missing", "strangers"))
@@ -190,7 +213,7 @@ def repaired_cards(redis: Redis) -> dict[tuple[str, str], int]:
 
 
 def schedule_bytes(redis: Redis) -> int:
-    """Return the memory that the schedule takes, in bytes, as estimated by Redis."""
+    """Return how many bytes of memory the schedule takes, as Redis estimates it."""
     structures = (keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.manual, keys.parked)
     pipeline = redis.pipeline(transaction=False)
     for structure in structures:
@@ -200,17 +223,17 @@ def schedule_bytes(redis: Redis) -> int:
 
 
 def last_claim_age(redis: Redis) -> float | None:
-    """Return the seconds since a worker last claimed due cards; None if none has."""
+    """Return the seconds since a worker last claimed due cards; None if no worker has done so yet."""
     return _age(redis, keys.LAST_CLAIM)
 
 
 def last_tick_age(redis: Redis) -> float | None:
-    """Return the seconds since a tick of beat was last processed; None if none was."""
+    """Return the seconds since a worker last processed a tick from beat; None if there was none yet."""
     return _age(redis, keys.TICKED_AT)
 
 
 def redis_now(redis: Redis) -> float:
-    """Return the unix time by the clock of Redis, which the schedule uses."""
+    """Return the unix time by Redis' clock, because all times in the schedule follow that clock."""
     seconds, microseconds = redis.time()
     return seconds + microseconds / 1_000_000
 

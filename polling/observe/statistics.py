@@ -1,4 +1,4 @@
-"""Copies the statistics of closed minutes from Redis to PostgreSQL."""
+"""Copy the statistics from Redis to PostgreSQL, one row for each check type and minute that has ended."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ _COUNTED_FIELDS = (
 
 
 def flush(redis: Redis) -> int:
-    """Sample the gauges and write the closed minutes; return how many. Repeating it changes nothing.
+    """Sample the gauges, and copy the minutes that have ended to PostgreSQL. Return the number of new rows.
 
-    While PostgreSQL is away the minutes wait in Redis, for up to two hours.
+    The function is safe to repeat. While PostgreSQL is down, the minutes wait in Redis for up to two hours.
     """
     now = monitoring.redis_now(redis)
     queues = {queue.task_type: queue for queue in monitoring.queues(redis)}
@@ -41,14 +41,14 @@ def flush(redis: Redis) -> int:
         minutes = stats.closed_minutes(after=after, now=now)
         write(check_type.value, minutes)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
-        # After the write: minutes that leave the totals must already be in PostgreSQL.
+        # Do this after the write, because it removes these minutes from the totals in Redis.
         stats.mark_flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
         flushed += len(minutes)
     return flushed
 
 
 def write(task_type: str, minutes: Sequence[Minute]) -> None:
-    """Write `minutes`, replacing rows that were written for them before."""
+    """Write one row for each of `minutes`. A row that exists already for the same minute is replaced."""
     MinuteStat.objects.bulk_create(
         [_row(task_type, minute) for minute in minutes],
         update_conflicts=True,

@@ -22,8 +22,8 @@ INTERRUPTED = 130
 def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bool = False) -> None:
     """Plan every card and print a summary.
 
-    Another process may be seeding already. With `wait`, show its progress until it finishes; if it dies,
-    continue where it stopped. Exits with status 130 after Ctrl-C.
+    If another process is already seeding and `wait` is set, show its progress until it finishes; if it dies,
+    continue where it stopped. Exit with status 130 after Ctrl-C.
     """
     begun = time.monotonic()
     try:
@@ -52,7 +52,10 @@ def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bo
 
 
 def _wait_and_continue(redis: Redis, seeder: Seeder, progress: Progress, bar: TaskID) -> int | None:
-    """Wait until no other process seeds, then plan what is missing; return None when nothing is."""
+    """Wait for the other process.
+
+    If it dies, finish its scan and return the number of cards scanned; otherwise return None.
+    """
     while (done := seeder.run(only_if_needed=True)) is None:
         if Epoch(redis).is_complete() and not redis.exists(keys.SEEDER):
             return None

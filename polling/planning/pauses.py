@@ -1,4 +1,4 @@
-"""Validate pauses, and reschedule the cards of a pause that ends early."""
+"""Validate pauses, and reschedule the deferred cards when a pause ends early."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,9 +15,9 @@ MAX_LENGTH = timedelta(days=366)
 
 
 def target_rejection_reason(*targets: object) -> str | None:
-    """Return why a pause of these targets is invalid, or None when exactly one is given.
+    """Return an error message unless exactly one target is set; return None if the choice is valid.
 
-    The targets are a task type, a carrier and a gateway; those not chosen are None or empty.
+    `targets` are a task type, a carrier and a gateway. A target that was not chosen is None or empty.
     """
     return None if sum(map(bool, targets)) == 1 else _("Choose one: a task type, a carrier or a gateway.")
 
@@ -33,7 +33,7 @@ def end_rejection_reason(until: datetime, *, begun: datetime) -> str | None:
 
 def remove(pauses: Iterable[Pause]) -> None:
     """Delete pauses, and have the cards that they deferred rescheduled within seconds."""
-    # One transaction: a process that reschedules the cards must not still see the pauses in force.
+    # Use one transaction. Otherwise a process that reschedules the cards could still see the pauses.
     with transaction.atomic():
         chosen = list(pauses)
         end(chosen)
@@ -41,9 +41,13 @@ def remove(pauses: Iterable[Pause]) -> None:
 
 
 def end(pauses: Iterable[Pause]) -> None:
-    """Have the cards that these pauses deferred rescheduled. The pauses themselves are not changed."""
+    """Have the cards that these pauses deferred rescheduled within seconds.
+
+    This does not change the pauses.
+    """
     for pause in pauses:
-        # Suspending and resuming (`stop_start`) is not scheduled, so only checks matter here.
+        # A pause of `stop_start` (suspending and resuming) defers no scheduled check, so it matches none
+        # here.
         for check_type in CheckType:
             if pause.task_type in ("", check_type):
                 census.mark_outdated(_census_of(pause), check_type)

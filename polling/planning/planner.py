@@ -1,4 +1,4 @@
-"""Decide when cards are due, from their last good answer and the rules in force, and schedule them."""
+"""Compute when cards are due from their last good answer and the rules in force, and schedule them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from polling.schedule.schedule import PlanMode, Schedule
 
 
 class Intervals(dict[Group, float | None]):
-    """Seconds between two checks of one type, by group; None where the check is not made.
+    """The interval of one check type for each group, in seconds; None if the group does not get the check.
 
-    Decided once per group instead of once per card, because there are few groups.
+    An interval is computed on first use and then kept, because all cards share a few groups.
     """
 
     def __init__(self, check_type: CheckType, rules: Rules) -> None:
@@ -34,7 +34,11 @@ class Intervals(dict[Group, float | None]):
 
 @dataclass(frozen=True)
 class Plan:
-    """The outcome of planning one check: `due` holds (card id, delay in seconds), `unwanted` card ids."""
+    """When the cards of one check should be due.
+
+    `due` has pairs of (card id, delay in seconds). `unwanted` has the ids of cards that should not be
+    checked.
+    """
 
     check_type: CheckType
     due: list[tuple[int, float]] = field(default_factory=list)
@@ -43,7 +47,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Schedules cards by the given rules. Overdue and never-checked cards are spread over `ramp`.
+    """Schedules cards by `rules`.
+
+    Cards that are overdue or were never checked do not fall due all at once, but evenly over the time `ramp`.
 
     Example::
 
@@ -58,17 +64,17 @@ class Planner:
     decided: dict[CheckType, Intervals] = field(default_factory=dict)
 
     def has_stale_configs(self) -> bool:
-        """Return whether the configs in force are no longer those of `rules`."""
+        """Return whether the configs have changed since `rules` were read."""
         return fingerprint(PollingConfig.objects.in_force()) != fingerprint(self.rules.configs)
 
     def intervals(self, check_type: CheckType) -> Intervals:
-        """Return the interval of each group for a check; computed on first use and kept."""
+        """Return the intervals of a check by group. Later calls return the same object."""
         if check_type not in self.decided:
             self.decided[check_type] = Intervals(check_type, self.rules)
         return self.decided[check_type]
 
     def draw_up(self, check_type: CheckType, rows: Sequence[Row]) -> Plan:
-        """Return the plan for these cards. Reads their last checks and changes nothing."""
+        """Return a plan for these cards. This reads their last checks from PostgreSQL and changes nothing."""
         plan, intervals = Plan(check_type), self.intervals(check_type)
         ages, tokens = card_reader.last_checks(check_type, [card_id for card_id, _ in rows])
         overdue = []
@@ -84,9 +90,10 @@ class Planner:
         return plan
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
-        """Schedule the due cards of a plan; return how many were not scheduled before.
+        """Schedule the due cards of a plan; return how many of them were not scheduled before.
 
-        MOVE also removes unwanted cards from the schedule. Call `move_changed` afterwards.
+        `PlanMode.MOVE` also removes the unwanted cards from the schedule. Call `move_changed` after it,
+        because cards may have changed since they were read.
         """
         schedule = Schedule(self.redis, plan.check_type)
         if mode is PlanMode.MOVE:
@@ -94,7 +101,7 @@ class Planner:
         return schedule.plan(plan.due, mode=mode)
 
     def move(self, check_types: Collection[CheckType], cards: Collection[int]) -> None:
-        """Reschedule `cards` by their current rows; deleted cards leave the schedule."""
+        """Reschedule `cards` according to their current rows, and remove deleted cards from the schedule."""
         rows = card_reader.rows_of(cards)
         deleted = set(cards).difference(card_id for card_id, _ in rows)
         for check_type in check_types:
@@ -106,9 +113,10 @@ class Planner:
     def move_changed(
         self, check_types: Collection[CheckType], cards: Collection[int], rows: Sequence[Row]
     ) -> None:
-        """Reschedule those of `cards` that have changed since `rows` were read.
+        """Reschedule the cards that have changed since `rows` were read.
 
-        The process that changed a card has rescheduled it at once, and this planner may have undone that.
+        A process that changes a card reschedules it at once. This planner may have overwritten that with a
+        plan for the old row.
         """
         before, now = dict(rows), dict(card_reader.rows_of(cards))
         changed = [card_id for card_id in cards if now.get(card_id) != before.get(card_id)]
@@ -116,16 +124,20 @@ class Planner:
             self.move(check_types, changed)
 
     def park(self, check_type: CheckType, cards: Collection[int] | None = None) -> None:
-        """Park in Redis the cards that are parked in their rows, so that they cannot be planned.
+        """Copy parked cards from PostgreSQL to Redis, so that they cannot be planned.
 
-        `cards` None means all cards.
+        `cards` limits this to some cards; None means all.
         """
         Schedule(self.redis, check_type).park(sorted(self._parked_by_rows(check_type, cards)))
 
     def restore_parked(self, check_type: CheckType) -> None:
-        """Make the parked cards in Redis match the rows. A scan plans the cards that are unparked here."""
+        """Make the parked cards in Redis match those in PostgreSQL.
+
+        Cards that are unparked here are not scheduled yet, so a scan must follow.
+        """
         schedule = Schedule(self.redis, check_type)
-        # Read Redis before PostgreSQL: parking writes the row first, so a card seen here already has its row.
+        # Read Redis before PostgreSQL. Parking writes the row first, so a card that is parked in Redis now is
+        # also among the rows read afterwards.
         before = schedule.parked()
         wanted = self._parked_by_rows(check_type)
         schedule.unpark(before - wanted)

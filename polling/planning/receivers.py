@@ -1,4 +1,4 @@
-"""Reschedule cards at once when they change, without a scan."""
+"""Reschedule cards as soon as they change, without waiting for a scan."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,28 +21,34 @@ from polling.schedule.backoff import phase
 from polling.schedule.schedule import Schedule
 
 CHUNK_CARDS = 5_000
-# A few cards are due at once. The ramp grows with their number, and is full from this many.
+# The ramp grows with the number of changed cards. A few cards are due at once, and this many use the full
+# ramp.
 FULL_RAMP_CARDS = 10_000
 
 
 @receiver(cards_changed, dispatch_uid="polling.replan")
 def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
-    """Reschedule the changed cards. Without Redis the change stands, and the next scan plans them."""
+    """Reschedule the changed cards.
+
+    If Redis is unavailable, leave that to the next scan; the change itself is kept.
+    """
     with degraded_without_redis("changed cards are not rescheduled yet", cards=len(card_ids)):
         reschedule(for_web(), card_ids)
 
 
 def reschedule(redis: Redis, card_ids: Sequence[int]) -> None:
-    """Schedule the checks that these cards want, and remove the others; parked cards stay parked."""
+    """Schedule the checks that these cards want, and remove their other checks. Parked cards stay parked."""
     recount.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / FULL_RAMP_CARDS)
     planner: Planner | None = None
-    # Repeat when the rules change meanwhile: reconciliation by the new ones may have passed these cards.
+    # Repeat if the rules have changed during the loop. Reconciliation by the new rules may already have
+    # passed these cards, which were then planned by the old rules.
     while planner is None or not planner.rules.is_current(redis):
         planner = Planner(redis, Rules.in_force(redis), ramp)
         for start in range(0, len(card_ids), CHUNK_CARDS):
             cards = card_ids[start : start + CHUNK_CARDS]
-            # Write the census before the schedule: reconciliation finds only profiles that have a row.
+            # Write the census before the schedule, because reconciliation finds cards only if their profile
+            # has a census row.
             census.record_planned(cards, planner.rules)
             for check_type in CHECKS:
                 planner.park(check_type, cards)

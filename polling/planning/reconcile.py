@@ -1,7 +1,7 @@
-"""Reschedule exactly the cards whose interval has changed: by configs, by pauses, or by a gateway's state.
+"""Reschedule exactly the cards whose interval has changed because of a config, a pause or a gateway's state.
 
-No event says what changed. The census holds the intervals that the schedule was planned with, so comparing it
-with the rules in force finds what is outdated, also after a crash or a change made past the admin.
+This needs no events. The census holds the intervals that the schedule was planned with, so a comparison with
+the rules in force finds what is outdated, even after a crash or a change that was not made in the admin.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 def watch(redis: Redis, *, send: Callable[[], object]) -> None:
-    """Call `send` when part of the census is outdated. Cheap: it reads two small tables."""
+    """Call `send` if any census row is outdated. This is cheap, because it reads only small tables."""
     if _is_anything_outdated(redis):
         send()
 
@@ -37,8 +37,8 @@ def watch(redis: Redis, *, send: Callable[[], object]) -> None:
 class Reconciler:
     """Reschedules the cards of outdated profiles until none is left.
 
-    `wait` is called before each pass and returns when every drain has read the new configs and pauses.
-    Without it a drain might settle a card by the old ones after the card has been rescheduled.
+    `wait` is called before each pass. It must not return before every drain has read the new configs and
+    pauses; otherwise a drain could settle a card with its old interval after the card was rescheduled.
 
     Example::
 
@@ -49,12 +49,15 @@ class Reconciler:
     wait: Callable[[], object] = lambda: None
 
     def run(self) -> int:
-        """Return how many cards were examined, counted once per check; 0 when another process reconciles."""
+        """Reschedule outdated cards; return how many were examined, counted once for each check.
+
+        Return 0 if another process is reconciling or the schedule is incomplete.
+        """
         with try_lock(self.redis, keys.RECONCILER, seconds=LOCK_SECONDS) as lock:
             examined = 0
             try:
-                # Not beside a scan: it plans by the rules it began with, and what is outdated afterwards is
-                # planned by the next run.
+                # Don't run while a scan builds the schedule. The scan plans by the rules that it began with,
+                # and the next reconciliation reschedules what has become outdated since.
                 while lock and Epoch(self.redis).is_complete() and _is_anything_outdated(self.redis):
                     self.wait()
                     examined += self._plan(lock)
@@ -78,12 +81,14 @@ class Reconciler:
                 examined += step.cards
                 lock.reacquire()
         for row, intervals in outdated:
-            # A row that no longer holds the values read above was marked outdated since: plan it again.
+            # If the row no longer has the intervals read above, it was marked as outdated during this pass,
+            # so plan it again.
             found = {name: getattr(row, name) for name in intervals}
             if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
                 census.mark_all_outdated(ClassCensus.objects.filter(pk=row.pk))
         if not planner.rules.is_current(self.redis):
-            # Cards that changed meanwhile were planned by newer rules, and this pass may have undone that.
+            # Cards that changed during this pass were planned by newer rules, and this pass may have
+            # overwritten that.
             census.mark_all_outdated(ClassCensus.objects.all())
         census.publish(self.redis)
         log.info("schedule_replanned", classes=len(outdated), cards=examined)

@@ -1,4 +1,4 @@
-"""Recount the census after cards have changed: soon, but only for a small share of the time."""
+"""Recount the census soon after cards have changed, but spend only a small part of the time on it."""
 
 import time
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from polling.policy import census
 from polling.policy.rules import Rules
 from polling.schedule import keys
 
-# Rest 20 times as long as counting took, so that counting takes a twentieth of the time at most.
-# A count takes about a second at a million cards.
+# After a recount, rest 20 times as long as it took, so that recounts take less than a twentieth of the time.
+# A recount of a million cards takes about one second.
 REST_FACTOR = 20
-# A recount that takes longer than this is presumed dead, and another may begin.
+# A recount that takes longer than this is presumed dead, so another may begin.
 MAX_DURATION = timedelta(minutes=2)
 
 
@@ -30,7 +30,7 @@ def watch(redis: Redis, *, send: Callable[[], object]) -> None:
 
 
 def recount(redis: Redis) -> None:
-    """Recount the census and publish the totals, unless a recount runs or has just ended."""
+    """Recount the census and publish the totals, unless a recount or the rest after it is in progress."""
     if not redis.set(keys.CENSUS_RESTS, 1, nx=True, px=MAX_DURATION):
         return
     begun, changes = time.monotonic(), redis.get(keys.CENSUS_CHANGES)
@@ -41,6 +41,6 @@ def recount(redis: Redis) -> None:
         redis.delete(keys.CENSUS_RESTS)
         raise
     if changes is not None:
-        # The value from before counting: cards that changed during the count are counted next time.
+        # Store the value from before the count, so that cards that changed during it cause another recount.
         redis.set(keys.CENSUS_COUNTED, changes)
     redis.pexpire(keys.CENSUS_RESTS, timedelta(seconds=(time.monotonic() - begun) * REST_FACTOR))

@@ -1,6 +1,6 @@
-"""The hourly repair: add checks that are missing from the schedule, and remove those that do not belong.
+"""The hourly repair: schedule missing cards, and remove cards that do not belong in the schedule.
 
-Normally it finds nothing. What it finds was lost in an outage, or changed past `cards.lifecycle`.
+Normally it finds no errors. An error comes from an outage, or from a change that bypassed `cards.lifecycle`.
 """
 
 from collections import Counter
@@ -30,7 +30,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Repaired:
-    """Errors found in the schedule of one check: cards missing, and cards that do not want the check."""
+    """The errors that a repair found in the schedule of one check.
+
+    `missing` counts cards that want the check but were not scheduled. `strangers` counts cards that were
+    scheduled but do not want the check.
+    """
 
     missing: int
     strangers: int
@@ -38,15 +42,16 @@ class Repaired:
 
 @dataclass(frozen=True)
 class Repair:
-    """Compares every row with the schedule, and every entry of the schedule with its row."""
+    """Compares every card in PostgreSQL with the schedule, and every scheduled card with PostgreSQL."""
 
     redis: Redis
 
     def run(self) -> Mapping[CheckType, Repaired] | None:
-        """Return what was repaired, by check type.
+        """Repair the schedule; return what was repaired, by check type.
 
-        Return None when another process scans, when there is no complete schedule, or when the configs change
-        meanwhile: planning by the new ones is more urgent, and the next repair comes within the hour.
+        Return None if another process is scanning, if the schedule is incomplete, or if the rules change
+        during the repair. Rescheduling by the new rules is more urgent, and the next repair follows within
+        the hour.
         """
         with try_lock(self.redis, keys.SEEDER, seconds=LOCK_SECONDS) as lock:
             if lock is None or not Epoch(self.redis).is_complete():
@@ -60,7 +65,8 @@ class Repair:
     def _repair(self, lock: Lock) -> Mapping[CheckType, Repaired] | None:
         planner = scan.planner(self.redis)
         epoch = scan.next_epoch()
-        # Renew the epoch regularly: the lower 32 bits of a token count the claims of one epoch.
+        # Renew the epoch regularly, because the lower 32 bits of a token count the claims of one epoch and
+        # must not overflow.
         if not Epoch(self.redis).renew(epoch):
             return None
 
@@ -68,7 +74,8 @@ class Repair:
             lock.reacquire()
             return Epoch(self.redis).is_current(epoch)
 
-        # Adding depends on all rules, removing only on the configs: a closed gateway makes no stranger.
+        # Adding depends on all rules. Removing depends only on the configs, because cards stay in the
+        # schedule while their gateway is closed.
         missing = self._add_missing(planner, lambda: is_ours() and planner.rules.is_current(self.redis))
         strangers = (
             None
@@ -85,7 +92,7 @@ class Repair:
         return repaired
 
     def _add_missing(self, planner: Planner, may_continue: Callable[[], bool]) -> Counter[CheckType] | None:
-        """Return how many cards were added; None when the repair was given up."""
+        """Schedule missing cards; return how many, by check type. Return None if the repair was given up."""
         missing = Counter[CheckType]()
         for check_type in CHECKS:
             planner.restore_parked(check_type)
@@ -98,13 +105,17 @@ class Repair:
     def _remove_strangers(
         self, planner: Planner, may_continue: Callable[[], bool]
     ) -> Counter[CheckType] | None:
-        """Return how many cards were removed; None when the repair was given up."""
+        """Remove cards that do not want the check; return how many, by check type.
+
+        Return None if the repair was given up.
+        """
         strangers = Counter[CheckType]()
         for check_type in CHECKS:
             for cards in Schedule(self.redis, check_type).pages():
                 strangers[check_type] += _remove_strangers_among(cards, planner, check_type)
                 if not may_continue():
-                    # The new configs may want, and have planned, cards just removed: plan everything again.
+                    # The new configs may want cards that were just removed, and may have planned them
+                    # already, so plan everything again.
                     census.mark_all_outdated(ClassCensus.objects.all())
                     return None
         return strangers

@@ -1,4 +1,4 @@
-"""The scan of all cards by primary key, in chunks: shared by seeding, reconciliation and repair."""
+"""Scan all cards by primary key, in chunks. Seeding, reconciliation and repair use this scan."""
 
 import gc
 from collections.abc import Collection, Iterator
@@ -21,7 +21,11 @@ from polling.schedule.schedule import PlanMode
 
 @dataclass(frozen=True)
 class Step:
-    """A scheduled chunk: the id of its last card, its number of cards, and by check how many were new."""
+    """A chunk that has been scheduled.
+
+    `last` is the id of the last card read, `cards` is the number of cards planned, and `added` counts the
+    newly scheduled cards of each check.
+    """
 
     last: int
     cards: int
@@ -42,9 +46,10 @@ def steps(
     after: int = 0,
     groups: Collection[Group] | None = None,
 ) -> Iterator[Step]:
-    """Plan all cards with an id above `after`, or only those of `groups`; yield a step per chunk.
+    """Plan all cards with an id above `after`, and yield a step for each chunk.
 
-    Redis schedules one chunk while PostgreSQL reads the next.
+    `groups` limits this to the cards of some groups. Redis schedules one chunk while PostgreSQL reads the
+    next.
     """
     drafts = _drafts(planner, check_types, after, groups)
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as executor:
@@ -69,7 +74,8 @@ def _drafts(
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    # A scan makes millions of small tuples, none in a cycle; searching them for cycles took half the time.
+    # A scan creates millions of small tuples and no reference cycles, but searching for cycles took half of
+    # its time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -80,7 +86,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def next_epoch() -> int:
-    """Return an epoch number that no schedule has had before, from a sequence of PostgreSQL."""
+    """Return a new epoch number, larger than all earlier ones, from a PostgreSQL sequence."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('polling_epoch')")
         return int(cursor.fetchone()[0])

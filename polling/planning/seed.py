@@ -1,4 +1,4 @@
-"""Plan every card, which makes the schedule complete. Cards may be claimed as soon as seeding begins."""
+"""Seed the schedule: plan every card. Cards can be claimed as soon as seeding begins."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +20,8 @@ from polling.schedule.progress import Checkpoint, SeedProgress
 from polling.schedule.schedule import PlanMode
 from polling.triggers import restoring
 
-# A chunk takes well under a second, so a seeder that is silent for this long is dead.
+# The lock is renewed after each chunk, which takes well under a second, so a seeder that is silent for this
+# long is dead.
 LOCK_SECONDS = 30
 
 log = structlog.get_logger(__name__)
@@ -28,10 +29,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Seeder:
-    """Scans and plans all cards. `on_progress` is called with the number of cards planned, after each chunk.
+    """Scans and plans all cards.
 
-    It continues a scan that died from its last checkpoint. When the configs change meanwhile, it starts over
-    and moves the cards that it had planned by the old ones.
+    After each chunk, it calls `on_progress` with the number of cards planned so far. If an earlier scan died,
+    it continues from the last checkpoint. If the configs change during the scan, it starts over and moves the
+    cards that were planned by the old configs.
 
     Example::
 
@@ -42,15 +44,15 @@ class Seeder:
     on_progress: Callable[[int], None] = lambda _: None
 
     def run(self, *, only_if_needed: bool = False) -> int | None:
-        """Return the number of cards scanned.
+        """Seed the schedule; return the number of cards scanned.
 
-        Return None when another process scans, when the schedule is dropped meanwhile, or, with
-        `only_if_needed`, when it is complete already.
+        Return None if another process is scanning, or if the schedule is dropped during the scan. With
+        `only_if_needed`, also return None if the schedule is already complete.
         """
         with try_lock(self.redis, keys.SEEDER, seconds=LOCK_SECONDS) as lock:
             if lock is None or (only_if_needed and Epoch(self.redis).is_complete()):
                 return None
-            # Publish limits first: without them no slot could be taken.
+            # Publish the limits first, because no slot can be taken without them.
             limits.publish(self.redis)
             number = self._begin_or_resume()
             try:
@@ -63,7 +65,7 @@ class Seeder:
                 raise
 
     def _begin_or_resume(self) -> int:
-        """Return the epoch of an unfinished scan, or of a new one."""
+        """Return the epoch of the unfinished scan. If there is none, begin a new epoch and return it."""
         progress, epoch = SeedProgress(self.redis), Epoch(self.redis)
         epoch.withdraw_if_stale()
         number = epoch.unfinished()
@@ -79,7 +81,8 @@ class Seeder:
         while (done := self._scan(number, lock)) is None:
             log.info("seeding_starts_over", why="the configs have changed")
         if not Epoch(self.redis).complete(number):
-            # A command or a restart of Redis dropped the schedule, and with it the cards planned before.
+            # A command or a restart of Redis has dropped the schedule, including the cards that this scan had
+            # planned.
             log.warning("seeding_in_vain", epoch=number)
             return None
         progress.finish(epoch=number, done=done, now=timezone.now())
@@ -94,7 +97,8 @@ class Seeder:
         checkpoint = progress.unfinished(number) or Checkpoint(rules)
         if checkpoint.rules != rules:
             checkpoint = Checkpoint(rules, PlanMode.MOVE)
-        # Write it before planning: a process that continues must know the rules that cards were planned by.
+        # Write the checkpoint before planning, because a process that continues the scan must know by which
+        # rules cards were planned.
         progress.report(checkpoint, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
@@ -107,7 +111,8 @@ class Seeder:
             if planner.has_stale_configs():
                 return None
         lock.reacquire()
-        # NEW_ONLY leaves scheduled cards where they are: those planned by other rules must count as outdated.
+        # NEW_ONLY does not move cards that were already scheduled, perhaps by other rules. So `refresh` keeps
+        # their old intervals, and reconciliation finds those that are outdated.
         planned_everything = checkpoint.mode is PlanMode.MOVE or progress.was_empty()
         (census.take if planned_everything else census.refresh)(planner.rules)
         census.publish(self.redis)
@@ -115,7 +120,11 @@ class Seeder:
 
 
 def drop(redis: Redis) -> None:
-    """Drop the schedule, so that the next tick builds a new one. Cards being checked stay claimed."""
-    # Free the lock too: a seeder at work can no longer complete the schedule, and must not hold up the next.
+    """Drop the schedule, so that the next tick builds a new one.
+
+    Cards that are being checked stay claimed.
+    """
+    # Free the lock as well. A running seeder can no longer complete the schedule, and must not hold up the
+    # next seeder.
     redis.delete(keys.SEEDER)
     Epoch(redis).withdraw()

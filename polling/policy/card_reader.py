@@ -1,4 +1,4 @@
-"""Read cards in bulk for planning: their profiles, and the age of their last good answers."""
+"""Read cards in bulk for planning: their profiles, their gateways and the ages of their last good answers."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
@@ -9,13 +9,16 @@ from django.db import connection
 from cards.models import Card, CheckType
 from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, PROFILE_SQL, CardProfile
 
-# Listing more ids than this takes longer than reading the range between them, unless the range holds more
-# than ten times as many.
+# With more ids than this, a query by range (BETWEEN) is faster than a list of ids, as long as the range is
+# less than ten times as wide as the number of ids.
 MAX_LISTED_IDS, MAX_RANGE_FACTOR = 5_000, 10
 
 
 class Group(NamedTuple):
-    """Cards with one profile and one gateway; `gateway_id` None stands for the default of their carrier."""
+    """The cards that share a profile and a gateway.
+
+    If `gateway_id` is None, they use the default gateway of their carrier.
+    """
 
     profile: CardProfile
     gateway_id: int | None
@@ -25,7 +28,10 @@ Row = tuple[int, Group]
 
 
 class _Groups(dict[tuple[Any, ...], Group]):
-    """Map a card's columns, gateway last, to one shared Group: a million cards need about a thousand."""
+    """Map a card's columns (gateway last) to a shared Group.
+
+    A million cards have only about a thousand groups.
+    """
 
     def __missing__(self, columns: tuple[Any, ...]) -> Group:
         self[columns] = Group(CardProfile._make(columns[:-1]), columns[-1])
@@ -33,14 +39,17 @@ class _Groups(dict[tuple[Any, ...], Group]):
 
 
 def chunks(size: int, *, after: int = 0) -> Iterator[list[Row]]:
-    """Yield all cards that are not deleted with an id above `after`, by primary key, in lists of `size`."""
+    """Yield all cards with an id above `after` that are not deleted, in order of id.
+
+    Each chunk is a list of up to `size` pairs of (card id, group).
+    """
     while cards := _read(after, size):
         after = cards[-1][0]
         yield cards
 
 
 def rows_of(cards: Collection[int]) -> list[Row]:
-    """Return (card id, group) of those of `cards` that are not deleted, in no particular order."""
+    """Return (card id, group) for each of `cards` that is not deleted, in no particular order."""
     if not cards:
         return []
     among, values = _among(cards)
@@ -50,9 +59,10 @@ def rows_of(cards: Collection[int]) -> list[Row]:
 
 
 def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int, float], dict[int, int]]:
-    """Return, by card id, the age in seconds of the last good answer, and the token of the last claim.
+    """Return two mappings by card id: the age of the last good answer in seconds, and the last token.
 
-    The token is that of the claim that wrote last, be it an error. Cards without a value are left out.
+    The token is that of the claim that last wrote a result, even if the result was an error. Cards without an
+    age or a token are missing from that mapping.
     """
     if not cards:
         return {}, {}
@@ -84,9 +94,9 @@ def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[
 
 
 def samples(profiles: Collection[CardProfile], *, count: int) -> list[tuple[str, int, CardProfile]]:
-    """Return (ICCID, id, profile) of up to `count` cards per profile. Slow for a rare profile.
+    """Return (ICCID, card id, profile) for up to `count` cards of each profile.
 
-    A profile with fewer than `count` cards makes it read the whole table.
+    This is slow for a rare profile: if it has fewer than `count` cards, PostgreSQL reads the entire table.
     """
     if not profiles:
         return []

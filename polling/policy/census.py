@@ -1,4 +1,4 @@
-"""Count the cards of each profile and gateway, and keep the intervals that the schedule was planned with."""
+"""Count the cards of each profile and gateway, and keep the intervals that they were scheduled with."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
@@ -20,28 +20,31 @@ from polling.schedule import keys
 from polling.schedule.progress import Fields
 
 Intervals = dict[str, int | None]
-# An interval that no config can set: it marks the row as outdated.
+# No config can set this interval, so it marks a census row as outdated.
 OUTDATED = 0
 
 
 def take(rules: Rules) -> None:
-    """Recount all cards, and set all intervals by `rules`, which have just planned the whole schedule."""
+    """Recount all cards, and set all intervals by `rules`, by which all cards have just been scheduled."""
     _count(rules, keep_intervals=False)
 
 
 def refresh(rules: Rules) -> None:
-    """Recount all cards and keep the known intervals. New rows get the intervals of `rules`."""
+    """Recount all cards and keep the intervals of known rows. New rows get the intervals of `rules`."""
     _count(rules, keep_intervals=True)
 
 
 def record_planned(cards: Sequence[int], rules: Rules) -> None:
-    """Add rows for the profiles of `cards`, planned by `rules`. The next recount counts their cards."""
+    """Add missing census rows for `cards`, with the intervals of `rules`.
+
+    The next recount counts the cards.
+    """
     groups = _count_groups("card.id = ANY(%s)", [list(cards)])
     known = {group_of(row): row for row in ClassCensus.objects.all()}
-    # A recount would delete a row without cards as empty; the count of 1 prevents that.
+    # A recount may delete a row that counts no cards. Setting the count to 1 prevents that.
     for empty in sorted(known[group].pk for group in groups if group in known and not known[group].cards):
         ClassCensus.objects.filter(pk=empty, cards=0).update(cards=1)
-    # Insert known rows too: a recount may have deleted one since it was read.
+    # Insert known rows as well, because a recount may have deleted them since they were read.
     rows = [_row(group, 0, rules) for group in sorted(groups, key=repr)]
     ClassCensus.objects.bulk_create(rows, ignore_conflicts=True)
 
@@ -54,20 +57,23 @@ def rows_of(profiles: Collection[CardProfile]) -> QuerySet[ClassCensus]:
 
 
 def mark_outdated(rows: QuerySet[ClassCensus], check_type: CheckType) -> None:
-    """Have the cards of these rows that get this check rescheduled within seconds."""
+    """Mark rows as outdated for one check, so that their cards are rescheduled within seconds.
+
+    Rows whose cards do not get this check are not marked.
+    """
     with transaction.atomic():
         locked = _locked(rows.exclude(**{_field(check_type): None}))
         ClassCensus.objects.filter(pk__in=[row.pk for row in locked]).update(**{_field(check_type): OUTDATED})
 
 
 def mark_all_outdated(rows: QuerySet[ClassCensus]) -> None:
-    """Have the cards of these rows rescheduled for every check."""
+    """Mark rows as outdated for every check, so that their cards are rescheduled within seconds."""
     for check_type in CHECKS:
         mark_outdated(rows, check_type)
 
 
 def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
-    """Return the rows whose intervals differ from those of `rules`, each with its new intervals."""
+    """Return (row, new intervals) for each row whose intervals differ from those of `rules`."""
     outdated_rows = []
     for row in ClassCensus.objects.order_by("id"):
         intervals = intervals_for(group_of(row), rules)
@@ -77,7 +83,7 @@ def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
 
 
 def intervals_for(group: Group, rules: Rules) -> Intervals:
-    """Return the interval fields of a census row: seconds, or None where the check is not made."""
+    """Return the interval fields of a census row: seconds, or None if the group does not get the check."""
     intervals: Intervals = {}
     for check_type in CheckType:
         interval = rules.interval_for(group, check_type)
@@ -86,12 +92,12 @@ def intervals_for(group: Group, rules: Rules) -> Intervals:
 
 
 def profile_of(row: ClassCensus) -> CardProfile:
-    """Return the profile that a row counts."""
+    """Return the profile of the cards that a row counts."""
     return CardProfile._make(getattr(row, field) for field in PROFILE_FIELDS)
 
 
 def group_of(row: ClassCensus) -> Group:
-    """Return the group that a row counts."""
+    """Return the group of the cards that a row counts."""
     return Group(profile_of(row), row.gateway_id)
 
 
@@ -106,7 +112,8 @@ def publish(redis: Redis) -> None:
     wanted = {check_type.value: 0 for check_type in CHECKS}
     for row in ClassCensus.objects.all():
         for check_type in CHECKS:
-            # For an outdated row the configs decide, because its interval is not known.
+            # The interval of an outdated row is unknown, so the configs decide whether its cards want the
+            # check.
             planned = row.interval_of(check_type)
             if planned or (planned == OUTDATED and interval_for(profile_of(row), check_type, configs)):
                 wanted[check_type.value] += row.cards
@@ -114,11 +121,12 @@ def publish(redis: Redis) -> None:
 
 
 def _count(rules: Rules, *, keep_intervals: bool) -> None:
-    # The advisory lock makes only other recounts wait: rows for changed cards are added all the time.
     if not keep_intervals:
-        # Set intervals before counting: a row marked outdated during the count then stays so.
+        # Set the intervals before counting, so that a row that is marked as outdated during the count stays
+        # outdated.
         _set_intervals(rules)
     with transaction.atomic(), connection.cursor() as cursor:
+        # This lock makes only other recounts wait. `record_planned` may still add rows at any time.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('polling_classcensus'))")
         known = {group_of(row): row for row in ClassCensus.objects.all()}
         counted = _count_groups()
@@ -132,10 +140,12 @@ def _count(rules: Rules, *, keep_intervals: bool) -> None:
         new = [_row(group, counted[group], rules) for group in unknown]
         same_profile = {profile_of(row): row for row in known.values()}
         for row in new:
-            # A card that only changed its gateway was not rescheduled, so its old intervals still hold.
+            # A card that only changed its gateway was not rescheduled, so it still has the intervals of its
+            # old row.
             if keep_intervals and profile_of(row) in same_profile:
                 _copy_intervals(same_profile[profile_of(row)], row)
-        # A row that `record_planned` has added meanwhile keeps its intervals; only the count is updated.
+        # If `record_planned` has added a row in the meantime, only its count is updated and its intervals
+        # stay.
         ClassCensus.objects.bulk_create(
             new, update_conflicts=True, unique_fields=[*PROFILE_FIELDS, "gateway"], update_fields=["cards"]
         )
@@ -152,12 +162,13 @@ def _set_intervals(rules: Rules) -> None:
 
 
 def _locked(rows: QuerySet[ClassCensus]) -> list[ClassCensus]:
-    # Lock in one order: counting and marking rows as outdated must not deadlock.
+    # Lock rows in one order, so that counting and marking rows as outdated cannot deadlock.
     return list(rows.order_by("pk").select_for_update(no_key=True))
 
 
 def _forget_empty(rows: Sequence[ClassCensus]) -> None:
-    # Delete a row only when two recounts find no card: one may be joining now (see `record_planned`).
+    # Delete a row only if two recounts find no cards for it, because a card may be joining it now (see
+    # `record_planned`).
     ClassCensus.objects.filter(pk__in=[row.pk for row in rows if not row.cards], cards=0).delete()
     ClassCensus.objects.filter(pk__in=[row.pk for row in rows if row.cards]).update(cards=0)
 
@@ -172,7 +183,7 @@ def _field(check_type: CheckType) -> str:
 
 
 def _count_groups(condition: str = "true", values: Sequence[Any] = ()) -> Mapping[Group, int]:
-    # Group by position, so that the long expressions appear once.
+    # Group by column positions, so that the long expressions appear only once.
     positions = ", ".join(str(position) for position in range(1, len(PROFILE_FIELDS) + 2))
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""A snapshot of the small tables that every batch needs: configs, gateways, tariffs and pauses."""
+"""A snapshot of the small tables that every batch of cards needs: configs, gateways, tariffs and pauses."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ SNAPSHOT_SECONDS = 1.0
 class ConfigSnapshot:
     """Configs in force, gateways, tariffs and pauses at one moment.
 
-    Read again every second, so that a change takes effect within a second.
+    A drain reads a new snapshot every second, so that a change takes effect within a second.
 
     Example::
 
@@ -32,13 +32,14 @@ class ConfigSnapshot:
     gateways: dict[int, Gateway]
     default_gateways: dict[int, int]
     tariffs: dict[int, Tariff]
-    # (kind, which one) -> end; the kinds are "type", "carrier" and "gateway".
+    # (kind of target, its id or task type) -> end of the pause. The kinds are "type", "carrier" and
+    # "gateway".
     pauses: dict[tuple[str, str | int], datetime]
     now: datetime
 
     @classmethod
     def read(cls) -> "ConfigSnapshot":
-        """Read the tables from PostgreSQL, and take its clock as `now`."""
+        """Read the tables from PostgreSQL, and use its clock for `now`."""
         gateways, now = {gateway.pk: gateway for gateway in Gateway.objects.all()}, database.now()
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
@@ -53,16 +54,16 @@ class ConfigSnapshot:
 
     @property
     def smallest_batch(self) -> int:
-        """Return the smallest batch size of the open gateways: a full call holds at least this many cards."""
+        """Return the smallest batch size among open gateways, so a full call has at least this many cards."""
         open_now = (gateway for gateway in self.gateways.values() if self.opens_in(gateway) is None)
         return min((gateway.batch_size for gateway in open_now), default=1)
 
     def gateway_of(self, gateway_id: int | None, carrier_id: int) -> Gateway | None:
-        """Return a card's own gateway, or the default of its carrier; None when there is neither."""
+        """Return a card's own gateway, or its carrier's default gateway; return None if it has neither."""
         return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
 
     def opens_in(self, gateway: Gateway | None) -> timedelta | None:
-        """Return the time until calls may go out: None when they may now, zero when the time is not known."""
+        """Return the time until calls may go out: None if they may now, zero if the time is unknown."""
         if gateway is None or not gateway.is_enabled:
             return timedelta()
         return self._until(self.pauses.get(("gateway", gateway.pk)), gateway.paused_until)
@@ -80,7 +81,7 @@ class ConfigSnapshot:
 
 def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
     pauses: dict[tuple[str, str | int], datetime] = {}
-    # In order of their ends, so that the longest pause of a target wins.
+    # Sort pauses by their ends, so that the one that ends last wins if a target has several.
     for pause in Pause.objects.in_force_at(now).order_by("until"):
         targets = (("type", pause.task_type), ("carrier", pause.carrier_id), ("gateway", pause.gateway_id))
         pauses.update({(kind, target): pause.until for kind, target in targets if target})

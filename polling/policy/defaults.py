@@ -45,7 +45,7 @@ CONFIGS: tuple[Mapping[str, Any], ...] = (
         "package_check_interval": HALF_AN_HOUR,
     },
 )
-# A slot is one call to a gateway; for the package check, which calls none, one batch in the database.
+# A slot allows one call to a gateway. The package check calls no gateway: its slot allows one batch of cards.
 LIMITS: Mapping[str, int] = {
     TaskType.REAL_NAME: 50,
     TaskType.DATA_USAGE: 50,
@@ -55,9 +55,9 @@ LIMITS: Mapping[str, int] = {
 
 
 def make_missing() -> None:
-    """Create missing limits, and the default configs when there are none at all.
+    """Create missing limits, and create the default configs if there are no configs at all.
 
-    A single config that an operator deleted is not created again.
+    So a default config that an operator deleted is not created again while other configs exist.
     """
     for task_type, limit in LIMITS.items():
         ConcurrencyLimit.objects.get_or_create(task_type=task_type, defaults={"max_concurrency": limit})

@@ -18,7 +18,7 @@ from polling.policy.matching import interval_for
 class Demand:
     """The load of one check type at one gateway.
 
-    `gateway` None: the check calls no gateway, or the carrier has none.
+    `gateway` is None if the check calls no gateway or the cards have none.
     """
 
     check_type: CheckType
@@ -28,7 +28,7 @@ class Demand:
 
     @property
     def calls_per_second(self) -> float | None:
-        """Return the calls per second if every call carries a full batch; None without a gateway."""
+        """Return the calls per second if every call has a full batch of cards; None without a gateway."""
         return self.checks_per_second / self.gateway.batch_size if self.gateway else None
 
     @property
@@ -41,7 +41,10 @@ class Demand:
 def demand(
     cards: Mapping[Group, int], configs: Sequence[PollingConfig], snapshot: ConfigSnapshot
 ) -> list[Demand]:
-    """Return the load of `configs` for this many cards per group, by check type and gateway name."""
+    """Return the load that `configs` cause, in order of check type and gateway name.
+
+    `cards` is the number of cards in each group.
+    """
     totals: dict[tuple[CheckType, Gateway | None], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     for (profile, gateway_id), count in cards.items():
         for check_type, check in CHECKS.items():

@@ -1,6 +1,6 @@
 """Show what a draft of a config would change before it is saved.
 
-The counts come from the census; only the samples read cards.
+The counts come from the census. Only the samples are read from the card table.
 """
 
 from collections import Counter, defaultdict
@@ -26,7 +26,7 @@ SAMPLES = 10
 
 @dataclass(frozen=True)
 class Change:
-    """The decisions about one check without and with the draft."""
+    """The decision about one check without the draft, and the decision with it."""
 
     check_type: CheckType
     before: Decision
@@ -34,13 +34,13 @@ class Change:
 
     @property
     def is_effective(self) -> bool:
-        """Return whether another config decides, or the same one with another interval."""
+        """Return whether the draft changes the interval or the config that decides."""
         return _deciding(self.before) != _deciding(self.after)
 
 
 @dataclass(frozen=True)
 class Move:
-    """An effective change, and the number of cards that it concerns."""
+    """An effective change, and the number of cards that it affects."""
 
     change: Change
     cards: int
@@ -48,7 +48,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Sample:
-    """A card that the draft concerns, with the change of each of its checks."""
+    """A card that the draft affects or matches, with the change of each of its checks."""
 
     card_id: int
     iccid: str
@@ -74,7 +74,10 @@ class DryRun:
 
 
 def dry_run(draft: PollingConfig) -> DryRun:
-    """Return what `draft` would change: an unsaved config, new or another version of an existing one."""
+    """Return what would change if `draft` were saved.
+
+    The draft is an unsaved config: a new one, or an edited version of an existing one.
+    """
     before = tuple(PollingConfig.objects.in_force())
     after = with_draft(before, draft)
     counted = census.cards_by_group()
@@ -106,7 +109,7 @@ def matched_cards(config: PollingConfig, counted: Mapping[Group, int]) -> int:
 def moved(
     counted: Mapping[Group, int], before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> list[Move]:
-    """Return the effective changes with their numbers of cards, largest first."""
+    """Return the effective changes, each with its number of cards, in descending order of that number."""
     change_by_key: dict[tuple[object, ...], Change] = {}
     cards: Counter[tuple[object, ...]] = Counter()
     for (profile, _), count in counted.items():
@@ -148,7 +151,10 @@ def _samples(
     before: Sequence[PollingConfig],
     after: Sequence[PollingConfig],
 ) -> tuple[Sample, ...]:
-    """Return cards whose checks would change, largest profiles first; if none would, cards that match."""
+    """Return up to SAMPLES cards whose checks would change, from the largest profiles.
+
+    If no check would change, return cards that match the draft.
+    """
     cards: Counter[CardProfile] = Counter()
     for (profile, _), count in counted.items():
         cards[profile] += count
@@ -163,6 +169,6 @@ def _samples(
     by_profile: dict[CardProfile, list[Sample]] = {profile: [] for profile in chosen}
     for iccid, card_id, profile in card_reader.samples(chosen, count=SAMPLES):
         by_profile[profile].append(Sample(card_id, iccid, changes(profile, before, after)))
-    # Take one card of each profile in turn, so that a large profile fills up for a small one.
+    # Take one card from each profile in turn, so that large profiles supply what small ones lack.
     in_turn = chain.from_iterable(zip_longest(*by_profile.values()))
     return tuple(sample for sample in in_turn if sample)[:SAMPLES]

@@ -19,10 +19,10 @@ from polling.schedule.schedule import Place, Schedule
 
 @dataclass(frozen=True)
 class Explanation:
-    """One check of one card.
+    """An explanation of one check of one card.
 
-    `place` is None without Redis, `state` is None before the first check. `opens_in` is the time until the
-    check may be made: None when it may now, zero when the time is not known.
+    `place` is None without Redis, and `state` is None before the first check. `opens_in` is the time until
+    the check may be made: None if it may be made now, zero if the time is unknown.
     """
 
     check_type: CheckType
@@ -33,9 +33,9 @@ class Explanation:
 
 
 def explain(card: Card, redis: Redis | None) -> list[Explanation]:
-    """Return an explanation of each check of a card, and none for a deleted card.
+    """Return an explanation of each check of a card; return an empty list for a deleted card.
 
-    `redis` None leaves out the place in the schedule and the state of the breaker.
+    If `redis` is None, the place in the schedule and the state of the breaker are left out.
     """
     rows = card_reader.rows_of([card.pk])
     if not rows:
@@ -63,8 +63,8 @@ def _opens_in(
 ) -> timedelta | None:
     waits = [snapshot.paused_for(check.type, profile.carrier_id)]
     if isinstance(check, GatewayCheck):
-        # How long an open breaker stays open is not known.
+        # Zero means unknown, because no one can tell how long a breaker will stay open.
         waits.append(timedelta() if is_resting else snapshot.opens_in(gateway))
     known = [wait for wait in waits if wait is not None]
-    # One unknown wait makes the whole unknown.
+    # If one of the waits is unknown (zero), the result is unknown as well.
     return min(known) if timedelta() in known else max(known, default=None)

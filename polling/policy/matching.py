@@ -1,4 +1,4 @@
-"""Decide by the configs how often a card is checked. Pure: the decision depends on the card's profile only.
+"""Decide how often a card is checked. The decision depends only on the configs and the card's profile.
 
 There are few profiles, so one decision serves all cards that share a profile.
 """
@@ -20,7 +20,10 @@ _Condition = PollingConfig.CardCondition
 
 @dataclass(frozen=True)
 class Decision:
-    """The interval of a check for a profile (None: not checked), the deciding config, and the reason."""
+    """The interval of a check for a profile, the config that decided, and the reason.
+
+    `interval` is None if the check is not made. `config` is None if no config decided.
+    """
 
     interval: timedelta | None
     config: PollingConfig | None
@@ -35,7 +38,7 @@ class Decision:
 def decide(profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
     """Return the decision about a check: the first of `configs` that matches and sets its interval wins.
 
-    `configs` are those in force, in their order (`PollingConfig.objects.in_force()`).
+    `configs` must be in the order of `PollingConfig.objects.in_force()`.
     """
     if not profile.enable_polling:
         return Decision(None, None, _("polling of the card is disabled"))
@@ -54,12 +57,12 @@ def decide(profile: CardProfile, check_type: CheckType, configs: Sequence[Pollin
 def interval_for(
     profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]
 ) -> timedelta | None:
-    """Return the interval between two checks of cards with this profile; None when they are not checked."""
+    """Return the interval between two checks of a card with this profile; None if it is not checked."""
     return decide(profile, check_type, configs).interval
 
 
 def fingerprint(configs: Iterable[PollingConfig]) -> str:
-    """Return a hash that is equal for configs that decide the same way in the same order."""
+    """Return a hash that changes if the conditions, the intervals or the order of the configs change."""
     deciding = [
         [config.pk, config.card_condition, config.card_category, config.carrier_id]
         + [config.interval_of(check_type) for check_type in CheckType]

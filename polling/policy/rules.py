@@ -21,7 +21,10 @@ from polling.schedule.backoff import CLOSED_INTERVAL
 
 @dataclass(frozen=True)
 class Rules:
-    """Configs in the order in which they decide, ids of closed gateways, and default gateways by carrier id.
+    """What decides about intervals: the configs, and which gateways are closed.
+
+    `configs` are in the order in which they decide. `closed` has the ids of closed gateways.
+    `default_gateways` has the id of each carrier's default gateway, by carrier id.
 
     Example::
 
@@ -35,7 +38,10 @@ class Rules:
 
     @classmethod
     def in_force(cls, redis: Redis) -> Self:
-        """Return the rules in force. A gateway is closed while disabled, paused, or its breaker is open."""
+        """Return the rules in force now.
+
+        A gateway is closed if it is disabled or paused, or if its breaker is open.
+        """
         snapshot = ConfigSnapshot.read()
         rests = Breakers(redis).rests(snapshot.gateways)
         closed = {
@@ -48,7 +54,7 @@ class Rules:
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash that is equal for rules that decide the same way."""
+        """Return a hash that changes if the rules change."""
         gateways = f"{sorted(self.closed)} {sorted(self.default_gateways.items())}"
         return sha256((fingerprint(self.configs) + gateways).encode()).hexdigest()
 
@@ -57,9 +63,9 @@ class Rules:
         return type(self).in_force(redis).fingerprint == self.fingerprint
 
     def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
-        """Return the interval at which the schedule has these cards checked; None when they are not checked.
+        """Return the interval with which these cards are scheduled; None if they are not checked.
 
-        While their gateway is closed this is CLOSED_INTERVAL, so that no card is claimed just to be deferred.
+        While their gateway is closed, it is CLOSED_INTERVAL, so that no card is claimed only to be deferred.
         """
         interval = interval_for(group.profile, check_type, self.configs)
         return CLOSED_INTERVAL if interval and self._is_closed(group, check_type) else interval

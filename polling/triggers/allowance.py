@@ -1,4 +1,4 @@
-"""Limits of manual triggers: calls per user and local day, and cards waiting in the queue."""
+"""The limits for manual triggers: the triggers of a user per day, and the cards that wait for a check."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -13,18 +13,18 @@ from cards.models import CheckType
 from common.errors import DomainError
 from polling.models import ManualTrigger
 
-# Cards waiting for one check type. The limit keeps the wait to minutes.
+# At most this many cards may wait for one check type, so that none of them waits longer than minutes.
 MAX_QUEUED = 100_000
-# One user, or one agent's users together, cannot fill the whole queue.
+# The share of one user, or of all users of one agent, so that none of them can fill the entire queue.
 MAX_PER_USER = 25_000
 
 
 class TooManyTriggersError(DomainError):
-    """The user has made all `calls` of the day; the next day begins after `wait`."""
+    """Raised if a user has made all `calls` triggers of the day. The user's next day begins after `wait`."""
 
     def __init__(self, calls: int, wait: timedelta) -> None:
         super().__init__(
-            f"The limit is {calls} triggers a day. Your next day begins in {wait}.",
+            f"You may make {calls} triggers per day. Your next day begins in {wait}.",
             code="manual_trigger_limit",
             status=429,
             retry_after=wait,
@@ -32,9 +32,9 @@ class TooManyTriggersError(DomainError):
 
 
 def take_call(user: User, *, now: datetime) -> None:
-    """Raise TooManyTriggersError when the user has made all calls of the local day.
+    """Raise TooManyTriggersError if the user has made all triggers of the day, in the user's time zone.
 
-    Concurrent calls of the user wait here until the transaction ends, so that all of them are counted.
+    Other triggers of the same user wait here until the transaction ends, so that all of them are counted.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"manual trigger {user.pk}"])
@@ -45,7 +45,7 @@ def take_call(user: User, *, now: datetime) -> None:
 
 
 def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the beginning and the end of the day in `zone` that contains `now`."""
+    """Return when the day that contains `now` begins and ends in the time zone `zone`."""
     today = now.astimezone(zone).date()
     days = (today, today + timedelta(days=1))
     begin, end = (datetime.combine(day, time.min, tzinfo=zone) for day in days)
@@ -53,9 +53,9 @@ def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def require_room(user: User, check_type: CheckType, cards: int) -> None:
-    """Raise DomainError when the queue, or the user's share of it, has no room for this many cards.
+    """Raise DomainError if the queue, or the user's share of it, has no room for `cards` more cards.
 
-    Concurrent triggers of the same check wait here until the transaction ends.
+    Other triggers of the same check wait here until the transaction ends, so that all cards are counted.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"triggers of {check_type}"])
@@ -65,7 +65,7 @@ def require_room(user: User, check_type: CheckType, cards: int) -> None:
     )
     if waiting["all"] + cards > MAX_QUEUED or waiting["own"] + cards > MAX_PER_USER:
         raise DomainError(
-            "Too many cards are already waiting for this check; try again later.",
+            "Too many cards are already waiting for this check. Try again later.",
             code="polling_queue_full",
             status=503,
             retry_after=timedelta(minutes=1),
@@ -73,7 +73,7 @@ def require_room(user: User, check_type: CheckType, cards: int) -> None:
 
 
 def _sharing_queue_with(user: User) -> Q:
-    """Match the triggers of the user, or of all users of the user's agent."""
+    """Return a filter for the triggers of all users of the user's agent, or of a user without an agent."""
     return Q(agent=user.agent_id) if user.agent_id else Q(requester=user)
 
 

@@ -1,4 +1,4 @@
-"""Choose the cards of a manual trigger. Cards that the user may not see do not exist here."""
+"""Choose the cards of a manual trigger. Cards that the user may not see are treated as unknown."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,13 +17,16 @@ from polling.models import ManualItem, ManualTrigger
 from polling.policy import card_reader
 
 MAX_CARDS = 1000
-# Pages of MAX_CARDS read to find MAX_CARDS that want the check; it bounds the work of one trigger.
+# A search by condition examines at most this many pages of MAX_CARDS cards, to limit the work of one trigger.
 MAX_PAGES = 10
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Cards that meet every given field. `agent_id` matches the agent's whole tree."""
+    """The conditions that a card must meet. A field that is None does not matter.
+
+    `agent_id` also matches the cards of all agents below that agent.
+    """
 
     status: int | None = None
     carrier_id: int | None = None
@@ -32,14 +35,14 @@ class Condition:
     device_id: int | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that are set, by name."""
+        """Return field name -> value for the fields that are not None."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class CardSelection:
-    """What a user asks for: cards by their ids, or by a condition.
+    """The cards that a user asks to check, given either as a list of ids or as a condition.
 
     Example::
 
@@ -54,7 +57,7 @@ class CardSelection:
 
 @dataclass(frozen=True)
 class ChosenCards:
-    """The ids of the cards to check, ascending, and how many of those asked for were skipped."""
+    """The sorted ids of the cards to check, and the number of requested cards that were skipped."""
 
     cards: list[int]
     skipped: int
@@ -63,13 +66,13 @@ class ChosenCards:
 def choose(user: Any, check_type: CheckType, selection: CardSelection) -> ChosenCards:
     """Return the cards of `selection` that `user` may see and that want the check.
 
-    By condition, these are the MAX_CARDS with the smallest ids that do not wait for the check yet. Raise
-    DomainError when the selection is a single card that does not exist or does not want the check.
+    For a condition, leave out cards that already wait for the check, and return the MAX_CARDS cards with the
+    smallest ids. Raise DomainError if a single card is unknown or does not want the check.
     """
     cards = Card.objects.present().visible_to(user)
     if selection.kind is ManualTrigger.Kind.BY_CONDITION:
         return _first(check_type, _meeting(user, cards, selection.condition))
-    # One array parameter: preparing a thousand parameters takes longer than the query.
+    # Pass the ids as one array, because preparing a thousand parameters takes longer than the query itself.
     ids = RawSQL("SELECT unnest(%s::bigint[])", [array(selection.card_ids)])
     visible = list(cards.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
     reasons = _unwanted_reasons(check_type, visible)
@@ -106,7 +109,7 @@ def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[C
 
 
 def _unwanted_reasons(check_type: CheckType, cards: Collection[int]) -> dict[int, str]:
-    """Map card id to why the card does not want the check, or "" when it does. Deleted cards are left out."""
+    """Return card id -> why the card does not want the check, or "" if it does. Leave out deleted cards."""
     check = CHECKS[check_type]
     return {card_id: check.unwanted_reason(group.profile) for card_id, group in card_reader.rows_of(cards)}
 

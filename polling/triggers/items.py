@@ -1,4 +1,4 @@
-"""End the items of manual triggers: each item ends once, and a trigger ends with its last item."""
+"""End the items of manual triggers. Each item ends only once, and a trigger ends with its last item."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from polling.models import ManualItem
 
 MAX_RESULT_LENGTH = 200
 
-# Lock triggers first, in one order: other drains end items of the same triggers, and a user may cancel one.
+# Lock the triggers before their items, ordered by id, so that other drains and a user who cancels a trigger
+# cannot cause a deadlock.
 _LOCK = """
     SELECT id FROM polling_manualtrigger
     WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))
@@ -44,14 +45,14 @@ _END = """
 
 @dataclass(frozen=True)
 class ItemEnd:
-    """The end of one item. `failure` says why the card was not checked, and is empty when it was."""
+    """How one item ends. `failure` says why the check brought no answer, and is empty if it succeeded."""
 
     item_id: int
     failure: str = ""
 
 
 def end(items: Sequence[ItemEnd]) -> None:
-    """Store how these items ended. Items that have ended already, or were cancelled, do not change."""
+    """Store how these items ended. Leave items unchanged that have already ended or were cancelled."""
     if not items:
         return
     ids = array([item.item_id for item in items])
@@ -65,14 +66,14 @@ def end(items: Sequence[ItemEnd]) -> None:
 
 
 def failed(cards: Iterable[PolledCard], failure: str) -> list[ItemEnd]:
-    """Return the ends of all items of `cards`, which were not checked because of `failure`."""
+    """Return an end with the reason `failure` for each item of `cards`, which could not be checked."""
     return [ItemEnd(item_id, failure) for card in cards for item_id in card.item_ids]
 
 
 def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[ItemEnd]:
-    """Return the ends of the items of checked cards.
+    """Return how the items of the checked cards end.
 
-    A refused result ends no item: a newer claim has written already, and will end the item.
+    Leave out refused results, because the newer claim whose result is stored also ends their items.
     """
     errors = {
         result.card.claim: result.answer.code.words
@@ -88,6 +89,9 @@ def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[Item
 
 
 def unwanted(check_type: CheckType, reasons: Mapping[int, str]) -> list[ItemEnd]:
-    """Return the ends of queued items of cards that will not be checked; `reasons` maps card id to why."""
+    """Return an end for each waiting item of cards that will not be checked.
+
+    `reasons` maps the ids of these cards to the reason that is stored with the item.
+    """
     rows = ManualItem.objects.queued(check_type).filter(card_id__in=list(reasons))
     return [ItemEnd(item_id, reasons[card_id]) for item_id, card_id in rows.values_list("id", "card_id")]

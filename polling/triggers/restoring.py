@@ -1,4 +1,8 @@
-"""Restore the hints of manual triggers that Redis has lost; the rows say which cards still wait."""
+"""Restore the hints of manual triggers that Redis has lost.
+
+A hint is a card id in the manual queue in Redis. The items in PostgreSQL show which cards still wait, so a
+lost hint can be pushed again.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,21 +14,27 @@ from polling.checks.registry import CHECKS
 from polling.models import ManualItem, ManualTrigger
 from polling.schedule.manual_queue import ManualQueue
 
-# A trigger younger than this may not have pushed its hints yet.
+# A trigger younger than this is left alone, because it may not have pushed its hints yet.
 HINT_GRACE = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
 
 def watch(*, now: datetime, send: Callable[[], object]) -> None:
-    """Call `send` when an item has waited longer than HINT_GRACE. Cheap: the index read is mostly empty."""
+    """Call `send`, which starts `restore`, if an item has waited longer than HINT_GRACE.
+
+    This is cheap enough for frequent calls, because it reads an index of open triggers, which are few.
+    """
     waiting = ManualItem.objects.filter(status=ManualItem.Status.QUEUED)
     if waiting.filter(trigger__ended_at=None, trigger__created_at__lt=now - HINT_GRACE).exists():
         send()
 
 
 def restore(redis: Redis, *, before: datetime) -> int:
-    """Push hints for cards that wait since before `before` and have none; return the number of cards."""
+    """Push a hint for each card that was triggered before `before`, still waits and has no hint.
+
+    Return the number of these cards.
+    """
     restored = 0
     for check_type in CHECKS:
         rows = ManualItem.objects.queued(check_type).filter(trigger__created_at__lt=before)

@@ -1,4 +1,8 @@
-"""Start and cancel manual triggers: rows in PostgreSQL first, then hints in Redis."""
+"""Start and cancel manual triggers.
+
+A trigger is first stored in PostgreSQL. Then its card ids are pushed to the manual queue in Redis as hints,
+which make the workers check the cards.
+"""
 
 from datetime import datetime
 
@@ -23,9 +27,9 @@ from polling.triggers.choosing import CardSelection, choose
 def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now: datetime) -> ManualTrigger:
     """Store a trigger with its items, and push hints to Redis when the transaction commits.
 
-    A card that already waits for the check is checked once for both triggers. A card that is being checked
-    now is checked once more. Raise DomainError when a limit is reached, or when a single card cannot be
-    checked.
+    If a card already waits for the check, one check serves both triggers. If a card is being checked now, it
+    is checked again. Raise DomainError if a limit is reached, or if a single card is unknown or does not
+    want the check.
     """
     with transaction.atomic():
         allowance.take_call(user, now=now)
@@ -52,13 +56,13 @@ def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now:
 
 
 def cancel(user: User, row: ManualTrigger, *, now: datetime) -> int:
-    """Cancel the cards that still wait; return how many.
+    """Cancel the items of the trigger that have not ended, and return how many there were.
 
-    The results of cards that are being checked are not reported. Raise DomainError when the trigger has
-    already ended.
+    A check that is already running continues, but the trigger does not report its result. Raise DomainError
+    if the trigger has already ended.
     """
     with transaction.atomic():
-        # Lock the trigger before its items, in the same order as `items.end`.
+        # Lock the trigger before its items, as `items.end` does, so that the two cannot deadlock.
         won = ManualTrigger.objects.filter(pk=row.pk, ended_at=None).update(
             status=ManualTrigger.Status.CANCELLED, ended_at=now
         )
@@ -83,7 +87,8 @@ def _queue(row: ManualTrigger, cards: list[int]) -> None:
 
 
 def _hint(check_type: CheckType, cards: list[int], *, is_single: bool) -> None:
-    # Push cards that wait already too: some may be in flight. `restoring` replaces hints lost without Redis.
+    # Also push cards that already wait, because their check may have started before this trigger.
+    # If Redis does not answer, `restoring` pushes the hints later.
     with degraded_without_redis(
         "triggered cards wait until Redis is back", check=check_type, cards=len(cards)
     ):

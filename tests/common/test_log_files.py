@@ -7,11 +7,14 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import time_machine
 from concurrent_log_handler import ConcurrentTimedRotatingFileHandler
 
 from common import log_files, logs
 from tests.support.log_writer import CHILDREN
+
+pytestmark = pytest.mark.processes(seconds=8)
 
 WRITERS, LINES = 2, 300
 

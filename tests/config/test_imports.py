@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.processes(seconds=2)
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("config", "polling", "cards", "carriers", "accounts", "audit", "common")
 IMPORT_ALL = """

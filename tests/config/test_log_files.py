@@ -13,10 +13,13 @@ import pytest
 
 from lab.stack import processes
 
+pytestmark = pytest.mark.processes(seconds=20)
+
 REQUEST = """
 import structlog
 from config.wsgi import application
 from django.test import RequestFactory
+
 request = RequestFactory().get("/livez", headers={"Host": "127.0.0.1"})
 list(application(request.environ, lambda *_: None))
 structlog.get_logger("simwatch.api").info("something_else")

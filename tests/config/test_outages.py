@@ -8,6 +8,8 @@ import pytest
 
 from lab.stack.servers import free_port
 
+pytestmark = pytest.mark.processes(seconds=4)
+
 
 @pytest.mark.parametrize(
     ("variable", "url", "command", "message"),

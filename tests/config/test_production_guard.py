@@ -7,6 +7,8 @@ import pytest
 
 from config.production_guard import Exposure, first_problem
 
+pytestmark = pytest.mark.processes(seconds=16)
+
 SAFE = Exposure(
     debug=False,
     secret_key="k7Qm2xV9pLw4Zr8Tn3Yb6Hd1Fs5Jg0AcEuIoXqWvBzMyNtRhKfDlP",

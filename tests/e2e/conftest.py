@@ -1,4 +1,4 @@
-"""The fixture of the fault tests that makes stacks of real processes."""
+"""The fixture `make_stack` of the fault tests, which creates stacks of real processes."""
 
 from tests.faults.conftest import make_stack
 

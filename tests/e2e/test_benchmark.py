@@ -1,4 +1,4 @@
-"""The benchmark runs from end to end on a tiny fleet, and leaves nothing behind."""
+"""The benchmark commands work on a tiny fleet, and leave no process and no file behind."""
 
 import json
 import os
@@ -15,13 +15,13 @@ import pytest
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parent.parent.parent
-# An environment variable that all processes of a run inherit.
+# An environment variable that all processes of a run inherit, by which the test finds them.
 MARK = "SIMWATCH_TEST_MARK"
 GRACE_SECONDS = 15
 
 
 class Run:
-    """A run of a benchmark command, with its temporary files in a folder of its own."""
+    """A run of a benchmark command that keeps its temporary files in `folder`."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.mark = folder, uuid4().hex
@@ -36,7 +36,7 @@ class Run:
         )
 
     def watch(self, seconds: float, *, until_service: str = "") -> None:
-        """Wait until the run has ended or started `until_service`; note the folders of its servers' data."""
+        """Wait until the run has ended or started `until_service`; record the data folders of its servers."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline
@@ -46,14 +46,15 @@ class Run:
             time.sleep(0.05)
 
     def processes(self) -> Iterator[str]:
-        """Yield the command lines of all processes that the run has started and that still run."""
+        """Yield the command lines of the processes of the run that are still running."""
         for folder in Path("/proc").iterdir():
             with suppress(OSError):
                 if folder.name.isdecimal() and self.mark.encode() in (folder / "environ").read_bytes():
                     yield (folder / "cmdline").read_text()
 
     def assert_nothing_is_left(self) -> None:
-        # A process that was starting when the signal came ends by itself, because its servers are gone.
+        # Allow some time: a process that was just starting when the signal came ends only when it notices
+        # that its servers are gone.
         deadline = time.monotonic() + GRACE_SECONDS
         while list(self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -67,7 +68,7 @@ class Run:
 def test_quick_run_beats_the_baseline_and_leaves_nothing(tmp_path: Path, is_long: bool) -> None:
     smoke = ("--cards", "1000", "--seconds", "1")
     run = Run(tmp_path, "benchmark", "--quick", "--json", *(("--cards", "6000") if is_long else smoke))
-    # The output is read afterwards: it fits into the pipe.
+    # The output can be read after the end, because it fits into the buffer of the pipe.
     run.watch(280)
 
     found = json.loads(run.process.communicate()[0])

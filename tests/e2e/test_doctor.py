@@ -1,4 +1,4 @@
-"""Every fault of docs/operations.md is provoked, named by `doctor`, and mended by the documented steps."""
+"""`doctor` names every fault of docs/operations.md, and the documented steps fix it."""
 
 import os
 import re
@@ -20,7 +20,7 @@ CARDS = 300
 
 
 def doctor(stack: Stack) -> tuple[int, str]:
-    """Run `doctor`; return its exit code and output."""
+    """Run `doctor` and return its exit code and its output."""
     done = subprocess.run(
         (sys.executable, "manage.py", "doctor"),
         env={**os.environ, **stack.variables}, capture_output=True, text=True, check=False, timeout=60,
@@ -40,7 +40,7 @@ def test_every_fault_of_the_manual_is_covered() -> None:
 
 @pytest.mark.parametrize(
     "group",
-    # One group is the smoke.
+    # The quick run of the suite tests only one group, SETTINGS.
     [
         pytest.param(group, marks=() if group is SETTINGS else pytest.mark.only_long, id=group[0].title)
         for group in GROUPS
@@ -53,7 +53,7 @@ def test_doctor_names_each_fault_and_passes_once_it_is_mended(
     stack.start_engine(with_background=True)
 
     def is_healthy() -> bool:
-        # Running the command costs more than what it checks, so not in a tight loop.
+        # Don't run the command in a tight loop, because starting it is expensive.
         time.sleep(1)
         code, output = doctor(stack)
         notes = [line for line in output.splitlines() if line.startswith("note") and "lateness" not in line]
@@ -66,7 +66,7 @@ def test_doctor_names_each_fault_and_passes_once_it_is_mended(
 def provoke_and_mend(stack: Stack, group: Sequence[Fault], is_healthy: Callable[[], bool]) -> None:
     for fault in group:
         fault.provoke(stack)
-    # Limits are published every ten seconds; ticks count as stale after ten.
+    # Wait, because limits are published every ten seconds and ticks count as stale only after ten seconds.
     deadline, missing = datetime.now(UTC) + timedelta(seconds=75), list(group)
     output = ""
     while missing and datetime.now(UTC) < deadline:
@@ -77,4 +77,4 @@ def provoke_and_mend(stack: Stack, group: Sequence[Fault], is_healthy: Callable[
     assert [fault.title for fault in missing] == [], output
     for fault in group:
         fault.mend(stack)
-    stack.wait_until(is_healthy, seconds=150, what=f"mended: {[fault.title for fault in group]}")
+    stack.wait_until(is_healthy, seconds=150, what=f"fixed: {[fault.title for fault in group]}")

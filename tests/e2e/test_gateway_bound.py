@@ -1,4 +1,7 @@
-"""The limit is the only bound: 200 calls at once, of 200 ms each. `bin/test -s` prints the share reached."""
+"""Calls never exceed the limit of 200 at once, and nothing else slows them down much.
+
+Each call takes 200 ms. `bin/test -s` prints which share of the possible 1,000 calls per second was reached.
+"""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +13,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 LIMIT = 200
 LATENCY_MS = 200
 CEILING = LIMIT * 1000 / LATENCY_MS
-# Cards, warm-up and length of the measurement, in full and as a smoke.
+# The number of cards, the warm-up and the length of the measurement, for a long run and for a quick one.
 FULL = (32_000, timedelta(seconds=5), timedelta(seconds=20))
 SMOKE = (6_000, timedelta(seconds=1), timedelta(seconds=3))
 
@@ -35,12 +38,14 @@ def test_calls_at_once_reach_but_never_exceed_the_limit(make_stack: MakeStack, i
     steady = first + warm_up
 
     stack.wait_until(
-        lambda: datetime.now(first.tzinfo) > steady + length + timedelta(seconds=1), seconds=40, what="time"
+        lambda: datetime.now(first.tzinfo) > steady + length + timedelta(seconds=1),
+        seconds=40,
+        what="the measurement is over",
     )
 
     share = calls_in(stack, steady, length) / length.total_seconds() / CEILING
     highest = max(call["in_flight"] for call in stack.simulator.calls())
     print(f"\ngateway_bound_share {share:.3f}, at most {highest} calls at once of {LIMIT}")
-    # How near it comes depends on the machine and its load; the benchmark measures that.
+    # The bounds are loose, because the share depends on the machine and its load. The benchmark measures it.
     assert LIMIT / 4 <= highest <= LIMIT
     assert share > 0.1

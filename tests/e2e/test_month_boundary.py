@@ -1,4 +1,4 @@
-"""A fleet is read shortly before its carriers' month boundaries and again today; every card is judged."""
+"""Every card is stored correctly when it is read just before and again after a new billing month begins."""
 
 import os
 import random
@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 CHECK_TYPES = ("carddata", "realname", "package")
 CARDS, SMOKE_CARDS = 5_000, 400
 EVE = timedelta(minutes=10)
-# Longer than the test takes: no other month may begin while it runs.
+# Longer than the test takes, because no other billing month may begin while it runs.
 QUIET = timedelta(minutes=10)
 
 
 def check_all(stack: Stack) -> judge.Round:
-    """Have the real workers check every card once more; return what is stored then."""
+    """Make the real workers check every card once, and return what is stored afterwards."""
     began_at = stack.simulator.clock()
     for check_type in CHECK_TYPES:
         since = datetime.now(UTC)
@@ -31,7 +31,7 @@ def check_all(stack: Stack) -> judge.Round:
         stack.wait_until(
             lambda: not unchecked(stack, check_type, since),  # noqa: B023
             seconds=60,
-            what=f"{check_type} of every card has been checked",
+            what=f"every card has had the check {check_type}",
         )
         assert [*judge.judge_check_states(stack, check_type, since=since)][:5] == []
     return ended_round(stack, began_at=began_at)
@@ -61,7 +61,10 @@ def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def quiet_eve() -> datetime:
-    """Return a moment shortly before the oldest month began; wait if a month boundary is near now."""
+    """Return a moment shortly before the oldest current billing month began.
+
+    Wait first if a billing month is about to begin now.
+    """
     while True:
         present = datetime.now(UTC)
         eve = months.earliest_boundary(present) - EVE

@@ -1,4 +1,4 @@
-"""The run-book of docs/operations.md, step by step: each request with its body, each Redis command."""
+"""Every step of the run-book in docs/operations.md, a request or a Redis command, answers as documented."""
 
 import json
 import re
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 PREFIX = "/api/admin"
 CARDS = 300
-# Path -> the manual's placeholder for the id of the row that an answer returns.
+# For each path, the manual's placeholder for the id in its answers; later steps use that id.
 IDS = {"polling-configs": "config_id", "pauses": "pause_id", "polling-manual-trigger": "trigger_id"}
 
 
@@ -53,7 +53,7 @@ def request_of(line: str) -> Request:
 
 
 class Player:
-    """Runs the steps against a web process and remembers the ids that its answers return."""
+    """A player of the steps against a web process, which remembers the ids in the answers for later steps."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()

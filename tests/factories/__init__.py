@@ -1,4 +1,4 @@
-"""Factories of rows. Only test modules import them, never a conftest: models need settings."""
+"""Factories that create rows. No conftest may import them, because models need settings first."""
 
 import itertools
 import json
@@ -136,7 +136,7 @@ class CardEventFactory(DjangoModelFactory[CardEvent]):
 
 
 class ServiceOrderFactory(DjangoModelFactory[ServiceOrder]):
-    """An order by a user to suspend a card."""
+    """A user's order to suspend a card."""
 
     class Meta:
         model = ServiceOrder

@@ -1,4 +1,4 @@
-"""Real processes of the engine, on a PostgreSQL and a Valkey of their own."""
+"""Fixtures that start real processes of the engine, with their own PostgreSQL and Valkey."""
 
 import os
 import signal
@@ -21,17 +21,19 @@ from tests.support import template_database
 
 
 def data_usage_every(seconds: int) -> str:
-    """Return the SQL that sets the interval of the data usage check wherever it is switched on."""
+    """Return the SQL that sets the interval of the data usage check in all configs that switch the check on."""
     return f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
 
 
 class Stack(LocalStack):
-    """The local stack with a fleet of `cards` and ways to harm it. `token` may do everything in the API.
+    """A local stack with `cards` cards, and with methods that cause faults.
 
-    The fleet is the demo's, generated from `seed`; `statements` are SQL that changes it before it is planned.
-    `fleet_at`: generate it as of that moment, with all earlier readings. Without it no card has been read,
-    and the real-name check is off unless `real_names`, so that tests which count calls see usage calls alone.
-    `settings` are environment variables. Example::
+    The cards are generated from `seed`, like those of the demo. `statements` are SQL that is run before the
+    cards are scheduled. `settings` are environment variables. `token` is an administrator's API token.
+
+    With `fleet_at`, the cards are generated as of that moment, with all earlier readings. Without it, no card has
+    been read, and the real-name check is off unless `real_names` is true, so that tests which count calls see
+    only data usage calls. Example::
 
         def test_it(make_stack: MakeStack) -> None:
             stack = make_stack(300, data_usage_every(30), POLLING_SEED_RAMP_SECONDS="0")
@@ -65,26 +67,26 @@ class Stack(LocalStack):
         return template_database.copy(folder)
 
     def scheduled(self, check_type: str = "carddata") -> set[int]:
-        """Return the ids of the cards in the queue of a check."""
+        """Return the ids of the cards that are scheduled for `check_type`."""
         return {int(str(card)) for card in self.redis.zrange(keys.queue(check_type), 0, -1)}
 
     def wait(self, seconds: float) -> None:
-        """Wait, restarting processes that die meanwhile."""
+        """Wait for `seconds`, and restart processes that die during that time."""
         ends = time.monotonic() + seconds
         self.wait_until(lambda: time.monotonic() >= ends, seconds=seconds + 5, what="time passes")
 
     def make_all_due(self, check_type: str = "carddata") -> None:
-        """Make every scheduled card due now; a card that is being checked is checked once more."""
+        """Make every scheduled card due now. A card that is being checked is checked once more afterwards."""
         Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to a service's process group and wait for its end; the supervisor restarts it."""
+        """Send a signal to a service's process group and wait until it ends. The supervisor restarts it later."""
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)
 
     def answers(self, name: str) -> bool:
-        """Return whether a server answers: `postgresql` or `valkey`."""
+        """Return whether the server `name` (`postgresql` or `valkey`) answers."""
         try:
             return bool(self.rows("SELECT 1") if name == "postgresql" else self.redis.ping())
         except (RedisError, psycopg.OperationalError):
@@ -92,9 +94,9 @@ class Stack(LocalStack):
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
-        """Freeze a server until the block ends: the kernel still accepts connections, but nothing answers."""
+        """Freeze a server until the block ends. The kernel still accepts connections, but nothing answers."""
         pid = self.pid(name)
-        # PostgreSQL's children lead process groups of their own, so a signal to its group misses them.
+        # PostgreSQL's children have process groups of their own, so a signal to the server's group misses them.
         processes = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
         try:
             _signal(processes, signal.SIGSTOP)
@@ -114,7 +116,7 @@ class Stack(LocalStack):
 
 def _signal(processes: list[int], number: signal.Signals) -> None:
     for process in processes:
-        # PostgreSQL's children come and go.
+        # A child of PostgreSQL may have ended since the list of processes was read.
         with suppress(ProcessLookupError):
             os.kill(process, number)
 
@@ -124,7 +126,7 @@ MakeStack = Callable[..., Stack]
 
 @contextmanager
 def stack_factory(folder: Path) -> Iterator[MakeStack]:
-    """Yield a function that makes stacks below `folder`; close them after the block."""
+    """Yield a function that creates stacks in `folder`, and close these stacks after the block."""
     made: list[Stack] = []
 
     def make(cards: int, *statements: str, **options: Any) -> Stack:

@@ -1,4 +1,4 @@
-"""The network to PostgreSQL or Redis is slow, down, or drops what is sent: checks resume once it recovers."""
+"""The network to PostgreSQL or Redis is slow, is down or drops data. Checks resume once it recovers."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.support.faults.judge import (
 from tests.support.faults.proxy import Proxy
 
 pytestmark = pytest.mark.faults
-# In each direction: a round trip takes twice as long.
+# The delay applies to each direction, so a round trip takes twice as long.
 DELAY_SECONDS = 0.01
 DOWN_SECONDS = 4
 RESUMES_WITHIN = 10
@@ -41,7 +41,7 @@ def stack(make_stack: MakeStack) -> Stack:
 
 @pytest.fixture
 def networks(stack: Stack) -> Iterator[dict[str, Proxy]]:
-    """Return the proxies between the engine and its servers. The test's own connections bypass them."""
+    """Start the engine behind proxies and return the proxies by name. The test itself bypasses them."""
     with ExitStack() as running:
         proxies = {
             "PostgreSQL": running.enter_context(Proxy(stack.variables["DATABASE_URL"])),
@@ -67,7 +67,7 @@ def networks(stack: Stack) -> Iterator[dict[str, Proxy]]:
 
 
 def poll_all(stack: Stack) -> float:
-    """Make every card due and wait until all are polled; return the seconds that it took."""
+    """Make every card due, wait until all cards are polled, and return how many seconds that took."""
     since = datetime.now(UTC)
     stack.make_all_due()
     return stack.wait_until(
@@ -78,7 +78,7 @@ def poll_all(stack: Stack) -> float:
 
 
 def make_busy(stack: Stack) -> None:
-    """Make every card due and wait until calls hold all slots."""
+    """Make every card due and wait until running calls hold all slots."""
     stack.make_all_due()
     stack.wait_until(
         lambda: slots_of(stack.redis, CHECK_TYPE).occupancy().free <= 0,
@@ -104,7 +104,7 @@ def test_checks_resume_after_network_faults(stack: Stack, networks: dict[str, Pr
         make_busy(stack)
         network.black_hole()
         time.sleep(DOWN_SECONDS)
-        # Do what the kernel does when its keepalives are not answered.
+        # Reset the connections, as the kernel does when its keepalives are not answered.
         network.reset_connections()
         resume_times[f"data sent to {name} was lost"] = seconds_to_resume(stack, datetime.now(UTC))
     poll_all(stack)

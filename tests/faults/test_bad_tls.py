@@ -1,4 +1,4 @@
-"""A gateway with a self-signed certificate is sent nothing; it is called again when that is fixed."""
+"""A gateway with a self-signed certificate gets no requests until its URL is corrected."""
 
 import socket
 import ssl
@@ -31,7 +31,7 @@ READ = f"""
 
 
 def tls_context(folder: Path) -> ssl.SSLContext:
-    """Return a server's TLS context with a self-signed certificate for 127.0.0.1."""
+    """Return a server's TLS context that uses a new self-signed certificate for 127.0.0.1."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]),
@@ -55,7 +55,7 @@ def tls_context(folder: Path) -> ssl.SSLContext:
 
 @contextmanager
 def impostor(folder: Path, received: list[bytes]) -> Iterator[int]:
-    """Run a server with an untrusted certificate; yield its port. Append what it is sent to `received`."""
+    """Run a server with an untrusted certificate, yield its port, and append what it receives to `received`."""
     context = tls_context(folder)
 
     def serve(listener: socket.socket) -> None:

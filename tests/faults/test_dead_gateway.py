@@ -1,6 +1,6 @@
-"""A gateway with a third of the fleet is dead: its cards are scheduled far away and no longer claimed.
+"""A gateway with a third of all cards fails. Its cards are scheduled far in the future and not claimed.
 
-When it answers again, they come back over a ramp.
+When the gateway answers again, its cards become due gradually, over a ramp.
 """
 
 import os
@@ -18,18 +18,18 @@ from tests.support.faults.judge import CHECK_TYPE, cards_read_since, invariant_h
 
 pytestmark = pytest.mark.faults
 DEAD = CARRIERS[0]
-# A third of them belong to the dead gateway.
+# A third of these cards belong to the dead gateway.
 CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "6_000"))
-# This many cards of healthy gateways are made due again once the dead gateway's cards are far away.
+# How many cards of healthy gateways are made due again once the dead gateway's cards are far away.
 HEALTHY_CARDS = 3000
 TRIAL_SECONDS = 15
 RAMP_SECONDS = 30
-# The middle eight tenths of the cards take eight tenths of the ramp, or slightly less.
+# The middle 80 % of the cards become due over 80 % of the ramp, which is 24 s; allow slightly less.
 SPREAD_SECONDS = 20
 
 
 def due_times_of_dead_gateway(stack: Stack) -> dict[int, float]:
-    """Return when the dead gateway's cards are due (unix s). A claim would move a card's due time."""
+    """Return a dict from the dead gateway's card ids to their due times (Unix s). A claim changes a due time."""
     queue = stack.redis.zrange(keys.queue(CHECK_TYPE), 0, -1, withscores=True)
     due = dict(cast("list[tuple[str, float]]", queue))
     cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")
@@ -37,7 +37,7 @@ def due_times_of_dead_gateway(stack: Stack) -> dict[int, float]:
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """Return how many claims have ended, and how many of them without an answer."""
+    """Return the number of claims that have ended, and how many of them ended without an answer."""
     pipeline = stack.redis.pipeline()
     pipeline.hgetall(keys.counters(CHECK_TYPE))
     pipeline.hlen(keys.claims(CHECK_TYPE))
@@ -53,8 +53,8 @@ def test_cards_of_dead_gateway_are_not_claimed(make_stack: MakeStack) -> None:
     stack.start_engine(with_background=True)
     stack.wait_until(lambda: is_open(stack), seconds=60, what="the breaker opens")
     ended_before, unanswered_before = claims(stack)
-    # A card in flight when the breaker opened is due again within a minute, finds the gateway closed, and
-    # is deferred by half an interval.
+    # A card that was in flight when the breaker opened is due again within a minute. Then the gateway is
+    # closed, so the card is deferred by half an interval.
     far_away = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
     away_after = stack.wait_until(
         lambda: min(due_times_of_dead_gateway(stack).values()) > far_away,
@@ -90,7 +90,7 @@ def test_cards_of_dead_gateway_are_not_claimed(make_stack: MakeStack) -> None:
         f"{unanswered / (claims(stack)[0] - ended_before):.1%} of all until now; "
         f"{len(healthy)} cards of healthy gateways read in {took:.0f} s"
     )
-    # Each card was claimed at most once before it was far away.
+    # Each card was claimed at most once before it was scheduled far away.
     assert unanswered <= len(due_times)
     assert len(trials) <= 1 + took / TRIAL_SECONDS
     assert all(len(call["cards"]) == 1 for call in trials)

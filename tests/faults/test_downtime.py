@@ -1,4 +1,4 @@
-"""After an hour in which everything was down, each card gets one check, and no gateway exceeds its limit."""
+"""After an hour with everything down, each card gets one check, and no gateway exceeds its limit."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ INTERVAL = 60
 
 
 def move_back_an_hour(stack: Stack) -> None:
-    """Move every due time one hour into the past, as if everything had been down for that long."""
+    """Move every due time an hour into the past, as if everything had been down for an hour."""
     for card in stack.scheduled():
         stack.redis.zincrby(keys.queue(CHECK_TYPE), -HOUR, str(card))
 
@@ -46,7 +46,7 @@ def test_each_card_is_polled_once_after_an_hour_of_downtime(make_stack: MakeStac
     stack.wait(5)
 
     calls = stack.calls_since(started_at)
-    # The counts hold only if the test took less than an interval: then no card was due a second time.
+    # After a full interval, cards would be due a second time, and the counts below would be wrong.
     took = (datetime.now(UTC) - datetime.fromisoformat(calls[0]["start"])).total_seconds()
     assert took < INTERVAL * 0.9
     polled = Counter(iccid for call in calls for iccid in call["cards"])

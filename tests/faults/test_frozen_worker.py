@@ -1,6 +1,6 @@
-"""A worker process is frozen with unrecorded answers for longer than its slots' leases, and then wakes.
+"""A worker process freezes before it records its answers, and wakes after its slots' leases have run out.
 
-Meanwhile other processes have checked the same cards.
+Other processes have checked the same cards in the meantime, so the late answers must be refused.
 """
 
 import os
@@ -38,7 +38,7 @@ def freezing_worker(stack: Stack, freezes_at: Path) -> Service:
 
 
 def unrecorded(stack: Stack, since: datetime) -> set[str]:
-    """Return the ICCIDs of cards polled after `since` whose results are not recorded."""
+    """Return the ICCIDs of the cards that were polled after `since` and whose results are not recorded yet."""
     recorded = stack.rows(f"SELECT iccid {CARD_STATES} AND checked_at > '{since.isoformat()}'")
     return polled_since(stack, since).keys() - {iccid for (iccid,) in recorded}
 
@@ -48,12 +48,12 @@ def tokens(stack: Stack) -> dict[str, int]:
 
 
 def test_late_results_of_frozen_worker_are_refused(make_stack: MakeStack, tmp_path: Path) -> None:
-    # Claims are short, so that other processes poll the same cards long before the frozen one wakes.
+    # Use short claims, so that other processes poll the same cards long before the frozen process wakes.
     stack = make_stack(
         300,
         "UPDATE carriers_gateway SET batch_size = 10",
-        # No package checks: a process frozen inside a transaction, of that check for instance, would only
-        # find its connection gone.
+        # Switch package checks off. A process that froze inside a transaction, such as theirs, would wake with
+        # a closed connection and could not record anything.
         "UPDATE polling_concurrencylimit SET max_concurrency = 0 WHERE task_type = 'package'",
         POLLING_SEED_RAMP_SECONDS="0",
         POLLING_DRAIN_SECONDS="5",
@@ -73,7 +73,7 @@ def test_late_results_of_frozen_worker_are_refused(make_stack: MakeStack, tmp_pa
     stack.make_all_due()
     stack.wait_until(lambda: list(tmp_path.glob("freeze.*")), seconds=30, what="a process is frozen")
     wakes_at = time.monotonic() + LEASE_SECONDS + 2
-    # Leave the other processes time to record their own answers.
+    # Give the other processes time to record their own answers.
     stack.wait(4)
     held = unrecorded(stack, since)
     assert held

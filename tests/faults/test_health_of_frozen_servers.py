@@ -16,7 +16,7 @@ from tests.faults.conftest import MakeStack, Stack
 pytestmark = pytest.mark.faults
 PROMISED_SECONDS = 0.1
 REQUESTS = 15
-# On a loaded machine a server may miss its 60 ms, so more than two thirds of right answers suffice.
+# A healthy server may exceed 60 ms on a loaded machine, so only two thirds of the answers have to be right.
 MIN_ANSWERS_IN_TIME = REQUESTS * 2 // 3
 GARBAGE = {"Authorization": "Bearer \xe9"}
 SESSION = {"Cookie": "sessionid=some-session"}
@@ -24,7 +24,7 @@ Headers = dict[str, str]
 
 
 class Web:
-    """The web process of a stack."""
+    """A client for the health page of a stack's web process, which it starts."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
@@ -39,7 +39,10 @@ class Web:
             return error.code, json.load(error)
 
     def answers_in_time(self, credentials: Headers) -> list[tuple[int, dict[str, Any]]]:
-        """Return the answers to `REQUESTS` requests. Assert on the median time: the machine may be loaded."""
+        """Return the answers to `REQUESTS` requests, and assert that their median time is as promised.
+
+        The test uses the median because the machine may be loaded for a moment.
+        """
         answers, seconds = [], []
         for _ in range(REQUESTS):
             started = time.perf_counter()
@@ -47,7 +50,7 @@ class Web:
             seconds.append(time.perf_counter() - started)
         median = statistics.median(seconds)
         print(f"\n{median * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms")
-        # The first median shows how fast the machine is now. Twice the promise is too slow on any machine.
+        # Allow for the first median, because the machine may be slow; but twice the promise is always too slow.
         self._baseline = self._baseline or median
         assert median < min(self._baseline, PROMISED_SECONDS) + PROMISED_SECONDS
         return answers
@@ -57,13 +60,13 @@ class Web:
         return bool(components) and components[component]["detail"] == detail
 
     def threads(self) -> int:
-        """Return the number of threads of all worker processes of the web server."""
+        """Return the number of threads in all worker processes of the web server."""
         master = self._stack.pid("web")
         workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
         return sum(len(list(Path(f"/proc/{worker}/task").iterdir())) for worker in workers)
 
     def connections(self) -> int:
-        """Return the number of TCP connections to PostgreSQL from all clients but this test."""
+        """Return the number of TCP connections to PostgreSQL, without the connection of this test."""
         rows = self._stack.rows(
             "SELECT count(*) FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()"
         )
@@ -78,7 +81,7 @@ def test_health_reports_frozen_and_killed_servers_in_time(make_stack: MakeStack)
     )
 
     with stack.frozen("valkey"):
-        # An answer for which PostgreSQL was late too is a bare 503: the token could not be checked.
+        # If PostgreSQL was late, too, the token could not be checked, and the answer is a 503 without details.
         bodies = [body for status, body in web.answers_in_time(web.bearer) if status == 200]
         assert len(bodies) > MIN_ANSWERS_IN_TIME
         for body in bodies:
@@ -94,7 +97,7 @@ def test_health_reports_frozen_and_killed_servers_in_time(make_stack: MakeStack)
         threads = web.threads()
         for credentials in ({}, web.bearer, SESSION, GARBAGE):
             assert web.answers_in_time(credentials) == [(503, {"status": "unhealthy"})] * REQUESTS
-        # One more thread for each request would be a leak; the pool may still grow by a few.
+        # A thread for each request would be a leak, but the thread pool may still grow by a few.
         assert web.threads() < threads + REQUESTS
     stack.wait_until(lambda: web.shows("database", "answers"), seconds=10, what="PostgreSQL is healthy again")
     assert web.connections() <= connections + 1

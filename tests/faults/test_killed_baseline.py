@@ -1,4 +1,4 @@
-"""What the benchmark's baseline, a Celery task for each card, loses when its worker is killed."""
+"""The benchmark's baseline, which sends a Celery task for each card, loses cards when its worker is killed."""
 
 import os
 import signal
@@ -33,7 +33,10 @@ def reads_more(stack: Stack, started_at: datetime, count_before: int) -> bool:
 
 
 def lost_by_the_baseline(stack: Stack) -> int:
-    """Return how many messages were sent but lost: the broker has deleted them, or keeps them for an hour."""
+    """Return how many cards were sent and never checked.
+
+    The broker has deleted their messages, or redelivers them only after an hour.
+    """
     started_at = datetime.now(UTC)
     sent = int(stack.run("-m", "lab.benchmark.baseline.feeding", str(CARDS)))
     stack.start(

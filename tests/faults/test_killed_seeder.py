@@ -1,4 +1,4 @@
-"""The seeder is killed with SIGKILL at random points: the next one completes the schedule each time."""
+"""When the seeder is killed at a random point, the next seeder completes the schedule."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ WANTED = """
 SET_INTERVAL = (
     "UPDATE polling_pollingconfig SET carddata_check_interval = {} WHERE carddata_check_interval > 0"
 )
-# Profiles whose interval in the census is not that of any config now.
+# The profiles whose cards are scheduled with an interval that no config has any more.
 STALE = """
     SELECT id FROM polling_classcensus
     WHERE carddata_interval NOT IN (
@@ -45,18 +45,18 @@ def test_killed_seeder_leaves_a_schedule_that_completes(make_stack: MakeStack) -
         percents.append(_kill_at(stack, chance.uniform(0, 100)))
         was_complete = _is_complete(stack)
         if number % 2:
-            # Changed configs make the next seeder start over; that run is killed too.
+            # Change the configs, so that the next seeder starts over, and kill that seeder, too.
             stack.rows(f"{SET_INTERVAL.format(900 + number)} RETURNING id")
             stack.redis.delete(keys.SEEDER)
             percents.append(_kill_at(stack, chance.uniform(0, 100)))
         if number:
-            # Free the dead seeder's lock. In the first round it expires by itself, after half a minute.
+            # Delete the dead seeder's lock. In the first round, wait until it expires after half a minute.
             stack.redis.delete(keys.SEEDER)
         stack.manage("init_polling", "--wait")
         assert set(stack.redis.zrange(keys.queue("carddata"), 0, -1)) == wanted
         assert _is_complete(stack)
-        # If the schedule was complete when the configs changed, the reconciler moves outdated cards, not the
-        # seeder.
+        # If the schedule was complete when the configs changed, the seeder leaves the outdated cards to the
+        # reconciler.
         assert was_complete or stack.rows(STALE) == []
     print(f"killed at {percents} %")
     assert any(0 < percent < 100 for percent in percents), f"never killed half-way: {percents}"
@@ -68,7 +68,7 @@ def _is_complete(stack: Stack) -> bool:
 
 
 def _kill_at(stack: Stack, percent: float) -> int:
-    """Start seeding and kill it at `percent`; return the percentage reached (-1: it had not begun)."""
+    """Start a seeder and kill it at `percent`; return the percentage that it reached, or -1 if it had not begun."""
     arguments = [sys.executable, "manage.py", "init_polling"]
     environment = {**os.environ, **stack.variables}
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL) as seeder:

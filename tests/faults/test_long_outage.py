@@ -1,4 +1,4 @@
-"""PostgreSQL is down for longer than claims last. No card is at fault, so no lost claim is counted."""
+"""PostgreSQL is down for longer than a claim lasts. No card caused this, so no claim counts as lost."""
 
 import time
 
@@ -32,7 +32,7 @@ def test_long_outage_makes_no_card_a_suspect(make_stack: MakeStack) -> None:
     stack.wait_until(lambda: len(claimed_iccids(stack)) > 20, seconds=60, what="a worker is busy")
 
     stack.kill("postgresql")
-    # PostgreSQL stays down: the supervisor restarts it only when `wait_until` asks it to check.
+    # PostgreSQL stays down, because the supervisor restarts it only when `wait_until` asks it to check.
     time.sleep(DOWN_SECONDS)
     lost = stack.redis.exists(keys.lost(CHECK_TYPE), keys.suspects(CHECK_TYPE), keys.parked(CHECK_TYPE))
 

@@ -1,4 +1,4 @@
-"""Among 200 cards, the answer about one ends the process that parses it."""
+"""The answer about one of 200 cards ends the process that parses it. Only this card is parked."""
 
 import signal
 
@@ -25,7 +25,7 @@ def poisoned_worker(stack: Stack, iccid: str) -> Service:
 
 
 def test_poison_card_alone_is_parked_after_five_lost_claims(make_stack: MakeStack) -> None:
-    # Claims are short, because five of them have to run out.
+    # Use short claims, because the card is parked only after five claims have run out.
     stack = make_stack(
         220, POLLING_SEED_RAMP_SECONDS="0", POLLING_DRAIN_SECONDS="2", POLLING_CLAIM_SECONDS="13"
     )

@@ -1,4 +1,7 @@
-"""One gateway fails, hangs or is slow: the others keep their calls, and it is left alone until it answers."""
+"""When one gateway fails, hangs or is slow, the other gateways keep their calls.
+
+The sick gateway gets hardly any calls until it answers again.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,26 +19,26 @@ from tests.support.faults.judge import CHECK_TYPE, invariant_holds
 
 pytestmark = pytest.mark.faults(seconds=170)
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
-# Of the healthy gateways.
+# Every gateway answers with this latency.
 LATENCY_MS = 800
 SLOTS = 60
 MEASURED = timedelta(seconds=7)
 PROMISED_SHARE, MIN_SHARE, MAX_MEASUREMENTS = 0.95, 0.25, 3
-# Two of three gateways are healthy.
+# The slots that healthy gateways can use: two of the three gateways are healthy.
 HEALTHY_SLOTS = SLOTS * len(HEALTHY) / len(CARRIERS)
 OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 SOME_CALLS, LONG_AGO = 40, 3600.0
-# These exceed the deadline of a call, so every call fails.
+# These faults exceed the deadline of a call, so every call fails.
 HANGS, DRIPS = {"kind": "timeout"}, {"kind": "drip"}
-# Slow, but within the deadline even with the latency of all gateways added.
+# This is slow, but within the deadline of a call even when `LATENCY_MS` is added.
 MORE_LATENCY_MS = 2400
 CRAWLS = {"kind": "latency", "milliseconds": MORE_LATENCY_MS}
 
 
 def mean_healthy_calls(stack: Stack) -> float:
-    """Return how many calls to healthy gateways ran at once on average over `MEASURED`, with every card due.
+    """Return the average number of simultaneous calls to healthy gateways while every card is due.
 
-    The number of answers would also depend on the load of the machine.
+    The number of answers would be a worse measure, because it also depends on the load of the machine.
     """
     stack.make_all_due()
     begin = datetime.now(UTC) + timedelta(seconds=2)
@@ -50,14 +53,14 @@ def mean_healthy_calls(stack: Stack) -> float:
 
 
 def share_kept(stack: Stack, before: float) -> float:
-    """Return the share of `before` (calls at once) that healthy gateways keep; the best of a few attempts."""
+    """Return the share of their simultaneous calls `before` that healthy gateways keep, in the best attempt."""
     return best_share(lambda: mean_healthy_calls(stack) / before)
 
 
 def share_kept_beside_slow_gateway(stack: Stack) -> float:
-    """Return the share of calls that healthy gateways keep beside a slow one; the best of a few attempts.
+    """Return the share of calls that healthy gateways keep beside a slow gateway, in the best attempt.
 
-    The slow gateway's breaker stays closed and it keeps its slots, so each measurement has its own baseline.
+    The slow gateway keeps its slots because its breaker stays closed, so each attempt measures a baseline first.
     """
 
     def measure() -> float:
@@ -71,18 +74,18 @@ def share_kept_beside_slow_gateway(stack: Stack) -> float:
 
 
 def best_share(measure: Callable[[], float]) -> float:
-    """Return the best of up to `MAX_MEASUREMENTS` shares: the machine may be loaded during any of them."""
+    """Return the best of up to `MAX_MEASUREMENTS` shares, because load on the machine may lower any of them."""
     shares: list[float] = []
     while len(shares) < MAX_MEASUREMENTS and max(shares, default=0) < PROMISED_SHARE:
         shares.append(measure())
     print(f"\nshares kept: {shares}")
-    # Holds for the first share too, when calls to the sick gateway still hang after the breaker opened.
+    # Even the first share exceeds this, although some calls to the sick gateway still hang at that time.
     assert min(shares) > MIN_SHARE
     return max(shares)
 
 
 def wait_for_calls_to_sick_gateway(stack: Stack) -> None:
-    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait for calls to it."""
+    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait until it is called."""
     away = f"SELECT FROM polling_classcensus WHERE carddata_interval = {int(CLOSED_INTERVAL_SECONDS)}"
     stack.wait_until(lambda: not stack.rows(away), seconds=30, what=f"{SICK}'s cards are rescheduled")
     since = datetime.now(UTC)
@@ -140,7 +143,7 @@ def test_sick_gateway_costs_the_healthy_ones_no_calls(stack: Stack) -> None:
     assert not is_open(stack)
 
     assert before > 0.8 * HEALTHY_SLOTS
-    # The median, because one of them may fall into a moment of high load.
+    # Use the medians, because a single time may be long if the machine is loaded at that moment.
     assert median(opened_after) < OPENS_WITHIN
     assert median(closed_after) < CLOSES_WITHIN
     print(f"calls at once to healthy gateways before: {before:.1f}; shares kept: {shares}")

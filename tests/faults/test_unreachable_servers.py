@@ -1,4 +1,4 @@
-"""Workers and beat whose server is down log it in clear lines, without a traceback or the password."""
+"""Workers and beat that cannot reach a server log clear lines, without a traceback or the password."""
 
 from collections.abc import Iterator
 from dataclasses import replace

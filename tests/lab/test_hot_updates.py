@@ -1,4 +1,4 @@
-"""Checks rewrite `CheckState` all the time: nearly all updates must stay on their page, off the indexes."""
+"""Nearly all updates of `CheckState` stay on their page and change no index, because checks make so many."""
 
 import random
 from io import StringIO
@@ -14,7 +14,7 @@ from cards.models import CheckState, CheckType
 from tests.factories import AgentFactory, CarrierFactory
 
 CARDS, ROUNDS, BATCH = 4_000, 6, 200
-# A card that starts or stops failing changes an index.
+# The share of results that are failures. An update changes an index if its card starts or stops failing.
 FAILING = 0.01
 
 
@@ -33,9 +33,9 @@ def test_check_results_are_heap_only_updates() -> None:
     chance = random.Random(1)
     for round_number in range(ROUNDS + 1):
         if round_number == 1:
-            # Not counted: a card's first result inserts and updates its row in one transaction.
+            # Don't count the first round, in which each row is inserted and updated in one transaction.
             before = updates()
-        # Cards fall due in random order.
+        # Shuffle the cards, because they fall due in random order too.
         chance.shuffle(cards)
         for start in range(0, CARDS, BATCH):
             write(
@@ -57,7 +57,7 @@ def test_check_results_are_heap_only_updates() -> None:
 
 
 def updates() -> tuple[int, int]:
-    """Return the number of updates of check states so far, and of those that were heap-only."""
+    """Return the numbers of all updates and of heap-only updates of check states so far."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Send the forms of the admin."""
+"""Helpers that submit admin forms and read the answers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def post(client: Client, model: Any, page: str, data: Mapping[str, Any], *args: 
 
 
 def act(client: Client, model: Any, action: str, rows: list[Any], **more: Any) -> list[str]:
-    """Run an action on `rows`, and return the messages that the user then sees."""
+    """Run the admin action `action` on `rows`, and return the messages that the next page shows."""
     data = {"action": action, "_selected_action": [row.pk for row in rows], **more}
     answer = post(client, model, "changelist", data)
     assert answer.status_code == 302, answer.content

@@ -1,4 +1,4 @@
-"""Calls of the API as a user with a token."""
+"""A client that calls the API with the token of a user."""
 
 import json
 from typing import Any
@@ -45,9 +45,10 @@ class Caller:
         return self.send("delete", path, None, **headers)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """Send a request.
+        """Send a request and return the response.
 
-        `If_Match="..."` becomes the header `If-Match`; a body of bytes is sent as it is.
+        Keyword arguments are headers: `If_Match="..."` sends `If-Match`. A `bytes` body is sent unchanged, and
+        any other body is sent as JSON.
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
@@ -61,12 +62,12 @@ class Caller:
 
 
 def fields_refused(answer: Any) -> dict[str, str]:
-    """Return field -> error code of a 400."""
+    """Assert that the answer is a 400; return a dict from each refused field to its error code."""
     assert answer.status_code == 400, answer.content
     return {error["field"]: error["code"] for error in answer.json()["errors"]}
 
 
 def code_of(answer: Any) -> tuple[int, str]:
-    """Return status and error code of a problem document."""
+    """Assert that the answer is a problem document; return its status and its error code."""
     assert answer["Content-Type"] == "application/problem+json", answer.content
     return answer.status_code, answer.json()["code"]

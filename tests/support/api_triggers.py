@@ -1,4 +1,4 @@
-"""Manual triggers over the API."""
+"""Helpers that trigger checks over the API."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ STATUS, HISTORY, CANCEL = (f"polling-manual-trigger/{name}" for name in ("status
 
 
 def accepted(caller: Caller, path: str, **body: Any) -> dict[str, Any]:
-    """Trigger a data usage check unless `body` names another; return the answer."""
+    """Trigger a check (data usage unless `body` names another), assert a 202, and return the JSON answer."""
     answer = caller.post(path, {"task_type": "carddata", **body})
     assert answer.status_code == 202, answer.content
     return dict(answer.json())
 
 
 def hints(redis: Redis, check_type: str = "carddata") -> list[int]:
-    """Return the hinted cards, in the order in which workers receive them."""
+    """Return the card ids in the manual queue, in the order in which workers receive them."""
     return [int(card) for card in redis.lrange(keys.manual(check_type), 0, -1)]

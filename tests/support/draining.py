@@ -1,4 +1,4 @@
-"""A drain against the gateway simulator."""
+"""Helpers that run a drain against the gateway simulator."""
 
 import threading
 from collections.abc import Callable
@@ -23,12 +23,12 @@ def drain(redis: Redis, runtime: WorkerRuntime) -> int:
 
 
 def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
-    """Return a gateway on the simulator."""
+    """Create a gateway whose calls go to the simulator."""
     return GatewayFactory.create(base_url=f"{simulator.url}/c/northwind", **fields)
 
 
 def while_draining(redis: Redis, runtime: WorkerRuntime, act: Callable[[], object], *, after: float) -> int:
-    """Drain, and call `act` after `after` seconds of it; return the number of claims."""
+    """Seed and drain, and call `act` `after` seconds after the start; return the number of claims."""
     timer = threading.Timer(after, act)
     timer.start()
     claimed = drain(redis, runtime)

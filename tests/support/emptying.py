@@ -1,16 +1,16 @@
-"""Empty the database after a test that commits: only tables that hold rows, and without `post_migrate`.
+"""Empty the database after a test that commits.
 
-Django's flush truncates every table and creates permissions and content types again, which takes longer than most
-tests. Its rows that a migrated database has from the start stay here.
+Django's flush truncates every table and recreates permissions and content types, which takes longer than most
+tests. This module empties only tables that have rows, and keeps the rows that `migrate` creates.
 """
 
 from typing import Final
 
 from django.db import connection
 
-# A table with more rows is truncated: its dead rows would slow down the tests that come after.
+# A larger table is truncated, because its dead rows would slow down later tests.
 MAX_DELETED_BYTES: Final = 256 * 1024
-# Filled by `migrate`; no test changes them.
+# `migrate` fills these tables, and no test changes them.
 KEPT: Final = (
     "auth_group",
     "auth_group_permissions",
@@ -18,7 +18,8 @@ KEPT: Final = (
     "django_content_type",
     "django_migrations",
 )
-# Its rows refuse to be deleted, by a trigger that fires for everybody; the suite switches off the one for TRUNCATE.
+# This table is truncated, because a trigger that always fires refuses to delete its rows. The suite disables
+# the trigger that refuses TRUNCATE.
 APPEND_ONLY: Final = "audit_operation"
 
 _SIZES = """
@@ -29,7 +30,7 @@ _SIZES = """
 
 
 def empty_database() -> None:
-    """Remove every row that is not there after `migrate`; triggers and foreign keys are not asked."""
+    """Delete every row that `migrate` did not create, with ordinary triggers and foreign keys switched off."""
     with connection.cursor() as cursor:
         cursor.execute(_SIZES, [list(KEPT)])
         sizes: dict[str, int] = dict(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Write each failed test with its output to a file, for `tests.support.suite`, which repeats it."""
+"""Write each failed test with its output to a file, so that `tests.support.suite` can repeat it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     file = config.getoption("--failures-file")
-    # Reports of all processes of xdist reach the controller.
+    # Only the controller of xdist writes, because it receives the reports of all worker processes.
     if file and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Writer(file))
 

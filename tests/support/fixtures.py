@@ -1,4 +1,4 @@
-"""Fixtures that tests of several apps use."""
+"""Fixtures that the tests of several apps share."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def runtime() -> Iterator[WorkerRuntime]:
 
 @pytest.fixture
 def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
-    """Create default configs, limits and partitions; every card is due at once."""
+    """Create the default configs, limits and partitions, and let seeded cards be due immediately."""
     from django.utils import timezone
 
     from cards import usage_partitions
@@ -44,7 +44,7 @@ def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
 
 @pytest.fixture
 def ready_to_drain(ready_for_all_checks: None) -> None:
-    """Switch the real-name check off: one check type is enough to test what all have in common."""
+    """Switch the real-name check off, because one gateway check is enough to test what all checks share."""
     from polling.models import PollingConfig
 
     PollingConfig.objects.update(realname_check_interval=None)
@@ -66,7 +66,7 @@ def viewer(db: None, redis: Redis) -> "Caller":
 
 
 def _caller(role: str) -> "Caller":
-    # Imported late: models need settings, which need the servers that the suite starts.
+    # Import late, because models need settings, and settings need the servers that the suite starts.
     from tests.support.api_calls import Caller
 
     return Caller.of(role)

@@ -1,6 +1,6 @@
-"""Two forms of a test that takes long: a smoke by default, the full form with `--long`.
+"""Two forms of a slow test: a short smoke test by default, and the full form with `--long`.
 
-The fixture `is_long` tells the form; tests marked `only_long` are not part of a smoke.
+The fixture `is_long` tells a test which form to run. Tests marked `only_long` run only with `--long`.
 """
 
 import pytest
@@ -19,7 +19,7 @@ def is_long(pytestconfig: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not part of a smoke."""
+    """Deselect the tests marked `only_long` unless `--long` was given."""
     if config.getoption("--long"):
         return
     left_out = [item for item in items if item.get_closest_marker("only_long")]

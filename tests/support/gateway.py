@@ -1,4 +1,4 @@
-"""The gateway simulator in a thread: real HTTP on loopback, and its own record of the requests."""
+"""The gateway simulator in a thread: it serves real HTTP on loopback and records the requests."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ SECRET = "a secret of the tests"
 
 @contextmanager
 def running_simulator() -> Iterator[RunningSimulator]:
-    """Run a simulator until the end of the block."""
+    """Start a simulator, yield a client for its control interface, and stop it after the block."""
     port, ready = free_port(), threading.Event()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -26,7 +26,7 @@ def running_simulator() -> Iterator[RunningSimulator]:
         ready.set()
         await stop.wait()
         server.close()
-        # Connections are closed in the next iteration of the loop.
+        # Let the event loop run once more, because it closes the connections in its next iteration.
         await asyncio.sleep(0)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))

@@ -1,6 +1,6 @@
-"""Processes that write one log file at once, as a prefork worker does.
+"""Start processes that write to one log file at the same time, as the children of a prefork worker do.
 
-Arguments: FOLDER WRITER LINES. The file is rotated each second instead of each day.
+Arguments: FOLDER WRITER LINES. The file is rotated every second instead of every day.
 """
 
 import os

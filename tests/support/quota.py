@@ -1,4 +1,4 @@
-"""Subscriptions with a quota, and their states."""
+"""Helpers for tests of subscriptions with a quota."""
 
 from datetime import UTC
 from typing import Any
@@ -10,7 +10,7 @@ from tests.factories import CarrierFactory, SubscriptionFactory
 
 
 def subscription(used: str, **fields: Any) -> Subscription:
-    """Create a subscription of 1,000 MB, of which `used` megabytes are used in the current month."""
+    """Create a subscription to 1,000 MB; `used` is the number of MB used in the current month."""
     carrier = CarrierFactory.create()
     month = timezone.now().astimezone(UTC).date().replace(day=1)
     created: Subscription = SubscriptionFactory.create(

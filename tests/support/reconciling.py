@@ -1,4 +1,4 @@
-"""Helpers for tests of changing configs and their effect on the schedule."""
+"""Helpers for tests that change configs and look at the effect on the schedule."""
 
 from datetime import timedelta
 from typing import cast
@@ -17,7 +17,7 @@ from tests.support.draining import TYPE
 
 
 def read_just_now(redis: Redis) -> list[Card]:
-    """Make cards of two carriers, checked a minute ago and scheduled every six hours."""
+    """Create and schedule cards of two carriers that were checked a minute ago; their interval is six hours."""
     PollingConfig.objects.create(
         name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
     )
@@ -37,7 +37,7 @@ def due_in(redis: Redis) -> dict[int, float]:
 
 
 def is_outdated(redis: Redis) -> bool:
-    """Return whether the tick would start a reconciliation."""
+    """Return whether a tick would start a reconciliation now."""
     sent: list[bool] = []
     reconcile.watch(redis, send=lambda: sent.append(True))
     return bool(sent)

@@ -1,4 +1,4 @@
-"""Random rows for the tables of the domain, and the rules in plain Python that decide which are valid."""
+"""Random rows for the domain's tables, and rules in plain Python that decide which rows are valid."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from cards.models import Card, CardEvent, Device, Exemption, Plan, ServiceOrder,
 from polling.models import ManualItem, ManualTrigger, Pause
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
-# In the future for any clock.
+# This moment is in the future, whatever the current date is.
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class RowIds:
-    """Ids of existing rows that foreign keys can point to."""
+    """The ids of existing rows, for foreign keys to point to."""
 
     carrier: int
     agent: int
@@ -39,7 +39,7 @@ def pick(*values: Any) -> st.SearchStrategy[Any]:
 
 
 def maybe(name: str) -> st.SearchStrategy[Any]:
-    """Return either None or `name`, which stands for the id of that name in `RowIds`."""
+    """Return a strategy for None and `name`; a test replaces `name` by that attribute of its `RowIds`."""
     return pick(name, None)
 
 
@@ -148,7 +148,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
         and row["cycle"] != "days_7"
         and min(row["quota_mb"], row["used_mb"], row["virtual_quota_mb"] or 0) >= 0
         and (row["ends_at"] is None or row["ends_at"] >= NOW)
-        # A main subscription ends when it is ended: its end cannot be in the future.
+        # The end of a main subscription is set only when it ends, so it cannot be in the future.
         and not (row["kind"] == "main" and row["ends_at"] == LATER)
         and row["quota_version"] > 0
         and row["state"] != "under",

@@ -1,4 +1,4 @@
-"""Helpers for tests of scans that plan all cards."""
+"""Helpers for tests of scans, which schedule all cards."""
 
 from typing import cast
 
@@ -24,7 +24,7 @@ def due_in(redis: Redis, card: Card) -> float:
 
 
 def planned(redis: Redis, count: int) -> list[Card]:
-    """Make and schedule cards that have never been checked; the real-name check is not configured."""
+    """Create and schedule cards that have never been checked, with the real-name check switched off."""
     defaults.make_missing()
     PollingConfig.objects.update(realname_check_interval=None)
     cards: list[Card] = CardFactory.create_batch(count)
@@ -33,7 +33,7 @@ def planned(redis: Redis, count: int) -> list[Card]:
 
 
 class Died(BaseException):
-    """Stands for the death of a process; no code under test catches it."""
+    """An exception that simulates the death of a process, because no code under test catches it."""
 
 
 def die(done: int) -> None:

@@ -1,4 +1,4 @@
-"""The rules of the schedule in plain Python: the model that the Lua scripts are compared with."""
+"""A model of the schedule in plain Python. Tests compare the Lua scripts with it."""
 
 from dataclasses import dataclass, field
 from math import inf
@@ -8,18 +8,18 @@ from polling.schedule.schedule import PARK_AFTER, SUSPECT_AFTER
 
 @dataclass
 class Held:
-    """A claim as the schedule remembers it."""
+    """A claim, as the schedule stores it."""
 
     token: int
     ends_at: float
-    # When the card is due, if it was rescheduled or hastened during the claim.
+    # The new due time, if the card was rescheduled or hastened during the claim; otherwise infinity.
     due: float = inf
     holder: str = ""
 
 
 @dataclass
 class Model:
-    """The schedule of one check type. Times are absolute; `now` is an argument."""
+    """The schedule of one check type. Times are absolute, and methods get the current time as `now`."""
 
     queue: dict[int, float] = field(default_factory=dict)
     claims: dict[int, Held] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Model:
         return card in self.claims and self.claims[card].ends_at > now
 
     def claim(self, count: int, now: float, ttl: float, *, only_triggered: bool) -> list[tuple[int, str]]:
-        """Claim up to `count` cards; return (card, "claim" | "park" | "parked") in order."""
+        """Claim up to `count` cards; return a pair (card, "claim" | "park" | "parked") for each, in order."""
         due = sorted(
             (card for card in self.queue if self.queue[card] <= now and not only_triggered),
             key=lambda card: (self.queue[card], str(card)),
@@ -53,7 +53,7 @@ class Model:
         return granted
 
     def claim_alone(self, suspect: int | None, now: float, ttl: float) -> list[tuple[int, str]]:
-        """Claim `suspect`, the card that Redis removed from the set: Redis chooses one at random."""
+        """Claim `suspect`, which the caller takes from Redis, because Redis chooses a suspect at random."""
         if suspect is None:
             return []
         self.suspects.discard(suspect)

@@ -1,4 +1,7 @@
-"""Distribute tests over processes (pytest-xdist): long ones first, and those that share a stack together."""
+"""Distribute tests over the processes of pytest-xdist.
+
+Long tests start first, and tests that share a stack run in the same process.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -15,14 +18,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "_ByStack | None":
-    """Replace the scheduler of `--dist=loadfile`, the default in `pyproject.toml`."""
+    """Return our own scheduler for `--dist=loadfile`, the default in `pyproject.toml`, and None otherwise."""
     return _ByStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 class _ByStack(LoadFileScheduling):  # type: ignore[misc]
-    """Runs each module in one process, and the modules of a folder of fault tests together: they share a stack.
+    """A scheduler that runs each module in one process.
 
-    Not `xdist_group`: every test outside these folders would need a group that names its module.
+    The modules of one folder below `faults` run in the same process, because they share a stack. `xdist_group`
+    is no alternative, because every other test would need a group that names its module.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -31,6 +35,9 @@ class _ByStack(LoadFileScheduling):  # type: ignore[misc]
 
 
 def _seconds(item: pytest.Item) -> float:
-    """Return about how long the test's module or folder takes: 30 if its mark gives no time, 0 without a mark."""
+    """Return how many seconds the test's module takes, according to its mark.
+
+    Return 30 if the mark gives no time, and 0 if there is no mark.
+    """
     marks = [mark for name in ("faults", "processes") for mark in item.iter_markers(name)]
     return max((float(mark.kwargs.get("seconds", 30)) for mark in marks), default=0)

@@ -1,8 +1,10 @@
-"""Run the suite, and repeat failed tests: `python -m tests.support.suite [quick | long]`, as `bin/test` does.
+"""Run the suite and repeat failed tests: `python -m tests.support.suite [quick | long]`; `bin/test` does this.
 
-Tests of real processes mostly wait, so they run beside the others, several at a time; the others step back for them. A
-test that fails is run once more by itself at the end. One that passes then is flaky: its output is shown and kept in
-`.run/flaky-tests.txt`, and more than two flaky tests fail the run. Exit code 0 or 1; 2 when pytest itself failed.
+Tests of real processes mostly wait, so several of them run beside the other tests, which have a lower priority.
+
+A failed test is run once more by itself at the end. If it passes then, it is flaky, and its first output is printed
+and kept in `.run/flaky-tests.txt`. More than two flaky tests fail the run. The exit code is 0 or 1, or 2 if pytest
+itself failed.
 """
 
 import json
@@ -18,10 +20,11 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
-# How many tests of real processes run at a time. A slow machine may need fewer.
+# How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "5")
-# Of the other tests; some of them wait for timers, so that more of them than processors keep all processors busy.
-PLAIN: Final = "3"
+# How many of the other tests run at the same time. Some of them wait for timers, so this may exceed the number
+# of processors.
+PLAIN: Final = "4"
 PROCESSES_MARK: Final = "faults or processes"
 PASSED, FAILED, NO_TESTS = 0, 1, 5
 STEP_BACK: Final = ("nice", "-n", "5")
@@ -30,7 +33,7 @@ EVENLY: Final = ("--dist=load", "--maxschedchunk=1")
 
 @dataclass(frozen=True)
 class Part:
-    """A run of pytest beside others: its title, arguments, and a prefix of its command."""
+    """One run of pytest. The words of `prefix`, such as `nice`, are put before its command."""
 
     title: str
     arguments: Sequence[str]
@@ -44,13 +47,13 @@ PARTS: Final = {
         Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK)),
         Part(QUICK.title, QUICK.arguments, STEP_BACK),
     ],
-    # Benchmarks measure: nothing else may run beside them.
+    # Benchmarks measure times, so no other part may run beside them.
     "long": [Part("long forms", ("-n2", "--long", "-m", "long_form"))],
 }
 
 
 def main(form: str) -> int:
-    """Run all parts of `form` side by side; return the exit code."""
+    """Run all parts of `form` side by side, repeat the failed tests, and return the exit code."""
     with TemporaryDirectory(prefix="simwatch-suite-") as folder:
         started = [_start(part, Path(folder) / str(number)) for number, part in enumerate(PARTS[form])]
         codes = [_finish(*run) for run in started]
@@ -86,18 +89,18 @@ def _finish(part: Part, folder: Path, process: subprocess.Popen[bytes]) -> int:
 
 
 def _failures(folder: Path) -> dict[str, str]:
-    """Return each failed test with its output."""
+    """Return a dict from each failed test to its output."""
     lines = [line for file in sorted(folder.glob("*/failures")) for line in file.read_text().splitlines()]
     return {failure["test"]: failure["output"] for failure in map(json.loads, lines)}
 
 
 def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
-    """Run each failed test once more by itself; return the exit code of the suite."""
+    """Run each failed test once more by itself, report flaky tests, and return the suite's exit code."""
     FLAKY_FILE.unlink(missing_ok=True)
     flaky: list[str] = []
     failed: list[str] = []
     for test in failures:
-        print(f"\n== once more by itself: {test}", flush=True)
+        print(f"\n== repeated by itself: {test}", flush=True)
         code = subprocess.run(
             _pytest(test, *(["--long"] if is_long else [])), cwd=ROOT, check=False
         ).returncode
@@ -106,13 +109,13 @@ def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
         FLAKY_FILE.parent.mkdir(exist_ok=True)
         FLAKY_FILE.write_text("\n\n".join(f"{test}\n{failures[test]}" for test in flaky))
         print(f"\n{FLAKY_FILE.read_text()}\n")
-        print(f"{len(flaky)} flaky: failed first, passed by themselves ({FLAKY_FILE.relative_to(ROOT)}):")
+        print(f"{len(flaky)} flaky tests failed, then passed by themselves ({FLAKY_FILE.relative_to(ROOT)}):")
         print(*(f"  {test}" for test in flaky), sep="\n")
     if failed:
-        print(f"{len(failed)} failed twice:", *(f"  {test}" for test in failed), sep="\n")
+        print(f"{len(failed)} tests failed twice:", *(f"  {test}" for test in failed), sep="\n")
     if len(flaky) > MAX_FLAKY:
         print(
-            f"more than {MAX_FLAKY} flaky tests fail the run: find out why they depend on their surroundings"
+            f"The run fails because there are more than {MAX_FLAKY} flaky tests. Find out what makes them flaky."
         )
     return FAILED if failed or len(flaky) > MAX_FLAKY else PASSED
 

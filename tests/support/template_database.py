@@ -1,4 +1,4 @@
-"""A PostgreSQL with all tables, migrated once per test run and then copied, because migrating is slow."""
+"""A PostgreSQL server that is migrated once per test run and then copied, because migrations are slow."""
 
 import fcntl
 import os
@@ -13,15 +13,15 @@ from lab.stack.servers import PostgresServer, free_port, make_folder
 from lab.stack.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
-# Names the folder that all processes of a run share.
+# The environment variable that names the folder shared by all processes of a run.
 FOLDER_VARIABLE = "SIMWATCH_TESTS_FOLDER"
-# The database that has the tables.
+# The name of the database that has the tables.
 DATABASE = "model"
 PASSWORD = "of-the-model"
 
 
 def copy(folder: Path) -> PostgresServer:
-    """Return a server with its data in `folder`, not yet started; its database `DATABASE` has the tables."""
+    """Copy the template to `folder` and return its server, not yet started. Its database `DATABASE` has the tables."""
     source = _template_folder()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
@@ -34,7 +34,7 @@ def _server(folder: Path) -> PostgresServer:
 
 
 def _template_folder() -> Path:
-    """Return the folder of the template. The first process that needs it makes it, and the others wait."""
+    """Return the template's folder. The first process that needs it creates it while the others wait."""
     shared = Path(os.environ[FOLDER_VARIABLE])
     completion_mark = shared / "model-is-complete"
     with (shared / "model.lock").open("w") as lock:

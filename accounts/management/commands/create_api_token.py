@@ -1,4 +1,4 @@
-"""`create_api_token USERNAME` creates a token and prints only its text on standard output."""
+"""The command `create_api_token USERNAME`. It prints only the text of the new token to standard output."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -18,15 +18,17 @@ MAX_DAYS = 3650
 
 
 class Command(BaseCommand):
-    """Create an API token. It cannot be shown again."""
+    """A command that creates an API token and shows its text once."""
 
-    help = "Creates an API token for a user and prints it. It cannot be shown again."
+    help = "Create an API token for a user and print it. The token cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", default="command line", help="what the token is for")
         parser.add_argument("--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.READ)
-        parser.add_argument("--days", type=int, default=90, help="days until it expires; 0 for never")
+        parser.add_argument(
+            "--days", type=int, default=90, help="days until the token expires; 0 means never"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"]).first()

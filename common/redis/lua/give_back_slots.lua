@@ -1,7 +1,7 @@
--- Give slots back, and drop those that have expired. Without members it only drops expired ones.
+-- Give slots back, and remove slots whose lease has expired.
 -- KEYS[1] slots, KEYS[2] current (see take_slots)
--- ARGV    members
--- Returns the number of slots still held.
+-- ARGV    members to give back; may be empty
+-- Returns the number of slots that all processes still hold.
 local time = redis.call('TIME')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
 for _, member in ipairs(ARGV) do

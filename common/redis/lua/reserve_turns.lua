@@ -1,12 +1,13 @@
--- Reserve up to `want` turns of a rate that begin within the horizon (GCRA without a burst).
--- KEYS[1] turn: string, when the next unreserved turn begins (unix us)
--- ARGV    interval_us, want, horizon_us
--- Returns the number of turns, us until the first of them, us until the next unreserved turn.
+-- Reserve up to `want` turns that begin before the horizon ends (GCRA without bursts).
+-- KEYS[1] turn: string, the time at which the next unreserved turn begins (unix us)
+-- ARGV    interval_us (between two turns), want, horizon_us (from now)
+-- Returns the number of turns reserved, the us until the first of them begins, and the us until the next
+--         unreserved turn begins.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, want, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local first = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
--- If the clock was set back, close the rate for no longer than the horizon and one interval.
+-- If the clock was set back, the stored time is far ahead: wait at most for the horizon plus one interval.
 first = math.min(first, now + horizon + interval)
 local turns = math.max(0, math.min(want, math.floor((now + horizon - first) / interval) + 1))
 local free = first + turns * interval

@@ -1,9 +1,9 @@
--- Take up to `want` slots while fewer than the limit are held. Slots whose lease is over are free again.
+-- Remove slots whose lease has expired, then take up to `want` slots, but no more than the limit leaves free.
 -- KEYS[1] slots: zset, member = holder#n, score = expiry (unix ms)
--- KEYS[2] limit: string; absent means closed
--- KEYS[3] current: string, number of slots taken, for operators
--- ARGV    holder (unique for this call), want, lease_ms
--- Returns the members taken.
+-- KEYS[2] limit: string; if it does not exist, no slot can be taken
+-- KEYS[3] current: string, the number of slots held, for operators to look at
+-- ARGV    holder (a different one for each call of this script), want, lease_ms
+-- Returns the members of the slots taken.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)

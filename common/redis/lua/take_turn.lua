@@ -1,12 +1,13 @@
--- Take one turn of a rate that allows bursts (GCRA).
--- KEYS[1] turn: string, when all turns taken so far are paid for (unix us)
--- ARGV    interval_us, burst
--- Returns 1 or 0 (taken or not), turns left, us until the next turn may be taken, us until all are back.
+-- Take one turn if one is left (GCRA with bursts).
+-- KEYS[1] turn: string, the time at which all turns are available again if no more are taken (unix us)
+-- ARGV    interval_us (after which one turn comes back), burst (turns available at most)
+-- Returns 1 if a turn was taken, else 0; the number of turns left; the us until a turn can be taken; and the
+--         us until all turns are available again.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local window = interval * burst
--- If the clock was set back, close the rate for no longer than its window.
+-- If the clock was set back, the stored time is far ahead: wait at most for one window.
 local paid = math.min(math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0)), now + window)
 local taken = 0
 if paid + interval <= now + window then

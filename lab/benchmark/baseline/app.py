@@ -1,19 +1,21 @@
-"""The baseline: a Celery task a card, one `requests` call, row by row through the ORM.
+"""The baseline: one Celery task and one `requests` call per card, with rows written through the ORM.
 
-It is a Celery application of its own, on its own queue: production workers do not know its task. A careful
-team would write it first, and it is tuned as such a team would tune it:
+It is what a careful team would write first, tuned as such a team would tune it. It has its own Celery
+application and its own queue, so production workers do not know its task.
 
-- prefork, because the work is Python's: `CONCURRENCY` processes with `PREFETCH` messages each, so that no process
-  waits for the broker; early acks, no results, no events, no heartbeats to other workers, no rate limits;
-- one kept-alive `requests.Session` a process, which does not look for proxies in the environment (`client.py`);
-- carriers and gateways are read once a process;
-- Celery closes the database connection around every task and ignores `CONN_MAX_AGE`; its undocumented
-  `CELERY_DB_REUSE_MAX` keeps the connection for a million tasks, so it lives as long as the engine's;
-- one transaction a card, and only columns that changed are written (`recording.py`);
-- all messages are in the broker before the baseline starts: the cost of sending them is not counted, and cards are
-  not rescheduled.
+- The pool is prefork, because Python does most of the work. Each of the `CONCURRENCY` processes prefetches
+  `PREFETCH` messages, so that no process waits for the broker. Messages are acknowledged early. Results,
+  events, heartbeats to other workers and rate limits are off.
+- Each process keeps one `requests.Session` open, which does not look for proxies in the environment
+  (`client.py`).
+- Each process reads carriers and gateways once.
+- Celery closes the database connection around every task and ignores `CONN_MAX_AGE`. The undocumented setting
+  `CELERY_DB_REUSE_MAX` keeps the connection open for a million tasks, as long as the engine's connections.
+- Each card is written in one transaction, and only the columns that changed are written (`recording.py`).
+- All messages are in the broker before the baseline starts, so the cost of sending them is not counted.
+- Cards are not rescheduled.
 
-docs/benchmark.md lists what else was tried, with the results.
+docs/benchmark.md lists the variants that were tried, with their results.
 """
 
 from celery import Celery
@@ -29,7 +31,7 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=CONNECTION_TASKS,
     accept_content=["json"],
     broker_connection_retry_on_startup=True,
-    # Imported in the parent process once Django is ready, before the workers are forked.
+    # Celery imports this module in the parent process, after Django is ready and before it forks the workers.
     include=["lab.benchmark.baseline.checking"],
     task_acks_late=False,
     task_default_queue=QUEUE,
@@ -44,10 +46,10 @@ app.conf.update(
 )
 
 
-# Not shared: a shared task would be registered in every Celery application of the process.
+# `shared=False`, because a shared task would also be registered in the engine's Celery application.
 @app.task(name="baseline.check", shared=False)
 def check(card_id: int) -> None:
-    """Read one card's usage from its gateway and record it."""
+    """Request one card's usage from its gateway, and record it."""
     from lab.benchmark.baseline.checking import check_card
 
     check_card(card_id)

@@ -1,4 +1,4 @@
-"""The check of one card: load it, ask its gateway, record the answer."""
+"""Checks one card: loads the card, requests its usage from its gateway, and records the answer."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ from lab.benchmark.baseline import client, recording
 
 
 def check_card(card_id: int) -> None:
-    """Check one card. Any error is raised: Celery logs it, and the card stays unchecked."""
+    """Check one card. Errors are not caught, so Celery logs them and the card stays unchecked."""
     columns = ("iccid", "carrier_id", "gateway_id", "device_id", "network_status", "usage")
     card = Card.objects.select_related("usage").only(*columns).get(pk=card_id)
     reading = client.usage(_gateway(card.gateway_id, card.carrier_id), card.iccid)

@@ -1,4 +1,7 @@
-"""The usage of one card, asked for with `requests`: the call of the adapter `json`, made the obvious way."""
+"""Requests the usage of one card with `requests`.
+
+The call is the one that the adapter `json` makes, written in the most obvious way.
+"""
 
 import json
 import secrets
@@ -17,9 +20,9 @@ PATH = "/v1/usage"
 
 
 def usage(gateway: Gateway, iccid: str) -> UsageReading:
-    """Return the card's counter.
+    """Return the gateway's reading of a card's data counter.
 
-    Raise GatewayError if the answer holds no reading, or what `requests` raises.
+    Raise GatewayError if the answer has no reading. Errors of `requests` are not caught.
     """
     url = gateway.base_url + PATH
     body = json.dumps({"iccids": [iccid]}).encode()
@@ -39,7 +42,7 @@ def usage(gateway: Gateway, iccid: str) -> UsageReading:
 @cache
 def _session() -> requests.Session:
     session = requests.Session()
-    # Otherwise requests looks for proxies in the environment before each call.
+    # Otherwise `requests` would look for proxies in the environment before each call.
     session.trust_env = False
     return session
 

@@ -1,4 +1,4 @@
-"""`python -m lab.benchmark.baseline.feeding COUNT`: send a message for each card that is due first."""
+"""`python -m lab.benchmark.baseline.feeding COUNT` sends the baseline one message for each of COUNT cards."""
 
 import sys
 
@@ -6,7 +6,7 @@ import django
 
 
 def main(count: int) -> None:
-    """Send a message for each of the `count` cards that fall due first; print how many were sent."""
+    """Send a message for each of the `count` cards that fall due first, and print the number of messages."""
     django.setup()
     from cards.models import CheckType
     from common.redis.client import for_worker

@@ -1,4 +1,4 @@
-"""How many cards a second a task a card reads, on the same fleet; see `lab.benchmark.baseline.app`."""
+"""Measures how many cards per second the baseline (`lab.benchmark.baseline`) checks on the same fleet."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,20 @@ from lab.benchmark.run import Run, usage_answers
 from lab.benchmark.supply import keep_busy
 
 NAME = "baseline"
-# About twice what two cores read. The report says how many messages were left.
+# Enough messages: about twice as many as two cores process. The report shows how many were left.
 MESSAGES_PER_SECOND = 700
 APP = "lab.benchmark.baseline.app"
 START_SECONDS = 30
-# Time to open connections and to read carriers and gateways, once a process.
+# In this time each process opens its connections and reads carriers and gateways.
 WARM_UP_SECONDS = 2
 
 
 @dataclass
 class Messages:
-    """The messages that are left in the broker: all were sent before the measure, none is added."""
+    """The baseline's supply of work: the messages in the broker.
+
+    All of them are sent before the measurement, so `top_up` only counts how many are left.
+    """
 
     broker: Redis
     floor: int = 1
@@ -31,7 +34,7 @@ class Messages:
 
 
 def measure(run: Run) -> None:
-    """Measure the baseline before the engine is started, so that it has the machine to itself."""
+    """Measure the baseline. The engine must not be running, because both would share the machine."""
     run.new_calls()
     seconds = run.extent.baseline_seconds
     count = int(MESSAGES_PER_SECOND * (WARM_UP_SECONDS + seconds))
@@ -43,7 +46,7 @@ def measure(run: Run) -> None:
             "--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=WARNING",
         )  # fmt: skip
         run.stack.wait_until(
-            lambda: broker.llen(QUEUE) < sent, seconds=START_SECONDS, what="the baseline works"
+            lambda: broker.llen(QUEUE) < sent, seconds=START_SECONDS, what="the baseline has taken a message"
         )
         run.wait(WARM_UP_SECONDS)
         before = run.cpu(NAME)
@@ -55,7 +58,7 @@ def measure(run: Run) -> None:
     calls, rows = run.new_calls(), run.recorded(CheckType.DATA_USAGE, begun)
     rate = smaller(shift.rate(usage_answers(calls)), shift.rate(rows))
     run.findings.baseline_checks_per_second = rate
-    run.findings.baseline_shortage = f"the baseline: {shift.shortage or 'too few cards were read'}"
+    run.findings.baseline_shortage = f"the baseline: {shift.shortage or 'too few cards were checked'}"
     run.findings.details["baseline"] = {
         "checks_per_second": rate,
         "cpu_seconds_per_1000": per_thousand(before, after, shift.window.amount(rows)),

@@ -1,4 +1,4 @@
-"""How long it takes to claim 200 cards of a schedule of a million, and of ten thousand."""
+"""Measures how long it takes to claim 200 cards from a schedule of a million cards and from one of 10,000."""
 
 import time
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200
 CLAIM = timedelta(seconds=60)
 SMALL = 10_000
-# The first Redis database after the schedule's own and the broker's.
+# Added to the number of the schedule's Redis database. The number between the two is the broker's database.
 SMALL_DATABASE_OFFSET = 2
 
 
 def measure(run: Run) -> None:
-    """Take the medians of claims that alternate between both schedules: the machine is as fast for both."""
+    """Claim from the schedules in turns, so that changes in the machine's speed affect both medians."""
     large = Schedule(run.stack.redis, CheckType.DATA_USAGE)
     scheduled = run.stack.redis.zcard(keys.queue(CheckType.DATA_USAGE))
     with _small_schedule(run) as small:
@@ -41,7 +41,10 @@ def measure(run: Run) -> None:
 
 
 def _claim_ms(schedule: Schedule) -> float:
-    """Claim cards and put them behind all others that are due, so that the next claim gets others."""
+    """Claim cards, and return how many milliseconds it took.
+
+    The cards are due again at once, but behind all other due cards, so the next claim gets different cards.
+    """
     begun = time.perf_counter()
     claimed = schedule.claim(BATCH, ttl=CLAIM, holder="benchmark")
     milliseconds = (time.perf_counter() - begun) * 1000

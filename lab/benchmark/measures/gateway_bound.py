@@ -1,4 +1,7 @@
-"""How near the engine comes to the ceiling of a limit: N calls at once, of L ms each, are N / L a second."""
+"""Measures how close the engine comes to the largest possible rate of calls under a limit.
+
+If N calls may run at once and each takes L seconds, at most N / L calls per second are possible.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +20,10 @@ CEILING = CALLS_AT_ONCE * 1000 / LATENCY_MS
 
 
 def measure(run: Run) -> None:
-    """Measure the share of the ceiling by the gateways' log, after a warm-up, with one card a call."""
+    """Measure the rate of answered calls after a warm-up, as a share of the largest possible rate.
+
+    The rate is counted in the gateways' log. Each call is for one card.
+    """
     seconds = run.extent.bound_warm_up_seconds + run.extent.bound_seconds
     supply = DueCards(run, CheckType.DATA_USAGE)
     supply.stock(round(CEILING * seconds) + LOW_WATER)
@@ -28,7 +34,7 @@ def measure(run: Run) -> None:
         shift = keep_busy(run, supply, seconds)
         calls = run.new_calls()
     if not calls:
-        run.findings.leave_out(KEY, "no call went out")
+        run.findings.leave_out(KEY, "the gateways received no call")
         return
     begins, ends = ([datetime.fromisoformat(call[which]) for call in calls] for which in ("start", "end"))
     warm_up = timedelta(seconds=run.extent.bound_warm_up_seconds)
@@ -38,13 +44,13 @@ def measure(run: Run) -> None:
         return
     answered = steady.amount([(moment, 1) for moment in ends])
     share = answered / steady.seconds / CEILING if steady.seconds else None
-    run.findings.record(KEY, share, otherwise="no call went out before the warm-up was over")
+    run.findings.record(KEY, share, otherwise="the gateways received no call before the warm-up ended")
     run.findings.details["most_calls_at_once"] = max(call["in_flight"] for call in calls)
 
 
 @contextmanager
 def _one_card_a_call(run: Run) -> Iterator[None]:
-    """Let the gateways take one card a call, and as many calls at once as the type's limit."""
+    """Limit all gateways to one card per call and `CALLS_AT_ONCE` calls at once during the block."""
     before = run.stack.rows("SELECT id, batch_size, max_concurrency FROM carriers_gateway")
     try:
         for gateway_id, _, _ in before:

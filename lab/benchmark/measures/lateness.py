@@ -1,4 +1,4 @@
-"""How late cards are when they can be in time: ten thousand, on a stack that could check many more."""
+"""Measures the lateness of ten thousand cards, far fewer than the stack could check in time."""
 
 from statistics import median
 
@@ -16,14 +16,14 @@ AGES = f"""
 
 
 def measure(run: Run) -> None:
-    """Promise each card of a new fleet a check every half minute; measure the age of its last good answer."""
+    """Configure a check every half minute for a new fleet, and measure the ages of the last good answers."""
     if not run.extent.small_cards:
-        run.findings.leave_out("lateness", "it takes a minute and a half")
+        run.findings.leave_out("lateness", "measuring it takes a minute and a half")
         return
     run.engine_off()
     run.stack.empty()
     run.make_fleet(run.extent.small_cards)
-    # The first plan creates the configs, the second one follows the interval that is set in them.
+    # The first `plan` creates the configs. The second one applies the interval that was changed in between.
     run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {INTERVAL_SECONDS} "
@@ -35,7 +35,7 @@ def measure(run: Run) -> None:
     run.wait(run.extent.lateness_seconds)
     query = AGES % ",".join(map(str, run.scheduled(CheckType.DATA_USAGE)))
     samples = []
-    # Cards that were read together have the same age, so the samples are spread over a whole interval.
+    # Cards that were read together have the same age, so the samples are spread over an entire interval.
     for _ in range(SAMPLES):
         run.wait(INTERVAL_SECONDS / SAMPLES)
         samples += run.stack.rows(query)

@@ -1,4 +1,4 @@
-"""How long a triggered check takes while a hundred thousand cards are due."""
+"""Measures how long a trigger takes from its creation to its result while 100,000 cards are due."""
 
 from cards.models import CheckType
 from lab.benchmark.extent import BACKLOG
@@ -13,12 +13,13 @@ EVERY_SECONDS = 0.2
 WARM_UP_SECONDS = 5
 LAST_SECONDS = 10
 LONGEST_SECONDS = 300
-# Due before the first trigger. At 200 ms a call the engine checks at most 12,500 cards a second.
+# This many cards are due before the first trigger. The engine checks at most 12,500 cards per second, because
+# a call takes 200 ms.
 STOCK = 3 * BACKLOG
 LOW_WATER = BACKLOG + BACKLOG // 2
-# Triggered cards are picked from the POOL at the end of the queue, which must not be made due.
+# The supply must not make the last POOL cards of the queue due, because the triggered cards are among them.
 RESERVED = 2 * POOL
-# A trigger that has not ended has waited until now.
+# The seconds that each trigger took. A trigger that has not ended counts with the time until now.
 WAITS = """
     SELECT extract(epoch FROM coalesce(ended_at, now()) - created_at)::float, done
     FROM polling_manualtrigger
@@ -26,12 +27,12 @@ WAITS = """
 
 
 def measure(run: Run) -> None:
-    """Trigger one card after the other and read from the triggers' rows when each check was recorded.
+    """Trigger one card after the other, and read from the triggers' rows how long each trigger took.
 
-    The figure is left out if the backlog ever fell below 100,000 cards.
+    The figure is left out if fewer than 100,000 cards were due at any time.
     """
     if not run.extent.triggers:
-        run.findings.leave_out(KEY, "a backlog of 100,000 cards takes longer to make")
+        run.findings.leave_out(KEY, "making a backlog of 100,000 cards takes too long")
         return
     supply = DueCards(
         run,
@@ -65,9 +66,9 @@ def measure(run: Run) -> None:
 
 
 def _trigger(run: Run, supply: DueCards) -> str:
-    """Trigger the cards and wait for the last results.
+    """Trigger the cards, and wait for the last results.
 
-    Return why no figure may be taken; empty if one may.
+    Return the reason why the figure must be left out, or an empty string if it is valid.
     """
     arguments = (str(run.extent.triggers), str(EVERY_SECONDS), str(run.seed))
     with run.stack.running("triggering", "-m", "lab.benchmark.triggering", *arguments) as process:

@@ -1,6 +1,7 @@
-"""What a check costs in a fleet of a million and in one of ten thousand, measured in alternating rounds.
+"""Compares the CPU cost of a check in a fleet of a million cards and in a fleet of ten thousand.
 
-The rounds alternate because a shared machine changes its speed: every second of it counts for both fleets.
+The two fleets are checked in alternating rounds, because the speed of a shared machine changes over time and
+must affect both fleets equally.
 """
 
 import itertools
@@ -18,22 +19,24 @@ from polling.schedule.schedule import PlanMode, Schedule
 KEY = "million_cost_ratio"
 TYPE = CheckType.DATA_USAGE
 ROUND_SECONDS = 60
-# The large fleet takes part with the cards of this many rounds: their pages exceed a processor's caches.
+# The large fleet uses different cards in this many rounds before the cards repeat. Together, their pages in
+# PostgreSQL do not fit into a processor's caches.
 PORTIONS = 5
 CHUNK = 20_000
-# All other cards stay in the queue, as in a fleet at work, but fall due only when all rounds are over.
+# All other cards stay in the queue, as in normal operation, but don't fall due before all rounds have ended.
 REST_SECONDS, REST_SPREAD_SECONDS = 1800.0, 21_600.0
-# Counting starts when the cards fall due: making them due is not counted.
+# The cards of a round fall due after AHEAD_SECONDS. Counting starts BEFORE_SECONDS earlier, so that the cost
+# of scheduling them is not counted.
 AHEAD_SECONDS, BEFORE_SECONDS = 3.0, 0.5
 
 
 def measure(run: Run) -> None:
-    """Compare the CPU cost of the run's fleet with that of a small fleet, which has a stack of its own.
+    """Compare the CPU cost per check of the run's fleet and of a small fleet, which has its own stack.
 
-    A round's cards come from everywhere in their fleet; no other card is due.
+    The cards of a round come from all parts of their fleet, and no other card is due.
     """
     if not run.extent.small_cards:
-        run.findings.leave_out(KEY, "a large fleet is needed for it")
+        run.findings.leave_out(KEY, "it needs a large fleet")
         return
     with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
         small = Run(stack, run.extent, run.seed)
@@ -54,13 +57,13 @@ def measure(run: Run) -> None:
 
 
 class Fleet:
-    """A planned fleet whose cards are checked round by round.
+    """A planned fleet whose cards are checked round by round, and the CPU time that the rounds took.
 
-    What is put back between the rounds is not counted.
+    After each round the cards' meters are set back, which is not counted.
     """
 
     def __init__(self, run: Run) -> None:
-        # The order in which they fall due in a fleet at work: blocks of neighbours, from everywhere in it.
+        # In normal operation cards fall due in this order: blocks of neighbours from all parts of the fleet.
         self.cards = sorted(run.scheduled(TYPE), key=backoff.phase)
         self.seconds = 0.0
         self._run = run
@@ -70,7 +73,10 @@ class Fleet:
         self._checked, self._spent = 0, defaultdict[str, float](float)
 
     def prepare(self) -> None:
-        """Make no card due, start the engine, and read each card once: first readings cost more."""
+        """Postpone all cards, start the engine, and play each round once without counting it.
+
+        The first reading of a card is not counted, because it costs more than later ones.
+        """
         self._run.allow()
         self._wait(self._has_no_claim, "no card is being checked")
         for chunk in _portions(self.cards, CHUNK):
@@ -85,11 +91,11 @@ class Fleet:
         self._spent.clear()
 
     def play_round(self) -> None:
-        """Have the next ten thousand cards checked, then make them unread for their next round."""
+        """Let the engine check the next portion of cards, then set back their meters for their next round."""
         cards = next(self._rounds, [])
         begins = time.monotonic() + AHEAD_SECONDS
         self._schedule.hasten([(card_id, AHEAD_SECONDS) for card_id in cards])
-        # Cards are hastened in several steps, so the last of them fall due a little later than the first.
+        # Hastening takes several steps, so the last cards fall due a little later than the first.
         all_due = time.monotonic() + AHEAD_SECONDS
         self._wait_until(begins - BEFORE_SECONDS)
         self._run.new_calls()
@@ -100,11 +106,11 @@ class Fleet:
         for kind, cpu_seconds in self._run.cpu().items():
             self._spent[kind] += cpu_seconds - before[kind]
         self._checked += sum(amount for _, amount in usage_answers(self._run.new_calls()))
-        # Each round then has as much to do as the first one: readings that are news.
+        # Otherwise the next readings would not be newer or larger than the stored ones, and would cost less.
         self._run.stack.rows(UNREAD_METERS.format(cards=",".join(map(str, cards))))
 
     def costs(self) -> dict[str, float]:
-        """Return the CPU seconds per thousand checks by kind of process, and their sum as `together`."""
+        """Return the CPU seconds per thousand checks by kind of process, and their sum under `together`."""
         if not self._checked:
             return {"together": 0.0}
         costs = {kind: seconds * 1000 / self._checked for kind, seconds in self._spent.items()}

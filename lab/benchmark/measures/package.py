@@ -1,4 +1,4 @@
-"""How many cards a second are checked against their plan: the check that calls no gateway."""
+"""Measures how many cards per second the `package` check compares with their plans. It calls no gateway."""
 
 from cards.models import CheckType
 from lab.benchmark.run import Run
@@ -6,7 +6,7 @@ from lab.benchmark.supply import LOW_WATER, DueCards, keep_busy
 
 
 def measure(run: Run) -> None:
-    """Measure by the rows, while cards are always due and no other check runs."""
+    """Measure the rate by the rows' `checked_at` while cards are always due and no other check runs."""
     run.engine_on()
     run.pause_lateness()
     supply = DueCards(run, CheckType.PACKAGE)

@@ -1,4 +1,7 @@
-"""The measures in their order: all share one stack, and later ones find what earlier ones left."""
+"""The measures in the order in which they run.
+
+The order matters, because all share one stack and each one starts from the state that the previous ones left.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,11 +20,11 @@ from lab.benchmark.measures import (
 )
 from lab.benchmark.run import Run
 
-# Title, as progress and the report's durations show it -> measure.
+# Each key is the measure's title in the progress display and in the report's durations.
 MEASURES: Final[dict[str, Callable[[Run], None]]] = {
     "Planning every card": planning.measure,
     "Claiming": claiming.measure,
-    "Checking with a task a card": baseline.measure,
+    "Checking with the baseline": baseline.measure,
     "Checking with the engine": speed.measure,
     "Checking at the gateways' limit": gateway_bound.measure,
     "Checking plans": package.measure,

@@ -1,4 +1,4 @@
-"""How many cards' usage the engine reads and records a second, and how soon it begins."""
+"""Measures how many cards per second the engine checks, and how soon its workers make the first call."""
 
 from datetime import datetime
 
@@ -7,11 +7,11 @@ from lab.benchmark.rates import per_thousand, smaller
 from lab.benchmark.run import Run, usage_answers
 from lab.benchmark.supply import LOW_WATER, DueCards, keep_busy
 
-TOO_FEW = "too few cards were read to tell a rate"
+TOO_FEW = "too few cards were checked to calculate a rate"
 
 
 def measure(run: Run) -> None:
-    """Start the engine and measure what both the gateways' log and the rows show."""
+    """Start the engine and measure its rate by the gateways' log and by the rows. The smaller rate counts."""
     run.new_calls()
     supply = DueCards(run, CheckType.DATA_USAGE)
     supply.stock(LOW_WATER)
@@ -36,5 +36,5 @@ def measure(run: Run) -> None:
     run.findings.record(
         "first_check_seconds",
         max(0.0, (first - ready).total_seconds()) if first and ready else None,
-        otherwise="no call went out",
+        otherwise="the gateways received no call",
     )

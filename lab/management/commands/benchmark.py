@@ -1,4 +1,4 @@
-"""`benchmark` measures every target of the engine on servers and processes of its own."""
+"""`benchmark` measures the engine against its targets, on servers and processes that it starts itself."""
 
 import json
 import time
@@ -23,11 +23,11 @@ TABLE_WIDTH = 110
 
 
 class Command(BaseCommand):
-    """Measure all targets and print the report. Everything that was started is gone afterwards."""
+    """Measure all targets, print the report, and remove everything that was started."""
 
     help = (
-        "Measure every target of the engine on its own PostgreSQL, Valkey, gateway simulator and workers. Takes about "
-        "ten minutes of the whole machine."
+        "Measure the engine against its targets, on a separate PostgreSQL, Valkey, gateway simulator and "
+        "workers. This takes about ten minutes. Other work on the machine changes the results."
     )
     requires_system_checks = ()
 
@@ -36,20 +36,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--quick",
             action="store_true",
-            help="about a minute: a smaller fleet; what it cannot measure is left out",
+            help="run for about a minute with a smaller fleet, and leave out what that fleet cannot show",
         )
         parser.add_argument(
             "--seed",
             type=int,
             default=1,
-            help="seed of the fleet and of random choices (default: %(default)s)",
+            help="seed for the fleet and for random choices (default: %(default)s)",
         )
         parser.add_argument(
             "--cards", type=int, help="size of the fleet (default: 1,000,000, or 40,000 with --quick)"
         )
 
         parser.add_argument(
-            "--seconds", type=float, help="no measure takes longer, to see that all of them run"
+            "--seconds",
+            type=float,
+            help="upper limit for each measurement's duration, to test only that all of them run",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -89,7 +91,7 @@ def _measure_all(extent: Extent, seed: int) -> dict[str, Any]:
             if not progress.console.is_terminal:
                 progress.console.print(f"{time.monotonic() - started:5.0f} s  {title}")
 
-        # Without a ramp all cards are due as soon as they are planned.
+        # Without a seeding ramp, all cards are due as soon as they are planned.
         with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
             run = Run(stack, extent, seed)
             begin(f"Making {extent.cards:,} cards")

@@ -1,4 +1,4 @@
-"""`benchmark_admin_lists` prints how long each list of the admin takes to open for an administrator."""
+"""`benchmark_admin_lists` prints how long the admin's lists take to open for an administrator."""
 
 import logging
 import statistics
@@ -26,19 +26,19 @@ Page = tuple[str, str, Mapping[str, str]]
 
 
 class Command(BaseCommand):
-    """Open every list plain, with each value of its filters, and with a search.
+    """Open every list without a filter, with each value of its choice filters, and with a search.
 
-    All rows it creates are rolled back.
+    All rows that this creates are rolled back.
     """
 
-    help = "Print how long each list of the admin takes to open and how many database queries it needs."
+    help = "Print how long each of the admin's lists takes to open, and how many database queries it needs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--rounds",
             type=int,
             default=5,
-            help="how often each list is opened; the median is printed (default: %(default)s)",
+            help="number of times to open each list; the median time is printed (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -19,14 +19,14 @@ WARM_UP_SECONDS = 10
 
 
 class Command(BaseCommand):
-    """Measure the API on servers and processes of its own. Everything that was started is gone afterwards."""
+    """Measure the API on separate servers and processes, and remove everything that was started."""
 
-    help = "Measure how long API requests take, on its own PostgreSQL, Valkey and web process."
+    help = "Measure how long API requests take, on a separate PostgreSQL, Valkey and web process."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--rounds", type=int, default=100, help="requests of each kind (default: %(default)s)"
+            "--rounds", type=int, default=100, help="number of requests of each kind (default: %(default)s)"
         )
         parser.add_argument(
             "--cards", type=int, default=MILLION, help="size of the fleet (default: %(default)s)"

@@ -1,4 +1,4 @@
-"""`benchmark_planning` prints how long planning the fleet takes, and the schedule's memory in Redis."""
+"""`benchmark_planning` prints how long it takes to plan the fleet, and how much Redis memory that takes."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -15,19 +15,25 @@ from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):
-    """Measure planning in an empty Redis database, apart from the schedule in use."""
+    """Measure planning in an empty Redis database, so that the schedule in use is not touched."""
 
-    help = "Plan every card in an empty Redis database, print how long it took, and empty it again. Writes nothing else."
+    help = (
+        "Plan every card in an empty Redis database, print how long it took, and empty the database again. "
+        "Nothing else is written."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--database",
             type=int,
             default=15,
-            help="number of the empty Redis database (default: %(default)s)",
+            help="number of an empty Redis database to use (default: %(default)s)",
         )
         parser.add_argument(
-            "--seed", type=int, default=1, help="seed of the random sample (default: %(default)s)"
+            "--seed",
+            type=int,
+            default=1,
+            help="seed for choosing the cards that are planned one at a time (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,7 +55,10 @@ class Command(BaseCommand):
             f"first chunk in           {found.first_chunk_seconds:8.2f} s",
             f"Redis per million checks {found.bytes_per_million / 1e6:8.0f} MB",
             f"{found.moved:,} cards moved to another interval in {found.move_seconds:.1f} s",
-            f"card by card, a check    {found.check_one_by_one_seconds * 1e6:8.0f} us: {found.ratio:.0f} times as long",
+            (
+                f"one at a time, per check {found.check_one_by_one_seconds * 1e6:8.0f} us, "
+                f"{found.ratio:.0f} times as long as in bulk"
+            ),
         ):
             self.stdout.write(line)
 
@@ -59,7 +68,7 @@ def _refuse_in_use(redis: Redis, number: int) -> None:
         others = redis.dbsize() - redis.exists(*OWN_KEYS)
     except ResponseError as error:
         raise CommandError(f"Redis database {number}: {error}") from None
-    # The queues of a run that was killed may be left; they are removed.
+    # Ignore the queues of a killed run, which are removed below.
     if others:
         raise CommandError(f"Redis database {number} is in use; choose another --database")
     empty(redis)

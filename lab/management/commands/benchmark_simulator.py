@@ -1,4 +1,4 @@
-"""`benchmark_simulator` prints how many small requests the simulator answers on one core."""
+"""`benchmark_simulator` prints how many small requests the simulator answers per CPU second."""
 
 import socket
 from argparse import ArgumentParser
@@ -10,14 +10,14 @@ from lab.simulator.benchmark import measure
 
 
 class Command(BaseCommand):
-    """Measure the simulator and a server that answers a constant."""
+    """Measure the simulator, and for comparison a bare server that always sends the same answer."""
 
-    help = "Print how many small requests the simulator answers on one core, and the ratio to a bare server."
+    help = "Print how many small requests the simulator answers per CPU second, compared with a bare server."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--seconds", type=float, default=5, help="length of each measurement (default: %(default)s)"
+            "--seconds", type=float, default=5, help="duration of each measurement (default: %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,7 @@
-"""`drill NAME` strikes at a working engine on its own servers, and reports which promises it kept."""
+"""`drill NAME` injects faults (blows) into a running engine, and reports which promises the engine kept.
+
+The engine runs on servers that the drill starts itself.
+"""
 
 import json
 from argparse import ArgumentParser
@@ -16,43 +19,52 @@ from lab.stack.bounds import TimeIsUpError, bounded
 
 INTERRUPTED = 130
 TABLE_WIDTH = 110
-# Time for everything but the blows: servers, fleet, start, rest and judging.
+# Time for everything except the blows: starting the servers and the engine, creating the fleet, the rest
+# after the last blow, and judging.
 OVERHEAD_SECONDS = 300 + REST_SECONDS
 
 
 class Command(BaseCommand):
-    """Run one drill and print its report.
+    """Run one drill, print its report, and remove everything that was started.
 
-    A broken promise is an error. Everything that was started is gone afterwards.
+    The exit status is 1 if a promise was not kept.
     """
 
-    help = "Kill processes, stop servers and break gateways of an engine on its own servers; report which promises it kept."
+    help = (
+        "Inject faults (blows) into a running engine on separate servers: kill processes, stop servers and "
+        "break gateways. Report which promises the engine kept."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         about = "; ".join(f"{name}: {drill.about}" for name, drill in DRILLS.items())
         parser.add_argument("name", choices=DRILLS, help=about)
         parser.add_argument(
-            "--seconds", type=float, default=600, help="how long blows fall (default: %(default)s)"
+            "--seconds",
+            type=float,
+            default=600,
+            help="how long the drill injects faults (default: %(default)s)",
         )
         parser.add_argument(
-            "--every", type=float, help="seconds between two blows (default: depends on the drill)"
+            "--every", type=float, help="seconds between two faults (default: depends on the drill)"
         )
         parser.add_argument(
             "--cards", type=int, default=50_000, help="size of the fleet (default: %(default)s)"
         )
-        parser.add_argument("--rate", type=float, default=200, help="checks a second (default: %(default)s)")
+        parser.add_argument(
+            "--rate", type=float, default=200, help="checks per second (default: %(default)s)"
+        )
         parser.add_argument(
             "--again-within",
             type=float,
             default=CHECKED_AGAIN_SECONDS,
-            help="seconds within which a card is read again after its worker was killed (default: %(default)s)",
+            help="seconds within which a card whose worker was killed must be checked (default: %(default)s)",
         )
         parser.add_argument(
             "--seed",
             type=int,
             default=1,
-            help="seed of the fleet and of the order of the blows (default: %(default)s)",
+            help="seed for the fleet and for the order of the faults (default: %(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 

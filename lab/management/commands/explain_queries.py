@@ -1,4 +1,4 @@
-"""`explain_queries` prints the table of docs/queries.md: what PostgreSQL does for each named query."""
+"""`explain_queries` prints the table of docs/queries.md: what each named query costs PostgreSQL."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):
-    """Explain every named query for each kind of user. All rows it creates are rolled back."""
+    """Explain every named query for each kind of user. All rows that this creates are rolled back."""
 
-    help = "Print a table of what PostgreSQL does for each named query: rows, pages read, time, indexes."
+    help = "Print a table of what each named query costs PostgreSQL: rows, pages read, time, and scans."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not Card.objects.exists():

@@ -1,4 +1,4 @@
-"""`gateway_simulator` simulates the carriers' gateways on 127.0.0.1 until SIGTERM or Ctrl-C."""
+"""`gateway_simulator` simulates the carriers' gateways on 127.0.0.1 until it receives SIGTERM or Ctrl-C."""
 
 import asyncio
 import os
@@ -14,9 +14,12 @@ from lab.simulator.server import SimulatorServer
 
 
 class Command(BaseCommand):
-    """Run the simulator. Needs SIMULATOR_SECRET in the environment; SIMULATOR_PORT sets the default port."""
+    """Run the simulator.
 
-    help = "Simulate the carriers' gateways on 127.0.0.1, with faults on request and a call log."
+    SIMULATOR_SECRET must be set in the environment. SIMULATOR_PORT sets the default port.
+    """
+
+    help = "Simulate the carriers' gateways on 127.0.0.1, log their calls, and inject faults on request."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,7 +33,7 @@ class Command(BaseCommand):
             "--seed",
             type=int,
             default=0,
-            help="seed for choosing the calls that a fault hits (default: %(default)s)",
+            help="seed for choosing the calls that a fault affects (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

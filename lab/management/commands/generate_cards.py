@@ -1,4 +1,4 @@
-"""`generate_cards --count N --seed S [--now T]` creates a demo fleet on the gateway simulator."""
+"""`generate_cards --count N --seed S [--now T]` creates a demo fleet whose gateways are the simulator."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from lab.demo.fleet import generate, vacuum
 
 
 class Command(BaseCommand):
-    """Create carriers, gateways, agents and cards. Needs SIMULATOR_SECRET in the environment."""
+    """Create carriers, gateways, agents and cards. SIMULATOR_SECRET must be set in the environment."""
 
     help = "Create a demo fleet whose gateways are the simulator."
 
@@ -30,13 +30,13 @@ class Command(BaseCommand):
             "--seed",
             type=int,
             default=1,
-            help="the same seed and time make the same fleet (default: %(default)s)",
+            help="seed for the fleet; the same seed and time create the same fleet (default: %(default)s)",
         )
         parser.add_argument(
-            "--now", type=_moment, help="RFC 3339 time at which the fleet is set (default: now)"
+            "--now", type=_moment, help="RFC 3339 time for which the fleet is created (default: now)"
         )
         parser.add_argument(
-            "--only-if-empty", action="store_true", help="do nothing if there are cards already"
+            "--only-if-empty", action="store_true", help="create no cards if there are cards already"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`hot_updates` prints the share of heap-only tuple (HOT) updates of the tables that every check writes."""
+"""`hot_updates` prints the share of heap-only tuple (HOT) updates for the tables that every check writes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ BUSY = ("cards_checkstate", "cards_cardusage", "cards_subscription")
 
 
 class Command(BaseCommand):
-    """Print a line for each table, from PostgreSQL's own statistics."""
+    """Print the updates and dead rows of each table, as counted in PostgreSQL's statistics."""
 
     help = "Print, for each table that every check writes, the share of updates that touched no index (HOT)."
 

@@ -1,4 +1,4 @@
-"""`doctor` answers "why is nothing happening?", and says what to do about it."""
+"""The `doctor` command: find out why cards are not checked, and print what to do about it."""
 
 import sys
 from collections import defaultdict
@@ -15,16 +15,22 @@ from polling.observe.doctor.diagnosis import count_troubles, diagnose
 from polling.observe.doctor.finding import Finding, Verdict
 from polling.observe.doctor.processes import WorkerReport
 
-# A worker that does not answer within this time hangs or is very far away.
+# A worker that does not answer within this time counts as not running. It probably hangs.
 ANSWER_SECONDS = 1.0
 STYLES = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.TROUBLE: "bold red"}
 SUBJECT_WIDTH = 22
 
 
 class Command(BaseCommand):
-    """Examine everything from the servers to the cards. Changes nothing, and calls each open gateway once."""
+    """Examine everything from the servers to the cards.
 
-    help = "Says what is not working and what to do about it. Calls each open gateway once. Exits with 1 if there is trouble."
+    The command changes nothing, but it calls each open gateway once.
+    """
+
+    help = (
+        "Prints what is not working and how to fix it. Calls each open gateway once. "
+        "Exits with 1 if anything needs action."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True)
@@ -44,7 +50,7 @@ class Command(BaseCommand):
 
 
 def print_finding(console: Console, finding: Finding) -> None:
-    """Print a finding on one line, and what to do about it below."""
+    """Print the finding on one line. Print what to do about it, if anything, on the next line."""
     line = Text(f"{finding.verdict.value:<8}", STYLES[finding.verdict])
     line.append(f"{finding.subject:<{SUBJECT_WIDTH}} ", "bold").append(finding.detail, "")
     if finding.what_to_do:
@@ -53,7 +59,7 @@ def print_finding(console: Console, finding: Finding) -> None:
 
 
 def ask_workers() -> WorkerReport | None:
-    """Return which workers answer and whether ticks pile up; None if the broker does not answer."""
+    """Return which workers answer and whether ticks pile up. Return None if the broker does not answer."""
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
@@ -74,5 +80,5 @@ def _message_count(connection: Any, queue: str) -> int:
         with connection.channel() as channel:
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
     except ChannelError:
-        # Redis has no key for an empty queue.
+        # An empty queue has no key in Redis, which Kombu reports as an unknown queue.
         return 0

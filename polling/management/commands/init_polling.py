@@ -1,4 +1,4 @@
-"""`init_polling` adds missing default configs and limits, and schedules every card."""
+"""The `init_polling` command: add missing default configs and limits, and schedule every card."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from polling.policy import defaults
 
 
 class Command(BaseCommand):
-    """Initialise polling. Safe to run again; needs no worker."""
+    """Set up polling. The command is safe to repeat, and works without a running worker."""
 
     help = "Adds missing default configs and limits, and schedules every card that is not scheduled yet."
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="if another process is already scheduling the cards, wait for it",
+            help="if another process is already scheduling the cards, wait until it has finished",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`polling_top`: a live view of the engine in a terminal. `q` or Ctrl-C quits."""
+"""The `polling_top` command: show a live view of the engine in the terminal. `q` or Ctrl-C ends it."""
 
 import os
 import select
@@ -24,7 +24,7 @@ MIN_SECONDS = 0.2
 
 
 class Command(BaseCommand):
-    """Show the engine; changes nothing."""
+    """Show a live view of the engine. It only reads and changes nothing."""
 
     help = (
         "Shows a live view of backlog, throughput, failures, lateness, slots and seeding. q or Ctrl-C quits."
@@ -34,14 +34,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--every", type=float, default=1.0, metavar="SECONDS", help="seconds between updates"
         )
-        parser.add_argument("--once", action="store_true", help="print one view and exit")
+        parser.add_argument("--once", action="store_true", help="print the view once and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["every"] < MIN_SECONDS:
             raise CommandError(f"--every must be {MIN_SECONDS} or more")
         console = Console(file=cast("IO[str]", self.stdout), highlight=False)
         if options["once"] or not sys.stdin.isatty() or not self.stdout.isatty():
-            # Into a file or a pipe: one view, at least 130 columns wide.
+            # Print the view once. A file or pipe has no width, so make it at least 130 columns wide.
             console.width = max(console.width, 130)
             console.print(render(read(for_worker())))
             return
@@ -56,7 +56,10 @@ class Command(BaseCommand):
 
 
 def _frame() -> RenderableType:
-    """Return the view, or one line about an outage: the display continues when the servers are back."""
+    """Return the current view; if a server is down, return one line that says so.
+
+    Raise all other errors. After an outage, the next frame shows the view again.
+    """
     try:
         return render(read(for_worker()))
     except Exception as error:
@@ -68,14 +71,18 @@ def _frame() -> RenderableType:
 
 @contextmanager
 def _keys() -> Iterator[Callable[..., bool]]:
-    """Yield a function that waits for a key; restore the terminal afterwards."""
+    """Yield a function that waits for a key and returns whether it was pressed.
+
+    The terminal delivers single keys inside the block, and is restored afterwards.
+    """
     before = termios.tcgetattr(sys.stdin)
 
     def was_pressed(key: str, *, seconds: float) -> bool:
         ready, _, _ = select.select([sys.stdin], [], [], seconds)
         if not ready:
             return False
-        # Unbuffered: `select` does not see what a buffer holds. Reading nothing means the terminal is gone.
+        # Read without Python's buffer, because `select` cannot see buffered keys. An empty read means that
+        # the terminal was closed, so quit.
         pressed = os.read(sys.stdin.fileno(), 64)
         return not pressed or key.encode() in pressed.lower()
 

@@ -1,4 +1,4 @@
-"""`rebuild_schedule` drops the schedule and seeds a new one from PostgreSQL."""
+"""The `rebuild_schedule` command: drop the schedule and build a new one from PostgreSQL."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,15 +11,18 @@ from polling.planning.cli import plan_all
 
 
 class Command(BaseCommand):
-    """Rebuild the schedule. Checks continue: each card is due by its last good answer."""
+    """Rebuild the schedule.
 
-    help = "Drops the schedule and schedules every card again."
+    Cards still fall due at their usual times, because each due time is computed from the last good answer.
+    """
+
+    help = "Drops the schedule in Redis and schedules every card again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="schedule the cards in this process; otherwise a worker does it within seconds",
+            help="schedule the cards in this process; without it, a running worker begins within seconds",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

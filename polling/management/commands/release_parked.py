@@ -1,4 +1,7 @@
-"""`release_parked` puts parked cards back into the schedule once the cause of the crashes is fixed."""
+"""The `release_parked` command: put parked cards back into the schedule.
+
+Use it once the cause of the crashes is fixed.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,13 +14,13 @@ from polling.models import ParkedCheck
 
 
 class Command(BaseCommand):
-    """Release parked cards, all or by ICCID."""
+    """Release all parked cards, or only the cards with the given ICCIDs."""
 
-    help = "Puts parked cards back into the schedule, all of them or those with the given ICCIDs."
+    help = "Puts parked cards back into the schedule: all of them, or only the cards with the given ICCIDs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("iccids", nargs="*", metavar="ICCID")
-        parser.add_argument("--all", action="store_true", help="every parked card")
+        parser.add_argument("--all", action="store_true", help="release every parked card")
 
     def handle(self, *args: Any, **options: Any) -> None:
         named = set(options["iccids"])

@@ -1,5 +1,5 @@
-"""The doctor: checks everything from the servers to the cards, and says what is not working and what to do.
+"""The doctor examines everything from the servers to the cards, and says what is not working and what to do.
 
-`diagnosis.py` sets the order. Every other module examines one part (`examine`), and judges it in pure
-functions.
+`diagnosis.py` calls the other modules in order. Each of them covers one part of the system. Its `examine`
+collects the facts, and pure functions judge them.
 """

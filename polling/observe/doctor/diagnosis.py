@@ -1,4 +1,4 @@
-"""The order of the diagnosis: from the servers to the results that depend on them."""
+"""The entire diagnosis, in order: from the servers to the results that depend on them."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,10 +12,10 @@ from polling.observe.doctor.processes import WorkerReport
 
 
 def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> Iterator[Finding]:
-    """Yield the findings in order. Stop after the servers if one does not answer: the rest depends on them.
+    """Yield the findings in order.
 
-    `ask_workers` returns which workers answer and what waits in the broker; None if the broker does not
-    answer.
+    Stop after the servers if PostgreSQL or Redis does not answer, because everything else needs both.
+    `ask_workers` must return a report about the workers, or None if the broker does not answer.
 
     Example::
 
@@ -38,5 +38,5 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
 
 
 def count_troubles(findings: list[Finding]) -> int:
-    """Return the number of findings that need action."""
+    """Return how many findings are troubles, which means that they need action."""
     return sum(finding.verdict is Verdict.TROUBLE for finding in findings)

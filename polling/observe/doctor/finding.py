@@ -1,4 +1,4 @@
-"""What the doctor finds out about one subject."""
+"""A finding: what the doctor has found out about one subject."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,8 @@ from enum import StrEnum
 class Verdict(StrEnum):
     """How serious a finding is.
 
-    `NOTE` is worth knowing and may be intended; `TROUBLE` is not working, or soon will not be.
+    A `NOTE` is about something unusual that may be intended, such as a pause. A `TROUBLE` is about something
+    that does not work, or that will soon stop working.
     """
 
     OK = "ok"
@@ -17,7 +18,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about a subject, in words, and what to do about it.
+    """A finding about one subject: a verdict, a description (`detail`), and advice (`what_to_do`).
 
     Example::
 
@@ -36,7 +37,7 @@ def ok(subject: str, detail: str) -> Finding:
 
 
 def note(subject: str, detail: str, what_to_do: str = "") -> Finding:
-    """Return a finding that is worth knowing."""
+    """Return a finding about something unusual that may be intended."""
     return Finding(Verdict.NOTE, subject, detail, what_to_do)
 
 

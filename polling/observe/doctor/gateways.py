@@ -1,4 +1,4 @@
-"""Gateways: whether they may be called, and how each answers a call about one of its cards."""
+"""Examine the gateways: whether each may be called, and whether it answers a call about one of its cards."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -19,10 +19,10 @@ from polling.policy.config_snapshot import ConfigSnapshot
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield a finding for every gateway, and for every carrier with cards that have no gateway.
+    """Yield a finding for every gateway, and for every carrier that needs a default gateway but has none.
 
-    Gateways that are neither closed nor resting are called once each, concurrently, and on slots like every
-    call.
+    Each gateway is called once, unless it is disabled or paused, or has asked for a rest. Gateways with an
+    open breaker are called too. The calls run concurrently, and each takes a slot of its gateway.
     """
     gateways, snapshot = list(Gateway.objects.select_related("carrier")), ConfigSnapshot.read()
     rests = Breakers(redis).rests(gateway.pk for gateway in gateways)
@@ -53,7 +53,10 @@ def examine(redis: Redis) -> Iterator[Finding]:
 
 
 def closure(gateway: Gateway, snapshot: ConfigSnapshot) -> Finding | None:
-    """Return why the gateway may not be called; None if it may. Pure."""
+    """Return a finding that says why the gateway is disabled or paused; None if it is neither.
+
+    The breaker of the gateway is not considered here.
+    """
     subject = f"gateway {gateway.name}"
     if not gateway.is_enabled:
         return note(subject, "disabled: its cards wait", "enable it in the admin")
@@ -68,15 +71,15 @@ def closure(gateway: Gateway, snapshot: ConfigSnapshot) -> Finding | None:
         return note(
             subject,
             "paused: its cards wait",
-            "see 'pauses' in the admin for the owner, the reason and the end",
+            "see 'pauses' in the admin for its owner, its reason and its end",
         )
     return None
 
 
 def judge_call(name: str, error: str | None, rest: Rest | None) -> Finding:
-    """Return the finding about a call. Pure.
+    """Return the finding about a test call to the gateway `name`.
 
-    `error` says what was wrong with it: empty if the gateway answered, None without a call.
+    `error` says why the call failed. It is empty if the gateway answered, and None if no call was made.
     """
     subject = f"gateway {name}"
     if error:
@@ -84,13 +87,14 @@ def judge_call(name: str, error: str | None, rest: Rest | None) -> Finding:
         return trouble(
             subject,
             f"{error}: {consequence}",
-            "check its base URL and credentials in the admin, and ask the carrier; to wait without calls, add a pause",
+            "check its base URL and credentials in the admin, and ask the carrier; to stop all calls until "
+            "it works, add a pause",
         )
     if rest:
         return note(
             subject,
             rest_reason(rest),
-            "wait: its cards come back within a minute after a trial call succeeds",
+            "wait: its checks resume within a minute after a trial call succeeds",
         )
     if error is None:
         return ok(subject, "open; not called, because it has no card or no free slot")
@@ -98,7 +102,7 @@ def judge_call(name: str, error: str | None, rest: Rest | None) -> Finding:
 
 
 def rest_reason(rest: Rest | None) -> str:
-    """Return why the breakers let no call through to a gateway, in words; empty if they do. Pure."""
+    """Return the reason why a gateway rests, in words; an empty string if `rest` is None."""
     if rest is None:
         return ""
     if rest.is_open:

@@ -1,4 +1,4 @@
-"""Limits and pauses: what keeps checks from being made on purpose."""
+"""Examine limits and pauses, with which operators stop checks on purpose."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,23 +20,24 @@ def examine(redis: Redis, *, now: datetime) -> Iterator[Finding]:
         yield note(
             "pause",
             f"{target} until {pause.until:%Y-%m-%d %H:%M} UTC, by {pause.owner}: {pause.reason}",
-            "to end it early, delete it under 'pauses' in the admin: its cards come back within a minute",
+            "to end it early, delete it under 'pauses' in the admin: its checks resume within a minute",
         )
 
 
 def slots(limit: LimitState) -> Finding:
-    """Return the finding about a limit and its slots. Pure."""
+    """Return the finding about one limit and its slots."""
     subject = f"{limit.task_type} limit"
     if limit.max_concurrency is None:
         return trouble(
             subject,
             "missing in Redis: no call may begin",
-            "check that beat and the worker of ticks run: they publish the limits every 10 s",
+            "check that beat and the worker of the queue ticks run, which write the limits every 10 s",
         )
     if limit.max_concurrency == 0:
         return note(
             subject,
             "0: its calls are paused",
-            "restore it (defaults: 50, 50, 4, 20) under 'concurrency limits' in the admin",
+            "to resume, raise it under 'concurrency limits' in the admin (the defaults are realname 50, "
+            "carddata 50, package 4 and stop_start 20)",
         )
     return ok(subject, f"{limit.current} of {limit.max_concurrency} slots are taken")

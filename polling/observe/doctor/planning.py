@@ -1,4 +1,4 @@
-"""The schedule: whether it exists, which process makes it, and whether it holds the right cards."""
+"""Examine the schedule: whether it is complete or being built, and whether it contains the right cards."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,16 @@ from polling.observe.monitoring import InitProgress, QueueState
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 
-# A gap above both (cards, share of all) is more than the cards that have just changed.
+# A gap in the invariant is a trouble if it exceeds both this number of cards and this share of all cards.
+# A smaller gap is normal, because some cards have always just changed.
 MAX_GAP_CARDS, MAX_GAP_SHARE = 100, 0.01
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield findings about configs, epoch and rescheduling, and about the invariant of every check type."""
+    """Yield findings about the configs, the schedule and any rescheduling that is running.
+
+    Then yield a finding about the invariant of each check type.
+    """
     yield configs(PollingConfig.objects.in_force().count())
     yield epoch(
         is_complete=Epoch(redis).is_complete(),
@@ -32,7 +36,7 @@ def examine(redis: Redis) -> Iterator[Finding]:
 
 
 def configs(in_force: int) -> Finding:
-    """Return the finding about the number of configs in force. Pure."""
+    """Return the finding about the configs. `in_force` is the number of configs that are in force."""
     if in_force:
         return ok("configs", f"{in_force} are in force")
     return trouble(
@@ -41,9 +45,9 @@ def configs(in_force: int) -> Finding:
 
 
 def epoch(*, is_complete: bool, number: int | None, is_seeded: bool, progress: InitProgress) -> Finding:
-    """Return the finding about the schedule. Pure.
+    """Return the finding about the existence of the schedule.
 
-    `number` is the epoch of an unfinished scan; `is_seeded` is true while a process is running it.
+    `number` is the epoch of an unfinished scan, or None. `is_seeded` says whether a process is scanning now.
     """
     if is_complete:
         return ok("schedule", "every card is scheduled")
@@ -54,19 +58,21 @@ def epoch(*, is_complete: bool, number: int | None, is_seeded: bool, progress: I
         return trouble(
             "schedule",
             f"seeding has stopped at {progress.percent} %{reason}, and no process continues it",
-            "check beat and the worker of background, or run init_polling: seeding continues where it stopped",
+            "check that beat and the worker of the queue background run, or run init_polling: seeding "
+            "continues where it stopped",
         )
     return trouble(
         "schedule",
         "there is none: nothing is claimed",
-        "the next tick makes one if beat and the workers of ticks and background run; or run init_polling",
+        "check that beat and the workers of the queues ticks and background run: they build one within "
+        "seconds; or run init_polling",
     )
 
 
 def invariant(queue: QueueState, *, is_quiet: bool) -> Finding:
-    """Return the finding about `scheduled + parked = wanted`. Pure.
+    """Return the finding about the invariant `scheduled + parked = wanted` of one check type.
 
-    A gap is no trouble while cards or configs are changing (not `is_quiet`).
+    `is_quiet` is False while cards or configs are changing. A gap is then only a note, because it is normal.
     """
     subject = f"{queue.task_type} schedule"
     counts = f"{queue.queue_length:,} scheduled, {queue.in_flight:,} being checked, {queue.parked:,} parked"
@@ -90,12 +96,13 @@ def invariant(queue: QueueState, *, is_quiet: bool) -> Finding:
         return note(
             subject,
             f"{counts}, but {queue.wanted:,} want the check",
-            "nothing if cards have just changed; the hourly repair fixes it, or rebuild_schedule at once",
+            "nothing if cards have just changed; otherwise wait for the hourly repair, or run "
+            "rebuild_schedule to fix it at once",
         )
     return ok(subject, counts)
 
 
 def _is_quiet(redis: Redis) -> bool:
-    """Return whether no process is planning and the census has counted every change."""
+    """Return whether no process is planning cards, and no card has changed since the last census."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
     return changes == counted and not redis.exists(keys.SEEDER, keys.RECONCILER)

@@ -1,4 +1,4 @@
-"""Beat and the workers: whether they run, according to Celery and the broker."""
+"""Judge whether beat and the workers run, from what Celery and the broker report."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Final
 from polling.observe.doctor.finding import Finding, ok, trouble
 from polling.observe.monitoring import CLAIMS_ARE_STALE_AFTER
 
-# Beat ticks each second.
+# In seconds. Beat sends a tick each second, so ten seconds without a tick mean that something stopped.
 TICKS_ARE_STALE_AFTER = 10
 START: Final = "start it: celery --app config.celery"
-# Queue -> what stops without a worker for it.
+# Queue -> what stops working if no worker serves it.
 LOSSES: Final = {
     "ticks": "no tick is processed: no drain is sent and no limit is published",
     "checks": "no card is checked",
@@ -20,7 +20,10 @@ LOSSES: Final = {
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """The workers that answer on each queue, and whether ticks pile up in the broker.
+    """What Celery and the broker report about the workers.
+
+    `workers` maps each queue to the names of the workers that answer on it. `ticks_pile_up` says whether
+    ticks arrive in the broker faster than workers take them.
 
     Example::
 
@@ -34,9 +37,10 @@ class WorkerReport:
 def judge(
     report: WorkerReport | None, *, tick_age: float | None, claim_age: float | None
 ) -> Iterator[Finding]:
-    """Yield findings about broker, workers, beat and claims. Pure.
+    """Yield findings about the broker, the workers, beat and claims.
 
-    `report` is None if the broker does not answer. Ages are in seconds; None means never.
+    `report` is None if the broker does not answer. `tick_age` and `claim_age` are the seconds since the last
+    tick and the last claim, or None if there has been none.
     """
     if report is None:
         yield trouble(
@@ -53,7 +57,7 @@ def judge(
             yield trouble(
                 f"worker {queue}",
                 f"no worker answers on the queue {queue}: {loss}",
-                f"{START} worker --queues={queue}; kill one that hangs first, and see its log for the reason",
+                f"{START} worker --queues={queue}; if one hangs, kill it first, and see its log for the reason",
             )
     yield _beat(report, tick_age)
     yield _claims(report, claim_age)
@@ -79,5 +83,6 @@ def _claims(report: WorkerReport, age: float | None) -> Finding:
     return trouble(
         "claims",
         f"no worker has claimed due cards {since}",
-        "check beat and the workers of ticks and checks, above; if they run, restart the worker of checks",
+        "check beat and the workers of the queues ticks and checks, above; if they run, restart the worker "
+        "of the queue checks",
     )

@@ -1,4 +1,4 @@
-"""Results: backlog, success, lateness, and the checks that fail."""
+"""Examine the results of the checks: backlog, success rate, lateness, and which cards fail."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,8 @@ from polling.observe.doctor.finding import Finding, note, ok, trouble
 from polling.observe.monitoring import LatenessState, QueueState, TaskState
 
 WINDOW_SECONDS = 120
-# Cards wait a second or two for a drain; many that fall due at once are spread over a minute.
+# A card normally waits a second or two for a drain, and many cards that fall due at once are spread over a
+# minute. A longer delay means that the workers cannot keep up.
 MAX_DELAY_SECONDS = 120
 MIN_CHECKS = 20
 MIN_SUCCESS_RATE = 0.9
@@ -19,7 +20,7 @@ MAX_COUNTED = 10_000
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield findings about every check type, and about the checks that fail."""
+    """Yield findings about the results of every check type, and one about the checks that fail."""
     limits = {limit.task_type: limit.max_concurrency for limit in monitoring.limits(redis)}
     for queue in monitoring.queues(redis):
         yield backlog(queue, limit=limits[queue.task_type])
@@ -31,7 +32,7 @@ def examine(redis: Redis) -> Iterator[Finding]:
 
 
 def backlog(queue: QueueState, *, limit: int | None) -> Finding:
-    """Return the finding about the cards that are due. `limit` is that of their task type. Pure."""
+    """Return the finding about the cards that are due. `limit` is the concurrency limit of the check type."""
     subject = f"{queue.task_type} backlog"
     detail = f"{queue.due:,} cards are due, the longest for {queue.oldest_due_seconds:.0f} s"
     if queue.oldest_due_seconds <= MAX_DELAY_SECONDS:
@@ -41,29 +42,34 @@ def backlog(queue: QueueState, *, limit: int | None) -> Finding:
     return trouble(
         subject,
         detail,
-        "fix the troubles above first; if there are none, raise its limit or add a worker of the queue checks",
+        "fix the troubles above first; if there are none, raise its limit, or start another worker of "
+        "the queue checks",
     )
 
 
 def success(task: TaskState) -> Finding:
-    """Return the finding about the share of checks that succeed. Pure."""
+    """Return the finding about the success rate of one check type."""
     subject, counted = f"{task.task_type} checks", task.counted
     detail = f"{counted.success:,} good and {counted.failed:,} failed in {WINDOW_SECONDS // 60} minutes"
     if counted.checks >= MIN_CHECKS and (counted.success_rate or 0) < MIN_SUCCESS_RATE:
         return trouble(
             subject,
             detail,
-            "see the gateways above, and gateway_calls_failed in the log of the workers; nothing if they answer again: "
-            "only the last two minutes count",
+            "see the gateways above, and gateway_calls_failed in the workers' logs; if the gateways answer "
+            "again, wait, because failures older than two minutes no longer count",
         )
     return ok(subject, detail)
 
 
 def lateness(state: LatenessState) -> Finding:
-    """Return the finding about lateness (ratio). Pure."""
+    """Return the finding about the lateness of one check type."""
     subject, measured = f"{state.task_type} lateness", state.measured
     if measured is None:
-        return note(subject, "not measured yet", "nothing: the worker of background measures it each minute")
+        return note(
+            subject,
+            "not measured yet",
+            "nothing: the worker of the queue background measures it about once a minute",
+        )
     if measured.p95 is None:
         return (
             note(subject, f"no answer yet for {measured.never:,} cards")
@@ -78,14 +84,14 @@ def lateness(state: LatenessState) -> Finding:
         return note(
             subject,
             detail,
-            "nothing after an outage: it falls by itself; otherwise the configs ask for too much: see the demand "
-            "under 'polling configs'",
+            "nothing after an outage, because it falls by itself; otherwise the configs ask for too many "
+            "checks: see the demand under 'polling configs' in the admin",
         )
     return ok(subject, detail)
 
 
 def failing(checks: int) -> Finding:
-    """Return the finding about the number of checks that fail. Pure."""
+    """Return the finding about the cards that fail. `checks` is the number of failing checks of all cards."""
     if not checks:
         return ok("failures", "no card fails")
     more = " or more" if checks == MAX_COUNTED else ""

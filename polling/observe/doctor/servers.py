@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis: whether they answer, and whether they are near their limits."""
+"""Examine PostgreSQL and Redis: whether they answer, and whether they are close to their limits."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ NEARLY_FULL = 0.9
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield findings about both servers; a server that does not answer is a trouble."""
+    """Yield findings about both servers. A server that does not answer gets the finding `unreachable`."""
     for subject, examine_server in (("database", _database), ("redis", lambda: _redis(redis))):
         try:
             yield from examine_server()
@@ -24,7 +24,7 @@ def examine(redis: Redis) -> Iterator[Finding]:
 
 
 def unreachable(subject: str) -> Finding:
-    """Return the finding about a server that does not answer: nothing that depends on it can be examined."""
+    """Return the finding about a server that does not answer. `subject` is "database" or "redis"."""
     name = {"database": "PostgreSQL", "redis": "Redis"}[subject]
     variable = {"database": "DATABASE_URL", "redis": "REDIS_URL"}[subject]
     return trouble(
@@ -35,7 +35,7 @@ def unreachable(subject: str) -> Finding:
 
 
 def connections(used: int, limit: int) -> Finding:
-    """Return the finding about the open connections to PostgreSQL. Pure."""
+    """Return the finding about the connections to PostgreSQL: `used` are open and `limit` are allowed."""
     detail = f"answers; {used} of {limit} connections are open"
     if used < limit * NEARLY_FULL:
         return ok("database", detail)
@@ -43,18 +43,25 @@ def connections(used: int, limit: int) -> Finding:
 
 
 def stray_records(rows: int) -> Finding:
-    """Return the finding about usage records outside the partition of their day. Pure."""
+    """Return the finding about the partitions of usage records.
+
+    `rows` is the number of records in the DEFAULT partition, because the partition of their day was missing.
+    """
     if not rows:
         return ok("usage records", "every day has its partition")
     return trouble(
         "usage records",
         f"{rows:,} are in the DEFAULT partition: the partitions of their days are missing",
-        "check that a worker of the queue background runs: it makes partitions each hour and moves the records",
+        "check that a worker of the queue background runs: it creates partitions and moves records each hour",
     )
 
 
 def memory(used: int, limit: int, policy: str) -> Finding:
-    """Return the finding about the memory of Redis, in bytes (`limit` 0: none), and its policy. Pure."""
+    """Return the finding about the memory of Redis.
+
+    `used` and `limit` are in bytes; a `limit` of 0 means that there is none. `policy` is `maxmemory-policy`,
+    which says what Redis does when its memory is full.
+    """
     detail = f"answers; {used / 1e6:,.0f} MB" + (f" of {limit / 1e6:,.0f} MB" if limit else "") + " are used"
     if limit and policy != "noeviction":
         return trouble(

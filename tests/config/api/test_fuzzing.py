@@ -1,6 +1,7 @@
 """Schemathesis over the whole schema, on a live server: no server error and no undocumented answer."""
 
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import pytest
 import schemathesis
@@ -45,6 +46,11 @@ CHECKS = (
 EXAMPLES, LONG_EXAMPLES = 2, 10
 # An id that no sequence reaches during the suite.
 ROW = 10**12
+
+
+@cache
+def _described() -> dict[str, Any]:
+    return cast("dict[str, Any]", SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
 def _token(role: str, agent: Agent) -> str:

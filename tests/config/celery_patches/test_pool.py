@@ -17,6 +17,8 @@ from celery.concurrency.asynpool import AsynPool
 from config.celery import app
 from config.celery_patches.pool import Pool, TaskPool
 
+pytestmark = pytest.mark.processes(seconds=1)
+
 WAIT_SECONDS = 5
 
 

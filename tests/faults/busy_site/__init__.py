@@ -1,1 +1,1 @@
-"""Faults of web, PostgreSQL and Redis while the engine is busy. All modules share one stack."""
+"""Faults of the web process, PostgreSQL and Redis while the engine is busy. All modules share one stack."""

@@ -1,4 +1,4 @@
-"""The stack that the modules of this folder share: each test leaves it as it found it."""
+"""The stack that the modules of this folder share. Each test leaves it as it found it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

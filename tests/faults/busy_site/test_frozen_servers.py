@@ -1,4 +1,4 @@
-"""PostgreSQL or Redis is frozen under load: requests are answered, and checks resume afterwards."""
+"""When PostgreSQL or Redis freezes under load, requests are still answered, and checks resume afterwards."""
 
 import time
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ MAX_ADDED_SECONDS = 1.5
 
 
 def p99(answers: list[TimedResponse]) -> float:
-    """Return the 99th percentile, in seconds."""
+    """Return the 99th percentile of the response times, in seconds."""
     return sorted(took for took, _ in answers)[int(len(answers) * 0.99)]
 
 
@@ -40,7 +40,7 @@ def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, api: Api
 
     print(f"\n{len(answers)} requests, p99 {p99(answers):.2f} s; {baseline:.2f} s before")
     assert {answer.status_code for _, answer in answers} == {200}
-    # The baseline shows how fast the machine is now. Twice the promise is too slow on any machine.
+    # Allow for the baseline, because the machine may be slow now; but twice the promise is always too slow.
     assert p99(answers) < MAX_ADDED_SECONDS + min(baseline, MAX_ADDED_SECONDS)
     assert_checks_resume(stack, thawed_at)
 
@@ -60,6 +60,6 @@ def test_requests_get_503_in_time_while_postgresql_is_frozen(stack: Stack, api: 
     for _, answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-    # Requests that found no free thread wait for the first answers, then try to connect at most twice.
+    # A request that finds no free thread waits for an earlier answer, and then tries to connect at most twice.
     assert slowest < REQUEST_SECONDS + CANCEL_SECONDS + 2 * CONNECT_SECONDS + 2
     assert_checks_resume(stack, thawed_at)

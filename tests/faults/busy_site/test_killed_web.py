@@ -1,4 +1,4 @@
-"""The web process is killed while checks are triggered: a repeated request takes effect exactly once."""
+"""When the web process is killed while checks are triggered, each repeated request takes effect only once."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from tests.faults.conftest import Stack
 from tests.support.faults.api import Api
 
 pytestmark = pytest.mark.faults
-# A user may trigger a hundred times a day, and other modules of this folder trigger as well.
+# Stay below a user's limit of 100 triggers a day, because other modules of this folder trigger checks, too.
 TRIGGERS, KILLS = 60, 3
 TRIGGERED = "SELECT id FROM polling_manualtrigger"
 
 
 class Caller(threading.Thread):
-    """Triggers cards one by one, and repeats a request with the same idempotency key until it is answered."""
+    """A thread that triggers cards one by one and repeats each request, with the same key, until an answer."""
 
     def __init__(self, api: Api, cards: list[int]) -> None:
         super().__init__(daemon=True)
@@ -41,7 +41,7 @@ class Caller(threading.Thread):
                 self.refused.append(answer.text)
 
     def _trigger(self, card_id: int) -> requests.Response | None:
-        """Return the final answer; None if there was none, or if the first request is still under way."""
+        """Return the final answer, or None if no answer arrived or the first request is still running."""
         with suppress(requests.RequestException):
             answer = self._api.trigger(card_id, idempotency_key=f"card-{card_id}")
             return None if answer.status_code == 409 else answer
@@ -82,7 +82,7 @@ def triggers(stack: Stack) -> set[int]:
 
 
 def operations(stack: Stack) -> Counter[int]:
-    """Return how often each trigger is in the audit log."""
+    """Return how often each trigger id occurs in the audit log."""
     return Counter(
         int(target)
         for (target,) in stack.rows(

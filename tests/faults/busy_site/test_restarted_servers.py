@@ -31,7 +31,7 @@ RESUMES_WITHIN = 10
 
 
 def outage(stack: Stack, name: str, number: signal.Signals, *, seconds: float) -> datetime:
-    """Stop a server with a signal for `seconds`; return the moment at which it answers again."""
+    """Stop a server with the signal `number` for at least `seconds`; return the moment when it answers again."""
     stack.kill(name, number)
     time.sleep(seconds)
     stack.wait_until(lambda: stack.answers(name), seconds=20, what=f"{name} answers")
@@ -71,8 +71,8 @@ def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
 
     def is_rebuilt() -> bool:
         try:
-            # Read the epoch first: limits are published before it, so an epoch without limits is a fault.
-            # No worker claims without an epoch.
+            # Workers claim only once there is an epoch, so the limits must be published before it. Read the
+            # epoch first, because limits published between the two reads would hide a fault otherwise.
             epoch = stack.redis.exists(keys.EPOCH) == 1
             limits = stack.redis.exists(keys.limit(CHECK_TYPE)) == 1
         except RedisError:
@@ -89,7 +89,7 @@ def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
         time.sleep(0.005)
 
     rebuilt = time.monotonic() - started
-    # Leave out calls that the old schedule began just after the flush.
+    # Ignore calls just after the flush, because workers had claimed their cards before it.
     resumed = seconds_to_resume(stack, flushed_at + timedelta(seconds=0.3)) + 0.3
     print(f"\nrebuilt after {rebuilt:.1f} s, first call after {resumed:.1f} s")
     assert (False, True) not in observed
@@ -126,7 +126,7 @@ def test_triggers_whose_hints_redis_lost_are_carried_out(stack: Stack, api: Api)
 
 
 def take_all_connections(stack: Stack, held: ExitStack) -> None:
-    """Open connections until PostgreSQL has no more, terminating those of other clients."""
+    """Open connections until PostgreSQL has none left, and terminate the connections of other clients."""
 
     def connect() -> psycopg.Connection:
         return held.enter_context(psycopg.connect(stack.variables["DATABASE_URL"], autocommit=True))

@@ -1,1 +1,1 @@
-"""Workers killed or terminated, and too many beats or none. All modules share one stack."""
+"""Tests with killed or terminated workers, and with too many beats or none. All modules share one stack."""

@@ -1,4 +1,4 @@
-"""The stack that the modules of this folder share: each test leaves it as it found it."""
+"""The stack that the modules of this folder share. Each test leaves it as it found it."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ CARDS = 300
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Return a stack whose cards have all been read; none is due for half an hour.
+    """Return a stack whose cards have all been read and are not due for half an hour.
 
-    Calls are small, so that many can be in flight for a while.
+    A call asks about few cards, so that many calls are in flight at the same time.
     """
     small_calls = "UPDATE carriers_gateway SET batch_size = 10"
     with stack_factory(tmp_path_factory.mktemp("stack")) as make:
@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def at_rest(stack: Stack) -> Iterator[None]:
-    """Wait for the calls of a test to end, because the next test counts calls."""
+    """Wait after each test until its calls have ended, because the next test counts calls."""
     yield
     stack.simulator.fault(path="/c/", kind="latency", share=0)
     stack.wait_until(

@@ -1,4 +1,4 @@
-"""Workers of checks are killed or terminated while busy. The simulator's own log shows what was lost."""
+"""Workers are killed or terminated while they check cards. The simulator's log shows that nothing is lost."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ MIN_IN_FLIGHT = 50
 
 
 def make_busy(stack: Stack, *, latency_ms: int) -> datetime:
-    """Make all cards due, with calls that take `latency_ms`; return the moment since which they are due."""
+    """Make all cards due, and wait until calls of `latency_ms` are in flight; return when the cards became due."""
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=latency_ms)
     due_at = datetime.now(UTC)
     stack.make_all_due()
@@ -32,14 +32,14 @@ def make_busy(stack: Stack, *, latency_ms: int) -> datetime:
 
 
 def slots_taken(stack: Stack) -> set[str]:
-    """Return the slots held now: one whose lease has run out is free, even before it is swept."""
+    """Return the slots that are held now. A slot whose lease has run out is not held, even if it is still stored."""
     return set(slots_of(stack.redis, CHECK_TYPE).occupancy().members)
 
 
 def children(stack: Stack) -> list[int]:
     parent = stack.pid("worker-checks")
     listed = Path(f"/proc/{parent}/task/{parent}/children")
-    # The process does not exist between its end and its restart.
+    # The file does not exist while the worker is being restarted.
     return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
 
 
@@ -81,7 +81,7 @@ def test_killed_worker_loses_no_card(stack: Stack, victim: str) -> None:
         f"\n{victim}: {len(in_flight)} cards in flight, slots free after {slots_free_after:.0f} s, "
         f"all read after {took}"
     )
-    # Less than the 60 s of a claim: orphan rescue let the claims run out sooner.
+    # A claim lasts 60 s, so a shorter time proves that orphan rescue ended the claims early.
     assert took < timedelta(seconds=50)
     assert slots_free_after <= 30.5
     assert (stack.pid("worker-checks") == parent) is (victim == "one child")
@@ -100,11 +100,12 @@ def test_sigterm_to_worker_group_or_child_loses_no_card(stack: Stack) -> None:
         print(f"\n{end.__name__}: ended after {(datetime.now(UTC) - signalled_at).total_seconds():.1f} s")
         assert claimed_iccids(stack) == set()
         assert slots_taken(stack) == set()
-        # Not asserted for the children below: Celery may log a lost job, a wake-up, which costs a second.
+        # Killed children (below) may leave a traceback, because Celery logs their lost wake-up as a lost job.
+        # A lost wake-up costs a second.
         assert "Traceback" not in stack.log("worker-checks")[logged_before:]
 
     stack.simulator.fault(path="/c/", kind="latency", share=0)
-    # Before a worker is ready, its parent process ends when its children do.
+    # Wait until the worker is ready, because before that its parent process ends together with its children.
     stack.wait_until(lambda: workers_ready(stack) == ready_before + 2, seconds=40, what="a new worker")
     parent, signalled_at = stack.pid("worker-checks"), datetime.now(UTC)
     for child in children(stack):

@@ -1,4 +1,4 @@
-"""Two and five beats poll no card twice, because ticks may repeat. Without beat, readiness reports 503."""
+"""With two or five beats, no card is polled twice. Without beat, `/readyz` answers 503."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The baseline does the same work as the engine, and stays out of production."""
+"""The benchmark's baseline writes the same rows as the engine, and production does not know its task."""
 
 from datetime import timedelta
 from decimal import Decimal

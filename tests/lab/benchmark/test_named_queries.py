@@ -1,4 +1,4 @@
-"""No named query reads more than it needs, for any kind of user: shown by the pages that PostgreSQL read."""
+"""No named query reads more pages from PostgreSQL than it needs, for any kind of user."""
 
 import importlib
 import inspect
@@ -24,12 +24,13 @@ from lab.demo.fleet import generate, vacuum
 from tests.factories import UserFactory
 
 CARDS = 40_000
-# Pages of 8 KB; all tables together have several thousand.
+# A page has 8 KB. All tables together have several thousand pages.
 FEW_PAGES = 400
-# A query of a user with few cards may read all of them with their related rows, or scan from the newest row
-# on if PostgreSQL expects to find one of them soon.
+# For a user with few cards, a query may read all of the user's cards with their related rows. It may also
+# scan from the newest row on, if PostgreSQL expects to meet one of the user's cards soon.
 PAGES_PER_CARD = 16
-# For a third of the fleet, the subscriptions of cards and of devices are both looked up first.
+# These queries have no bound, because the large agent has a third of the fleet and PostgreSQL first looks up
+# all subscriptions of its cards and its devices.
 UNBOUNDED = {("Subscription.visible_to", "large agent"), ("Subscription.visible_to, over", "large agent")}
 UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 
@@ -38,7 +39,7 @@ UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 def explained(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[dict[tuple[str, str], Explained]]:
-    """Return (query, user) -> what PostgreSQL did, in a fleet that is deleted afterwards."""
+    """Yield (query, user) -> rows and pages that PostgreSQL read, for a fleet that is deleted afterwards."""
     with django_db_blocker.unblock():
         with transaction.atomic():
             carriers = ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x")
@@ -67,7 +68,10 @@ def explained(
 def _of_tiny_agent(
     model: type[Card] | type[Subscription],
 ) -> models.QuerySet[Card] | models.QuerySet[Subscription]:
-    """Return a page of the thirty oldest cards: a scan from the newest would read the whole fleet."""
+    """Return a page of a new agent's rows, newest first.
+
+    The agent gets the thirty oldest cards, so that a scan that begins at the newest card reads all cards.
+    """
     agent = Agent.objects.create(name=f"Tiny, for {model.__name__}")
     oldest = list(Card.objects.order_by("id").values_list("id", flat=True)[:30])
     Card.objects.filter(id__in=oldest).update(agent=agent)
@@ -96,7 +100,8 @@ def test_tiny_agent_finds_its_cards(explained: dict[tuple[str, str], Explained])
 def test_queries_find_rows(explained: dict[tuple[str, str], Explained]) -> None:
     empty = {name for name in QUERIES if not explained[(name, "administrator")].rows}
 
-    # A single card may lack what only every second or twentieth card has.
+    # A query about a single card may find nothing, because only every second or every twentieth card has such
+    # rows.
     of_one_card = {name for name in QUERIES if name.endswith("of a card")} | {"UsageRecord.history"}
     assert empty - of_one_card == {"ApiToken.usable_at", "Pause.in_force_at", "PollingConfig.in_force"}
 
@@ -119,7 +124,7 @@ def test_every_method_of_a_queryset_is_explained() -> None:
                     name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])
                 ]
                 missing += [f"{model}.{name}" for name in methods if f"{model}.{name}" not in named]
-    # `touch` writes; the tree of usage records is covered by `visible_to`.
+    # `touch` is not explained because it writes, and `within_tree` because `visible_to` covers it.
     assert set(missing) <= {"ApiToken.touch", "UsageRecord.within_tree"}
 
 

@@ -1,4 +1,4 @@
-"""The benchmark of planning runs apart from the schedule in use, and leaves nothing."""
+"""The command `benchmark_planning` does not touch the schedule in use, and removes its own."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -31,7 +31,7 @@ def test_planning_leaves_the_schedule_in_use_alone(redis: Redis, beside: Redis) 
         SubscriptionFactory.create(card=card)
     Seeder(redis).run()
     before = redis.zrange(keys.queue("carddata"), 0, -1, withscores=True)
-    # Left by an earlier run that was killed.
+    # An earlier run that was killed has left this behind.
     beside.zadd(keys.queue("carddata"), {"1": 1})
     out = StringIO()
 

@@ -1,4 +1,4 @@
-"""CPU time and memory of real processes."""
+"""The measured CPU time and memory of real processes, and their children."""
 
 import subprocess
 import sys
@@ -9,15 +9,17 @@ import pytest
 
 from lab.benchmark.process_stats import children_of, cpu_seconds, family, resident_mb
 
+pytestmark = pytest.mark.processes(seconds=3)
+
 BUSY = "import time\nends = time.process_time() + {seconds}\nwhile time.process_time() < ends: pass\n"
-# A parent whose child is busy, ends and is reaped; the parent tells so and goes on.
+# A script whose child is busy, ends and is reaped. The script prints a line afterwards and keeps running.
 WITH_ENDED_CHILD = """
 import subprocess, sys, time
 subprocess.run((sys.executable, "-c", {busy!r}), check=True)
 print("reaped", flush=True)
 time.sleep(60)
 """
-# A process with a child and a grandchild, which both wait.
+# A script with a child and a grandchild, which both sleep.
 THREE_GENERATIONS = """
 import subprocess, sys, time
 child = "import subprocess, time; subprocess.Popen(('sleep', '60')); time.sleep(60)"
@@ -30,7 +32,7 @@ Start = Callable[[str], subprocess.Popen[str]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start Python with a script; everything that was started is killed at the end."""
+    """Return a function that runs a Python script. All processes are killed after the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def start(script: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""Rates, percentiles and costs from moments and amounts. Pure."""
+"""The benchmark's rates, percentiles and costs, computed from times and amounts. Pure."""
 
 from datetime import UTC, datetime, timedelta
 

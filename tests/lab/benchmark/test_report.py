@@ -1,4 +1,4 @@
-"""The report of the benchmark: its keys and its table. Pure."""
+"""The keys and the table of the benchmark's report. Pure."""
 
 from io import StringIO
 
@@ -6,7 +6,7 @@ from lab.benchmark.findings import TARGETS, Findings
 from lab.benchmark.measures.registry import MEASURES
 from lab.benchmark.report import report, table
 
-# As docs/benchmark.md and the table of targets have them.
+# The keys that docs/benchmark.md documents; the table of targets must have the same ones.
 KEYS = {
     "baseline_ratio",
     "gateway_bound_share",

@@ -1,4 +1,4 @@
-"""What a run of the benchmark reads from logs. Pure."""
+"""The figures that a benchmark run reads from logs. Pure."""
 
 from datetime import UTC, datetime, timedelta
 

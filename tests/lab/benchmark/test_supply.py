@@ -1,4 +1,4 @@
-"""A measure never runs dry unnoticed: cards are made due again, and a shift ends when none is left."""
+"""A benchmark notices when its work runs out. Cards are made due again, and a shift ends if none are left."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from polling.schedule import keys
 from polling.schedule.schedule import PlanMode, Schedule
 from tests.factories import CardFactory, CheckStateFactory
 
-# Each statement has a now() of its own, as in a stack.
+# Without a surrounding transaction, each statement has its own now(), as it has in a stack.
 pytestmark = pytest.mark.django_db(transaction=True)
 USAGE = CheckType.DATA_USAGE
 QUEUE = keys.queue(USAGE.value)
@@ -29,7 +29,7 @@ HOUR = 3600.0
 
 @dataclass
 class SuiteStack:
-    """What a supply needs of a stack: the suite's own servers."""
+    """The part of a stack that a supply uses, on the test suite's own servers."""
 
     redis: Redis
 
@@ -45,7 +45,7 @@ class SuiteStack:
 
 @dataclass
 class Pieces:
-    """Work that lasts for some looks at it."""
+    """Work of which `lefts` says how much is left at each call of `top_up`; the last amount is repeated."""
 
     lefts: list[int]
     floor: int = 1
@@ -114,7 +114,7 @@ def test_claimed_and_reserved_cards_are_not_made_due(run: Run) -> None:
     DueCards(run, USAGE, reserved=2).top_up()
 
     assert due(run) == {2}
-    # A claim that is hastened has a fourth field: the time at which the card is due once more.
+    # A hastened claim would have a fourth field, the time at which the card is due again.
     assert str(run.stack.redis.hget(keys.claims(USAGE.value), "1")).count("|") == 2
 
 

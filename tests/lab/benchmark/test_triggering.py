@@ -1,4 +1,4 @@
-"""The triggers of the benchmark are for cards that nothing else has checked soon."""
+"""The benchmark triggers the cards that fall due last, because the engine would check others by itself."""
 
 import pytest
 from redis import Redis
@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 @pytest.mark.django_db(transaction=True)
 def test_cards_that_fall_due_last_are_triggered(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Set by the command itself; this restores it.
+    # The code under test sets this variable; setting it here makes monkeypatch restore it.
     monkeypatch.setenv("POLLING_MANUAL_CALLS_ADMINISTRATOR", "10")
     monkeypatch.setattr(triggering, "POOL", 2)
     defaults.make_missing()

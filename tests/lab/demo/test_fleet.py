@@ -1,4 +1,4 @@
-"""The demo fleet shows everything that an operator may see, and every row of it is valid."""
+"""The demo fleet has cards in every state that an operator may see, and all its rows are valid."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

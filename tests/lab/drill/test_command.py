@@ -1,4 +1,4 @@
-"""A short run of all drills together, by the command that an operator types."""
+"""A short run of the drill `everything`, started with the command that an operator types."""
 
 import json
 import os
@@ -26,11 +26,12 @@ def test_every_promise_is_kept_in_a_drill_of_everything(tmp_path: Path, is_long:
     )  # fmt: skip
 
     print(done.stdout)
-    # The beginning of stderr says what went wrong; the logs of all processes follow.
+    # Show only the beginning of stderr, which says what went wrong; the logs of all processes follow it.
     assert done.returncode == 0, done.stdout + done.stderr[:3000]
     found = json.loads(done.stdout)
     assert found["passed"]
-    # All promises but the rate of answers, which needs a longer drill.
+    # Every promise is judged except the rate of answers, which needs a longer drill.
     assert len(found["findings"]) == (15 if is_long else 14)
-    # No blow is repeated before each has come once; the seed decides which come in this time.
+    # No blow (an injected fault) is repeated before each was used once, so this many different ones struck.
+    # The seed decides which ones.
     assert len(found["blows"]) >= (11 if is_long else 2)

@@ -1,4 +1,4 @@
-"""Blows really hit a server, and are undone."""
+"""A blow, which is a fault that a drill injects, really hits a server and can be undone."""
 
 import subprocess
 import time
@@ -13,7 +13,7 @@ from lab.drill.harm import freeze
 
 
 class OneServer:
-    """A stack whose only server runs, or is not restarted yet."""
+    """A stack with one server, which is not running if `pid` is None."""
 
     def __init__(self, pid: int | None) -> None:
         self._pid = pid
@@ -26,7 +26,7 @@ class OneServer:
 
 @pytest.fixture
 def server() -> Iterator[int]:
-    """Run a process with a child; return its id."""
+    """Run a process that has a child, and yield the id of the process."""
     with subprocess.Popen(("sh", "-c", "sleep 60 & wait"), start_new_session=True) as process:
         parent = psutil.Process(process.pid)
         while not (children := parent.children()):
@@ -37,7 +37,7 @@ def server() -> Iterator[int]:
 
 
 def states(pid: int) -> set[str]:
-    """Return the states of a process and its children."""
+    """Return the states that psutil reports for a process and its children."""
     process = psutil.Process(pid)
     return {member.status() for member in (process, *process.children())}
 

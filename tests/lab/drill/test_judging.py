@@ -1,4 +1,4 @@
-"""The judges of a drill detect what they look for."""
+"""A drill's judgement of the call log finds gaps, overlapping calls and broken promises."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The judges of tables and Redis detect each kind of damage, and report none where there is none."""
+"""A drill's judgement of tables and Redis reports each kind of damage, and nothing if there is no damage."""
 
 import subprocess
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ MB = Decimal
 
 @dataclass
 class SuiteStack:
-    """What the judges need of a stack: the suite's own servers."""
+    """The part of a stack that the judgement uses, on the test suite's own servers."""
 
     redis: Redis
     simulator: RunningSimulator
@@ -188,7 +188,7 @@ def book(raw: int, used: int, added: int, plan: int) -> Book:
         (book(12, 7, 8, 5), True),
         (book(12, 7, 10, 7), True),
         (book(12, 5, 8, 3), True),
-        # Another cycle, another period, and a plan that is gone are not judged.
+        # A new cycle, a new plan period and a plan that has ended are not judged.
         (replace(book(2, 2, 10, 5), cycle_start=date(2026, 6, 1)), False),
         (replace(book(12, 7, 10, 0), period_start=date(2026, 6, 1)), False),
         (replace(book(12, 7, 10, 0), period_start=None, plan_used_mb=None), False),

@@ -1,4 +1,4 @@
-"""The simulator's faults, on the wire and in the call log."""
+"""What the simulator's faults do on the connection, and how the call log shows them."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ STATUS = "/c/northwind/v1/status"
 
 
 def request(path: str, **body: Any) -> bytes:
-    """Return the bytes of a signed call."""
+    """Return the bytes of an HTTP request that makes a signed call."""
     raw = json.dumps(body).encode()
     headers = SIGNER.headers(timestamp=int(time.time()), nonce=str(time.monotonic_ns()), path=path, body=raw)
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -34,27 +34,27 @@ def request(path: str, **body: Any) -> bytes:
 
 
 def sent(simulator: RunningSimulator, *requests: bytes) -> socket.socket:
-    """Open a connection and send `requests` on it."""
+    """Open a connection, send `requests` on it, and return it."""
     connection = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
     connection.sendall(b"".join(requests))
     return connection
 
 
 def answer(connection: socket.socket) -> HTTPResponse:
-    """Read the head of the next answer."""
+    """Read the status line and headers of the next answer; its body can be read from what is returned."""
     response = HTTPResponse(connection)
     response.begin()
     return response
 
 
 def call(simulator: RunningSimulator, path: str, **body: Any) -> tuple[int, Any]:
-    """Make a call; return the status and the JSON of its answer."""
+    """Make a call, and return the status and the decoded JSON of its answer."""
     with sent(simulator, request(path, **body)) as connection, answer(connection) as response:
         return response.status, json.load(response)
 
 
 def received(connection: socket.socket, *, seconds: float) -> bytes:
-    """Return what arrives within `seconds`, or until the end of the stream."""
+    """Return what arrives within `seconds`, or before the connection ends if that is sooner."""
     ends_at, data = time.monotonic() + seconds, b""
     while (left := ends_at - time.monotonic()) > 0:
         connection.settimeout(left)

@@ -1,4 +1,4 @@
-"""The simulator's signed paths, its call log and its clock, over real HTTP."""
+"""The simulator's signed calls, its call log and its clock, tested over real HTTP."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Processes that run only as long as a block of code."""
+"""`Stack.running`, which runs a process only as long as a block of code."""
 
 import subprocess
 from pathlib import Path

@@ -73,6 +73,7 @@ def read(terminal: int) -> bytes:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.processes(seconds=10)
 @pytest.mark.parametrize("keys_pressed", ["q", "xQ", "ctrl-c"])
 def test_quitting_restores_the_terminal(redis: Redis, keys_pressed: str) -> None:
     master, terminal = pty.openpty()

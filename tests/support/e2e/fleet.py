@@ -1,4 +1,4 @@
-"""The fleet as the database stores it, and its true state from the simulator."""
+"""The stored state of the fleet, from the database, and its true state, from the simulator."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,14 +11,15 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 from tests.faults.conftest import Stack
 
 WANT_CHECKS = "enable_polling AND deleted_at IS NULL AND status IN (2, 3)"
-# Among distributed cards, only industry cards have a config with a data-usage interval.
+# Status 3 is an activated card and 2 a distributed one. The default configs have a data-usage interval for
+# distributed cards only if they are industry cards.
 WANT_USAGE = f"{WANT_CHECKS} AND (status = 3 OR category = 'industry')"
 WANT_REAL_NAME = f"{WANT_CHECKS} AND category = 'normal'"
 
 
 @dataclass(frozen=True)
 class Meter:
-    """A card's stored usage."""
+    """A card's row of `cards_cardusage`, as far as it is judged."""
 
     raw_mb: Decimal
     used_mb: Decimal
@@ -30,7 +31,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a card's history."""
+    """One reading in a card's usage history."""
 
     measured_at: datetime
     raw_mb: Decimal
@@ -40,7 +41,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Plan:
-    """The only subscription of a card: its own, main and monthly."""
+    """The main monthly subscription of a card that has no other subscription of its own."""
 
     used_mb: Decimal
     period_start: date
@@ -53,7 +54,7 @@ def carrier_of(iccid: str) -> SimulatedCarrier:
 
 
 def column(stack: Stack, name: str, *, of: str = "true") -> dict[int, str]:
-    """Return card -> value of a column, for all cards or those that meet a condition."""
+    """Return card id -> value of the column `name`, for the cards that meet the SQL condition `of`."""
     rows = stack.rows(f"SELECT id, {name} FROM cards_card WHERE {of}")
     return {row[0]: row[1] for row in rows}
 
@@ -76,7 +77,7 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 
 
 def plain_plans(stack: Stack) -> dict[int, Plan]:
-    """Return card -> its plan, for cards whose only subscription of their own is a main monthly one."""
+    """Return card id -> plan, for the cards whose only own subscription is a main monthly one."""
     rows = stack.rows(
         "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
         "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
@@ -86,6 +87,6 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
 
 
 def truths(stack: Stack, cards: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
-    """Return the true state of each card at its moment, in the given order."""
+    """Return the true state of each (ICCID, moment), in the given order."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda card: stack.simulator.truth(*card), cards))

@@ -1,6 +1,7 @@
-"""Judges what two rounds of checks, before and after a month boundary, have stored of every card.
+"""Judgement of what two rounds of checks, before and after a month boundary, have stored for every card.
 
-The truth comes from the simulator, not from the engine's metering. Each judgement yields what is wrong.
+The truth comes from the simulator, not from the engine's metering. Each `judge_*` function yields one message
+for each error, so it yields nothing if all is well.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class Round:
-    """The simulated times around a round of checks, and what was stored after it."""
+    """One round of checks: the simulated times of its start and end, and what it stored, by card id."""
 
     began_at: datetime
     ended_at: datetime
@@ -28,7 +29,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Expected:
-    """What must be stored after a reading, and how much it must have added."""
+    """The meter that must be stored after a reading, and how many MB the reading must have added."""
 
     meter: Meter
     added_mb: Decimal
@@ -40,7 +41,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The polled cards at the start, after a first round, and after a second one beyond a month boundary."""
+    """The polled cards (id -> ICCID), and what is stored at the start and after each of two rounds of checks.
+
+    A month boundary is between the two rounds.
+    """
 
     stack: Stack
     cards: Mapping[int, str]
@@ -49,7 +53,7 @@ class Boundary:
     second: Round
 
     def expectations(self) -> dict[int, tuple[Expected, Expected]]:
-        """Return what each polled card must hold after both rounds; cards that were not read are left out."""
+        """Return card id -> what must be stored after each round, for the cards that were read in both."""
         read = [card for card in self.cards if card in self.first.meters and card in self.second.meters]
         raws = [
             self._raws({card: checked.meters[card].measured_at for card in read})
@@ -76,31 +80,34 @@ def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored
 
 
 def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
-    # Usage between the last reading before a boundary and the first one after it counts for the new month: a
-    # lifetime counter does not show when it grew, and a restarted one has lost the rest of the old month.
+    # Usage between the last reading before the boundary and the first one after it counts for the new month,
+    # because a lifetime counter does not show when it grew. A restarted counter has lost the old month's
+    # rest.
     added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
     cycle = months.first_day(carrier, stored.measured_at)
     return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
 
 
 def judge_meters(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Every polled card was read in both rounds, and no other; its meter is as expected."""
+    """Judge that exactly the polled cards were read in both rounds, and that their meters are as expected."""
     for checked in (boundary.first, boundary.second):
         strangers = checked.meters.keys() ^ boundary.cards.keys()
-        yield from (f"{card} was polled without cause, or not polled" for card in strangers)
+        yield from (f"card {card} was read but should not be, or the reverse" for card in strangers)
     for card, both in expected.items():
         for checked, must in zip((boundary.first, boundary.second), both, strict=True):
             found = checked.meters[card]
             if found != must.meter:
                 yield f"{boundary.cards[card]}: {found}, but it must be {must.meter}"
             if not checked.began_at <= found.measured_at <= checked.ended_at:
-                yield f"{boundary.cards[card]}: measured at {found.measured_at}, outside of its round"
+                yield f"{boundary.cards[card]}: measured at {found.measured_at}, which is outside the round"
 
 
 def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Each record is one of the two readings, and together they have added what the card has used."""
+    """Judge that each card's history holds only the two readings, and adds up to what the card has used."""
     history = fleet.history(boundary.stack)
-    yield from (f"{card} has a history, but is not polled" for card in history.keys() - boundary.cards.keys())
+    yield from (
+        f"card {card} has a history, but is not polled" for card in history.keys() - boundary.cards.keys()
+    )
     for card, (before, after) in expected.items():
         records, added = history.get(card, []), before.added_mb + after.added_mb
         wrong = [record for record in records if record not in (before.record, after.record)]
@@ -111,7 +118,7 @@ def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Exp
 def judge_subscriptions(
     boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]
 ) -> Iterator[str]:
-    """A card's only plan, a monthly one, has counted the rest of the old month, and the new one from 0 on."""
+    """Judge that each monthly plan counted usage in the right month, and in the new month from 0 on."""
     for card, plan in boundary.start.plans.items():
         if card not in expected:
             continue
@@ -127,7 +134,7 @@ def judge_subscriptions(
 
 
 def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Iterator[str]:
-    """Every scheduled card has a good answer since then, and no trace of a failure."""
+    """Judge that exactly the scheduled cards had a good answer since `since`, and no failure after it."""
     good = {
         card
         for (card,) in stack.rows(
@@ -136,11 +143,13 @@ def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Ite
         )
     }
     scheduled = stack.scheduled(check_type)
-    yield from (f"card {card} has failed at {check_type}" for card in scheduled ^ good)
+    yield from (
+        f"card {card} has no good answer to {check_type}, or is not scheduled" for card in scheduled ^ good
+    )
 
 
 def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
-    """Every card whose usage is read has the carrier's network status, which comes with the usage."""
+    """Judge that `cards` have the carrier's network status, which every answer about usage contains."""
     stored = fleet.column(stack, "network_status")
     found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
     for card, truth in zip(cards, found, strict=True):
@@ -149,13 +158,13 @@ def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> It
 
 
 def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
-    """Every card has the carrier's answer of this round; industry cards are never asked about."""
+    """Judge that cards have the real-name status of this round, and that no industry card was checked."""
     cards = fleet.column(stack, "iccid", of=fleet.WANT_REAL_NAME)
     stored = fleet.column(stack, "real_name_status")
     found = fleet.truths(
         stack, [(iccid, at) for iccid in cards.values() for at in (checked.began_at, checked.ended_at)]
     )
-    # A holder may have been verified during the round: then both answers are right.
+    # If a holder was verified during the round, both answers are correct.
     for card, before, after in zip(cards, found[::2], found[1::2], strict=True):
         right = {before["real_name_status"], after["real_name_status"]}
         if stored[card] not in right:
@@ -164,11 +173,11 @@ def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
         "SELECT iccid FROM cards_card JOIN cards_checkstate AS state ON state.card_id = cards_card.id "
         "WHERE category = 'industry' AND state.type = 'realname'"
     ):
-        yield f"{iccid} is an industry card, but was asked about"
+        yield f"{iccid} is an industry card, but its real name was checked"
 
 
 def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Iterator[str]:
-    """A card's only plan, a monthly one, is over its allowance, near it from 95 % on, or neither."""
+    """Judge that each plan's state is right: over the allowance, near it (from 95 % on), or normal."""
     for card, plan in plans.items():
         used, allowance = plan.used_mb, plan.allowance_mb
         must = "over" if used > allowance else "near" if used * 100 >= allowance * 95 else "normal"
@@ -177,7 +186,7 @@ def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Itera
 
 
 def judge_orders(stack: Stack) -> Iterator[str]:
-    """Exactly one suspension is proposed for each activated card on an overdrawn plan, none for others."""
+    """Judge that exactly one suspension is proposed for each activated card whose plan is over its quota."""
     # A card's own plan takes precedence over its device's.
     over = {
         card
@@ -198,6 +207,6 @@ def judge_orders(stack: Stack) -> Iterator[str]:
     )
     proposed = sorted(card for (card,) in orders)
     if not over:
-        yield "no card is over: nothing is judged"
+        yield "no card is over its quota, so the orders cannot be judged"
     if proposed != sorted(over):
-        yield f"proposed for {set(proposed) - over} too many, missing for {over - set(proposed)}"
+        yield f"suspensions are wrongly proposed for {set(proposed) - over} and missing for {over - set(proposed)}"

@@ -1,4 +1,4 @@
-"""Billing months of the simulated carriers, computed without the code that the engine meters with."""
+"""Billing months of the simulated carriers, computed independently of the engine's own code."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 
 
 def first_day(carrier: SimulatedCarrier, moment: datetime) -> date:
-    """Return the first day of the billing month of `moment`."""
+    """Return the first day, in the carrier's time zone, of the billing month that contains `moment`."""
     day = moment.astimezone(ZoneInfo(carrier.time_zone)).date()
     if day.day < carrier.billing_day:
         day = day.replace(day=1) - timedelta(days=1)
@@ -15,18 +15,18 @@ def first_day(carrier: SimulatedCarrier, moment: datetime) -> date:
 
 
 def last_boundary(carrier: SimulatedCarrier, moment: datetime) -> datetime:
-    """Return when the billing month of `moment` began."""
+    """Return the time at which the billing month that contains `moment` began."""
     day = first_day(carrier, moment)
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(carrier.time_zone)).astimezone(UTC)
 
 
 def earliest_boundary(now: datetime) -> datetime:
-    """Return when the current month began of the carrier whose current month is the oldest."""
+    """Return the earliest of the times at which the carriers' current billing months began."""
     return min(last_boundary(carrier, now) for carrier in CARRIERS)
 
 
 def boundaries_between(carrier: SimulatedCarrier, earlier: datetime, later: datetime) -> int:
-    """Return how many of the carrier's months began after `earlier`, up to `later`."""
+    """Return how many of the carrier's billing months began after `earlier` and not after `later`."""
     crossed = 0
     while last_boundary(carrier, later) > earlier:
         crossed += 1

@@ -1,4 +1,4 @@
-"""The faults of docs/operations.md: how each is provoked, what `doctor` says, and how it is mended."""
+"""The faults of docs/operations.md, each with how to provoke it, what `doctor` says, and how to fix it."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ Act = Callable[[Stack], object]
 
 
 class Kept:
-    """What is kept between provoking a fault and mending it."""
+    """What must be kept until a fault is fixed: the open connections and the original credentials."""
 
     crowd = ExitStack()
     credentials = ""
@@ -33,7 +33,8 @@ kept = Kept()
 class Fault:
     """A documented fault.
 
-    `says` is part of the doctor's line; without `mend` the supervisor restarts what was killed.
+    `says` is a part of the line that `doctor` prints. `mend` fixes the fault; by default it does nothing,
+    because the supervisor restarts killed processes.
     """
 
     title: str
@@ -79,7 +80,7 @@ def nothing_succeeds(stack: Stack) -> None:
 
 
 def forget_counts(stack: Stack) -> None:
-    """Delete the counts of the last minutes, as if two minutes had passed."""
+    """Delete the counts of the last minutes, so that `doctor` no longer sees the failures in them."""
     for key in stack.redis.scan_iter("polling:minute:*"):
         stack.redis.delete(key)
 
@@ -88,7 +89,7 @@ def pause_by_limit(stack: Stack) -> None:
     stack.rows(
         "UPDATE polling_concurrencylimit SET max_concurrency = 0 WHERE task_type = 'realname' RETURNING id"
     )
-    # Published at once, as the admin does it, not with the next tick.
+    # Publish the limit at once, as the admin does, instead of waiting for the next tick.
     stack.redis.set(keys.limit("realname"), 0)
 
 
@@ -120,7 +121,7 @@ def unknown_card(stack: Stack) -> None:
     stack.wait_until(
         lambda: stack.rows("SELECT 1 FROM cards_checkstate WHERE failing_since IS NOT NULL"),
         seconds=60,
-        what="it fails",
+        what="the unknown card fails",
     )
 
 
@@ -143,7 +144,7 @@ def lose_partition(stack: Stack) -> None:
 
 
 def make_partition(stack: Stack) -> None:
-    """Make the missing partition; try again if a write to the table gets in the way."""
+    """Create the missing partition. Try up to five times, because a write to the table can prevent it."""
     stray = "SELECT 1 FROM cards_usagerecord_default LIMIT 1"
     for _ in range(5):
         call_for_partitions(stack)
@@ -171,7 +172,7 @@ def crowd(stack: Stack) -> None:
 
 
 def lose_key(stack: Stack) -> None:
-    """Let a gateway's credentials name a key that is not in the environment."""
+    """Make a gateway's credentials name an encryption key that is not in the environment."""
     ((kept.credentials,),) = stack.rows(f"SELECT credentials FROM carriers_gateway WHERE {NORTHWIND}")
     lost = kept.credentials.replace("$", "$another-", 1)
     stack.rows(f"UPDATE carriers_gateway SET credentials = '{lost}' WHERE {NORTHWIND} RETURNING id")

@@ -1,4 +1,4 @@
-"""A client of a stack's API, alone or as many callers at once."""
+"""A client for the API of a fault test's stack, which can send many requests at the same time."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +9,15 @@ from lab.stack.processes import WEB_THREADS
 from tests.faults.conftest import Stack
 from tests.support.faults.judge import CHECK_TYPE
 
-# More than the web process has threads.
+# More callers than the web process has threads, so that some requests have to wait for a thread.
 CALLERS = WEB_THREADS + 4
 PATHS = ("polling-configs", "gateways", "agents", "operations", "polling-manual-trigger/history")
-# Seconds, and the response.
+# How many seconds the response took, and the response itself.
 TimedResponse = tuple[float, requests.Response]
 
 
 class Api:
-    """Starts the web process of a stack and calls its API with a token that may do everything."""
+    """A client that starts the web process of a stack and calls its API with an administrator's token."""
 
     def __init__(self, stack: Stack) -> None:
         self._site = stack.start_web()
@@ -36,12 +36,12 @@ class Api:
         )
 
     def read_once_per_caller(self) -> list[TimedResponse]:
-        """Return the responses to `CALLERS` reads sent at the same moment."""
+        """Send `CALLERS` reads at the same moment, and return their responses."""
         with ThreadPoolExecutor(CALLERS) as threads:
             return list(threads.map(self._read, range(CALLERS)))
 
     def read_repeatedly(self, *, seconds: float) -> list[TimedResponse]:
-        """Return the responses to reads that `CALLERS` threads send for `seconds`."""
+        """Send reads from `CALLERS` threads for `seconds`, and return all responses."""
         answers: list[TimedResponse] = []
         ends = time.monotonic() + seconds
         with ThreadPoolExecutor(CALLERS) as threads:

@@ -1,4 +1,4 @@
-"""Create the fleet of a fault test in one process, and print an API token as the last word.
+"""Create the cards and configs of a fault test and seed the schedule; the last word printed is an API token.
 
 `python -m tests.support.faults.fleet --cards N --seed S ...`
 """

@@ -1,6 +1,6 @@
-"""Loaded into a real worker by `celery --include`: one of its processes freezes before it records answers.
+"""Freeze one process of a real worker before it records answers; `celery --include` loads this module.
 
-It is the first process that finds the file `FREEZES_AT`. It renames the file: the suffix is its process id.
+The first process that finds the file `FREEZES_AT` freezes. It renames the file to have its process id as suffix.
 """
 
 import os
@@ -23,7 +23,7 @@ def _freeze_before_write(check: Check, results: Sequence[Result]) -> list[Outcom
 
 
 def _is_chosen() -> bool:
-    # A rename succeeds in one process only.
+    # Only one process can rename the file, so only one process freezes.
     try:
         FREEZES_AT.rename(FREEZES_AT.with_suffix(f".{os.getpid()}"))
     except FileNotFoundError:

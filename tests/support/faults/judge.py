@@ -1,4 +1,4 @@
-"""What must hold after any fault, judged by the simulator's record and never by the engine's counters."""
+"""Checks of what must be true after any fault, based on the simulator's record and not the engine's counters."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -25,7 +25,7 @@ METERS = (
     "SELECT card.iccid, meter.measured_at, meter.raw_mb FROM cards_cardusage meter "
     "JOIN cards_card card ON card.id = meter.card_id"
 )
-# All readings lie within one cycle, so the usage of a lifetime counter is its growth since the first reading.
+# All readings are in one billing cycle, so the usage of a lifetime counter is its growth since the first reading.
 WRONG_METERS = """
     SELECT card.iccid, meter.used_mb, meter.raw_mb, first.raw_mb FROM cards_cardusage meter
     JOIN cards_card card ON card.id = meter.card_id JOIN carriers_carrier carrier ON carrier.id = card.carrier_id
@@ -42,12 +42,12 @@ def count_wanted(stack: Stack) -> int:
 
 
 def count_checked(stack: Stack) -> int:
-    """Return the number of cards that have a good answer."""
+    """Return the number of cards whose data usage check was answered at least once."""
     return int(stack.rows(COUNT_CHECKED)[0][0])
 
 
 def cards_read_since(stack: Stack, moment: datetime) -> set[int]:
-    """Return the ids of cards with a good answer from after `moment`."""
+    """Return the ids of the cards whose data usage check was last answered after `moment`."""
     query = (
         f"SELECT card_id FROM cards_checkstate "
         f"WHERE type = '{CHECK_TYPE}' AND checked_at > '{moment.isoformat()}'"
@@ -62,7 +62,7 @@ def claimed_iccids(stack: Stack) -> set[str]:
 
 
 def polled_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
-    """Return when the last call about each card ended, for calls that began after `moment`."""
+    """Return a dict from each ICCID to the end of its last call, counting calls that began after `moment`."""
     return {
         iccid: datetime.fromisoformat(call["end"])
         for call in stack.calls_since(moment)
@@ -71,7 +71,7 @@ def polled_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
 
 
 def seconds_to_resume(stack: Stack, moment: datetime) -> float:
-    """Make cards due until a call begins after `moment`; return the seconds from `moment` to that call."""
+    """Make cards due until a call begins; return the seconds from `moment` to the first call after it."""
     due_cards = [int(str(card)) for card in stack.redis.zrange(keys.queue(CHECK_TYPE), 0, 20)]
 
     def make_due_and_look_for_calls() -> bool:
@@ -85,13 +85,13 @@ def seconds_to_resume(stack: Stack, moment: datetime) -> float:
 
 
 def invariant_holds(stack: Stack) -> bool:
-    """Return whether scheduled + parked = wanted, for the data usage check."""
+    """Return whether the invariant `scheduled + parked = wanted` is true for the data usage check."""
     scheduled, parked = stack.redis.zcard(keys.queue(CHECK_TYPE)), stack.redis.zcard(keys.parked(CHECK_TYPE))
     return scheduled + parked == count_wanted(stack)
 
 
 def assert_stored_values_match_carriers(stack: Stack) -> None:
-    """Assert that every reading and every meter equals the carrier's value at its moment."""
+    """Assert that every stored reading and meter equals the carrier's value when it was measured."""
     for query in (READINGS, METERS):
         rows = stack.rows(query)
         assert rows

@@ -1,4 +1,4 @@
-"""Loaded into a real worker by `celery --include`: parsing the answer about one card ends the process."""
+"""End a worker's process when it parses the answer about one card; `celery --include` loads this module."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A TCP proxy to a local server, which can delay, reset or silently drop what passes through it."""
+"""A TCP proxy to a local server. It can delay, reset or silently drop the traffic."""
 
 import asyncio
 import threading
@@ -11,9 +11,9 @@ LOCALHOST = "127.0.0.1"
 
 
 class Proxy:
-    """Forwards connections to the server of the URL `direct`, in a thread of its own.
+    """A proxy that forwards connections to the server of the URL `direct`, in a thread of its own.
 
-    `delay_seconds`, for each direction, may be changed while it runs. Example::
+    `delay_seconds` delays each direction, and a test may change it while the proxy runs. Example::
 
         with Proxy(redis_url) as network:
             client = Redis.from_url(network.url(redis_url))
@@ -42,24 +42,23 @@ class Proxy:
         self._loop.close()
 
     def url(self, direct: str) -> str:
-        """Return `direct`, a URL of the same server, with the proxy's address."""
+        """Return the URL `direct` with the proxy's host and port in place of the server's."""
         parts = urlsplit(direct)
         host = f"{LOCALHOST}:{self._port}"
         credentials, at, _ = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{credentials}{at}{host}"))
 
     def reset_connections(self) -> None:
-        """Reset all connections."""
         self._loop.call_soon_threadsafe(self._abort_all)
 
     def black_hole(self) -> None:
-        """Drop everything sent over the present connections from now on, without closing them."""
+        """From now on, drop everything sent over the existing connections, without closing them."""
         for link in list(self._links):
             link.is_black_hole = True
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Reset all connections, and every new one, until the block ends."""
+        """Reset all connections now, and reset each new connection until the block ends."""
         self.is_down = True
         self.reset_connections()
         try:
@@ -94,7 +93,7 @@ class Proxy:
                 self._pump(link, reader, link.server), self._pump(link, server_reader, writer)
             )
         except OSError:
-            # The server is down: closing the link below reports that to the client.
+            # The server is down. Aborting the link below tells the client so.
             pass
         finally:
             self._links.discard(link)
@@ -108,18 +107,18 @@ class Proxy:
                 await asyncio.sleep(self.delay_seconds)
                 sink.write(data)
                 await sink.drain()
-        # A black hole drops the end of the connection too: the other side must not notice it.
+        # A black hole drops the end of the connection, too, because the other side must not notice it.
         if not link.is_black_hole:
             sink.close()
 
 
 class Link:
-    """The two ends of one forwarded connection."""
+    """One forwarded connection, with its end at the client and its end at the server."""
 
     def __init__(self, client: asyncio.StreamWriter) -> None:
         self.is_black_hole = False
         self.client = client
-        # Until the server is connected.
+        # A placeholder until the server is connected.
         self.server = client
 
     def abort(self) -> None:
