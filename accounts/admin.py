@@ -19,7 +19,7 @@ from accounts.signing_in import SignInForm
 from audit.recorded_admin import RecordedAdmin
 
 admin.site.login_form = SignInForm
-# Groups hold the permissions of roles. Hide them, because each migration resets these permissions.
+# Hide groups from the admin. They stand for roles, and each migration sets their permissions again.
 admin.site.unregister(Group)
 
 
@@ -93,7 +93,7 @@ class AgentAdmin(DeletedWhenUnused[Agent], ScopedAdmin[Agent]):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(RecordedAdmin[ApiToken]):
-    """The admin page for API tokens, on which staff can view, rename and revoke tokens but not create them."""
+    """The admin page for API tokens. Tokens can be viewed, renamed and revoked here but not created."""
 
     list_display = ("name", "user", "prefix", "scope", "expires_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)
@@ -105,5 +105,5 @@ class ApiTokenAdmin(RecordedAdmin[ApiToken]):
         return ApiToken.objects.visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # The admin cannot show the text of a new token, and the text is lost because only its digest is stored.
+        # The admin cannot show the text of a new token, which would be lost, as only its digest is stored.
         return False

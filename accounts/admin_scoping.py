@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class NumbersOnlyAutocomplete(AutocompleteSelect):
-    """An autocomplete field that ignores values that are not numbers, because Django's own crashes on them."""
+    """An autocomplete field that ignores values that are not numbers; Django's own field crashes on them."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         return super().optgroups(name, [choice for choice in value if str(choice).isdecimal()], attrs)
@@ -63,13 +63,14 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
 
 
 class ScopedReadOnlyAdmin(ScopedAdmin[Row], ReadOnlyAdmin[Row]):
-    """An admin page for rows that only the system writes. It shows the visible ones, read-only."""
+    """An admin page that shows the visible rows of a table that only the system writes."""
 
 
 class DeletedWhenUnused(admin.ModelAdmin[Row]):
     """An admin page that deletes rows one at a time, and only rows that no other row references.
 
-    Django's own deletion would first read every referencing row, which can be a third of the fleet for a carrier.
+    Django's own deletion would first read every referencing row; for a carrier, these may be a third of the
+    fleet.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -19,7 +19,7 @@ def lock() -> None:
 
 
 def new_ids(count: int) -> list[int]:
-    """Return `count` ids for new agents. An agent's path contains its id, so the insert needs the id."""
+    """Return `count` new ids. An agent needs its id before the insert, because its path contains the id."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [TABLE, count]
@@ -28,7 +28,7 @@ def new_ids(count: int) -> list[int]:
 
 
 def ids_within(path: str, *, at_most: int) -> list[int]:
-    """Return up to `at_most` ids of the agent at `path` and of the agents below it."""
+    """Return the ids of the agent at `path` and of the agents below it, but no more than `at_most` ids."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM {TABLE} WHERE path LIKE %s LIMIT %s", [f"{path}%", at_most])
         return [int(row[0]) for row in cursor.fetchall()]

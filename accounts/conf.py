@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AccountsSettings:
-    """Limits per minute.
+    """The rate limits of `accounts`, all per minute.
 
-    The first two limit the API requests of one user, the others the sign-in attempts with one user name and
-    from one address.
+    `reads_per_minute` and `writes_per_minute` limit the API requests of one user. The other fields limit the
+    sign-in attempts with one user name and from one address.
     """
 
     reads_per_minute: int = 1200

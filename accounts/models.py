@@ -57,7 +57,7 @@ class Agent(models.Model):
         verbose_name_plural = _("agents")
         ordering = ("path",)
         constraints = (
-            # `within_tree` searches by prefix; only with text_pattern_ops can it use this index under any collation.
+            # text_pattern_ops lets the prefix search of `within_tree` use this index under any collation.
             models.UniqueConstraint(
                 fields=["path"], opclasses=["text_pattern_ops"], name="agent_path_unique"
             ),
@@ -137,7 +137,7 @@ class ApiTokenQuerySet(StaffQuerySet["ApiToken"]):
         return self.filter(not_expired, revoked_at__isnull=True, user__is_active=True)
 
     def touch(self, token: "ApiToken", now: datetime) -> None:
-        """Set `last_used_at` to `now`, rounded down to the minute, so that a row is written at most once a minute."""
+        """Set `last_used_at` to `now`, rounded down to the minute, to write the row at most once a minute."""
         minute = now.replace(second=0, microsecond=0)
         is_outdated = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
         self.filter(is_outdated, pk=token.pk).update(last_used_at=minute)
@@ -150,7 +150,7 @@ class ApiToken(models.Model):
     """
 
     class Scope(models.TextChoices):
-        """What a token may do, unless its user's role allows less."""
+        """What a token may do, as far as its user's role allows it."""
 
         READ = "read", _("read")
         WRITE = "write", _("read and write")

@@ -35,7 +35,7 @@ ADMINISTRATOR_ONLY_MODELS = ("user", "apitoken")
 
 
 def grant_permissions(**_: Any) -> None:
-    """Create missing groups and set the permissions of staff roles. Django calls this after each migration."""
+    """Create missing groups, and set the permissions of staff roles. Django calls this after migrations."""
     from django.contrib.auth.models import Group
 
     for role in Role:
@@ -45,7 +45,7 @@ def grant_permissions(**_: Any) -> None:
 
 
 def assign(user: Any, role: Role | str | None) -> None:
-    """Replace all roles of the user by `role`. None leaves the user without a role."""
+    """Replace all roles of the user with `role`. None leaves the user without a role."""
     from django.contrib.auth.models import Group
 
     user.groups.remove(*Group.objects.filter(name__in=list(Role)))

@@ -47,7 +47,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
     def visible_to(self, user: Any) -> Self:
-        """Return all rows for staff, the rows of the tree for an agent's user, and none for other users."""
+        """Return all rows for staff, the rows of their tree for an agent's users, and none for others."""
         if sees_everything(user):
             return self
         tree = tree_of(user)
@@ -55,8 +55,8 @@ class ScopedQuerySet(models.QuerySet[Row]):
 
     def within_tree(self, path: str) -> Self:
         """Return the rows of the agent at `path` and of all agents below it."""
-        # List the ids, because PostgreSQL has statistics per agent id but not per path. Given a path, it assumed
-        # an average agent and read the entire fleet, newest first, to find an agent's thirty oldest cards.
+        # List the ids, because PostgreSQL has statistics per agent id but not per path. A filter by path made
+        # it read the entire fleet, newest first, to find an agent's thirty oldest cards.
         agents = agent_tree.ids_within(path, at_most=MAX_LISTED_AGENTS + 1)
         is_large = len(agents) > MAX_LISTED_AGENTS
         conditions = [
@@ -65,7 +65,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
         ]
         if len(conditions) == 1:
             return self.filter(**conditions[0])
-        # Query each lookup separately, so that each uses its index; an OR over several joins reads the entire table.
+        # Query each lookup separately, so that each uses its index; an OR over joins reads the entire table.
         first, *others = (
             self.model._default_manager.filter(**condition).values("pk") for condition in conditions
         )

@@ -27,7 +27,7 @@ def issue(
 
 
 def find(text: str, *, now: datetime) -> ApiToken | None:
-    """Return the token with this text, with its user loaded, and update `last_used_at`.
+    """Return the token whose text is `text`, with its user loaded, and record that it was used.
 
     Return None when the text is wrong, the token is revoked or expired, or its user is inactive.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Origin:
-    """The addresses of the client and of this server. Each is None when it is unknown or there is no request."""
+    """The addresses of the client and of this server. An address that is not known is None."""
 
     client_ip: str | None = None
     server_ip: str | None = None

@@ -1,4 +1,4 @@
-"""Record an operation in the same transaction as its change, so that either both are stored or neither."""
+"""Record an operation in the same transaction as its change, so that both are stored or neither is."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ SECRET_NAMES = ("password", "digest", "secret", "credentials", "token")
 
 @dataclass(frozen=True)
 class Hidden:
-    """A wrapper for a secret, which can be compared but prints as `(secret)`."""
+    """A secret that can be compared but prints as `(secret)`."""
 
     value: object
 
@@ -27,9 +27,9 @@ class Hidden:
 
 
 def snapshot(row: Model) -> Snapshot:
-    """Return a mapping from each column to its value, and from each many-to-many field to sorted names.
+    """Return a mapping from each column to its value. Secrets are wrapped in `Hidden`.
 
-    Secrets are wrapped in `Hidden`.
+    Each many-to-many field is mapped to the sorted names of its related rows.
     """
     columns = {field.attname: _value(field, row) for field in row._meta.concrete_fields}
     relations = {
@@ -48,7 +48,7 @@ def version(row: Model) -> Snapshot:
 
 
 def differences(before: Snapshot, after: Snapshot) -> tuple[Snapshot, Snapshot]:
-    """Return two snapshots that contain only the columns that differ: the old values and the new ones. Pure."""
+    """Return two snapshots with only the columns that differ: the old values and the new values. Pure."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 

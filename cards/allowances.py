@@ -13,7 +13,7 @@ from common.arrays import array
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
-    """Return card id -> ids of the subscriptions of the card and of its device that count at the given time.
+    """Return card id -> ids of the subscriptions that are in force for the card or its device.
 
     `moments` holds (card id, time) pairs: each card is looked up at its own time. A card without
     subscriptions in force is left out.

@@ -158,7 +158,10 @@ def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
 
 
 def _change(cards: Collection[int], changes: Changes, *, cause: str, now: datetime) -> list[int]:
-    """Lock the cards that `changes` would change, change them and record the changes, in one statement."""
+    """Lock the cards whose values differ from `changes`, update them and record each difference.
+
+    All of this is one SQL statement. Return the sorted ids of the changed cards.
+    """
     columns = list(changes)
     if not columns:
         return []

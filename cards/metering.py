@@ -91,7 +91,7 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
 
 
 def is_worth_recording(before: Meter | None, after: Meter) -> bool:
-    """Return whether to record a reading: it changed the meter, or it was the first reading of its UTC day."""
+    """Return whether to record a reading, because it changed the meter or was the first of its UTC day."""
     if before is None:
         return True
     is_new_day = after.measured_at.date() != before.measured_at.date()
@@ -129,7 +129,7 @@ def _in_same_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return Step(replace(meter, measured_at=reading.measured_at, suspect_raw_mb=None, suspect_since=None))
     if not tariff.is_lifetime and _is_near_boundary(reading, tariff):
         return _reset_near_boundary(meter, reading, tariff)
-    # An accepted drop adds no usage, and keeps the usage that the cycle has so far.
+    # When the drop is accepted, the cycle keeps its usage so far, and the drop adds none.
     return _suspicious(meter, reading, accepted_delta=ZERO)
 
 

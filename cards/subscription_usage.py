@@ -10,7 +10,7 @@ from common.arrays import array
 
 
 def count(growths: Sequence[Growth]) -> None:
-    """Add each growth (usage added by a reading) to the subscriptions in force when it was measured.
+    """Add the usage of each reading to the subscriptions that were in force when it was measured.
 
     Needs a transaction.
     """
@@ -35,7 +35,7 @@ def count(growths: Sequence[Growth]) -> None:
 
 
 def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
-    """Return card id -> ids of the subscriptions of the card and its device in force at its growth's time."""
+    """Return card id -> ids of the subscriptions in force for the card or its device at the measurement."""
     return allowances.in_force([(growth.card_id, growth.measured_at) for growth in growths])
 
 

@@ -41,7 +41,7 @@ class Owner:
 
     @classmethod
     def of_card(cls, card: Card) -> "Owner":
-        """Return the owner for a card. The carrier is the card's own."""
+        """Return the owner for a card, with the carrier of that card."""
         return cls(card.carrier, card=card)
 
     def lookup(self) -> dict[str, Card | Device | None]:
@@ -72,7 +72,7 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
 def add(
     owner: Owner, plan: Plan, *, now: datetime, ends_at: datetime | None, quota_mb: Decimal | None = None
 ) -> Subscription:
-    """Add an add-on to an owner's current plan, and return it.
+    """Give an owner an add-on to its current plan, and return the add-on.
 
     The add-on has the quota of `plan`, or `quota_mb` megabytes if that is given. It does not expire if
     `ends_at` is None. Raise DomainError if the card is deleted, or if the owner has no plan, because usage is
@@ -135,7 +135,7 @@ def _lock(owner: Owner) -> None:
 
 
 def _lock_subscriptions(ids: Collection[int], owners: Iterable[Owner], devices: Collection[int]) -> None:
-    """Lock every subscription that will be written, ordered by id as in metering, to avoid deadlocks with it."""
+    """Lock every subscription that will be written, ordered by id as in metering, to avoid deadlocks."""
     cards = [owner.card.pk for owner in owners if owner.card]
     shared = [*devices, *(owner.device.pk for owner in owners if owner.device)]
     with connection.cursor() as cursor:

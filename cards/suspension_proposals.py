@@ -20,8 +20,9 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     """Cancel outdated proposals, and propose to suspend the cards that are over their quota.
 
     `judgements` maps card ids to judgements. If a device is over its quota, propose all activated cards that
-    share its plan. Propose a card only once per period and quota version, unless that order failed or was
-    cancelled. Never propose a card that is already stopped, is exempt, or has a plan with auto-suspend off.
+    share its plan. Propose a card only once per period and quota version, unless the earlier order failed
+    or was cancelled. Never propose a card that is already stopped, is exempt, or has a plan with auto-suspend
+    off.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.

@@ -81,7 +81,7 @@ class Growth:
 
 
 def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowance]:
-    """Return the allowances that usage measured at `moment` is counted on, the first to be used first.
+    """Return the allowances that usage measured at `moment` is counted on, in the order of their use.
 
     Return an empty list if neither the card nor its device has a main subscription in force.
     """

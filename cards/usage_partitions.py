@@ -1,7 +1,7 @@
 """Create the partitions of the `UsageRecord` table, one per UTC day, a week in advance.
 
 PostgreSQL puts a row whose day has no partition into the DEFAULT partition, so no row is lost. The next run
-logs an error, and moves the row when it creates the partition.
+logs an error, and if it creates the partition of that day, it moves the row there.
 """
 
 from datetime import date, timedelta

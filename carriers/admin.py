@@ -18,7 +18,7 @@ from common.redis.degraded import degraded_without_redis
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
-    """The form for a gateway. If the credentials field is left empty, the stored credentials do not change."""
+    """The form for a gateway. An empty credentials field leaves the stored credentials unchanged."""
 
     credentials = forms.CharField(
         label=_("Credentials"),
@@ -55,7 +55,7 @@ class GatewayForm(forms.ModelForm[Gateway]):
         return entered or self.instance.credentials
 
     def clean(self) -> dict[str, Any]:
-        """Return the cleaned data. Raise ValidationError when the adapter cannot use the entered credentials."""
+        """Return the cleaned data. Raise ValidationError when the entered credentials cannot be used."""
         cleaned = super().clean() or {}
         entered = self.cleaned_data.get("credentials")
         if isinstance(entered, str) and {"base_url", "adapter"} <= cleaned.keys():

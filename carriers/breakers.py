@@ -14,8 +14,8 @@ from redis import Redis
 from carriers import keys
 from common.redis import scripts
 
-# A breaker opens when at least MIN_CALLS calls were made and at least half of them failed. This is checked for
-# all buckets together (30 s) and for the recent buckets, which cover at least 5 s.
+# A breaker opens when at least MIN_CALLS calls were made and at least half of them failed, either in all
+# buckets together (30 s) or in the recent buckets (at least 5 s).
 MIN_CALLS: Final = 20
 BUCKET_MS: Final = 2_500
 BUCKETS: Final = 12
@@ -32,7 +32,7 @@ TTL: Final = timedelta(hours=2)
 
 @dataclass(frozen=True)
 class Tally:
-    """The numbers of calls that one gateway answered and failed.
+    """How many calls one gateway answered, and how many failed.
 
     `hold` is how long the gateway asked to get no calls; zero means that it did not ask.
     """
@@ -44,9 +44,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class Rest:
-    """The time `left` during which a gateway gets no calls.
+    """How long a gateway still gets no calls (`left`), and whether its breaker `is_open`.
 
-    Afterwards calls resume, unless `is_open`: then a breaker trial must be answered first.
+    Calls resume afterwards. If the breaker is open, they resume only when a breaker trial has been answered.
     """
 
     left: timedelta
@@ -56,7 +56,7 @@ class Rest:
 class Breakers:
     """The circuit breakers of all gateways.
 
-    Each breaker is a hash. Samples of a closed and of an open breaker::
+    Each breaker is a hash. Here are samples of a closed breaker and of an open one::
 
         answered:716000000 -> 41, failed:716000000 -> 2   (number of a 2.5 s bucket -> calls in it)
         opened_at -> 1790000000123, probe_at -> 1790000015123   (unix ms)
@@ -74,7 +74,10 @@ class Breakers:
         self._redis = redis
 
     def report(self, tallies: Mapping[int, Tally]) -> dict[int, Rest]:
-        """Add the calls to the breakers of these gateways. Return the rest of each gateway that must rest, by id."""
+        """Count the calls in `tallies`, which maps a gateway's id to the results of its calls.
+
+        Return a mapping from gateway id to Rest. It contains only those gateways that must rest.
+        """
         if not tallies:
             return {}
         arguments = [
@@ -99,15 +102,15 @@ class Breakers:
         }
 
     def rests(self, gateways: Iterable[int]) -> dict[int, Rest]:
-        """Return the rest of each of these gateways that must rest, by id."""
+        """Return a mapping from gateway id to Rest. It contains only those of `gateways` that must rest."""
         return self.report(dict.fromkeys(gateways, Tally()))
 
     def take_trial(self, gateway_id: int) -> bool:
-        """Return whether the caller may make a breaker trial now. While it runs, no other caller may make one."""
+        """Take the breaker trial if it is due. Return True when the caller must make the call."""
         return bool(self._run("take_trial", [keys.breaker(gateway_id)], [_ms(TRIAL_LEASE), _ms(TTL)]))
 
     def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
-        """End a breaker trial. If the gateway has answered, close the breaker; otherwise let the gateway rest.
+        """End a breaker trial. If the gateway answered, close the breaker; otherwise let the gateway rest.
 
         The gateway rests for `rest`, but for at least `REST` and at most `LONGEST_REST`.
         """

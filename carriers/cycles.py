@@ -35,7 +35,7 @@ class BillingCalendar:
         return first if local >= first else shifted(first, -1)
 
     def start_of(self, cycle: date) -> datetime:
-        """Return the instant (UTC) at which the cycle begins whose first day is `cycle`."""
+        """Return the instant (UTC) at which a cycle begins. `cycle` is its first day."""
         return _midnight(cycle, self.time_zone)
 
     def seconds_to_nearest_boundary(self, moment: datetime) -> float:
@@ -46,18 +46,18 @@ class BillingCalendar:
         return min(since, until).total_seconds()
 
     def bounds_of(self, cycle: date) -> tuple[datetime, datetime]:
-        """Return the instants (UTC) at which the cycle begins and ends whose first day is `cycle`."""
+        """Return the instants (UTC) at which a cycle begins and ends. `cycle` is its first day."""
         return self.start_of(cycle), self.start_of(shifted(cycle, 1))
 
 
 def shifted(cycle: date, months: int) -> date:
-    """Return the first day of the cycle that begins `months` after `cycle`, or before it if negative."""
+    """Return the first day of the cycle that begins `months` months later; `months` may be negative."""
     index = cycle.year * MONTHS + cycle.month - 1 + months
     return cycle.replace(year=index // MONTHS, month=index % MONTHS + 1)
 
 
 def cycles_between(earlier: date, later: date) -> int:
-    """Return the number of cycles from `earlier` to `later`, which are first days of cycles."""
+    """Return the number of cycles from `earlier` to `later`. Both are first days of cycles."""
     return (later.year - earlier.year) * MONTHS + later.month - earlier.month
 
 

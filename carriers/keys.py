@@ -2,29 +2,29 @@
 
 
 def slots(gateway_id: int) -> str:
-    """Return the key of a sorted set of slots: `holder#n` -> time at which the slot expires (unix ms)."""
+    """Return the key of the sorted set that maps each slot (`holder#n`) to its expiry (unix ms)."""
     return f"gateway:seats:{gateway_id}"
 
 
 def limit(gateway_id: int) -> str:
-    """Return the key of a string: how many concurrent calls the gateway may get."""
+    """Return the key of the string that stores how many concurrent calls the gateway may get."""
     return f"gateway:concurrency:config:{gateway_id}"
 
 
 def current(gateway_id: int) -> str:
-    """Return the key of a string: how many slots are taken."""
+    """Return the key of the string that stores how many slots are taken."""
     return f"gateway:concurrency:current:{gateway_id}"
 
 
 def breaker(gateway_id: int) -> str:
-    """Return the key of a hash, of which `Breakers` shows samples.
+    """Return the key of the hash that stores a breaker.
 
-    For a closed breaker it counts the calls of the last 30 s; for an open one it contains the times at which
-    the breaker opened and its next trial is due.
+    A closed breaker counts the calls of the last 30 s. An open breaker stores when it opened and when its
+    next trial is due. `Breakers` shows a sample of each.
     """
     return f"gateway:breaker:{gateway_id}"
 
 
 def turn(gateway_id: int) -> str:
-    """Return the key of a string: the time (unix us) at which the next turn begins that is not reserved."""
+    """Return the key of the string that stores when the first free turn of the call rate begins (unix us)."""
     return f"gateway:turn:{gateway_id}"

@@ -30,12 +30,12 @@ def rate_of(redis: Redis, gateway_id: int) -> Rate:
 
 
 def publish_one(redis: Redis, gateway: Gateway) -> None:
-    """Write the stored limit on concurrent calls to one gateway to Redis. It applies from the next call."""
+    """Write the concurrency limit of one stored gateway to Redis. It applies from the next call."""
     _copy(redis, Gateway.objects.filter(pk=gateway.pk))
 
 
 def publish_on_commit(gateway: Gateway) -> None:
-    """Write the gateway's limit on concurrent calls to Redis after the transaction has committed.
+    """Write the gateway's concurrency limit to Redis after the transaction has committed.
 
     If Redis is down at that time, the limit is written within ten seconds after Redis is back.
     """
@@ -48,13 +48,13 @@ def _publish_now(gateway: Gateway) -> None:
 
 
 def publish(redis: Redis) -> None:
-    """Write the limits on concurrent calls of all gateways to Redis, and drop expired slots."""
+    """Write the concurrency limits of all gateways to Redis, and drop expired slots."""
     for gateway_id in _copy(redis, Gateway.objects.all()):
         slots_of(redis, gateway_id).sweep()
 
 
 def _copy(redis: Redis, rows: QuerySet[Gateway]) -> Collection[int]:
-    """Write the limits on concurrent calls of `rows` to Redis. Return the ids of these gateways."""
+    """Write the concurrency limits of the gateways `rows` to Redis. Return the ids of these gateways."""
 
     def write(limits: Mapping[int, int]) -> None:
         for gateway_id, limit in limits.items():

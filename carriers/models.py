@@ -23,7 +23,7 @@ BASE_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 
 
 class Counter(models.TextChoices):
-    """Whether a carrier counts the data usage of a card per billing cycle or over the lifetime of the card."""
+    """Whether a carrier counts a card's data usage per billing cycle or over the card's lifetime."""
 
     PER_CYCLE = "per_cycle", _("restarts at zero each billing cycle")
     LIFETIME = "lifetime", _("never restarts")
@@ -69,12 +69,15 @@ class GatewayQuerySet(StaffQuerySet["Gateway"]):
     """Queries for gateways."""
 
     def open_at(self, now: datetime) -> Self:
-        """Return the gateways that may be called at `now`, because they are enabled and not paused by their row."""
+        """Return the gateways that are enabled and whose `paused_until` is empty or past."""
         return self.filter(Q(paused_until__isnull=True) | Q(paused_until__lte=now), is_enabled=True)
 
 
 class Gateway(models.Model):
-    """An account at a carrier's HTTP endpoint. A carrier may have several gateways, each with its own limits."""
+    """An account at a carrier's HTTP endpoint.
+
+    A carrier may have several gateways, each with its own limits.
+    """
 
     carrier = models.ForeignKey(Carrier, models.PROTECT, related_name="gateways", verbose_name=_("carrier"))
     name = models.CharField(_("name"), max_length=100, unique=True)

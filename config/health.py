@@ -79,7 +79,7 @@ class _SystemView(APIView):
 
 def _sees_components(request: HttpRequest, found: Mapping[str, Finding]) -> bool:
     if found["database"].level is not Level.HEALTHY:
-        # Don't try to identify the user: that needs the database, which may never answer.
+        # Don't try to identify the user, because that needs the database, which may not answer.
         return False
     view = _SystemView()
     try:

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus. It requires an API token of a user who may see the system."""
+"""`/metrics` for Prometheus. It requires the credentials of a user who may see the system."""
 
 from collections.abc import Mapping
 from typing import Any

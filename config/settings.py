@@ -203,7 +203,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["config.schema.documented_only"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Don't use Spectacular's default hook: it drops the empty choice, which means "any" in our enumerations.
+    # Use our hook instead of Spectacular's, which drops the empty choice ("any") from enumerations.
     "POSTPROCESSING_HOOKS": ["config.schema.without_enum_ids"],
     "COMPONENT_SPLIT_REQUEST": True,
 }

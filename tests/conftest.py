@@ -43,10 +43,10 @@ _folders: list[Path] = []
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Start servers of this process on free ports, and let the environment variables name only these servers."""
+    """Start servers on free ports for this process, and let the environment name only these servers."""
     # Raise KeyboardInterrupt at SIGTERM, so that a terminated run stops its servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A background shell job ignores SIGINT, and the processes that tests interrupt would inherit that.
+    # Otherwise a background shell job would ignore SIGINT, and so would the processes that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A worker's folder is inside the run's folder, so the last process to end removes everything.
     base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(template_database.FOLDER_VARIABLE)))
@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     connection.settings_dict["TEST"]["TEMPLATE"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
-    # A real hash takes longer than most of the tests that need a user.
+    # Use a fast hash, because a real one takes longer than most of the tests that need a user.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Let a drain wait only briefly for new work; otherwise the suite would spend most of its time waiting.
     settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)

@@ -55,7 +55,10 @@ class AgentParameters(Parameters):
 
 
 class AgentViewSet(ManagedViewSet[Agent]):
-    """Agents, each parent before its children. An agent that other rows reference cannot be deleted."""
+    """Agents, sorted so that each parent comes before its children.
+
+    An agent that other rows reference cannot be deleted.
+    """
 
     subject = "agent"
     model = Agent
@@ -64,7 +67,7 @@ class AgentViewSet(ManagedViewSet[Agent]):
     parameters = AgentParameters
 
     def filtered(self, rows: QuerySet[Agent], query: Mapping[str, Any]) -> QuerySet[Agent]:
-        # Leave out the caller's own agent, because filtering by parent ids would reveal the hidden agent above it.
+        # When filtering, leave out the caller's own agent; trying parent ids would reveal its hidden parent.
         root = tree_of(self.request.user)
         return super().filtered(rows.exclude(path=root) if root and query else rows, query)
 

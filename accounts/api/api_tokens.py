@@ -72,7 +72,7 @@ class ApiTokenParameters(Parameters):
 
 
 class ApiTokenViewSet(ListViewSet[ApiToken], RetrieveViewSet[ApiToken]):
-    """Tokens, newest first. A token is revoked but never deleted, so that its owner remains known."""
+    """Tokens, newest first. A token is revoked, not deleted, so that its owner remains known."""
 
     subject = "api_token"
     model = ApiToken

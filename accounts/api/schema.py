@@ -1,4 +1,4 @@
-"""The authentication scheme in the OpenAPI schema. Importing this module registers it with drf-spectacular."""
+"""The authentication scheme for the OpenAPI schema. drf-spectacular uses it once this module is imported."""
 
 from typing import Any
 

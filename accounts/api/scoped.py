@@ -100,7 +100,10 @@ class ListViewSet(ScopedViewSet[Row]):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def filtered(self, rows: QuerySet[Row], query: Mapping[str, Any]) -> QuerySet[Row]:
-        """Return the `rows` that match `query`, whose keys are the lookups that the parameters declare as `source`."""
+        """Return the `rows` that match `query`.
+
+        The keys of `query` are lookups, which the declared parameters name as their `source`.
+        """
         return rows.filter(**query)
 
 

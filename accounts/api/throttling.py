@@ -18,7 +18,7 @@ MINUTE: Final = 60
 
 
 class RequestRate(BaseThrottle):
-    """Two limits for each user, one on reads and one on writes.
+    """A throttle with two limits for each user, one on reads and one on writes.
 
     While Redis is down, reads are allowed and writes are refused.
     """
@@ -54,7 +54,10 @@ class RequestRate(BaseThrottle):
 
 
 class OpenRequestRate(RequestRate):
-    """The same limits for a view whose writes PostgreSQL limits as well, so they are allowed without Redis."""
+    """The limits of RequestRate, except that writes are allowed while Redis is down.
+
+    Use it for views whose writes PostgreSQL limits as well.
+    """
 
     is_open_without_redis = True
 

@@ -62,7 +62,7 @@ class UserSerializer(StrictModelSerializer[User]):
             raise ValidationError(
                 {"agent_id": ErrorDetail("A user with the role agent needs an agent.", code="required")}
             )
-        # Check only requests that send the role or the agent, so users that already break this rule can be renamed.
+        # Skip this check when neither field is sent; users that already break the rule can then be renamed.
         if role != Role.AGENT and agent is not None and {"role", "agent"} & attrs.keys():
             raise ValidationError(
                 {"agent_id": ErrorDetail("Only users with the role agent may have an agent.", code="invalid")}

@@ -92,8 +92,8 @@ def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
 class CardForm(forms.ModelForm[Card]):
     """A form that shows an error next to the ICCID if another card already has it.
 
-    Django does not check it, because the condition of the unique constraint uses `deleted_at`, which is not
-    in the form.
+    Django's own validation misses this, because the condition of the unique constraint uses `deleted_at`,
+    which is not in the form.
     """
 
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))

@@ -17,7 +17,7 @@ from common.admin import OwnedAdmin
 
 @admin.register(CheckState)
 class CheckStateAdmin(CardRowsAdmin[CheckState]):
-    """The read-only page for the last result of each check of each card."""
+    """The read-only page for check states, which show the last result of each check for each card."""
 
     list_display = ("card", "type", "checked_at", "failures", "error", "failing_since", "parked_at")
     list_select_related = ("card",)

@@ -37,8 +37,8 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
     A new plan replaces the current one.
     """
 
-    # Used instead of the model's `kind`, because validating the form with `kind` would reject a new main
-    # subscription while the current one has not ended.
+    # This field replaces the model's `kind`. With `kind`, the form's unique check would reject a new plan
+    # while the current one has not ended.
     is_add_on = forms.BooleanField(
         label=_("Add-on"),
         required=False,
@@ -51,7 +51,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Optional here, because a card's own carrier is used. `clean` requires a carrier for a device.
+        # The carrier is optional here, because a card uses its own. For a device, `clean` requires a carrier.
         if "carrier" in self.fields:
             self.fields["carrier"].required = False
             self.fields["carrier"].help_text = _(
@@ -84,7 +84,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(SearchedByCard[Subscription]):
-    """The admin page for subscriptions, including ended ones. It can start and end them, but not edit them."""
+    """The admin page for subscriptions, including ended ones. It can start and end them, but not edit."""
 
     form = SubscriptionForm
     list_display = (
@@ -98,7 +98,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     actions = ("end",)
 
     def search_filter(self, user: Any, beginning: str) -> Q:
-        """Return the filter that matches `beginning` with ICCIDs of cards and serial numbers of devices."""
+        """Return a filter for subscriptions whose card's ICCID or device's serial begins with `beginning`."""
         devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
         return super().search_filter(user, beginning) | Q(device_id__in=ids_or_subquery(devices))
 

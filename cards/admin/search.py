@@ -21,7 +21,7 @@ def by_iccid(user: Any, beginning: str) -> Q:
     The filter matches only cards that `user` may see, including deleted cards.
     """
     cards = Card.objects.known_to(user).filter(iccid__startswith=beginning.strip().upper())
-    # Search present cards and deleted cards separately, because each have their own partial index.
+    # Search present cards and deleted cards separately, because each kind has its own partial index.
     return Q(card_id__in=ids_or_subquery(cards.present())) | Q(card_id__in=ids_or_subquery(cards.deleted()))
 
 

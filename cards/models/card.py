@@ -28,11 +28,11 @@ class CardQuerySet(ScopedQuerySet["Card"]):
         return self.filter(deleted_at__isnull=False)
 
     def visible_to(self, user: Any) -> Self:
-        """Return the cards that `user` may see, without deleted ones. Anonymous and inactive users see none."""
+        """Return the cards that `user` may see, without deleted cards."""
         return self.known_to(user).present()
 
     def known_to(self, user: Any) -> Self:
-        """Return the cards whose history `user` may see, which includes deleted cards."""
+        """Return the cards that `user` may see, including deleted cards, because their history is kept."""
         return super().visible_to(user)
 
 

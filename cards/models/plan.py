@@ -23,7 +23,7 @@ class PlanQuerySet(SharedQuerySet["Plan"]):
 
 
 class Plan(models.Model):
-    """A plan that is sold. Subscriptions copy its quotas, so changing a plan affects only new subscriptions."""
+    """A plan that is sold. Subscriptions copy its quotas, so a change affects only new subscriptions."""
 
     class AutoSuspend(models.TextChoices):
         """What happens when a card exceeds its quota."""

@@ -119,7 +119,7 @@ class Subscription(models.Model):
             ),
         )
         indexes = (
-            # For `of_card` and metering, which read all subscriptions of an owner, even add-ons and ended ones.
+            # For `of_card` and metering, which read all subscriptions of an owner, even ended ones.
             models.Index(fields=["card"], condition=Q(card__isnull=False), name="subscription_card"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="subscription_device"),
             # For the admin's filters.

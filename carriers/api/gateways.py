@@ -21,7 +21,7 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 
 @extend_schema_field({"type": "object", "examples": [{"app_id": "...", "secret": "..."}]})
 class CredentialsField(serializers.Field[Any, Any, Any, Any]):
-    """A write-only field for credentials, which are a JSON object with the fields that the adapter expects."""
+    """A write-only field for credentials, a JSON object with the fields that the adapter expects."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(write_only=True, **kwargs)
@@ -39,7 +39,7 @@ class CredentialsField(serializers.Field[Any, Any, Any, Any]):
 
 
 class GatewaySerializer(StrictModelSerializer[Gateway]):
-    """A gateway. A change without `credentials` keeps the stored credentials. The carrier cannot be changed."""
+    """A gateway. A change without `credentials` keeps the stored ones. The carrier cannot be changed."""
 
     carrier_id = VisibleKey(Carrier, source="carrier")
     credentials = CredentialsField()
@@ -62,7 +62,7 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
             "pause_reason",
             "is_default",
         )
-        # Switch off DRF's check for a second default gateway: `_refuse_a_second_default` names the field.
+        # Skip DRF's check of the unique constraint; `_refuse_a_second_default` reports it at the right field.
         validators = ()
 
     def validate_credentials(self, value: str) -> str:

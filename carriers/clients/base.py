@@ -33,7 +33,7 @@ class GatewayError(Exception):
 
 
 class GatewayBusyError(GatewayError):
-    """The gateway asked to get no calls for the time `rest`."""
+    """The gateway asked to get no calls for the duration `rest`."""
 
     def __init__(self, text: str, rest: timedelta) -> None:
         super().__init__(text)
@@ -97,7 +97,7 @@ class Network(StrEnum):
 
 @dataclass(frozen=True)
 class UsageReading:
-    """The value of the carrier's data counter for a card, in megabytes (10^6 bytes), and when it was measured.
+    """The carrier's data counter for a card in megabytes (10^6 bytes), and the time of the measurement.
 
     `network` is None when the gateway does not report it.
     """
@@ -137,15 +137,21 @@ class GatewayClient(ABC):
 
     @abstractmethod
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
-        """Return a reading or an error for each of `iccids`, in their order. Raise GatewayError if the call fails."""
+        """Return a UsageReading or an error for each ICCID, in the order of `iccids`.
+
+        Raise GatewayError when the call fails.
+        """
 
     @abstractmethod
     async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
-        """Return a status or an error for each of `iccids`, in their order. Raise GatewayError if the call fails."""
+        """Return a RealName or an error for each ICCID, in the order of `iccids`.
+
+        Raise GatewayError when the call fails.
+        """
 
 
 def parse_mb(text: object) -> Decimal | None:
-    """Return the megabytes, rounded to a thousandth, that a string such as `123.456` contains.
+    """Return the number of megabytes in a string such as `123.456`, rounded to a thousandth.
 
     Return None for any other value, such as NaN, -1, 1e5, the number 7, or more than `MAX_MB`.
     """

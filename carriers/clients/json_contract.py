@@ -36,7 +36,7 @@ OK = 200
 BYTES_PER_CARD = 1024
 BASE_BYTES = 4096
 NONCE_BYTES = 12
-# These map the words of the contract to the members that they stand for.
+# These map the words in a gateway's answer to enumeration members.
 _NETWORKS = {network.value: network for network in Network}
 _REAL_NAMES = {status.value: status for status in RealName}
 # A gateway may send only these codes; Simwatch sets the others itself.
@@ -112,7 +112,7 @@ def _signer(credentials: str) -> Signer:
     except (ValueError, TypeError, KeyError):
         raise CredentialsError("the credentials must be JSON with app_id and secret") from None
     if not (isinstance(app_id, str) and isinstance(secret, str) and app_id and secret):
-        raise CredentialsError("app_id and secret in the credentials must be texts that are not empty")
+        raise CredentialsError("app_id and secret in the credentials must be strings that are not empty")
     try:
         app_id.encode("latin-1")
         return Signer(app_id, secret.encode())

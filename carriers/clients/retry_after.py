@@ -1,4 +1,4 @@
-"""The `Retry-After` header, by which a server asks to get no requests for a time (RFC 9110, 10.2.3)."""
+"""The `Retry-After` header, by which a server asks to get no requests for some time (RFC 9110, 10.2.3)."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

@@ -3,8 +3,9 @@
 -- KEYS    breakers: one hash for each gateway (breakers.py shows samples)
 -- ARGV    min_calls, bucket_ms, buckets, recent_buckets, rest_ms, ttl_ms, longest_hold_ms, longest_rest_ms;
 --         for each key: answered, failed, hold_ms (the rest that the gateway asked for, or 0)
--- Returns two numbers for each key: for how many ms the gateway must rest (0 when it need not), and 1 when the
---         breaker is open, otherwise 0. A gateway with a closed breaker may also have asked for a rest.
+-- Returns two numbers for each key: how many ms the gateway must still rest (0 when it need not rest), and 1
+--         when its breaker is open or 0 when it is closed. With a closed breaker, a gateway rests only if it
+--         asked for a rest.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local min_calls, bucket_ms, buckets, recent_buckets = unpack(ARGV, 1, 4)
@@ -27,7 +28,7 @@ local function count(key, answered, failed)
     redis.call('PEXPIRE', key, ttl_ms)
 end
 
--- Run this even if no calls are reported: once old answers have left the window, failures may be the majority.
+-- Judge even without new calls, because failures may prevail once old answers have left the window.
 local function judge(key)
     local all, recent = {answered = 0, failed = 0}, {answered = 0, failed = 0}
     local flat = redis.call('HGETALL', key)

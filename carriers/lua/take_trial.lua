@@ -1,4 +1,4 @@
--- Take the breaker trial, which is the only call that an open breaker allows, if it is due.
+-- Take the breaker trial if it is due. The trial is the only call that an open breaker allows.
 -- The next trial is due when the lease ends, so only one trial runs at a time.
 -- KEYS[1] breaker: hash (breakers.py shows samples)
 -- ARGV    lease_ms, ttl_ms

@@ -36,7 +36,9 @@ Handler = Callable[..., Response]
 
 
 def idempotent(handler: Handler) -> Handler:
-    """Run a view's method in a transaction, and only once in 24 hours for each user and key.
+    """Run a view's method in a transaction, and at most once in 24 hours for each user and key.
+
+    The key is the header `Idempotency-Key`. A request without it is always carried out.
 
     The wrapped method raises DomainError if the user has sent this key with a different request (422), or if
     a request with this key is still running (409). If the method raises an exception, nothing is stored, so

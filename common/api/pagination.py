@@ -53,7 +53,8 @@ class CursorPages(BasePagination):
             ordering = ("-created_at", "-id")
     """
 
-    # The fields must never be null, and the last one must be unique. Either all or none begin with `-`.
+    # The fields must never be null, and the last one must be unique. Either all of them begin with `-`
+    # (descending) or none does.
     ordering: ClassVar[tuple[str, ...]]
     parameters = CursorParameters
 

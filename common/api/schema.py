@@ -74,7 +74,7 @@ class Schema(AutoSchema):
                 "If-Match",
                 str,
                 OpenApiParameter.HEADER,
-                description="The object's ETag when you read it. The change is refused if it has a new ETag.",
+                description="The ETag you read. The change is refused if the object has another one now.",
             )
 
     def _query_parameters(self) -> Iterator[Any]:

@@ -25,7 +25,7 @@ CALL_SECONDS = 10
 
 _serial = itertools.count()
 # Slots that this process no longer uses but has not given back yet, perhaps because Redis does not answer.
-# `{SlotKeys.slots: members}`.
+# The keys are those of the zsets (`SlotKeys.slots`), and the values are members.
 _owed: Final[dict[str, list[str]]] = defaultdict(list)
 
 

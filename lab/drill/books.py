@@ -33,8 +33,8 @@ class Book:
 
     `raw_mb` is the carrier's counter, `used_mb` is the usage in the current cycle, and `added_mb` is the sum
     of the usage history. `plan_used_mb` is what the card's own subscriptions have counted since
-    `period_start`. Both are None if the card has no own main subscription, or subscriptions with different
-    period starts.
+    `period_start`. Both are None if the card has no main subscription of its own, or if its own
+    subscriptions have different period starts.
     """
 
     cycle_start: date

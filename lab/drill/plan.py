@@ -6,8 +6,7 @@ from typing import Final
 from cards.models import CheckType
 
 TYPE: Final = CheckType.DATA_USAGE
-# A card whose worker was killed must be checked again within this time, even if its next worker is killed
-# too.
+# A card whose worker was killed must be checked again within this time, even if the next worker dies too.
 CHECKED_AGAIN_SECONDS: Final = 90
 SHORTEST_INTERVAL: Final = 30
 # The engine makes intervals up to a tenth longer or shorter, so that cards do not all fall due at once.

@@ -20,7 +20,7 @@ class Drill:
     sick: str = ""
 
     def frozen_seconds(self, every: float) -> float:
-        """Return the most seconds that a server stays frozen; `every` is the time between two blows."""
+        """Return for how many seconds a server can stay frozen; `every` is the seconds between two blows."""
         return every if any(blow.freezes for blow in self.blows) else 0.0
 
 

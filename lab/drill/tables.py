@@ -1,4 +1,4 @@
-"""Figures from PostgreSQL and Redis after a drill, compared with each other and with the simulated truth."""
+"""Checks of PostgreSQL and Redis after a drill, against each other and against the simulated carriers."""
 
 from datetime import datetime
 from random import Random
@@ -95,7 +95,7 @@ def recorded_twice(stack: Stack, since: datetime) -> int:
 
 
 def oldest_answer_seconds(stack: Stack, now: datetime, *, begun: datetime, without: str = "") -> float:
-    """Return the most seconds since any card's last good answer, or since `begun` if that is later."""
+    """Return the longest time in seconds since a card's last good answer; time before `begun` is ignored."""
     query = f"""
         SELECT extract(epoch FROM '{now.isoformat()}'::timestamptz - min(greatest(checked_at, '{begun.isoformat()}')))
         FROM ({WANTING.format(without=without)}) AS card

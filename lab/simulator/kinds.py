@@ -34,7 +34,7 @@ Kind = Callable[[Fault, RightAnswer], Reply | Wait]
 
 
 def latency(fault: Fault, right: RightAnswer) -> Wait:
-    """Delay the call by the fault's `milliseconds`; afterwards it continues as usual."""
+    """Delay the call by the fault's `milliseconds`; afterwards the call continues as usual."""
     return Wait(fault.milliseconds / 1000)
 
 

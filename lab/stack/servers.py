@@ -67,7 +67,7 @@ class Command:
                 user=self.user,
                 group=_group_of(self.user),
                 extra_groups=[] if self.user else None,
-                # The other user may have no access to the current folder.
+                # `user` may have no access to the current folder.
                 cwd="/" if self.user else None,
             )
 

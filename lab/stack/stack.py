@@ -1,4 +1,4 @@
-"""A Simwatch of real processes, with servers of its own, for fault tests, benchmarks and drills."""
+"""All processes of Simwatch on servers of their own, for fault tests, benchmarks and drills."""
 
 import os
 import secrets

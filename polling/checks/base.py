@@ -57,7 +57,7 @@ class Recorded(Enum):
 class Outcome:
     """How the result of one card was recorded.
 
-    `card` already has the profile that follows from the result. `hastens` is another check of the card that
+    `card` has its new profile, which the result may have changed. `hastens` is another check of the card that
     should now run soon, or None.
     """
 

@@ -14,7 +14,7 @@ from carriers.clients.base import CardError, CardErrorCode, GatewayClient, Usage
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
 
-# Reject a reading dated later than this, because the meter would then ignore correct readings as too old.
+# Reject a reading dated further in the future than this. After it, the meter would ignore correct readings.
 MAX_AHEAD = timedelta(hours=1)
 
 

@@ -22,7 +22,7 @@ class PackageCheck(LocalCheck):
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         accepted = accept(self.type, results, now=now)
-        # PostgreSQL refused the results that come back as errors. Judging these cards again would fail again.
+        # Judge only results without an error. PostgreSQL refused to store the others, and would do so again.
         cards = [result.card.claim.card_id for result in accepted if result.answer is None]
         judged = quota_judging.judge(cards, now=now)
         quota_judging.store(judged.values(), now=now)

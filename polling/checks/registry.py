@@ -1,4 +1,4 @@
-"""The registry of all checks: check type -> check."""
+"""The registry that maps each check type to its check."""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Admit claimed cards to calls, as far as their gateways have room. All of it blocks: it runs in a thread."""
+"""Claim cards, and admit as many to calls as their gateways have room for.
+
+Everything here blocks, so it runs in a thread.
+"""
 
 import time
 from collections import defaultdict
@@ -20,23 +23,28 @@ from polling.schedule import backoff
 from polling.schedule.schedule import Which
 
 ShareOf = Callable[[int], int]
-# Calls that the local queue holds per slot: the next call then never waits for Redis or PostgreSQL.
+# The number of calls that the local queue holds for each slot. With two, the next call never waits for Redis
+# or PostgreSQL.
 CALLS_PER_SLOT = 2
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """The calls that wait already, and those of them that were triggered, by gateway."""
+    """The calls that already wait in the local queue, by gateway id.
+
+    `calls` counts all of them, and `triggered` only those for triggered cards.
+    """
 
     calls: Mapping[int, int] = field(default_factory=dict)
     triggered: Mapping[int, int] = field(default_factory=dict)
 
 
 class Admission:
-    """Claims no more cards than gateways take; cards of a closed or busy gateway are deferred.
+    """Claims no more cards than gateways can take, and defers the cards of a closed or busy gateway.
 
-    `call_seconds` tells how long a call to a gateway (by id) takes. The methods that claim take `calls`, how many more
-    calls are wanted, `ahead`, the calls that wait already, and `share_of`, the slots that a gateway may use.
+    `call_seconds` returns how long a call to a gateway takes, by its id. The claiming methods take three
+    arguments: `calls` is how many more calls are wanted, `ahead` has the calls that already wait, and
+    `share_of` returns how many slots a gateway may use, by its id.
     """
 
     def __init__(
@@ -51,7 +59,7 @@ class Admission:
         self._throttle = throttle
         self._call_seconds = call_seconds
         self._chance = chance
-        # Gateway -> when it will have served the calls that were deferred (monotonic clock).
+        # Gateway id -> when the gateway will have served the deferred calls (monotonic clock).
         self._served_at: dict[int, float] = {}
         self.open_gateways: frozenset[int] = frozenset()
 
@@ -63,7 +71,7 @@ class Admission:
         return self._admit(batch, snapshot, ahead, share_of, is_last=batch.claimed < count)
 
     def claim_behind(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> ClaimBatch:
-        """Claim though enough calls wait: cards of other gateways than theirs may be due as well."""
+        """Claim cards although enough calls wait, because cards of other gateways may be due as well."""
         snapshot = self._fetcher.snapshot()
         count = min(settings.POLLING.batch_cards, calls * snapshot.smallest_batch)
         batch = self._fetcher.claim(count, Which.ANY, snapshot)
@@ -76,7 +84,7 @@ class Admission:
         return self._admit(batch, snapshot, ahead, share_of, is_last=True)
 
     def claim_suspect(self) -> ClaimBatch | None:
-        """Claim one card that is to be checked alone; None when there is none."""
+        """Claim one suspect, a card that must be checked alone; return None if there is none."""
         snapshot = self._fetcher.snapshot()
         batch = self._fetcher.claim(1, Which.SUSPECT, snapshot)
         if not batch.handled:
@@ -106,7 +114,8 @@ class Admission:
             if fitting:
                 admitted.append((gateway, fitting))
             has_room = has_room or not deferred
-        # More cards of full gateways would only be deferred as well: wait until a call has ended.
+        # If every gateway is full, stop claiming until a call has ended, because more cards would only be
+        # deferred.
         all_full = bool(batch.cards) and not has_room
         return replace(batch, cards=[], admitted=admitted, disposals=disposals, is_last=is_last or all_full)
 
@@ -120,7 +129,7 @@ class Admission:
     def _split_fitting(
         self, gateway: Gateway, cards: list[PolledCard], ahead: Ahead, share: int
     ) -> tuple[list[PolledCard], list[Disposal]]:
-        """Return the cards that may wait for a call, and the ends of the other cards' claims."""
+        """Return the cards that may wait for a call, and the disposals of the others."""
         if rest := self._throttle.rest_of(gateway.pk):
             return [], [dispose_rested(card, rest, self._chance) for card in cards]
         waiting = ahead.calls.get(gateway.pk, 0)
@@ -130,24 +139,27 @@ class Admission:
         )
         calls = min(capacity.turns, min(capacity.slots, share) * CALLS_PER_SLOT)
         behind_all = max(0, calls - waiting) * gateway.batch_size
-        # Triggers wait behind triggers only. They come first in `cards`, as they were claimed.
+        # Triggered cards wait only behind other triggered cards. They come first in `cards`, because they
+        # were claimed first.
         behind_triggers = max(0, calls - ahead.triggered.get(gateway.pk, 0)) * gateway.batch_size
         triggered = sum(card.claim.is_triggered for card in cards)
         fitting = max(behind_all, min(triggered, behind_triggers))
         return cards[:fitting], self._defer(gateway, cards[fitting:], capacity)
 
     def _defer(self, gateway: Gateway, cards: Sequence[PolledCard], capacity: Capacity) -> list[Disposal]:
-        """Let each call's worth of cards come back at its turn, so that none is claimed too early again."""
+        """Defer cards, one call's worth after another, each until its turn. So none is claimed too early."""
         now = time.monotonic()
         step = max(capacity.apart, self._call_seconds(gateway.pk) / max(1, capacity.slots))
         turn = max(now + capacity.wait, self._served_at.get(gateway.pk, now))
-        # A rate tells the exact moment of a turn; the end of a call is only estimated.
+        # With a rate, the moment of a turn is known exactly. Without one, it is estimated from the duration
+        # of calls.
         deferral = Disposition.OUT_OF_TURN if capacity.apart else Disposition.BUSY
         disposals = []
         for start in range(0, len(cards), gateway.batch_size):
             turn += step
             moment = Moment(self._chance, timedelta(seconds=turn - now))
-            # Only the first call's worth of triggered cards stays in front: more could not run anyway.
+            # Only the first call's worth of triggered cards goes back to the front, because more could not
+            # run anyway.
             disposals += [
                 dispose_card(
                     card,

@@ -1,4 +1,4 @@
-"""Ask a gateway about cards, one call at a time. A call that goes wrong harms no other call."""
+"""Ask a gateway about cards. A call that goes wrong does not affect other calls."""
 
 import sys
 import time
@@ -15,9 +15,9 @@ from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.base import GatewayCheck, PolledCard, Result
 
-# After more failed calls in a row, the gateway is in trouble, not one of its cards.
+# After more failed calls in a row, the gateway is to blame and not one of its cards.
 MAX_FAILURES = 3
-# A drain that ends may wait this long for its last calls.
+# A drain may wait this much longer than its time for its last calls.
 SHORT_SECONDS = 0.5
 SLOW_MS = 1000
 
@@ -26,7 +26,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Call:
-    """The cards of one gateway that one call asks about. `is_repeat`: their last call failed."""
+    """A call to a gateway, and the cards that it asks about.
+
+    `is_repeat` means that an earlier call about these cards has failed.
+    """
 
     gateway: Gateway
     cards: Sequence[PolledCard]
@@ -34,11 +37,11 @@ class Call:
 
     @property
     def is_triggered(self) -> bool:
-        """Whether a manual trigger waits for one of its cards."""
+        """Return whether one of its cards was triggered by hand."""
         return any(card.claim.is_triggered for card in self.cards)
 
     def halves(self) -> list["Call"]:
-        """Return two calls with half of the cards each; a single card makes one call."""
+        """Return two calls with half of the cards each; for a single card, return one call."""
         middle = len(self.cards) // 2
         parts = (self.cards[:middle], self.cards[middle:])
         return [Call(self.gateway, part, is_repeat=True) for part in parts if part]
@@ -46,7 +49,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Answered:
-    """An ended call. Without results it failed, or the gateway asked for a `rest` (Retry-After)."""
+    """A call that has ended.
+
+    If it has no results, it has failed or the gateway has asked for a `rest` (Retry-After).
+    """
 
     call: Call
     results: Sequence[Result]
@@ -55,30 +61,31 @@ class Answered:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the gateway gave no answer at all."""
+        """Return whether the call brought neither results nor a request for a rest."""
         return not (self.results or self.rest)
 
     @property
     def opens_breaker(self) -> bool:
-        """Whether the gateway asked for a rest so long that its breaker opens."""
+        """Return whether the gateway asked for a rest that is long enough to open its breaker."""
         return self.rest > LONGEST_HOLD
 
     def tally(self, *, is_gateway_well: bool) -> Tally:
-        """Return what the gateway's breaker counts."""
-        # A card that its gateway cannot answer for is asked about again and again: that says nothing about the gateway.
+        """Return what the gateway's breaker should count for this call."""
+        # Don't count a failed repeat while the gateway answers other calls: the card is to blame, not the
+        # gateway.
         is_telling = not self.results and not (self.call.is_repeat and is_gateway_well)
         return Tally(answered=int(bool(self.results)), failed=int(is_telling), hold=self.rest)
 
     def blamed_on_the_card(self) -> "Answered":
-        """Return the failure as an error of the call's cards: the gateway answers for other cards."""
+        """Return the failed call with an error for each card, because the gateway answers for other cards."""
         error = CardError(CardErrorCode.UNANSWERED)
         return Answered(self.call, [Result(card, error) for card in self.call.cards], self.duration_ms)
 
 
 class Asker:
-    """Makes the calls of one check type in one drain; changed credentials are used by the next drain.
+    """Makes the calls of one check type in one drain. Changed credentials take effect in the next drain.
 
-    It remembers which gateways answer, to tell trouble of a gateway from an error of a card.
+    It remembers which gateways have answered, so that it can tell gateway trouble from a card error.
     """
 
     def __init__(self, check: GatewayCheck, outgoing: Outgoing) -> None:
@@ -90,7 +97,7 @@ class Asker:
         self._failures: Counter[tuple[str, str]] = Counter()
 
     async def ask(self, call: Call) -> Answered:
-        """Make the call, within the gateway's deadline. It raises nothing but cancellation."""
+        """Make the call within the gateway's deadline. Raise nothing but CancelledError."""
         started = time.perf_counter()
         results, rest = await self._results(call)
         gateway_id = call.gateway.pk
@@ -103,11 +110,11 @@ class Asker:
         return Answered(call, results, duration_ms, rest)
 
     def call_seconds(self, gateway_id: int) -> float:
-        """Return the length of the last call to the gateway; a second before the first."""
+        """Return the duration of the last call to the gateway, or one second if there was none."""
         return self._last_ms.get(gateway_id, 1000) / 1000
 
     def is_slow(self, gateway_id: int) -> bool:
-        """Return whether the last call to the gateway was slow, or none has been made."""
+        """Return whether the last call to the gateway was slow. Before the first call, return True."""
         return self._last_ms.get(gateway_id, sys.maxsize) > SLOW_MS
 
     def outlasts(self, gateway_id: int, seconds: float) -> bool:
@@ -119,13 +126,13 @@ class Asker:
         return self._failed_since_answer.get(gateway.pk, MAX_FAILURES + 1) <= MAX_FAILURES
 
     def log_failures(self) -> None:
-        """Log the failures since the last time: one line per gateway and reason, not per call."""
+        """Log the failures since the last log, in one line for each gateway and reason."""
         failures, self._failures = self._failures, Counter()
         for (gateway, reason), calls in failures.items():
             log.warning("gateway_calls_failed", gateway=gateway, calls=calls, reason=reason)
 
     async def _results(self, call: Call) -> tuple[Sequence[Result], timedelta]:
-        """Return the results, or the rest that the gateway asked for; neither after a failure."""
+        """Return the results and the rest that the gateway asked for. After a failure, both are empty."""
         try:
             if call.gateway.pk not in self._clients:
                 self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)
@@ -134,6 +141,6 @@ class Asker:
             self._failures[call.gateway.name, str(error)] += 1
             return (), error.rest if isinstance(error, GatewayBusyError) else timedelta()
         except Exception:
-            # A bug that shows in one call must not lose the answers of other calls.
+            # A bug in one call must not lose the answers of other calls.
             log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))
             return (), timedelta()

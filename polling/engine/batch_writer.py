@@ -1,4 +1,4 @@
-"""Collect what a stream has to record and to settle, and decide when it is enough for a transaction."""
+"""Collect a stream's answers and disposals, and decide when to write them in one transaction."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -9,15 +9,16 @@ from polling.engine.disposition import Disposal
 from polling.engine.recording import portion
 
 RECORD_OUTCOMES = 200
-# Fewer answers wait this long for more, unless a trigger waits: a transaction costs more than a row in it.
+# With fewer answers than RECORD_OUTCOMES, wait this long for more, because a transaction costs more than a
+# row in it. Don't wait if a trigger waits for an answer.
 RECORD_SECONDS = 0.6
 
 
 @dataclass
 class BatchWriter:
-    """Answers that are not recorded yet, and claims that end without a call.
+    """Answers that are not recorded yet, and the disposals of claims that end without a call.
 
-    `cards` counts cards with an answer that is not stored: it waits, or is being recorded.
+    `cards` counts the cards whose answers wait or are being recorded.
     """
 
     answered: list[Answered] = field(default_factory=list)
@@ -30,41 +31,45 @@ class BatchWriter:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are enough answers for a transaction."""
+        """Return whether there are enough answers for a transaction."""
         return self.cards >= RECORD_OUTCOMES
 
     @property
     def is_due(self) -> bool:
-        """Whether to write now: it is full, a trigger waits, or the answers have waited long enough."""
+        """Return whether to write now.
+
+        That is the case if there are enough answers, if a trigger waits, or if the answers have waited long
+        enough.
+        """
         return self.is_full or self._is_awaited or time.monotonic() - self._taken_at >= RECORD_SECONDS
 
     def add_answer(self, answered: Answered) -> None:
-        """Add an ended call."""
+        """Add a call that has ended."""
         self.answered.append(answered)
         self.cards += len(answered.call.cards)
 
     def add_disposals(self, disposals: Iterable[Disposal]) -> None:
-        """Add claims that end without a call."""
+        """Add the disposals of claims that end without a call."""
         self.disposals += disposals
 
     def take_answers(self) -> list[Answered]:
-        """Take what is recorded now; `recorded` must follow."""
+        """Take the answers that fit into one transaction. Call `recorded` after it."""
         self._taken_at = time.monotonic()
         taken, self.answered = portion(self.answered)
         return taken
 
     def recorded(self, answered: Sequence[Answered]) -> None:
-        """Note that these calls are stored."""
+        """Stop counting the cards of these calls, because their answers are stored."""
         self.cards -= sum(len(answer.call.cards) for answer in answered)
 
     def take_disposals(self) -> list[Disposal]:
-        """Take the claims that end without a call."""
+        """Take the disposals of claims that end without a call."""
         taken, self.disposals = self.disposals, []
         return taken
 
     @property
     def _is_awaited(self) -> bool:
-        """Whether a trigger waits for a result, or for its card to be at the front again."""
+        """Return whether a trigger waits for a result or a failure, or for its card to be queued again."""
         answered = (card for answer in self.answered for card in answer.call.cards)
         return any(card.item_ids for card in answered) or any(
             disposal.is_awaited for disposal in self.disposals

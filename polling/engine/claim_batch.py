@@ -1,4 +1,4 @@
-"""What travels from Redis to the call."""
+"""The type that carries claimed cards from Redis to the call."""
 
 from dataclasses import dataclass, field
 
@@ -9,10 +9,11 @@ from polling.engine.disposition import Disposal
 
 @dataclass(frozen=True)
 class ClaimBatch:
-    """Claimed cards on their way to a call, and the ends of the claims that get none.
+    """Claimed cards on their way to a call, and the disposals of claims that get no call.
 
-    A fetcher fills `cards`; admission moves them to `admitted`, by gateway, or to `disposals`. `claimed` counts the
-    claims that Redis granted, `handled` these and the cards that were parked. `is_last`: claiming more now is no use.
+    A fetcher fills `cards`. Admission moves them to `admitted`, by gateway, or to `disposals`. `claimed`
+    counts the claims that Redis granted, and `handled` also counts the cards that were parked. `is_last`
+    means that claiming more cards now would be useless.
     """
 
     cards: list[PolledCard] = field(default_factory=list)

@@ -1,4 +1,7 @@
-"""What an outcome means for a claimed card: when it is due again, what it counts, what a waiting trigger is told. Pure."""
+"""Decide what an outcome means for a claimed card. Pure.
+
+This covers when the card is due again, what the claim counts as, and what failure a waiting trigger reports.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from polling.schedule.schedule import Claim, Counts, Settlement
 
 
 class Disposition(Enum):
-    """Every way in which a claim ends. `RULES` says what each one means."""
+    """All the ways in which a claim can end. `RULES` defines what each one means."""
 
     ANSWERED = "answered"
     CARD_ERROR = "card error"
@@ -35,7 +38,11 @@ class Disposition(Enum):
 
 @dataclass(frozen=True)
 class Moment:
-    """What a delay depends on beside the card: `wait` is known to pass first, `now` is unix time."""
+    """What a delay depends on besides the card.
+
+    `wait` is the time that must pass before the card can be checked, if it is known. `now` is unix time in
+    seconds.
+    """
 
     chance: Random
     wait: timedelta = timedelta()
@@ -46,8 +53,9 @@ class Moment:
 class Rule:
     """The meaning of one disposition.
 
-    `delay` None: the card leaves the schedule, or goes back to its old place when `keeps_place`. `failure` is what the
-    manual triggers that wait for the card are told; without one they wait on, or are told when the result is recorded.
+    `delay` computes when the card is due again. If it is None, the card goes back to its old place
+    (`keeps_place`) or leaves the schedule. `failure` is reported to the manual triggers that wait for the
+    card. If it is empty, they go on waiting or have ended already, when the result was recorded.
     """
 
     delay: Callable[[PolledCard, Moment], timedelta] | None = None
@@ -58,9 +66,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Disposal:
-    """The end of one card's claim. No claim: the card was triggered, and is parked.
+    """The end of one card's claim.
 
-    `item_ids` are the trigger items that wait for the card; None: they have to be looked up by the card.
+    `claim` is None if the card is parked, because parked cards are not claimed. `item_ids` are the trigger
+    items that wait for the card; if it is None, they must be looked up by the card's id.
     """
 
     card_id: int
@@ -72,12 +81,12 @@ class Disposal:
 
     @property
     def failure(self) -> str:
-        """Return what waiting triggers are told; empty when they wait on."""
+        """Return the failure that waiting triggers report; empty if there is none."""
         return RULES[self.disposition].failure
 
     @property
     def settlement(self) -> Settlement | None:
-        """Return how the claim is settled; None without a claim."""
+        """Return the settlement of the claim; None without a claim."""
         if self.claim is None:
             return None
         counts = Counts.AGAIN if self._goes_to_front else RULES[self.disposition].counts
@@ -85,7 +94,7 @@ class Disposal:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a trigger waits: for the reason, or to see its card at the front again."""
+        """Return whether a trigger waits for this failure, or for its card to be queued again."""
         return bool(self.item_ids and self.failure) or self._goes_to_front
 
     @property
@@ -121,23 +130,23 @@ def _in_turn(card: PolledCard, moment: Moment) -> timedelta:
 RULES: Final[Mapping[Disposition, Rule]] = {
     Disposition.ANSWERED: Rule(_interval, Counts.SUCCESS),
     Disposition.CARD_ERROR: Rule(_card_back_off, Counts.FAILED),
-    # A newer claim has written already.
+    # The result came too late, because a newer claim has already written one.
     Disposition.REFUSED: Rule(_trouble_back_off),
     Disposition.GATEWAY_TROUBLE: Rule(_trouble_back_off, Counts.FAILED, failure="the gateway gave no answer"),
     # The gateway asked for a short rest (Retry-After).
     Disposition.RESTING: Rule(_while_busy),
-    Disposition.BREAKER_OPEN: Rule(_until_open, failure="its gateway does not answer, and is left alone"),
+    Disposition.BREAKER_OPEN: Rule(_until_open, failure="its gateway does not answer, so no calls go out"),
     Disposition.PAUSED: Rule(_until_open, failure="the check is paused"),
     Disposition.CLOSED: Rule(_until_open, failure="its gateway is disabled or paused, or there is none"),
     # All slots of the gateway are taken.
     Disposition.BUSY: Rule(_while_busy),
-    # The gateway takes no more calls per second.
+    # The gateway's rate allows no more calls at the moment.
     Disposition.OUT_OF_TURN: Rule(_in_turn),
     Disposition.UNWANTED: Rule(failure="the card does not want this check"),
-    Disposition.PARKED: Rule(failure="parked: checking it has ended its worker again and again"),
-    # A trigger's hint without an item behind it, and the card is not due.
+    Disposition.PARKED: Rule(failure="parked, because checking it crashed its worker again and again"),
+    # The manual queue had a hint for this card, but no trigger item waits for it and the card is not due.
     Disposition.STALE_HINT: Rule(keeps_place=True),
-    # Not asked: the drain ended, was stopped or failed. A triggered card goes to the front.
+    # The card was not checked, for example because the drain ended. A triggered card goes back to the front.
     Disposition.GIVEN_BACK: Rule(keeps_place=True),
 }
 
@@ -145,7 +154,7 @@ RULES: Final[Mapping[Disposition, Rule]] = {
 def dispose_card(
     card: PolledCard, disposition: Disposition, moment: Moment, duration_ms: int = 0
 ) -> Disposal:
-    """Return the end of the claim of a hydrated card."""
+    """Return the disposal of a hydrated card."""
     rule = RULES[disposition]
     delay = rule.delay(card, moment) if rule.delay else None
     if rule.keeps_place:
@@ -154,19 +163,19 @@ def dispose_card(
 
 
 def dispose_claim(claim: Claim, disposition: Disposition) -> Disposal:
-    """Return the end of a claim whose card was not hydrated, or is not to be checked."""
+    """Return the disposal of a claim whose card was not hydrated or must not be checked."""
     delay = -claim.overdue if RULES[disposition].keeps_place else None
     return Disposal(claim.card_id, claim, disposition, delay)
 
 
 def dispose_rested(card: PolledCard, rest: Rest, chance: Random, duration_ms: int = 0) -> Disposal:
-    """Return the end of the claim of a card whose gateway rests: for a while, or until a trial call succeeds."""
+    """Return the disposal of a card whose gateway rests for a while, or until a trial call succeeds."""
     disposition = Disposition.BREAKER_OPEN if rest.is_open else Disposition.RESTING
     return dispose_card(card, disposition, Moment(chance, rest.left), duration_ms)
 
 
 def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Disposal:
-    """Return the end of the claim of a card whose result has been recorded, or refused."""
+    """Return the disposal of a card whose result has been recorded or refused."""
     disposition = {
         Recorded.ANSWER: Disposition.ANSWERED,
         Recorded.CARD_ERROR: Disposition.CARD_ERROR,
@@ -176,7 +185,7 @@ def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Dispo
 
 
 def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
-    """Return the ends of the claims of a call without results: it failed, or its gateway asked for a rest."""
+    """Return the disposals of a call without results, which failed or whose gateway asked for a rest."""
     cards, rest = answered.call.cards, answered.rest
     if rest:
         known = Rest(min(rest, LONGEST_REST), is_open=answered.opens_breaker)

@@ -1,4 +1,7 @@
-"""Fetch cards of one check type: claim them in Redis, then hydrate them. All of it blocks: it runs in a thread."""
+"""Fetch cards of one check type: claim them in Redis, then hydrate them.
+
+Everything here blocks, so it runs in a thread.
+"""
 
 import time
 from collections.abc import Sequence
@@ -26,7 +29,7 @@ from polling.schedule.schedule import Claimed, Schedule, Which
 
 
 class Fetcher:
-    """The source of cards of both kinds of stream. What it claims goes into `in_flight`."""
+    """Claims and hydrates the cards of a stream. It adds all claims to `in_flight`."""
 
     def __init__(self, check_type: CheckType, *, redis: Redis, in_flight: InFlight, chance: Random) -> None:
         self._type = check_type
@@ -37,16 +40,17 @@ class Fetcher:
         self._read_at = 0.0
 
     def snapshot(self) -> ConfigSnapshot:
-        """Return configs, gateways and pauses.
+        """Return the current configs, gateways, tariffs and pauses.
 
-        PostgreSQL is asked before every claim, so that no claim is lost while it is down.
+        Call this before every claim. It also asks PostgreSQL for the time, so it raises if PostgreSQL is
+        down, before a card is claimed that could not be checked.
         """
         close_old_connections()
         database.now()
         return self._current_snapshot()
 
     def claim(self, count: int, which: Which, snapshot: ConfigSnapshot) -> ClaimBatch:
-        """Claim up to `count` cards and hydrate them; cards of a paused check end here."""
+        """Claim up to `count` cards and hydrate them. Cards whose check is paused get a disposal instead."""
         ttl = timedelta(seconds=settings.POLLING.claim_seconds)
         claimed = self._schedule.claim(count, ttl=ttl, holder=worker_identity.name(), which=which)
         self._in_flight.take(claimed.claims)
@@ -54,7 +58,8 @@ class Fetcher:
             park(self._type, self._schedule, claimed.to_park)
         hydrated = hydrate(self._type, claimed.claims, snapshot)
         if hydrated.profiles_off:
-            # A config that is switched off and on again before anything was planned would lose these cards.
+            # These cards leave the schedule. Mark their profiles, because reconciliation would not notice a
+            # config that was switched off and on again in the meantime.
             census.mark_outdated(census.rows_of(hydrated.profiles_off), self._type)
         cards, paused = self._split_paused(hydrated.cards, snapshot)
         granted = len(claimed.claims)
@@ -66,7 +71,7 @@ class Fetcher:
         )
 
     def with_current_intervals(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Return the outcomes with today's intervals: configs may have changed since the cards were claimed."""
+        """Return the outcomes with current intervals, because configs may have changed since the claim."""
         configs = self._current_snapshot().configs
         profiles = {outcome.card.profile for outcome in outcomes}
         intervals = {profile: interval_for(profile, self._type, configs) for profile in profiles}
@@ -86,19 +91,19 @@ class Fetcher:
 
     def _current_snapshot(self) -> ConfigSnapshot:
         if self._snapshot is None or time.monotonic() - self._read_at > SNAPSHOT_SECONDS:
-            # Its age counts from before it was read.
+            # Take the time before reading, so that the snapshot is never older than its age says.
             self._read_at, self._snapshot = time.monotonic(), ConfigSnapshot.read()
         return self._snapshot
 
 
 def _parked(claimed: Claimed) -> list[Disposal]:
-    """Return the ends of triggers of parked cards, which have no claim."""
+    """Return the disposals of parked cards, which have no claim."""
     parked = [*claimed.parked, *(card.card_id for card in claimed.to_park)]
     return [Disposal(card_id, None, Disposition.PARKED) for card_id in parked]
 
 
 def _with_interval(outcome: Outcome, interval: timedelta | None) -> Outcome:
-    # A card that no longer wants the check is removed by planning, not here.
+    # Keep the interval of a card that no longer wants the check, because planning removes it, not this code.
     if interval is None or interval == outcome.card.interval:
         return outcome
     return replace(outcome, card=replace(outcome.card, interval=interval))

@@ -1,4 +1,7 @@
-"""The stream of a check that calls gateways: claim, ask, record and settle, all at once on different cards."""
+"""The stream of a check that calls gateways.
+
+It claims, asks, records and settles at the same time, each for different cards.
+"""
 
 import asyncio
 import sys
@@ -32,16 +35,17 @@ from polling.engine.throttle.throttle import Slot
 from polling.schedule import backoff
 from polling.schedule.schedule import Outlook, Schedule
 
-# Calls that last longer than this many ticks are slow.
+# A call that lasts longer than this many ticks is slow.
 SLOW_TICKS = 2
-# With this many cards to record, only triggers are asked about: PostgreSQL is slower than the gateways.
+# With this many cards to record, PostgreSQL is slower than the gateways, so ask only about triggered cards.
 MAX_UNRECORDED = 1000
-# Hastened cards are spread, so that cards that were read together are not judged in one moment.
+# Hastened checks are spread over this time, so that cards that were read together are not all checked at
+# once.
 HASTEN_SECONDS = 5
 
 
 class GatewayStream(Stream):
-    """Claims ahead of its calls, calls on every slot, and records in batches."""
+    """Claims cards ahead of their calls, keeps every slot busy, and records answers in batches."""
 
     max_slots = sys.maxsize
 
@@ -75,7 +79,8 @@ class GatewayStream(Stream):
             self._line_up(batch)
             self._ask()
             while self._calls or (self._queue.calls() and self._may_ask and len(self.slots)):
-                # A suspect that waits for its turn is asked about alone, too.
+                # Wait until the suspect's call has ended, even if it could not begin yet, so that it is
+                # checked alone.
                 await asyncio.wait(self._calls or [asyncio.ensure_future(asyncio.sleep(TICK_SECONDS))])
             await self._write()
 
@@ -114,31 +119,31 @@ class GatewayStream(Stream):
     def take_usage(self) -> int:
         begun, self._begun = self._begun, 0
         self._begun_last_tick = begun
-        # Slots that are kept free for other gateways count as used.
+        # If slots are kept free for other gateways, all slots count as used, so that none are given back.
         return max(begun + len(self._calls), len(self.slots) * self._fair_share.take_withheld())
 
-    # ---- what all gateway streams of a drain agree about
+    # ---- slots, which are adjusted for all gateway streams of a drain together
 
     def share_slots(self) -> None:
-        """Share the slots of the check type among gateways again: their number may have changed."""
+        """Divide the check type's slots among gateways again, because their number may have changed."""
         self._fair_share.update(self.waiting_by_gateway(), len(self.slots), self._admission.open_gateways)
 
     def slots_by_gateway(self) -> Counter[int]:
-        """Return the slots that calls use or wait for, by gateway."""
+        """Return how many slots calls use or wait for, by gateway id."""
         return self._fair_share.slots(self.waiting_by_gateway())
 
     def waiting_by_gateway(self) -> Counter[int]:
-        """Return the calls that wait, by gateway."""
+        """Return how many calls wait, by gateway id."""
         return Counter(self._queue.calls_by_gateway())
 
     def defer(self, gateway_id: int) -> None:
-        """Defer the waiting cards of a gateway that rests, or that has no slot for this drain."""
+        """Defer the waiting cards of a gateway that rests, or at which this drain has no slot."""
         rest, chance = self.context.throttle.rest_of(gateway_id), self.context.chance
         cards, moment = self._queue.drop(gateway_id), Moment(chance)
         if rest:
             self._writer.add_disposals(dispose_rested(card, rest, chance) for card in cards)
             return
-        # A triggered card stays in front.
+        # A triggered card goes back to the front of the manual queue.
         self._writer.add_disposals(
             dispose_card(
                 card, Disposition.GIVEN_BACK if card.claim.is_triggered else Disposition.BUSY, moment
@@ -169,7 +174,8 @@ class GatewayStream(Stream):
             wanted = slots * CALLS_PER_SLOT - calls
             return await in_thread(self._admission.claim, wanted, ahead=ahead, share_of=share_of)
         if self._is_stuck and len({*self._fair_share.running, *waiting}) < len(self._admission.open_gateways):
-            # Slow gateways hold all slots: cards of other gateways may be due behind theirs.
+            # Slow gateways use all slots. Claim more, because cards of idle gateways may be due behind the
+            # waiting cards.
             self._is_stuck = False
             wanted = slots * CALLS_PER_SLOT
             return await in_thread(self._admission.claim_behind, wanted, ahead=ahead, share_of=share_of)
@@ -185,7 +191,10 @@ class GatewayStream(Stream):
     # ---- ask
 
     def _ask(self) -> None:
-        """Begin calls while there are slots: of the check type first, then of a gateway."""
+        """Begin calls while there are slots.
+
+        A call takes a slot of the check type, then one of the gateway.
+        """
         while self._may_ask and self.slots.begin():
             begun = self._queue.next(self._admit, only_triggered=self._writer.cards >= MAX_UNRECORDED)
             if begun is None:
@@ -195,7 +204,11 @@ class GatewayStream(Stream):
             self._begin(*begun)
 
     def _admit(self, gateway_id: int) -> Slot | None:
-        """Take a slot at the gateway, unless it uses its share already, or its call would outlast the drain."""
+        """Take a slot at the gateway.
+
+        Return None if the gateway is throttled, if it already uses its share, or if its calls would outlast
+        the drain.
+        """
         if self._asker.outlasts(gateway_id, self.context.lifetime.seconds_left):
             return None
         if not self._fair_share.may_begin(gateway_id):
@@ -204,7 +217,7 @@ class GatewayStream(Stream):
         return admitted if isinstance(admitted, Slot) else None
 
     def _wait_for_turn(self) -> None:
-        """Ask again when the next turn at a gateway comes."""
+        """Arrange for `_ask` to run again at the next turn at a gateway."""
         if self._at_next_turn:
             self._at_next_turn.cancel()
         wait = self.context.throttle.turn_in(self.waiting_by_gateway())
@@ -212,7 +225,8 @@ class GatewayStream(Stream):
 
     @property
     def _may_ask(self) -> bool:
-        # Triggers are bounded, too: all answers have to be recorded before the drain can end.
+        # Limit calls for triggered cards as well, because all answers must be recorded before the drain can
+        # end.
         has_room = self._writer.cards < 2 * MAX_UNRECORDED
         return self.context.lifetime.may_call and not self._is_closed and has_room
 
@@ -231,7 +245,7 @@ class GatewayStream(Stream):
         slot.release()
         self._ask()
         if not self._calls:
-            # No other call will bring answers soon.
+            # Don't wait for more answers, because no other call is running.
             self._has_answers.set()
         if self._fair_share.lined_up(self._queue.calls_by_gateway()) < len(self.slots):
             self._has_room.set()
@@ -244,7 +258,7 @@ class GatewayStream(Stream):
         is_well = self._asker.is_well(call.gateway)
         self.context.throttle.record_call(call.gateway.pk, answered.tally(is_gateway_well=is_well))
         if answered.has_failed and is_well:
-            # The gateway answers other calls, so a card may be the reason: ask again in halves to find it.
+            # The gateway answers other calls, so a card may be the cause. Ask again in halves to find it.
             if self.context.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
                 self._queue.repeat(call.halves())
                 return
@@ -263,7 +277,7 @@ class GatewayStream(Stream):
             self._has_answers.clear()
             if self._writer.is_due or not self._calls:
                 await self._write()
-                # Too many unrecorded answers may have kept calls from beginning.
+                # Too many unrecorded answers may have held calls back, so try to begin them now.
                 self._ask()
 
     @property
@@ -297,7 +311,10 @@ class GatewayStream(Stream):
         self._hasten(outcomes)
 
     def _hasten(self, outcomes: Sequence[Outcome]) -> None:
-        """Make checks due that outcomes hasten. A crash before this leaves them due at their usual time."""
+        """Make checks due that outcomes hasten.
+
+        After a crash before this, they are due at their usual time.
+        """
         by_type: dict[CheckType, list[tuple[int, float]]] = defaultdict(list)
         for outcome in outcomes:
             if outcome.hastens:

@@ -1,4 +1,4 @@
-"""Hydrate claimed cards: load what every check needs of them, in one query."""
+"""Hydrate claimed cards: load all that is needed to check them, in one query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,15 +17,16 @@ from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import interval_for
 from polling.schedule.schedule import Claim
 
-# A triggered card whose check is off is not scheduled by being checked, so no settlement uses this interval.
+# The interval of a triggered card whose check is off. It has no effect, because such a card is not scheduled,
+# and settling a claim does not add a card to the schedule.
 OFF = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Hydrated:
-    """Claimed cards that are to be checked, and the ends of the claims of the others.
+    """The claimed cards that must be checked, and the disposals of the others.
 
-    `profiles_off` are profiles that do not want the check: the schedule may still be planned as if they did.
+    `profiles_off` has the profiles that do not want the check. The schedule may still contain their cards.
     """
 
     cards: list[PolledCard] = field(default_factory=list)
@@ -34,10 +35,10 @@ class Hydrated:
 
 
 def hydrate(check_type: CheckType, claims: Sequence[Claim], snapshot: ConfigSnapshot) -> Hydrated:
-    """Load the cards of `claims`, with the trigger items that wait for this check of them."""
+    """Load the cards of `claims` and the ids of the trigger items that wait for this check."""
     rows = {row[0]: row[1:] for row in _rows(check_type, [claim.card_id for claim in claims])}
     profiles = {card_id: CardProfile._make(row[4:]) for card_id, row in rows.items()}
-    # Decided once per profile, not once per card: a batch has few profiles.
+    # Decide once for each profile instead of each card, because a batch has few profiles.
     intervals = {
         profile: interval_for(profile, check_type, snapshot.configs) for profile in set(profiles.values())
     }
@@ -77,7 +78,7 @@ def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
             f"""
             SELECT card.id, card.iccid, card.gateway_id, state.failures, waiting.items, {PROFILE_COLUMNS}
             FROM cards_card AS card
-            -- The ids are given twice: otherwise PostgreSQL scans a small table whole for the join.
+            -- Give the ids again here, because otherwise PostgreSQL scans the entire table if it is small.
             LEFT JOIN cards_checkstate AS state
                 ON state.card_id = card.id AND state.card_id = ANY(%(cards)s::bigint[]) AND state.type = %(type)s
             LEFT JOIN (

@@ -1,4 +1,4 @@
-"""The claims that a stream has taken and not yet settled."""
+"""The claims that a stream has taken and not settled yet."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -11,12 +11,12 @@ from polling.schedule.schedule import Claim, Schedule
 from polling.triggers import items
 from polling.triggers.items import ItemEnd
 
-# Claims that this process could not give back because Redis was away, by check type.
+# Claims that this process could not give back because Redis was unavailable, by check type.
 _owed: Final[dict[str, set[Claim]]] = defaultdict(set)
 
 
 class InFlight:
-    """Claims that are taken and not yet settled. Each is settled once; the rest is given back at the end.
+    """Claims that are not settled yet. When the block ends, those that are left are given back.
 
     Example::
 
@@ -31,14 +31,14 @@ class InFlight:
         self.claimed = 0
 
     def __enter__(self) -> Self:
-        """Give back first what an earlier drain of this process could not."""
+        """Give back the claims that an earlier drain of this process could not give back."""
         self._give_back_owed()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give back claims without a result: their cards keep their place, and count nothing."""
+        """Give back the claims that are left. Their cards keep their place and nothing is counted."""
         _owed[self._schedule.check_type] |= self._claims
         self._give_back_owed()
 
@@ -46,14 +46,14 @@ class InFlight:
         return len(self._claims)
 
     def take(self, claims: Collection[Claim]) -> None:
-        """Add claims."""
+        """Add claims that Redis has granted."""
         self._claims.update(claims)
         self.claimed += len(claims)
 
     def dispose(self, disposals: Sequence[Disposal]) -> None:
-        """End claims: first the waiting triggers in PostgreSQL, then the schedule in Redis.
+        """End claims: first report failures to waiting triggers in PostgreSQL, then settle in Redis. Blocks.
 
-        A crash between the two repeats a check; the other order could lose a trigger. Blocks.
+        After a crash between the two, a check is only repeated. In the other order, a trigger could be lost.
         """
         items.end(self._item_ends(disposals))
         settlements = [
@@ -73,7 +73,8 @@ class InFlight:
         return ends
 
     def _give_back_owed(self) -> None:
-        # Safe if claimed again since: the token no longer matches, so Redis ignores this settlement.
+        # Safe if a card was claimed again since: its token no longer matches, so Redis ignores this
+        # settlement.
         if owed := _owed.get(self._schedule.check_type):
             self.dispose([dispose_claim(claim, Disposition.GIVEN_BACK) for claim in owed])
             del _owed[self._schedule.check_type]

@@ -1,14 +1,19 @@
-"""How long a drain lives, in seconds of the process's monotonic clock, which is never set."""
+"""How long a drain runs, measured by the monotonic clock, which does not jump when the system time is set."""
 
 import time
 from collections.abc import Callable
 
-# A worker that is told to stop must be gone within ten seconds; a call alone may take that long.
+# After a request to stop, running calls get this long before they are cancelled. The worker must exit within
+# ten seconds, and a single call may take that long.
 CALLS_MAY_END_SECONDS = 4.0
 
 
 class Lifetime:
-    """Decides whether a drain may claim and call: until its time is up, it is told to stop, or it runs out of work."""
+    """Decides how long a drain may claim cards and begin calls.
+
+    It may until its time is up, until it is asked to stop or fails, or until there has been no work for
+    `linger_seconds`.
+    """
 
     def __init__(self, *, seconds: float, linger_seconds: float, should_stop: Callable[[], bool]) -> None:
         self._linger_seconds = linger_seconds
@@ -20,42 +25,45 @@ class Lifetime:
         self._has_failed = self._has_lingered = False
 
     def fail(self) -> None:
-        """End the drain after a failure: the next one begins afresh."""
+        """End the drain after a failure, so that the next drain makes a fresh start."""
         self._has_failed = True
 
     def note_work(self) -> None:
-        """Note that there is something to do now."""
+        """Note that there is work now, so that the drain does not end for lack of it."""
         self._worked_at = time.monotonic()
 
     @property
     def is_young(self) -> bool:
-        """Whether suspects may be checked alone; later, other cards must not wait for them."""
+        """Return whether suspects may be checked alone. Later, other cards would wait for them too long."""
         return self.may_call and time.monotonic() < self._young_until
 
     @property
     def is_up(self) -> bool:
-        """Whether the time is up; a successor may find more to do."""
+        """Return whether the drain's time is up. If so, another drain may have to continue its work."""
         return time.monotonic() >= self._ends_at
 
     @property
     def seconds_left(self) -> float:
-        """The seconds until the time is up."""
+        """Return the seconds until the drain's time is up."""
         return self._ends_at - time.monotonic()
 
     @property
     def may_claim(self) -> bool:
-        """Whether more cards may be claimed. Once false it stays false: an ended stream does not come back."""
+        """Return whether more cards may be claimed.
+
+        Once it is False it stays False, because a stream that has ended is not started again.
+        """
         self._has_lingered = self._has_lingered or time.monotonic() - self._worked_at >= self._linger_seconds
         return self.may_call and not self._has_lingered
 
     @property
     def may_call(self) -> bool:
-        """Whether another call may begin. The slots' leases are long enough for it to end in time."""
+        """Return whether another call may begin. Leases of slots are long enough for it to end in time."""
         return not (self.is_up or self._has_failed or self._is_stopped())
 
     @property
     def must_cut(self) -> bool:
-        """Whether running calls must be cancelled."""
+        """Return whether running calls must be cancelled."""
         return (
             self._is_stopped()
             and self._stopped_at is not None

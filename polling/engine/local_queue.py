@@ -1,4 +1,4 @@
-"""The local queue: hydrated cards that wait for a call, by gateway. Gateways take turns, and triggers go first."""
+"""The local queue: hydrated cards that wait for a call. Gateways take turns, and triggered cards go first."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ class LocalQueue:
         self._calls_taken = 0
 
     def add(self, gateway: Gateway, cards: Sequence[PolledCard]) -> None:
-        """Let cards of `gateway` wait."""
+        """Add cards of `gateway`."""
         self._gateways[gateway.pk] = gateway
         if gateway.pk not in self._scheduled:
             self._scheduled[gateway.pk], self._triggered[gateway.pk] = deque(), deque()
@@ -42,7 +42,7 @@ class LocalQueue:
             (self._triggered if card.claim.is_triggered else self._scheduled)[gateway.pk].append(card)
 
     def repeat(self, calls: Sequence[Call]) -> None:
-        """Let calls wait as they are, ahead of other cards of their kind."""
+        """Add calls whose cards must stay together. They go ahead of other cards of their kind."""
         self._repeats.extend(calls)
 
     def calls_by_gateway(self) -> dict[int, int]:
@@ -70,7 +70,7 @@ class LocalQueue:
         return sum(self.calls_by_gateway().values())
 
     def drop(self, gateway_id: int) -> list[PolledCard]:
-        """Remove all cards of a gateway, and return them."""
+        """Remove all cards of a gateway and return them."""
         dropped = [*self._triggered.pop(gateway_id, ()), *self._scheduled.pop(gateway_id, ())]
         if gateway_id in self._turns:
             self._turns.remove(gateway_id)
@@ -80,7 +80,10 @@ class LocalQueue:
         return dropped
 
     def next(self, admit: Admit, *, only_triggered: bool = False) -> tuple[Call, Slot] | None:
-        """Take the next call with a slot at its gateway (by id); None when no waiting call is admitted."""
+        """Take the next call for which `admit` returns a slot at its gateway, and return both.
+
+        Return None if no waiting call is admitted.
+        """
         self._calls_taken += 1
         ways = [self._next_triggered, self._next_scheduled]
         if only_triggered:
@@ -111,7 +114,7 @@ class LocalQueue:
         return None
 
     def _take(self, gateway_id: int, first: deque[PolledCard]) -> Call:
-        """Make a call of the cards in `first`; room that is left in it goes to the gateway's other cards."""
+        """Make a call for the cards in `first`, and fill it with other cards of the gateway."""
         gateway, taken = self._gateways[gateway_id], list[PolledCard]()
         for cards in (first, self._triggered[gateway_id], self._scheduled[gateway_id]):
             taken += [cards.popleft() for _ in range(min(len(cards), gateway.batch_size - len(taken)))]

@@ -1,4 +1,4 @@
-"""The stream of a check that calls no gateway: each batch is one claim and one transaction."""
+"""The stream of a check that calls no gateway. Each batch takes one claim request and one transaction."""
 
 import asyncio
 import time
@@ -14,12 +14,13 @@ from polling.engine.recording import record
 from polling.engine.stream import TICK_SECONDS, EngineContext, Stream, either
 from polling.schedule.schedule import Outlook, Which
 
-# Hastened cards come one by one: a batch of many costs hardly more than a batch of a few.
+# The pause after a batch that was not full. Hastened cards fall due one by one, and a large batch costs
+# hardly more than a small one, so waiting for more cards saves work.
 PAUSE_SECONDS = 0.8
 
 
 class LocalStream(Stream):
-    """Checks one batch after the other: parallel batches would only wait for the threads of this process."""
+    """Checks one batch after another. Parallel batches would only wait for this process's threads."""
 
     max_slots = 1
 
@@ -46,10 +47,10 @@ class LocalStream(Stream):
             self._has_work.set()
 
     async def close(self) -> None:
-        """Do nothing: `run` waits for its batch."""
+        """Do nothing, because `run` waits for its batch."""
 
     def cut_calls(self) -> None:
-        """Do nothing: there are no calls."""
+        """Do nothing, because there are no calls."""
 
     @property
     def is_working(self) -> bool:
@@ -60,7 +61,7 @@ class LocalStream(Stream):
         return batches
 
     async def _batch(self, count: int, which: Which) -> int:
-        """Check up to `count` cards; return how many were claimed or parked, 0 without a slot."""
+        """Check up to `count` cards; return how many were claimed or parked. Return 0 if no slot is free."""
         if not self.slots.begin():
             return 0
         self._is_working = True

@@ -1,6 +1,7 @@
-"""One run of the engine in a worker, a drain: a stream for each check type, and a tick five times a second.
+"""A drain: one run of the engine in a worker, with a stream for each check type and five ticks per second.
 
-The message that starts it carries nothing: the schedule says what is due. `gateway_stream` shows a card's way.
+The message that starts a drain is empty, because the schedule tells what is due. `gateway_stream` shows what
+happens to a card.
 """
 
 import asyncio
@@ -34,19 +35,22 @@ from polling.engine.throttle.throttle import Throttle
 from polling.schedule.limits import slots_of
 from polling.schedule.schedule import NoScheduleError, Outlook, Schedule
 
-# The shortest drain, as a part of the usual length: drains that began together must not end together.
+# The shortest drain, as a fraction of the configured length. The length is random, so that drains that began
+# together do not end together.
 MIN_LENGTH = 0.7
 
 log = structlog.get_logger(__name__)
 
 
 class TimeIsUpError(Exception):
-    """The leases of the drain's slots have run out, because something blocked for too long."""
+    """The leases of the drain's slots have run out because something blocked for too long."""
 
 
 @dataclass(frozen=True)
 class Drain:
-    """Works off every schedule until its time is up, it is told to stop, or nothing has been due for a while.
+    """One run of the engine, which works through the schedules of all check types.
+
+    It ends when its time is up, when it is asked to stop, or when nothing has been due for a while.
 
     Example::
 
@@ -60,9 +64,9 @@ class Drain:
     should_stop: Callable[[], bool] = shutdown.is_wanted
 
     def run(self) -> int:
-        """Run to the end; return the number of claims."""
+        """Run the drain to its end; return how many claims it took."""
         in_flight_by_check = {check: InFlight(Schedule(self.redis, check.type)) for check in CHECKS.values()}
-        # Claims and slots outlive the loop: they are given back whatever happens in it.
+        # Hold claims and slots outside the loop, so that they are given back whatever happens in it.
         with ExitStack() as held:
             throttle = held.enter_context(Throttle(self.redis))
             slots = {
@@ -109,7 +113,7 @@ class Drain:
 
 @dataclass(frozen=True)
 class EngineLoop:
-    """The streams of one drain, side by side."""
+    """Runs the streams of one drain at the same time."""
 
     streams: Sequence[Stream]
     context: EngineContext
@@ -117,9 +121,9 @@ class EngineLoop:
     trials: BreakerTrials
 
     async def run(self) -> None:
-        """Return when all streams have ended; raise the first error of any of them."""
+        """Run until all streams have ended; raise the first error of any of them."""
         try:
-            # Nothing of a drain may go on after the lease of its slots.
+            # Nothing in a drain may continue after the leases of its slots have run out.
             async with asyncio.timeout(LEASE_SECONDS) as limit:
                 await self.context.runtime.in_thread(_read_breakers, self.context.throttle)
                 await self._tick()
@@ -138,7 +142,8 @@ class EngineLoop:
     async def _work(self) -> None:
         try:
             for stream in self.streams:
-                # Suspects come first, while nothing else is in flight in this process.
+                # Check suspects first, while nothing else is in flight in this process, so that only they can
+                # be blamed.
                 await stream.run_suspects()
             ended = await asyncio.gather(*map(self._run_stream, self.streams), return_exceptions=True)
             await self.trials.wait()
@@ -155,7 +160,8 @@ class EngineLoop:
         try:
             await stream.run()
         except BaseException:
-            # End the other streams as well: this one's cards would wait until they have nothing to do.
+            # End the other streams as well. Otherwise this stream's claims would be held until they run out
+            # of work.
             self.context.lifetime.fail()
             raise
 
@@ -183,7 +189,11 @@ def _can_work(stream: Stream, outlook: Outlook) -> bool:
 
 
 def _read_breakers(throttle: Throttle) -> None:
-    """Read all breakers. Cards of an open one are planned far away, so no claim would bring it up. Blocks."""
+    """Read all breakers. Blocks.
+
+    The cards of a gateway with an open breaker are scheduled far in the future, so claims alone would not
+    lead to a breaker trial.
+    """
     close_old_connections()
     throttle.refresh(Gateway.objects.values_list("pk", flat=True))
 
@@ -195,7 +205,7 @@ def _stream(check: Check, slots: HeldSlots, in_flight: InFlight, context: Engine
 
 
 def _first(error: BaseException) -> BaseException:
-    """Return the first error inside groups of errors."""
+    """Return the first error in nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

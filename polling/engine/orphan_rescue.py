@@ -13,7 +13,10 @@ log = structlog.get_logger(__name__)
 
 
 class OrphanRescue:
-    """The killed workers that one drain has dealt with. A death that no drain sees costs the full timeout."""
+    """Expires the claims of killed workers, once for each worker.
+
+    If no drain notices that a worker has died, its claims last until their timeout.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

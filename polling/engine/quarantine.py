@@ -1,4 +1,4 @@
-"""Park cards that crash their workers again and again, and release them."""
+"""Park cards that crash their workers again and again, and release parked cards."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
-    """Park cards: the row first, because it survives Redis, then the schedule. Safe to repeat."""
+    """Park cards: first in PostgreSQL, which survives a loss of Redis, then in the schedule.
+
+    Safe to repeat.
+    """
     present = set(Card.objects.filter(id__in=[card.card_id for card in lost]).values_list("id", flat=True))
     now = database.now()
     CheckState.objects.bulk_create(
@@ -48,8 +51,9 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
 def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
     """Put the parked checks among `chosen` back into the schedule, due at once; return how many there were.
 
-    `by` is the user or the command. The schedule comes first: without Redis nothing changes and it can be repeated,
-    and if PostgreSQL fails afterwards, the next scan parks the cards again.
+    `by` is the user or the command that releases them. The schedule changes first: if Redis is unavailable,
+    nothing has changed and the release can be repeated. If PostgreSQL fails afterwards, the next scan parks
+    the cards again.
     """
     released = sorted(chosen.filter(parked_at__isnull=False).values_list("card_id", "type"))
     _into_schedule(redis, released)
@@ -60,7 +64,7 @@ def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
             rows.update(parked_at=None, parked_where="")
         if released:
             record(by, Action.CHANGED, ParkedCheck, after={"released": released})
-    # Again: until now, planning would have parked them again by their rows.
+    # Release them once more, because planning may have parked them again before their rows changed.
     _into_schedule(redis, released)
     return len(released)
 

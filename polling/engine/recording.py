@@ -1,4 +1,4 @@
-"""Record results: a batch in one transaction."""
+"""Record a batch of results in one transaction."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,16 +12,17 @@ from polling.checks.base import Check, Outcome, Recorded, Result
 from polling.engine.ask import Answered
 from polling.triggers import items
 
-# Cards per transaction: more save little, and a trigger waits for the whole transaction.
+# The number of cards in a transaction. A larger one would save little, and a trigger waits for all of it.
 PORTION_CARDS: Final = 500
 
 log = structlog.get_logger(__name__)
 
 
 def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered]]:
-    """Split calls into those that are recorded now and the rest.
+    """Split calls into those that are recorded now and the rest; return both.
 
-    The oldest call goes first, so that none waits for ever; then triggered calls, then the others in order.
+    The oldest call goes first, so that no call waits forever. Triggered calls follow, then the others in
+    their order.
     """
     in_order = [*answered[:1], *sorted(answered[1:], key=lambda answer: not answer.call.is_triggered)]
     cards = count = 0
@@ -33,9 +34,9 @@ def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered
 
 
 def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
-    """Write results, and end the trigger items that waited for them; return how each was recorded.
+    """Write results and end the trigger items that waited for them; return the outcome of each result.
 
-    A result that PostgreSQL refuses never fails its batch: it becomes an error of its card.
+    If PostgreSQL rejects a result, its batch does not fail: the card gets an error instead.
     """
     close_old_connections()
     outcomes = _write(check, results) if results else []

@@ -1,4 +1,4 @@
-"""What the drains of one worker process share. It is made on first use and kept between drains."""
+"""The resources that the drains of one worker process share, created on first use and kept between drains."""
 
 import asyncio
 import gc
@@ -15,9 +15,9 @@ from django.db import connections
 
 from common.http.outgoing import Outgoing
 
-# More than any limit a single process could fill.
+# The maximum number of connections to gateways. It is higher than any limit that one process could use up.
 CONNECTIONS = 500
-# One claims and hydrates while the other records and settles.
+# One thread claims and hydrates while the other records and settles.
 THREADS = 2
 # The garbage collector runs after this many new objects.
 GARBAGE_AFTER = 20_000
@@ -36,13 +36,16 @@ class WorkerRuntime:
         self._outgoing: Outgoing | None = None
 
     def run(self, use: Callable[[Outgoing], Awaitable[Value]]) -> Value:
-        """Run `use` to its end, with the HTTP connections of earlier runs."""
+        """Run `use` to its end and return its result. Connections of earlier runs are used again."""
         return self._runner.run(self._use(use))
 
     async def in_thread(
         self, work: Callable[Arguments, Value], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Value:
-        """Run blocking work in a thread. If the caller is cancelled, the work goes on and `run` waits for it."""
+        """Run blocking work in a thread and return its result.
+
+        If the caller is cancelled, the work continues and `run` waits for it.
+        """
         call = partial(copy_context().run, work, *args, **kwargs)
         job = asyncio.get_running_loop().run_in_executor(self._threads, call)
         self._jobs.add(job)
@@ -50,11 +53,12 @@ class WorkerRuntime:
         return await asyncio.shield(job)
 
     def close(self) -> None:
-        """Close connections, threads and loop."""
+        """Close the connections, the threads and the event loop."""
         if self._outgoing:
             self._runner.run(self._outgoing.close())
         self._runner.close()
-        # Each thread has its own connection to PostgreSQL; the barrier makes both of them close it.
+        # Each thread has its own connection to PostgreSQL. The barrier makes each thread take one of these
+        # jobs.
         together = Barrier(THREADS)
         for closing in [self._threads.submit(_close_database, together) for _ in range(THREADS)]:
             closing.result()
@@ -64,7 +68,8 @@ class WorkerRuntime:
         if self._outgoing is None:
             networks = settings.COMMON.gateway_networks
             self._outgoing = Outgoing(allowed_networks=networks, connections=CONNECTIONS)
-        # One turn of the loop, so that it notices connections that gateways have closed meanwhile.
+        # Let the loop run once, so that it notices connections that gateways have closed since the last
+        # drain.
         await asyncio.sleep(0)
         try:
             return await use(self._outgoing)
@@ -76,7 +81,8 @@ class WorkerRuntime:
 @cache
 def of_this_process() -> WorkerRuntime:
     """Set up this worker process for drains and return its runtime. Call it only after the fork."""
-    # Imported modules stay for good, and drains leave few cycles: collecting took a twelfth of the time.
+    # Imported modules are never freed, and drains leave few cycles, but collecting took a twelfth of the
+    # time. So freeze the modules and collect less often.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)

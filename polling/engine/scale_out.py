@@ -10,19 +10,22 @@ from common.outages import one_line
 from polling.schedule.wake_up import WakeUp
 
 WAKE_EVERY_SECONDS = 0.25
-# A drain begins with a quarter of the slots, so that other workers find some, too.
+# The slots are divided into this many parts. A drain may hold one part at first, so that other workers find
+# some as well.
 PARTS = 4
-# After this many wake-ups without a response, this drain takes a larger share itself.
+# After this many wake-ups without a response, this drain may hold one more part of the slots.
 MAX_UNANSWERED = 2
 
 log = structlog.get_logger(__name__)
 
 
 def slots_wanted(*, held: int, usage: int, has_work: bool, has_cards: bool, share: int, free: int) -> int:
-    """Return how many slots a drain should hold that holds `held`, of which it used `usage` since the last tick. Pure.
+    """Return how many slots a drain should hold. Pure.
 
-    `has_work`: cards are due. `has_cards`: it has claimed some, which may wait for a slot at their gateway. `share` is
-    the most it may hold. `free` counts slots that no drain holds, and is negative after the limit was lowered.
+    It holds `held` slots now and used `usage` of them since the last tick. `has_work` is whether cards are
+    due. `has_cards` is whether it has claimed cards, which may wait for a slot at their gateway. `share` is
+    the most slots that it may hold. `free` counts the slots that no drain holds; it is negative after the
+    limit was lowered.
     """
     if free < 0:
         return max(0, held + free)
@@ -32,7 +35,7 @@ def slots_wanted(*, held: int, usage: int, has_work: bool, has_cards: bool, shar
 
 
 class ScaleOut:
-    """Wakes another worker when more could be done than this one does. `send` sends a wake-up."""
+    """Wakes another worker when there is more work than this one can do. `send` sends a wake-up."""
 
     def __init__(self, redis: Redis, send: Callable[[], object]) -> None:
         self._pending = WakeUp(redis)
@@ -62,7 +65,7 @@ class ScaleOut:
             self._unanswered, self._parts = 0, min(PARTS, self._parts + 1)
 
     def hand_over(self) -> None:
-        """Wake a successor, once: the time of this drain is up."""
+        """Wake another worker because the time of this drain is up. Only the first call has an effect."""
         if not self._has_handed_over:
             self._has_handed_over = True
             self._send_wake_up()
@@ -78,7 +81,7 @@ class ScaleOut:
             reason = one_line(error)
             if reason is None:
                 raise
-            # Without the broker this drain goes on alone; beat's next wake-up does the rest.
+            # Without the broker, this drain continues alone, and beat's next wake-up starts others.
             log.warning("no_wake_up_sent", reason=reason)
             return False
         return True

@@ -1,7 +1,7 @@
-"""Tell running drains to end.
+"""Ask running drains to end.
 
-A worker that shuts down sets one byte of memory that it shares with its forked children. SIGTERM to a single child
-ends that child after its drain; its siblings go on.
+A worker that shuts down sets one byte of memory that it shares with its forked children, and all of them end.
+A SIGTERM to a single child ends only that child, after its drain.
 """
 
 import mmap
@@ -26,14 +26,18 @@ def is_wanted() -> bool:
 @worker_shutting_down.connect
 def ask_all(*_: Any, **__: Any) -> None:
     """Ask every drain of this worker to end. It has no effect in a child."""
-    # A newly forked child still has its parent's signal handlers: SIGTERM to it must not stop its siblings.
+    # Ignore this in a child. A newly forked child still has its parent's signal handlers, so a SIGTERM to it
+    # would otherwise stop its siblings.
     if os.getpid() == _parent:
         _worker[0] = 1
 
 
 @contextmanager
 def on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into a request to end the drain; the former handler runs after the drain."""
+    """Within the block, turn SIGTERM into a request to end the drain.
+
+    The previous handler runs after the block.
+    """
     _child[0] = 0
     before = signal.signal(signal.SIGTERM, _ask_child)
     try:

@@ -1,4 +1,4 @@
-"""Review the slots of a drain: how many each stream holds, of its check type and at gateways."""
+"""Adjust how many slots each stream of a drain holds, both of its check type and at gateways."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,12 +12,15 @@ from polling.schedule.schedule import Outlook, Schedule
 
 
 class SlotsLostError(Exception):
-    """Redis was flushed, or this process was frozen beyond its leases: its claims are void as well."""
+    """Slots were lost, because Redis was flushed or this process was frozen for longer than its leases.
+
+    The claims of this process are void as well.
+    """
 
 
 @dataclass(frozen=True)
 class SlotReview:
-    """Takes and gives back slots as the work of each stream grows and shrinks."""
+    """Takes slots when a stream has more work, and gives slots back when it has less."""
 
     streams: Sequence[Stream]
     context: EngineContext
@@ -25,9 +28,10 @@ class SlotReview:
     orphan_rescue: OrphanRescue
 
     async def run(self) -> list[Outlook]:
-        """Review all slots; return what each stream has to do. Raise SlotsLostError.
+        """Adjust all slots; return what there is to do for each stream.
 
-        Slots at gateways are reviewed in the same tick as those of the types: one without the other is idle.
+        Raise SlotsLostError if slots were lost. Slots of check types and slots at gateways are adjusted in
+        the same tick, because a call needs one of each.
         """
         in_thread, throttle = self.context.runtime.in_thread, self.context.throttle
         usages = [stream.take_usage() for stream in self.streams]
@@ -45,7 +49,7 @@ class SlotReview:
         return outlooks
 
     def _review_types(self, usages: Sequence[int]) -> list[Outlook]:
-        """Review the slots of every check type. Blocks."""
+        """Adjust the slots of every check type; return what there is to do for each. Blocks."""
         return [self._review_type(stream, usage) for stream, usage in zip(self.streams, usages, strict=True)]
 
     def _review_type(self, stream: Stream, usage: int) -> Outlook:

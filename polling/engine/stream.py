@@ -1,4 +1,7 @@
-"""The interface between a drain and its streams: a stream is one check type's way from claim to settle."""
+"""The interface between a drain and its streams.
+
+A stream takes the cards of one check from claim to settle.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -22,7 +25,7 @@ TICK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class EngineContext:
-    """What the streams of one drain share."""
+    """The objects that the streams of one drain share."""
 
     redis: Redis
     runtime: WorkerRuntime
@@ -33,9 +36,10 @@ class EngineContext:
 
 
 class Stream(ABC):
-    """Claims, checks, records and settles on the slots that it holds; more than `max_slots` are of no use to it.
+    """A loop that works through the due cards of one check type: it claims, checks, records and settles them.
 
-    `slots` and `in_flight` outlive the stream: the drain gives back what is left in them.
+    It can use at most `max_slots` slots. `slots` and `in_flight` outlive the stream: the drain gives back the
+    slots and claims that are left in them.
     """
 
     max_slots: int
@@ -45,32 +49,35 @@ class Stream(ABC):
 
     @abstractmethod
     async def run_suspects(self) -> None:
-        """Check cards that lost their claims, one by one: if one kills the worker, no other card is blamed."""
+        """Check cards that have lost claims, one at a time.
+
+        If one kills the worker, no other card is blamed.
+        """
 
     @abstractmethod
     async def run(self) -> None:
-        """Check cards until the drain's time is up and nothing is in flight."""
+        """Check cards until the drain may claim no more and nothing is in flight."""
 
     @abstractmethod
     def tick(self, outlook: Outlook) -> None:
-        """React to what there is to do now; called five times a second."""
+        """React to what there is to do now. The drain calls this five times per second."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Begin nothing more, and end what runs. Safe to repeat."""
+        """Begin no more calls, and end those that run. Safe to repeat."""
 
     @abstractmethod
     def cut_calls(self) -> None:
-        """Cancel running calls; their cards are given back."""
+        """Cancel running calls. Their cards are given back."""
 
     @property
     @abstractmethod
     def is_working(self) -> bool:
-        """Whether a slot is in use."""
+        """Return whether a slot is in use."""
 
     @abstractmethod
     def take_usage(self) -> int:
-        """Return how many slots were used since the last time this was read."""
+        """Return how many slots were used since the last call of this method."""
 
 
 async def either(event: asyncio.Event, seconds: float) -> None:

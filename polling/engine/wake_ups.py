@@ -1,4 +1,4 @@
-"""What beat sets off each second: send a drain, send a scan when one is needed, and free expired slots."""
+"""What beat starts each second: a drain, a scan if one is needed, and the removal of expired slots."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,10 @@ Send = Callable[[], object]
 
 
 def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
-    """Send a drain unless one is pending, and a scan when the schedule is incomplete. Safe to run twice."""
+    """Send a drain unless one is pending, and send a scan if the schedule is incomplete.
+
+    Safe to run twice.
+    """
     redis.set(keys.TICKED_AT, redis.time()[0])
     for task_type in TaskType.values:
         slots_of(redis, task_type).sweep()
@@ -29,10 +32,10 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
 
 
 def _is_flushed(redis: Redis) -> bool:
-    """Return whether the queue of a check type is empty although the census has cards that want the check."""
+    """Return whether a check type has an empty queue although the census counts cards that want the check."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
     if changes != counted or redis.exists(keys.RECONCILER):
-        # Cards or configs are changing right now: the census may be behind.
+        # Cards or configs are changing now, so the census may be out of date.
         return False
     pipeline = redis.pipeline(transaction=False)
     for check_type in CHECKS:

@@ -19,7 +19,7 @@ _INTERVAL_HELP = _("seconds, at least 30; empty: left to the next matching confi
 def validate_interval(seconds: int) -> None:
     """Raise ValidationError unless `seconds` is 0 (off), or between 30 seconds and 31 days."""
     if 0 < seconds < MIN_INTERVAL_SECONDS or seconds > MAX_INTERVAL_SECONDS:
-        raise ValidationError(_("Enter 0 (off), or a number of seconds from 30 to 2678400 (31 days)."))
+        raise ValidationError(_("Use 0 (off), or 30 seconds to 31 days (2678400)."))
 
 
 def interval_field(label: Any) -> "models.IntegerField[int | None, int | None]":

@@ -23,7 +23,7 @@ class PauseQuerySet(StaffQuerySet["Pause"]):
 
 
 class Pause(models.Model):
-    """A stop of all checks of one type, or of one carrier's cards, or through one gateway, until `until`."""
+    """A time, until `until`, without checks of one type, of one carrier's cards, or through one gateway."""
 
     task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices, blank=True)
     carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True, verbose_name=_("carrier"))

@@ -31,7 +31,7 @@ class ManualTrigger(models.Model):
     """One request to run one type of check for some cards now.
 
     `accepted` is the number of items created, one for each card to check. `skipped` is the number of cards
-    that the requester may not see, or to which the check does not apply. `agent` is the requester's agent at
+    that the requester may not see, or that do not want the check. `agent` is the requester's agent at
     the time of the request, or null for staff.
     """
 

@@ -1,4 +1,4 @@
-"""Plan every card from a management command, with a progress bar, also while another process seeds."""
+"""Plan every card from a management command, with a progress bar, even if another process is seeding."""
 
 import sys
 import time
@@ -34,7 +34,7 @@ def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bo
             if done is None and wait:
                 done = _wait_and_continue(redis, seeder, progress, bar)
     except KeyboardInterrupt:
-        out.write("Interrupted. A running worker continues from here, and so does the same command.\n")
+        out.write("Interrupted. A running worker continues from here; you can also run this command again.\n")
         sys.exit(INTERRUPTED)
     if done is not None:
         out.write(f"Scanned {done:,} cards in {time.monotonic() - begun:.1f} s.\n")

@@ -23,7 +23,7 @@ def target_rejection_reason(*targets: object) -> str | None:
 
 
 def end_rejection_reason(until: datetime, *, begun: datetime) -> str | None:
-    """Return why a pause begun at `begun` must not end at `until`, or None when it may."""
+    """Return an error message if a pause that began at `begun` must not end at `until`, otherwise None."""
     if until <= begun:
         return _("The pause must end after it begins.")
     if until - begun > MAX_LENGTH:
@@ -46,8 +46,7 @@ def end(pauses: Iterable[Pause]) -> None:
     This does not change the pauses.
     """
     for pause in pauses:
-        # A pause of `stop_start` (suspending and resuming) defers no scheduled check, so it matches none
-        # here.
+        # `stop_start` (suspending and resuming) is no scheduled check, so a pause of it matches none here.
         for check_type in CheckType:
             if pause.task_type in ("", check_type):
                 census.mark_outdated(_census_of(pause), check_type)

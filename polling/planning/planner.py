@@ -115,8 +115,8 @@ class Planner:
     ) -> None:
         """Reschedule the cards that have changed since `rows` were read.
 
-        A process that changes a card reschedules it at once. This planner may have overwritten that with a
-        plan for the old row.
+        A process that changes a card reschedules it at once, but this planner may have overwritten the new
+        due time with one that it computed from the old row.
         """
         before, now = dict(rows), dict(card_reader.rows_of(cards))
         changed = [card_id for card_id in cards if now.get(card_id) != before.get(card_id)]

@@ -30,7 +30,8 @@ FULL_RAMP_CARDS = 10_000
 def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
     """Reschedule the changed cards.
 
-    If Redis is unavailable, leave that to the next scan; the change itself is kept.
+    If Redis is unavailable, the change itself is kept, and the hourly repair adds missing checks and removes
+    those that are not wanted.
     """
     with degraded_without_redis("changed cards are not rescheduled yet", cards=len(card_ids)):
         reschedule(for_web(), card_ids)

@@ -88,7 +88,7 @@ class Reconciler:
                 census.mark_all_outdated(ClassCensus.objects.filter(pk=row.pk))
         if not planner.rules.is_current(self.redis):
             # Cards that changed during this pass were planned by newer rules, and this pass may have
-            # overwritten that.
+            # overwritten their new due times, so plan everything again.
             census.mark_all_outdated(ClassCensus.objects.all())
         census.publish(self.redis)
         log.info("schedule_replanned", classes=len(outdated), cards=examined)

@@ -23,14 +23,14 @@ def cards_changed(redis: Redis) -> None:
 
 
 def watch(redis: Redis, *, send: Callable[[], object]) -> None:
-    """Call `send` when cards have changed since the last recount and no rest is in force."""
+    """Call `send` if cards have changed since the last recount, unless a recount is running or resting."""
     changes, counted, rests = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED, keys.CENSUS_RESTS)
     if changes != counted and not rests:
         send()
 
 
 def recount(redis: Redis) -> None:
-    """Recount the census and publish the totals, unless a recount or the rest after it is in progress."""
+    """Recount the census and publish the totals, unless a recount or the rest after one is in progress."""
     if not redis.set(keys.CENSUS_RESTS, 1, nx=True, px=MAX_DURATION):
         return
     begun, changes = time.monotonic(), redis.get(keys.CENSUS_CHANGES)

@@ -90,7 +90,10 @@ class Seeder:
         return done
 
     def _scan(self, number: int, lock: Lock) -> int | None:
-        """Continue from the last checkpoint. Return the cards scanned; None when the configs have changed."""
+        """Scan from the last checkpoint; return the number of cards scanned.
+
+        Return None if the configs have changed.
+        """
         progress = SeedProgress(self.redis)
         planner = scan.planner(self.redis)
         rules = planner.rules.fingerprint

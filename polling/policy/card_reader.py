@@ -82,7 +82,7 @@ def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int
 
 
 def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:
-    """Return (card id, group) of the few cards parked in PostgreSQL: all, or those of `cards`."""
+    """Return (card id, group) for all cards that are parked in PostgreSQL, or only those among `cards`."""
     among, values = ("", []) if cards is None else ("AND card.id = ANY(%s)", [list(cards)])
     return _rows(
         f"""

@@ -41,7 +41,7 @@ def record_planned(cards: Sequence[int], rules: Rules) -> None:
     """
     groups = _count_groups("card.id = ANY(%s)", [list(cards)])
     known = {group_of(row): row for row in ClassCensus.objects.all()}
-    # A recount may delete a row that counts no cards. Setting the count to 1 prevents that.
+    # A recount may delete a row that counts no cards, so count 1 until the next recount.
     for empty in sorted(known[group].pk for group in groups if group in known and not known[group].cards):
         ClassCensus.objects.filter(pk=empty, cards=0).update(cards=1)
     # Insert known rows as well, because a recount may have deleted them since they were read.
@@ -140,8 +140,8 @@ def _count(rules: Rules, *, keep_intervals: bool) -> None:
         new = [_row(group, counted[group], rules) for group in unknown]
         same_profile = {profile_of(row): row for row in known.values()}
         for row in new:
-            # A card that only changed its gateway was not rescheduled, so it still has the intervals of its
-            # old row.
+            # A card that only changed its gateway was not rescheduled, so copy the intervals it was scheduled
+            # with.
             if keep_intervals and profile_of(row) in same_profile:
                 _copy_intervals(same_profile[profile_of(row)], row)
         # If `record_planned` has added a row in the meantime, only its count is updated and its intervals

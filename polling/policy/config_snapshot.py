@@ -69,7 +69,7 @@ class ConfigSnapshot:
         return self._until(self.pauses.get(("gateway", gateway.pk)), gateway.paused_until)
 
     def paused_for(self, check_type: CheckType, carrier_id: int) -> timedelta | None:
-        """Return how long checks of this type or carrier are still paused; None when they are not."""
+        """Return how long this check is still paused for cards of this carrier; None if it is not paused."""
         return self._until(
             self.pauses.get(("type", check_type.value)), self.pauses.get(("carrier", carrier_id))
         )

@@ -123,7 +123,7 @@ def moved(
 def changes(
     profile: CardProfile, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> tuple[Change, ...]:
-    """Return the decisions about each check of a profile, by the configs before and after."""
+    """Return a change for each check type: the decision by the configs `before` and by those `after`."""
     return tuple(
         Change(check_type, decide(profile, check_type, before), decide(profile, check_type, after))
         for check_type in CHECKS

@@ -63,7 +63,7 @@ def _opens_in(
 ) -> timedelta | None:
     waits = [snapshot.paused_for(check.type, profile.carrier_id)]
     if isinstance(check, GatewayCheck):
-        # Zero means unknown, because no one can tell how long a breaker will stay open.
+        # Zero means unknown, because it cannot be known how long a breaker will stay open.
         waits.append(timedelta() if is_resting else snapshot.opens_in(gateway))
     known = [wait for wait in waits if wait is not None]
     # If one of the waits is unknown (zero), the result is unknown as well.

@@ -21,7 +21,7 @@ from polling.schedule.backoff import CLOSED_INTERVAL
 
 @dataclass(frozen=True)
 class Rules:
-    """What decides about intervals: the configs, and which gateways are closed.
+    """The configs, and which gateways are closed: together they decide how often cards are checked.
 
     `configs` are in the order in which they decide. `closed` has the ids of closed gateways.
     `default_gateways` has the id of each carrier's default gateway, by carrier id.

@@ -1,4 +1,4 @@
-"""The epoch: the mark that a schedule exists, and the upper half of every token."""
+"""The epoch: the number of the present schedule, and the upper half of every token."""
 
 from typing import cast
 
@@ -14,11 +14,11 @@ _TOKENS = [keys.tokens(check_type.value) for check_type in CheckType]
 
 
 class Epoch:
-    """The epoch of all check types. While there is none, nothing can be claimed.
+    """The epoch that all check types share. While there is none, nothing can be claimed.
 
-    The run id of the server on which the epoch began is stored with it. A server that was restarted, or that
-    took over from another, may have an older state, in which tokens that were already issued are free again.
-    It needs a new epoch before its claims can be trusted. Sample::
+    The run id of the Redis server is stored with the epoch. After a restart or a failover, the server may
+    have an older state and issue tokens that were issued before. So its claims can be trusted only in a new
+    epoch. Sample::
 
         polling:epoch          string  seeding:7 (during the scan, then 7)
         polling:epoch-server   string  ad4f60b4d3a1...
@@ -36,9 +36,9 @@ class Epoch:
         self._complete = scripts.load(redis, __file__, "complete_epoch")
 
     def begin(self, number: int) -> None:
-        """Begin an epoch: cards can be claimed from now on, although not all of them are planned yet.
+        """Begin an epoch, so that cards can be claimed although not all of them are planned yet.
 
-        The lower half of tokens starts again, so that it does not outgrow its 32 bits.
+        The lower half of the tokens starts again, so that it does not outgrow its 32 bits.
         """
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.set(keys.EPOCH, f"{_SEEDING}{number}")
@@ -47,47 +47,54 @@ class Epoch:
         pipeline.execute()
 
     def complete(self, number: int) -> bool:
-        """Mark the schedule as complete. Return False when a newer scan has begun meanwhile."""
+        """Mark the schedule as complete.
+
+        Return False if another scan has begun or the schedule was dropped.
+        """
         return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
     def renew(self, number: int) -> bool:
-        """Begin a new epoch of a complete schedule; tokens start again. Return False when there is none."""
+        """Give a complete schedule a new epoch, so that tokens start again.
+
+        Return False if there is no complete schedule.
+        """
         known = cast("str | None", self._redis.get(keys.EPOCH))
         if known is None or not self.is_complete():
             return False
-        # The script compares the known epoch: if the server has lost the schedule since, nothing is marked
-        # complete.
+        # The script renews only if the epoch is still `known`, so a schedule that was lost in the meantime is
+        # not marked as complete.
         used = [keys.EPOCH, *_TOKENS]
         return bool(scripts.load(self._redis, __file__, "renew_epoch")(keys=used, args=[known, number]))
 
     def unfinished(self) -> int | None:
-        """Return the number of the scan that has begun on this server and not ended; None without one."""
+        """Return the epoch of a scan that began on this server and has not ended; None if there is none."""
         value, server = self._read()
         begun = value is not None and value.startswith(_SEEDING) and server == self._server()
         return int(value.removeprefix(_SEEDING)) if value and begun else None
 
     def is_current(self, number: int) -> bool:
-        """Return whether the schedule is complete and has this epoch."""
+        """Return whether the schedule is complete and belongs to this epoch."""
         value, server = self._read()
         return value == str(number) and server == self._server()
 
     def is_complete(self) -> bool:
-        """Return whether a scan has planned all cards on this server since it last started."""
+        """Return whether a scan has planned all cards since the server last started."""
         value, server = self._read()
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
-        """Drop the schedule if the server was restarted after the epoch began: it may be an old one."""
+        """Drop the schedule if Redis was restarted after the epoch began. Its data may be outdated."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
             self.withdraw()
 
     def withdraw(self) -> None:
-        """Drop the schedule, and forbid claims until a scan begins.
+        """Drop the schedule, so that nothing can be claimed until a scan begins.
 
-        Cards that are being checked, parked or suspected stay so.
+        Claims, parked cards and suspects are kept.
         """
-        # In one command: a scan that begins in between would lose what it has planned.
+        # Use one command. Otherwise a scan that begins between two commands would lose the cards that it has
+        # planned.
         self._redis.unlink(keys.EPOCH, keys.EPOCH_SERVER, *_QUEUES)
 
     def _read(self) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""The names of all Redis keys of polling. Operators read some of them: see docs/redis.md."""
+"""The names of all Redis keys that polling uses. Operators read some of them: see docs/redis.md."""
 
 from typing import Final
 
@@ -19,75 +19,90 @@ TICKED_AT: Final = "polling:ticked-at"
 
 
 def queue(check_type: str) -> str:
-    """Name the sorted set card -> due time (unix s); while the card is claimed, the end of the claim."""
+    """Return the key of a sorted set: card -> due time (unix s).
+
+    A claimed card has the end of its claim instead.
+    """
     return f"polling:queue:{check_type}"
 
 
 def claims(check_type: str) -> str:
-    """Name the hash card -> token|end of the claim (unix s)|holder, and |due if rescheduled meanwhile."""
+    """Return the key of a hash: card -> `token|end of the claim (unix s)|holder`.
+
+    If the card was rescheduled during its claim, `|due time` follows.
+    """
     return f"polling:claims:{check_type}"
 
 
 def lost(check_type: str) -> str:
-    """Name the hash card -> number of its claims that expired; normally empty."""
+    """Return the key of a hash: card -> number of its claims that expired. Normally the hash is empty."""
     return f"polling:lost:{check_type}"
 
 
 def suspects(check_type: str) -> str:
-    """Name the set of cards that lost claims, so that each is claimed alone."""
+    """Return the key of a set: cards that have lost claims, so that each is claimed alone."""
     return f"polling:suspects:{check_type}"
 
 
 def again(check_type: str) -> str:
-    """Name the set of cards in flight that were triggered during their claim: each is checked once more."""
+    """Return the key of a set: cards that were triggered during a claim. Each is checked once more."""
     return f"polling:again:{check_type}"
 
 
 def manual(check_type: str) -> str:
-    """Name the list of manually triggered cards. Its entries are hints; the rows decide."""
+    """Return the key of a list: hints for manually triggered cards. The rows in PostgreSQL decide."""
     return f"polling:manual:{check_type}"
 
 
 def parked(check_type: str) -> str:
-    """Name the sorted set card -> parked since (unix s), a copy of the rows with `parked_at`."""
+    """Return the key of a sorted set: card -> parked since (unix s), a copy of the rows with `parked_at`."""
     return f"polling:parked:{check_type}"
 
 
 def tokens(check_type: str) -> str:
-    """Name the number of claims made in this epoch, the lower half of a token. String."""
+    """Return the key of a string: the number of claims in this epoch.
+
+    It is the lower half of the last token.
+    """
     return f"polling:tokens:{check_type}"
 
 
 def stats(check_type: str) -> str:
-    """Name the hash of success, failed, total_duration_ms since the last flush, avg_duration_ms of 5 min."""
+    """Return the key of a hash: the totals since the last flush.
+
+    Its fields are success, failed, total_duration_ms, and avg_duration_ms over five minutes.
+    """
     return f"polling:stats:{check_type}"
 
 
 def counters(check_type: str) -> str:
-    """Name the hash of what claims and settlements have counted since Redis was emptied; for Prometheus."""
+    """Return the key of a hash: what was counted since Redis was emptied, for Prometheus."""
     return f"polling:counters:{check_type}"
 
 
 def minute(check_type: str) -> str:
-    """Return the prefix of the names of the minutes' buckets; the minute (unix time / 60) follows. Hashes."""
+    """Return the prefix of the keys of the minutes' buckets (hashes).
+
+    The minute (unix time / 60) follows it.
+    """
     return f"polling:minute:{check_type}:"
 
 
 def lateness(check_type: str) -> str:
-    """Name the hash of the age of last good answers, divided by the promised intervals."""
+    """Return the key of a hash: lateness, the age of the last good answer / the promised interval."""
     return f"polling:lateness:{check_type}"
 
 
 def slots(task_type: str) -> str:
-    """Name the sorted set of slots: holder#n -> expiry (unix ms)."""
+    """Return the key of a sorted set: the slots that are taken, holder#n -> expiry (unix ms)."""
     return f"polling:seats:{task_type}"
 
 
 def limit(task_type: str) -> str:
-    """Name the limit: how many slots there are. String."""
+    """Return the key of a string: the limit, which is how many slots there are."""
     return f"polling:concurrency:config:{task_type}"
 
 
 def current(task_type: str) -> str:
-    """Name the number of slots that are taken. String."""
+    """Return the key of a string: the number of slots that are taken."""
     return f"polling:concurrency:current:{task_type}"

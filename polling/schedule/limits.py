@@ -1,4 +1,4 @@
-"""Concurrency limits: operators change their rows, and workers take their slots in Redis."""
+"""Concurrency limits: operators change them in PostgreSQL, and workers take the slots in Redis."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,10 @@ def slots_of(redis: Redis, task_type: str) -> SlotPool:
 
 
 def publish(redis: Redis) -> None:
-    """Write the limits of all task types and gateways to Redis. A type without a row is closed: it gets 0."""
+    """Write the limits of all task types and gateways to Redis.
+
+    A task type without a row gets the limit 0, so it is closed.
+    """
 
     def write(limits: Mapping[str, int]) -> None:
         for task_type in TaskType.values:
@@ -31,7 +34,10 @@ def publish(redis: Redis) -> None:
 
 
 def publish_on_commit() -> None:
-    """Publish the limits once the transaction is committed; without Redis, ten seconds after its return."""
+    """Publish the limits after the transaction commits.
+
+    If Redis is unavailable, they are published within ten seconds after its return.
+    """
     transaction.on_commit(_publish_now)
 
 

@@ -11,9 +11,10 @@ PORTION_CARDS = 1000
 
 
 class ManualQueue:
-    """A list of card ids. Its entries are hints, which may be lost or duplicated; the rows decide.
+    """A list of card ids. An entry is a hint that a manual trigger waits for a check of that card.
 
-    `check_type` is a name on the wire, such as `carddata`. Sample::
+    Hints may be lost or duplicated, because the trigger's rows in PostgreSQL decide. `check_type` is a name
+    on the wire, such as `carddata`. Sample::
 
         polling:manual:carddata   list  8421, 97
 
@@ -28,15 +29,16 @@ class ManualQueue:
         self._manual = keys.manual(check_type)
 
     def push(self, cards: Sequence[int], *, in_front: bool) -> None:
-        """Add hints, so that these cards are claimed before all other triggered cards, or after them."""
+        """Add hints for these cards in front of all other hints, or behind them."""
         push = self._redis.lpush if in_front else self._redis.rpush
         for start in range(0, len(cards), PORTION_CARDS):
             push(self._manual, *cards[start : start + PORTION_CARDS])
 
     def without_hint(self, cards: Collection[int]) -> list[int]:
-        """Return those of `cards`, sorted, that no hint will get claimed: neither queued nor being checked.
+        """Return the cards, sorted, that have no hint in the list and are not being checked.
 
-        The set `again` does not count: it becomes a hint only when a claim that is still alive is settled.
+        The set `again` does not count, because its cards get a hint only if a claim that is still alive is
+        settled.
         """
         pipeline = self._redis.pipeline()
         pipeline.lrange(self._manual, 0, -1)
@@ -45,6 +47,6 @@ class ManualQueue:
         queued, claims, (now, _) = cast(
             "tuple[list[str], dict[str, str], tuple[int, int]]", tuple(pipeline.execute())
         )
-        # The expired claim of a card that is not scheduled stays until the card is claimed again.
+        # Ignore expired claims: that of a card that is not scheduled stays until the card is claimed again.
         checked = (card for card, claim in claims.items() if float(claim.split("|")[1]) > now)
         return sorted(set(cards) - set(map(int, (*queued, *checked))))

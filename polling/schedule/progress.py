@@ -1,4 +1,4 @@
-"""The progress of seeding: for operators, and for the process that continues an interrupted scan."""
+"""The progress of seeding. Operators read it, and another process uses it to continue an interrupted scan."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from common.redis import scripts
 from polling.schedule import keys
 from polling.schedule.schedule import PlanMode
 
-# As redis-py types a mapping, which is invariant in its keys.
+# The type of a mapping in redis-py. It is invariant in its keys, so dict[str, int] does not match it.
 Fields = dict[
     bytes | bytearray | memoryview | str | int | float, bytes | bytearray | memoryview | str | int | float
 ]
@@ -21,8 +21,8 @@ Fields = dict[
 class Checkpoint:
     """How far a scan has come.
 
-    All cards up to the id `cursor`, `done` in number, are planned in `mode` by the rules with the fingerprint
-    `rules`.
+    All cards up to the id `cursor` are planned; there are `done` of them. They were planned in `mode`, by the
+    rules whose fingerprint is `rules`.
     """
 
     rules: str
@@ -32,7 +32,7 @@ class Checkpoint:
 
 
 class SeedProgress:
-    """A hash that operators read. One process at a time writes it: the one that holds the lock `keys.SEEDER`.
+    """A hash that operators read. Only the process that holds the lock `keys.SEEDER` writes it.
 
     Sample: `status running, total 1000000, done 240000, percent 24, started_at 2026-01-31T08:00:00+00:00,
     error, epoch 7, was_empty 1, cursor 240963, mode NX, rules 3f1c...`.
@@ -49,7 +49,10 @@ class SeedProgress:
         self._write = scripts.load(redis, __file__, "write_progress")
 
     def begin(self, *, epoch: int, total: int, was_empty: bool, now: datetime) -> None:
-        """Record that a scan of about `total` cards begins; `was_empty`: nothing was scheduled before."""
+        """Record that a scan of about `total` cards begins.
+
+        `was_empty` is whether the schedule was empty before.
+        """
         fields: Fields = {
             "status": "running",
             "total": total,
@@ -80,15 +83,15 @@ class SeedProgress:
         )
 
     def fail(self, error: str, *, epoch: int) -> None:
-        """Record that the scan has stopped; the next process continues from its last checkpoint."""
+        """Record that the scan has failed. The next process continues from its last checkpoint."""
         self._set(epoch, status="failed", error=error)
 
     def finish(self, *, epoch: int, done: int, now: datetime) -> None:
-        """Record that the scan has ended; `done` cards were scanned."""
+        """Record that the scan has ended after `done` cards."""
         self._set(epoch, status="finished", total=done, done=done, percent=100, finished_at=now.isoformat())
 
     def unfinished(self, epoch: int) -> Checkpoint | None:
-        """Return where the scan of this epoch stopped; None when it has planned nothing, or is unknown."""
+        """Return the last checkpoint of the scan of this epoch; None if there is none."""
         fields = self.read()
         if fields.get("epoch") != str(epoch) or "cursor" not in fields:
             return None
@@ -96,13 +99,14 @@ class SeedProgress:
         return Checkpoint(fields.get("rules", ""), PlanMode(fields["mode"]), cursor, done)
 
     def was_empty(self) -> bool:
-        """Return whether the schedule was empty before the scan, so that all of it is the scan's own."""
+        """Return whether the schedule was empty before the scan, so that the scan planned all of it."""
         return self.read().get("was_empty") == "1"
 
     def read(self) -> dict[str, str]:
-        """Return the hash as it is; empty when no scan has run."""
+        """Return the hash with its values as text; empty if no scan has run."""
         return cast("dict[str, str]", self._redis.hgetall(keys.PROGRESS))
 
     def _set(self, epoch: int, **fields: str | int) -> None:
-        # A scan that was replaced, and has not noticed it yet, must not write into the hash of its successor.
+        # The script checks the epoch, because a scan that was replaced must not overwrite the progress of its
+        # successor.
         self._write(keys=[keys.PROGRESS], args=[epoch, *chain.from_iterable(fields.items())])

@@ -16,12 +16,13 @@ from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
 from polling.schedule.histogram import BOUNDS_MS, DELAY_BOUNDS_SECONDS
 
-# Lists of a script pass over Lua's stack, so cards are sent in bounded portions.
+# A script puts lists of cards on Lua's stack, which is limited, so cards are sent in portions.
 PORTION_CARDS = 1000
 PAGE_CARDS = 4000
 MINUTES_ARE_KEPT = timedelta(hours=2)
 
-# One lost claim may be a restart. After two, a card is handed out alone, so that its next loss can only be its own.
+# One lost claim may come from a restart. After two, a card is claimed alone, so that only this card can be
+# the cause of its next loss.
 SUSPECT_AFTER = 2
 PARK_AFTER = 5
 
@@ -29,7 +30,7 @@ Item = TypeVar("Item")
 
 
 class NoScheduleError(Exception):
-    """There is no schedule: an empty one must not look like "nothing is due"."""
+    """There is no schedule. Without this error, it would seem that nothing is due."""
 
 
 class Counts(StrEnum):
@@ -38,12 +39,12 @@ class Counts(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     NOTHING = "nothing"
-    # Counts nothing; a card that was triggered goes back to the front of the triggers.
+    # Counts as nothing, and puts the card back at the front of the manual queue.
     AGAIN = "again"
 
 
 class Which(StrEnum):
-    """The cards that a claim takes."""
+    """The kind of cards that a claim takes."""
 
     ANY = "any"
     TRIGGERED = "manual"
@@ -51,7 +52,7 @@ class Which(StrEnum):
 
 
 class PlanMode(StrEnum):
-    """Whether planning may move a card that is in the queue."""
+    """Whether planning may move a card that is already in the queue."""
 
     NEW_ONLY = "NX"
     MOVE = "SET"
@@ -59,9 +60,10 @@ class PlanMode(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to check a card until the claim ends. Tokens grow: a later claim has a larger one.
+    """The right to check a card until the claim ends. A later claim has a larger token.
 
-    `overdue` is how long the card had been due, negative when it was not due yet. `is_triggered`: by hand.
+    `overdue` is how long the card had been due; it is negative if the card was not due yet. `is_triggered` is
+    whether the card came from a manual trigger.
     """
 
     card_id: int
@@ -85,7 +87,7 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Lost:
-    """A card that lost too many claims, and the worker that had the last one (empty: not known)."""
+    """A card that has lost too many claims, and the worker that held the last one (empty if unknown)."""
 
     card_id: int
     holder: str
@@ -93,7 +95,11 @@ class Lost:
 
 @dataclass(frozen=True)
 class Claimed:
-    """The answer to a claim. Park `to_park`, row first; cards in `parked` were triggered, but are parked already."""
+    """The result of claiming cards.
+
+    The cards in `to_park` have lost too many claims: park them in PostgreSQL first, then in Redis. The cards
+    in `parked` were triggered, but are parked already.
+    """
 
     claims: list[Claim]
     to_park: list[Lost]
@@ -102,7 +108,10 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a card is: scheduled (`due_in`, negative when overdue), being checked, or parked. Else not scheduled."""
+    """Where a card is in the schedule.
+
+    `due_in` is negative if the card is overdue, and None if the card is not scheduled.
+    """
 
     due_in: timedelta | None
     is_claimed: bool
@@ -111,7 +120,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Numbers of cards that are due now, that were triggered by hand, and that are to be checked alone."""
+    """How many cards are due now, how many were triggered by hand, and how many must be checked alone."""
 
     due: int
     triggered: int
@@ -119,14 +128,15 @@ class Outlook:
 
     @property
     def cards(self) -> int:
-        """The cards that can be claimed together."""
+        """Return how many cards can be claimed now, without those that must be checked alone."""
         return self.due + self.triggered
 
 
 class Schedule:
-    """One check type's queue and claims.
+    """The queue and the claims of one check type.
 
-    Times are relative: callers pass delays, and Redis' own clock turns them into dates. Sample::
+    Callers pass delays, and the scripts add them to the time of Redis' clock, so the clocks of workers need
+    not agree. Sample::
 
         polling:queue:carddata    zset  8421 -> 1790000612.25
         polling:claims:carddata   hash  8421 -> 4294967307|1790000612.250|worker-1:4242
@@ -151,7 +161,10 @@ class Schedule:
         self._memory = [keys.lost(check_type), self._suspects, keys.again(check_type)]
 
     def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
-        """Claim up to `count` cards: triggers first, then the longest due. Raise NoScheduleError."""
+        """Claim up to `count` cards: triggered cards first, then those that have been due longest.
+
+        Raise NoScheduleError if there is no schedule.
+        """
         used = [self._queue, self._claims, keys.EPOCH, keys.tokens(self.check_type), keys.LAST_CLAIM]
         used += [*self._memory, self._manual, self._parked, self._counters]
         request = {
@@ -178,7 +191,10 @@ class Schedule:
         )
 
     def outlook(self) -> Outlook:
-        """Count what there is to do now. Raise NoScheduleError. Readiness takes this for a claim."""
+        """Count what there is to do now. Raise NoScheduleError if there is no schedule.
+
+        This also counts as a claim for the readiness check, because it shows that a worker is running.
+        """
         used = [self._queue, keys.EPOCH, keys.LAST_CLAIM, self._manual, self._suspects]
         return Outlook(**orjson.loads(cast("str", self._run("outlook", used, ()))))
 
@@ -195,7 +211,10 @@ class Schedule:
         return Place(None if due is None else timedelta(seconds=due - now), is_claimed, parked is not None)
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
-        """End claims. Claims that ran out or were taken over meanwhile are ignored; return how many were not."""
+        """End claims; return how many were still valid.
+
+        A claim is ignored if its card has since been claimed again, parked or removed.
+        """
         used = [
             self._queue,
             self._claims,
@@ -218,9 +237,9 @@ class Schedule:
         )
 
     def plan(self, due: Iterable[tuple[int, float]], *, mode: PlanMode) -> int:
-        """Put cards into the queue, each with its delay in seconds; return how many were new."""
+        """Put cards into the queue, each with its delay in seconds; return how many were not in it before."""
         used = [self._queue, self._claims, self._parked]
-        # In the order of the queue: inserting cards side by side costs half.
+        # Sort by due time, because inserting cards next to each other costs half as much.
         in_order = sorted(due, key=itemgetter(1))
         return sum(
             cast("int", self._run("plan", used, (mode.value, _due_columns(portion))))
@@ -228,9 +247,9 @@ class Schedule:
         )
 
     def hasten(self, due: Iterable[tuple[int, float]]) -> int:
-        """Make scheduled cards due after a delay in seconds, if that is sooner; return how many changed.
+        """Make scheduled cards due after a delay in seconds, unless they are due sooner anyway.
 
-        A card that is being checked is checked once more at that time.
+        A card that is being checked is checked once more at that time. Return how many cards changed.
         """
         used = [self._queue, self._claims]
         return sum(
@@ -239,31 +258,40 @@ class Schedule:
         )
 
     def expire_claims(self, dead_holders: Collection[str]) -> int:
-        """Let claims of killed workers run out once their calls must have ended; return how many changed."""
+        """Let the claims of killed workers end after CALL_SECONDS, when their last calls have ended.
+
+        Return how many claims end sooner than before.
+        """
         given = orjson.dumps({"expire_in": CALL_SECONDS, "holders": sorted(dead_holders)})
         return cast("int", self._run("expire_claims", [self._queue, self._claims], [given]))
 
     def forget(self, cards: Sequence[int]) -> int:
-        """Take cards out of every structure; return how many were scheduled or parked."""
+        """Remove cards from all keys except the manual queue; return how many were scheduled or parked."""
         used = [self._queue, self._claims, *self._memory, self._parked]
         return sum(cast("int", self._run("forget", used, portion)) for portion in _portions(cards))
 
     def park(self, cards: Sequence[int]) -> int:
-        """Park cards whose rows already say so; return how many were not parked before."""
+        """Park cards in Redis that are already parked in PostgreSQL.
+
+        Return how many were not parked in Redis before.
+        """
         used = [self._queue, self._claims, *self._memory, self._parked]
         return sum(cast("int", self._run("park", used, portion)) for portion in _portions(cards))
 
     def parked(self) -> set[int]:
-        """Return the parked cards; they are few."""
+        """Return the ids of all parked cards. There are few of them."""
         return {int(card_id) for card_id in cast("list[str]", self._redis.zrange(self._parked, 0, -1))}
 
     def unpark(self, cards: Collection[int]) -> None:
-        """Let parked cards be planned again."""
+        """Allow parked cards to be planned again. This does not schedule them yet."""
         for portion in _portions(list(cards)):
             self._redis.zrem(self._parked, *portion)
 
     def pages(self) -> Iterator[list[int]]:
-        """Yield all scheduled cards in portions. A card that stays scheduled meanwhile comes at least once."""
+        """Yield the ids of all scheduled cards in portions.
+
+        A card may be repeated. A card that is scheduled during the entire iteration appears at least once.
+        """
         cursor = None
         while cursor != 0:
             cursor, found = cast(
@@ -273,7 +301,10 @@ class Schedule:
             yield [int(card_id) for card_id, _ in found]
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
-        """Put parked cards back into the queue, each with its delay in seconds; return how many were new."""
+        """Put parked cards back into the queue, each with its delay in seconds.
+
+        Return how many were not in the queue before.
+        """
         self.unpark([card_id for card_id, _ in due])
         return self.plan(due, mode=PlanMode.NEW_ONLY)
 
@@ -287,13 +318,13 @@ class Schedule:
 
 
 def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:
-    """Return the argument of settle.lua: one list per field."""
+    """Return the JSON argument of settle.lua, with one list for each field."""
     claims = [settlement.claim for settlement in settlements]
     delays = [settlement.delay for settlement in settlements]
     return orjson.dumps(
         {
             "card": [claim.card_id for claim in claims],
-            # Strings: Lua's numbers are doubles, and a token is compared with text.
+            # Send tokens as strings, because Lua's numbers are doubles and a token is compared with text.
             "token": [str(claim.token) for claim in claims],
             "due_in": [None if delay is None else delay.total_seconds() for delay in delays],
             "counts": [settlement.counts.value for settlement in settlements],
@@ -304,7 +335,7 @@ def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:
 
 
 def _due_columns(due: Sequence[tuple[int, float]]) -> bytes:
-    """Return the argument of plan.lua and hasten.lua: one list per field."""
+    """Return the JSON argument of plan.lua and hasten.lua, with one list for each field."""
     return orjson.dumps({"card": [card_id for card_id, _ in due], "due_in": [delay for _, delay in due]})
 
 

@@ -1,4 +1,4 @@
-"""Read and flush what settled claims have counted."""
+"""Read what settled claims have counted, and restart the totals after a flush to PostgreSQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ SECONDS_PER_MINUTE = 60
 
 @dataclass(frozen=True)
 class Counted:
-    """Checks settled over `seconds`. `histogram` (durations) and `delays` have one count for each bucket."""
+    """The checks that were settled during `seconds`.
+
+    `histogram` (of durations) and `delays` have one count for each bucket.
+    """
 
     success: int
     failed: int
@@ -28,31 +31,37 @@ class Counted:
 
     @property
     def checks(self) -> int:
-        """How many checks were settled, with or without success."""
+        """Return how many checks were settled, successful or not."""
         return self.success + self.failed
 
     @property
     def success_rate(self) -> float | None:
-        """The successful part of the checks, 0 to 1; None when nothing was checked."""
+        """Return the share of successful checks, from 0 to 1; None if nothing was checked."""
         return self.success / self.checks if self.checks else None
 
     @property
     def average_ms(self) -> float | None:
-        """The mean duration of a call, per check; None when nothing was checked."""
+        """Return the mean duration of a check in ms; None if nothing was checked.
+
+        All checks of one call have the duration of that call.
+        """
         return self.total_duration_ms / self.checks if self.checks else None
 
     def percentile_ms(self, share: float) -> int | None:
-        """Return a percentile of the durations, `share` from 0 to 1; None when nothing was checked."""
+        """Return a percentile of the durations in ms; None if nothing was checked. `share` is from 0 to 1."""
         return percentile(self.histogram, share)
 
     def delay_seconds(self, share: float) -> int | None:
-        """Return a percentile of the delays from due to claimed; None when nothing was checked."""
+        """Return a percentile of the delays from due to claimed; None if nothing was checked."""
         return percentile(self.delays, share, DELAY_BOUNDS_SECONDS)
 
 
 @dataclass(frozen=True)
 class Gauges:
-    """A sample of one moment: cards due, cards in flight, slots taken. None: not sampled."""
+    """A sample of one moment: the number of due cards, of cards in flight and of slots that are taken.
+
+    None means that the value was not sampled.
+    """
 
     due: int | None
     in_flight: int | None
@@ -61,7 +70,7 @@ class Gauges:
 
 @dataclass(frozen=True)
 class Minute:
-    """A closed minute (unix time / 60)."""
+    """What a minute that has ended has counted, and its last sample. `number` is the unix time / 60."""
 
     number: int
     counted: Counted
@@ -99,7 +108,7 @@ class CheckStats:
         return _sum(self._buckets(first, last), seconds=now - first * SECONDS_PER_MINUTE)
 
     def sample(self, gauges: Gauges, *, now: float) -> None:
-        """Store a sample in the bucket of the present minute; the last sample of a minute stays."""
+        """Store a sample in the bucket of the current minute, replacing an earlier sample of that minute."""
         minute = f"{self._minute}{int(now // SECONDS_PER_MINUTE)}"
         # `seats` is the name of the field in Redis.
         fields = {"due": gauges.due, "in_flight": gauges.in_flight, "seats": gauges.slots}
@@ -109,7 +118,7 @@ class CheckStats:
         pipeline.execute()
 
     def closed_minutes(self, *, after: int, now: float) -> list[Minute]:
-        """Return the minutes after number `after` that have ended and have a bucket, oldest first."""
+        """Return the minutes after minute `after` that have ended and have a bucket, oldest first."""
         last = int(now // SECONDS_PER_MINUTE) - 1
         first = max(after + 1, last - int(MINUTES_ARE_KEPT.total_seconds() // SECONDS_PER_MINUTE))
         buckets = self._buckets(first, last)
@@ -120,11 +129,11 @@ class CheckStats:
         ]
 
     def mark_flushed(self, *, until: int, average_ms: float) -> None:
-        """Restart the totals that operators read after minute `until`; PostgreSQL has the earlier ones."""
+        """Make the totals count only the minutes after `until`. PostgreSQL now has the earlier ones."""
         self._count_unflushed(keys=[self._totals], args=[self._minute, until, f"{average_ms:.1f}"])
 
     def since_emptied(self) -> dict[str, int]:
-        """Return the counters for Prometheus, by field; they only grow until Redis is emptied."""
+        """Return the counters for Prometheus, by field. They only grow, until Redis is emptied."""
         found = cast("dict[str, str]", self._redis.hgetall(self._counters))
         return {field: int(value) for field, value in found.items()}
 

@@ -1,15 +1,17 @@
-"""The mark that a wake-up is pending, so that busy workers do not pile up messages."""
+"""The mark that a wake-up is pending. It keeps messages from piling up while all workers are busy."""
 
 from redis import Redis
 
 from polling.schedule import keys
 
-# A message may be lost with the worker that received it; the next one is sent this much later.
+# A worker that dies may lose the message that it received, so another may be sent after this time.
 PENDING_SECONDS = 5
 
 
 class WakeUp:
-    """Allows one wake-up every few seconds while none has arrived; all workers share it.
+    """Allows another wake-up only after the last one has arrived, or after PENDING_SECONDS.
+
+    All workers share it.
 
     Example::
 
@@ -22,9 +24,9 @@ class WakeUp:
         self._redis = redis
 
     def mark(self) -> bool:
-        """Mark a wake-up as pending. Return False when one is pending already: then send none."""
+        """Mark a wake-up as pending. Return False if one is pending already; then don't send another."""
         return bool(self._redis.set(keys.WAKE_UP_PENDING, 1, nx=True, ex=PENDING_SECONDS))
 
     def clear(self) -> None:
-        """Clear the mark: a drain has started, or the wake-up could not be sent."""
+        """Clear the mark, because a drain has started or because the wake-up could not be sent."""
         self._redis.delete(keys.WAKE_UP_PENDING)

@@ -1,4 +1,4 @@
-"""The limits for manual triggers: the triggers of a user per day, and the cards that wait for a check."""
+"""The limits for manual triggers: how many a user may make per day, and how many cards may wait."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -13,14 +13,17 @@ from cards.models import CheckType
 from common.errors import DomainError
 from polling.models import ManualTrigger
 
-# At most this many cards may wait for one check type, so that none of them waits longer than minutes.
+# At most this many cards may wait for one check type, so that no card waits longer than a few minutes.
 MAX_QUEUED = 100_000
-# The share of one user, or of all users of one agent, so that none of them can fill the entire queue.
+# At most this many of them may come from one user or one agent, so that neither can fill the entire queue.
 MAX_PER_USER = 25_000
 
 
 class TooManyTriggersError(DomainError):
-    """Raised if a user has made all `calls` triggers of the day. The user's next day begins after `wait`."""
+    """Raised if a user has already made `calls` triggers today, which is the limit.
+
+    The user's next day begins after `wait`.
+    """
 
     def __init__(self, calls: int, wait: timedelta) -> None:
         super().__init__(
@@ -32,9 +35,10 @@ class TooManyTriggersError(DomainError):
 
 
 def take_call(user: User, *, now: datetime) -> None:
-    """Raise TooManyTriggersError if the user has made all triggers of the day, in the user's time zone.
+    """Raise TooManyTriggersError if the user has reached the limit of triggers for today.
 
-    Other triggers of the same user wait here until the transaction ends, so that all of them are counted.
+    A day begins at midnight in the user's time zone. Other triggers of the same user wait here until the
+    transaction ends, so that all of them are counted.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"manual trigger {user.pk}"])
@@ -73,7 +77,7 @@ def require_room(user: User, check_type: CheckType, cards: int) -> None:
 
 
 def _sharing_queue_with(user: User) -> Q:
-    """Return a filter for the triggers of all users of the user's agent, or of a user without an agent."""
+    """Return a filter for the triggers of the user's agent, or of the user alone if there is no agent."""
     return Q(agent=user.agent_id) if user.agent_id else Q(requester=user)
 
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def watch(*, now: datetime, send: Callable[[], object]) -> None:
-    """Call `send`, which starts `restore`, if an item has waited longer than HINT_GRACE.
+    """Call `send`, which starts `restore`, if an item of a trigger older than HINT_GRACE still waits.
 
     This is cheap enough for frequent calls, because it reads an index of open triggers, which are few.
     """

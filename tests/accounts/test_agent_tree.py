@@ -1,4 +1,4 @@
-"""The paths of agents, and moves of whole subtrees."""
+"""Paths in the tree of agents, and moves of subtrees."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""The sign-in page and its rate limits."""
+"""The sign-in page, and its rate limits."""
 
 import pytest
 from django.test import Client

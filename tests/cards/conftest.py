@@ -1,4 +1,4 @@
-"""Fixtures of the tests of cards."""
+"""Fixtures for the tests of cards."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from django.test import Client
 
 @pytest.fixture
 def signals() -> Iterator[list[list[int]]]:
-    """The card ids of each `cards_changed` signal that was sent."""
+    """Return a list that collects the card ids of each `cards_changed` signal."""
     from cards.signals import cards_changed
 
     received: list[list[int]] = []
@@ -24,7 +24,7 @@ def signals() -> Iterator[list[list[int]]]:
 
 @pytest.fixture
 def ids(db: None) -> Any:
-    """The ids of rows that foreign keys can point to."""
+    """Create one row of each kind that foreign keys can point to, and return the ids of these rows."""
     from polling.models import ManualTrigger
     from tests import factories
     from tests.support.row_rules import NOW, RowIds

@@ -1,4 +1,4 @@
-"""Results of checks are written to the check states, newer claims only."""
+"""A check state stores the result of a check only if its claim is newer than the stored one."""
 
 from datetime import UTC, datetime, timedelta
 

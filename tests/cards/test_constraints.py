@@ -1,4 +1,4 @@
-"""PostgreSQL refuses invalid rows: random rows are compared with the rules in plain Python."""
+"""PostgreSQL accepts a random row exactly when the rules in plain Python call the row valid."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def is_accepted(model: Any, row: Row) -> bool:
-    """Return whether PostgreSQL accepts the row, and roll it back."""
+    """Insert the row, roll back, and return whether PostgreSQL accepted it."""
     table, columns = model._meta.db_table, ", ".join(row)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -31,7 +31,7 @@ def test_row_is_accepted_exactly_when_it_is_valid(model: Any, ids: RowIds) -> No
     examples, is_valid = RULES[model]
     seen: set[bool] = set()
 
-    # The fixture's rows serve all examples, because each example's own row is rolled back.
+    # All examples can share the fixture's rows, because each example rolls back its own row.
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(examples)
     def compare(row: Row) -> None:

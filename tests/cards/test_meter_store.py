@@ -1,4 +1,4 @@
-"""Meters are stored and loaded in PostgreSQL, and usage records are appended to their partitions."""
+"""PostgreSQL stores and returns meters, and usage records are appended to their partitions."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,7 +83,7 @@ def test_partitions_are_made_during_a_concurrent_write() -> None:
         with transaction.atomic():
             meter_store.append([UsageLine(7, today, Decimal(1), Decimal(1), Decimal(0))], now=today)
             began.set()
-            # Stay in the transaction, so that the writer holds its locks meanwhile.
+            # Keep the transaction open, so that the writer holds its locks while partitions are made.
             while not made:
                 sleep(0.01)
         connection.close()

@@ -1,4 +1,4 @@
-"""The share of the quota that is used decides between over, near and normal."""
+"""The used share of the quota decides whether a subscription is over, near or normal."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Usage is counted on the subscriptions in PostgreSQL."""
+"""Usage is added to the right subscriptions in PostgreSQL."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

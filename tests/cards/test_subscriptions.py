@@ -1,4 +1,4 @@
-"""Plans on cards and devices are started, replaced, topped up and ended."""
+"""Subscriptions of cards and devices are started, replaced, topped up and ended."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

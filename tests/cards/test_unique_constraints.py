@@ -1,4 +1,4 @@
-"""PostgreSQL refuses duplicates, in any order of attempts."""
+"""PostgreSQL refuses duplicates, in whatever order the rows are inserted."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def insert_all(model: Any, rows: Sequence[Row]) -> list[bool]:
-    """Insert the rows one after the other, return for each whether it was accepted, and roll back."""
+    """Try to insert the rows one by one, roll back, and return for each row whether it was accepted."""
     accepted = []
     with transaction.atomic():
         for row in rows:

@@ -1,4 +1,4 @@
-"""The subscriptions that usage counts on, and how much of it each one takes."""
+"""Which subscriptions a card's usage counts on, and how much of the usage each subscription takes."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -65,7 +65,7 @@ def test_every_megabyte_is_counted_once(growths: list[int], quota: int, extra: i
     add_on = next(allowance for allowance in allowances if not allowance.is_main)
     assert total == sum(growths)
     assert add_on.used_mb <= add_on.allowance_mb
-    # The main one is over its quota exactly if the usage exceeds all allowances together.
+    # The main subscription is over its quota if and only if the usage exceeds the sum of all allowances.
     main = next(allowance for allowance in allowances if allowance.is_main)
     assert (main.used_mb > main.allowance_mb) == (total > quota + extra)
 

@@ -11,7 +11,7 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     ("peer", "forwarded", "client"),
     [
         ("192.0.2.7", [], "192.0.2.7"),
-        # The header of a peer that is no trusted proxy is ignored.
+        # This peer is not a trusted proxy, so its header is ignored.
         ("192.0.2.7", ["198.51.100.1"], "192.0.2.7"),
         ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", ["203.0.113.5", "198.51.100.1"], "198.51.100.1"),

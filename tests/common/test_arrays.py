@@ -1,4 +1,4 @@
-"""PostgreSQL reads array literals as the values that they were made of."""
+"""PostgreSQL reads an array literal as the same values that the literal was built from."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal

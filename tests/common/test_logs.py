@@ -12,7 +12,7 @@ from common.logs import logging_config
 
 @pytest.fixture
 def lines() -> StringIO:
-    """The output of a handler of the production configuration."""
+    """Return the output stream of a log handler that has the production configuration."""
     config = logging_config(as_json=True, level="INFO")
     handler = logging.StreamHandler(stream := StringIO())
     formatter = config["formatters"]["structured"]

@@ -1,4 +1,4 @@
-"""The pages of the admin."""
+"""Who may open the pages of the admin, and what they show."""
 
 import pytest
 from django.contrib import admin

@@ -1,4 +1,4 @@
-"""Lists of the admin stay fast however many rows there are: proved by their queries, not by a clock."""
+"""Admin lists stay fast however many rows there are. The tests check queries instead of measuring times."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from tests.factories import UserFactory
 
 OURS = ("accounts", "carriers", "cards", "polling")
 ADMINS = [site for model, site in admin.site._registry.items() if model._meta.app_label in OURS]
-# Models with dozens of rows at most: a filter may offer all of them.
+# These models have a few dozen rows at most, so a filter may offer all of them.
 SMALL = {"Carrier", "Gateway", "Plan", "Group"}
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 PAGE_SIZE = 50
@@ -30,7 +30,7 @@ MAX_QUERIES = 12
 
 @pytest.fixture
 def many(db: None) -> None:
-    """More rows than a page shows, in every table that has pages."""
+    """Create more rows than a page shows, in every table whose list has pages."""
     generate(600, seed=1, now=NOW, carriers=ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x"))
     cards = list(Card.objects.present()[: PAGE_SIZE + 10])
     users = [UserFactory.create(agent=card.agent) for card in cards]
@@ -107,7 +107,7 @@ def test_list_reads_one_page_and_counts_to_a_bound(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root", password="x"))
 
     for site in ADMINS:
-        # A list that fits on one page is read as a whole.
+        # Skip a list that fits on one page, because it is read completely.
         if not _is_large(site.model) or site.model._default_manager.count() <= PAGE_SIZE:
             continue
         with CaptureQueriesContext(connection) as queries:
@@ -142,7 +142,7 @@ def test_every_filter_has_choices(site: Any) -> None:
         field = site.model._meta.get_field(name)
         is_boolean = isinstance(field, models.BooleanField)
         is_small = field.is_relation and field.related_model.__name__ in SMALL
-        # Otherwise the admin would ask for the DISTINCT values of the whole table.
+        # For any other field, the admin would query the DISTINCT values of the entire table.
         assert field.choices or is_boolean or is_small, name
         assert not isinstance(name, FieldListFilter)
 

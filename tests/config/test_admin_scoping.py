@@ -1,4 +1,4 @@
-"""An agent's user in the admin reaches no foreign rows: in lists, pages, choices and submitted forms."""
+"""In the admin, an agent's user cannot reach rows of other agents, in lists, pages, choices or forms."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def _agent_of(row: Any) -> Agent:
     return owner if isinstance(owner, Agent) else owner.agent
 
 
-# How to find the agent of a row without the code under test.
+# Functions that find the agent of a row independently of the code under test.
 OWNERS: Mapping[type, Callable[[Any], Agent | None]] = {
     Agent: lambda row: row,
     Device: lambda row: row.agent,
@@ -71,7 +71,7 @@ def other() -> Agent:
 
 @pytest.fixture
 def agents_user(client: Client, mine: Agent) -> Client:
-    """The client of an agent's user that was given every permission by mistake."""
+    """Return the client of an agent's user who was given every permission by mistake."""
     user = UserFactory.create(role="agent", agent=mine, is_staff=True)
     user.user_permissions.set(Permission.objects.all())
     client.force_login(user)
@@ -80,7 +80,7 @@ def agents_user(client: Client, mine: Agent) -> Client:
 
 @pytest.fixture
 def both(mine: Agent, other: Agent, redis: object) -> None:
-    """The same rows for both agents, and rows that belong to the system."""
+    """Create the same rows for both agents, and rows that belong to the system."""
     below = AgentFactory.create(parent=mine)
     PauseFactory.create()
     ClassCensusFactory.create()
@@ -126,7 +126,7 @@ def test_list_shows_exactly_the_rows_of_the_agents_tree(agents_user: Client, min
     owners = {row.pk: owner(row) for row in rows}
     expected = {pk for pk, agent in owners.items() if agent is not None and agent.path.startswith(mine.path)}
     assert listed == expected
-    # The test proves nothing unless some rows of agents are visible and some are not.
+    # Make sure that the test proves something: some rows of agents are visible, and others are not.
     assert not any(owners.values()) or 0 < len(expected) < len(rows)
 
 
@@ -143,7 +143,7 @@ def test_page_of_a_foreign_row_does_not_exist(agents_user: Client, other: Agent,
 
     answer = agents_user.get(address(model, "change", foreign.pk))
 
-    # Like a row that does not exist: redirected to the start page.
+    # As for a row that does not exist, the answer is a redirect to the start page.
     assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
 
 

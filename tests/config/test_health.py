@@ -1,4 +1,4 @@
-"""The three health pages: what they show, and to whom."""
+"""What the three health pages show, and to whom they show it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,7 +29,7 @@ NAMES = {"database", "redis", "disk", "memory", "schedule", "workers"}
 
 
 def finds(name: str, level: Level, detail: str) -> None:
-    """Replace the finding of one component until the end of the test."""
+    """Let the health check of the component `name` find `level` and `detail` until the test ends."""
     (component,) = (component for component in components() if component.name == name)
     register(replace(component, check=lambda: Finding(level, detail)))
 
@@ -40,7 +40,7 @@ def away() -> Any:
 
 @pytest.fixture(autouse=True)
 def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A host with free space, and long deadlines: tests/faults measures how fast the answers come."""
+    """Pretend that the host has free space, and use long deadlines, because tests/faults tests the speed."""
     monkeypatch.setattr(health, "HEALTH_MILLISECONDS", 5000)
     monkeypatch.setattr(health, "READINESS_MILLISECONDS", 5000)
     before = components()
@@ -54,7 +54,7 @@ def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def busy(redis: Redis) -> None:
-    """A schedule from which a card has just been claimed."""
+    """Create a schedule from which a card has just been claimed."""
     make_missing()
     limits.publish(redis)
     Epoch(redis).begin(7)

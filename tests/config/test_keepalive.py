@@ -1,4 +1,4 @@
-"""Connections notice within 25 s, not hours, that the network drops all packets."""
+"""A connection notices within 25 s, instead of after hours, that the network drops all packets."""
 
 import socket
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The operations manual explains every event that the code logs, and no other."""
+"""The operations manual explains every event that the code logs, and no others."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 def logged(source: str) -> Iterator[str]:
-    """Yield the events of calls such as `log.info("event", ...)`."""
+    """Yield the event names in calls such as `log.info("event", ...)`."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue

@@ -1,4 +1,4 @@
-"""The files below LOG_DIR that each process writes."""
+"""Which files in LOG_DIR each kind of process writes."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_web_process_writes_access_lines_to_their_own_file(tmp_path: Path) -> No
         ("request", "/livez", 200)
     ]
     assert [event["event"] for event in events(tmp_path / "api.log")] == ["something_else"]
-    # In local mode stderr has both lines, as readable text.
+    # In local mode, both lines are also written to stderr as readable text.
     assert ["path=/livez" in line for line in done.stderr.splitlines()] == [True, False]
     assert not (tmp_path / "worker.log").exists()
 
@@ -100,7 +100,7 @@ def test_unwritable_log_folder_stops_the_start_and_is_named(
 ) -> None:
     missing = tmp_path / "missing"
 
-    # Celery warns when it runs as root.
+    # `-Wignore` hides the warning that Celery prints if it is run as root.
     done = run(missing, "-Wignore", *arguments)
 
     assert done.returncode == 1

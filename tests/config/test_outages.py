@@ -1,4 +1,4 @@
-"""An operator sees one line when a server is away."""
+"""A command that cannot reach a server prints one line for the operator."""
 
 import os
 import subprocess

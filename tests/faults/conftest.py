@@ -21,7 +21,7 @@ from tests.support import template_database
 
 
 def data_usage_every(seconds: int) -> str:
-    """Return the SQL that sets the interval of the data usage check in all configs that switch the check on."""
+    """Return the SQL that sets the data usage interval in all configs that switch this check on."""
     return f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
 
 
@@ -80,7 +80,7 @@ class Stack(LocalStack):
         Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to a service's process group and wait until it ends. The supervisor restarts it later."""
+        """Signal a service's process group and wait until it ends. The supervisor restarts it later."""
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)
@@ -96,7 +96,7 @@ class Stack(LocalStack):
     def frozen(self, name: str) -> Iterator[None]:
         """Freeze a server until the block ends. The kernel still accepts connections, but nothing answers."""
         pid = self.pid(name)
-        # PostgreSQL's children have process groups of their own, so a signal to the server's group misses them.
+        # PostgreSQL's children have their own process groups, so a signal to the server's group misses them.
         processes = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
         try:
             _signal(processes, signal.SIGSTOP)

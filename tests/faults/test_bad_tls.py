@@ -55,7 +55,7 @@ def tls_context(folder: Path) -> ssl.SSLContext:
 
 @contextmanager
 def impostor(folder: Path, received: list[bytes]) -> Iterator[int]:
-    """Run a server with an untrusted certificate, yield its port, and append what it receives to `received`."""
+    """Run a server with an untrusted certificate and yield its port; `received` gets what clients send."""
     context = tls_context(folder)
 
     def serve(listener: socket.socket) -> None:

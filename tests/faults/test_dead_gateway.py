@@ -29,7 +29,7 @@ SPREAD_SECONDS = 20
 
 
 def due_times_of_dead_gateway(stack: Stack) -> dict[int, float]:
-    """Return a dict from the dead gateway's card ids to their due times (Unix s). A claim changes a due time."""
+    """Return a dict from the dead gateway's card ids to due times (Unix s), which a claim would change."""
     queue = stack.redis.zrange(keys.queue(CHECK_TYPE), 0, -1, withscores=True)
     due = dict(cast("list[tuple[str, float]]", queue))
     cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")

@@ -38,7 +38,7 @@ def freezing_worker(stack: Stack, freezes_at: Path) -> Service:
 
 
 def unrecorded(stack: Stack, since: datetime) -> set[str]:
-    """Return the ICCIDs of the cards that were polled after `since` and whose results are not recorded yet."""
+    """Return the ICCIDs of cards that were polled after `since` and whose results are not recorded."""
     recorded = stack.rows(f"SELECT iccid {CARD_STATES} AND checked_at > '{since.isoformat()}'")
     return polled_since(stack, since).keys() - {iccid for (iccid,) in recorded}
 
@@ -52,8 +52,8 @@ def test_late_results_of_frozen_worker_are_refused(make_stack: MakeStack, tmp_pa
     stack = make_stack(
         300,
         "UPDATE carriers_gateway SET batch_size = 10",
-        # Switch package checks off. A process that froze inside a transaction, such as theirs, would wake with
-        # a closed connection and could not record anything.
+        # Switch package checks off, because a process that froze inside their transaction would wake with a
+        # closed connection and could not record anything.
         "UPDATE polling_concurrencylimit SET max_concurrency = 0 WHERE task_type = 'package'",
         POLLING_SEED_RAMP_SECONDS="0",
         POLLING_DRAIN_SECONDS="5",

@@ -50,7 +50,7 @@ class Web:
             seconds.append(time.perf_counter() - started)
         median = statistics.median(seconds)
         print(f"\n{median * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms")
-        # Allow for the first median, because the machine may be slow; but twice the promise is always too slow.
+        # Allow for the first median, as the machine may be slow; but twice the promise is always too slow.
         self._baseline = self._baseline or median
         assert median < min(self._baseline, PROMISED_SECONDS) + PROMISED_SECONDS
         return answers
@@ -81,7 +81,7 @@ def test_health_reports_frozen_and_killed_servers_in_time(make_stack: MakeStack)
     )
 
     with stack.frozen("valkey"):
-        # If PostgreSQL was late, too, the token could not be checked, and the answer is a 503 without details.
+        # If PostgreSQL was late, too, the token could not be checked, so the answer is a 503 without details.
         bodies = [body for status, body in web.answers_in_time(web.bearer) if status == 200]
         assert len(bodies) > MIN_ANSWERS_IN_TIME
         for body in bodies:

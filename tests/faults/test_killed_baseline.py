@@ -1,4 +1,4 @@
-"""The benchmark's baseline, which sends a Celery task for each card, loses cards when its worker is killed."""
+"""The benchmark's baseline, with a Celery task for each card, loses cards when its worker is killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The answer about one of 200 cards ends the process that parses it. Only this card is parked."""
+"""The answer about one card ends the process that parses it. Only that card is parked."""
 
 import signal
 

@@ -53,14 +53,14 @@ def mean_healthy_calls(stack: Stack) -> float:
 
 
 def share_kept(stack: Stack, before: float) -> float:
-    """Return the share of their simultaneous calls `before` that healthy gateways keep, in the best attempt."""
+    """Return simultaneous calls to healthy gateways as a share of those `before`, in the best attempt."""
     return best_share(lambda: mean_healthy_calls(stack) / before)
 
 
 def share_kept_beside_slow_gateway(stack: Stack) -> float:
     """Return the share of calls that healthy gateways keep beside a slow gateway, in the best attempt.
 
-    The slow gateway keeps its slots because its breaker stays closed, so each attempt measures a baseline first.
+    The slow gateway keeps its slots, because its breaker stays closed, so each attempt has its own baseline.
     """
 
     def measure() -> float:
@@ -74,7 +74,7 @@ def share_kept_beside_slow_gateway(stack: Stack) -> float:
 
 
 def best_share(measure: Callable[[], float]) -> float:
-    """Return the best of up to `MAX_MEASUREMENTS` shares, because load on the machine may lower any of them."""
+    """Return the best of up to `MAX_MEASUREMENTS` shares, because load may lower any of them."""
     shares: list[float] = []
     while len(shares) < MAX_MEASUREMENTS and max(shares, default=0) < PROMISED_SHARE:
         shares.append(measure())
@@ -85,7 +85,7 @@ def best_share(measure: Callable[[], float]) -> float:
 
 
 def wait_for_calls_to_sick_gateway(stack: Stack) -> None:
-    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait until it is called."""
+    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait for its calls."""
     away = f"SELECT FROM polling_classcensus WHERE carddata_interval = {int(CLOSED_INTERVAL_SECONDS)}"
     stack.wait_until(lambda: not stack.rows(away), seconds=30, what=f"{SICK}'s cards are rescheduled")
     since = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Settings that would break a promise of the engine are refused."""
+"""Django's system checks refuse settings that would break a promise of the engine."""
 
 import pytest
 

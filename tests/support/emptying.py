@@ -30,7 +30,7 @@ _SIZES = """
 
 
 def empty_database() -> None:
-    """Delete every row that `migrate` did not create, with ordinary triggers and foreign keys switched off."""
+    """Delete every row that `migrate` did not create, with most triggers and foreign keys switched off."""
     with connection.cursor() as cursor:
         cursor.execute(_SIZES, [list(KEPT)])
         sizes: dict[str, int] = dict(cursor.fetchall())

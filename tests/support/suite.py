@@ -1,4 +1,4 @@
-"""Run the suite and repeat failed tests: `python -m tests.support.suite [quick | long]`; `bin/test` does this.
+"""Run the suite and repeat failed tests: `python -m tests.support.suite [quick | long]`, as in `bin/test`.
 
 Tests of real processes mostly wait, so several of them run beside the other tests, which have a lower priority.
 
@@ -22,8 +22,8 @@ FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "5")
-# How many of the other tests run at the same time. Some of them wait for timers, so this may exceed the number
-# of processors.
+# How many of the other tests run at the same time. Some of them wait for timers, so this number may exceed
+# the number of processors.
 PLAIN: Final = "4"
 PROCESSES_MARK: Final = "faults or processes"
 PASSED, FAILED, NO_TESTS = 0, 1, 5

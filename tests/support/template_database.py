@@ -21,7 +21,7 @@ PASSWORD = "of-the-model"
 
 
 def copy(folder: Path) -> PostgresServer:
-    """Copy the template to `folder` and return its server, not yet started. Its database `DATABASE` has the tables."""
+    """Copy the template to `folder` and return its server, not started; its `DATABASE` has the tables."""
     source = _template_folder()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():

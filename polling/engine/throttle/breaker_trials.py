@@ -1,4 +1,7 @@
-"""Breaker trials: one call, by one drain of all, tells whether a gateway with an open breaker answers again."""
+"""Breaker trials test whether a gateway with an open breaker answers again.
+
+A trial is a single call, and only one of all drains makes it.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -22,7 +25,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Trial:
-    """One call to a gateway about one of its cards. `iccid` None: it has no card, so no answer is needed."""
+    """A call to a gateway about one of its cards.
+
+    If `iccid` is None, the gateway has no card, and the trial succeeds without a call.
+    """
 
     gateway: Gateway
     iccid: str | None
@@ -38,7 +44,7 @@ class BreakerTrials:
 
     @property
     def are_running(self) -> bool:
-        """Whether a trial call is under way."""
+        """Return whether a trial call is running."""
         return bool(self._running)
 
     async def begin_due(self) -> None:
@@ -51,12 +57,12 @@ class BreakerTrials:
                 task.add_done_callback(self._running.discard)
 
     def cancel(self) -> None:
-        """Cancel running trials: their gateways rest again."""
+        """Cancel running trials, so that their gateways rest again."""
         for task in self._running:
             task.cancel()
 
     async def wait(self) -> None:
-        """Wait for running trials; each ends by its gateway's deadline."""
+        """Wait until running trials have ended. Each ends within its gateway's deadline."""
         if self._running:
             await asyncio.wait(self._running)
 
@@ -85,7 +91,10 @@ class BreakerTrials:
 
 
 def _prepare(gateway_id: int, chance: Random) -> Trial | None:
-    """Choose what to ask; None while the gateway must not be called for other reasons than its breaker."""
+    """Choose the call of a trial.
+
+    Return None if the gateway must not be called at all, because it or its checks are disabled or paused.
+    """
     close_old_connections()
     snapshot = ConfigSnapshot.read()
     gateway = snapshot.gateways.get(gateway_id)

@@ -5,37 +5,40 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-# Weight of the newest sample. With five ticks a second, demand is that of the last second or so.
+# The weight of the newest sample. With five ticks per second, the recent demand covers about the last second.
 SAMPLE_WEIGHT = 0.2
-# The peak demand decays over some seconds: by then a slow call has released its slot.
+# The peak demand decays over some seconds, because a slow call holds its slot for that long.
 DECAY_PER_TICK = 0.08
 NEGLIGIBLE = 0.01
 
 
 def fair_level(slots: int, demands: Collection[float]) -> float:
-    """Return the slots that each gateway may use: what it demands, or as many as any other gateway.
+    """Return the most slots that any one gateway may use, by max-min fairness. Pure.
 
-    This is max-min fairness: slots that modest gateways leave go to the others. Pure.
+    A gateway that demands fewer slots gets what it demands, and the slots that it leaves go to the others.
     """
     left, others = float(slots), len(demands)
     for demand in sorted(demands):
         level = left / others
         if demand >= level:
             return level
-        # Whole slots: a gateway with rare calls finds one free.
+        # Round up to complete slots, so that a gateway with rare calls finds one free.
         left, others = max(0.0, left - math.ceil(demand)), others - 1
     return float(slots)
 
 
 class Demand:
-    """The part of the slots that each gateway would use: 1 is all of them."""
+    """The share of the slots that each gateway would use, from 0 to 1, as a recent mean and as a peak."""
 
     def __init__(self) -> None:
         self._recent: dict[int, float] = {}
         self._peak: dict[int, float] = {}
 
     def sample(self, calls: Mapping[int, int], slots: int, gateways: Collection[int]) -> None:
-        """Take a sample of the waiting and running calls by gateway. An unknown gateway is expected to want all."""
+        """Take a sample of `calls`, the waiting and running calls by gateway id.
+
+        The peak of a gateway without earlier samples starts near 1, as if it wanted all slots.
+        """
         for gateway_id in {*self._recent, *self._peak, *calls, *gateways}:
             now = min(1.0, calls.get(gateway_id, 0) / slots) if slots else 0.0
             before = self._recent.get(gateway_id, now)
@@ -46,7 +49,8 @@ class Demand:
     def share_of(self, slots: int, *, is_slow: bool) -> int:
         """Return the most slots that one gateway may use now.
 
-        A slow gateway holds its slots when others want them. So it gets what others leave at their peak, rounded down.
+        A slow gateway still holds its slots when others want them. So it gets only what the others leave at
+        their peak demand, rounded down.
         """
         if not slots:
             return 0
@@ -56,14 +60,15 @@ class Demand:
 
 
 def _keep(demands: dict[int, float], gateway_id: int, demand: float) -> None:
-    # Kept as 0, not removed: an unknown gateway would be expected to want all slots.
+    # Store 0 instead of removing the gateway, because an unknown gateway counts as wanting all slots.
     demands[gateway_id] = demand if demand > NEGLIGIBLE else 0.0
 
 
 class FairShare:
-    """How many slots of one stream the calls to each gateway may use.
+    """Decides how many slots of one stream the calls to each gateway may use.
 
-    `is_slow` tells whether calls to a gateway take long. Until the first `update`, every gateway may use all slots.
+    `is_slow` returns whether calls to a gateway take long, by its id. Until the first `update`, every gateway
+    may use all slots.
     """
 
     def __init__(self, is_slow: Callable[[int], bool]) -> None:
@@ -74,7 +79,7 @@ class FairShare:
         self._has_withheld = False
 
     def update(self, waiting: Counter[int], slots: int, gateways: Collection[int]) -> None:
-        """Share `slots` among `gateways` by the calls that run and wait now, and did lately."""
+        """Divide `slots` among `gateways` by their demand: the calls that run and wait, now and recently."""
         self._slots = slots
         self._demand.sample(self.running + waiting, slots, gateways)
         self._quick = self._demand.share_of(slots, is_slow=False)
@@ -85,7 +90,7 @@ class FairShare:
         return self._slow if self._is_slow(gateway_id) else self._quick
 
     def may_begin(self, gateway_id: int) -> bool:
-        """Return whether one more call to the gateway leaves the others their share."""
+        """Return whether the gateway may begin one more call without exceeding its share."""
         has_room = self.running[gateway_id] < self.share_of(gateway_id)
         self._has_withheld = self._has_withheld or not has_room
         return has_room
@@ -99,7 +104,10 @@ class FairShare:
         self.running -= Counter((gateway_id,))
 
     def slots(self, waiting: Counter[int]) -> Counter[int]:
-        """Return the slots that calls use or wait for, by gateway; calls beyond a share could not run."""
+        """Return how many slots calls use or wait for, by gateway id.
+
+        Waiting calls beyond a gateway's share do not count, because they cannot run.
+        """
         return Counter(
             {
                 gateway_id: max(self.running[gateway_id], min(calls, self.share_of(gateway_id)))
@@ -108,10 +116,13 @@ class FairShare:
         )
 
     def lined_up(self, waiting: Mapping[int, int]) -> int:
-        """Return the waiting calls within their gateways' shares; others must not keep cards from being claimed."""
+        """Return how many waiting calls are within their gateways' shares.
+
+        Other calls cannot run now, so they must not keep the stream from claiming cards of other gateways.
+        """
         return sum(min(calls, self.share_of(gateway_id)) for gateway_id, calls in waiting.items())
 
     def take_withheld(self) -> bool:
-        """Return whether a slot was kept free for other gateways since the last time this was read."""
+        """Return whether a slot was kept free for other gateways since the last call of this method."""
         has_withheld, self._has_withheld = self._has_withheld, False
         return has_withheld

@@ -1,4 +1,4 @@
-"""The slots at gateways that one drain holds, for all its streams together."""
+"""The slots at gateways that one drain holds. All its streams share them."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,7 +11,10 @@ from common.redis.semaphore import HeldSlots
 
 
 class GatewaySlots:
-    """Slots of gateways. They are taken after those of the check type, and never waited for."""
+    """The slots of one drain at gateways.
+
+    A call takes its slot at the gateway after the one of its check type, and never waits for it.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -23,24 +26,27 @@ class GatewaySlots:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give all slots back. After the first outage the rest is owed, and given back by the next drain."""
+        """Give all slots back.
+
+        If Redis fails, the next drain of this process gives back those that are left.
+        """
         for slots in self._held.values():
             slots.owe_all()
         for slots in self._held.values():
             slots.pool.give_back_owed()
 
     def reserve(self, gateway_id: int, calls: int) -> int:
-        """Take slots for `calls` calls, as far as the limit allows; return how many are held."""
+        """Take slots until `calls` are held, as far as the limit allows; return how many are held."""
         slots = self._of(gateway_id)
         slots.grow_to(calls)
         if calls and not len(slots):
-            # Killed workers may hold them all: `verify` frees those.
+            # Killed workers may hold all slots. `verify` frees those, so try again.
             slots.verify()
             slots.grow_to(calls)
         return len(slots)
 
     def begin(self, gateway_id: int) -> bool:
-        """Use an idle slot; False when there is none. `end` must follow."""
+        """Use an idle slot; return False if there is none. After True, `end` must follow."""
         return self._of(gateway_id).begin()
 
     def end(self, gateway_id: int) -> None:
@@ -52,19 +58,20 @@ class GatewaySlots:
         return len(self._of(gateway_id)) > 0
 
     def review(self, needed: Mapping[int, int]) -> None:
-        """Forget slots that Redis has lost, and hold as many as are `needed` by gateway."""
+        """Forget slots that Redis has lost, and hold `needed` slots at each gateway if its limit allows."""
         held = [gateway_id for gateway_id, slots in list(self._held.items()) if len(slots)]
         for gateway_id in {*held, *needed}:
             slots = self._of(gateway_id)
             occupancy = slots.verify()
-            # `free` is negative after the limit was lowered.
+            # `free` is negative after the limit was lowered: then slots must be given back.
             wanted = min(needed.get(gateway_id, 0), len(slots) + occupancy.free)
             slots.shrink_to(wanted)
-            # A claim in another thread may have lined up more calls than were counted; the next review counts them.
+            # A claim in another thread may have added calls that `needed` does not count. The next review
+            # counts them.
             slots.grow_to(wanted)
 
     def _of(self, gateway_id: int) -> HeldSlots:
-        # Looked up with each call, so it is made only once.
+        # Every call looks this up, so it is created only once.
         if gateway_id not in self._held:
             self._held.setdefault(gateway_id, HeldSlots(slots_of(self._redis, gateway_id)))
         return self._held[gateway_id]

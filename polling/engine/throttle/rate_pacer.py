@@ -1,4 +1,7 @@
-"""Pace calls to a gateway that takes a limited number per second: each call has a turn, reserved a little ahead."""
+"""Pace calls to a gateway that limits calls per second.
+
+Each call needs a turn, reserved a little ahead of time.
+"""
 
 import time
 from collections import deque
@@ -7,12 +10,15 @@ from threading import Lock
 
 from common.redis.rate_limiter import Rate, Turns
 
-# An unused turn is void this long after its time: calls that bunch up would exceed the rate.
+# A turn that is not used within this time is void, because several late turns at once would exceed the rate.
 LATE_SECONDS = 0.05
 
 
 class RatePacer:
-    """The turns that one drain has reserved at one gateway. Threads reserve them, the event loop takes them."""
+    """The turns that one drain has reserved at one gateway.
+
+    Threads reserve turns, and the event loop takes them.
+    """
 
     def __init__(self, rate: Rate, *, per_second: int) -> None:
         self.per_second = per_second
@@ -21,10 +27,15 @@ class RatePacer:
         self._reserving, self._using = Lock(), Lock()
 
     def reserve(self, calls: int) -> Turns:
-        """Hold turns for `calls` calls, as far as the rate allows; return them with the time of the next free one."""
+        """Reserve turns until `calls` are held, as far as the rate allows.
+
+        Return Turns whose `count` is the number held, and whose `next_free` is when the next turn begins that
+        is not reserved.
+        """
         with self._reserving:
             missing = max(0, calls - self._drop_void())
-            # Slightly further apart than the rate, so that turns that are used late stay within it.
+            # Reserve turns slightly further apart than the rate requires, so that calls stay within it if
+            # they use turns late.
             more = self._rate.reserve(missing, per_second=self.per_second / (1 + LATE_SECONDS))
             now = time.monotonic()
             with self._using:
@@ -32,13 +43,13 @@ class RatePacer:
             return replace(more, count=self._drop_void())
 
     def due_in(self) -> float | None:
-        """Return the seconds until the next turn; 0 when it is due, None when there is none."""
+        """Return the seconds until the next reserved turn; 0 if it is due, None if no turn is reserved."""
         self._drop_void()
         with self._using:
             return max(0.0, self._turns[0] - time.monotonic()) if self._turns else None
 
     def take(self) -> bool:
-        """Use the turn that is due; False when none is."""
+        """Use a turn that is due; return False if none is due."""
         self._drop_void()
         with self._using:
             is_due = bool(self._turns) and self._turns[0] <= time.monotonic()
@@ -47,7 +58,7 @@ class RatePacer:
             return is_due
 
     def _drop_void(self) -> int:
-        """Drop void turns; return how many are left."""
+        """Drop void turns; return how many turns are left."""
         with self._using:
             while self._turns and self._turns[0] < time.monotonic() - LATE_SECONDS:
                 self._turns.popleft()

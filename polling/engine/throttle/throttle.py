@@ -1,4 +1,7 @@
-"""The limits between a drain and its gateways, for all streams of the drain together: breakers, rates and slots."""
+"""The limits on a drain's calls to gateways: breakers, rates and slots.
+
+All streams of the drain share them.
+"""
 
 import time
 from collections.abc import Collection, Mapping
@@ -20,7 +23,11 @@ from polling.engine.throttle.rate_pacer import RatePacer
 
 @dataclass(frozen=True)
 class Capacity:
-    """The turns and slots that a drain has at a gateway. The next turns are `wait` away and `apart` (seconds)."""
+    """The turns and slots that a drain holds at a gateway.
+
+    Without a rate, `wait` and `apart` are 0. With one, they are the seconds until the next turn that is not
+    reserved, and the seconds between two turns.
+    """
 
     turns: int
     slots: int
@@ -37,7 +44,7 @@ class Deferral(Enum):
 
 
 class Slot:
-    """The right to make one call to a gateway. `release` it when the call has ended."""
+    """The right to make one call to a gateway. Call `release` when the call has ended."""
 
     def __init__(self, slots: GatewaySlots, gateway_id: int) -> None:
         self._slots = slots
@@ -49,9 +56,11 @@ class Slot:
 
 
 class Throttle:
-    """Never block: a call whose gateway is throttled is deferred so that other gateways proceed.
+    """Decides whether a call to a gateway may begin.
 
-    Methods that "block" are for a thread, the others for the event loop. Every gateway counts as open until `refresh`.
+    It never makes a call wait: a call whose gateway is throttled is deferred, so that other gateways proceed.
+    Methods marked "Blocks" run in a thread, and the others in the event loop. Until `refresh`, every gateway
+    counts as open.
 
     Example::
 
@@ -67,7 +76,7 @@ class Throttle:
         self._breakers = Breakers(redis)
         self._slots = GatewaySlots(redis)
         self._pacers: dict[int, RatePacer] = {}
-        # Gateway -> its rest, and when that ends (monotonic clock).
+        # Gateway id -> its rest, and when the rest ends (monotonic clock).
         self._rests: dict[int, tuple[Rest, float]] = {}
         self._tallies: dict[int, Tally] = {}
         self._lock = Lock()
@@ -86,7 +95,7 @@ class Throttle:
             self._slots.__exit__(kind, error, trace)
 
     def refresh(self, gateways: Collection[int]) -> None:
-        """Report ended calls to the breakers, and read how these gateways do. Blocks."""
+        """Report ended calls to the breakers, and read whether these gateways must rest. Blocks."""
         with self._lock:
             tallies, self._tallies = self._tallies, {}
         reported = {gateway_id: Tally() for gateway_id in gateways} | tallies
@@ -100,18 +109,18 @@ class Throttle:
                 self._rests.pop(gateway_id, None)
 
     def rest_of(self, gateway_id: int) -> Rest | None:
-        """Return for how long no call may go out; None: calls may."""
+        """Return the rest during which no call may go out; None if calls may go out now."""
         rest, ends_at = self._rests.get(gateway_id, (None, 0.0))
         if rest is None:
             return None
         left = ends_at - time.monotonic()
-        # Time does not close an open breaker; a trial call does.
+        # An open breaker does not close when its time is up. Only a trial call closes it.
         if left <= 0 and not rest.is_open:
             return None
         return replace(rest, left=timedelta(seconds=max(0.0, left)))
 
     def trials_due(self) -> list[int]:
-        """Return the gateways whose breakers are open and may get a trial call, as last read."""
+        """Return the ids of the gateways whose open breakers may get a trial call now, as last read."""
         now = time.monotonic()
         return [
             gateway_id
@@ -120,7 +129,10 @@ class Throttle:
         ]
 
     def begin_trial(self, gateway_id: int) -> bool:
-        """Return whether this drain makes the trial call, on a slot; then `end_trial` must follow. Blocks."""
+        """Return whether this drain may make the trial call, and take a slot for it. Blocks.
+
+        If it returns True, `end_trial` must follow.
+        """
         if not (self._slots.reserve(gateway_id, 1) and self._slots.begin(gateway_id)):
             return False
         if self._breakers.take_trial(gateway_id):
@@ -135,7 +147,7 @@ class Throttle:
         self.refresh([gateway_id])
 
     def record_call(self, gateway_id: int, tally: Tally) -> None:
-        """Note an ended call: the next `refresh` reports it."""
+        """Add an ended call to those that the next `refresh` reports."""
         with self._lock:
             before = self._tallies.get(gateway_id, Tally())
             self._tallies[gateway_id] = Tally(
@@ -156,7 +168,10 @@ class Throttle:
         return Capacity(reserved.count, held, reserved.next_free, reserved.apart)
 
     def admit(self, gateway_id: int) -> Slot | Deferral:
-        """Decide whether a call to the gateway may begin now. A slot has to be released."""
+        """Return a slot if a call to the gateway may begin now, otherwise the reason why not.
+
+        The caller must release the slot.
+        """
         if self.rest_of(gateway_id):
             return Deferral.RESTING
         if not self._slots.begin(gateway_id):
@@ -168,9 +183,10 @@ class Throttle:
         return Deferral.NO_TURN
 
     def turn_in(self, gateways: Collection[int]) -> float | None:
-        """Return the seconds until the next turn at any of these gateways; None: none is to come."""
+        """Return the seconds until the next future turn at any of these gateways; None if there is none."""
         waits = [self._pacers[gateway].due_in() for gateway in gateways if gateway in self._pacers]
-        # A turn that is due now waits for a slot, and the end of a call brings that.
+        # Ignore turns that are due now. Their calls only wait for a slot, and the end of another call frees
+        # one.
         return min((wait for wait in waits if wait), default=None)
 
     def has_slot(self, gateway_id: int) -> bool:
@@ -178,7 +194,7 @@ class Throttle:
         return self._slots.has_any(gateway_id)
 
     def review(self, slots: Mapping[int, int], waiting: Mapping[int, int]) -> None:
-        """Hold as many slots as are needed and turns for waiting calls, both by gateway. Blocks."""
+        """Hold `slots` slots and reserve turns for `waiting` calls, both by gateway id. Blocks."""
         self.refresh({*slots, *self._rests})
         self._slots.review(slots)
         for gateway_id, pacer in list(self._pacers.items()):

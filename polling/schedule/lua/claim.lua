@@ -1,18 +1,19 @@
--- Claim up to `count` cards by pushing their due time to the end of the claim: manual triggers first, then due cards,
--- longest due first. No list of running checks is kept: the cards of a killed worker fall due again by themselves, and
--- the next claim of such a card counts a lost claim.
+-- Claim up to `count` cards: triggered cards first, then due cards, beginning with those due longest.
+-- A claim moves the card's due time to the end of the claim. So no list of running checks is needed: the cards
+-- of a killed worker fall due again by themselves, and the next claim of such a card counts a lost claim.
 -- KEYS[1] queue: zset, card -> due (unix s)        KEYS[2] claims: hash, card -> token|end|holder
--- KEYS[3] epoch: "seeding:<n>" or "<n>"            KEYS[4] tokens: string, number of claims made
--- KEYS[5] last claim: string, unix s, written also when nothing was due
--- KEYS[6] lost: hash, card -> claims that ran out  KEYS[7] suspects: set, cards to be handed out alone
--- KEYS[8] again: set, cards in flight that are wanted once more
--- KEYS[9] manual: list of card ids, hints          KEYS[10] parked: zset, card -> since (unix s)
--- KEYS[11] counters: hash, here claimed and lost
+-- KEYS[3] epoch: "seeding:<n>" or "<n>"            KEYS[4] tokens: string, number of claims in this epoch
+-- KEYS[5] last claim: string, unix s, written even if nothing is due
+-- KEYS[6] lost: hash, card -> its expired claims    KEYS[7] suspects: set, cards to be claimed alone
+-- KEYS[8] again: set, claimed cards that must be checked once more
+-- KEYS[9] manual: list of triggered card ids       KEYS[10] parked: zset, card -> since (unix s)
+-- KEYS[11] counters: hash; this script increases claimed and lost
 -- ARGV[1] JSON: {count, claim_seconds, holder, which, suspect_after, park_after}
 --         which: any | manual (triggers only) | alone (one suspect)
 -- Returns JSON: {claims: {card, token, overdue, triggered}, to_park: {card, holder}, parked}, each a list.
---         overdue: seconds, negative when not due yet; to_park: lost too many claims, with the holder of the last one;
---         parked: triggered, but parked already. Error EPOCH when there is no schedule.
+--         overdue: seconds, negative if the card was not due yet. to_park: cards that lost too many claims,
+--         with the holder of the last one. parked: cards that were triggered, but are parked already.
+-- Returns the error EPOCH if there is no schedule.
 local epoch = redis.call('GET', KEYS[3])
 if not epoch then
   return redis.error_reply('EPOCH there is no schedule; it is made by init_polling or by the next wake-up')
@@ -26,7 +27,7 @@ local cards, triggered, seen = {}, {}, {}
 
 local function want(found, is_triggered)
   for _, card in ipairs(found) do
-    -- A card may be both triggered and due, or triggered twice: it is claimed once.
+    -- Claim a card only once, even if it is both triggered and due, or triggered twice.
     if not seen[card] then
       seen[card], cards[#cards + 1], triggered[card] = true, card, is_triggered or false
     end
@@ -35,7 +36,7 @@ end
 
 local function want_suspect()
   local suspect = redis.call('SPOP', KEYS[7])
-  -- A suspect may have left the schedule since; a triggered card need not be in it.
+  -- Skip a suspect that was removed since. A card that was only triggered is not in the queue, but in `lost`.
   local function is_known()
     return redis.call('ZSCORE', KEYS[1], suspect) or redis.call('HEXISTS', KEYS[6], suspect) == 1
   end
@@ -49,7 +50,8 @@ local function want_triggered_and_due()
   end
   local share = count
   if #due > 0 then
-    -- Triggers go first, but cannot starve the schedule.
+    -- Triggered cards go first, but get at most four fifths of the claims, so that due cards get some too.
+    -- If only one card is claimed, the two kinds take turns.
     share = math.floor(count * 0.8)
     if count == 1 then share = tonumber(redis.call('GET', KEYS[4]) or '0') % 2 end
   end
@@ -66,7 +68,7 @@ local function answer()
 end
 if #cards == 0 then return answer() end
 
--- Read and write all cards at once: single calls would be most of a claim's time.
+-- Read and write all cards at once, because one call for each card would take most of a claim's time.
 local held = redis.call('HMGET', KEYS[2], unpack(cards))
 local due_at = redis.call('ZMSCORE', KEYS[1], unpack(cards))
 local has_again = redis.call('EXISTS', KEYS[8]) == 1
@@ -105,16 +107,16 @@ local function consider(n, card)
 end
 
 local function grant()
-  -- Tokens never repeat and always grow: a newer epoch outranks every older claim.
+  -- Tokens never repeat and always grow, because their upper half is the epoch.
   local base = tonumber(string.match(epoch, '%d+$')) * 4294967296
   local before, values = base + redis.call('INCRBY', KEYS[4], #granted) - #granted, {}
   for i, n in ipairs(granted) do
-    -- A string: cjson would round a number of this size.
+    -- Use a string, because cjson would round a number of this size.
     local card, token = cards[n], string.format('%.0f', before + i)
     values[2 * i - 1], values[2 * i] = card, string.format('%s|%.3f|%s', token, claim_end, asked.holder)
     claims.card[i], claims.token[i], claims.triggered[i] = card, token, triggered[card]
     claims.overdue[i] = due_at[n] and now - due_at[n] or 0
-    -- Wanted once more while an earlier claim lived: this claim serves that.
+    -- The card was triggered during an earlier claim. This claim is the extra check that was asked for.
     if has_again then redis.call('SREM', KEYS[8], card) end
   end
   redis.call('HSET', KEYS[2], unpack(values))
@@ -122,7 +124,7 @@ local function grant()
 end
 
 for n, card in ipairs(cards) do consider(n, card) end
--- XX: a card that is not scheduled does not enter the schedule by being checked.
+-- XX: checking a card that is not scheduled must not add it to the schedule.
 if #until_end > 0 then redis.call('ZADD', KEYS[1], 'XX', unpack(until_end)) end
 if #suspects > 0 then redis.call('SADD', KEYS[7], unpack(suspects)) end
 if #again > 0 then redis.call('SADD', KEYS[8], unpack(again)) end

@@ -1,4 +1,4 @@
--- Set the totals to what the minutes after the last flushed one have counted. Safe to send twice.
+-- Set the totals to the sums of all minutes after the last flushed one. Safe to run twice.
 -- KEYS[1] totals: hash
 -- ARGV    prefix of a minute's bucket, number of the last flushed minute, mean duration (ms)
 local minute = math.floor(redis.call('TIME')[1] / 60)

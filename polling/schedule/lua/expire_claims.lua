@@ -1,7 +1,7 @@
--- Let the claims of killed workers run out sooner: no worker will settle them.
+-- Let the claims of killed workers end sooner, because no worker will settle them.
 -- KEYS[1] queue  KEYS[2] claims (see claim)
 -- ARGV[1] JSON: {expire_in (s), holders}
--- Returns the number of claims that run out sooner than before.
+-- Returns the number of claims that end sooner than before.
 local given = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local ends_at = time[1] + time[2] / 1000000 + given.expire_in

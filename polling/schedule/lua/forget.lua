@@ -1,4 +1,5 @@
--- Take cards out of every structure: they want no checks any more. Settling a claim that is still alive does nothing.
+-- Remove cards that no longer want the check from all of these keys. A claim that is still alive is removed
+-- as well, so settling it later has no effect.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] parked (see claim)
 -- ARGV    cards
 -- Returns the number of cards that were scheduled or parked.

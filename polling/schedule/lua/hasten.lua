@@ -1,8 +1,8 @@
--- Make scheduled cards due sooner. For a card that is being checked, the time is noted behind its claim: settle makes
--- the card due once more then.
+-- Make scheduled cards due sooner. If a card is being checked, its new due time is appended to its claim, so
+-- that settle.lua makes the card due again at that time.
 -- KEYS[1] queue  KEYS[2] claims (see claim)
 -- ARGV[1] JSON: {card, due_in (s)}, each a list
--- Returns the number of cards that are due sooner, or once more.
+-- Returns the number of cards that are now due sooner or will be checked once more.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local given, hastened = cjson.decode(ARGV[1]), 0

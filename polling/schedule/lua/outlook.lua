@@ -1,6 +1,8 @@
--- Count what there is to do now. This counts as a claim for readiness: a worker is there to claim.
+-- Count what there is to do now. This also sets the time of the last claim, which the readiness check
+-- reads, because it shows that a worker is running.
 -- KEYS[1] queue, KEYS[2] epoch, KEYS[3] last claim, KEYS[4] manual, KEYS[5] suspects (see claim)
--- Returns JSON: {due, triggered, suspects}, numbers of cards; error EPOCH when there is no schedule.
+-- Returns JSON: {due, triggered, suspects}, numbers of cards.
+-- Returns the error EPOCH if there is no schedule.
 if redis.call('EXISTS', KEYS[2]) == 0 then
   return redis.error_reply('EPOCH there is no schedule')
 end

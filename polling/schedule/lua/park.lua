@@ -1,4 +1,4 @@
--- Take cards out of the schedule until an operator releases them. Their rows in PostgreSQL say so already.
+-- Take cards out of the schedule until an operator releases them. In PostgreSQL they are parked already.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] parked (see claim)
 -- ARGV    cards
 -- Returns the number of cards that were not parked before.

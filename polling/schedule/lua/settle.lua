@@ -1,19 +1,19 @@
--- End claims: say when each card is due next, and count what happened. Safe to send twice.
+-- End claims: set when each card is due next, and count the results. Safe to run twice.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] manual (see claim)
 -- KEYS[7] totals: hash, since the last flush       KEYS[8] counters: hash, since Redis was emptied
 -- ARGV[1] JSON: {minute: prefix of a minute's bucket, kept_seconds: how long a bucket is kept,
 --         duration_bounds (ms, ascending), delay_bounds (s, ascending)}
 -- ARGV[2] JSON: {card, token, due_in, counts, duration_ms, late}, each a list with one value per claim
---         due_in: seconds, null removes the card from the schedule; late: how long the card was due (s)
+--         due_in: seconds; null removes the card from the schedule. late: how long the card had been due (s)
 --         counts: success | failed
---               | nothing: the card was not asked; its lost claims, and that it is wanted once more, are kept
---               | again: as nothing, and the card is triggered as before
+--               | nothing: the card was not checked, so its lost claims and its mark in `again` are kept
+--               | again: like nothing, and the card goes to the front of the manual queue
 -- Returns the number of cards whose claim was still valid.
 local settings, given = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 
--- Zeros, so that an operator who reads `failed` gets 0 and not nothing.
+-- Start with zeros, so that an operator who reads `failed` gets 0 instead of an empty answer.
 local accepted, uncounted, counted, sums = 0, 0, false, { success = 0, failed = 0, total_duration_ms = 0 }
 local is_total = { success = true, failed = true, total_duration_ms = true }
 local function add(field, amount) sums[field] = (sums[field] or 0) + amount end
@@ -33,7 +33,7 @@ local function count(outcome, ms, late)
   add('total_late_ms', math.floor(late * 1000))
 end
 
--- Read and write all cards at once: single calls would be most of the time.
+-- Read and write all cards at once, because one call for each card would take most of the time.
 local claims = #given.card > 0 and redis.call('HMGET', KEYS[2], unpack(given.card)) or {}
 local function exists(key) return redis.call('EXISTS', key) == 1 end
 local has_lost, has_suspects, has_again = exists(KEYS[3]), exists(KEYS[4]), exists(KEYS[5])
@@ -45,7 +45,7 @@ local function settle(n, card)
   if is_removed then
     removed[#removed + 1] = card
   else
-    -- The card may have been planned while it was claimed: the sooner time counts.
+    -- If the card was rescheduled during its claim, the sooner of the two times applies.
     local planned = tonumber(string.match(claims[n], '^[^|]*|[^|]*|[^|]*|(.+)$'))
     moved[#moved + 1] = math.min(now + given.due_in[n], planned or math.huge)
     moved[#moved + 1] = card
@@ -64,7 +64,7 @@ local function settle(n, card)
 end
 
 for n, card in ipairs(given.card) do
-  -- A claim that is named twice is settled once.
+  -- Settle a claim only once, even if it was passed twice.
   if claims[n] and not seen[card] and string.match(claims[n], '^%d+') == given.token[n] then
     accepted, seen[card] = accepted + 1, true
     settle(n, card)

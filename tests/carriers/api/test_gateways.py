@@ -222,7 +222,7 @@ def test_impossible_test_call_is_refused(administrator: Caller) -> None:
 
     assert code_of(administrator.post(path)) == (409, "gateway_without_cards")
     CardFactory.create(carrier=gateway.carrier)
-    # The gateway is closed as long as its limit has not been published.
+    # The gateway takes no calls until its limit has been published.
     assert code_of(administrator.post(path)) == (409, "gateway_busy")
     assert code_of(administrator.post("gateways/0/test-call")) == (404, "gateway_not_found")
     assert code_of(Caller.of("viewer").post(path)) == (403, "permission_denied")

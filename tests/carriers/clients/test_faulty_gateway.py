@@ -1,4 +1,4 @@
-"""Every fault of the simulator is a GatewayError for the client, and no faulty answer is accepted."""
+"""The client raises a GatewayError for every fault of the simulator, and accepts no faulty answer."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ CARD = "89860000000000000001"
 USAGE = "/c/northwind/v1/usage"
 DEADLINE = 1.0
 FIELDS = {FaultKind.LATENCY: {"milliseconds": 3000}}
-# The error text of the client for each fault.
+# The error text that the client reports for each fault.
 ERRORS = {
     FaultKind.LATENCY: "no complete answer within 1 s",
     FaultKind.ERROR: "the gateway answered with status 500",

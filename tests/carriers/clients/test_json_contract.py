@@ -1,4 +1,4 @@
-"""The client of the adapter `json`, with the simulator and with answers that break the contract."""
+"""The client of the `json` adapter handles the simulator's answers and answers that break the contract."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def real_names_answered(body: Any, iccids: list[str]) -> list[RealName | CardErr
 
 
 def answered(body: Any, ask: Callable[[JsonClient], Awaitable[Answers]], *, status: int = 200) -> Answers:
-    """Return what the client makes of an answer with this body."""
+    """Start a server that answers with `body`, let `ask` call it, and return what the client made of it."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def run() -> Answers:
@@ -144,7 +144,7 @@ def test_answer_too_large_for_its_cards_is_refused() -> None:
         ({"iccid": CARD, "error": "busy"}, CardErrorCode.BUSY),
         ({"iccid": CARD, "error": "what"}, CardErrorCode.INVALID),
         ({"iccid": CARD, "error": None}, CardErrorCode.INVALID),
-        # A code of this client, not of the contract.
+        # The contract has no code "missing", because the client itself uses it for cards without an answer.
         ({"iccid": CARD, "error": "missing"}, CardErrorCode.INVALID),
         ({"iccid": CARD}, CardErrorCode.ABSURD),
         ({**GOOD, "used_mb": 1.5}, CardErrorCode.ABSURD),
@@ -174,7 +174,7 @@ def test_bad_entry_fails_only_its_card(entry: dict[str, Any], code: CardErrorCod
         ({}, None),
         ({"network_status": "online"}, Network.ONLINE),
         ({"network_status": "stopped"}, Network.STOPPED),
-        # An invalid status does not spoil the counter.
+        # An invalid network status is ignored, and the data counter is accepted all the same.
         ({"network_status": "asleep"}, None),
         ({"network_status": None}, None),
         ({"network_status": ["online"]}, None),

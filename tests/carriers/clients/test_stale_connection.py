@@ -1,4 +1,4 @@
-"""A gateway closes a kept-alive connection: the client signs the call again and repeats it once."""
+"""When a gateway closes a kept-alive connection, the client signs the call again and repeats it once."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ Use = Callable[[JsonClient], Awaitable[None]]
 
 
 def serve_and_use(answers_per_connection: list[int], use: Use) -> list[str]:
-    """Answer the given number of requests per connection, then close it; return the nonces received."""
+    """Run `use` with a server that closes each connection after some answers; return the received nonces."""
     nonces: list[str] = []
     left = iter(answers_per_connection)
 

@@ -21,7 +21,7 @@ Inactive:         100000 kB
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that psutil reads instead of /proc."""
+    """Return an empty folder that psutil reads instead of /proc."""
     monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
     return tmp_path
 

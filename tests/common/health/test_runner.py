@@ -12,7 +12,7 @@ FINE = Finding(Level.HEALTHY, "fine")
 
 
 class Frozen:
-    """A component whose check hangs until it is thawed."""
+    """A component whose check hangs until the test sets `thawed`."""
 
     def __init__(self) -> None:
         self.checks = 0

@@ -1,4 +1,4 @@
-"""Outgoing HTTP, against a real server on loopback that misbehaves."""
+"""Outgoing HTTP requests to a real server on loopback that misbehaves."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A query that exceeds the deadline of its thread is given up."""
+"""A query that runs longer than its thread's deadline is cancelled."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Calls to a frozen Redis: the first one waits for the timeout, the others fail immediately."""
+"""When Redis is frozen, the first call waits for the timeout, and the calls after it fail immediately."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

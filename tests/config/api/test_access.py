@@ -1,4 +1,4 @@
-"""Access to every route, by method and role. A route that is missing in the table fails the build."""
+"""Which roles may call each route with each method. A route that is missing from the table fails a test."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from polling.policy.defaults import make_missing
 from tests.factories import AgentFactory, CarrierFactory, GatewayFactory, PauseFactory, UserFactory
 from tests.support.api_calls import Caller
 
-# An id that no sequence reaches during the suite.
+# The id of the test rows. No database sequence reaches it during the suite.
 ROW = 10**12
 ADMINISTRATOR, OPERATOR, VIEWER, AGENT = Role
 NOBODY = None
@@ -27,7 +27,7 @@ ACTORS = (ADMINISTRATOR, OPERATOR, AGENT)
 
 
 def managed(name: str, *, readers: Any, writers: Any) -> dict[tuple[str, str], Any]:
-    """Return the table's entries for a list and its rows."""
+    """Return the entries of `TABLE` for the list `name` and for a row of this list."""
     return {
         (name, "GET"): readers,
         (name, "POST"): writers,
@@ -38,7 +38,7 @@ def managed(name: str, *, readers: Any, writers: Any) -> dict[tuple[str, str], A
     }
 
 
-# (path below the prefix, with ROW and carddata as its variables; method) -> roles that may call it.
+# (path below the prefix, method) -> roles that may call it. Variables in a path are ROW and carddata.
 TABLE = {
     **managed("polling-configs", readers=STAFF, writers=OPERATORS),
     ("polling-configs/dry-run", "POST"): OPERATORS,
@@ -72,7 +72,7 @@ TABLE = {
     ("polling-manual-trigger/history", "GET"): tuple(Role),
     ("polling-manual-trigger/cancel", "POST"): ACTORS,
 }
-# Paths outside the prefix -> roles that may read them; None: no credentials needed.
+# Path outside the prefix -> roles that may read it. None means that no credentials are needed.
 OUTSIDE = {
     "/": None,
     "/livez": None,
@@ -123,7 +123,7 @@ def _filled(route: str) -> str:
 
 @pytest.fixture
 def rows(db: None, redis: Redis) -> None:
-    """A row with the id ROW for each path that has an id."""
+    """Create rows with the id ROW, so that a request that is allowed by mistake has something to change."""
     make_missing()
     carrier = CarrierFactory.create(pk=ROW)
     GatewayFactory.create(pk=ROW, carrier=carrier)
@@ -133,7 +133,7 @@ def rows(db: None, redis: Redis) -> None:
 
 
 def content() -> dict[str, list[Any]]:
-    """Return all stored rows, without the times of tokens' last use."""
+    """Return all stored rows by model, without the times when tokens were last used."""
     return {
         model._meta.label: [
             {name: value for name, value in row.items() if name != "last_used_at"}

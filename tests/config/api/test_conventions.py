@@ -37,7 +37,7 @@ def test_requests_are_counted_and_headers_say_what_is_left(operator: Caller, set
     assert code_of(third) == (429, "rate_limited")
     assert third["RateLimit"].startswith('"reads";r=0;t=')
     assert 1 <= int(third["Retry-After"]) <= 30
-    # Writes and other users have limits of their own.
+    # Writes have a separate limit, and so does each other user.
     assert operator.post("polling-configs", BODY).status_code == 201
     assert Caller.of("operator").get("polling-configs").status_code == 200
 
@@ -156,7 +156,7 @@ def test_signed_in_users_can_browse_the_api(operator: Caller) -> None:
     assert len(listed) > 10
     for path in (f"polling-configs/{PollingConfig.objects.get().pk}", *listed):
         page = client.get(f"/api/v1/{path}", headers={"Accept": "text/html"})
-        # Status needs an id and users need an administrator: refusals are problems in a browser too.
+        # Some paths refuse this request, and then even a browser gets a problem document.
         expected = {200: "text/html; charset=utf-8"}.get(page.status_code, "application/problem+json")
         assert page.status_code in {200, 400, 403}, path
         assert page["Content-Type"] == expected, path
@@ -168,7 +168,7 @@ def test_concurrent_creation_of_the_same_name_is_a_conflict(
     from polling.api.config_fields import PollingConfigSerializer
 
     PollingConfig.objects.create(name="Night", priority=1)
-    # As if the other config were made between validation and the write.
+    # Skip the validation, as if the other config were created between validation and write.
     monkeypatch.setattr(
         PollingConfigSerializer.Meta, "extra_kwargs", {"name": {"validators": []}}, raising=False
     )
@@ -185,7 +185,7 @@ def test_chunked_body_is_refused(operator: Caller) -> None:
         "/api/v1/polling-concurrency/carddata",
         b"",
         content_type="application/json",
-        # This is how a web server passes on a chunked body.
+        # A web server passes on a chunked body like this, without a content length.
         CONTENT_LENGTH="",
         headers={**operator._headers, "Transfer-Encoding": "chunked"},
     )

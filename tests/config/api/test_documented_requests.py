@@ -1,4 +1,4 @@
-"""The requests in the documentation, sent as they are shown there."""
+"""The requests in the documentation work when they are sent as shown there."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(Z|[+-][0-9:]{5})")
 
 @dataclass(frozen=True)
 class Example:
-    """One request of an example."""
+    """One request that the documentation shows."""
 
     method: str
     path: str
@@ -37,13 +37,13 @@ class Example:
 
     @property
     def route(self) -> tuple[str, str]:
-        """The route, as a key of the access table."""
+        """The path and the method, as a key of the access table."""
         path = re.sub(r"/[0-9]+", f"/{ROW}", self.path.partition("?")[0])
         return path, self.method
 
 
 def examples() -> Iterator[Example]:
-    """Yield the examples of docs/api.md in order. Times in them are replaced by tomorrow."""
+    """Yield the examples of docs/api.md in order, with every time in them replaced by tomorrow."""
     later = (timezone.now() + timedelta(days=1)).isoformat()
     block = (DOCS / "api.md").read_text().partition("### By hand\n")[2].partition("```\n\n###")[0]
     for call in re.findall(r'^ask "\$API/.*(?:\n {4}.*)*', block, re.MULTILINE):
@@ -58,7 +58,7 @@ def examples() -> Iterator[Example]:
 
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
 def test_every_documented_example_works(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The examples name the third trigger, whose id would otherwise be random.
+    # Make trigger ids predictable, because the examples name the third trigger.
     numbers = itertools.count()
     monkeypatch.setattr(trigger, "secrets", SimpleNamespace(randbelow=lambda _: next(numbers)))
     make_missing()
@@ -75,7 +75,7 @@ def test_every_documented_example_works(redis: Redis, monkeypatch: pytest.Monkey
 
     assert len(answers) > 30
     for example, answer in answers:
-        # The example cannot know the ETag.
+        # An example cannot know the current ETag, so a 412 is right.
         expected = {412} if "If-Match" in example.headers else {200, 201, 202, 204}
         assert answer.status_code in expected, (example, answer.content)
 

@@ -1,4 +1,4 @@
-"""Schemathesis over the whole schema, on a live server: no server error and no undocumented answer."""
+"""Schemathesis fuzzes a live server and finds no server error and no undocumented answer."""
 
 from functools import cache
 from typing import Any, cast
@@ -44,7 +44,7 @@ CHECKS = (
     response_schema_conformance,
 )
 EXAMPLES, LONG_EXAMPLES = 2, 10
-# An id that no sequence reaches during the suite.
+# The id of each test row. No database sequence reaches it during the suite.
 ROW = 10**12
 
 
@@ -56,7 +56,7 @@ def _described() -> dict[str, Any]:
 def _token(role: str, agent: Agent) -> str:
     user = UserFactory.create(role=role, pk=10**15, agent=agent if role == "agent" else None)
     token, text = tokens.issue(user, name="test", scope=ApiToken.Scope.WRITE)
-    # An id that the fuzzer does not find, so that it does not revoke the token.
+    # Use an id that the fuzzer does not guess, because otherwise it could revoke the token.
     ApiToken.objects.filter(pk=token.pk).update(id=10**15)
     return text
 

@@ -20,7 +20,7 @@ from tests.factories import (
 )
 from tests.support.api_calls import Caller
 
-# Two of them find the caller by its token.
+# The highest number of queries for each path. Two of these queries find the caller by the token.
 MAX_QUERIES = {
     "polling-stats": 3,
     "polling-stats/queues": 3,
@@ -38,7 +38,7 @@ MAX_QUERIES = {
 }
 
 
-# The same for an agent. One more query finds its tree.
+# The highest numbers when an agent's user calls. One more query finds the agent's tree.
 MAX_AGENT_QUERIES = {
     "carriers": 5,
     "agents": 6,
@@ -51,7 +51,7 @@ ROWS = 12
 
 @pytest.fixture
 def rows(db: None, redis: Redis) -> None:
-    """Rows in every list."""
+    """Create rows for every list."""
     make_missing()
     for number in range(ROWS):
         AgentFactory.create()

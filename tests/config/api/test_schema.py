@@ -1,4 +1,4 @@
-"""The OpenAPI schema: complete, with every path once, and made without warnings."""
+"""The OpenAPI schema is complete, names every path once, and is generated without warnings."""
 
 from typing import Any
 

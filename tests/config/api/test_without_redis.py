@@ -1,4 +1,4 @@
-"""Redis is frozen: it accepts connections and never answers. Every request is answered soon nevertheless."""
+"""When Redis accepts connections and never answers, the API still answers every request quickly."""
 
 import time
 
@@ -13,12 +13,12 @@ from tests.factories import CardFactory, GatewayFactory
 from tests.support.api_calls import Caller, code_of
 
 MAX_SECONDS = 1.5
-# Paths whose answer only Redis has.
+# These paths answer with data that only Redis has.
 STATISTICS = {"polling-stats", "polling-stats/queues", "polling-stats/tasks", "polling-stats/init-progress"}
 
 
 def is_open(path: str) -> bool:
-    """Return whether PostgreSQL limits the rate of `path`. Its own tests cover it."""
+    """Return whether `path` accepts writes without Redis, because PostgreSQL limits their rate, too."""
     view = resolve(f"/api/v1/{path}").func
     throttles = getattr(view, "view_class", getattr(view, "cls", None)).throttle_classes  # type: ignore[union-attr]
     return OpenRequestRate in throttles

@@ -18,7 +18,7 @@ def test_lost_connection_with_a_message_closes_without_transport(redis: Redis) -
     Consumer(channel, [queue], callbacks=[lambda _, message: received.append(message)]).consume()
     connection.drain_events(timeout=5)
     assert len(received) == 1
-    # The state in which kombu gets stuck when the broker is away: an open channel without a transport.
+    # Create the state in which kombu gets stuck when the broker is away: an open channel without a transport.
     connection.transport.client = None
     channel._disconnect_pools()
     channel.__dict__.pop("client", None)

@@ -1,4 +1,4 @@
-"""A worker goes on when one of its children is killed at a bad moment."""
+"""A worker continues when one of its children is killed while it holds a lock."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ WAIT_SECONDS = 5
 
 
 def can_be_locked_after_its_holder_died(context: BaseContext) -> bool:
-    """Return whether the parent can lock a shared counter after a child was killed while it held the lock."""
+    """Kill a child that holds a shared lock, and return whether the parent can still take the lock."""
     counter: Any = context.Value("i")
     here, there = Pipe()
 

@@ -60,6 +60,6 @@ def test_requests_get_503_in_time_while_postgresql_is_frozen(stack: Stack, api: 
     for _, answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-    # A request that finds no free thread waits for an earlier answer, and then tries to connect at most twice.
+    # A request that finds no free thread waits for another answer, and then tries to connect at most twice.
     assert slowest < REQUEST_SECONDS + CANCEL_SECONDS + 2 * CONNECT_SECONDS + 2
     assert_checks_resume(stack, thawed_at)

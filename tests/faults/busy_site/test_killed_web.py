@@ -15,13 +15,13 @@ from tests.faults.conftest import Stack
 from tests.support.faults.api import Api
 
 pytestmark = pytest.mark.faults
-# Stay below a user's limit of 100 triggers a day, because other modules of this folder trigger checks, too.
+# Stay below the user's 100 triggers a day, because other modules of this folder trigger checks, too.
 TRIGGERS, KILLS = 60, 3
 TRIGGERED = "SELECT id FROM polling_manualtrigger"
 
 
 class Caller(threading.Thread):
-    """A thread that triggers cards one by one and repeats each request, with the same key, until an answer."""
+    """A thread that triggers cards in turn. It repeats a request, with the same key, until it is answered."""
 
     def __init__(self, api: Api, cards: list[int]) -> None:
         super().__init__(daemon=True)

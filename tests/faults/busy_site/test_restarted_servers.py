@@ -31,7 +31,7 @@ RESUMES_WITHIN = 10
 
 
 def outage(stack: Stack, name: str, number: signal.Signals, *, seconds: float) -> datetime:
-    """Stop a server with the signal `number` for at least `seconds`; return the moment when it answers again."""
+    """Stop a server with the signal `number` for at least `seconds`; return when it answers again."""
     stack.kill(name, number)
     time.sleep(seconds)
     stack.wait_until(lambda: stack.answers(name), seconds=20, what=f"{name} answers")
@@ -72,7 +72,7 @@ def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
     def is_rebuilt() -> bool:
         try:
             # Workers claim only once there is an epoch, so the limits must be published before it. Read the
-            # epoch first, because limits published between the two reads would hide a fault otherwise.
+            # epoch first, because otherwise both could be published between the reads and look like a fault.
             epoch = stack.redis.exists(keys.EPOCH) == 1
             limits = stack.redis.exists(keys.limit(CHECK_TYPE)) == 1
         except RedisError:

@@ -1,4 +1,4 @@
-"""A short run of the drill `everything`, started with the command that an operator types."""
+"""A short drill keeps every promise. It is started with the command that an operator types."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Actions on the list of cards check the chosen ones now."""
+"""Actions on the admin's list of cards trigger checks of the chosen cards."""
 
 import pytest
 from django.test import Client

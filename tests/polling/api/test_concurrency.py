@@ -129,7 +129,7 @@ def test_late_publisher_writes_the_newer_limit(redis: Redis, monkeypatch: pytest
 
     def commit_first(pool: SlotPool, limit: int) -> None:
         if next(once, False):
-            # Another process commits a newer limit between this publisher's read and its write.
+            # Another process commits newer limits after this publisher has read the old ones.
             ConcurrencyLimit.objects.filter(task_type="carddata").update(max_concurrency=0)
             Gateway.objects.update(max_concurrency=1)
         set_limit(pool, limit)

@@ -1,4 +1,4 @@
-"""`/check-failures` lists failing cards, since when and why; agents see those of their own tree."""
+"""`/check-failures` lists failing cards with time and reason. An agent sees only cards of its own tree."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def test_failure_has_card_start_count_and_error(client: Client) -> None:
     first = failing(card=CardFactory.create(carrier=carrier))
     second = failing(1, type="realname", card=CardFactory.create(carrier=carrier, gateway=other))
     CheckStateFactory.create()
-    # These cards are not checked.
+    # These cards are not listed, because they are not checked any more.
     for card in (
         CardFactory.create(deleted_at=SINCE),
         CardFactory.create(enable_polling=False),

@@ -1,5 +1,6 @@
-"""`/polling-manual-trigger`: rows, limits, scope. tests/polling/triggers/test_triggering.py covers the
-engine's part.
+"""What `/polling-manual-trigger` stores, what it refuses, and whose cards it accepts.
+
+tests/polling/triggers/test_triggering.py tests what the engine does with triggers.
 """
 
 from itertools import combinations
@@ -45,7 +46,8 @@ def test_batch_skips_unknown_and_repeated_cards(operator: Caller, redis: Redis) 
     made = accepted(operator, BATCH, card_ids=[waits.pk, new.pk, new.pk, 999_999_999])
 
     assert (made["accepted"], made["skipped"]) == (2, 1)
-    # A surplus hint does no harm. A missing one would, if the card were being checked.
+    # A card may be in the manual queue twice. Without the second entry, a card that is being checked would
+    # not be checked again.
     assert hints(redis) == [waits.pk, waits.pk, new.pk]
 
 

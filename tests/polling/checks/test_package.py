@@ -1,4 +1,4 @@
-"""The package check compares usage with the quota, and proposes a suspension once."""
+"""The package check compares usage with the quota, and proposes a suspension only once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ TYPE = "package"
 
 @pytest.fixture(autouse=True)
 def no_gateways(ready_to_drain: None) -> None:
-    """Without a gateway, only the package check can be made."""
+    """Prepare a drain without any gateway, so that only the package check can run."""
 
 
 def test_only_a_subscription_over_its_quota_is_suspended(redis: Redis, runtime: WorkerRuntime) -> None:
@@ -61,7 +61,7 @@ def test_card_over_its_quota_gets_one_order(redis: Redis, runtime: WorkerRuntime
     assert ServiceOrder.objects.count() == 1
     first = Subscription.objects.get().judged_at
     drain(redis, runtime)
-    # A subscription whose state does not change is not written.
+    # A subscription is not written unless its state changes.
     assert Subscription.objects.get().judged_at == first
 
 
@@ -170,7 +170,7 @@ def test_add_ons_and_the_virtual_quota_extend_the_allowance(redis: Redis, runtim
     SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=9000, ends_at=ended)
 
     drain(redis, runtime)
-    # Used are 1,400 MB of 900 + 600.
+    # The card has used 1,400 MB of its 1,500 MB (900 + 600).
     assert states()[0] == "normal"
     Subscription.objects.filter(card=main.card, kind="main").update(used_mb="1500.001")
     redis.zadd(keys.queue(TYPE), {str(main.card_id): 1})

@@ -1,4 +1,4 @@
-"""When the package check is due: after changes of the period, the plan or the usage."""
+"""The package check is due after a change of the period, the plan or the usage."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -83,11 +83,11 @@ def test_more_usage_hastens_the_check(
         redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 900})
         Drain(redis, runtime, Random(1)).run()
 
-    # The counter has not grown since, so the check is not hastened.
+    # The carrier's counter is not above the stored value, so the check is not hastened.
     read_again(usage.raw_mb + 1)
     assert 800 < due_in() < 1000
     read_again(Decimal(1))
-    # The check is due in a moment, or was just made.
+    # The check is due within seconds, or the drain has just made it.
     assert due_in() < 6 or due_in() > 1500
 
 

@@ -1,4 +1,4 @@
-"""The real-name check asks in batches, and a changed card is rescheduled at once."""
+"""The real-name check asks about cards in batches, and a card whose status changes is rescheduled at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -23,7 +23,7 @@ TYPE = "realname"
 
 
 def fleet(count: int, **fields: object) -> tuple[list[Card], list[Card]]:
-    """Make as many cards that the carrier reports as verified as others; return the two lists."""
+    """Create `count` cards; return the half that the carrier reports as verified, and the other half."""
     now, iccids = datetime.now(UTC), [f"898600{number:014d}" for number in range(50 * count)]
     verified = [iccid for iccid in iccids if verified_at(iccid) <= now][: count // 2]
     others = [iccid for iccid in iccids if verified_at(iccid) > now][: count // 2]
@@ -38,7 +38,7 @@ def due_in(redis: Redis, card: Card, check_type: str = TYPE) -> float:
 def test_status_follows_the_carrier_and_each_change_is_an_event(
     redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
 ) -> None:
-    # Results of the data usage check could reschedule cards during their call, and so cause more calls.
+    # Switch the data usage check off, because its results could reschedule cards and cause more calls.
     PollingConfig.objects.update(carddata_check_interval=None)
     gateway(simulator, batch_size=10)
     verified, others = fleet(30)
@@ -74,7 +74,7 @@ def test_changed_status_applies_other_configs_at_once(
     for card in others:
         assert due_in(redis, card) < 70
         assert due_in(redis, card, "carddata") < 2000
-    # The other check moves too, for a card that was not being checked at that moment.
+    # A changed status also reschedules the data usage check when that check is not running.
     redis.zadd(keys.queue("carddata"), {str(verified[0].pk): redis.time()[0] + 600})
     Card.objects.filter(pk=verified[0].pk).update(real_name_status="unverified")
     redis.zadd(keys.queue(TYPE), {str(verified[0].pk): 1})
@@ -96,7 +96,7 @@ def test_change_by_another_check_meanwhile_is_not_lost(
     reschedule(redis, [card.pk])
     schedule.settle([Settlement(claims[card.pk], timedelta(hours=6), Counts.SUCCESS, 1)])
 
-    # Never checked before, it is due at once. If the change were lost, it would be due in six hours.
+    # The card was never checked, so it is due at once. If the change were lost, it would be due in six hours.
     assert -2 <= due_in(redis, card) <= 1
     assert redis.hlen(keys.claims(TYPE)) == 3
 

@@ -1,4 +1,4 @@
-"""The registry of checks."""
+"""The registry maps each check type to a check of this type."""
 
 from polling.checks.registry import CHECKS
 

@@ -1,4 +1,4 @@
-"""When answers are written: many together, soon when a trigger waits, and never too late."""
+"""Answers are written many at a time, but at once when a trigger waits, and never too late."""
 
 import time
 from datetime import timedelta
@@ -19,7 +19,7 @@ TRIGGERED = Claim(1, 1, is_triggered=True)
 
 @pytest.fixture
 def batch_writer(monkeypatch: pytest.MonkeyPatch) -> BatchWriter:
-    """Return a writer whose answers have just been taken; the clock stands still."""
+    """Stop the clock, and return a writer whose answers have just been taken."""
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     writer = BatchWriter()
     writer.take_answers()

@@ -1,4 +1,4 @@
-"""What each outcome means. docs/architecture.md shows the same table."""
+"""What each disposition does to a card and its triggers. docs/architecture.md shows the same table."""
 
 import re
 from datetime import timedelta
@@ -29,8 +29,8 @@ HOUR = timedelta(hours=1)
 WAIT = timedelta(minutes=2)
 OVERDUE = timedelta(seconds=30)
 
-# Disposition -> bounds of the seconds until the card is due again (None: it leaves the schedule), what it counts
-# as, and whether it fails a waiting trigger.
+# For each disposition: the least and the most seconds until the card is due again (None if it leaves the
+# schedule), what the claim counts as, and whether a waiting trigger fails.
 TABLE = {
     Disposition.ANSWERED: ((3240, 3960), Counts.SUCCESS, False),
     Disposition.CARD_ERROR: ((120, 240), Counts.FAILED, False),

@@ -1,4 +1,4 @@
-"""What plans, devices and pauses change in a drain against the gateway simulator."""
+"""How plans, devices and pauses affect a drain against the gateway simulator."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -118,7 +118,7 @@ def test_cards_return_within_a_minute_when_a_pause_ends_early(
     drain(redis, runtime)
     seconds = [cast(float, redis.zscore(keys.queue(TYPE), str(pk))) - redis.time()[0] for pk in cards]
     week = 7 * 86_400
-    # If the pause ended by itself, the cards would not all fall due at one moment.
+    # The due times are spread, so that not all cards are due at once when the pause ends by itself.
     assert week - 10 <= min(seconds) < max(seconds) - 20 <= week + 50
 
     pauses.end([pause])
@@ -135,7 +135,7 @@ def test_end_of_a_pause_reschedules_only_its_own_cards(redis: Redis) -> None:
     owner, until = UserFactory.create(), timezone.now() + timedelta(days=7)
 
     def rescheduled_by(**target: Any) -> list[int]:
-        """End such a pause, and return the carriers whose cards are rescheduled."""
+        """End a pause of `target`, and return the ids of the carriers whose cards are rescheduled."""
         before = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))
         pauses.end([Pause(reason="x", owner=owner, until=until, **target)])
         after = dict(ClassCensus.objects.values_list("carrier", "carddata_interval"))

@@ -1,4 +1,4 @@
-"""A running drain: slots of gateways, changed limits, slow gateways, flushes, and its end."""
+"""How a running drain handles gateways' slots, changed limits, slow gateways, flushes and its own end."""
 
 import json
 import time
@@ -198,7 +198,7 @@ def test_few_cards_over_many_gateways_are_checked_on_time(
 
     counted = redis.hgetall(keys.counters(TYPE))
     assert counted["success"] == "120"
-    # A stuck card would be asked about at the end of the drain, after 15 s, or not at all.
+    # A card that got stuck would be checked only at the end of the drain, after 15 s, or not at all.
     called_at = [datetime.fromisoformat(call["start"]).timestamp() for call in simulator.calls()]
     assert max(called_at) < now + 4 + 7
     on_time = sum(int(counted.get(f"l{bucket}", 0)) for bucket in (1, 2))

@@ -1,4 +1,4 @@
-"""Claims in flight: triggers end before their claims, and claims kept through an outage are given back."""
+"""Triggers end before their claims. Claims and slots that outlast an outage are given back afterwards."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ SLOTS = SlotKeys("slots", "limit", "current")
 
 @pytest.fixture
 def unreachable() -> Redis:
-    """Return a client of a server that does not answer."""
+    """Return a client for a port on which no server listens."""
     return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 

@@ -1,4 +1,4 @@
-"""A fault stays where it occurs: gateways, keys, slow calls, a missing schedule."""
+"""A fault of a gateway, a key, a call or a card does not affect the others."""
 
 import json
 import time

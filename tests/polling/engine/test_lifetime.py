@@ -18,7 +18,7 @@ def test_failed_stream_ends_the_others_without_a_successor() -> None:
     failed.fail()
 
     assert (before, failed.may_claim, failed.may_call) == (True, False, False)
-    # A drain whose time is up wakes the next one: during an outage that would be a storm.
+    # The time must not be up, because then the drain would wake a successor, which would fail as well.
     assert not failed.is_up
 
 

@@ -1,4 +1,4 @@
-"""The local queue of a stream: which call comes next."""
+"""The local queue of a stream decides which call is made next."""
 
 from datetime import timedelta
 from unittest.mock import Mock

@@ -1,4 +1,4 @@
-"""The engine on real servers: cards are scheduled, claimed, checked, recorded and settled."""
+"""The engine schedules, claims, checks, records and settles cards on real servers."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -37,7 +37,7 @@ def test_every_reading_of_a_mixed_fleet_matches_the_simulator(
     drain(redis, runtime)
 
     polled = Card.objects.present().filter(enable_polling=True)
-    # Suspended cards are not due: they were read less than six hours ago.
+    # Suspended cards are not due, because they were read less than six hours ago.
     activated = polled.filter(status=Card.Status.ACTIVATED).exclude(network_status="stopped")
     industry = polled.filter(status=Card.Status.DISTRIBUTED, category="industry")
     records = UsageRecord.objects.all()

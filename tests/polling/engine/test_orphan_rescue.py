@@ -1,4 +1,4 @@
-"""The claims of a killed worker: a living one expires them early."""
+"""A living worker ends the claims of a killed worker early."""
 
 import subprocess
 from datetime import timedelta

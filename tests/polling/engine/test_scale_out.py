@@ -19,7 +19,7 @@ from polling.schedule.wake_up import WakeUp
         (13, 4, True, True, 13, 30, 4),
         (13, 0, False, False, 13, 30, 0),
         (13, 0, True, False, 13, 30, 1),
-        # Nothing is due any more, but claimed cards wait for a slot at their gateway.
+        # No card is due any more, but claimed cards wait for a slot at their gateway.
         (13, 0, False, True, 13, 30, 1),
         (1, 1, False, True, 13, 30, 1),
         (13, 13, True, True, 13, -5, 8),

@@ -1,4 +1,4 @@
-"""Which processes can end the drains of a worker."""
+"""Only a worker's own process can end its drains. A child that it forks cannot."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Faults of one card, one value or one gateway: what they affect, and what they do not."""
+"""What a fault of one card, value or gateway affects, and what it does not affect."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 class Carrier(GatewayClient):
-    """A hand-written gateway: calls with a card in `failing` fail; cards in `oversized` have a huge value."""
+    """A fake gateway client. Calls about `failing` cards fail, and `oversized` cards have a huge reading."""
 
     calls: list[list[str]] = []
     failing: set[str] = set()
@@ -190,7 +190,7 @@ def test_failed_recording_stops_all_calls(
         drain(redis, runtime)
 
     assert len(failed_at) == 1
-    # Calls that begin before the failure is noticed need slots, and the drain has 13.
+    # The drain has 13 slots, so at most 13 more calls can begin before it notices the failure.
     assert len(carrier.calls) <= failed_at[0] + 13
     assert len(ended) == len(carrier.calls)
     assert redis.hlen(keys.claims(TYPE)) == 0

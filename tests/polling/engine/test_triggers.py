@@ -1,4 +1,4 @@
-"""Triggered cards go before due cards, and stay in front when they cannot be checked yet."""
+"""Triggered cards go before due cards, and stay first when they cannot be checked yet."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ def test_trigger_overtakes_a_full_local_queue(
 
     def trigger() -> None:
         ask_for(wanted)
-        # Close the connection of the timer's thread.
+        # Close the database connection of the timer's thread, because no one else closes it.
         connection.close()
 
     while_draining(redis, runtime, trigger, after=1.2)

@@ -1,4 +1,4 @@
-"""Ticks send wake-ups, and scans when the schedule is incomplete."""
+"""A tick sends a wake-up, and starts a scan when the schedule is incomplete."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -92,7 +92,7 @@ def test_second_drain_is_not_sent_while_one_is_pending(redis: Redis) -> None:
 def test_tick_during_seeding_leaves_its_epoch_alone(redis: Redis, settings: Settings) -> None:
     settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
     defaults.make_missing()
-    # The first chunk plans nothing, so the queue is still empty after it.
+    # The cards of the first chunk want no check, so the queue is still empty after that chunk.
     CardFactory.create_batch(2, enable_polling=False)
     CardFactory.create_batch(2)
     run_seeder(redis)

@@ -1,4 +1,4 @@
-"""What the doctor concludes from what it examines. tests/e2e/test_doctor.py covers the examination itself."""
+"""What the doctor concludes from its findings. tests/e2e/test_doctor.py tests how it collects them."""
 
 from datetime import timedelta
 from typing import Any
@@ -92,7 +92,7 @@ def test_broken_invariant_and_parked_cards_are_troubles() -> None:
         "run rebuild_schedule: it schedules them at once",
     )
     assert judge_queue(queue_length=0, wanted=1000, is_quiet=False).verdict is Verdict.NOTE
-    # Ten cards, or a small share of many, may just have been added.
+    # If ten cards or a small share are missing, they may just have been added, so this is only a note.
     assert judge_queue(queue_length=80, wanted=90).verdict is Verdict.NOTE
     assert judge_queue(queue_length=99_500, wanted=100_000).verdict is Verdict.NOTE
     assert judge_queue(queue_length=98_000, wanted=100_000).verdict is Verdict.TROUBLE

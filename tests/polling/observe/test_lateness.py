@@ -1,4 +1,4 @@
-"""Lateness: the age of the last good answers against the promised intervals."""
+"""Lateness is the age of a card's last good answer divided by the promised interval."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def measured(redis: Redis, check_type: CheckType = CheckType.DATA_USAGE) -> Late
 
 
 def test_lateness_is_answer_age_over_promised_interval(redis: Redis) -> None:
-    # Data usage is promised every 30 minutes.
+    # The default config promises a data usage check every 30 minutes.
     for minutes in [*[6] * 90, *[36] * 9, 300]:
         card_answered_before(minutes)
 
@@ -51,7 +51,7 @@ def test_lateness_is_answer_age_over_promised_interval(redis: Redis) -> None:
 def test_each_profile_is_measured_by_its_own_interval(
     redis: Redis,
 ) -> None:
-    # Suspended cards are promised a check every six hours. The other two cards want no check.
+    # The default config checks suspended cards every six hours. The other two cards want no check.
     card_answered_before(180, network_status="stopped")
     card_answered_before(9999, enable_polling=False)
     card_answered_before(9999, deleted_at=timezone.now())
@@ -84,14 +84,14 @@ def test_lateness_is_published_and_rests_before_the_next_run(redis: Redis) -> No
     lateness.watch(redis, send=lambda: sent.append(1))
 
     assert sent == [1]
-    # The result expires, so that it does not look good for ever while nothing works.
+    # The result expires, because otherwise an old good result would be shown while nothing works.
     assert 0 < redis.ttl(keys.lateness("carddata")) < 600
     assert redis.hgetall(keys.lateness("carddata")) == {
         "cards": "1", "never": "0", "p50": "0.38", "p95": "0.4", "max": "0.4",
     }  # fmt: skip
     read = {state.task_type: state.measured for state in monitoring.lateness(redis)}
     assert read["carddata"] == Lateness(1, 0, 0.38, 0.4, 0.4)
-    # A check that no card wants has a result; a check that was not measured has none.
+    # A check that no card wants has a result with 0 cards. A check that was not measured has no result.
     assert read["package"] == Lateness(0, 0, None, None, None)
     redis.delete(keys.lateness("carddata"))
     assert lateness.read(redis, CheckType.DATA_USAGE) is None

@@ -1,4 +1,4 @@
-"""`polling_top` shows the engine: once into a pipe, live in a terminal, which it leaves as it was."""
+"""`polling_top` shows the engine once in a pipe and live in a terminal, which it restores at its end."""
 
 import fcntl
 import os
@@ -51,7 +51,7 @@ def test_view_shows_queues_rates_lateness_slots_and_gateways(redis: Redis) -> No
     assert "planning: finished 3 of 3 (100 %)" in lines[0]
     assert "last claim" in lines[0]
     cells = next(line for line in lines if line.startswith("carddata")).split()
-    # cards, due, delay, claimed, manual, parked; then failed and p95.
+    # Columns 1 to 6 are cards, due, delay, claimed, manual and parked. Columns 8 and 9 are failed and p95.
     assert cells[1:3] + cells[4:7] == ["3", "1", "0", "0", "0"]
     assert 30 <= int(cells[3]) <= 40
     assert cells[8:10] == ["100.0%", "48"]
@@ -67,7 +67,7 @@ def test_too_short_interval_is_refused() -> None:
 
 
 def read(terminal: int) -> bytes:
-    """Return what was written to the terminal, after at most a second."""
+    """Return what was written to the terminal, after waiting for it for at most a second."""
     ready, _, _ = select.select([terminal], [], [], 1)
     return os.read(terminal, 65536) if ready else b""
 
@@ -102,7 +102,7 @@ def test_quitting_restores_the_terminal(redis: Redis, keys_pressed: str) -> None
         process.wait()
 
     assert b"Traceback" not in shown
-    # The previous screen is back.
+    # This sequence shows the previous screen again.
     assert b"\x1b[?1049l" in shown
     assert termios.tcgetattr(terminal) == before
     os.close(master)

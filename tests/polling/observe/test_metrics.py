@@ -1,4 +1,4 @@
-"""`/metrics`: the metrics of polling for Prometheus."""
+"""`/metrics` exports the metrics of polling for Prometheus."""
 
 import re
 from datetime import timedelta

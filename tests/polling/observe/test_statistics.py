@@ -1,4 +1,4 @@
-"""Statistics are copied to PostgreSQL, one closed minute at a time."""
+"""The statistics of each minute are copied to PostgreSQL when the minute is over."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def settle(redis: Redis, card: int, counts: Counts, ms: int, *, delay: float = 0
 
 
 def move_into_the_past(redis: Redis, minutes: int) -> int:
-    """Make this minute's counts those of `minutes` ago; return the number of that minute."""
+    """Move the counts of this minute back by `minutes`; return the number of the minute that has them now."""
     now = redis.time()[0] // 60
     redis.rename(f"{keys.minute(TYPE)}{now}", f"{keys.minute(TYPE)}{now - minutes}")
     return now - minutes

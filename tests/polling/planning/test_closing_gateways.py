@@ -1,4 +1,4 @@
-"""Cards of a closed gateway are planned far in the future until it opens."""
+"""Cards of a closed gateway are scheduled far in the future until the gateway opens."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def cards(redis: Redis) -> list[Card]:
 
 @pytest.fixture
 def own_gateway(redis: Redis, cards: list[Card]) -> Gateway:
-    """A gateway that only the first card uses."""
+    """Create a gateway that only the first card uses, and return it."""
     made: Gateway = GatewayFactory.create(carrier=cards[0].carrier, is_default=False)
     Card.objects.filter(pk=cards[0].pk).update(gateway=made)
     Seeder(redis).run()

@@ -34,7 +34,7 @@ def seeded(redis: Redis) -> None:
 
 
 def scheduled(redis: Redis) -> dict[int, float]:
-    """Return the seconds until each card is due, by id."""
+    """Return a dict from the id of each scheduled card to the seconds until it is due."""
     now = redis.time()[0]
     found = cast("list[tuple[str, float]]", redis.zrange(keys.queue(TYPE), 0, -1, withscores=True))
     return {int(card_id): due_at - now for card_id, due_at in found}

@@ -1,4 +1,4 @@
-"""A changed config moves exactly the cards that it concerns."""
+"""A changed config reschedules exactly the cards that it concerns."""
 
 from typing import Any
 
@@ -153,7 +153,7 @@ def test_row_outdated_again_meanwhile_is_planned_again(
     def outdate_meanwhile(*args: Any) -> Plan:
         plan = draw_up(*args)
         monkeypatch.undo()
-        # The early end of a pause does the same.
+        # Mark the rows as outdated again, as the early end of a pause does.
         ClassCensus.objects.update(carddata_interval=0)
         return plan
 
@@ -202,7 +202,7 @@ def test_nothing_is_moved_before_drains_have_read_the_configs(redis: Redis, card
 
     def wait() -> None:
         before.append(min(due_in(redis).values()))
-        # A change made during the wait is applied in the same pass.
+        # Change the config during the wait. The same pass must apply this change.
         PollingConfig.objects.update(carddata_check_interval=900)
 
     assert Reconciler(redis, wait=wait).run() == 4

@@ -44,7 +44,7 @@ def test_changed_cards_are_recounted_but_not_all_the_time(redis: Redis, cards: l
     assert redis.hget(keys.WANTED, TYPE) == "5"
     assert watch() == 1
 
-    # It has just counted, so the next recount comes a little later.
+    # A recount has just run, so this change is counted only later.
     recount.cards_changed(redis)
     Card.objects.filter(pk=cards[0].pk).update(category="normal")
     recount.recount(redis)
@@ -53,7 +53,7 @@ def test_changed_cards_are_recounted_but_not_all_the_time(redis: Redis, cards: l
     redis.delete(keys.CENSUS_RESTS)
     assert watch() == 2
     recount.recount(redis)
-    # A row without cards is deleted when two recounts find it so.
+    # The row is deleted only when two successive recounts find it without cards.
     assert ClassCensus.objects.get(category="industry").cards == 0
     redis.delete(keys.CENSUS_RESTS)
     recount.recount(redis)
@@ -78,7 +78,7 @@ def test_profile_that_a_card_just_joins_is_not_deleted(
     monkeypatch.setattr(census, "_count_groups", join_meanwhile)
     census.refresh(rules)
 
-    # The row keeps the interval that its cards were planned with.
+    # The row keeps the interval that its card was planned with.
     assert ClassCensus.objects.get(category="normal").carddata_interval == 77
 
 
@@ -118,5 +118,5 @@ def test_new_gateway_of_a_card_keeps_the_planned_interval(redis: Redis, cards: l
 
     recount.recount(redis)
 
-    # With the new interval the cards would not count as outdated, and would never be rescheduled.
+    # Otherwise the cards would not count as outdated, and would never get their new interval.
     assert ClassCensus.objects.get(cards=5).carddata_interval == 1800

@@ -1,4 +1,4 @@
-"""The hourly repair finds nothing in an intact schedule, and everything that is wrong."""
+"""The hourly repair changes nothing in an intact schedule, and finds everything that is wrong."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def cards(redis: Redis, settings: Settings) -> list[Card]:
 
 
 def repair(redis: Redis) -> tuple[int, int]:
-    """Return how many cards were missing, and how many did not belong in the schedule."""
+    """Repair the schedule; return the number of missing cards and of cards that did not belong in it."""
     found = Repair(redis).run()
     assert found is not None
     of_type = found[CheckType(TYPE)]
@@ -48,13 +48,13 @@ def test_intact_schedule_needs_no_repair(redis: Redis, cards: list[Card]) -> Non
     assert repair(redis) == (0, 0)
 
     assert redis.zrange(QUEUE, 0, -1, withscores=True) == before
-    # The new epoch restarts the tokens, whose lower half has 32 bits.
+    # The new epoch restarts the count of tokens, because it must fit into 32 bits.
     assert int(redis.get(keys.EPOCH) or 0) == epoch + 1
     assert redis.get(keys.tokens(TYPE)) is None
 
 
 def test_missing_cards_are_added_and_strangers_removed(redis: Redis, cards: list[Card]) -> None:
-    # Written past `cards.lifecycle`, like a manual change in the database.
+    # Bypass `cards.lifecycle`, as a manual change in the database would.
     Card.objects.filter(pk=cards[0].pk).update(enable_polling=False)
     Card.objects.filter(pk=cards[1].pk).update(deleted_at=timezone.now())
     redis.zrem(QUEUE, str(cards[2].pk))
@@ -76,7 +76,7 @@ def test_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list
     redis.zadd(keys.parked(TYPE), {str(cards[1].pk): 1})
     redis.zrem(QUEUE, str(cards[1].pk))
 
-    # The second card is parked in Redis only, so it is missing from the schedule.
+    # The second card is parked only in Redis and not in its row, so the repair counts it as missing.
     assert repair(redis) == (1, 0)
 
     assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(cards[0].pk)]
@@ -156,7 +156,7 @@ def test_card_wanted_by_a_new_config_while_removed_returns(
         return read(ids)
 
     monkeypatch.setattr(card_reader, "rows_of", change_meanwhile)
-    # The repair takes these cards for strangers, and does not see that the new config plans them meanwhile.
+    # No config wants these cards, so the repair is about to remove them when the new config plans them.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
 
     assert Repair(redis).run() is None
@@ -200,7 +200,7 @@ def test_dropped_schedule_ends_the_repair(
 
     assert Repair(redis).run() is None
 
-    # The repair has released its lock, so a scan can build a new schedule.
+    # The repair has released its lock, so that a scan can build a new schedule.
     assert redis.get(keys.SEEDER) is None
     assert Seeder(redis).run(only_if_needed=True) == 5
 
@@ -221,5 +221,5 @@ def test_pages_hold_every_card_and_are_read_by_id(redis: Redis) -> None:
     pages = list(schedule.pages())
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
-    # A larger page would make each query read the whole range that its cards are spread over.
+    # With a larger page, each query would read the entire range of ids that the cards are spread over.
     assert max(len(page) for page in pages) < card_reader.MAX_LISTED_IDS

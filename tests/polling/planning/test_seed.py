@@ -1,4 +1,4 @@
-"""All cards are planned from their rows."""
+"""The seeder schedules all cards by their rows in the database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -143,7 +143,7 @@ def test_init_polling_reports_or_waits_for_another_seeder(redis: Redis) -> None:
     assert "Another process is building the schedule" in out.getvalue()
     assert redis.zcard(QUEUE) == 0
 
-    # The other process dies: its lock expires, and the command continues.
+    # When the other process dies, its lock expires, and the command continues.
     redis.set(keys.SEEDER, "another process", px=300)
     call_command("init_polling", wait=True, stdout=out)
 
@@ -184,7 +184,7 @@ def test_lost_queue_is_seeded_again(redis: Redis) -> None:
     assert wake() == []
     redis.delete(QUEUE)
     redis.set(keys.CENSUS_CHANGES, 5)
-    # Cards have just changed, so the census may be out of date.
+    # Cards have just changed, so the census may be out of date, and a tick does not trust it.
     assert wake() == []
     redis.set(keys.CENSUS_COUNTED, 5)
     assert wake() == ["seed"]

@@ -1,4 +1,4 @@
-"""Seeder, reconciliation, repair and changes of cards at the same time lose no card."""
+"""Seeder, reconciler, repair and card changes lose no card when they run at the same time."""
 
 import os
 import time
@@ -75,14 +75,14 @@ def test_concurrent_planners_lose_no_card(redis: Redis, settings: Settings) -> N
         times = list(pool.map(repeat, work))
     assert min(times) > 1, times
 
-    # It is quiet again: reschedule what is outdated, as the next tick would.
+    # All changes have ended. Reschedule the outdated cards, as the next tick would.
     Reconciler(redis).run()
     redis.delete(keys.CENSUS_RESTS)
     recount.recount(redis)
 
     wanted = wanting()
     assert wanted <= scheduled(redis)
-    # Cards that want no check may be left; the next drain that claims one, or the next repair, removes it.
+    # Cards that want no check may still be scheduled until a drain claims them or a repair finds them.
     repaired = (Repair(redis).run() or {})[CheckType(TYPE)]
     assert repaired.missing == 0
     assert scheduled(redis) == wanted
@@ -94,7 +94,7 @@ def scheduled(redis: Redis) -> set[int]:
 
 
 def wanting() -> set[int]:
-    """Return the cards that want the check. All cards here are activated, normal, and not real-named."""
+    """Return the ids of cards that want the check. All cards here are activated, normal and unverified."""
     for config in PollingConfig.objects.in_force():
         interval = config.carddata_check_interval
         if config.card_condition in ("suspended", "real_name") or config.card_category == "industry":

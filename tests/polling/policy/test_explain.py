@@ -1,4 +1,4 @@
-"""The explanation of a card: which config decides, and when the check is due."""
+"""The explanation of a card tells which config decides, and when each check is due."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The decision for a card profile equals the written rule, and what SQL finds for each card."""
+"""The decision for a card profile follows the written rule, and agrees with what SQL finds for each card."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -105,7 +105,7 @@ def test_config_of_another_carrier_does_not_match() -> None:
 
 
 def by_written_rule(profile: CardProfile, check: CheckType, configs: list[PollingConfig]) -> int | None:
-    """Return the interval in seconds by the rule as it is written for operators."""
+    """Return the interval in seconds by the rule that is written for operators, or None for no check."""
     if not profile.enable_polling or profile.status not in (2, 3):
         return None
     if check == "realname" and profile.category == "industry":
@@ -170,7 +170,7 @@ def test_queues_hold_the_cards_that_sql_finds(redis: Redis, seed: int) -> None:
             gateway=chance.choice([None, gateway]),
         )
         if chance.random() < 0.3:
-            # A main subscription that has ended is no plan, and neither is an add-on alone.
+            # An ended main subscription is not a plan, and neither is an add-on by itself.
             kind, is_ended = chance.choice(["main", "add_on"]), chance.random() < 0.3
             ends_at = datetime(2026, 2, 1, tzinfo=UTC) if is_ended else None
             SubscriptionFactory.create(card=card, kind=kind, ends_at=ends_at)
@@ -188,7 +188,10 @@ def test_queues_hold_the_cards_that_sql_finds(redis: Redis, seed: int) -> None:
 
 
 def wanting(check: CheckType) -> set[int]:
-    """Return, by SQL, the cards whose first matching config with an interval does not turn the check off."""
+    """Find the ids of the cards that want the check, by SQL.
+
+    Among the configs that match a card, the first with an interval decides. The interval 0 means no check.
+    """
     left: QuerySet[Card] = Card.objects.present().filter(enable_polling=True, status__in=(2, 3))
     if check == "realname":
         left = left.filter(category="normal")

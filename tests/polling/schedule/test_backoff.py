@@ -1,4 +1,4 @@
-"""When a card is due next: after answers, errors and planning."""
+"""When a card is due next after an answer, after an error and after planning."""
 
 import itertools
 from datetime import timedelta
@@ -25,7 +25,7 @@ def test_late_answer_moves_a_card_to_its_next_moment() -> None:
     interval = timedelta(seconds=30)
     due_at = 1000 + backoff.after_answer(interval, 7, 1000).total_seconds()
 
-    # Up to 3 s late, the card keeps its interval of 30 s. Later, it skips to the next moment, 6 s on.
+    # A card that is up to 3 s late keeps its interval of 30 s. A later card gets the next moment, 6 s on.
     assert 2.9 + backoff.after_answer(interval, 7, due_at + 2.9).total_seconds() == pytest.approx(
         30, abs=0.001
     )
@@ -53,7 +53,7 @@ def test_other_cards_are_due_evenly_over_a_fifth_of_the_interval() -> None:
 
     assert len(set(blocks)) == 200
     in_order = sorted(blocks)
-    # The 200 moments are 1.8 s apart on average.
+    # The 200 due times are 1.8 s apart on average.
     assert max(later - sooner for sooner, later in itertools.pairwise(in_order)) < 4
     assert 0.99 < fmean(blocks) / 1800 < 1.01
 
@@ -85,7 +85,7 @@ def test_planned_card_is_due_after_its_interval_unless_overdue(card: int, age: f
     if age is None or age >= 1800:
         assert delay is None
     else:
-        # A card "checked" in the future, by a wrong clock, waits one interval and no longer.
+        # A card that a wrong clock "checked" in the future waits no longer than one interval.
         assert delay == min(1800 - age, 1800)
 
 
@@ -102,7 +102,7 @@ def test_ramp_begins_with_the_cards_asked_about_longest_ago(
 
 
 def test_ramp_that_always_ends_halfway_reaches_every_card() -> None:
-    # Cards 1 to 600 are never answered and stay overdue; they must not keep the others from their turn.
+    # Cards 1 to 600 are never answered and stay overdue. The other cards must get their turn all the same.
     cards, unanswered = range(1, 1001), range(1, 601)
     tokens: dict[int, int] = {}
     overdue, never_asked = set(cards), set(cards)

@@ -1,6 +1,6 @@
-"""The Lua scripts, run in random order against a plain model.
+"""Random commands have the same effect on the Lua scripts and on a model in plain Python.
 
-`MODEL_STEPS=1000000 bin/test tests/polling/schedule/test_schedule_model.py` takes more steps.
+`MODEL_STEPS=1000000 bin/test tests/polling/schedule/test_schedule_model.py` runs more steps.
 """
 
 import os
@@ -28,7 +28,10 @@ STEPS = int(os.environ.get("MODEL_STEPS", "3000"))
 
 
 class RandomWalk:
-    """A random sequence of commands. Checking the card `poison` kills a worker; `with_kills`: others die, too."""
+    """A random sequence of commands that are run on Redis and on the model.
+
+    A check of the card `poison` kills its worker. With `with_kills`, workers also die at random.
+    """
 
     def __init__(self, redis: Redis, seed: int, *, poison: int | None, with_kills: bool) -> None:
         self.redis, self.chance = redis, random.Random(seed)
@@ -42,7 +45,7 @@ class RandomWalk:
         self.last_token = 0
 
     def now(self) -> float:
-        """Return Redis' clock as the model sees it, at least 10 ms from any due time and end of a claim."""
+        """Return the model's time, after waiting until no due time or claim's end is within 10 ms of it."""
         while True:
             seconds, micro = self.redis.time()
             now = seconds + micro / 1e6 + self.shift
@@ -73,7 +76,7 @@ class RandomWalk:
         self.adopt_whole_seconds(card)
 
     def adopt_whole_seconds(self, card: int) -> None:
-        """Take over the due time from Redis: planning rounds it down to a second."""
+        """Copy the due time from Redis to the model, because planning rounds it down to a second."""
         due = self._scores(keys.queue(TYPE)).get(card)
         if due is not None and self.model.queue[card] - 1.1 <= due <= self.model.queue[card] + 0.1:
             self.model.queue[card] = due
@@ -156,7 +159,7 @@ class RandomWalk:
         self.in_flight.clear()
         self.worker += 1
         if self.chance.random() < 0.5:
-            # Another worker notices the death.
+            # Another worker notices the death and lets the claims expire early.
             now = self.now()
             assert self.schedule.expire_claims([dead, "host:99:1-x"]) == self.model.expire_claims(
                 dead, now + CALL_SECONDS
@@ -180,9 +183,9 @@ class RandomWalk:
             self.wanted.discard(card)
 
     def pass_time(self) -> None:
-        """Move everything in Redis into the past by some seconds."""
+        """Move all times in Redis into the past by a random number of seconds."""
         while self.in_flight and not self.with_kills:
-            # Living workers settle in time.
+            # As long as no worker dies, every claim is settled before it runs out.
             self.settle()
         seconds = self.chance.uniform(1, 90)
         for card in self.model.queue:
@@ -210,7 +213,7 @@ class RandomWalk:
             int(card): str(value).split("|") for card, value in self.redis.hgetall(keys.claims(TYPE)).items()
         }
         assert ends.keys() == self.model.claims.keys()
-        # The model reads the clock a moment before the script does, so it takes over the script's times.
+        # The script reads the clock a moment after the model, so copy the script's times to the model.
         self.model.queue.update(due)
         for card, (token, ends_at, holder, *rescheduled) in ends.items():
             held = self.model.claims[card]
@@ -219,7 +222,7 @@ class RandomWalk:
             held.ends_at = float(ends_at) + self.shift
             assert bool(rescheduled) == (held.due < inf)
             for due_at in rescheduled:
-                # Redis rounds it down to a second.
+                # The script rounds the new due time down to a second.
                 assert held.due - 1.1 <= float(due_at) + self.shift <= held.due + 0.1
                 held.due = float(due_at) + self.shift
         lost = {int(card): int(count) for card, count in self.redis.hgetall(keys.lost(TYPE)).items()}

@@ -1,4 +1,4 @@
-"""Limits of manual triggers: calls per day, and room in the queue."""
+"""Manual triggers are limited by calls per day and by room in the queue."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def test_hundred_calls_are_allowed_per_local_day_of_the_user(operator: Caller) -
     card = CardFactory.create()
     operator.user.time_zone = "Asia/Shanghai"
     operator.user.save()
-    # Half an hour before midnight in Shanghai.
+    # It is half an hour before midnight in Shanghai.
     now = datetime(2026, 3, 1, 15, 30, tzinfo=UTC)
     ManualTriggerFactory.create_batch(99, requester=operator.user, created_at=now - timedelta(hours=15))
     ManualTriggerFactory.create(requester=operator.user, created_at=now - timedelta(hours=24))
@@ -62,7 +62,7 @@ def test_full_queue_refuses_a_batch(operator: Caller, monkeypatch: pytest.Monkey
 
     assert code_of(refused) == (503, "polling_queue_full")
     assert ManualItem.objects.count() == 2
-    # A single card is still accepted: the limit is for triggers of many cards.
+    # A single card is still accepted, because only triggers of many cards are limited.
     assert accepted(operator, SINGLE, card_id=cards[2].pk)["accepted"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Triggers whose hint Redis has lost."""
+"""Triggers are carried out even if Redis has lost their hints, the card ids in the manual queue."""
 
 import time
 from datetime import timedelta

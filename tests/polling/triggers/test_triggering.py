@@ -1,4 +1,4 @@
-"""Triggered checks are made at once and once, and every trigger ends."""
+"""A triggered check is made immediately and only once, and every trigger ends."""
 
 import time
 from datetime import datetime
@@ -115,7 +115,7 @@ def test_triggers_during_a_check_cause_exactly_one_more(
     gateway(simulator)
     card = CardFactory.create()
     Seeder(redis).run()
-    # The first call must still run when the last trigger is made, also on a busy machine.
+    # Make the first call slow, so that it still runs at the last trigger, even on a busy machine.
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=4000)
     triggers: list[ManualTrigger] = []
 
@@ -123,7 +123,7 @@ def test_triggers_during_a_check_cause_exactly_one_more(
         requester = UserFactory.create(role="operator")
         triggers.extend(ask_for(card, user=requester) for _ in range(50))
         simulator.fault(path="/c/northwind", kind="latency", share=0)
-        # Close the connection of the timer's thread.
+        # Close the database connection of the timer's thread, because no one else closes it.
         connection.close()
 
     while_draining(redis, runtime, trigger_fifty_times, after=0.6)

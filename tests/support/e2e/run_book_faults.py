@@ -80,7 +80,7 @@ def nothing_succeeds(stack: Stack) -> None:
 
 
 def forget_counts(stack: Stack) -> None:
-    """Delete the counts of the last minutes, so that `doctor` no longer sees the failures in them."""
+    """Delete the counts of the last minutes, so that `doctor` sees only the checks that are made from now on."""
     for key in stack.redis.scan_iter("polling:minute:*"):
         stack.redis.delete(key)
 

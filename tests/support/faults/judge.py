@@ -1,4 +1,4 @@
-"""Checks of what must be true after any fault, based on the simulator's record and not the engine's counters."""
+"""Checks that must pass after any fault. They use the simulator's record, not the engine's counters."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -25,7 +25,7 @@ METERS = (
     "SELECT card.iccid, meter.measured_at, meter.raw_mb FROM cards_cardusage meter "
     "JOIN cards_card card ON card.id = meter.card_id"
 )
-# All readings are in one billing cycle, so the usage of a lifetime counter is its growth since the first reading.
+# All readings are in one billing cycle, so the usage of a lifetime counter is its growth since the first one.
 WRONG_METERS = """
     SELECT card.iccid, meter.used_mb, meter.raw_mb, first.raw_mb FROM cards_cardusage meter
     JOIN cards_card card ON card.id = meter.card_id JOIN carriers_carrier carrier ON carrier.id = card.carrier_id
@@ -71,7 +71,7 @@ def polled_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
 
 
 def seconds_to_resume(stack: Stack, moment: datetime) -> float:
-    """Make cards due until a call begins; return the seconds from `moment` to the first call after it."""
+    """Make cards due until a call begins; return how many seconds after `moment` the first call began."""
     due_cards = [int(str(card)) for card in stack.redis.zrange(keys.queue(CHECK_TYPE), 0, 20)]
 
     def make_due_and_look_for_calls() -> bool:

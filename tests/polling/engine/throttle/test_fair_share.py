@@ -87,7 +87,7 @@ def test_both_checks_get_their_turn_at_a_gateway_with_few_slots(
     CardFactory.create_batch(40)
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=100)
 
-    # A drain ends when it has deferred all cards that are left.
+    # Drain again and again, because a drain ends when it has deferred all remaining cards.
     while len(simulator.calls()) < 16:
         drain(redis, runtime)
 

@@ -1,4 +1,4 @@
-"""Which calls to a gateway may begin: breaker, breaker trials, requests for rest, rate and slots."""
+"""Breaker, breaker trials, requests for rest, rate and slots decide which calls to a gateway may begin."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -177,7 +177,7 @@ def test_calls_keep_to_the_rate_and_no_card_is_lost(
     drain(redis, runtime)
 
     called = simulator.calls()
-    # Calls sent on time may arrive in a bunch, because the gateway runs in this process, too.
+    # Allow three calls more: the simulator shares this process, so calls sent on time may arrive together.
     assert max_calls_in_a_second(called) <= 20 + 3
     assert len(called) > 20
     assert len({card for call in called for card in call["cards"]}) == len(called)
