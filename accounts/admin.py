@@ -73,14 +73,14 @@ class AgentAdmin(DeletedWhenUnused[Agent], ScopedAdmin[Agent]):
     ordering = ("path",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # Only staff may add or move agents; an agent's users may only rename them.
+        # Only staff may add or move agents. An agent's users may only rename them.
         return sees_everything(request.user) and super().has_add_permission(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
         return ("path",) if sees_everything(request.user) else ("path", "parent")
 
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: Any) -> None:
-        # Lock the tree before the row, as `agent_tree.move` does; another order could cause a deadlock.
+        # Lock the tree before the row, as `agent_tree.move` does. The reverse order could cause a deadlock.
         agent_tree.lock()
         if not change:
             super().save_model(request, obj, form, change)
@@ -105,5 +105,6 @@ class ApiTokenAdmin(RecordedAdmin[ApiToken]):
         return ApiToken.objects.visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # The admin cannot show the text of a new token, which would be lost, as only its digest is stored.
+        # Only a token's digest is stored, and this page cannot show the token's text, so nobody could use a
+        # token created here.
         return False

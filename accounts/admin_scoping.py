@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class NumbersOnlyAutocomplete(AutocompleteSelect):
-    """An autocomplete field that ignores values that are not numbers; Django's own field crashes on them."""
+    """An autocomplete field that ignores values that are not numbers. Django's own field crashes on them."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         return super().optgroups(name, [choice for choice in value if str(choice).isdecimal()], attrs)
@@ -41,7 +41,7 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
         return visible.order_by(*self.get_ordering(request))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        # Offer only visible rows as choices; the form then rejects the id of any other row.
+        # Offer only visible rows as choices. The form then rejects the id of any other row.
         rows = db_field.remote_field.model._default_manager
         if hasattr(rows, "visible_to"):
             kwargs["queryset"] = rows.visible_to(request.user)
@@ -50,7 +50,7 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # Show a DomainError raised while saving as a message and reload the page; nothing is saved.
+        # If saving raises a DomainError, save nothing, show the error as a message and reload the page.
         try:
             return super().changeform_view(request, *args, **kwargs)
         except DomainError as error:
@@ -63,13 +63,13 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
 
 
 class ScopedReadOnlyAdmin(ScopedAdmin[Row], ReadOnlyAdmin[Row]):
-    """An admin page that shows the visible rows of a table that only the system writes."""
+    """A read-only admin page that shows only rows visible to the user. Only the system writes the table."""
 
 
 class DeletedWhenUnused(admin.ModelAdmin[Row]):
     """An admin page that deletes rows one at a time, and only rows that no other row references.
 
-    Django's own deletion would first read every referencing row; for a carrier, these may be a third of the
+    Django's own deletion would first read every referencing row. For a carrier, these may be a third of the
     fleet.
     """
 

@@ -1,6 +1,6 @@
 """Functions for the tree of agents: find an agent's path, list a subtree, and move a subtree.
 
-Every transaction that writes a path holds one lock, so no agent is added below an agent that is being moved.
+Every transaction that writes a path holds the same lock, so no agent is added below one that is being moved.
 """
 
 from django.db import connection, transaction
@@ -35,7 +35,7 @@ def ids_within(path: str, *, at_most: int) -> list[int]:
 
 
 def path_of(agent_id: int | None) -> str:
-    """Return the path of an agent, or `/` for None, which stands for the parent of root agents.
+    """Return the path of an agent. For None, the parent of root agents, return `/`.
 
     The path cannot change while this transaction holds `lock`. Raise DomainError (404) for an unknown id.
     """
@@ -52,8 +52,8 @@ def path_of(agent_id: int | None) -> str:
 def move(agent_id: int, *, under: int | None) -> int:
     """Move an agent and all agents below it in one UPDATE. Return how many agents were moved.
 
-    `under` is the id of the new parent; None makes the agent a root. Raise DomainError when the new parent is
-    the agent itself or below it (409), and when either agent does not exist (404).
+    `under` is the id of the new parent; None makes the agent a root. Raise DomainError if the new parent is
+    the agent itself or below the agent (409), or if either agent does not exist (404).
     """
     with transaction.atomic():
         lock()

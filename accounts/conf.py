@@ -1,4 +1,4 @@
-"""The settings of `accounts`, which are fixed at deployment."""
+"""The settings of `accounts`. They are fixed at deployment."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class AccountsSettings:
     """The rate limits of `accounts`, all per minute.
 
     `reads_per_minute` and `writes_per_minute` limit the API requests of one user. The other fields limit the
-    sign-in attempts with one user name and from one address.
+    sign-in attempts per user name and per client address.
     """
 
     reads_per_minute: int = 1200

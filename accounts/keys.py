@@ -2,12 +2,12 @@
 
 
 def requests(policy: str, user_id: int | None) -> str:
-    """Return the key of the string that stores when the user's entire limit is available again (unix us)."""
+    """Return the key that holds the time (unix us) at which the user's entire limit is available again."""
     return f"accounts:requests:{policy}:{user_id}"
 
 
 def sign_ins(policy: str, digest: str) -> str:
-    """Return the key of the string that stores when the entire limit is available again (unix us).
+    """Return the key that holds the time (unix us) at which the entire limit is available again.
 
     `digest` is the digest of a user name or of an address.
     """

@@ -36,7 +36,7 @@ class AgentQuerySet(ScopedQuerySet["Agent"]):
 
 
 class Agent(models.Model):
-    """A reseller. Agents form a tree; `path` lists the ids from the root to this agent, such as `/1/7/`.
+    """A reseller. Agents form a tree. `path` lists the ids from the root to this agent, such as `/1/7/`.
 
     Use `agent_tree.move` to move a stored agent to another parent::
 
@@ -70,8 +70,8 @@ class Agent(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the agent. A new agent gets its id before the insert, because its path ends with the id.
 
-        Raise ValueError unless a stored agent is saved with `update_fields` that exclude `parent` and `path`:
-        values that were read before a move would undo the move.
+        Raise ValueError if a stored agent is saved without `update_fields`, or if these contain `parent` or
+        `path`, because values that were read before a move would undo the move.
         """
         if self._state.adding:
             self._insert(*args, **kwargs)
@@ -92,7 +92,7 @@ class Agent(models.Model):
 
 
 class Users(UserManager["User"]):
-    """The manager of users, which only administrators may see."""
+    """The manager of users. Only administrators may see users."""
 
     use_in_migrations = False
 
@@ -121,7 +121,7 @@ class User(AbstractUser):
 
     @cached_property
     def role(self) -> Role | None:
-        """Return the user's strongest role, or None for a user without a role, who may do nothing."""
+        """Return the user's strongest role, or None if the user has no role and so may do nothing."""
         if self.is_superuser:
             return Role.ADMINISTRATOR
         names = {group.name for group in self.groups.all()}
@@ -137,14 +137,14 @@ class ApiTokenQuerySet(StaffQuerySet["ApiToken"]):
         return self.filter(not_expired, revoked_at__isnull=True, user__is_active=True)
 
     def touch(self, token: "ApiToken", now: datetime) -> None:
-        """Set `last_used_at` to `now`, rounded down to the minute, to write the row at most once a minute."""
+        """Set `last_used_at` to the minute of `now`, so that the row is written at most once a minute."""
         minute = now.replace(second=0, microsecond=0)
         is_outdated = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
         self.filter(is_outdated, pk=token.pk).update(last_used_at=minute)
 
 
 class ApiToken(models.Model):
-    """A user's named key for the API, of which only the digest is stored.
+    """A user's named key for the API. Only a digest of the key is stored.
 
     `accounts.tokens` issues, finds and revokes tokens.
     """

@@ -1,7 +1,7 @@
 """Which rows a user may see.
 
-Staff see every row, an agent's users see the rows of their agent and of all agents below it, and other users
-see none.
+Staff see every row. An agent's users see the rows of their agent and of all agents below it. Other users see
+none.
 """
 
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,7 +13,7 @@ from accounts import agent_tree
 from accounts.roles import Role
 
 Row = TypeVar("Row", bound=models.Model)
-# A query lists at most this many agents by id; a larger tree is matched by its path instead.
+# A query lists at most this many agents by id. For a larger tree, it compares paths instead.
 MAX_LISTED_AGENTS = 2000
 
 
@@ -47,7 +47,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
     def visible_to(self, user: Any) -> Self:
-        """Return all rows for staff, the rows of their tree for an agent's users, and none for others."""
+        """Return all rows for staff, the rows of the agent's tree for its users, and none for others."""
         if sees_everything(user):
             return self
         tree = tree_of(user)
@@ -55,8 +55,8 @@ class ScopedQuerySet(models.QuerySet[Row]):
 
     def within_tree(self, path: str) -> Self:
         """Return the rows of the agent at `path` and of all agents below it."""
-        # List the ids, because PostgreSQL has statistics per agent id but not per path. A filter by path made
-        # it read the entire fleet, newest first, to find an agent's thirty oldest cards.
+        # List the ids, because PostgreSQL has statistics on agent ids but not on paths. A filter by path made
+        # it read the entire fleet to find an agent's thirty oldest cards.
         agents = agent_tree.ids_within(path, at_most=MAX_LISTED_AGENTS + 1)
         is_large = len(agents) > MAX_LISTED_AGENTS
         conditions = [
@@ -65,7 +65,7 @@ class ScopedQuerySet(models.QuerySet[Row]):
         ]
         if len(conditions) == 1:
             return self.filter(**conditions[0])
-        # Query each lookup separately, so that each uses its index; an OR over joins reads the entire table.
+        # Query each lookup separately, so that each uses its index. An OR over joins reads the entire table.
         first, *others = (
             self.model._default_manager.filter(**condition).values("pk") for condition in conditions
         )

@@ -26,7 +26,7 @@ class SignInForm(AdminAuthenticationForm):
     """
 
     def clean(self) -> dict[str, Any]:
-        """Return the cleaned data. Raise ValidationError after too many attempts and for a wrong password."""
+        """Return the cleaned data. Raise ValidationError after too many attempts or for a wrong password."""
         name = str(self.cleaned_data.get("username", ""))
         address = addresses.client_address(self.request) if self.request else None
         # Allow sign-in while Redis is down, because an operator must sign in to see what is wrong.
@@ -39,7 +39,7 @@ class SignInForm(AdminAuthenticationForm):
 
 
 def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
-    """Count one attempt for the user name and one for the address; return False when either limit is reached.
+    """Count one attempt for the user name and one for the address. Return False if either limit is reached.
 
     Names that differ only in case count as one name. An unknown address (None) is not limited.
     """

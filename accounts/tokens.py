@@ -1,6 +1,6 @@
 """Functions that issue, find and revoke API tokens.
 
-The text of a token is `sw_<prefix>_<secret>`. It is shown once, because only its digest is stored.
+The text of a token is `sw_<prefix>_<secret>`. It is shown only once, because only its digest is stored.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def issue(
 def find(text: str, *, now: datetime) -> ApiToken | None:
     """Return the token whose text is `text`, with its user loaded, and record that it was used.
 
-    Return None when the text is wrong, the token is revoked or expired, or its user is inactive.
+    Return None if the text is wrong, the token is revoked or expired, or its user is inactive.
     """
     match = _SHAPE.fullmatch(text)
     if not match:
@@ -42,7 +42,7 @@ def find(text: str, *, now: datetime) -> ApiToken | None:
 
 
 def revoke(token: ApiToken, *, now: datetime) -> bool:
-    """Revoke the token permanently. Return False when it was already revoked."""
+    """Revoke the token permanently. Return False if it was already revoked."""
     won = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now)
     token.refresh_from_db(fields=["revoked_at"])
     return bool(won)

@@ -1,4 +1,4 @@
-"""The admin page for operations, which is read-only."""
+"""The read-only admin page for operations."""
 
 from django.contrib import admin
 from django.db.models import QuerySet

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditConfig(AppConfig):
-    """The configuration of the app. Its rows, the operations, are added but never changed."""
+    """The configuration of the app. The app adds operations and never changes them."""
 
     name = "audit"
     verbose_name = _("Audit")

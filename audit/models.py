@@ -1,4 +1,4 @@
-"""The operation, which records who did what, from where, and the values before and after."""
+"""The operation: a record of who did what, from where, and of the values before and after."""
 
 from typing import Any, Self
 
@@ -31,10 +31,10 @@ class OperationQuerySet(models.QuerySet["Operation"]):
     def visible_to(self, user: Any) -> Self:
         """Return the operations that `user` may see.
 
-        Administrators see all operations, other staff all except those on users and API tokens, and other
-        users none.
+        Administrators see all operations. Other staff see all except those on users and API tokens. Other
+        users see none.
         """
-        # Use only properties of the role: this app must not import `accounts`, which is in a higher layer.
+        # Use only properties of the role. This app is below `accounts`, so it must not import its `Role`.
         role = getattr(user, "role", None) if getattr(user, "is_active", False) else None
         if role is None or not role.sees_system:
             return self.none()
@@ -45,7 +45,7 @@ class Operation(models.Model):
     """The record of one action. PostgreSQL refuses to change, delete or truncate operations.
 
     `target_type` is `app.model`. For an action on several rows, `target_id` is empty and `after` names the
-    rows. `before` and `after` map columns to values; for a change they contain only the columns that differ.
+    rows. `before` and `after` map columns to values. For a change they contain only the columns that differ.
     `before` is null for an added row, and `after` is null for a deleted row.
     """
 
@@ -76,7 +76,7 @@ class Operation(models.Model):
         verbose_name = _("operation")
         verbose_name_plural = _("operations")
         indexes = (
-            # Each filter of the API has an index. `id` comes last in most, because the API sorts pages by id.
+            # Each filter of the API has an index. Most end with `id`, because the API sorts pages by id.
             models.Index(fields=["actor", "id"], name="operation_actor"),
             models.Index(fields=["action", "id"], name="operation_action"),
             models.Index(fields=["target_type", "id"], name="operation_type"),

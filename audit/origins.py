@@ -1,4 +1,4 @@
-"""The origin of the current request, which is the addresses of the client and of this server."""
+"""The origin of the current request: the addresses of the client and of this server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

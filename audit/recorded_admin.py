@@ -16,7 +16,7 @@ _BEFORE = "_before_the_change"
 
 
 class RecordedAdmin(admin.ModelAdmin[Row]):
-    """An admin page that records which rows its forms and Django's delete action add, change or delete.
+    """An admin page that records every row added, changed or deleted by its forms or Django's delete action.
 
     Other admin actions must record their operations themselves.
     """

@@ -22,9 +22,9 @@ def record(
 ) -> Operation | None:
     """Store and return the operation that `actor` performed on `target`.
 
-    `actor` is a user, or the name of a part of the system. `target` is a row, or a model when the action
-    concerned several rows. If both `before` and `after` are given, only the columns that differ are stored;
-    if no column differs, nothing is stored and None is returned. Raise TransactionManagementError outside a
+    `actor` is a user, or the name of a part of the system. `target` is a row, or a model if the action
+    concerned several rows. If both `before` and `after` are given, only the columns that differ are stored.
+    If no column differs, nothing is stored and None is returned. Raise TransactionManagementError outside a
     transaction. Example::
 
         with transaction.atomic():

@@ -10,7 +10,7 @@ from common.fields import EncryptedTextField, Sealed
 
 Snapshot: TypeAlias = Mapping[str, Any]
 HIDDEN = "(secret)"
-# The value of a column or key is hidden when its name ends with one of these, in nested values too.
+# Values are hidden if the name of their column, or of their key at any depth, ends with one of these.
 SECRET_NAMES = ("password", "digest", "secret", "credentials", "token")
 
 
@@ -42,7 +42,7 @@ def snapshot(row: Model) -> Snapshot:
 def version(row: Model) -> Snapshot:
     """Return the same mapping as `snapshot`, but with secrets in their stored form, such as ciphertext.
 
-    Two versions of a row differ whenever a stored value differs, even that of a secret.
+    Two versions of a row differ if any stored value differs, even a secret.
     """
     return {name: _stored(value) for name, value in snapshot(row).items()}
 

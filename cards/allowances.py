@@ -13,10 +13,10 @@ from common.arrays import array
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
-    """Return card id -> ids of the subscriptions that are in force for the card or its device.
+    """Return card id -> ids of the subscriptions in force for the card or its device.
 
-    `moments` holds (card id, time) pairs: each card is looked up at its own time. A card without
-    subscriptions in force is left out.
+    `moments` contains pairs of a card id and the time at which that card's subscriptions must be in force. A
+    card without such subscriptions is left out.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -43,9 +43,9 @@ def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]
 
 
 def lock(ids: Collection[int]) -> dict[int, Allowance]:
-    """Lock the subscriptions with these ids, and return id -> allowance. Needs a transaction.
+    """Lock the subscriptions with these ids, and return id -> Allowance. Needs a transaction.
 
-    Lock rows in the order of their ids, so that two batches with cards of the same device cannot deadlock.
+    The rows are locked by ascending id, so that two batches with cards of the same device cannot deadlock.
     """
     with connection.cursor() as cursor:
         cursor.execute(

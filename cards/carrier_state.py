@@ -13,7 +13,7 @@ from cards.models import CardEvent
 
 @dataclass(frozen=True)
 class ReportedColumn:
-    """A column of the cards table that carriers report, and the kind of event that a change writes.
+    """A column of the cards table with reported values, and the kind of event that records a change.
 
     `also_set` is SQL that `store` appends to the SET clause of its UPDATE.
     """
@@ -30,9 +30,9 @@ NETWORK: Final = ReportedColumn(
 
 
 def store(reported: ReportedColumn, values: Mapping[int, str], *, cause: str, now: datetime) -> list[int]:
-    """Write the values that differ from the stored ones, and return the ids of the changed cards.
+    """Write the values that differ from the stored values, and return the ids of the changed cards.
 
-    `values` maps card ids to reported values. Needs a transaction; `cards_changed` is sent when it commits.
+    `values` maps card ids to reported values. Needs a transaction. `cards_changed` is sent on commit.
 
     Example::
 

@@ -13,7 +13,7 @@ from common.arrays import array
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one claim, whose number is `token`. If `error` is empty, the check succeeded."""
+    """The result of one claim. `token` is the claim's number. If `error` is empty, the check succeeded."""
 
     card_id: int
     token: int
@@ -21,11 +21,11 @@ class CheckResult:
 
 
 def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
-    """Lock the rows of the cards in `tokens`, and return the ids of the cards whose results may be written.
+    """Lock the check states of the cards in `tokens`. Return the ids of those whose results may be written.
 
-    `tokens` maps each card id to the token of its claim. Leave out a card if the same claim or a newer one
-    has already written its row. Insert missing rows, except for cards that no longer exist. Needs a
-    transaction.
+    `tokens` maps card ids to the tokens of their claims. A card is left out if the same claim or a newer one
+    has already written its check state. Missing check states are inserted, except for cards that no longer
+    exist. Needs a transaction.
 
     Example::
 
@@ -41,7 +41,7 @@ def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
 
 
 def write(check_type: CheckType, results: Sequence[CheckResult], *, now: datetime) -> None:
-    """Write `results`. The caller must have locked their rows with `lock_newer`."""
+    """Write `results` to check states that the caller has locked with `lock_newer`."""
     _write_answers(check_type, [result for result in results if not result.error], now)
     _write_errors(check_type, [result for result in results if result.error], now)
 
@@ -91,7 +91,7 @@ def _parameters(check_type: CheckType, results: Sequence[CheckResult], now: date
 
 
 def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
-    # Lock rows in the order of card ids, so that two batches with the same cards cannot deadlock.
+    # Lock the rows by ascending card id, so that two batches with the same cards cannot deadlock.
     with connection.cursor() as cursor:
         cursor.execute(
             """

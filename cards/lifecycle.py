@@ -1,8 +1,8 @@
 """Create, change, allocate, recall and delete cards in bulk, and write each change to the cards' history.
 
-Every function takes `cause`, which names the user or process behind the change, and `now`. It returns the
-sorted ids of the cards that really changed, and sends `cards_changed` once for all of them on commit. The
-functions do not check permissions, so pass only ids of cards that the user may change.
+Every function takes the current time `now`, and a `cause` that names the user or process behind the change.
+Every function returns the sorted ids of the cards that really changed, and on commit sends `cards_changed`
+once for all of them. No function checks permissions, so pass only ids of cards that the user may change.
 """
 
 from collections import Counter
@@ -54,7 +54,7 @@ class Changes(TypedDict, total=False):
     msisdn: str | None
 
 
-# Changes of these columns are written to the history, as events of the given kind.
+# Each change of one of these columns is written to the history, as an event of the given kind.
 _KINDS = {
     "status": Kind.STATUS,
     "category": Kind.CATEGORY,
@@ -67,7 +67,8 @@ _KINDS = {
 def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
     """Create all the cards, or none of them if one is invalid. Return their ids.
 
-    Raise DomainError if an ICCID is taken or occurs twice, or if a gateway belongs to another carrier.
+    Raise DomainError if an ICCID is taken or occurs twice, or if a card and its gateway belong to
+    different carriers.
 
     Example::
 
@@ -94,7 +95,7 @@ def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
 def change(cards: Collection[int], *, cause: str, now: datetime, **changes: Unpack[Changes]) -> list[int]:
     """Set columns of cards to new values.
 
-    Raise DomainError, and change nothing, if a card's gateway would then belong to another carrier.
+    Raise DomainError, and change nothing, if a card and its gateway would then belong to different carriers.
 
     Example::
 
@@ -114,9 +115,10 @@ def allocate(cards: Collection[int], to: Agent, *, cause: str, now: datetime) ->
 
 
 def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> list[int]:
-    """Take cards back to the agent `to` from the agents below it. Distributed cards return to stock.
+    """Take cards back from the agents below the agent `to`, and give them to `to`.
 
-    Raise DomainError, and recall no card, if one of them belongs to an agent outside the tree of `to`.
+    Distributed cards return to stock. Raise DomainError, and recall no card, if any of the cards belongs to
+    an agent outside the tree of `to`.
     """
     with transaction.atomic():
         _lock(cards)
@@ -134,7 +136,7 @@ def recall(cards: Collection[int], to: Agent, *, cause: str, now: datetime) -> l
 
 
 def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
-    """Delete cards softly: hide them, stop their checks and end their plans, but keep their history."""
+    """Soft-delete cards: hide them, stop their checks and end their plans, but keep their history."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -171,7 +173,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
         for column, kind in _KINDS.items()
         if column in columns
     ]
-    # VALUES needs at least one row. This one writes no event, because its `before` equals its `after`.
+    # VALUES needs at least one row. A row whose `before` equals its `after` writes no event.
     events = events or ["('', '', '')"]
     parameters: dict[str, Any] = {**changes, "cards": list(cards), "now": now, "cause": cause}
     with connection.cursor() as cursor:
@@ -205,7 +207,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
 
 
 def _lock(cards: Collection[int]) -> None:
-    """Lock the cards, so that no other transaction changes them between checking and writing them."""
+    """Lock the cards, so that no other transaction changes them after they have been checked."""
     rows = Card.objects.present().filter(id__in=cards).order_by("id")
     list(rows.select_for_update(no_key=True).values_list("id", flat=True))
 

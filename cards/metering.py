@@ -1,7 +1,8 @@
 """Turn readings of a carrier's counter into the usage of a billing cycle. Pure functions, without I/O.
 
-If the counter restarts each cycle, the usage of a cycle is the highest value that the counter had in it. If
-the counter never restarts, the usage is the sum of its increases. All amounts are megabytes (10^6 bytes).
+If the counter restarts each cycle, the usage of a cycle is the highest value of the counter in that cycle. If
+the counter never restarts, the usage of a cycle is the sum of the counter's increases in that cycle. All
+amounts are megabytes (10^6 bytes).
 """
 
 from dataclasses import dataclass, replace
@@ -14,9 +15,9 @@ ZERO = Decimal(0)
 # A drop of at most 1 MB, or 1 % of the counter if that is more, is rounding by the carrier and not a reset.
 JITTER_MB = Decimal(1)
 JITTER_SHARE = Decimal("0.01")
-# Carriers reset their counters at most this long before or after a billing cycle begins.
+# Carriers reset their counters at the start of a billing cycle, at most RESET_WINDOW early or late.
 RESET_WINDOW = timedelta(hours=6)
-# Accept a drop outside that window, or a missing reset, only if readings still show it after this time.
+# A drop outside that window, or a missing reset, is accepted only if readings show it for ACCEPT_AFTER.
 ACCEPT_AFTER = timedelta(minutes=10)
 
 
@@ -41,11 +42,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Meter:
-    """The metering state of a card, which is kept from one reading to the next.
+    """The state of a card's metering, kept from one reading to the next.
 
     `used_mb` is the usage of the cycle that begins on `cycle_start`. `raw_mb` is the highest counter value
-    since the last reset; the next increase is measured from it. While readings contradict the meter,
-    `suspect_raw_mb` is the value of the latest such reading, and `suspect_since` is the time of the first.
+    since the last reset, and the next increase is measured from it. While readings contradict the meter,
+    `suspect_raw_mb` is the value of the latest of these readings, and `suspect_since` the time of the first.
     """
 
     cycle_start: date
@@ -91,7 +92,7 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
 
 
 def is_worth_recording(before: Meter | None, after: Meter) -> bool:
-    """Return whether to record a reading, because it changed the meter or was the first of its UTC day."""
+    """Return whether to record a reading: it changed the meter, or was the first reading of its UTC day."""
     if before is None:
         return True
     is_new_day = after.measured_at.date() != before.measured_at.date()
@@ -105,7 +106,7 @@ def _first(reading: Reading, tariff: Tariff) -> Step:
 
 
 def _rolled_over(meter: Meter, cycle: date) -> Meter:
-    # If there was no reading in the previous cycle, its usage is unknown and counts as 0.
+    # Without a reading in the previous cycle, the usage of that cycle is unknown and counts as 0.
     is_next = cycles_between(meter.cycle_start, cycle) == 1
     return replace(
         meter, cycle_start=cycle, used_mb=ZERO, last_month_total_mb=meter.used_mb if is_next else ZERO
@@ -129,7 +130,7 @@ def _in_same_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return Step(replace(meter, measured_at=reading.measured_at, suspect_raw_mb=None, suspect_since=None))
     if not tariff.is_lifetime and _is_near_boundary(reading, tariff):
         return _reset_near_boundary(meter, reading, tariff)
-    # When the drop is accepted, the cycle keeps its usage so far, and the drop adds none.
+    # If the drop is accepted, the cycle keeps its usage so far, and the reading adds none.
     return _suspicious(meter, reading, accepted_delta=ZERO)
 
 
@@ -137,10 +138,10 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
         return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
     if _carries_last_cycle(meter) and not _is_near_boundary(reading, tariff):
-        # No reset was seen. Either the counter has already passed its old value again, or the carrier did not
-        # reset it. In both cases, if the reading is accepted, the counter is the usage of the cycle.
+        # No reset was seen. The counter was reset and has passed its old value again, or no reset took place.
+        # In both cases, if the reading is accepted, the counter's value becomes the usage of the cycle.
         return _suspicious(meter, reading, accepted_delta=reading.raw_mb - meter.used_mb)
-    # After an accepted drop the counter is below `used_mb`, and adds usage only when it exceeds `used_mb`.
+    # After an accepted drop, the counter is below `used_mb`. It adds usage again once it exceeds `used_mb`.
     return _grown(meter, reading, max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb)))
 
 
@@ -150,7 +151,7 @@ def _carries_last_cycle(meter: Meter) -> bool:
 
 
 def _reset_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    # The carrier may reset shortly before the cycle ends. Such a reading already belongs to the next cycle.
+    # A carrier may reset its counter shortly before a cycle ends. The reading then belongs to the next cycle.
     nearest = tariff.calendar.cycle_of(reading.measured_at + RESET_WINDOW)
     if nearest > meter.cycle_start:
         meter = _rolled_over(meter, nearest)

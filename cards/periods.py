@@ -1,4 +1,4 @@
-"""Calculate the periods of a subscription: the carrier's billing months, or a fixed number of days each.
+"""Calculate the periods of a subscription. A period is a billing month or a fixed number of days.
 
 A period is identified by its first day in the carrier's time zone, and begins at the first instant of that
 day. The functions are pure.
@@ -17,7 +17,7 @@ _LENGTHS = {
 
 
 def period_of(moment: datetime, *, cycle: PlanCycle, starts_at: datetime, calendar: BillingCalendar) -> date:
-    """Return the first local day of the period that contains `moment`.
+    """Return the first day (in the carrier's time zone) of the period that contains `moment`.
 
     A moment before `starts_at` belongs to the first period.
     """
@@ -29,6 +29,6 @@ def period_of(moment: datetime, *, cycle: PlanCycle, starts_at: datetime, calend
 
 
 def end_of(period: date, *, cycle: PlanCycle, calendar: BillingCalendar) -> datetime:
-    """Return the instant (UTC) at which the period that begins on `period` ends."""
+    """Return the instant (UTC) at which a period ends. `period` is its first day."""
     following = shifted(period, 1) if cycle is PlanCycle.MONTH else period + _LENGTHS[cycle]
     return calendar.start_of(following)

@@ -32,7 +32,7 @@ class Balance:
 
     @property
     def state(self) -> State:
-        """OVER if usage exceeds the allowance, NEAR from 95 % of it, otherwise NORMAL.
+        """OVER if usage exceeds the allowance, NEAR if usage is at least 95 % of it, otherwise NORMAL.
 
         Zero usage is always NORMAL, even with an allowance of 0.
         """

@@ -13,7 +13,7 @@ from cards.usage_allocation import Allowance, applicable
 
 @dataclass(frozen=True)
 class Judgement:
-    """The main subscription that a card uses, and the state of the quota.
+    """The main subscription that a card uses, and the state of its quota.
 
     `balance` is the total of the main subscription and its add-ons.
     """
@@ -26,12 +26,12 @@ class Judgement:
 def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
     """Return card id -> judgement for those of `cards` that have a plan in force now.
 
-    Needs a transaction, because the subscriptions stay locked until it ends. They cannot change before then,
-    and a batch with other cards of the same device has to wait.
+    Needs a transaction. Until the transaction ends, the subscriptions stay locked: they cannot change, and a
+    batch with other cards of the same device has to wait.
     """
     candidates = allowances.in_force([(card_id, now) for card_id in cards])
     known = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
-    # Cards of one device share their subscriptions, so each combination is judged once.
+    # Cards of one device have the same subscriptions. Judge each combination of subscriptions only once.
     judged: dict[tuple[int, ...], Judgement | None] = {}
     for ids in set(map(tuple, candidates.values())):
         judged[ids] = _judgement([known[allowance_id] for allowance_id in ids if allowance_id in known], now)
@@ -40,7 +40,7 @@ def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
 
 
 def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
-    """Write the states that changed to the subscriptions, which `judge` has locked.
+    """Write changed states to their subscriptions. `judge` must have locked these subscriptions.
 
     Subscriptions with an unchanged state are not written, because the check state of each card already
     shows that the check took place.
@@ -64,8 +64,8 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
 
 
 def _judgement(found: Sequence[Allowance], now: datetime) -> Judgement | None:
-    # A main subscription with an end was replaced while this batch waited for the lock. Ignore it, because
-    # replacing it has also made the card's next check due, and that check judges the new plan.
+    # Ignore a main subscription with an end: it was replaced while this batch waited for the lock. The change
+    # has also made a new check of the card due, and that check judges the new plan.
     chosen = applicable(
         [allowance for allowance in found if not (allowance.is_main and allowance.ends_at)], now
     )

@@ -10,23 +10,23 @@ from common.arrays import array
 
 
 def count(growths: Sequence[Growth]) -> None:
-    """Add the usage of each reading to the subscriptions that were in force when it was measured.
+    """Add the usage of each reading to the subscriptions that were in force when the reading was measured.
 
     Needs a transaction.
     """
     if not growths:
         return
     candidates: Mapping[int, list[int]] = {}
-    # Look up the subscriptions again after locking them. If a plan was replaced in the meantime, its
-    # successor must be locked too, because the usage counts on the successor.
+    # After locking the subscriptions, look them up again. If a plan was replaced in the meantime, lock the
+    # new subscription too, because the usage counts on the new subscription.
     while (found := _candidates(growths)) != candidates:
         candidates = found
         before = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
     if not candidates:
         return
     after = dict(before)
-    # Start with the oldest reading, because the first one in a new period closes the period before it for all
-    # cards of a device.
+    # Start with the oldest reading, because the first reading in a new period closes the previous period for
+    # all cards of the device.
     for growth in sorted(growths, key=lambda growth: growth.measured_at):
         owned = [after[allowance_id] for allowance_id in candidates.get(growth.card_id, ())]
         if chosen := applicable(owned, growth.measured_at):
@@ -35,7 +35,7 @@ def count(growths: Sequence[Growth]) -> None:
 
 
 def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
-    """Return card id -> ids of the subscriptions in force for the card or its device at the measurement."""
+    """Return card id -> ids of the subscriptions in force when the card's usage was measured."""
     return allowances.in_force([(growth.card_id, growth.measured_at) for growth in growths])
 
 

@@ -1,8 +1,8 @@
 """Start, replace, top up and end the plans of cards and devices.
 
-Each change of an owner's quota increases the `quota_version` of its main subscription, and sends
-`cards_changed` for the owner's cards. To avoid deadlocks, all functions lock the card or device first, and
-then the subscriptions in the order of their ids.
+A plan's owner is a card or a device. Each change of an owner's quota increases the `quota_version` of the
+owner's main subscription, and sends `cards_changed` for the owner's cards. To avoid deadlocks, all functions
+first lock the card or device, and then the subscriptions by ascending id.
 """
 
 from collections.abc import Collection, Iterable
@@ -27,7 +27,7 @@ Kind = Subscription.Kind
 
 @dataclass(frozen=True)
 class Owner:
-    """The card or device that has a subscription, and the carrier whose billing months determine its periods.
+    """The card or device that has a plan, and the carrier whose billing months determine the plan's periods.
 
     Example::
 
@@ -51,16 +51,17 @@ class Owner:
 
 @transaction.atomic
 def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
-    """Start a plan for an owner, and end its current plan. Raise DomainError if the card is deleted.
+    """Start a plan for an owner, end the owner's current plan, and return the new subscription.
 
-    Copy the plan's quotas and cycle, so that later changes of the plan do not affect the subscription.
+    The subscription gets a copy of the plan's quotas and cycle, so that later changes of the plan do not
+    affect it. Raise DomainError if the card is deleted.
     """
     _lock(owner)
     mains = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN)
     for replaced in mains.filter(ends_at=None):
         mains.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))
         suspension_proposals.cancel_for([replaced.pk], now=now)
-    # Never reuse a version, because it tells an owner's service orders apart.
+    # Never reuse a version, because versions tell the service orders of an owner apart.
     version = mains.aggregate(last=Max("quota_version"))["last"] or 0
     started = _insert(owner, plan, Kind.MAIN, now=now, ends_at=None, version=version + 1)
     members_changed(_devices_left_or_joined([owner]))
@@ -72,11 +73,11 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
 def add(
     owner: Owner, plan: Plan, *, now: datetime, ends_at: datetime | None, quota_mb: Decimal | None = None
 ) -> Subscription:
-    """Give an owner an add-on to its current plan, and return the add-on.
+    """Give an owner an add-on to the owner's current plan, and return the add-on.
 
     The add-on has the quota of `plan`, or `quota_mb` megabytes if that is given. It does not expire if
-    `ends_at` is None. Raise DomainError if the card is deleted, or if the owner has no plan, because usage is
-    never counted on an add-on alone.
+    `ends_at` is None. Raise DomainError if the card is deleted, or if the owner has no plan. Without a plan,
+    no usage would be counted on the add-on.
     """
     _lock(owner)
     if not Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN, ends_at=None).exists():
@@ -126,7 +127,7 @@ def _end(subscriptions: Collection[int], *, now: datetime) -> tuple[list[Owner],
 
 
 def _lock(owner: Owner) -> None:
-    """Lock the owner and its subscriptions, so that only one transaction at a time changes its quota."""
+    """Lock the owner and its subscriptions, so that only one transaction at a time changes the quota."""
     rows: Any = Card.objects.present() if owner.card else Device.objects.all()
     owned = owner.card or owner.device
     if owned is None or not rows.filter(pk=owned.pk).select_for_update(no_key=True).first():
@@ -135,7 +136,7 @@ def _lock(owner: Owner) -> None:
 
 
 def _lock_subscriptions(ids: Collection[int], owners: Iterable[Owner], devices: Collection[int]) -> None:
-    """Lock every subscription that will be written, ordered by id as in metering, to avoid deadlocks."""
+    """Lock all subscriptions that will be written, in the order that metering uses, to avoid deadlocks."""
     cards = [owner.card.pk for owner in owners if owner.card]
     shared = [*devices, *(owner.device.pk for owner in owners if owner.device)]
     with connection.cursor() as cursor:
@@ -176,9 +177,10 @@ def _grow_versions(*, cards: Collection[int], devices: Collection[int]) -> None:
 
 
 def _devices_left_or_joined(owners: Iterable[Owner]) -> set[int]:
-    """Return the ids of the devices whose plan gains or loses a card when one of the owners changes its plan.
+    """Return the ids of the devices whose plans gain or lose cards when the owners' own plans change.
 
-    A card leaves its device's plan when its own plan starts, and joins it again when its own plan ends.
+    A card leaves its device's plan when the card's own plan starts, and joins the device's plan again when
+    the card's own plan ends.
     """
     return {owner.card.device_id for owner in owners if owner.card and owner.card.device_id}
 

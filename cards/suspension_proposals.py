@@ -19,10 +19,10 @@ log = structlog.get_logger(__name__)
 def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     """Cancel outdated proposals, and propose to suspend the cards that are over their quota.
 
-    `judgements` maps card ids to judgements. If a device is over its quota, propose all activated cards that
-    share its plan. Propose a card only once per period and quota version, unless the earlier order failed
-    or was cancelled. Never propose a card that is already stopped, is exempt, or has a plan with auto-suspend
-    off.
+    `judgements` maps card ids to judgements. If a device is over its quota, propose to suspend all activated
+    cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
+    the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
+    or has a plan with auto-suspend off.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.
@@ -40,7 +40,7 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
 
 
 def cancel_for(subscriptions: Collection[int], *, now: datetime) -> None:
-    """Cancel the proposals for subscriptions that have ended, because no check will review them any more."""
+    """Cancel the proposals for ended subscriptions, because no check will review these proposals any more."""
     proposed = ServiceOrder.objects.filter(
         subscription__in=subscriptions, status=ServiceOrder.Status.PROPOSED, reason=ServiceOrder.Reason.QUOTA
     )

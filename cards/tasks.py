@@ -8,5 +8,5 @@ from cards import usage_partitions
 
 @shared_task(name="cards.make_usage_partitions", soft_time_limit=60, time_limit=90)
 def make_usage_partitions() -> None:
-    """Create the partitions of the usage history for the next days."""
+    """Create the missing partitions of the usage history for today and the next 7 days."""
     usage_partitions.make_ahead(timezone.now().date())

@@ -1,8 +1,8 @@
 """Decide which subscriptions a card's usage is counted on, without I/O. Amounts are megabytes (10^6 bytes).
 
-A card with a main subscription of its own uses only its own subscriptions. Any other card uses those of its
-device. Usage is counted first on the subscription that expires first. Usage beyond all allowances is counted
-on the main subscription, which is then over its quota.
+A card with a main subscription of its own uses only its own subscriptions. Any other card uses the
+subscriptions of its device. Usage is counted first on the subscription that expires first. Usage beyond all
+allowances is counted on the main subscription. The main subscription is then over its quota.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,14 +51,14 @@ class Allowance:
         return self.starts_at <= moment and (self.ends_at is None or moment < self.ends_at)
 
     def period_of(self, moment: datetime) -> date:
-        """Return the first local day of the period that contains `moment`."""
+        """Return the first day (in the carrier's time zone) of the period that contains `moment`."""
         return period_of(moment, cycle=self.cycle, starts_at=self.starts_at, calendar=self.calendar)
 
     def at(self, moment: datetime) -> "Allowance":
         """Return the allowance as it is at `moment`: if a new period has begun, `used_mb` is 0 again.
 
-        An add-on has a single period, so it never restarts. A period never moves back: if the carrier's
-        calendar was corrected to an earlier period, the current one continues.
+        An add-on has a single period, so its usage never restarts. A period never moves back: if a correction
+        of the carrier's calendar puts `moment` into an earlier period, the current period continues.
         """
         if not self.is_main:
             return self
@@ -70,8 +70,8 @@ class Allowance:
 class Growth:
     """The usage that one reading added.
 
-    The first reading of a card covers the entire cycle, so `since` is the start of that cycle. Any other
-    reading covers the time since the reading before it, and its `since` is None.
+    The first reading of a card covers the entire cycle up to the reading, so `since` is the start of that
+    cycle. Any later reading covers only the time since the reading before it, and `since` is None.
     """
 
     card_id: int
@@ -81,7 +81,7 @@ class Growth:
 
 
 def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowance]:
-    """Return the allowances that usage measured at `moment` is counted on, in the order of their use.
+    """Return the allowances for usage measured at `moment`, in the order in which they are used up.
 
     Return an empty list if neither the card nor its device has a main subscription in force.
     """
@@ -94,16 +94,16 @@ def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowa
 
 
 def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allowance]:
-    """Return `allowances`, which must come from `applicable`, with the usage of `growth` added to them.
+    """Add the usage of `growth` to `allowances`, and return them. `allowances` must come from `applicable`.
 
     Add nothing if `growth` is a card's first reading and the main subscription began after `growth.since`,
-    because part of that usage is older than the subscription.
+    because part of the usage may be older than the subscription.
     """
     main = next(allowance for allowance in allowances if allowance.is_main)
     if growth.since is not None and main.starts_at > growth.since:
         return list(allowances)
     if growth.measured_at < main.calendar.start_of(main.period_start):
-        # Ignore a late reading: a newer reading of another card in the device has already closed its period.
+        # Ignore a late reading: a newer reading of another card in the device has already closed the period.
         return list(allowances)
     left, after = growth.added_mb, {}
     for allowance in allowances:

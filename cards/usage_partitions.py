@@ -1,7 +1,7 @@
 """Create the partitions of the `UsageRecord` table, one per UTC day, a week in advance.
 
 PostgreSQL puts a row whose day has no partition into the DEFAULT partition, so no row is lost. The next run
-logs an error, and if it creates the partition of that day, it moves the row there.
+logs an error. A run that creates the partition of that day moves the row into the new partition.
 """
 
 from datetime import date, timedelta
@@ -83,7 +83,7 @@ def _make(day: date) -> str | None:
 
 
 def stray_rows() -> int:
-    """Return the number of rows in the DEFAULT partition, at most `MAX_COUNTED`. It should be 0."""
+    """Return the number of rows in the DEFAULT partition, at most `MAX_COUNTED`. The number should be 0."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*) FROM (SELECT FROM {DEFAULT_PARTITION} LIMIT %s) AS stray", [MAX_COUNTED]
@@ -92,7 +92,7 @@ def stray_rows() -> int:
 
 
 def days_ahead(today: date) -> int:
-    """Return how many consecutive days have a partition, counted from `today`."""
+    """Return how many consecutive days have a partition, beginning with `today`."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [TABLE]

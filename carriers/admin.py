@@ -67,7 +67,7 @@ class GatewayForm(forms.ModelForm[Gateway]):
 
 @admin.register(Carrier)
 class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
-    """Carriers, sorted by code."""
+    """The admin page for carriers, sorted by code."""
 
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
     ordering = ("code",)
@@ -76,7 +76,7 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
 
 @admin.register(Gateway)
 class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
-    """Gateways, sorted by carrier and name. Only administrators may add gateways and set credentials."""
+    """The admin page for gateways. Only administrators may add gateways and set credentials."""
 
     form = GatewayForm
     list_display = (
@@ -111,7 +111,7 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
         return form
 
     def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: Any) -> None:
-        # If Redis is down now, the limit is written to it within ten seconds after Redis is back.
+        # If Redis is down now, the limit is written to Redis within ten seconds after Redis is back.
         super().save_model(request, obj, form, change)
         with degraded_without_redis("a gateway's limit has not taken effect yet", gateway=obj.pk) as degraded:
             limits.publish_one(for_web(), obj)

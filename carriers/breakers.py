@@ -1,7 +1,7 @@
-"""Circuit breakers, which stop calls to failing gateways.
+"""Circuit breakers. A breaker stops calls to a failing gateway.
 
-An open breaker allows no calls except breaker trials, which are single calls at intervals. An answer to one
-of them closes the breaker.
+An open breaker allows only breaker trials: single calls, made at intervals. When the gateway answers a trial,
+the breaker closes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,19 +14,21 @@ from redis import Redis
 from carriers import keys
 from common.redis import scripts
 
-# A breaker opens when at least MIN_CALLS calls were made and at least half of them failed, either in all
-# buckets together (30 s) or in the recent buckets (at least 5 s).
+# Calls are counted in buckets of BUCKET_MS. A breaker opens if half or more of at least MIN_CALLS calls
+# failed, either over all buckets (about 30 s) or over the RECENT_BUCKETS newest ones.
 MIN_CALLS: Final = 20
 BUCKET_MS: Final = 2_500
 BUCKETS: Final = 12
+# The recent buckets cover 5 to 7.5 s, because the newest of them is still filling.
 RECENT_BUCKETS: Final = 3
 REST: Final = timedelta(seconds=15)
-# The lease is longer than a trial, because a call takes at most 10 s.
+# The lease outlasts the trial, because a call takes at most 10 s.
 TRIAL_LEASE: Final = timedelta(seconds=15)
-# A longer rest opens the breaker, so that cards are not claimed just to be deferred until the rest ends.
+# If a gateway asks for a rest longer than LONGEST_HOLD, its breaker opens. Otherwise, its cards would be
+# claimed during the rest, only to be deferred until the rest ends.
 LONGEST_HOLD: Final = timedelta(minutes=1)
 LONGEST_REST: Final = timedelta(hours=1)
-# Redis deletes a breaker after this time without calls and trials.
+# Redis deletes a breaker that has had neither calls nor trials for the time TTL.
 TTL: Final = timedelta(hours=2)
 
 
@@ -34,7 +36,7 @@ TTL: Final = timedelta(hours=2)
 class Tally:
     """How many calls one gateway answered, and how many failed.
 
-    `hold` is how long the gateway asked to get no calls; zero means that it did not ask.
+    `hold` is the duration of the rest that the gateway asked for. Zero means that it did not ask for one.
     """
 
     answered: int = 0
@@ -44,9 +46,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Rest:
-    """How long a gateway still gets no calls (`left`), and whether its breaker `is_open`.
+    """How long a gateway still gets no calls (`left`), and whether its breaker is open (`is_open`).
 
-    Calls resume afterwards. If the breaker is open, they resume only when a breaker trial has been answered.
+    Once `left` has passed, calls resume if the breaker is closed. If the breaker is open, a breaker trial is
+    due then, and calls resume after the gateway has answered a trial.
     """
 
     left: timedelta
@@ -56,13 +59,15 @@ class Rest:
 class Breakers:
     """The circuit breakers of all gateways.
 
-    Each breaker is a hash. Here are samples of a closed breaker and of an open one::
+    Each breaker is a hash. Samples of a closed breaker and of an open breaker::
 
         answered:716000000 -> 41, failed:716000000 -> 2   (number of a 2.5 s bucket -> calls in it)
         opened_at -> 1790000000123, probe_at -> 1790000015123   (unix ms)
 
     `probe_at` is the time of the next breaker trial. The hash of a closed breaker may also contain
-    `held_until` (unix ms), the end of a rest that the gateway asked for. Example::
+    `held_until` (unix ms), the end of a rest that the gateway asked for.
+
+    Example::
 
         breakers = Breakers(redis)
         rests = breakers.report({gateway.pk: Tally(answered=40, failed=2)})
@@ -74,9 +79,9 @@ class Breakers:
         self._redis = redis
 
     def report(self, tallies: Mapping[int, Tally]) -> dict[int, Rest]:
-        """Count the calls in `tallies`, which maps a gateway's id to the results of its calls.
+        """Count the calls in `tallies` (gateway id -> Tally), and open the breakers of failing gateways.
 
-        Return a mapping from gateway id to Rest. It contains only those gateways that must rest.
+        Return gateway id -> Rest for those of the gateways that must rest.
         """
         if not tallies:
             return {}
@@ -102,15 +107,15 @@ class Breakers:
         }
 
     def rests(self, gateways: Iterable[int]) -> dict[int, Rest]:
-        """Return a mapping from gateway id to Rest. It contains only those of `gateways` that must rest."""
+        """Return gateway id -> Rest for those of `gateways` that must rest."""
         return self.report(dict.fromkeys(gateways, Tally()))
 
     def take_trial(self, gateway_id: int) -> bool:
-        """Take the breaker trial if it is due. Return True when the caller must make the call."""
+        """Take the breaker trial if one is due. If it returns True, the caller must make the trial call."""
         return bool(self._run("take_trial", [keys.breaker(gateway_id)], [_ms(TRIAL_LEASE), _ms(TTL)]))
 
     def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
-        """End a breaker trial. If the gateway answered, close the breaker; otherwise let the gateway rest.
+        """End a breaker trial. If the gateway answered, close the breaker. Otherwise, let the gateway rest.
 
         The gateway rests for `rest`, but for at least `REST` and at most `LONGEST_REST`.
         """

@@ -39,7 +39,7 @@ class BillingCalendar:
         return _midnight(cycle, self.time_zone)
 
     def seconds_to_nearest_boundary(self, moment: datetime) -> float:
-        """Return the seconds from `moment` to the nearest start of a cycle, whether past or future."""
+        """Return the seconds between `moment` and the nearest start of a cycle, before or after `moment`."""
         cycle = self.cycle_of(moment)
         since = moment - self.start_of(cycle)
         until = self.start_of(shifted(cycle, 1)) - moment
@@ -63,5 +63,5 @@ def cycles_between(earlier: date, later: date) -> int:
 
 @cache
 def _midnight(day: date, time_zone: str) -> datetime:
-    # If a clock change skips midnight, fold=0 yields the instant of the change, at which the day begins.
+    # If a clock change skips midnight, the day begins at the change, and fold=0 yields that instant.
     return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)

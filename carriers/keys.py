@@ -7,24 +7,24 @@ def slots(gateway_id: int) -> str:
 
 
 def limit(gateway_id: int) -> str:
-    """Return the key of the string that stores how many concurrent calls the gateway may get."""
+    """Return the key of the string that stores the gateway's limit on concurrent calls."""
     return f"gateway:concurrency:config:{gateway_id}"
 
 
 def current(gateway_id: int) -> str:
-    """Return the key of the string that stores how many slots are taken."""
+    """Return the key of the string that stores the number of slots that are taken."""
     return f"gateway:concurrency:current:{gateway_id}"
 
 
 def breaker(gateway_id: int) -> str:
     """Return the key of the hash that stores a breaker.
 
-    A closed breaker counts the calls of the last 30 s. An open breaker stores when it opened and when its
-    next trial is due. `Breakers` shows a sample of each.
+    A closed breaker counts the calls of about the last 30 s. An open breaker stores when it opened, and when
+    its next trial is due. `Breakers` shows a sample of each.
     """
     return f"gateway:breaker:{gateway_id}"
 
 
 def turn(gateway_id: int) -> str:
-    """Return the key of the string that stores when the first free turn of the call rate begins (unix us)."""
+    """Return the key of the string that stores when the next free turn for a call begins (unix us)."""
     return f"gateway:turn:{gateway_id}"

@@ -25,12 +25,12 @@ def slots_of(redis: Redis, gateway_id: int) -> SlotPool:
 
 
 def rate_of(redis: Redis, gateway_id: int) -> Rate:
-    """Return the rate (calls per second) of one gateway, which all processes share."""
+    """Return the limiter of calls per second to one gateway. All processes share it."""
     return Rate(redis, keys.turn(gateway_id))
 
 
 def publish_one(redis: Redis, gateway: Gateway) -> None:
-    """Write the concurrency limit of one stored gateway to Redis. It applies from the next call."""
+    """Write the concurrency limit of one stored gateway to Redis. The limit applies from the next call."""
     _copy(redis, Gateway.objects.filter(pk=gateway.pk))
 
 
@@ -54,7 +54,7 @@ def publish(redis: Redis) -> None:
 
 
 def _copy(redis: Redis, rows: QuerySet[Gateway]) -> Collection[int]:
-    """Write the concurrency limits of the gateways `rows` to Redis. Return the ids of these gateways."""
+    """Write the concurrency limits of the gateways in `rows` to Redis. Return the ids of these gateways."""
 
     def write(limits: Mapping[int, int]) -> None:
         for gateway_id, limit in limits.items():

@@ -69,7 +69,7 @@ class GatewayQuerySet(StaffQuerySet["Gateway"]):
     """Queries for gateways."""
 
     def open_at(self, now: datetime) -> Self:
-        """Return the gateways that are enabled and whose `paused_until` is empty or past."""
+        """Return the gateways that are enabled and not paused at `now`."""
         return self.filter(Q(paused_until__isnull=True) | Q(paused_until__lte=now), is_enabled=True)
 
 

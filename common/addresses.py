@@ -1,4 +1,4 @@
-"""Find the address of a client behind trusted proxies, and the local address that reaches a client."""
+"""Find a client's address behind trusted proxies, and the local address that sends packets to it."""
 
 import socket
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _PORT = 9
 def client_address(request: HttpRequest) -> str | None:
     """Return the client's address.
 
-    Return None if it is unknown, for example when the server listens on a Unix socket without a proxy.
+    Return None if it is unknown, for example if the server listens on a Unix socket.
     """
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")
     peer = request.META.get("REMOTE_ADDR", "")
@@ -26,9 +26,10 @@ def last_untrusted_address(
 ) -> str | None:
     """Return the address nearest to this server that is not a trusted proxy.
 
-    `peer` is the address that the connection came from, and `forwarded` are the entries of X-Forwarded-For in
-    the header's order. Read them from the end, because the client may have forged the entries before its own
-    address. If all addresses are trusted proxies, return the first one. Stop at an entry that is no address.
+    `peer` is the address that the connection came from. `forwarded` holds the entries of X-Forwarded-For in
+    the header's order. The search begins with `peer` and then reads `forwarded` from the end, because the
+    entries before the client's own address may be forged. The search stops at an entry that is no address. If
+    it finds only trusted proxies, return the last one read. If it finds no address at all, return None.
     """
     found = None
     for text in [peer, *reversed(forwarded)]:
@@ -58,6 +59,6 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        # Unwrap an IPv4-mapped address. Drop the zone, which has a meaning only on the sender's host.
+        # Unwrap an IPv4-mapped address. Drop the zone, because it means something only on the sender's host.
         return address.ipv4_mapped or IPv6Address(int(address))
     return address

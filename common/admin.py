@@ -1,4 +1,4 @@
-"""Base classes for the admin pages of large, read-only and owned tables."""
+"""Base classes for admin pages of large tables, of read-only tables, and of rows with an owner."""
 
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -27,7 +27,7 @@ class BoundedPaginator(Paginator[Any]):
 class EstimatingPaginator(BoundedPaginator):
     """A paginator that estimates the length of a large table from PostgreSQL's statistics.
 
-    It counts the rows if the estimate is at most `MAX_COUNT`.
+    If the estimate is at most `MAX_COUNT`, the paginator counts the rows instead.
     """
 
     @cached_property
@@ -45,15 +45,15 @@ class EstimatingPaginator(BoundedPaginator):
 
     @cached_property
     def num_pages(self) -> int:
-        """Return the number of pages that are offered, which hold at most the first `MAX_COUNT` rows.
+        """Return how many pages are offered: enough for the first `MAX_COUNT` rows, and no more.
 
-        There are no later pages, because PostgreSQL would have to read all rows before them.
+        Later pages are not offered, because PostgreSQL would have to read all rows before them.
         """
         return -(-min(max(self.count, 1), MAX_COUNT) // self.per_page)
 
 
 class UnsortedChangeList(ChangeList):
-    """A change list that ignores a sort order in the URL. Django obeys it even if no column is sortable."""
+    """A change list that ignores a sort order in the URL. Django obeys one even if no column is sortable."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         self.params.pop(ORDER_VAR, None)
@@ -61,7 +61,7 @@ class UnsortedChangeList(ChangeList):
 
 
 class LargeTableAdmin(admin.ModelAdmin[Row]):
-    """Admin of a table with millions of rows. It never counts all rows and offers no sorting.
+    """An admin page for millions of rows. It offers no sorting and counts at most `MAX_COUNT` rows.
 
     Example::
 
@@ -74,14 +74,14 @@ class LargeTableAdmin(admin.ModelAdmin[Row]):
     show_full_result_count = False
     # Don't offer sorting, because it would read and sort the entire table.
     sortable_by = ()
-    # Don't offer "Show counts", which counts the entire table once for each value of each filter.
+    # Don't offer "Show counts", because it would count the entire table once for each value of each filter.
     show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UnsortedChangeList
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return an estimating paginator for the entire table, or a counting one for a filtered list."""
+        """Return an `EstimatingPaginator` for the entire table, a `BoundedPaginator` for a filtered list."""
         is_whole = set(request.GET) <= {PAGE_VAR, ORDER_VAR} and self.sees_everything(request)
         return (EstimatingPaginator if is_whole else BoundedPaginator)(queryset, *args, **kwargs)
 
@@ -91,7 +91,7 @@ class LargeTableAdmin(admin.ModelAdmin[Row]):
 
 
 class ReadOnlyAdmin(LargeTableAdmin[Row]):
-    """Admin of a table that users can only read, because only the system writes to it."""
+    """An admin page for a table that only the system writes, so users can only view its rows."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -104,7 +104,7 @@ class ReadOnlyAdmin(LargeTableAdmin[Row]):
 
 
 class OwnedAdmin(admin.ModelAdmin[Row]):
-    """Admin of rows with an `owner`, which is set to the user who adds the row."""
+    """An admin page for rows with an `owner`. The user who adds a row becomes its owner."""
 
     readonly_fields: ClassVar[tuple[str, ...]] = ("owner",)
 

@@ -8,11 +8,11 @@ from common.health import checks
 
 
 class CommonConfig(AppConfig):
-    """The app config, which sets up logging and registers health checks when Django starts."""
+    """The configuration of the app. It sets up logging and registers health checks when Django starts."""
 
     name = "common"
 
     def ready(self) -> None:
-        # Set up logging first, so that what the other apps log while they start is structured too.
+        # Set up logging before our other apps start, so that their first log lines are structured too.
         logs.set_up(settings.LOGGING)
         checks.register_all()

@@ -5,14 +5,14 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
-# Values whose text needs no quotes in an array. `date` includes datetime, which is its subclass.
+# Values whose text needs no quotes in an array. `date` includes datetime, a subclass of date.
 Plain: TypeAlias = int | Decimal | date | None
 
 
 def array(values: Iterable[Plain]) -> str:
     """Return an array literal to pass for `%s::bigint[]`, `::numeric[]`, `::date[]` or `::timestamptz[]`.
 
-    None becomes NULL.
+    Each None among the values becomes NULL.
     """
     return f"{{{','.join(map(_text, values))}}}"
 

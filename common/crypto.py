@@ -18,7 +18,10 @@ NONCE_BYTES = 12
 
 
 class DecryptionError(Exception):
-    """A text cannot be decrypted: its key is not configured, or it was encrypted for another place."""
+    """A text cannot be decrypted.
+
+    Its key is not configured, or the text was damaged or encrypted for a different place.
+    """
 
 
 class InvalidKeyError(ValueError):
@@ -45,7 +48,7 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Return the keyring for `id:base64,id:base64`. Raise InvalidKeyError, which quotes no key."""
+        """Return the keyring for `id:base64,id:base64`. The message of an InvalidKeyError quotes no key."""
         keys: dict[str, bytes] = {}
         for entry in filter(None, (part.strip() for part in text.split(","))):
             key_id, _, encoded = entry.partition(":")

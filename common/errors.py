@@ -1,4 +1,4 @@
-"""The error for a refused request whose caller can do something about it."""
+"""The error for a refusal that the caller can do something about."""
 
 from datetime import timedelta
 

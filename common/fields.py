@@ -11,8 +11,8 @@ from django.db import models
 class Sealed:
     """A secret in its encrypted form, as the database stores it.
 
-    `open` decrypts it. Reading a row does not, because otherwise one secret whose key is lost would break
-    every query that reads its row.
+    Call `open` to decrypt the secret. Reading a row does not decrypt it, because then one secret whose key is
+    lost would break every query that reads the row.
     """
 
     token: str
@@ -30,7 +30,7 @@ class Sealed:
 
 
 class EncryptedTextField(models.TextField["str | Sealed", "str | Sealed"]):
-    """Text that the database stores encrypted. Assign it as plain text; reading it returns a Sealed.
+    """Text that the database stores encrypted. Assign plain text. Reading the attribute returns a Sealed.
 
     After `save()` the attribute is a Sealed too, as if the row had just been read. The text is encrypted for
     `app.model.field`, so a ciphertext that is copied into another column cannot be decrypted.

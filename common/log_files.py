@@ -1,7 +1,7 @@
 """Log files in the folder `LOG_DIR`, with one JSON object per line.
 
 A new file begins each day (UTC). Thirty older files are kept, compressed. Several processes write to the
-same file, so each line and each rotation is written under a lock that all processes share (ADR 14).
+same file, so each process holds the file's lock while it writes a line or rotates the file (ADR 14).
 """
 
 from collections.abc import Callable

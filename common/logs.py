@@ -57,18 +57,18 @@ _SHARED: list[Processor] = [
 ]
 
 _JSON: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-# Use plain tracebacks, because rich ones show local variables, which may be secrets, and each takes over a
-# second to render.
+# Use plain tracebacks. A rich traceback takes over a second to render, and it shows local variables, whose
+# values may be secrets.
 _READABLE: list[Processor] = [
     structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 ]
 
 
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
-    """Return the argument for `dictConfig`: one handler writes our events and those of libraries to stderr.
+    """Return a configuration for `dictConfig` that writes our events and those of libraries to stderr.
 
-    `as_json` selects the format on stderr. The formatter `json` is used by the handlers of
-    `common.log_files`.
+    `as_json` selects JSON lines instead of readable lines on stderr. The handlers of `common.log_files` use
+    the formatter `json`.
     """
     return {
         "version": 1,
@@ -79,7 +79,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["outages"]}
         },
         "root": {"handlers": ["stderr"], "level": level},
-        # Hide INFO lines from beat and the worker, which log three useless lines per second about wake-ups.
+        # Hide INFO lines of beat and the worker. Each second they log three useless lines about wake-ups.
         "loggers": {
             name: {"level": "WARNING"}
             for name in ("celery.beat", "django_celery_beat", "celery.worker.strategy", "celery.app.trace")
@@ -96,7 +96,7 @@ def _formatter(renderer: list[Processor]) -> dict[str, Any]:
 
 
 def set_up(config: dict[str, Any]) -> None:
-    """Apply a configuration such as `logging_config` returns, and send structlog's events through it."""
+    """Apply a `dictConfig` configuration, and send structlog's events through it."""
     logging.config.dictConfig(config)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

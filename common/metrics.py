@@ -1,18 +1,18 @@
-"""Prometheus metrics, which are read from their source at each scrape.
+"""Prometheus metrics. Each scrape reads them from data that all processes share, such as Redis.
 
-A counter in a process's memory misses what other processes count, so apps register collectors that read
-shared data, such as Redis, instead.
+A counter in the memory of one process would miss what the other processes count. So apps register collectors
+that read the shared data.
 """
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
-# Don't use the default registry, because it also exports metrics about whichever web process answers.
+# Don't use the default registry, because it also exports metrics of the one web process that answers.
 _REGISTRY = CollectorRegistry(auto_describe=False)
 
 
 def register(collector: Collector) -> None:
-    """Add a collector, which then runs at each scrape. Call this from `AppConfig.ready`."""
+    """Add a collector. It runs at each scrape. Call this function from `AppConfig.ready`."""
     _REGISTRY.register(collector)
 
 

@@ -13,7 +13,7 @@ log = structlog.get_logger(ACCESS_LOGGER)
 
 
 class RequestIdMiddleware:
-    """Middleware that gives each request an id, returns this id in a header, and writes one access line."""
+    """Middleware that gives each request an id, returns the id in a header, and writes one access line."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

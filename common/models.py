@@ -1,4 +1,4 @@
-"""Stored answers, which are returned again if a client repeats a request."""
+"""Stored answers. A client that repeats a request gets the first answer again."""
 
 from django.conf import settings
 from django.db import models
@@ -7,8 +7,8 @@ from django.db import models
 class StoredAnswer(models.Model):
     """The answer to a request with an `Idempotency-Key`, without the fields that are shown only once.
 
-    `fingerprint` is a digest of the request. It tells whether a later request with this key is a repetition
-    or a different request. `answer` has the keys `status, data, headers`.
+    `fingerprint` is a digest of the request. It tells whether a later request with the same key repeats this
+    request or is a different one. `answer` has the keys `status, data, headers`.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")
@@ -20,7 +20,7 @@ class StoredAnswer(models.Model):
     class Meta:
         constraints = (models.UniqueConstraint(fields=["user", "key"], name="storedanswer_one_for_each_key"),)
         indexes = (
-            # Used to find expired answers, which are then deleted.
+            # Used to find the expired answers that are to be deleted.
             models.Index(fields=["expires_at"], name="storedanswer_expires_at"),
         )
 

@@ -47,7 +47,7 @@ def server_of(error: BaseException) -> Server | None:
 def _is_outage(error: psycopg.Error) -> bool:
     if error.sqlstate:
         return error.sqlstate.startswith(_OUTAGE_STATES)
-    # An error without SQLSTATE comes from the driver, which could not connect or lost the connection.
+    # An error without SQLSTATE comes from the driver: it could not connect, or it lost the connection.
     return isinstance(error, psycopg.OperationalError)
 
 

@@ -1,6 +1,6 @@
 """Find out whether other rows reference a row.
 
-Don't use Django's Collector for this, because it reads every referencing row: for a carrier, this may be a
+Don't use Django's Collector for this, because it reads every referencing row. For a carrier, these may be a
 third of all cards.
 """
 

@@ -19,7 +19,7 @@ class OutageTolerantTask(Task[Any, Any]):
 
     A task ends in the same way if it needs an encryption key that is not configured.
 
-    No work is lost, because it is still recorded in rows or in the schedule, so a later task does it.
+    No work is lost: it stays recorded in rows or in the schedule, and a later task does it.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -41,6 +41,6 @@ def send_request_id(headers: dict[str, Any], **_: Any) -> None:
 
 @task_prerun.connect
 def bind_request_id(task: Task[Any, Any], **_: Any) -> None:
-    """Make the request id in the message the current id. If it is missing or malformed, use a new id."""
+    """Make the request id in the message the current id. If the message has no valid id, use a new one."""
     offered = (task.request.headers or {}).get(HEADER) or getattr(task.request, HEADER, None)
     request_ids.bind(request_ids.accept(offered))

@@ -1,7 +1,7 @@
 """The Celery application.
 
-A lost message loses no work, because all work is recorded in PostgreSQL or Redis and beat keeps sending
-messages. It sends the message that starts card checks every second.
+If a message is lost, no work is lost: all work is recorded in PostgreSQL or Redis, and beat keeps sending
+messages. Every second, beat sends the message that starts card checks.
 """
 
 import os
@@ -119,12 +119,12 @@ app.autodiscover_tasks()
 def keep_our_logging(**_: Any) -> None:
     """Keep Celery from replacing our logging, and add the log files.
 
-    Celery does not set up logging when this signal has a receiver. Django has already set up the rest.
+    Celery does not set up logging if this signal has a receiver. Django has already set up logging to stderr.
     """
     try:
         log_files.begin(log_files.for_workers)
     except ImproperlyConfigured as error:
-        # Exit, because Celery only logs an exception that a receiver raises, and then continues.
+        # Exit here. If a receiver raises an exception, Celery only logs the exception and continues.
         sys.exit(f"simwatch: {error}")
 
 
@@ -132,7 +132,7 @@ def keep_our_logging(**_: Any) -> None:
 def keep_quiet_about_late_acks(**_: Any) -> None:
     """Silence a long warning that Celery prints each time it reconnects to the broker.
 
-    The warning concerns tasks that are acknowledged late, which ours are not.
+    The warning concerns only tasks that are acknowledged late. Ours are not (`task_acks_late` is False).
     """
     # Wait until the worker is ready, because Celery sets its own warning filter while it starts.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

@@ -1,7 +1,7 @@
 """The health endpoints.
 
-`/livez` tells whether the web process answers, `/readyz` whether the servers that it needs answer too, and
-`/healthz` how well each component works.
+`/livez` tells whether the web process answers. `/readyz` tells whether the servers that the web process needs
+answer too. `/healthz` tells how well each component works.
 """
 
 import time
@@ -30,7 +30,7 @@ def livez(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Return 200 if every component that this process needs is healthy, else 503.
 
-    The body names each of these components and what is wrong with it.
+    The body names each of these components, and says `ok` or what is wrong with it.
     """
     started = time.perf_counter()
     needed = [component for component in components() if component.is_for_readiness]
@@ -72,7 +72,7 @@ def _since(started: float) -> float:
 
 
 class _SystemView(APIView):
-    """A view without a URL. It is used only to check the caller's credentials and role as the API does."""
+    """A view without a URL. It only checks the caller's credentials and role in the same way as the API."""
 
     permission_classes = (MaySeeSystem,)
 

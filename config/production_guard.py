@@ -1,4 +1,4 @@
-"""Find unsafe settings, with which production refuses to start.
+"""Find unsafe settings. In production, Simwatch refuses to start with them.
 
 The functions read only their arguments, so that a test can try each unsafe value.
 """

@@ -1,4 +1,4 @@
-"""Hooks for drf-spectacular, which select the paths that the schema documents and remove unused fields."""
+"""Hooks for drf-spectacular: select the paths that the schema documents, and remove unused keys from it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ def documented_only(endpoints: list[tuple[str, str, str, Any]], **_: Any) -> lis
 
 
 def without_enum_ids(result: Any, **_: Any) -> Any:
-    """Return the schema without the keys `x-spec-enum-id`, which only a hook that we don't use needs."""
+    """Return the schema without the keys `x-spec-enum-id`. Only a hook that we don't use needs these keys."""
     if isinstance(result, dict):
         return {name: without_enum_ids(inner) for name, inner in result.items() if name != "x-spec-enum-id"}
     return [without_enum_ids(inner) for inner in result] if isinstance(result, list) else result

@@ -124,12 +124,12 @@ DATABASES = {
     "default": {
         **_database,
         "ENGINE": "common.postgresql",
-        # Connections stay open, so check each one before use. Otherwise every later task of a process fails
-        # after PostgreSQL has restarted.
+        # Connections stay open, so check each one before use. Without the check, a restart of PostgreSQL
+        # would make every later task of a process fail.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        # No JIT, because it spends 100 ms compiling queries that run in 1 ms. The timeout equals the lease of
-        # a slot, so a process that freezes in a transaction loses its row locks when it loses its slots.
+        # No JIT, because it spends 100 ms compiling queries that run in 1 ms. The idle timeout equals the
+        # lease of a slot, so a process that freezes in a transaction loses its row locks with its slots.
         "OPTIONS": {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
@@ -203,7 +203,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["config.schema.documented_only"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Use our hook instead of Spectacular's, which drops the empty choice ("any") from enumerations.
+    # Don't use Spectacular's own hook, because it drops the empty choice ("any") from enumerations.
     "POSTPROCESSING_HOOKS": ["config.schema.without_enum_ids"],
     "COMPONENT_SPLIT_REQUEST": True,
 }

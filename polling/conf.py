@@ -24,7 +24,7 @@ class PollingSettings:
     batch_cards: int = 500
     seed_chunk_cards: int = 20_000
     seed_ramp_seconds: int = 60
-    # How many manual triggers a user of each role may send per day, in the user's time zone.
+    # How many manual triggers a user of each role may send per day. Days begin in the user's time zone.
     manual_calls_administrator: int = 100
     manual_calls_operator: int = 100
     manual_calls_agent: int = 100

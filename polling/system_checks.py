@@ -1,4 +1,4 @@
-"""System checks that reject settings with which the engine could not keep its guarantees.
+"""System checks that reject settings under which the engine could not keep its guarantees.
 
 Django runs them whenever a process starts.
 """

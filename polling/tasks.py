@@ -1,7 +1,7 @@
 """The Celery tasks of polling.
 
 No message carries state, so a lost message loses no work. Below, a "hint" is the id of a triggered card in
-the manual queue in Redis. A hint may be lost too, because PostgreSQL stores which cards still wait.
+the manual queue in Redis. A lost hint loses no work either, because PostgreSQL stores which cards still wait.
 """
 
 import time
@@ -28,7 +28,7 @@ from polling.triggers import restoring
 
 @shared_task(name="polling.wake_up", queue="ticks", expires=5, time_limit=10)
 def wake_up() -> None:
-    """Send a drain, unless one is pending, and start seeding if the schedule is missing or incomplete.
+    """Send a drain unless one is pending, and send `seed` if the schedule is missing or incomplete.
 
     Beat sends this task each second.
     """
@@ -37,7 +37,7 @@ def wake_up() -> None:
 
 @shared_task(name="polling.drain", queue="checks", expires=60, time_limit=60)
 def drain() -> None:
-    """Check due cards until the time of the drain is up or no card is due."""
+    """Check due cards until the drain's time is up, or until no more cards are due."""
     with shutdown.on_sigterm():
         WakeUp(for_worker()).clear()
         Drain(for_worker(), runtime.of_this_process(), Random(), send_next=drain.delay).run()
@@ -59,7 +59,7 @@ def repair() -> None:
 
 @shared_task(name="polling.watch_configs", queue="ticks", expires=5, time_limit=10)
 def watch_configs() -> None:
-    """Send `replan` if an interval of any card may have changed, and `count_cards` if cards have changed."""
+    """Send `replan` if any card's intervals may have changed, and `count_cards` if any card has changed."""
     reconcile.watch(for_worker(), send=replan.delay)
     recount.watch(for_worker(), send=count_cards.delay)
 
@@ -72,7 +72,7 @@ def replan() -> None:
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)
 def count_cards() -> None:
-    """Recount the cards of each profile and gateway, unless a recount is running or has just ended."""
+    """Recount the cards with each profile and gateway, unless a recount is running or has just ended."""
     recount.recount(for_worker())
 
 
@@ -104,8 +104,8 @@ def measure_lateness() -> None:
 def publish_limits() -> None:
     """Write the limits from PostgreSQL to Redis.
 
-    Beat sends this task every ten seconds, because Redis may have lost a limit, and because a limit that was
-    changed by SQL is not written to Redis otherwise.
+    Beat sends this task every ten seconds. It restores limits that Redis has lost, and publishes limits that
+    were changed by SQL.
     """
     limits.publish(for_worker())
 
@@ -118,5 +118,5 @@ def flush_statistics() -> None:
 
 @worker_ready.connect
 def publish_limits_at_start(**_: Any) -> None:
-    """Write the limits to Redis when a worker starts, so that it need not wait for the periodic task."""
+    """Write the limits to Redis when a worker starts, so that checks need not wait for the periodic task."""
     publish_limits.delay()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 pytest_plugins = [
-    "tests.support.failures",
+    "tests.support.results",
     "tests.support.fixtures",
     "tests.support.forms",
     "tests.support.scheduling",

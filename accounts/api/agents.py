@@ -67,7 +67,7 @@ class AgentViewSet(ManagedViewSet[Agent]):
     parameters = AgentParameters
 
     def filtered(self, rows: QuerySet[Agent], query: Mapping[str, Any]) -> QuerySet[Agent]:
-        # When filtering, leave out the caller's own agent; trying parent ids would reveal its hidden parent.
+        # Leave the caller's own agent out of filtered lists. Its hidden parent could be found by trying ids.
         root = tree_of(self.request.user)
         return super().filtered(rows.exclude(path=root) if root and query else rows, query)
 
@@ -78,7 +78,7 @@ class AgentViewSet(ManagedViewSet[Agent]):
         return fields
 
     def locked_object(self) -> Agent:
-        # Lock the tree before the row, as `agent_tree.move` does; another order could cause a deadlock.
+        # Lock the tree before the row, as `agent_tree.move` does. The reverse order could cause a deadlock.
         agent_tree.lock()
         return super().locked_object()
 

@@ -15,9 +15,9 @@ class TokenAuthentication(BaseAuthentication):
     """Authentication by `Authorization: Bearer <token>`. A malformed header is answered with status 401."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Return the user and the token, or None when the request has no Authorization header.
+        """Return the user and the token, or None if the request has no Authorization header.
 
-        Raise AuthenticationFailed when the header has another scheme or the token cannot be used.
+        Raise AuthenticationFailed if the header has a scheme not in `SCHEMES` or the token cannot be used.
         """
         header = get_authorization_header(request)
         if not header:

@@ -17,7 +17,7 @@ from common.api.strict_serializers import Parameters
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):
-    """An operation, which is the record of one action.
+    """An operation: the record of one action.
 
     For a change, `before` and `after` contain only the columns that differ. Secrets are shown as `(secret)`.
     """

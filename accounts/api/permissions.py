@@ -21,7 +21,7 @@ class DenyAll(BasePermission):
 
 
 class MayRead(BasePermission):
-    """Every signed-in user may read, and no user may write. Subclasses list the roles that may do either.
+    """Every signed-in user may read, and no user may write. Subclasses list the roles that may read or write.
 
     A token with the scope `read` may never write, whatever role its user has.
     """
@@ -31,9 +31,9 @@ class MayRead(BasePermission):
     writers: ClassVar[tuple[Role, ...]] = ()
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the user may call the method.
+        """Return whether the user may use the request's method on this view.
 
-        Raise PermissionDenied when the role allows the call but the scope of the token does not.
+        Raise PermissionDenied if the role allows the request but the scope of the token does not.
         """
         user = request.user
         if not isinstance(user, User) or not isinstance(request.auth, ApiToken | None):

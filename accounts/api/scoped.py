@@ -1,4 +1,4 @@
-"""Base classes for view sets, which serve only rows visible to the caller and record changes as operations.
+"""Base classes for view sets. They serve only rows that the caller may see, and record changes as operations.
 
 A request for a hidden row is answered with status 404, as if the row did not exist.
 """
@@ -30,7 +30,7 @@ Row = TypeVar("Row", bound=Model)
 class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
     """The base of all view sets. It serves only the rows that the caller may see.
 
-    `subject` names a row in error messages and begins error codes, such as `carrier_not_found`. Example::
+    `subject` is the word for a row in error messages and error codes, such as `carrier_not_found`. Example::
 
         class CarrierViewSet(ManagedViewSet[Carrier]):
             subject = "carrier"
@@ -49,13 +49,13 @@ class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
         return cast("QuerySet[Row]", rows.visible_to(self.request.user))
 
     def get_object(self) -> Row:
-        """Return the row whose id is in the URL. Raise DomainError (404) when it is missing or hidden."""
+        """Return the row whose id is in the URL. Raise DomainError (404) if it is missing or hidden."""
         return self._found(self.get_queryset())
 
     def locked_object(self) -> Row:
         """Return the row whose id is in the URL, locked until the transaction ends.
 
-        Raise DomainError when the row is missing or hidden (404), or does not match `If-Match` (412).
+        Raise DomainError if the row is missing or hidden (404), or does not match `If-Match` (412).
         """
         row = self._found(self.get_queryset().select_for_update(of=("self",), no_key=True))
         require_match(self.request, self.etag_source(row))
@@ -102,7 +102,7 @@ class ListViewSet(ScopedViewSet[Row]):
     def filtered(self, rows: QuerySet[Row], query: Mapping[str, Any]) -> QuerySet[Row]:
         """Return the `rows` that match `query`.
 
-        The keys of `query` are lookups, which the declared parameters name as their `source`.
+        The keys of `query` are Django lookups. A parameter names its lookup as `source`.
         """
         return rows.filter(**query)
 
@@ -163,7 +163,7 @@ class DestroyViewSet(ScopedViewSet[Row]):
         return Response(status=204)
 
     def perform_destroy(self, row: Row) -> None:
-        """Delete the row. Raise DomainError (409) when another row references it."""
+        """Delete the row. Raise DomainError (409) if another row references it."""
         if is_referenced(row):
             raise DomainError(
                 f"This {self.subject.replace('_', ' ')} is in use.", code=f"{self.subject}_in_use", status=409
@@ -174,4 +174,4 @@ class DestroyViewSet(ScopedViewSet[Row]):
 class ManagedViewSet(
     ListViewSet[Row], RetrieveViewSet[Row], CreateViewSet[Row], UpdateViewSet[Row], DestroyViewSet[Row]
 ):
-    """A view set with all methods, which list, retrieve, create, update and delete rows."""
+    """A view set with all methods: it lists, retrieves, creates, updates and deletes rows."""

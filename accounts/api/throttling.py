@@ -26,7 +26,7 @@ class RequestRate(BaseThrottle):
     is_open_without_redis = False
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Count the request and set the rate headers. Return False when the user has reached the limit.
+        """Count the request and set the rate headers. Return False if the user has reached the limit.
 
         Raise DomainError (503) for a write while Redis is down.
         """
@@ -56,7 +56,7 @@ class RequestRate(BaseThrottle):
 class OpenRequestRate(RequestRate):
     """The limits of RequestRate, except that writes are allowed while Redis is down.
 
-    Use it for views whose writes PostgreSQL limits as well.
+    Use it for views whose writes are also limited in PostgreSQL.
     """
 
     is_open_without_redis = True

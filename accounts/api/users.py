@@ -24,7 +24,7 @@ MAX_PASSWORD_LENGTH = 128
 
 
 class UserSerializer(StrictModelSerializer[User]):
-    """A user. A user whose `role` is null may do nothing; a user with the role `agent` needs an `agent_id`.
+    """A user. A user whose `role` is null may do nothing. A user with the role `agent` needs an `agent_id`.
 
     A user without a password cannot sign in on the site but can still use API tokens.
     """
@@ -62,7 +62,7 @@ class UserSerializer(StrictModelSerializer[User]):
             raise ValidationError(
                 {"agent_id": ErrorDetail("A user with the role agent needs an agent.", code="required")}
             )
-        # Skip this check when neither field is sent; users that already break the rule can then be renamed.
+        # Skip this check if neither field is sent, so that users who already break the rule can be renamed.
         if role != Role.AGENT and agent is not None and {"role", "agent"} & attrs.keys():
             raise ValidationError(
                 {"agent_id": ErrorDetail("Only users with the role agent may have an agent.", code="invalid")}
@@ -99,7 +99,7 @@ class UserParameters(Parameters):
 class UserViewSet(ManagedViewSet[User]):
     """Users, sorted by user name.
 
-    A user that other rows reference, such as operations, cannot be deleted. Deactivate the user instead.
+    A user whom operations or other rows reference cannot be deleted. Deactivate the user instead.
     """
 
     subject = "user"

@@ -1,4 +1,4 @@
-"""The admin pages for cards. They change cards through `cards.lifecycle` only.
+"""The admin page for cards. It changes cards only through `cards.lifecycle`.
 
 Columns that the system writes are read-only.
 """
@@ -92,8 +92,8 @@ def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
 class CardForm(forms.ModelForm[Card]):
     """A form that shows an error next to the ICCID if another card already has it.
 
-    Django's own validation misses this, because the condition of the unique constraint uses `deleted_at`,
-    which is not in the form.
+    Django's own validation misses such a duplicate: the condition of the unique constraint uses `deleted_at`,
+    and the form has no field for it.
     """
 
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))
@@ -120,7 +120,7 @@ class CardForm(forms.ModelForm[Card]):
 
 @admin.register(Card)
 class CardAdmin(ScopedAdmin[Card]):
-    """The admin page for cards. Other apps add panels and actions to it through `cards.admin.extensions`."""
+    """The admin page for cards. Other apps add panels and actions through `cards.admin.extensions`."""
 
     form = CardForm
     list_display = (
@@ -203,7 +203,7 @@ class CardAdmin(ScopedAdmin[Card]):
 
     @admin.action(description=_("Delete: hide cards and end their plans"), permissions=["change"])
     def delete_cards(self, request: HttpRequest, queryset: QuerySet[Card]) -> HttpResponse | None:
-        """Ask for confirmation, then delete the chosen cards softly."""
+        """Ask for confirmation, then soft-delete the chosen cards."""
         if not is_confirmed(request):
             count = queryset.order_by()[: MAX_CARDS + 1].count()
             text = ngettext(

@@ -1,7 +1,7 @@
-"""Registry through which other apps add panels to a card's admin page and actions to the list of cards.
+"""A registry of the panels and actions that other apps add to the admin page for cards.
 
-`cards` may not import the apps above it, so each of them registers its panels and actions from its own admin
-module.
+`cards` may not import the apps that build on it. Each of those apps registers its panels and actions in its
+own admin module.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _ACTIONS: Final[list[CardAction]] = []
 
 
 def add_panel(panel: Panel) -> None:
-    """Show the result of `panel(card)` on the page of an existing card, labelled by its `short_description`.
+    """Show the result of `panel(card)` on each card's change page, labelled `panel.short_description`.
 
     Example::
 
@@ -37,7 +37,7 @@ def panels() -> tuple[Panel, ...]:
 
 
 def add_actions(actions: Sequence[CardAction]) -> None:
-    """Add `actions` to the list of cards. Each action is a function decorated with `admin.action`."""
+    """Add `actions` to the change list of cards. Each action is a function decorated with `admin.action`."""
     _ACTIONS.extend(actions)
 
 

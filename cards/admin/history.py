@@ -1,4 +1,4 @@
-"""Read-only admin pages for the rows that the system writes about cards, and the page for exemptions."""
+"""The admin page for exemptions, and read-only pages for the rows that the system writes about cards."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from common.admin import OwnedAdmin
 
 @admin.register(CheckState)
 class CheckStateAdmin(CardRowsAdmin[CheckState]):
-    """The read-only page for check states, which show the last result of each check for each card."""
+    """The read-only page for check states: the last result of each type of check for each card."""
 
     list_display = ("card", "type", "checked_at", "failures", "error", "failing_since", "parked_at")
     list_select_related = ("card",)
@@ -44,7 +44,7 @@ class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
         return str(vars(record)["iccid"])
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        # `card_id` is not a foreign key, so look up the ICCIDs of all the page's records in one query.
+        # `card_id` is not a foreign key, so Django cannot join. Look up all ICCIDs of the page in one query.
         changelist = super().get_changelist_instance(request)
         cards = {record.card_id for record in changelist.result_list}
         iccids = dict(Card.objects.filter(pk__in=cards).values_list("pk", "iccid"))
@@ -53,7 +53,7 @@ class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
         return changelist
 
 
-# For each kind of event: stored value -> label. Values of the other kinds are shown as they are stored.
+# Kind of event -> stored value -> label. The values of kinds that are not listed are shown as stored.
 _LABELS: dict[str, dict[str, Any]] = {
     CardEvent.Kind.STATUS: {str(value): label for value, label in Card.Status.choices},
     CardEvent.Kind.CATEGORY: dict(Card.Category.choices),
@@ -96,7 +96,7 @@ class ServiceOrderAdmin(CardRowsAdmin[ServiceOrder]):
 
 
 class ExemptionForm(forms.ModelForm[Exemption]):
-    """A form that exempts either a card or an agent, until a time in the future."""
+    """A form that exempts either one card or one agent, until a time in the future."""
 
     class Meta:
         model = Exemption

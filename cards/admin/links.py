@@ -10,7 +10,7 @@ Target = tuple[type[Any], str, Any]
 
 
 def lists(pk: int | None, *targets: Target) -> SafeString | str:
-    """Return HTML links to admin lists that are filtered by `pk`, or "-" if `pk` is None.
+    """Return HTML links to change lists that are filtered by `pk`, or "-" if `pk` is None.
 
     Each target is a tuple: the model to list, the lookup that is compared with `pk`, and the link's label.
     """

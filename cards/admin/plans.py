@@ -1,4 +1,4 @@
-"""The admin pages for plans and for subscriptions, which start and end through `cards.subscriptions`."""
+"""The admin pages for plans and subscriptions. `cards.subscriptions` starts and ends the subscriptions."""
 
 from typing import Any
 
@@ -37,8 +37,8 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
     A new plan replaces the current one.
     """
 
-    # This field replaces the model's `kind`. With `kind`, the form's unique check would reject a new plan
-    # while the current one has not ended.
+    # This field replaces the model's `kind`. If the form had `kind`, its unique check would reject a new plan
+    # until the current plan has ended.
     is_add_on = forms.BooleanField(
         label=_("Add-on"),
         required=False,
@@ -51,7 +51,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The carrier is optional here, because a card uses its own. For a device, `clean` requires a carrier.
+        # The carrier is optional here, because a card has its own. For a device, `clean` requires a carrier.
         if "carrier" in self.fields:
             self.fields["carrier"].required = False
             self.fields["carrier"].help_text = _(
@@ -84,7 +84,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(SearchedByCard[Subscription]):
-    """The admin page for subscriptions, including ended ones. It can start and end them, but not edit."""
+    """The admin page for subscriptions. A subscription can be started and ended, but not edited."""
 
     form = SubscriptionForm
     list_display = (
@@ -98,7 +98,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     actions = ("end",)
 
     def search_filter(self, user: Any, beginning: str) -> Q:
-        """Return a filter for subscriptions whose card's ICCID or device's serial begins with `beginning`."""
+        """Return a filter by the beginning of the card's ICCID or of the device's serial number."""
         devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
         return super().search_filter(user, beginning) | Q(device_id__in=ids_or_subquery(devices))
 
@@ -124,7 +124,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: Any) -> None:
-        # `cards.subscriptions` inserts the row itself, so copy that row to `obj` instead of saving `obj`.
+        # `cards.subscriptions` inserts the row. Don't save `obj`, but copy the inserted row to it.
         values, now = form.cleaned_data, database.now()
         card, device, plan = values["card"], values["device"], values["plan"]
         owner = Owner.of_card(card) if card else Owner(values["carrier"], device=device)

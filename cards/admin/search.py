@@ -1,4 +1,4 @@
-"""Search in the admin for rows that belong to cards, by the beginning of the card's ICCID."""
+"""Search in the admin: find the rows of cards by the beginning of a card's ICCID."""
 
 from typing import Any, TypeVar
 
@@ -10,8 +10,8 @@ from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from cards.models import Card
 
 Row = TypeVar("Row", bound=Model)
-# For more ids than this, use a subquery: PostgreSQL then reads the newest rows first, and stops as soon as
-# it has found enough of them.
+# For more ids than MAX_LISTED, use a subquery. PostgreSQL then reads the newest rows first, and stops as soon
+# as it has found enough rows.
 MAX_LISTED = 1000
 
 
@@ -26,10 +26,10 @@ def by_iccid(user: Any, beginning: str) -> Q:
 
 
 def ids_or_subquery(rows: QuerySet[Any]) -> Any:
-    """Return the ids of `rows` for an `__in` filter: as a list, or as a subquery above `MAX_LISTED` ids.
+    """Return the ids of `rows` for an `__in` filter: a list of up to `MAX_LISTED` ids, otherwise a subquery.
 
-    A list tells PostgreSQL how many ids there are. For a subquery, PostgreSQL has to estimate that number,
-    which goes wrong if most rows begin with the same prefix.
+    A list tells PostgreSQL how many ids there are. For a subquery, PostgreSQL estimates the number of ids.
+    The estimate is bad if most of the searched values begin with the same characters.
     """
     ids = list(rows.values_list("pk", flat=True)[: MAX_LISTED + 1])
     return ids if len(ids) <= MAX_LISTED else rows.values("pk")
@@ -38,7 +38,7 @@ def ids_or_subquery(rows: QuerySet[Any]) -> Any:
 class SearchedByCard(ScopedAdmin[Row]):
     """Base class for admin pages of rows that have a `card_id` and are searched by ICCID."""
 
-    # Django shows the search box only if this is not empty. `search_filter` defines the actual search.
+    # Django shows the search box only if `search_fields` is not empty. `search_filter` does the search.
     search_fields = ("card_id__exact",)
     search_help_text = _("the beginning of an ICCID")
 

@@ -1,4 +1,4 @@
-"""The model of SIM cards: their numbers, owners and states."""
+"""The Card model: the numbers, owner and states of a SIM card."""
 
 from typing import Any, Final, Self
 
@@ -40,7 +40,7 @@ class Card(models.Model):
     """A SIM card. Its row rarely changes, because checks write to `CheckState` and `CardUsage` instead."""
 
     class Category(models.TextChoices):
-        """Whether the card is exempt from real-name verification."""
+        """Whether the card needs real-name verification. Industry cards are exempt."""
 
         NORMAL = "normal", _("normal")
         INDUSTRY = "industry", _("industry (M2M)")
@@ -157,8 +157,8 @@ class Card(models.Model):
                 condition=Q(msisdn__isnull=False),
                 name="card_msisdn",
             ),
-            # For the admin's filters. An index leaves out the value that nearly all cards have, so that a
-            # filter for a rare value, or for a value that no card has, is fast.
+            # For the admin's filters, so that filtering by a rare value or an unused value is fast. The
+            # conditions leave out the value that nearly all cards have.
             models.Index(fields=["carrier", "id"], name="card_carrier_page"),
             models.Index(fields=["status", "id"], name="card_status_page"),
             models.Index(

@@ -1,4 +1,4 @@
-"""The model of check results: one row for each card and check type."""
+"""The CheckState model: one row for each card and check type."""
 
 from typing import ClassVar, Self
 
@@ -28,7 +28,7 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
         return self.filter(parked_at__isnull=False)
 
     def failing(self) -> Self:
-        """Return the checks that failed the last time they ran, for cards that are still polled."""
+        """Return the checks whose last run failed, without those of cards that are no longer polled."""
         return self.filter(
             failing_since__isnull=False,
             card__deleted_at__isnull=True,
@@ -40,8 +40,8 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
 class CheckState(models.Model):
     """The last result of one type of check for one card. The row is small because every check rewrites it.
 
-    `token` belongs to the claim that wrote the row last; results of older claims are refused. `failures`,
-    `failing_since` and `error` describe the failures since the last good answer, and are 0 or empty after it.
+    `token` belongs to the claim that wrote the row last. Results of older claims are refused. `failures`,
+    `failing_since` and `error` describe the failures since the last good answer. A good answer resets them.
     """
 
     card = models.ForeignKey(
@@ -66,11 +66,11 @@ class CheckState(models.Model):
             models.CheckConstraint(condition=Q(type__in=CheckType.values), name="checkstate_type_known"),
         )
         indexes = (
-            # For the scan and the admin, which both look up the few parked checks.
+            # For the scan and the admin. Both look up the parked checks, which are few.
             models.Index(
                 fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
             ),
-            # For `failing`, with the longest failure first. Repeated successes do not write to this index.
+            # For `failing`, ordered by the longest failure. Repeated successes do not write to this index.
             models.Index(
                 fields=["failing_since", "id"],
                 condition=Q(failing_since__isnull=False),

@@ -1,4 +1,4 @@
-"""The model of devices, which contain cards."""
+"""The Device model. A device contains cards."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -16,7 +16,7 @@ class DeviceQuerySet(ScopedQuerySet["Device"]):
 
 
 class Device(models.Model):
-    """A device that contains cards. The cards in it share the subscriptions of the device."""
+    """A device that contains cards. These cards share the subscriptions of the device."""
 
     serial = models.CharField(_("serial number"), max_length=64)
     imei = models.CharField(  # noqa: DJ001 (null = not known)

@@ -1,4 +1,4 @@
-"""The model of card events, which are the history of a card."""
+"""The CardEvent model. The events of a card are its history."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The model of exemptions, which protect cards from being suspended for exceeding their quota."""
+"""The Exemption model. Exempt cards are not suspended when they exceed their quota."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -24,9 +24,9 @@ class ExemptionQuerySet(ScopedQuerySet["Exemption"]):
 
 
 class Exemption(models.Model):
-    """Protection of one card, or of all cards of an agent and the agents below it, until `expires_at`.
+    """An exemption of one card, or of all cards of an agent and of the agents below that agent.
 
-    An exempt card is not suspended when it exceeds its quota.
+    Until `expires_at`, an exempt card is not suspended when it exceeds its quota.
     """
 
     card = models.ForeignKey(Card, models.CASCADE, null=True, blank=True, verbose_name=_("card"))

@@ -1,4 +1,4 @@
-"""The model of service orders, which request that a carrier suspends or resumes a card."""
+"""The ServiceOrder model. A service order asks a carrier to suspend or resume one card."""
 
 from typing import ClassVar, Self
 from uuid import uuid4
@@ -29,8 +29,8 @@ class ServiceOrderQuerySet(ScopedQuerySet["ServiceOrder"]):
 class ServiceOrder(models.Model):
     """An order to suspend or resume one card. Change its status only by an UPDATE that checks the old status.
 
-    `subscription`, `cycle_start` and `quota_version` identify the quota that caused the order. The last two
-    are empty for manual orders. A worker may process the order until `claimed_until`.
+    `subscription`, `cycle_start` and `quota_version` identify the quota that caused the order. `cycle_start`
+    and `quota_version` are empty for manual orders. A worker may process the order until `claimed_until`.
     """
 
     class Action(models.TextChoices):
@@ -93,7 +93,7 @@ class ServiceOrder(models.Model):
         verbose_name = _("service order")
         verbose_name_plural = _("service orders")
         constraints = (
-            # Allow one order per card, action, period and quota version, unless it failed or was cancelled.
+            # Allow one order per card, action, period and quota version, besides failed and cancelled orders.
             models.UniqueConstraint(
                 fields=["card", "action", "cycle_start", "quota_version"],
                 condition=~Q(status__in=VOID),

@@ -1,4 +1,4 @@
-"""The model of the plans that are sold."""
+"""The Plan model. A plan is what is sold: a quota for each period."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -23,7 +23,7 @@ class PlanQuerySet(SharedQuerySet["Plan"]):
 
 
 class Plan(models.Model):
-    """A plan that is sold. Subscriptions copy its quotas, so a change affects only new subscriptions."""
+    """A plan for sale. Subscriptions copy its quotas, so changing the plan affects only new subscriptions."""
 
     class AutoSuspend(models.TextChoices):
         """What happens when a card exceeds its quota."""

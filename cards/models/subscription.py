@@ -1,4 +1,4 @@
-"""The model of subscriptions, which put plans in force on cards and devices."""
+"""The Subscription model. A subscription puts a plan in force on a card or a device."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -31,11 +31,11 @@ class SubscriptionQuerySet(ScopedQuerySet["Subscription"]):
 
 
 class Subscription(models.Model):
-    """A plan in force on one card, or on one device, whose cards then share it.
+    """A plan in force on one card or one device. The cards of a device share its subscriptions.
 
     A main subscription continues from period to period until it is ended. `ends_at` is empty until then, and
-    the database refuses a time in the future. An add-on gives more quota until `ends_at`, or for ever if that
-    is empty. `cycle` and the quotas are copied from the plan when the subscription starts.
+    the database refuses a time in the future. An add-on gives more quota until `ends_at`, or without end if
+    `ends_at` is empty. `cycle` and the quotas are copied from the plan when the subscription starts.
 
     `used_mb` is the usage of the period that begins on `period_start`, a day in the time zone of `carrier`.
     Monthly periods are the billing months of `carrier`. The `quota_version` of a main subscription increases
@@ -43,7 +43,7 @@ class Subscription(models.Model):
     """
 
     class Kind(models.TextChoices):
-        """Whether the subscription is the plan itself, or adds quota to it."""
+        """Whether the subscription is a plan itself, or adds quota to a plan."""
 
         MAIN = "main", _("main")
         ADD_ON = "add_on", _("add-on")

@@ -1,4 +1,4 @@
-"""The models of data usage: the meter of each card, and the history of its readings."""
+"""The models of data usage: the meter of each card, and the history of the card's readings."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -67,8 +67,8 @@ class UsageRecord(models.Model):
     """One reading of a card's counter that changed its meter, or was the first reading of its day.
 
     The table is partitioned by the day of `recorded_at` (see `cards.usage_partitions`), so its primary key in
-    the database is (id, recorded_at). `card_id` is not a foreign key, because checking one would slow down
-    the millions of inserts.
+    the database is (id, recorded_at). `card_id` is not a foreign key, because checking a foreign key would
+    slow down the millions of inserts.
     """
 
     card_id = models.BigIntegerField(_("card"))

@@ -1,4 +1,4 @@
-"""The endpoint `/carriers` for network operators. Agents may read it, because their cards name a carrier."""
+"""The endpoint `/carriers`. Agents may read the carriers, because each card of an agent names its carrier."""
 
 from accounts.api.permissions import MayOperateShared
 from accounts.api.scoped import ManagedViewSet

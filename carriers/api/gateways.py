@@ -39,7 +39,10 @@ class CredentialsField(serializers.Field[Any, Any, Any, Any]):
 
 
 class GatewaySerializer(StrictModelSerializer[Gateway]):
-    """A gateway. A change without `credentials` keeps the stored ones. The carrier cannot be changed."""
+    """A gateway. A change without `credentials` keeps the stored credentials.
+
+    The carrier cannot be changed.
+    """
 
     carrier_id = VisibleKey(Carrier, source="carrier")
     credentials = CredentialsField()
@@ -62,7 +65,7 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
             "pause_reason",
             "is_default",
         )
-        # Skip DRF's check of the unique constraint; `_refuse_a_second_default` reports it at the right field.
+        # Skip DRF's check of the unique constraint. `_refuse_a_second_default` reports it at `is_default`.
         validators = ()
 
     def validate_credentials(self, value: str) -> str:
@@ -81,7 +84,7 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
 
     def _refuse_another_carrier(self, attrs: dict[str, Any]) -> None:
         if self.instance and attrs.get("carrier", self.instance.carrier) != self.instance.carrier:
-            # The gateway's cards belong to its carrier, so another carrier would not match its cards.
+            # A gateway and its cards must belong to the same carrier.
             raise ValidationError(
                 {"carrier_id": ErrorDetail("The carrier of a gateway cannot be changed.", code="immutable")}
             )

@@ -28,7 +28,7 @@ _MB_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 class GatewayError(Exception):
     """A call failed because of the gateway, so all cards of the call are checked again later.
 
-    The text contains no secret.
+    The text of the exception contains no secret.
     """
 
 
@@ -117,7 +117,9 @@ class GatewayAddress:
 
 
 class GatewayClient(ABC):
-    """A client that calls one gateway. It lives as long as the HTTP session of the drain that created it.
+    """A client that calls one gateway through the HTTP session `outgoing`.
+
+    A drain creates its own clients, and discards them together with its session.
 
     Example::
 
@@ -128,7 +130,7 @@ class GatewayClient(ABC):
 
     @abstractmethod
     def __init__(self, address: GatewayAddress, outgoing: Outgoing) -> None:
-        """Create the client. Raise CredentialsError when it cannot use the credentials."""
+        """Create the client. Raise CredentialsError when the credentials cannot be used."""
 
     @classmethod
     @abstractmethod
@@ -137,14 +139,14 @@ class GatewayClient(ABC):
 
     @abstractmethod
     async def usage(self, iccids: Sequence[str]) -> list[UsageReading | CardError]:
-        """Return a UsageReading or an error for each ICCID, in the order of `iccids`.
+        """Return a UsageReading or a CardError for each ICCID, in the order of `iccids`.
 
         Raise GatewayError when the call fails.
         """
 
     @abstractmethod
     async def real_names(self, iccids: Sequence[str]) -> list[RealName | CardError]:
-        """Return a RealName or an error for each ICCID, in the order of `iccids`.
+        """Return a RealName or a CardError for each ICCID, in the order of `iccids`.
 
         Raise GatewayError when the call fails.
         """
@@ -165,7 +167,7 @@ def parse_mb(text: object) -> Decimal | None:
 
 
 def parse_time(text: object) -> datetime | None:
-    """Return an RFC 3339 time in UTC.
+    """Return the time in an RFC 3339 string, converted to UTC.
 
     Return None for any other value, such as a time without an offset or outside the years 2000 to 2099.
     """

@@ -1,6 +1,6 @@
-"""The client for gateways with the adapter `json`, whose contract is in docs/api.md.
+"""The client for gateways with the adapter `json`. The contract is in docs/api.md.
 
-It validates every part of an answer before it uses it.
+The client validates every part of an answer before using that part.
 """
 
 import json
@@ -32,7 +32,7 @@ from carriers.clients.signing import Signer
 from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
 OK = 200
-# An answer may have BASE_BYTES plus BYTES_PER_CARD for each card. A correct answer is far smaller.
+# An answer may be as long as BASE_BYTES plus BYTES_PER_CARD for each card. Correct answers are far shorter.
 BYTES_PER_CARD = 1024
 BASE_BYTES = 4096
 NONCE_BYTES = 12
@@ -76,7 +76,7 @@ class JsonClient(GatewayClient):
             try:
                 reply = await self._post(path, body, deadline=self._timeout, max_bytes=max_bytes)
             except StaleConnectionError:
-                # Repeat the call on a new connection, which is safe because the call only reads.
+                # Repeat the call on a new connection. This is safe, because the call only reads.
                 left = max(0.0, ends_at - time.monotonic())
                 reply = await self._post(path, body, deadline=left, max_bytes=max_bytes)
         except CallError as error:

@@ -1,4 +1,4 @@
-"""The registry of adapters, which maps an adapter's name to the client class for its gateways."""
+"""The registry of adapters: the name of each adapter, and the client class for its gateways."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _NO_TIMEOUT: Final = 0.0
 
 
 def unusable_reason(adapter: str, *, base_url: str, credentials: str) -> str | None:
-    """Return why the adapter's client cannot use the base URL and the credentials, or None when it can.
+    """Return why the adapter cannot use the base URL or the credentials. Return None if it can use both.
 
     The reason contains no secret.
     """

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# Shorten longer times to this, because they are mistakes of the server and might overflow.
+# Longer times are shortened to a day, because they are mistakes of the server and might overflow.
 MAX_SECONDS = 24 * 3600
 
 
@@ -18,6 +18,6 @@ def parse_retry_after(header: str, *, now: datetime) -> timedelta:
         until = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return timedelta()
-    # A date with the offset "-0000" is parsed without a zone; treat it as UTC, because HTTP dates are in GMT.
+    # A date with the offset "-0000" is parsed without a zone. Treat it as UTC, because HTTP dates are in GMT.
     left = until.replace(tzinfo=until.tzinfo or UTC) - now
     return min(max(left, timedelta()), timedelta(seconds=MAX_SECONDS))

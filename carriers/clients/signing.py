@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-# A gateway rejects a request whose timestamp differs from the gateway's clock by more than this.
+# A gateway rejects requests whose timestamp is more than TOLERANCE_SECONDS off the gateway's clock.
 TOLERANCE_SECONDS = 300
 
 
@@ -19,7 +19,7 @@ class Signer:
     secret: bytes = field(repr=False)
 
     def headers(self, *, timestamp: int, nonce: str, path: str, body: bytes) -> dict[str, str]:
-        """Return the headers that sign a POST request. `path` is the path as it is in the request line."""
+        """Return the headers that sign a POST request. `path` must equal the path in the request line."""
         return {
             "X-App-Id": self.app_id,
             "X-Timestamp": str(timestamp),

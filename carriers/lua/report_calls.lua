@@ -1,11 +1,11 @@
--- Count the calls that ended since the last report, open the breakers of failing gateways, and return which
--- gateways must rest.
+-- Count the calls that ended since the last report, open the breakers of failing gateways, and return how
+-- long each gateway must rest.
 -- KEYS    breakers: one hash for each gateway (breakers.py shows samples)
 -- ARGV    min_calls, bucket_ms, buckets, recent_buckets, rest_ms, ttl_ms, longest_hold_ms, longest_rest_ms;
 --         for each key: answered, failed, hold_ms (the rest that the gateway asked for, or 0)
--- Returns two numbers for each key: how many ms the gateway must still rest (0 when it need not rest), and 1
---         when its breaker is open or 0 when it is closed. With a closed breaker, a gateway rests only if it
---         asked for a rest.
+-- Returns two numbers for each key: how many ms the gateway must still rest (0 for no rest), and whether its
+--         breaker is open (1) or closed (0). A gateway whose breaker is closed rests only if it asked for a
+--         rest.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local min_calls, bucket_ms, buckets, recent_buckets = unpack(ARGV, 1, 4)

@@ -1,5 +1,5 @@
--- Take the breaker trial if it is due. The trial is the only call that an open breaker allows.
--- The next trial is due when the lease ends, so only one trial runs at a time.
+-- Take the breaker trial if one is due. An open breaker allows no other call.
+-- The next trial is due when the lease of this trial ends, so only one trial runs at a time.
 -- KEYS[1] breaker: hash (breakers.py shows samples)
 -- ARGV    lease_ms, ttl_ms
 -- Returns 1 when the caller must make the trial, otherwise 0.

@@ -1,4 +1,4 @@
-"""ETags and If-Match, which refuse a change if the row has changed since the client read it.
+"""ETags and If-Match: refuse to change a row that has changed since the client read it.
 
 Source: RFC 9110, section 13.1.1.
 """
@@ -25,8 +25,8 @@ def etag_of(held: Mapping[str, Any]) -> str:
 def require_match(request: Request, held: Mapping[str, Any]) -> None:
     """Raise DomainError (412) if If-Match does not name the row's current ETag.
 
-    `held` are the row's current values, which the caller has read under a lock. A request without If-Match,
-    or with `*`, always passes.
+    `held` contains the row's current values. The caller must have read them under a lock. A request without
+    If-Match, or with `*`, always passes.
     """
     header = request.headers.get("If-Match")
     if header is None or header.strip() == "*":

@@ -28,7 +28,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY_PATTERN = r"^[!-~]{1,255}$"
 KEEP_FOR = timedelta(hours=24)
-# Storing an answer deletes up to this many expired ones, so no separate job has to delete them.
+# Storing an answer deletes up to this many expired answers, so no separate job has to delete them.
 DELETED_PER_ANSWER = 10
 _STORED_HEADERS = ("ETag", "Location")
 
@@ -36,7 +36,7 @@ Handler = Callable[..., Response]
 
 
 def idempotent(handler: Handler) -> Handler:
-    """Run a view's method in a transaction, and at most once in 24 hours for each user and key.
+    """Decorate a view's method to run in a transaction, and at most once in 24 hours for each user and key.
 
     The key is the header `Idempotency-Key`. A request without it is always carried out.
 

@@ -44,8 +44,8 @@ class CursorPages(BasePagination):
     """Pagination by `?cursor=&page_size=`. The answer has the fields `next, previous, results`.
 
     A cursor that was made for other filters is refused. These are keyset pages: all fields of `ordering`
-    decide where a page begins. DRF's cursors use only the first field and skip rows with an equal value by
-    OFFSET, which is slow if, for example, thousands of cards began to fail in one transaction.
+    decide where a page begins. DRF's cursors use only the first field, and skip rows with the same value by
+    OFFSET. Skipping is slow if, for example, thousands of cards began to fail in one transaction.
 
     Example::
 
@@ -138,7 +138,7 @@ def _salt(request: Request) -> str:
 
 
 def _beyond(values: Sequence[tuple[str, Any]], *, descends: bool) -> Q:
-    # The first condition follows from the second, but PostgreSQL needs it to search in an index.
+    # The first condition follows from the second, but PostgreSQL can use an index only for the first.
     sign = "lt" if descends else "gt"
     (name, value), *_ = values
     return Q(**{f"{name}__{sign}e": value}) & _strictly_beyond(values, sign)

@@ -1,4 +1,4 @@
-"""Parse a request body, which must be one JSON object of limited size."""
+"""Parse request bodies. A body must be one JSON object of limited size."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -58,7 +58,7 @@ class ObjectParser(BaseParser):
         if not isinstance(found, dict):
             raise ParseError("The body must be a JSON object.")
         try:
-            # Try to write the body: orjson can read deeper nesting than it can write, which would fail later.
+            # Try to write the body now, because orjson can read deeper nesting than it could write later.
             orjson.dumps(found)
         except TypeError:
             raise ParseError("The body is nested too deeply, or has a number beyond 64 bits.") from None

@@ -1,4 +1,4 @@
-"""A base class for views, which validates all query parameters."""
+"""A base class that validates all query parameters of a view."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
@@ -55,5 +55,5 @@ class ValidatedQueryView(APIView):
         return self.parameters if self.request.method in {"GET", "HEAD"} else Parameters
 
     def foreign_parameters(self) -> frozenset[str]:
-        """Return the names of parameters that another class validates, for example a paginator."""
+        """Return the names of parameters that another class, such as a paginator, validates."""
         return frozenset({self.settings.URL_FORMAT_OVERRIDE})

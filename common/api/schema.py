@@ -37,7 +37,7 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """The body of an error response, which explains why a request was refused or failed. Source: RFC 9457."""
+    """The body of an error response. It explains why a request was refused or failed. Source: RFC 9457."""
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -117,9 +117,9 @@ class Schema(AutoSchema):
         return found | {412} if self._supports_if_match() else found
 
     def _needs_an_id(self) -> bool:
-        """Return whether the query or the body must contain a row's id, so that a missing row returns 404.
+        """Return whether the query or the body must contain a row's id. If so, an unknown id returns 404.
 
-        Views that edit a row itself are excluded, because an unknown id in their body returns 400.
+        Views that edit one row are excluded, because an unknown id in their body returns 400.
         """
         if hasattr(self.view, "locked_object"):
             return False

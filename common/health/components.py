@@ -34,7 +34,7 @@ class Component:
     """A part of the system whose health is checked, such as Redis or the workers.
 
     `check` returns a finding. If it raises or hangs, the component gets the level `level_if_silent`.
-    `depends_on` names another component. While that one is not healthy, this one's state counts as unknown.
+    `depends_on` names another component. While that one is not healthy, this one's state is not known.
     `is_for_readiness` tells whether `/readyz` fails while this component is not healthy.
 
     Example::
@@ -70,7 +70,7 @@ def overall(findings: Iterable[Finding]) -> Level:
 def with_dependencies(checked: Iterable[Component], findings: Mapping[str, Finding]) -> dict[str, Finding]:
     """Return `{component name: finding}` for the checked components.
 
-    A component whose dependency is not healthy gets a finding that says that its state is not known.
+    If the dependency of a component is not healthy, the finding says that the component's state is not known.
     """
     return {component.name: _with_dependency(component, findings) for component in checked}
 

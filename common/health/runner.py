@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 def examine(components: Iterable[Component], *, milliseconds: int) -> dict[str, Finding]:
     """Return `{component name: finding}` within `milliseconds`.
 
-    A component whose check takes longer gets its `level_if_silent`.
+    If a check takes longer, the component gets the level `level_if_silent`.
     """
     results = {component: _thread_of(component).request() for component in components}
     wait(results.values(), timeout=milliseconds / 1000)
@@ -36,7 +36,10 @@ def examine(components: Iterable[Component], *, milliseconds: int) -> dict[str, 
 
 
 def stop() -> None:
-    """End all threads, which closes their connections: tests cannot drop a database that has connections."""
+    """End all threads, and so close their database connections.
+
+    Tests call this, because PostgreSQL does not drop a database while it has connections.
+    """
     with _LOCK:
         while _THREADS:
             _THREADS.popitem()[1].stop()
@@ -50,7 +53,7 @@ class CheckThread:
         self._lock = Lock()
         self._requests: SimpleQueue[Future[Finding] | None] = SimpleQueue()
         self._latest: Future[Finding] | None = None
-        # Make it a daemon thread, because otherwise a hanging server would keep this process from exiting.
+        # Use a daemon thread, because otherwise a check that hangs would keep this process from exiting.
         self._thread = Thread(target=self._work, name=f"health-{component.name}", daemon=True)
         self._thread.start()
 
@@ -63,7 +66,7 @@ class CheckThread:
             return self._latest
 
     def stop(self) -> None:
-        """Tell the thread to end after its current check, and wait for its end for at most one second."""
+        """Tell the thread to end after its current check, and wait up to one second until it has ended."""
         self._requests.put(None)
         self._thread.join(1)
 

@@ -1,4 +1,4 @@
-"""The address guard, which decides whether an address may be called. `outgoing` applies it to each socket.
+"""The address guard: decide whether an address may be called. `outgoing` applies it to each socket.
 
 Don't use `ipaddress.is_global` instead: on some versions of Python it accepts NAT64, 6to4, v4-compatible and
 site-local addresses. Sources of the tables: the IANA special-purpose address registries, RFC 6890, RFC 9637.
@@ -37,7 +37,7 @@ _DENIED_V6 = tuple(IPv6Network(text) for text in ["2001::/23", "2001:db8::/32", 
 
 
 class AddressRefusedError(OSError):
-    """The guard refuses this address. It is an OSError so that aiohttp passes it on to its caller."""
+    """The guard refuses an address. The error is an OSError, so that aiohttp passes it on to its caller."""
 
 
 def check(address: str, *, port: int, is_encrypted: bool, allowed: Sequence[Network]) -> None:

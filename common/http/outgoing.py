@@ -31,7 +31,7 @@ class CallError(Exception):
 
 
 class StaleConnectionError(CallError):
-    """A call failed on a reused connection, probably because the server had closed it.
+    """A call failed on a reused connection, probably because the server had closed the connection.
 
     If repeating the request is safe, send it again.
     """
@@ -39,7 +39,7 @@ class StaleConnectionError(CallError):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `retry_after` is the text of its `Retry-After` header, or empty."""
+    """An answer. `retry_after` is the text of its `Retry-After` header, or empty if it has none."""
 
     status: int
     body: bytes
@@ -72,8 +72,8 @@ class GuardedResolver(AbstractResolver):
 class Outgoing:
     """A client that posts to other systems. Share one instance, because it reuses connections between calls.
 
-    `connections` is the maximum number of open connections for each of http and https. Create the instance
-    while an event loop is running.
+    At most `connections` connections are open for http, and as many for https. Create the instance while an
+    event loop is running.
 
     Example::
 
@@ -109,8 +109,8 @@ class Outgoing:
         """Post `body` and return the reply. A redirect is returned and not followed.
 
         Raise CallError unless the complete answer arrives within `deadline` seconds and has at most
-        `max_bytes` bytes. Raise StaleConnectionError, which is a CallError, if a reused connection broke,
-        because another attempt may then succeed.
+        `max_bytes` bytes. If a reused connection broke, the error is a StaleConnectionError, because another
+        attempt may succeed.
         """
         session = self._sessions.get(url.partition("://")[0])
         if session is None:
@@ -136,7 +136,7 @@ class Outgoing:
 
 @dataclass
 class _Connection:
-    """Tells whether a call uses a connection that an earlier call has opened."""
+    """`is_reused` tells whether a call uses a connection that an earlier call opened."""
 
     is_reused: bool = False
 
@@ -166,7 +166,7 @@ def _session(allowed: Sequence[Network], connections: int, *, is_encrypted: bool
         connector=connector,
         trace_configs=[trace],
         cookie_jar=DummyCookieJar(),
-        # `post` has its own deadline, which covers everything from name resolution to the last byte.
+        # Set no timeout here. The deadline in `post` covers everything from name resolution to the last byte.
         timeout=ClientTimeout(total=None),
         auto_decompress=False,
         headers={"Accept-Encoding": "identity", "User-Agent": "simwatch"},

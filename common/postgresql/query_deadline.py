@@ -1,4 +1,4 @@
-"""The query deadline, which limits how long a thread waits for PostgreSQL's answer.
+"""The query deadline: a limit on how long a thread waits for an answer from PostgreSQL.
 
 Without a deadline, libpq waits as long as the connection is open, and the connection to a frozen server stays
 open. A web process has few threads, so all of them would soon be waiting.
@@ -73,9 +73,9 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 def with_deadline(connection: object) -> DeadlineConnection:
-    """Return the same connection as a DeadlineConnection.
+    """Turn `connection` into a DeadlineConnection and return it.
 
-    Replace its class after connecting, because Django does not let a backend choose the connection class.
+    Its class is replaced after connecting, because Django does not let a backend choose the connection class.
     """
     made = cast("DeadlineConnection", connection)
     made.__class__ = DeadlineConnection

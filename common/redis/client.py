@@ -18,8 +18,8 @@ from common.redis.fail_fast import FailFast
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
-# Notice within 25 s that the network drops all packets. The first three options work while a connection waits
-# for an answer. The last one (in milliseconds) works while sent data is not acknowledged.
+# Notice within 25 s that the network drops all packets. The first three options apply while a process waits
+# for an answer. The last option (in milliseconds) applies while sent data is not acknowledged.
 KEEPALIVE: Final = {
     socket.TCP_KEEPIDLE: 10,
     socket.TCP_KEEPINTVL: 5,
@@ -30,7 +30,7 @@ KEEPALIVE: Final = {
 
 @cache
 def for_web() -> Redis:
-    """Return the client for web requests. It times out after 0.4 s, then fails immediately for 1 s."""
+    """Return the client for web requests. It times out after 0.4 s. Its calls then fail at once for 1 s."""
     return _client(WEB_TIMEOUT_SECONDS, retry=FailFast())
 
 
@@ -41,7 +41,7 @@ def for_worker() -> Redis:
 
 
 def for_database(database: int) -> Redis:
-    """Return a client for another database of the same server, with a worker's timeout."""
+    """Return a client for the database with this number on the same server, with a worker's timeout."""
     url = urlunsplit(urlsplit(settings.REDIS_URL)._replace(path=f"/{database}"))
     return _client(WORKER_TIMEOUT_SECONDS, url=url)
 

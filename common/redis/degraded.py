@@ -1,4 +1,4 @@
-"""Degraded mode, which lets a request or a task continue without Redis and logs what was left out."""
+"""Degraded mode: let a request or a task continue without Redis, and log what was left out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -9,8 +9,8 @@ from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import TimeoutError as NoAnswerError
 from redis.retry import Retry
 
-# How long calls fail immediately after a timeout. A web process has few threads, and without this rule they
-# could all be waiting for a timeout.
+# After a timeout, calls fail immediately for this long. Without this rule, all of a web process's few threads
+# could be waiting for Redis at the same time.
 REST_SECONDS = 1.0
 
 Value = TypeVar("Value")
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 class FailFast(Retry):
     """A retry policy for redis-py that never retries and fails fast after a timeout.
 
-    All connections of a client share one instance, so after a timeout on one connection they all fail fast.
+    All connections of a client share one instance, so after a timeout on one connection all fail fast.
     """
 
     def __init__(self) -> None:
@@ -33,9 +33,9 @@ class FailFast(Retry):
     def call_with_retry(
         self, do: Callable[[], Value], fail: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Value:
-        """Return the result of `do`, which is called once.
+        """Call `do` once and return its result.
 
-        For `REST_SECONDS` after a timeout, raise ConnectionError and don't call `do`.
+        For `REST_SECONDS` after a timeout, raise ConnectionError instead of calling `do`.
         """
         if time.monotonic() < self._fails_until:
             raise NoConnectionError("Redis did not answer a moment ago, so this command was not sent")

@@ -1,4 +1,4 @@
-"""Copy rows to Redis so that the newest version wins if several processes copy at the same time."""
+"""Copy rows to Redis so that the newest version wins even if several processes copy at the same time."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,11 +7,10 @@ Value = TypeVar("Value")
 
 
 def copy(read: Callable[[], Value], write: Callable[[Value], object]) -> Value:
-    """Read a value and write it; repeat this until a new read returns what was written. Return this value.
+    """Read a value and write it, repeatedly, until a read returns the value just written. Return that value.
 
-    Another process may write a newer value between this process's read and write, so that this write
-    overwrites it with an older one. The read after the write notices this, and the newer value is written
-    again.
+    Between the read and the write, another process may write a newer value. This process then overwrites the
+    newer value with its older one. The next read returns the newer value, so this process writes it again.
     """
     written, found = None, read()
     while written != found:

@@ -11,7 +11,7 @@ from redis import Redis
 
 from common.redis import scripts
 
-# How far ahead turns may be reserved. Keep this short, because turns stay unused if their process dies.
+# How far ahead turns may be reserved. Keep this short, because the turns of a process that dies stay unused.
 HORIZON_SECONDS = 0.4
 
 
@@ -20,7 +20,7 @@ class Turns:
     """Reserved turns. All times are in seconds.
 
     `first` is the time from now until the first turn begins, and `apart` the interval between two turns.
-    `next_free` is the time from now until the next turn begins that is not reserved yet.
+    `next_free` is the time from now until the first unreserved turn begins.
     """
 
     count: int

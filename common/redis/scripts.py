@@ -14,7 +14,7 @@ def _text(folder: Path, name: str) -> str:
 
 @cache
 def load(redis: Redis, module_file: str, name: str) -> Script:
-    """Return the script `lua/<name>.lua`, which is called with `keys` and `args`.
+    """Return the script `lua/<name>.lua`. Call it with the arguments `keys` and `args`.
 
     `module_file` is the `__file__` of the calling module. If Redis has lost the script, for example after a
     restart, redis-py loads it again.

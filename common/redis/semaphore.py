@@ -1,7 +1,7 @@
-"""A distributed counting semaphore in Redis, which limits how many calls all processes together run at once.
+"""A distributed counting semaphore in Redis: a limit on how many calls all processes together run at once.
 
-A call needs a slot. A process holds a slot only for the time of its lease, so the slots of a process that
-died become free again.
+Each call needs a slot. A process leases a slot for a limited time, so the slots of a process that died become
+free again.
 """
 
 import itertools
@@ -18,14 +18,14 @@ from redis.exceptions import RedisError
 
 from common.redis import scripts, worker_identity
 
-# A drain works for 15 s and its last call takes at most 10 s, so a slot never has to be renewed.
+# A drain works for 15 s and its last call takes at most 10 s, so a lease never has to be renewed.
 LEASE_SECONDS = 30
 # A gateway may continue to work on a call for this long after the calling process has died.
 CALL_SECONDS = 10
 
 _serial = itertools.count()
 # Slots that this process no longer uses but has not given back yet, perhaps because Redis does not answer.
-# The keys are those of the zsets (`SlotKeys.slots`), and the values are members.
+# The keys are the Redis keys of the zsets (`SlotKeys.slots`). The values are the members to give back.
 _owed: Final[dict[str, list[str]]] = defaultdict(list)
 
 
@@ -47,7 +47,7 @@ class Occupancy:
 
     @property
     def free(self) -> int:
-        """The number of free slots. It is negative after the limit was lowered below the slots held."""
+        """The number of free slots. It is negative if more slots are held than a lowered limit allows."""
         return (self.limit or 0) - len(self.members)
 
     @property
@@ -71,7 +71,7 @@ class Occupancy:
 class SlotPool:
     """The slots of one concurrency limit. Pools with the same keys share the limit.
 
-    No slot can be taken if the limit in Redis is 0 or missing. Sample of the zset of slots::
+    No slot can be taken if the limit in Redis is 0 or missing. The zset of slots looks like this::
 
         worker-1:4242:1790000000-3fa9c1d2:7#1 -> 1790000030123   (expiry, unix ms)
 
@@ -96,7 +96,7 @@ class SlotPool:
 
     @contextmanager
     def hold(self) -> Iterator["HeldSlots"]:
-        """Yield a `HeldSlots` without slots. When the block ends, give back the slots that it has taken."""
+        """Yield a `HeldSlots` that has no slots yet. When the block ends, give back all slots that it has."""
         slots = HeldSlots(self)
         try:
             yield slots
@@ -104,7 +104,7 @@ class SlotPool:
             slots.give_back_all()
 
     def take(self, want: int) -> list[str]:
-        """Take up to `want` slots for `LEASE_SECONDS`. Return their zset members, which `give_back` takes."""
+        """Take up to `want` slots for `LEASE_SECONDS`. Return their zset members for `give_back`."""
         keys = self._keys
         arguments = (f"{worker_identity.name()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
         return cast("list[str]", self._take(keys=[keys.slots, keys.limit, keys.current], args=arguments))
@@ -119,7 +119,7 @@ class SlotPool:
 
     def give_back_owed(self) -> None:
         """Free all slots that `owe` remembers. If Redis does not answer, remember them for the next call."""
-        # Remove them before the call, so that two threads don't give back the same slots.
+        # Remove the slots from `_owed` before the call, so that two threads don't give back the same slots.
         if owed := _owed.pop(self._keys.slots, []):
             try:
                 self.give_back(owed)
@@ -128,7 +128,7 @@ class SlotPool:
                 raise
 
     def expire_soon(self, members: Collection[str]) -> None:
-        """Let slots of dead holders expire after `CALL_SECONDS`, because their calls have ended by then."""
+        """Let slots of dead holders expire in `CALL_SECONDS`. All calls of the holders have ended by then."""
         seconds, _ = self._redis.time()
         ends_at = (seconds + CALL_SECONDS) * 1000
         self._redis.zadd(self._keys.slots, dict.fromkeys(members, ends_at), xx=True, lt=True)
@@ -142,7 +142,7 @@ class SlotPool:
         return cast(int, self._drop_expired(keys=[self._keys.slots, self._keys.current]))
 
     def set_limit(self, limit: int) -> None:
-        """Store the limit. It applies whenever a slot is taken from now on; slots that are held stay held."""
+        """Store the limit. It applies to slots that are taken from now on. Slots that are held stay held."""
         self._redis.set(self._keys.limit, limit)
 
     def occupancy(self) -> Occupancy:
@@ -170,7 +170,7 @@ class HeldSlots:
     def begin(self) -> bool:
         """Mark an idle slot as in use and return True. Return False if no slot is idle.
 
-        After True, the caller must call `end`.
+        After True, the caller must call `end` as soon as the call has ended.
         """
         with self._lock:
             has_idle = min(len(self._members), self._max_in_use) > self._in_use
@@ -208,7 +208,7 @@ class HeldSlots:
         """Compare the slots held with Redis, and return the occupancy.
 
         Forget slots that Redis has lost or whose lease has expired, because other processes may have taken
-        them, so `len` may be smaller afterwards. Let slots of dead holders expire soon.
+        them. `len` may then return less than before. Let slots of dead holders expire soon.
         """
         with self._lock:
             before = frozenset(self._members)
@@ -216,7 +216,7 @@ class HeldSlots:
         occupancy = self.pool.occupancy()
         if dead := occupancy.dead_members:
             self.pool.expire_soon(dead)
-        # Compare only slots held before Redis was read, because another thread may have taken more since.
+        # Compare only slots held before Redis was read. Another thread may have taken more after the read.
         lost = before - occupancy.members
         with self._lock:
             self._members = [member for member in self._members if member not in lost]

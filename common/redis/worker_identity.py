@@ -1,8 +1,8 @@
 """The name of a process that holds slots or claims in Redis: `host:pid:start-place`.
 
-`start` is the time at which the process started (unix seconds), and `place` tells where its pid is valid. The
-name tells operators which process it is, and lets other processes on the same machine notice that it has
-died.
+`start` is the time at which the process started (unix seconds). `place` identifies the pid namespace in which
+the pid is valid. Operators can find the process by its name, and other processes on the same machine can tell
+by the name whether it has died.
 """
 
 import os
@@ -21,15 +21,15 @@ def name() -> str:
 
 @cache
 def _name(pid: int) -> str:
-    # Cache by pid, because a forked child inherits the cache of its parent but has another name.
+    # Cache by pid, because a forked child inherits the cache of its parent but has a name of its own.
     return f"{socket.gethostname()}:{pid}:{int(psutil.Process(pid).create_time())}-{_place()}"
 
 
 def is_dead(holder: str) -> bool:
     """Return whether the process named `holder` has died. Return False if it ran on another machine.
 
-    If any process has this pid, the holder counts as alive. The start time is not compared, because it shifts
-    when the system clock is set, so a different start time does not prove that it is a different process.
+    If any process has this pid, the holder counts as alive. The start times are not compared: they shift when
+    the system clock is set, so different start times do not prove that these are different processes.
     """
     before, _, start = holder.rpartition(":")
     pid, place = before.rpartition(":")[2], start.partition("-")[2]
@@ -40,10 +40,10 @@ def is_dead(holder: str) -> bool:
 
 @cache
 def _place() -> str:
-    """Return a digest of this boot of this machine and of the pid namespace.
+    """Return a digest that identifies this boot of this machine and the pid namespace of this process.
 
-    Pids can be compared only within the same place. The host name would not do, because several machines may
-    have the same one. Without /proc, return an empty string: then no holder counts as dead.
+    Pids can be compared only within the same place. The host name is not enough, because several machines may
+    have the same name. Without /proc, return an empty string: then no holder counts as dead.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()

@@ -1,4 +1,4 @@
-"""Celery's broker connection, patched to reconnect within 1 s after an outage ends, not within 30 s."""
+"""Celery's broker connection, patched to reconnect within 1 s after an outage instead of within 30 s."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ LATER_SECONDS = 1
 class PromptConnection(Connection):
     """A connection that tries to reconnect every second.
 
-    In some places Celery passes no delays to kombu, whose default delays grow to 30 s. No setting changes
-    these defaults, so this class does.
+    In some places Celery passes no delays to kombu, so kombu's default delays apply. These grow to 30 s, and
+    no setting changes them, so this class has other defaults.
     """
 
     def _ensure_connection(

@@ -13,9 +13,10 @@ class ForkWithOwnLocks(ForkContext):
     """A fork context that shares values with child processes, but not the locks that guard these values.
 
     A pool shares one value with each child: the number of the child's results that the parent has received.
-    The child waits for this number before it exits. Billiard guards it with a lock that both processes share.
-    If the child is killed while it holds the lock (for example at its time limit), the lock is never
-    released, and the parent waits for it forever: the worker keeps running but does nothing. See ADR 1.
+    Before the child exits, it waits until the parent has received all its results. Billiard guards the number
+    with a lock that both processes share. If the child is killed while it holds the lock (for example at its
+    time limit), the lock is never released, and the parent waits for the lock forever: the worker keeps
+    running but does nothing. See ADR 1.
     """
 
     def Value(self, typecode_or_type: Any, *initial: Any, **_: Any) -> Any:  # noqa: N802 (billiard's name)
@@ -24,7 +25,7 @@ class ForkWithOwnLocks(ForkContext):
 
 
 class Pool(AsynPool):
-    """Celery's pool, using `ForkWithOwnLocks` if it forks its children, which is the default."""
+    """Celery's pool, using `ForkWithOwnLocks` if children are forked. Forking is the default on Linux."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         context = ForkWithOwnLocks() if get_start_method() == "fork" else None

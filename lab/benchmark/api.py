@@ -1,4 +1,4 @@
-"""Measures how fast a web process answers the API requests of an administrator and a small agent's user."""
+"""Measures how fast a web process answers API requests of an administrator and of a small agent's user."""
 
 import json
 import time
@@ -47,7 +47,7 @@ COMMON_PATHS = ("carriers", "agents", "check-failures", f"{MANUAL}/history")
 
 @dataclass(frozen=True)
 class RequestTimes:
-    """The response times of one kind of request that one user sent.
+    """The response times of one kind of request, all sent by one user.
 
     `must` is the upper bound in ms for the 95th percentile, or None if there is no bound.
     """
@@ -76,7 +76,7 @@ class RequestTimes:
 class Caller:
     """A client that sends one user's requests over one connection.
 
-    `line` is a line of output from `lab.benchmark.api_users`, which describes the user.
+    `line` describes the user. It is one parsed line of the output of `lab.benchmark.api_users`.
     """
 
     def __init__(self, site: str, line: dict[str, Any]) -> None:
@@ -95,9 +95,10 @@ class Caller:
         return [cls(site, json.loads(line)) for line in lines]
 
     def ask(self, path: str, body: Any = None) -> tuple[float, Any]:
-        """Send a GET request, or a POST request if there is a `body`; return its duration in ms and its JSON.
+        """Send a request, and return the response time in ms and the parsed JSON of the response.
 
-        Raise requests.RequestException if the request fails or its status is an error.
+        The method is POST if `body` is given, and GET otherwise. Raise requests.RequestException if the
+        request fails or the response's status is an error.
         """
         begun = time.perf_counter()
         method = "GET" if body is None else "POST"
@@ -123,7 +124,7 @@ def measure(caller: Caller, *, rounds: int) -> Iterator[RequestTimes]:
             milliseconds, trigger = caller.ask(f"{MANUAL}/{name}", {"task_type": "carddata", **selection})
             triggers.append(milliseconds)
             states.append(caller.ask(f"{MANUAL}/status?trigger_id={trigger['trigger_id']}")[0])
-            # Cancel the trigger, because a trigger by condition skips cards that already wait for the check.
+            # Otherwise the next trigger by condition would skip the cards that still wait for their check.
             caller.ask(f"{MANUAL}/cancel", {"trigger_id": trigger["trigger_id"]})
         yield RequestTimes(
             caller.who,

@@ -12,8 +12,9 @@ import django
 def main(cards: int) -> None:
     """Create an administrator and a user of a small agent, and print a JSON object for each of them.
 
-    The agent is the smallest one with at least `cards` activated cards; if there is none, it is the largest
-    one. An object has the keys `who`, `is_staff`, `token` and `cards`, a list of up to `cards` visible ids.
+    The agent is the smallest agent with at least `cards` activated cards, or the largest agent if none has
+    that many. Each object has the keys `who`, `is_staff`, `token` and `cards`: the ids of up to `cards`
+    activated cards that the user can see.
     """
     django.setup()
     from django.contrib.auth.models import Group

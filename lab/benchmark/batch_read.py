@@ -1,4 +1,4 @@
-"""Compares reading a batch of cards from PostgreSQL and from a Redis hash.
+"""Compares the times to read a batch of cards from PostgreSQL and from a Redis hash.
 
 The difference is the time that a cache of cards in Redis could save (docs/adr/0005).
 """
@@ -31,9 +31,10 @@ class BatchRead:
 
 
 def measure(redis: Redis, *, batch: int, rounds: int, seed: int) -> BatchRead:
-    """Read `rounds` random batches of present cards, each of them from PostgreSQL and from Redis.
+    """Read `rounds` random batches of present cards, and return the median times.
 
-    A batch has `batch` cards, or all cards if the fleet has fewer. The hash is deleted at the end.
+    Each batch is read from PostgreSQL and then from a Redis hash. A batch has `batch` cards, or all present
+    cards if there are fewer. The hash is filled first and deleted at the end.
     """
     chance = random.Random(seed)
     ids = list(Card.objects.present().values_list("id", flat=True)[:100_000])

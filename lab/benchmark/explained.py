@@ -1,4 +1,4 @@
-"""Runs a query with EXPLAIN ANALYZE and returns what it cost and which indexes and tables it read."""
+"""Runs a query with EXPLAIN ANALYZE, and returns its cost and the indexes and tables that it read."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 class Explained:
     """The cost of one query.
 
-    `pages` is the number of 8 KB pages read. `scans` are the names of the indexes that were used, and
-    `all of TABLE` for each table that was read from end to end, in the order of the plan.
+    `pages` is the number of 8 KB pages read. `scans` has the name of each index that was used, and
+    `all of TABLE` for each table that was read from end to end. The entries are in the order of the plan.
     """
 
     rows: int
@@ -31,7 +31,7 @@ class Explained:
 def explain(query: QuerySet[Any]) -> Explained:
     """Run a query with EXPLAIN (ANALYZE, BUFFERS) and return its cost.
 
-    The cost is 0 if Django already knows that the result is empty, because then it sends no query.
+    If Django already knows that the result is empty, it sends no query, and the cost is 0.
     """
     text = query.explain(format="json", analyze=True, buffers=True)
     if not text:

@@ -11,8 +11,8 @@ BACKLOG: Final = 100_000
 class Extent:
     """The size of a run's fleet, and the durations of its measurements.
 
-    The durations are in seconds and don't include preparation. A measurement with a duration or a number of 0
-    is left out. `limit_seconds` is the time after which the run is aborted.
+    The durations are in seconds and don't include preparation. If `triggers` or `small_cards` is 0, the
+    measurements that need it are left out. A run is aborted after `limit_seconds`.
     """
 
     cards: int
@@ -29,7 +29,10 @@ class Extent:
     claims: int = 200
 
     def shortened(self, seconds: float) -> "Extent":
-        """Return a copy whose durations are at most `seconds`, to test only that all measurements run."""
+        """Return a copy in which no measurement is longer than `seconds`.
+
+        A run of that extent only tests that all measurements work.
+        """
         lengths = {name: value for name, value in asdict(self).items() if name.endswith("_seconds")}
         del lengths["limit_seconds"]
         return replace(self, **{name: min(value, seconds) for name, value in lengths.items()})

@@ -1,6 +1,6 @@
 """Fills tables that `generate_cards` leaves empty, such as events, service orders and triggers.
 
-Queries on empty tables would look faster than they are. The caller rolls the rows back.
+Queries on empty tables would look faster than they are in production. The caller rolls the new rows back.
 """
 
 from django.db import connection

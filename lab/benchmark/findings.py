@@ -7,10 +7,10 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Target:
-    """One line of the report: a figure with a bound that it must meet and a bound that it should reach.
+    """One line of the report: a figure that must meet the bound `must` and should meet the bound `aim`.
 
-    `must` and `aim` are lower bounds, or upper bounds if `is_better_when_less`. `digits` is the number of
-    decimal places in the report.
+    Both are lower bounds, or upper bounds if `is_better_when_less`. `digits` is the number of decimal places
+    in the report.
     """
 
     key: str
@@ -51,10 +51,10 @@ TARGETS: Final = (
 
 @dataclass
 class Findings:
-    """The results of one run, to which each measure adds its own.
+    """The results of one run. Each measure adds its own results.
 
-    `not_measured` has the reason for each missing figure. `baseline_shortage` is the reason if
-    `baseline_checks_per_second` is None.
+    `not_measured` maps the key of each missing figure to the reason why it is missing. `baseline_shortage` is
+    the reason to report if `baseline_checks_per_second` is None.
     """
 
     figures: dict[str, float] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Findings:
     details: dict[str, Any] = field(default_factory=dict)
 
     def record(self, key: str, figure: float | None, *, otherwise: str = "") -> None:
-        """Store a figure; if it is None, store `otherwise` as the reason why it is missing."""
+        """Store `figure`. If `figure` is None, store `otherwise` as the reason why the figure is missing."""
         if figure is None:
             self.leave_out(key, otherwise)
         else:

@@ -1,4 +1,4 @@
-"""Describes the machine and the software versions with which a run was measured."""
+"""Describes the machine and the software versions of a run."""
 
 import os
 import platform
@@ -16,7 +16,8 @@ LIBRARIES = ("django", "celery", "redis", "psycopg", "aiohttp")
 def machine() -> dict[str, object]:
     """Return the machine's properties by name.
 
-    These are usable cores, CPU model, memory in MB (10^6 bytes), one-minute load average and Python version.
+    The properties are the number of usable cores, the CPU model, the memory in MB (10^6 bytes), the
+    one-minute load average and the Python version.
     """
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -28,7 +29,7 @@ def machine() -> dict[str, object]:
 
 
 def versions(stack: Stack) -> dict[str, str]:
-    """Return the versions of the main libraries and of the stack's servers."""
+    """Return the versions of the main libraries and of the stack's servers, by name."""
     server = stack.redis.info("server")
     return {
         **{name: version(name) for name in LIBRARIES},

@@ -1,6 +1,6 @@
-"""The project's named queries, which are the public methods of its querysets.
+"""The project's named queries: the public methods of its querysets.
 
-Each is built as one user would send it. docs/queries.md shows what they cost.
+Each query is built for one user. docs/queries.md shows what the queries cost.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -34,9 +34,9 @@ Rows = QuerySet[Any]
 
 @dataclass(frozen=True)
 class QueryContext:
-    """The values from which queries are built: the user who sends them, the time, a card and an agent's path.
+    """The values that queries are built from: a user, the present time, a card and the path of an agent.
 
-    `tree` is the path of the agent at the top of the tree that is searched.
+    The user is the one who sends the queries. `tree` is the path of the agent whose tree is searched.
     """
 
     user: User
@@ -64,8 +64,8 @@ def _of_card(model: Any) -> Query:
     return lambda context: _page(model.objects.visible_to(context.user).filter(card=context.card))
 
 
-# A key is "Model.method", where the method belongs to the model's queryset. The words after a comma describe
-# how the query uses the method.
+# Each key is "Model.method", a method of the model's queryset. Words after a comma describe how the query
+# uses the method.
 QUERIES: Mapping[str, Query] = {
     "Agent.visible_to": lambda context: Agent.objects.visible_to(context.user).order_by("path")[:PAGE],
     "Agent.within_tree": lambda context: Agent.objects.within_tree(context.tree).order_by("path")[:PAGE],
@@ -147,9 +147,9 @@ QUERIES: Mapping[str, Query] = {
 
 
 def query_contexts(now: datetime) -> Iterator[tuple[str, QueryContext]]:
-    """Yield three pairs of a name and a context: for an administrator, a small agent and a large agent.
+    """Yield pairs of a name and a context, for an administrator, a small agent and a large agent.
 
-    This creates users in the database, which the caller must roll back.
+    The users of the two agents are created in the database. The caller must roll them back.
     """
     leaf = Agent.objects.filter(card__isnull=False).order_by("-id")[0]
     root = Agent.objects.filter(parent=None).order_by("id")[0]

@@ -27,7 +27,8 @@ OWN_KEYS = [keys.queue(check_type.value) for check_type in CheckType]
 class Planning:
     """The results of one run, in seconds and bytes.
 
-    `checks` counts each card once for each check type in whose queue it is.
+    `checks` is the total number of cards in the queues of all check types. A card that is in several queues
+    counts once in each of them.
     """
 
     cards: int
@@ -46,16 +47,16 @@ class Planning:
 
     @property
     def bytes_per_million(self) -> float:
-        """The memory that a queue with a million cards takes in Redis, in bytes."""
+        """The memory, in bytes, that a queue of a million cards takes in Redis."""
         return self.schedule_bytes / max(1, self.checks) * 1e6
 
 
 def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
     """Measure how long it takes to plan the fleet, to change an interval, and to plan cards one at a time.
 
-    The changed interval is that of every card's data-usage check. No rows are written to PostgreSQL. `redis`
-    must be empty; the caller must empty it again afterwards. `tell` is called with the number of cards
-    planned so far.
+    The interval that changes is that of the data-usage check, for every card. PostgreSQL is only read.
+    `redis` must be empty, and the caller must call `empty` afterwards. `tell` is called with the number of
+    cards planned so far.
     """
     chance = Random(seed)
     planner = scan.planner(redis)
@@ -95,7 +96,7 @@ def _faster(config: PollingConfig) -> PollingConfig:
 
 
 def _seconds_one_by_one(planner: Planner, chance: Random) -> float:
-    """Return the seconds per check to read cards one at a time from PostgreSQL and to plan them in Redis."""
+    """Read cards from PostgreSQL and plan them in Redis, one at a time. Return the seconds per check."""
     ids = list(Card.objects.present().values_list("id", flat=True)[: 10 * ONE_BY_ONE])
     chosen = chance.sample(ids, min(ONE_BY_ONE, len(ids)))
     single = replace(planner, ramp=timedelta(), decided={})

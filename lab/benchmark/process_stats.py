@@ -7,11 +7,11 @@ import psutil
 
 
 def cpu_seconds(roots: Mapping[str, Collection[int]]) -> dict[str, float]:
-    """Return the CPU seconds spent so far by each group of processes, by the group's name.
+    """Return the CPU seconds that each group of processes has spent so far, by the group's name.
 
     `roots` maps a group's name to process ids. The seconds are the user and system time of these processes,
-    of their running descendants, and of ended children that were waited for. A root that has ended counts
-    as 0.
+    of their running descendants, and of ended children that their parents have waited for. A root that has
+    ended counts as 0.
     """
     return {name: sum(map(_seconds, family(pids))) for name, pids in roots.items()}
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 # Pairs of a time and the number of checks that ended at that time.
 Done: TypeAlias = Sequence[tuple[datetime, int]]
 
-# A rate leaves out the first and the last tenth of the work, because the start and the end are not steady.
+# A rate leaves out the first and last tenth of the work, because the speed varies at the start and the end.
 EDGE = 0.1
 # If the work ran out before this share of the planned time had passed, no figure is calculated.
 MIN_SHARE = 0.5
@@ -34,15 +34,16 @@ class Window:
         return sum(amount for moment, amount in done if self.contains(moment))
 
     def after(self, warm_up: timedelta) -> "Window":
-        """Return this window without its first `warm_up`."""
+        """Return this window without the time `warm_up` at its beginning."""
         return Window(min(self.begin + warm_up, self.end), self.end)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """The window of a measurement, during which there was always work to do.
+    """The window of one measurement. There was work to do during the entire window.
 
-    If the work ran out before `planned_seconds`, `ran_out` is True and the window ends at that time.
+    If the work ran out before `planned_seconds` had passed, `ran_out` is True and the window ends when the
+    work ran out.
     """
 
     window: Window
@@ -72,9 +73,9 @@ class Shift:
 
 
 def steady_rate(done: Done) -> float | None:
-    """Return the checks per second between the times at which a tenth and nine tenths of them were done.
+    """Return the rate in checks per second, without the first and the last tenth of the checks.
 
-    Return None if both times are the same or nothing was done.
+    Return None if no check was done, or if the remaining checks were all done at the same time.
     """
     ordered = sorted(done)
     total = sum(amount for _, amount in ordered)
@@ -91,7 +92,7 @@ def steady_rate(done: Done) -> float | None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of `values` such that at least `share` (0 to 1) of the values are not larger."""
+    """Return the percentile of `values` at `share` (0 to 1), by the nearest-rank method."""
     return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
@@ -100,7 +101,7 @@ def per_thousand(
 ) -> dict[str, float] | None:
     """Return the CPU seconds per thousand checks for each kind of process; None if no check was done.
 
-    `before` and `after` are the CPU seconds by kind, and `amount` is the number of checks between them.
+    `before` and `after` are the CPU seconds by kind, before and after `amount` checks.
     """
     if not amount:
         return None
@@ -108,6 +109,6 @@ def per_thousand(
 
 
 def smaller(*figures: float | None) -> float | None:
-    """Return the smallest of several measurements of one quantity, or None if one of them is missing."""
+    """Return the smallest of several measurements of one quantity, or None if any of them is None."""
     known = [figure for figure in figures if figure is not None]
     return min(known) if known and len(known) == len(figures) else None

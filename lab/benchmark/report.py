@@ -42,7 +42,10 @@ def report(findings: Findings, **about: Any) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """Return a table of the targets for the terminal, followed by a line for each entry of `CONTEXT`."""
+    """Return a table of the targets for the terminal, followed by a line for each entry of `CONTEXT`.
+
+    The entry `not_measured` has no line, because the table shows the reasons.
+    """
     lines = Table(title="Simwatch, measured", title_justify="left")
     for name in ("measure", "must", "aim", "measured", ""):
         lines.add_column(name, justify="left" if name in ("measure", "") else "right")

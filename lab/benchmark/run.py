@@ -1,4 +1,4 @@
-"""One benchmark run, which all its measures share. It controls the stack and holds the findings."""
+"""One benchmark run. The run controls the stack, holds the findings and is shared by all measures."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ USAGE_PATH = "/v1/usage"
 class Run:
     """One run of the benchmark, on a demo fleet generated from `seed`.
 
-    When the fleet is created, all its cards were last read 45 minutes ago.
+    In a new fleet, the last reading of every card is 45 minutes old.
 
     Example::
 
@@ -50,7 +50,7 @@ class Run:
         self.stack.run("-m", "lab.benchmark.prepare_fleet", str(cards), str(self.seed))
 
     def plan(self) -> float:
-        """Plan every card by running `init_polling`, and return the seconds that it took."""
+        """Plan every card by running `init_polling`, and return how many seconds the command took."""
         begun = time.monotonic()
         self.stack.manage("init_polling")
         return time.monotonic() - begun
@@ -60,7 +60,7 @@ class Run:
         return [int(str(card)) for card in self.stack.redis.zrange(keys.queue(check_type), 0, -1)]
 
     def allow(self, *check_types: CheckType, slots: Mapping[str, int] = LIMITS) -> None:
-        """Allow only these check types, and stop all others by a limit of 0.
+        """Allow only these check types, and stop all other check types by setting their limits to 0.
 
         `slots` maps a check type to the number of calls that may run at once.
         """
@@ -73,9 +73,10 @@ class Run:
             slots_of(self.stack.redis, task_type).set_limit(limit)
 
     def pause_lateness(self) -> None:
-        """Make the engine stop measuring lateness for ten minutes.
+        """Keep the engine from measuring lateness for ten minutes.
 
-        The measurement reads every card, however few checks are made, and would distort the cost per check.
+        Measuring lateness reads every card, however few cards are checked. So it would distort the cost per
+        check.
         """
         self.stack.redis.set(keys.LATENESS_RESTS, 1, ex=LATENESS_PAUSE_SECONDS)
 
@@ -111,9 +112,10 @@ class Run:
         return calls
 
     def recorded(self, check_type: CheckType, since: datetime) -> Done:
-        """Return when cards were last answered without an error, as pairs of a time and a number of cards.
+        """Return pairs of a time and the number of cards that got their last good answer at that time.
 
-        The rows keep only the last answer about each card, so an earlier answer about it is not counted.
+        Only times from `since` on are included. A row keeps only the time of a card's last good answer, so
+        earlier answers are not counted.
         """
         return self.stack.rows(
             "SELECT checked_at, count(*) FROM cards_checkstate "
@@ -126,7 +128,7 @@ class Run:
         return moment
 
     def cpu(self, *workers: str) -> dict[str, float]:
-        """Return the CPU seconds spent so far by `workers`, `postgresql`, `valkey` and `simulator`.
+        """Return the CPU seconds spent so far, by the keys `workers`, `postgresql`, `valkey` and `simulator`.
 
         The arguments are the names of the services to count as workers; the default is the engine's services.
         """
@@ -145,7 +147,7 @@ class Run:
 
 
 def usage_answers(calls: list[dict[str, Any]]) -> Done:
-    """Return pairs for the usage calls among `calls`: when the gateway answered, and the number of cards."""
+    """Return a pair for each usage call among `calls`: the time of the answer and the number of cards."""
     return [
         (datetime.fromisoformat(call["end"]), len(call["cards"]))
         for call in calls

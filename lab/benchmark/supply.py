@@ -14,13 +14,13 @@ from polling.schedule.schedule import Schedule
 
 TICK_SECONDS = 0.1
 # When fewer than LOW_WATER due cards are left, CHUNK more cards are made due. The fastest check needs about
-# half a second for that many.
+# half a second for a chunk.
 CHUNK = 20_000
 LOW_WATER = 20_000
-# In a small fleet, more cards are made due when fewer than this share of the scheduled cards are left.
+# In a small fleet, more cards are made due when fewer than this share of all scheduled cards are due.
 LOW_SHARE = 0.75
-# Sets meters back by 45 minutes and 1 MB. The next reading is then newer and larger than the stored one, so
-# it costs as much to record as the first one.
+# Sets meters back by 45 minutes and 1 MB. A card's next reading is then newer and larger than the stored
+# reading, so recording it costs as much as in normal operation.
 UNREAD_METERS = """
     WITH unread AS (
         UPDATE cards_cardusage SET measured_at = measured_at - interval '45 minutes',
@@ -29,8 +29,8 @@ UNREAD_METERS = """
     )
     SELECT count(*) FROM unread
 """
-# Sets check states back by 45 minutes. A row keeps only the last answer about a card, so the query returns
-# the answers that it overwrites, which are counted too.
+# Sets check states back by 45 minutes. A row keeps only the time of a card's last good answer. The query
+# returns the times that it overwrites, so that these answers are counted too.
 UNREAD_STATES = """
     WITH answered AS (
         SELECT id, checked_at FROM cards_checkstate
@@ -44,12 +44,12 @@ UNREAD_STATES = """
 
 
 class Supply(Protocol):
-    """The work for one measurement. It has run out when fewer than `floor` pieces are left."""
+    """The work for one measurement. The work has run out when fewer than `floor` pieces are left."""
 
     floor: int
 
     def top_up(self) -> int:
-        """Add work if little is left and more exists; return the number of pieces left just before."""
+        """Add work if little is left and more exists. Return how many pieces were left just before."""
 
 
 @dataclass
@@ -57,8 +57,9 @@ class DueCards:
     """The due cards of one check type. When few are left, the cards that would fall due next are made due.
 
     The supply has run out when fewer than `floor` cards are due. More cards are made due when fewer than
-    `low_water` are left. The `reserved` cards that fall due last are never made due. If `is_unread`, the
-    card's rows are first set back by 45 minutes, so that a second check costs as much as the first. Example::
+    `low_water` are left. The `reserved` cards that fall due last are never made due. If `is_unread`, the rows
+    of cards are set back by 45 minutes before the cards are made due, so that a card's second check costs as
+    much as its first check. Example::
 
         supply = DueCards(run, CheckType.DATA_USAGE)
         supply.stock(50_000)
@@ -93,7 +94,7 @@ class DueCards:
             self._make_due(cards)
 
     def top_up(self) -> int:
-        """Make a chunk of cards due if few are left; return the number of due cards just before."""
+        """Make a chunk of cards due if few due cards are left. Return how many were due just before."""
         scheduled = int(self.run.stack.redis.zcard(self._queue))
         left = self.left()
         if left >= min(self.low_water, scheduled * LOW_SHARE):
@@ -101,9 +102,10 @@ class DueCards:
         return self._make_due(self._next_cards())
 
     def recorded(self) -> Done:
-        """Return pairs of a time and the number of cards answered then, since this supply was created.
+        """Return pairs of a time and the number of cards that were answered at that time.
 
-        Unlike `Run.recorded`, this includes repeated checks of a card.
+        Only answers since the creation of this supply are included. Unlike `Run.recorded`, this method counts
+        repeated checks of a card.
         """
         return [*self._overwritten, *self.run.recorded(self.check_type, self._since)]
 
@@ -118,9 +120,9 @@ class DueCards:
         return [int(str(card)) for card in cards if card not in claimed]
 
     def _make_due(self, cards: Sequence[int]) -> int:
-        """Make these cards due; return the number of due cards just before.
+        """Make these cards due. Return how many cards were due just before.
 
-        The number is read after the rows are written, because cards are checked while they are being written.
+        Due cards are counted after the rows are written, because the engine checks cards during the writing.
         """
         if cards and self.is_unread:
             self._make_unread(cards)
@@ -145,7 +147,7 @@ class DueCards:
 def keep_busy(
     run: Run, supply: Supply, seconds: float, *, is_over: Callable[[], bool] = lambda: False
 ) -> Shift:
-    """Top up the supply for `seconds` or until `is_over` returns True, and return the shift that has passed.
+    """Top up the supply for `seconds` or until `is_over` returns True, and return this time as a shift.
 
     The shift ends early if the work runs out, so that the time without work is not measured.
     """

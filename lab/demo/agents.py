@@ -8,9 +8,10 @@ MAX_CHILDREN = 10
 
 
 def create_tree(cards: int) -> list[int]:
-    """Create three levels of agents for a fleet of `cards` cards, and return the ids of the lowest level.
+    """Create three levels of agents for `cards` cards, and return the ids of the agents on the lowest level.
 
-    For a million cards, the levels have 10, 100 and 1,000 agents, because each agent has ten below it.
+    For a million cards, each agent above the lowest level has ten children. So the levels have 10, 100 and
+    1,000 agents.
     """
     children = min(MAX_CHILDREN, max(2, round((cards / CARDS_PER_LEAF) ** (1 / 3))))
     agent_tree.lock()

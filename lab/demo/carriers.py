@@ -9,8 +9,8 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 def ensure_carriers(*, simulator_url: str, secret: str) -> list[tuple[SimulatedCarrier, Carrier]]:
     """Create missing carriers and default gateways, and return pairs of a simulated carrier and its row.
 
-    Existing gateways on the simulator are updated as well: each gets a URL below `simulator_url` and
-    credentials with `secret`.
+    Every gateway on the simulator, new or existing, gets a URL below `simulator_url` and credentials with
+    `secret`.
     """
     return [(simulated, _ensure_carrier(simulated, simulator_url, secret)) for simulated in CARRIERS]
 

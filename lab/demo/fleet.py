@@ -14,7 +14,7 @@ from lab.demo.rows import BLOCK, COLUMNS, Rows
 from lab.simulator.fleet import SimulatedCarrier
 
 CHUNK = 20_000
-# All cards are given a last reading of this age, so checks with a shorter interval are due.
+# The age of every card's last reading. Checks with a shorter interval than this are overdue.
 READ_BEFORE = timedelta(minutes=45)
 
 
@@ -28,8 +28,8 @@ def generate(
 ) -> None:
     """Create `count` cards with agents, devices, plans, subscriptions and meters, in one transaction.
 
-    The same `seed` and `now` generate the same fleet. `advance` is called with the number of cards in each
-    chunk after it was loaded.
+    The same `seed` and `now` generate the same fleet. After each chunk is loaded, `advance` is called with
+    the number of cards in the chunk.
     """
     with transaction.atomic():
         rows = Rows(

@@ -1,6 +1,6 @@
-"""Drops the foreign keys of tables while they are loaded in bulk, and checks all new rows at the end.
+"""Drops the foreign keys of tables while the tables are loaded in bulk, and checks all rows at the end.
 
-PostgreSQL's manual recommends this ("Populating a Database"), because checking row by row takes half of the
+PostgreSQL's manual recommends this ("Populating a Database"). Checking row by row would take half of the
 loading time.
 """
 
@@ -13,10 +13,10 @@ from psycopg import sql
 
 @contextmanager
 def checked_at_the_end(tables: Sequence[str]) -> Iterator[None]:
-    """Drop the foreign keys of `tables` during the block, then restore them, which checks all rows.
+    """Drop the foreign keys of `tables` for the block. Restoring them at the end checks all rows.
 
-    Use it only inside a transaction; the tables stay locked until the transaction ends. Raise IntegrityError
-    if a row refers to a row that does not exist.
+    Use this only inside a transaction. The tables stay locked until the transaction ends. Raise
+    IntegrityError if a row refers to a row that does not exist.
     """
     with connection.cursor() as cursor:
         # PostgreSQL refuses ALTER TABLE while deferred checks of earlier rows are pending.

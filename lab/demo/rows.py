@@ -1,7 +1,7 @@
 """Generates the demo fleet's rows as lines for COPY, ten cards at a time.
 
 Pure, so the same seed and time generate the same rows. All amounts are those that the simulator would have
-answered at `read_at`, the time of each card's last reading.
+answered at `read_at`, when every card was last read.
 """
 
 import random
@@ -19,12 +19,12 @@ from lab.simulator.fleet import SimulatedCarrier, cycle_of, monthly_mb, verified
 
 BLOCK = 10
 ICCID_DIGITS = 20
-# The positions of the two cards of a block that are in its device. Both have the same carrier, because the
-# three carriers alternate from card to card.
+# Each block has one device, and the cards at these two positions are in it. Both cards have the same carrier,
+# because the three carriers alternate from card to card.
 IN_DEVICE = (0, 3)
 NULL = "\\N"
 
-# Shares, from 0 to 1, of the cards or subscriptions that can have the property.
+# How many of the cards or subscriptions that can have a property do have it, as a share from 0 to 1.
 POLLED, DELETED, INDUSTRY = 0.99, 0.001, 0.1
 STOPPED, FAILING = 0.005, 0.005
 SUBSCRIBED, WITH_ADD_ON, BY_QUARTER = 0.95, 0.02, 0.05
@@ -35,7 +35,8 @@ STATUSES = (
     (Card.Status.IN_STOCK, 0.02),
     (Card.Status.DEACTIVATED, 0.02),
 )
-# In every tenth device, the first card has its own subscription, which takes precedence over the device's.
+# In every tenth device, the first card can have its own subscription. A card's own subscription takes
+# precedence over the device's subscription.
 OWN_IN_DEVICE = 10 * BLOCK
 
 COLUMNS: Mapping[str, str] = {
@@ -53,8 +54,9 @@ COLUMNS: Mapping[str, str] = {
 class CarrierCycle:
     """A carrier's position in its billing cycles at the time of reading, computed once for all its cards.
 
-    A counter has run for `counted_cycles` cycles. `used_cycles` have passed since the present cycle began,
-    and `quarter_cycles` since the present 90-day period began. All three have fractions.
+    `counted_cycles` is the number of cycles that a counter has run. `used_cycles` is the number of cycles
+    since the present cycle began, and `quarter_cycles` since the present 90-day period began. All three have
+    fractions.
     """
 
     carrier_id: int
@@ -68,7 +70,7 @@ class CarrierCycle:
 
 @dataclass(frozen=True)
 class Meter:
-    """A card's usage: `monthly_mb` in MB per cycle, `used` in thousandths of a MB in the present cycle."""
+    """A card's usage: `monthly_mb` MB per cycle, and `used` thousandths of a MB in the present cycle."""
 
     monthly_mb: int
     used: int
@@ -77,8 +79,8 @@ class Meter:
 class Rows:
     """A generator of the rows of one fleet, block by block.
 
-    `leaves` are the ids of the agents that own cards. `first_card` and `first_device` are the first of the
-    reserved ids. `demo_plans` are the monthly plans, smallest first, followed by the 90-day plan.
+    `leaves` are the ids of the agents that own cards. `first_card` and `first_device` are the first reserved
+    ids. `demo_plans` are the monthly plans, smallest first, followed by the 90-day plan.
     """
 
     def __init__(
@@ -105,11 +107,11 @@ class Rows:
         self._first_card, self._first_device = first_card, first_device
 
     def block(self, numbers: range) -> Iterator[tuple[str, str]]:
-        """Yield pairs of a table and a line for one block of cards.
+        """Yield the rows of one block of cards, as pairs of a table's name and a line for COPY.
 
         `numbers` are the cards' numbers in the fleet. A row comes after the rows that it refers to.
         """
-        # The square gives many agents few cards, because queries must also be fast for small agents.
+        # Squaring the random number gives many agents few cards. Queries must be fast for small agents too.
         agent_id = self._leaves[int(len(self._leaves) * self._chance.random() ** 2)]
         device_id = self._first_device + numbers.start // BLOCK
         has_device = len(numbers) > max(IN_DEVICE)
@@ -207,7 +209,7 @@ class Rows:
         )  # fmt: skip
 
     def _add_on(self, card_id: int, cycle: CarrierCycle) -> tuple[str, str]:
-        # The add-on ends after the plan's period, so usage counts on the plan first.
+        # The add-on ends after the plan's period, so usage counts against the plan first.
         ends_at = (self._read_at + timedelta(days=200)).isoformat()
         plan = self._monthly[1]
         return "cards_subscription", _line(

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from lab.stack.stack import Stack
 
-# One statement, because it sees either all rows that a transaction wrote or none of them. It adds up all
-# subscriptions of a card, because usage that exceeds an add-on counts on the main subscription.
+# A single statement sees all rows that a transaction wrote, or none of them. A card's subscriptions are added
+# up, because usage beyond the quota of an add-on counts on the main subscription.
 BOOKS = """
     SELECT meter.card_id, meter.cycle_start, meter.raw_mb, meter.used_mb, coalesce(history.added_mb, 0),
            plan.period_start, plan.used_mb
@@ -33,8 +33,8 @@ class Book:
 
     `raw_mb` is the carrier's counter, `used_mb` is the usage in the current cycle, and `added_mb` is the sum
     of the usage history. `plan_used_mb` is what the card's own subscriptions have counted since
-    `period_start`. Both are None if the card has no main subscription of its own, or if its own
-    subscriptions have different period starts.
+    `period_start`. `plan_used_mb` and `period_start` are None if the card has no main subscription of its
+    own, or if its own subscriptions have different period starts.
     """
 
     cycle_start: date
@@ -46,7 +46,7 @@ class Book:
 
 
 def books(stack: Stack) -> dict[int, Book]:
-    """Return card id -> current books, for every card that has a meter."""
+    """Return a dict from card id to the card's current books, for every card that has a meter."""
     return {card: Book(*columns) for card, *columns in stack.rows(BOOKS)}
 
 
@@ -58,7 +58,7 @@ def has_used(before: Book, after: Book) -> bool:
 def miscounted(before: Mapping[int, Book], after: Mapping[int, Book]) -> set[int]:
     """Return the ids of the cards whose counter, meter, history and plan did not all grow by the same amount.
 
-    Skip cards that had no books before, and cards whose billing cycle changed. Pure.
+    Skip cards that are not in `before`, and cards whose billing cycle changed. Pure.
     """
     return {
         card

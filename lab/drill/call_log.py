@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 Call = Mapping[str, Any]
-# The only fault after which the engine still gets an answer that it can use.
+# The only fault that still gives the engine a usable answer.
 SLOW = "latency"
-# The simulator notices up to this much late that a caller has hung up. By then the card's next call may have
-# come in, although the two calls did not overlap.
+# If a caller hangs up, the log may show the end of the call up to NOTICED_AFTER too late. The next call about
+# a card may have begun meanwhile, and the two calls only seem to overlap.
 NOTICED_AFTER: Final = timedelta(milliseconds=100)
 
 
 def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
-    """Return the longest time in seconds that any of `cards` had no answer between `begin` and `end`."""
+    """Return the longest time (seconds) from `begin` to `end` that one of `cards` went without an answer."""
     last = dict.fromkeys(cards, begin)
     longest = 0.0
     for call in sorted(calls, key=lambda call: call["end"]):
@@ -30,7 +30,10 @@ def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetim
 
 
 def asked_twice_at_once(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
-    """Return the pairs (earlier, later) of overlapping calls to one path, once per card in both calls."""
+    """Return pairs (earlier call, later call) that overlap, have the same path and name the same card.
+
+    If both calls name several of the same cards, the pair is returned once for each of these cards.
+    """
     last: dict[tuple[str, str], Call] = {}
     twice = []
     for call in sorted(calls, key=lambda call: call["start"]):
@@ -45,7 +48,7 @@ def asked_twice_at_once(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
 
 
 def answers(calls: Iterable[Call], cards: Collection[str]) -> int:
-    """Return the number of answers about `cards`; an answered call counts once for each of its cards."""
+    """Return the number of answers about `cards`. An answered call counts once for each of `cards` in it."""
     return sum(card in cards for call in calls if _is_answered(call) for card in call["cards"])
 
 

@@ -22,8 +22,8 @@ SICK: Final = CARRIERS[0].code
 class Blow:
     """One fault that a drill can inject into a stack.
 
-    `strike` injects the fault and returns True; it returns False if its target does not run at the moment.
-    `heal` undoes the fault; after a kill it does nothing, because the supervisor restarts killed processes.
+    `strike` injects the fault and returns True, or returns False if the target is not running. `heal` undoes
+    the fault. After a kill, `heal` does nothing, because the supervisor restarts killed processes.
     `freezes` is True if the fault stops a server until `heal` is called. Example::
 
         blow = kill("worker-checks")
@@ -62,7 +62,7 @@ def end(service: str) -> Blow:
 
 
 def freeze(service: str) -> Blow:
-    """Return a blow that freezes a server, which then accepts connections but never answers until healed."""
+    """Return a blow that freezes a server. Until `heal`, the server accepts connections but never answers."""
 
     def signal_all(stack: Stack, number: signal.Signals) -> bool:
         # The server may be down from an earlier blow.
@@ -84,7 +84,7 @@ def freeze(service: str) -> Blow:
 
 
 def sicken(kind: str, *, milliseconds: int = 0) -> Blow:
-    """Return a blow that hits every call to one carrier's gateway with the fault `kind` until healed."""
+    """Return a blow that applies the fault `kind` to all calls to the gateway of `SICK`, until `heal`."""
     fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
 
     def strike(stack: Stack, _: Random) -> bool:
@@ -103,7 +103,7 @@ KILLS: Final[Sequence[Blow]] = (
     kill("worker-background"),
     kill("beat"),
 )
-# SIGINT makes PostgreSQL shut down fast, as service managers do. On SIGTERM it would wait for all clients.
+# Service managers stop PostgreSQL with SIGINT. On SIGTERM, it would wait for all clients to disconnect.
 _STOP_POSTGRESQL = Blow(
     "fast shutdown of postgresql", lambda stack, _: _signal_group(stack, "postgresql", signal.SIGINT)
 )

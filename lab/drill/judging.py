@@ -1,4 +1,4 @@
-"""The judgement of a drill, which uses the gateways' call log, PostgreSQL and the contents of Redis."""
+"""Judge a drill by the gateways' call log, PostgreSQL and the contents of Redis."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -14,14 +14,14 @@ from lab.drill.findings import Findings
 from lab.drill.plan import GATEWAY_LIMIT, LIMIT, Plan
 from lab.drill.registry import Drill
 
-# The share of the promised rate of checks that must be reached. It is below 1 because blows (injected faults)
-# delay checks, and the last of these are made only after the blows have ended.
+# The engine must reach this share of the promised rate of checks. It is below 1 because blows (injected
+# faults) delay some checks until after the last blow, and those checks do not count.
 KEPT_SHARE = 0.9
 
 
 @dataclass
 class Course:
-    """A record of one drill, whose blows were struck from `begun` to `ended`.
+    """A record of one drill. Its blows were struck from `begun` to `ended`.
 
     `interval` is the promised time between two readings of a card, in seconds. `before` maps each card id to
     the card's books at the start. `calls` is the gateways' call log.
@@ -37,7 +37,7 @@ class Course:
 
 
 def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
-    """Return the findings: each promise of the engine, compared with the state after the drill."""
+    """Compare each promise of the engine with the call log and the stored data, and return the findings."""
     findings = Findings(blows)
     _judge_schedule(run, findings)
     _judge_freshness(run, course, findings)
@@ -62,7 +62,7 @@ def _judge_schedule(run: Run, findings: Findings) -> None:
 
 
 def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
-    """Judge how recently all cards were read, except the cards of the gateway that was made to fail."""
+    """Judge how recently each card was read. Leave out the cards of the gateway that was made to fail."""
     now, gap = run.now(), course.plan.longest_gap(course.interval)
     cards = tables.wanting(run.stack, without=course.drill.sick)
     longest = call_log.longest_gap(course.calls, set(cards.values()), begin=course.begun, end=now)
@@ -71,7 +71,8 @@ def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
     findings.at_most("age of the oldest last answer, in PostgreSQL", gap, oldest, "s")
     rate, promised = _answer_rate(course, set(cards.values())), len(cards) / course.interval
     findings.about |= {"answers_per_second": round(rate, 1), "promised_per_second": round(promised, 1)}
-    # A shorter drill ends before lost claims run out, so a low rate would only show that checks were delayed.
+    # Judge the rate only if blows were struck for longer than `gap`. Otherwise, a delayed check may rightly
+    # be made only after the last blow.
     if course.plan.seconds > gap:
         findings.at_least("cards answered per second", KEPT_SHARE * promised, rate)
 

@@ -6,29 +6,31 @@ from typing import Final
 from cards.models import CheckType
 
 TYPE: Final = CheckType.DATA_USAGE
-# A card whose worker was killed must be checked again within this time, even if the next worker dies too.
+# If a card's worker is killed, the card must be checked again within this time, even if the next worker that
+# checks it is killed too.
 CHECKED_AGAIN_SECONDS: Final = 90
 SHORTEST_INTERVAL: Final = 30
-# The engine makes intervals up to a tenth longer or shorter, so that cards do not all fall due at once.
+# The engine makes each interval up to a tenth longer or shorter than configured, so that cards do not all
+# fall due at once.
 JITTER: Final = 1.1
 LATENCY_MS: Final = 200
-# The numbers of simultaneous calls that the check type and each gateway allow. Batches are small so that each
-# blow (an injected fault) hits many calls.
+# The check type and each gateway allow this many simultaneous calls. Batches are small, so that each blow (an
+# injected fault) hits many calls.
 LIMIT: Final = 12
 GATEWAY_LIMIT: Final = 6
 BATCH_SIZE: Final = 20
-# Long enough for the slots of dead processes to become free, which takes up to 10 s after a restarted worker
-# notices the death.
+# Long enough for a restarted worker to notice dead processes, and for their slots to become free. The slots
+# become free up to 10 s after the worker has noticed.
 REST_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of one drill on a fleet of `cards` cards, `rate` of which are read per second.
+    """The plan of one drill on a fleet of `cards` cards. `rate` cards are read per second.
 
-    The drill injects a fault every `every` seconds for `seconds` in total. A card whose claim was lost must
-    be read again within `again_within` seconds. `frozen_seconds` is the longest time that a server is frozen,
-    during which no card can be read. Example::
+    The drill lasts `seconds` seconds and injects a fault every `every` seconds. A card whose claim was lost
+    must be read again within `again_within` seconds. A server is frozen for at most `frozen_seconds`, and no
+    card can be read meanwhile. Example::
 
         plan = Plan(cards=50_000, rate=200, seconds=600, every=5, seed=1)
         plan.interval(50_000)  # 250 s between two checks of a card
@@ -43,14 +45,14 @@ class Plan:
     frozen_seconds: float = 0
 
     def interval(self, wanting: int) -> int:
-        """Return the seconds between two checks of a card, if `wanting` cards share the planned rate."""
+        """Return the seconds (at least 30) between two checks of a card if `wanting` cards share the rate."""
         return max(SHORTEST_INTERVAL, round(wanting / self.rate))
 
     @property
     def longest_seconds(self) -> float:
         """The longest duration of the drill in seconds, without preparation and judging.
 
-        It exceeds `seconds` if a forgotten card would be noticed only later.
+        It is longer than `seconds` if a forgotten card could not be noticed within `seconds`.
         """
         return max(self.seconds, self.longest_gap(self.interval(self.cards)))
 

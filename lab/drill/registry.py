@@ -9,9 +9,9 @@ from lab.drill.harm import KILLS, OUTAGES, SICK, SICKNESSES, Blow
 
 @dataclass(frozen=True)
 class Drill:
-    """A kind of drill, which injects one of its `blows` (faults) every `every` seconds.
+    """A kind of drill. It injects one of its `blows` (faults) every `every` seconds.
 
-    `sick` is the code of the carrier whose gateway is made to fail, or empty if no gateway is.
+    `sick` is the code of the carrier whose gateway is made to fail, or empty if all gateways work.
     """
 
     about: str
@@ -20,7 +20,7 @@ class Drill:
     sick: str = ""
 
     def frozen_seconds(self, every: float) -> float:
-        """Return for how many seconds a server can stay frozen; `every` is the seconds between two blows."""
+        """Return how many seconds a server can stay frozen if a blow is struck every `every` seconds."""
         return every if any(blow.freezes for blow in self.blows) else 0.0
 
 

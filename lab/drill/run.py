@@ -1,4 +1,4 @@
-"""One run of a drill: inject faults into a working engine, then compare its state with what it promises.
+"""One run of a drill: inject faults into a working engine, then judge which promises the engine kept.
 
 A blow is one fault that the drill injects; `lab/drill/harm.py` lists all of them.
 """
@@ -57,17 +57,19 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
 
 
 def _rest_seconds(course: Course) -> float:
-    """Return the seconds until dead processes hold no slots and a card lost at the first blow must show."""
+    """Return how many seconds to wait after the last blow.
+
+    Afterwards, dead processes hold no slots, and a card that was forgotten at the first blow is noticed.
+    """
     spent = (course.ended - course.begun).total_seconds()
     return max(REST_SECONDS, course.plan.longest_gap(course.interval) + REST_SECONDS - spent)
 
 
 def _promise(run: Run, interval: int) -> None:
-    """Schedule usage checks every `interval` seconds, and no other calls, so that the call log has only
-    these.
+    """Schedule a usage check of each card every `interval` seconds, and no other calls.
 
-    Spread the due times evenly over the interval, with neighbours together, as in a fleet that has been in
-    operation for a long time.
+    Spread the due times evenly over the interval, but keep cards with neighbouring ids together, as in a
+    fleet that has been in operation for a long time.
     """
     ((last,),) = run.stack.rows("SELECT max(id) FROM cards_card")
     blocks = range(last // NEIGHBOURS + 1)
@@ -77,7 +79,7 @@ def _promise(run: Run, interval: int) -> None:
         f"FROM (VALUES {ages}) AS neighbours (block, age) "
         f"WHERE card_id / {NEIGHBOURS} = block AND type = '{TYPE.value}' RETURNING cards_checkstate.id"
     )
-    # The first plan creates the configs. The second plan applies the intervals that are set in between.
+    # The first `plan` creates the configs. The second `plan` applies the changes that are made in between.
     run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {interval} "
@@ -91,7 +93,10 @@ def _promise(run: Run, interval: int) -> None:
 
 
 def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
-    """Inject faults until the time is up, each once before any is repeated; return how often each struck."""
+    """Strike blows in random order until the time is up, and return how often each blow struck.
+
+    Each blow is struck once before any blow is repeated.
+    """
     chance, blows, struck = Random(course.plan.seed), course.drill.blows, Counter[str]()
     order: list[Blow] = []
     ends_at = time.monotonic() + course.plan.seconds

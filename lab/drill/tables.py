@@ -13,8 +13,8 @@ from polling.models import TaskType
 from polling.schedule import keys
 from polling.schedule.limits import slots_of
 
-# The cards that want the data-usage check. The join relies on the demo fleet, in which every card is polled
-# through its carrier's default gateway.
+# The cards that want the data-usage check. The join is correct only for the demo fleet, because there every
+# card is polled through its carrier's default gateway.
 WANTING = """
     SELECT card.id, card.iccid FROM cards_card AS card
     JOIN carriers_gateway AS gateway ON gateway.carrier_id = card.carrier_id AND gateway.is_default
@@ -33,12 +33,18 @@ SAMPLE = 500
 
 
 def wanting(stack: Stack, *, without: str = "") -> dict[int, str]:
-    """Return id -> ICCID of the cards that want the data-usage check, except those of carrier `without`."""
+    """Return a dict from id to ICCID of the cards that want the data-usage check.
+
+    Leave out the cards of the carrier with the code `without`.
+    """
     return dict(stack.rows(WANTING.format(without=without)))
 
 
 def misplaced(stack: Stack) -> int:
-    """Return how many cards are neither scheduled nor parked although they want the check, or the reverse."""
+    """Return how many cards are in the wrong place.
+
+    A card that wants the check must be scheduled or parked. Any other card must be neither.
+    """
     found = {
         int(str(card))
         for key in (keys.queue(TYPE), keys.parked(TYPE))
@@ -64,15 +70,16 @@ def orphaned_slots(stack: Stack) -> int:
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """Return how many claims the engine made and how many ran out, counted since Redis was last emptied."""
+    """Return how many claims were made and how many of them ran out since Redis was last emptied."""
     made, lost = stack.redis.hmget(keys.counters(TYPE), "claimed", "lost")
     return int(made or 0), int(lost or 0)
 
 
 def compare_values(stack: Stack, since: datetime, chance: Random) -> tuple[int, int]:
-    """Compare stored values with the carrier's at the time of reading; return (compared, different) counts.
+    """Return how many stored values were compared with the carrier's, and how many of them differ.
 
-    The values are a random sample of up to 500 meters and 500 usage records, all measured after `since`.
+    The values are a random sample of up to 500 meters and 500 usage records measured after `since`. Each is
+    compared with the carrier's value at the time of measurement.
     """
     compared = wrong = 0
     for query in (METERS, READINGS):
@@ -95,7 +102,10 @@ def recorded_twice(stack: Stack, since: datetime) -> int:
 
 
 def oldest_answer_seconds(stack: Stack, now: datetime, *, begun: datetime, without: str = "") -> float:
-    """Return the longest time in seconds since a card's last good answer; time before `begun` is ignored."""
+    """Return the seconds since the last good answer about the card that has waited longest for a new one.
+
+    Time before `begun` does not count. Leave out the cards of the carrier with the code `without`.
+    """
     query = f"""
         SELECT extract(epoch FROM '{now.isoformat()}'::timestamptz - min(greatest(checked_at, '{begun.isoformat()}')))
         FROM ({WANTING.format(without=without)}) AS card

@@ -1,7 +1,7 @@
 """A benchmark of the simulator on one core, compared with a bare server that always sends the same answer.
 
 Each server runs in its own process. The benchmark counts requests per second of the server's CPU time,
-because other load on the machine changes that figure little.
+because other load on the machine hardly changes that figure.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ SIGNER = Signer("demo", b"the benchmark's own")
 
 @dataclass(frozen=True)
 class SimulatorSpeed:
-    """The requests, of one card each, that the simulator and the bare server answer per CPU second."""
+    """How many one-card requests the simulator and the bare server answer per second of their CPU time."""
 
     simulator: float
     bare: float

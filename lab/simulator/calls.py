@@ -1,4 +1,4 @@
-"""The simulator's call log, by which fault tests and drills judge the engine."""
+"""The simulator's call log. Fault tests and drills use it to judge the engine."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from itertools import islice
 
 import orjson
 
-# Beyond either limit the oldest calls are dropped, which keeps the log below about 150 MB of memory.
-# MAX_BYTES limits the total length of the ICCIDs.
+# If either limit is exceeded, the oldest calls are dropped, so the log needs less than about 150 MB of
+# memory. MAX_BYTES limits the total length of the ICCIDs.
 MAX_CALLS = 200_000
 MAX_BYTES = 50_000_000
 
@@ -16,7 +16,7 @@ MAX_BYTES = 50_000_000
 class CallLog:
     """The latest calls, each with start, end, path, cards, fault, and whether the caller got the answer.
 
-    The `in_flight` of a call is the number of calls in progress when it began, including itself. Example::
+    A call's `in_flight` is the number of calls in progress at its start, including the call itself. Example::
 
         begun = log.begin()
         log.end(begun, "/c/northwind/v1/usage", ["89860000000000000001"])
@@ -29,7 +29,7 @@ class CallLog:
         self._total = 0
 
     def begin(self) -> tuple[datetime, int]:
-        """Count a new call. Return its start and the number of calls in flight, to be passed to `end`."""
+        """Count a new call. Return (start time, number of calls in flight), a pair to be passed to `end`."""
         self._in_flight += 1
         return datetime.now(UTC), self._in_flight
 

@@ -1,12 +1,12 @@
-"""The simulated time. It is the machine's time until it is set to another moment, from where it runs on."""
+"""The simulated time. It equals the machine's time until it is set. Then it runs on from the set moment."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from lab.simulator.fleet import FIRST_YEAR
 
-# Before EARLIEST, lifetime counters could be negative. LATEST keeps dates far away from the year 9999, beyond
-# which no billing cycle can be computed.
+# Before EARLIEST, lifetime counters could be negative. Python has no dates after the year 9999, so LATEST
+# keeps billing cycles far away from that year.
 EARLIEST = datetime(FIRST_YEAR, 2, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -14,8 +14,8 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 class Clock:
     """A clock that returns the simulated time when called.
 
-    Carriers' answers use it; signatures and the call log use the machine's time. It runs at the speed of
-    `machine`, a function that returns the real time. Example::
+    Carriers' answers use the simulated time. Signatures and the call log use the machine's time. The clock
+    runs at the speed of `machine`, a function that returns the machine's time. Example::
 
         clock = Clock()
         clock.set(datetime(2026, 4, 30, 15, 59, tzinfo=UTC))
@@ -30,14 +30,14 @@ class Clock:
         return self._machine() + self._ahead
 
     def set(self, now: datetime | None) -> None:
-        """Set the simulated time to `now`, from where it runs on. None returns to the machine's time."""
+        """Set the simulated time to `now`; it runs on from there. None returns to the machine's time."""
         self._ahead = timedelta() if now is None else now - self._machine()
 
 
 def parse_clock(body: object) -> datetime | None:
-    """Return the time in the JSON `body` of a request, or None if it asks for the machine's time.
+    """Return the time in the JSON `body` of a request, or None if the body asks for the machine's time.
 
-    Raise ValueError, with a message for the sender, if the body is invalid.
+    If the body is invalid, raise ValueError with a message for the sender.
     """
     if not isinstance(body, Mapping):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
@@ -47,7 +47,7 @@ def parse_clock(body: object) -> datetime | None:
 
 
 def parse_moment(text: object, *, name: str) -> datetime:
-    """Return the time that `text` gives. Raise ValueError, with a message that names the field `name`."""
+    """Return the time in `text`. If `text` is invalid, raise ValueError with a message that names `name`."""
     message = (
         f"{name} must be an RFC 3339 time with its offset, from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
     )

@@ -30,7 +30,7 @@ DEFAULT_MILLISECONDS = {FaultKind.DRIP: 400, FaultKind.RETRY_AFTER: 1000}
 class Fault:
     """A fault that hits a `share` (0 to 1) of the calls whose path begins with `path`.
 
-    Only some kinds use `milliseconds`, which is a delay.
+    `milliseconds` is a delay. Only some kinds use it.
     """
 
     path: str
@@ -40,7 +40,10 @@ class Fault:
 
     @classmethod
     def parse(cls, body: object) -> "Fault":
-        """Return the fault that `body` describes. Raise ValueError, with a message for the sender."""
+        """Return the fault that `body` describes.
+
+        If `body` is invalid, raise ValueError with a message for the sender.
+        """
         if not isinstance(body, Mapping):
             raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
         if unknown := sorted(body.keys() - {field.name for field in fields(cls)}):

@@ -17,15 +17,15 @@ STEP = Decimal("0.001")
 FIRST_YEAR = 2024
 _VERIFICATIONS_BEGIN = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _VERIFICATION_SECONDS = 5 * 365 * 86_400
-# With this exponent most holders are verified early, nine tenths of them within the first half of the time.
+# With this exponent, nine tenths of the holders are verified in the first half of _VERIFICATION_SECONDS.
 _VERIFICATION_CURVE = 6
 
 
 @dataclass(frozen=True)
 class SimulatedCarrier:
-    """A simulated carrier, which knows exactly the cards whose ICCID begins with `prefix`.
+    """A simulated carrier. It knows exactly the cards whose ICCID begins with `prefix`.
 
-    Its counters restart with each cycle, unless `is_lifetime` is true.
+    The counters of its cards restart with each cycle, unless `is_lifetime` is true.
     """
 
     code: str
@@ -60,7 +60,7 @@ def monthly_mb(iccid: str) -> int:
 class Cycle:
     """A billing cycle that begins at `begin` and ends just before `end`.
 
-    `earlier` is the number of cycles before it that the carrier's counters include.
+    `earlier` is the number of earlier cycles that the carrier's counters include.
     """
 
     begin: datetime
@@ -68,7 +68,7 @@ class Cycle:
     earlier: int
 
     def counted(self, moment: datetime) -> float:
-        """Return how many cycles the carrier's counters include at `moment`, which lies in this cycle."""
+        """Return how many cycles the carrier's counters include at `moment`, a time in this cycle."""
         return self.earlier + (moment - self.begin) / (self.end - self.begin)
 
 
@@ -86,6 +86,6 @@ def counter_mb(iccid: str, cycles: float) -> Decimal:
 
 
 def verified_at(iccid: str) -> datetime:
-    """Return when the card's holder is verified, which is within five years from the start of 2024."""
+    """Return the moment, within five years from the start of 2024, when the card's holder is verified."""
     share = _hash(iccid, "verification") / 2**64
     return _VERIFICATIONS_BEGIN + timedelta(seconds=int(_VERIFICATION_SECONDS * share**_VERIFICATION_CURVE))

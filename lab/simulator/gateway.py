@@ -20,7 +20,7 @@ class BadRequestError(ValueError):
 
 @dataclass
 class SimulatedGateway:
-    """The gateways of all carriers. They remember which cards were stopped, and answer as of `clock`.
+    """The gateways of all carriers. They remember which cards were stopped, and take the time from `clock`.
 
     Example::
 

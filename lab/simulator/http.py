@@ -33,7 +33,7 @@ class Request:
 class Answer:
     """One complete answer.
 
-    `missing` is a number of bytes that Content-Length announces in addition to the body.
+    Content-Length announces `missing` more bytes than the body has.
     """
 
     status: int
@@ -76,8 +76,8 @@ Handler = Callable[[Request], Answer | LateReply]
 class HttpProtocol(asyncio.Protocol):
     """One connection, on which requests are answered in their order.
 
-    `handle` is called for each request. If it returns an Answer, no task is created, which is fast. The
-    protocol keeps its transport in `connections` while it is open. Example::
+    `handle` is called for each request. If it returns an Answer, usually no task is created, because a task
+    costs time. While the connection is open, its transport is in `connections`. Example::
 
         answer = Answer(200, b"{}")
         await loop.create_server(lambda: HttpProtocol(lambda request: answer, set()), "127.0.0.1", 8100)

@@ -55,9 +55,9 @@ def garbage(fault: Fault, right: RightAnswer) -> Answer:
 
 
 def truncate(fault: Fault, right: RightAnswer) -> RawAnswer:
-    """Send 1,000 bytes less than Content-Length announces, then close the connection.
+    """Send a correct answer, but announce 1,000 more bytes than the body has. Then close the connection.
 
-    The body that arrives is a correct answer, so only its length tells that something is missing.
+    The body that arrives is complete and correct, so only Content-Length shows the fault.
     """
     return RawAnswer((replace(right(), missing=MISSING_BYTES).encode(keep_alive=False),))
 
@@ -82,7 +82,10 @@ def reset(fault: Fault, right: RightAnswer) -> RawAnswer:
 
 
 def wrong_card(fault: Fault, right: RightAnswer) -> Answer:
-    """Send a correct answer, but name in its first entry a card of the carrier that was not in the call."""
+    """Send a correct answer, but let its first entry name a card that was not in the call.
+
+    The carrier knows that card.
+    """
     answer = right()
     content = orjson.loads(answer.body)
     if not content.get("data"):

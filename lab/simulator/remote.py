@@ -36,7 +36,7 @@ class RunningSimulator:
         self._put("/_sim/faults", fault)
 
     def set_clock(self, now: datetime | None) -> None:
-        """Set the simulated time to `now`, from where it runs on. None returns to the machine's time."""
+        """Set the simulated time to `now`; it runs on from there. None returns to the machine's time."""
         self._put("/_sim/clock", {"now": now and now.isoformat()})
 
     def clock(self) -> datetime:
@@ -48,9 +48,9 @@ class RunningSimulator:
         return [json.loads(line) for line in self._get(f"/_sim/calls?since={since}").splitlines()]
 
     def calls_ended(self, count: int) -> list[dict[str, Any]]:
-        """Wait up to 5 s until the log holds `count` calls, and return it.
+        """Wait up to 5 s until the log holds `count` calls, and return all calls in it.
 
-        The simulator notices and logs a moment late that a caller has hung up.
+        Waiting is needed because the simulator notices a moment late that a caller has hung up.
         """
         ends_at = time.monotonic() + SECONDS
         while len(calls := self.calls()) < count and time.monotonic() < ends_at:

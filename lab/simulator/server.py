@@ -1,4 +1,4 @@
-"""The simulator's server, with signed calls below `/c/<carrier>` and a control interface below `/_sim`."""
+"""The simulator's server. Signed calls are below `/c/<carrier>`, and a control interface is below `/_sim`."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Bounds for long runs: end the run and clean up when its time is over, at Ctrl-C and at SIGTERM."""
+"""Bounds for long runs. A run ends and cleans up when its time is over, at Ctrl-C and at SIGTERM."""
 
 import signal
 from collections.abc import Iterator

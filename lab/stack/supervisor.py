@@ -14,8 +14,8 @@ from lab.stack.servers import Command
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 1.0
-# How long processes may take to stop before they are killed. The servers stop last, so that their clients can
-# still store their results.
+# How long processes may take to stop before they are killed. The servers stop last, so that the other
+# processes can still store their results.
 GRACE_SECONDS = 6.0
 SERVER_GRACE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
@@ -77,7 +77,10 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
-        """Restart services a second after their death is noticed, so that a broken service does not spin."""
+        """Restart each dead service a second after its death was noticed.
+
+        Without this pause, a broken service would restart all the time.
+        """
         now = time.monotonic()
         for name, (service, process) in list(self._running.items()):
             code = process.poll()
@@ -145,7 +148,7 @@ def _end(pairs: Sequence[tuple[Service, subprocess.Popen[bytes]]], grace: float)
 
 
 def _kill_group(pid: int) -> None:
-    # Kill the process group that each service leads, so that a worker's children do not outlive the worker.
+    # Each service leads a process group. Kill the whole group, so that no children outlive a worker.
     os.killpg(pid, signal.SIGKILL)
 
 

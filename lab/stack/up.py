@@ -41,7 +41,7 @@ FIRST_READING_SECONDS = 60
 
 
 def main() -> None:
-    """Parse the command line and run the stack. On failure, exit with a message of one line."""
+    """Parse the command line and run the stack. On failure, exit with a one-line message."""
     parser = argparse.ArgumentParser(prog="bin/up", description="Run Simwatch on this machine until Ctrl-C.")
     parser.add_argument(
         "--cards",
@@ -151,7 +151,8 @@ def _start_servers(supervisor: Supervisor, local: LocalEnvironment) -> Mapping[s
 
 
 def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -> None:
-    # Start a new session, so that Ctrl-C reaches only this process, which then ends the child.
+    # Start the child in a new session, so that Ctrl-C reaches only this process. The loop below then ends the
+    # child.
     process = subprocess.Popen(
         (sys.executable, "-m", "lab.stack.prepare", str(cards)),
         env={"LOG_LEVEL": "WARNING", **os.environ, **variables},

@@ -1,4 +1,4 @@
-"""The admin pages of polling. Importing this package imports every module, which registers its pages."""
+"""The admin pages of polling. Importing this package registers all of them."""
 
 from polling.admin import census, configs, explanation, history, limits, parked, pauses, triggers
 

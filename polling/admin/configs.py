@@ -45,13 +45,13 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
     def matched_cards(self, config: PollingConfig) -> str:
         """Return the number of cards that meet the conditions of the config.
 
-        For some of them, another config with a smaller priority number may decide.
+        For some of these cards, a config with a smaller priority number may decide instead.
         """
         return f"{vars(config)['matched']:,}"
 
     @admin.display(description=_("checks"))
     def checks(self, config: PollingConfig) -> str:
-        """Return the intervals that the config sets, in words. Leave out checks for which it sets none."""
+        """Return the config's intervals in words. Omit checks that the config leaves to other configs."""
         intervals = ((check_type, config.interval_of(check_type)) for check_type in CheckType)
         return ", ".join(
             f"{check_type.label}: {_('every %d s') % seconds if seconds else _('off')}"
@@ -60,7 +60,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         )
 
     def get_urls(self) -> list[Any]:
-        """Return the URLs of the admin, with two more: the dry runs of a new and of an existing config."""
+        """Return the usual URLs and two for dry runs: of a new config, and of an existing config."""
         view = self.admin_site.admin_view(self.dry_run_view)
         return [
             path("dry-run/", view, name="polling_pollingconfig_dry_run_new"),
@@ -69,7 +69,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         ]
 
     def dry_run_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """Return a page that shows what the submitted form would change. Nothing is saved.
+        """Return a page that shows what saving the submitted form would change. Nothing is saved.
 
         Raise Http404 if the config does not exist. Raise PermissionDenied if the user may not save the form
         or may not see all cards.
@@ -94,10 +94,10 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         return TemplateResponse(request, "admin/polling/pollingconfig/dry_run.html", context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list of configs.
+        """Return the change list.
 
-        Each config gets the number of cards that it matches in the attribute `matched`. The list gets the
-        load of all configs together in the attribute `demands`.
+        The number of cards that a config matches is stored in the config's attribute `matched`. The load of
+        all configs together is stored in the change list's attribute `demands`.
         """
         changes = super().get_changelist_instance(request)
         card_counts = census.cards_by_group()
@@ -109,7 +109,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
     def save_model(self, request: HttpRequest, obj: PollingConfig, form: Any, change: Any) -> None:
         """Save the config, and tell the user that the affected cards are being rescheduled.
 
-        Warn about each check that alone needs more calls per second than a gateway allows.
+        Warn about each check that by itself needs more calls per second than a gateway allows.
         """
         super().save_model(request, obj, form, change)
         self._announce_rescheduling(request)
@@ -140,7 +140,7 @@ class PollingConfigAdmin(ScopedAdmin[PollingConfig]):
         messages.info(request, _("The affected cards are being rescheduled in the background."))
 
     def _demands(self, request: HttpRequest, card_counts: Mapping[Group, int]) -> list[Demand]:
-        """Return the load that the configs cause; an empty list if the user may not see all cards."""
+        """Return the load of each check at each gateway; an empty list if the user may not see all cards."""
         if not self.sees_everything(request):
             return []
         snapshot = ConfigSnapshot.read()

@@ -22,8 +22,8 @@ from polling.schedule.schedule import Place
 def checks(card: Card) -> SafeString:
     """Return HTML with one line for each check.
 
-    The line shows the interval, the reason for it, the place of the card in the schedule, and whether a pause
-    or a closed gateway delays the check.
+    Each line shows the check's interval, the reason for this interval, the card's place in the schedule, and
+    any delay. A check is delayed by a pause, an open breaker, or a missing or disabled gateway.
     """
     with degraded_without_redis("a card's places in the schedule are not shown", card=card.pk) as degraded:
         explanations = explain(card, for_web())

@@ -38,7 +38,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         return ", ".join(f"{holder.holder} ({holder.slots})" for holder in state.holders) if state else "?"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list. Each limit in it gets its state from Redis in the attribute `state`."""
+        """Return the change list, with each limit's state in Redis stored in its attribute `state`."""
         # Read all states at once, so that an outage of Redis costs one timeout, not one for each row.
         changes = super().get_changelist_instance(request)
         states = monitoring.limits_by_type(for_web())
@@ -57,7 +57,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         self._publish(request)
 
     def delete_model(self, request: HttpRequest, obj: ConcurrencyLimit) -> None:
-        """Delete the limit, and write 0 to Redis: no call of a type without a row may begin."""
+        """Delete the limit, and write 0 to Redis, because no call of a task type without a row may begin."""
         super().delete_model(request, obj)
         self._publish(request)
 
@@ -69,8 +69,8 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
     def _publish(request: HttpRequest) -> None:
         """Write all limits to Redis.
 
-        If Redis does not answer, warn the user: a periodic task writes them within ten seconds after Redis is
-        back.
+        If Redis does not answer, warn the user. A periodic task will write the limits within ten seconds
+        after Redis is back.
         """
         with degraded_without_redis("changed limits are not in force yet") as degraded:
             limits.publish(for_web())

@@ -27,7 +27,7 @@ class ParkedCheckAdmin(CardRowsAdmin[ParkedCheck]):
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
         """Return a paginator that counts the rows.
 
-        PostgreSQL's estimate is no use here, because the table also contains checks that are not parked.
+        PostgreSQL's estimate of the row count is useless, because it includes checks that are not parked.
         """
         return BoundedPaginator(queryset, *args, **kwargs)
 

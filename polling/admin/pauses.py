@@ -20,7 +20,7 @@ from polling.planning import pauses
 class PauseForm(forms.ModelForm[Pause]):
     """A form for a pause of one task type, one carrier or one gateway.
 
-    An operator who wants to end the pause early sets `until` to the present time.
+    To end a pause early, an operator sets `until` to the present time.
     """
 
     class Meta:
@@ -39,7 +39,7 @@ class PauseForm(forms.ModelForm[Pause]):
     def clean_until(self) -> datetime:
         """Return the end of the pause.
 
-        Raise ValidationError if it is not after the beginning, or more than a year after it.
+        Raise ValidationError if the pause would not end after it begins, or would last more than a year.
         """
         until: datetime = self.cleaned_data["until"]
         began = self.instance.created_at if self.instance.pk else database.now()
@@ -78,7 +78,7 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
     readonly_fields = ("owner", "created_at")
 
     def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: Any) -> None:
-        """Save the pause, and reschedule the cards that it deferred before the change.
+        """Save the pause, and reschedule the cards that the pause deferred before the change.
 
         Without rescheduling, these cards would still wait until the old end of the pause.
         """

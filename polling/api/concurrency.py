@@ -31,9 +31,9 @@ TYPE_IN_PATH = OpenApiParameter("task_type", enum=TaskType.values, location=Open
 
 @dataclass(frozen=True)
 class Concurrency:
-    """The limit of one task type as its row stores it, and the slots that are taken.
+    """The limit of one task type as PostgreSQL stores it, and the state of its slots in Redis.
 
-    `state` comes from Redis and is None while Redis does not answer.
+    `state` is None while Redis does not answer.
     """
 
     task_type: str
@@ -65,20 +65,20 @@ class ConcurrencySerializer(StrictSerializer):
 
     def get_usage_percent(self, concurrency: Concurrency) -> float | None:
         """Return the percentage of slots that are taken; None if the limit is 0 or Redis does not answer."""
-        # Use the limit of the row, because a changed limit may not have reached Redis yet.
+        # Use the limit in PostgreSQL, because a changed limit may not have reached Redis yet.
         if concurrency.state is None or not concurrency.max_concurrency:
             return None
         return round(100 * concurrency.state.current / concurrency.max_concurrency, 1)
 
 
 class TaskTypeSerializer(StrictSerializer):
-    """The task type whose expired slots a reset drops."""
+    """A request to drop the expired slots of one task type."""
 
     task_type = serializers.ChoiceField(choices=TaskType.choices)
 
 
 class DroppedSerializer(TaskTypeSerializer):
-    """The result of a reset."""
+    """The result of a reset: the task type, and how many slots were dropped."""
 
     dropped = serializers.IntegerField(help_text="number of slots dropped because their lease had expired")
 
@@ -90,7 +90,7 @@ class ConcurrencyListView(ValidatedQueryView):
 
     @extend_schema(operation_id="polling_concurrency_list", responses=ConcurrencySerializer(many=True))
     def get(self, request: Request) -> Response:
-        """List the limit of each task type, with the slots that are taken."""
+        """List the limit of each task type and the slots that are taken."""
         rows = dict(
             ConcurrencyLimit.objects.visible_to(request.user).values_list("task_type", "max_concurrency")
         )
@@ -117,7 +117,7 @@ class ConcurrencyView(ValidatedQueryView):
 
     @extend_schema(request=ConcurrencySerializer, responses=ConcurrencySerializer)
     def put(self, request: Request, task_type: str) -> Response:
-        """Change the limit. Calls that begin from now on obey it; running calls are not interrupted."""
+        """Change the limit. It applies to calls that begin from now on; running calls are not interrupted."""
         body = ConcurrencySerializer(data=request.data, partial=True)
         _known(task_type)
         body.is_valid(raise_exception=True)
@@ -135,7 +135,7 @@ class ConcurrencyView(ValidatedQueryView):
 
 
 class ConcurrencyResetView(ValidatedQueryView):
-    """The reset of a task type, which drops the slots that killed processes left behind."""
+    """The reset of a task type. It drops the slots that killed processes left behind."""
 
     permission_classes = (MayOperate,)
 
@@ -145,8 +145,8 @@ class ConcurrencyResetView(ValidatedQueryView):
         body = TaskTypeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         task_type = body.validated_data["task_type"]
-        # Write the audit record first. A crash after it loses only the reset, which can be repeated;
-        # in the other order, a crash would lose the record of a reset that took place.
+        # Write the audit record first. A crash can then lose only the reset, which the user can repeat.
+        # In the opposite order, a crash could leave a reset without an audit record.
         with transaction.atomic():
             record(request.user, Action.RESET, ConcurrencyLimit, after={"task_type": task_type})
         dropped = limits.slots_of(for_web(), task_type).drop_expired()
@@ -160,7 +160,7 @@ def _known(task_type: str) -> str:
 
 
 def _closed(task_type: str) -> ConcurrencyLimit:
-    """Return an unsaved limit of 0, which stands for a task type that has no row."""
+    """Return an unsaved limit of 0 for a task type that has no row."""
     return ConcurrencyLimit(task_type=task_type, max_concurrency=0)
 
 

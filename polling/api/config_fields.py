@@ -18,9 +18,9 @@ from polling.policy.dry_run import matched_cards
 class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
     """A polling config.
 
-    `status` is 1 (enabled) or 0 (disabled). An empty `card_condition` or `card_category`, or a null
-    `carrier_id`, matches every card. Intervals are in seconds and at least 30, with two exceptions: null
-    leaves the check to the next config that matches the card, and 0 turns the check off.
+    `status` is 1 (enabled) or 0 (disabled). An empty `card_condition`, an empty `card_category` and a null
+    `carrier_id` each match every card. Intervals are in seconds and at least 30. Two other values are
+    allowed: null leaves the check to the next config that matches the card, and 0 turns the check off.
     """
 
     status = StatusField(source="is_enabled", required=False)

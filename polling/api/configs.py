@@ -24,9 +24,9 @@ class PollingConfigParameters(Parameters):
 
 
 class PollingConfigViewSet(ManagedViewSet[PollingConfig]):
-    """Polling configs, which say how often each kind of card is checked, in order of priority.
+    """Polling configs, in order of priority. They say how often each kind of card is checked.
 
-    When a config changes, the affected cards are rescheduled in the background, which begins within seconds.
+    When a config changes, a background task begins to reschedule the affected cards within seconds.
     """
 
     subject = "polling_config"
@@ -38,7 +38,7 @@ class PollingConfigViewSet(ManagedViewSet[PollingConfig]):
     @extend_schema(request=DraftSerializer, responses=DryRunSerializer)
     @action(detail=False, methods=["post"], url_path="dry-run")
     def dry_run(self, request: Request) -> Response:
-        """Return which cards a draft config would match, how their checks would change, and the new load.
+        """Return the effect of a draft config: the cards it matches, how their checks change, and the load.
 
         Nothing is saved.
         """

@@ -17,7 +17,7 @@ BASE_FIELD = "config_id"
 
 
 class BaseConfigSerializer(StrictSerializer):
-    """The existing config that the draft is a new version of; absent if the draft is a new config."""
+    """The id of the config that the draft would replace. It is absent if the draft is a new config."""
 
     config_id = VisibleKey(PollingConfig, required=False)
 
@@ -26,7 +26,7 @@ class DraftSerializer(PollingConfigSerializer):
     """A draft of a config.
 
     With `config_id`, the draft is a new version of that config: fields that are not sent keep their stored
-    values. Without it, the draft is a new config.
+    values. Without `config_id`, the draft is a new config.
     """
 
     config_id = VisibleKey(PollingConfig, required=False)
@@ -61,8 +61,8 @@ def draft_of(sent: Any, context: Mapping[str, Any]) -> PollingConfig:
 class DecisionSerializer(serializers.Serializer[Decision]):
     """How often a check is made, and why.
 
-    `config` is the name of the config that decided, or null if no config did. `config_id` is also null if
-    the deciding config is a new draft, which has no id yet.
+    `config` is the name of the config that decided, and `config_id` is its id. Both are null if no config
+    decided. If a new draft decided, only `config_id` is null, because the draft has no id yet.
     """
 
     config_id = serializers.IntegerField(source="config.pk", default=None, allow_null=True)
@@ -83,7 +83,7 @@ class ChangeSerializer(serializers.Serializer[Change]):
 
 
 class MoveSerializer(serializers.Serializer[Any]):
-    """A group of cards for which the draft would change the deciding config or the interval of a check."""
+    """A group of cards for which the draft would change a check's interval, or the config that sets it."""
 
     cards = serializers.IntegerField()
     task_type = serializers.CharField(source="change.check_type")
@@ -119,7 +119,7 @@ class LoadSerializer(serializers.Serializer[Load]):
 class SampleSerializer(serializers.Serializer[Any]):
     """An example of a card whose checks the draft would change.
 
-    If the draft would change no card, the examples are cards that it matches.
+    If the draft would change no card, the examples are cards that the draft matches.
     """
 
     card_id = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""The `/check-failures` endpoint: list the cards whose checks fail, since when and why."""
+"""The `/check-failures` endpoint: list the failing checks, with the start and the error of each."""
 
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ class FailureParameters(Parameters):
 
 
 class CheckFailureSerializer(serializers.Serializer[Any]):
-    """A card and the check that currently fails for it."""
+    """A check that is failing for one card."""
 
     card_id = serializers.IntegerField()
     iccid = serializers.CharField(source="card.iccid")

@@ -1,4 +1,4 @@
-"""The `/polling-manual-trigger` endpoints: have cards checked now, follow and cancel these triggers."""
+"""The `/polling-manual-trigger` endpoints: trigger checks of cards, follow the triggers, and cancel them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ class TriggerView(ValidatedQueryView, ABC):
 
 @extend_schema(request=SingleSerializer, responses={202: AcceptedSerializer})
 class SingleView(TriggerView):
-    """The trigger of one card, which is checked before the cards of all batches."""
+    """The trigger of one card. The card goes to the front of the queue, before the cards of all batches."""
 
     body_serializer = SingleSerializer
 
@@ -117,7 +117,7 @@ class CancelView(ValidatedQueryView):
     @extend_schema(request=TriggerKeySerializer, responses=CancelledSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
-        """Cancel the checks of the trigger that have no result yet, and return their number."""
+        """Cancel the trigger's checks that have no result yet, and return how many were cancelled."""
         body = TriggerKeySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         row = trigger_of(request, body.validated_data["trigger_id"])
@@ -129,7 +129,7 @@ class HistoryPages(NumberedPages):
     """Numbered pages that count at most 10,001 rows, because counting a long history exactly is slow."""
 
     def count_of(self, queryset: Any) -> int:
-        """Return the number of rows, but at most 10,001, which stands for "10,001 or more"."""
+        """Return the number of rows, up to 10,001. The result 10,001 means "10,001 or more"."""
         return int(queryset.order_by()[:MAX_COUNTED].count())
 
 
@@ -162,7 +162,7 @@ class HistoryView(ValidatedQueryView, GenericAPIView[ManualTrigger]):
 def trigger_of(request: Request, trigger_id: int) -> ManualTrigger:
     """Return the trigger with this id, with its requester loaded.
 
-    Raise DomainError (404) if it does not exist or the caller may not see it.
+    Raise DomainError (404) if the trigger does not exist, or if the caller may not see it.
     """
     rows = ManualTrigger.objects.visible_to(request.user).select_related("requester")
     row = rows.filter(pk=trigger_id).first()

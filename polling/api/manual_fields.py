@@ -44,9 +44,9 @@ class ConditionSerializer(StrictSerializer):
 class AcceptedSerializer(serializers.Serializer[ManualTrigger]):
     """How many cards a new trigger will check.
 
-    `accepted` counts the cards that will be checked. `skipped` counts the requested cards that will not,
-    because they do not want the check or because the caller may not see them. A trigger by condition ignores
-    cards that already wait for the check, and does not count them.
+    `accepted` counts the cards that will be checked. `skipped` counts the other requested cards: those that
+    do not want the check, and those that the caller may not see. A trigger by condition leaves out cards
+    that already wait for the check, so neither number includes them.
     """
 
     trigger_id = serializers.IntegerField(source="pk")
@@ -104,7 +104,7 @@ class TriggerStatusSerializer(ManualTriggerSerializer):
         # Return plain rows, because serializing a thousand items field by field would take 40 ms.
         rows = ManualItem.objects.filter(trigger=trigger)
         if not sees_everything(user := self.context["request"].user):
-            # Hide a card that has moved to another agent after the trigger was made.
+            # Hide cards that have moved to another agent since the trigger was made.
             rows = rows.filter(card__in=Card.objects.known_to(user))
         items = rows.order_by("id").values("card_id", "status", "result")
         return [dict(row) for row in items]
@@ -123,7 +123,7 @@ class CancelledSerializer(TriggerKeySerializer):
 
 
 class StatusParameters(Parameters):
-    """The query parameters of the status: the id of the trigger to show."""
+    """The query parameter of the status endpoint: the id of the trigger to show."""
 
     trigger_id = KeyField()
 

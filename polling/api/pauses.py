@@ -29,7 +29,7 @@ class NoneOrTaskType(serializers.ChoiceField):
 
 
 class PauseSerializer(StrictModelSerializer[Pause]):
-    """A pause of one task type, one carrier or one gateway. The two fields that do not apply are null."""
+    """A pause of one task type, one carrier or one gateway. The fields of the other two are null."""
 
     task_type = NoneOrTaskType()
     carrier_id = VisibleKey(Carrier, source="carrier", allow_null=True, required=False)
@@ -90,7 +90,7 @@ class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pau
         return super().get_queryset().select_related("owner", "gateway").order_by("-until", "-id")
 
     def filtered(self, rows: QuerySet[Pause], query: Mapping[str, Any]) -> QuerySet[Pause]:
-        """Apply `in_force` here, because it is not a column. The base class applies the other filters."""
+        """Return the rows that pass all filters. `in_force` needs code here, because it is not a column."""
         others = {name: value for name, value in query.items() if name != "in_force"}
         rows = super().filtered(rows, others)
         if "in_force" not in query:
@@ -103,5 +103,5 @@ class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pau
         return serializer.save(owner=self.request.user)
 
     def perform_destroy(self, row: Pause) -> None:
-        """Delete the pause. The checks that it deferred fall due again, spread over a minute."""
+        """Delete the pause. The checks that the pause deferred fall due again, spread over a minute."""
         pauses.remove([row])

@@ -34,7 +34,7 @@ class HolderSerializer(serializers.Serializer[Any]):
 class LimitStateSerializer(serializers.Serializer[Any]):
     """The concurrency limit of one task type as it is stored in Redis, and the slots that are taken.
 
-    A null `max_concurrency` means that Redis has no limit, so no call may begin.
+    A null `max_concurrency` means that the limit is missing in Redis, so no call may begin.
     """
 
     task_type = serializers.CharField()
@@ -69,10 +69,10 @@ class TaskStateSerializer(serializers.Serializer[Any]):
 
 
 class LatenessStateSerializer(serializers.Serializer[Any]):
-    """The lateness of one check type over all cards that want it.
+    """The lateness of one check type, measured over all cards that want the check.
 
-    The lateness of a card is the age of its last good answer divided by the promised interval, so 1 is
-    exactly on time. All values are null before the first measurement.
+    The lateness of a card is the age of its last good answer divided by the promised interval, so 1 means
+    exactly on time. All values are null before the first measurement, and after the last one has expired.
     """
 
     task_type = serializers.CharField()

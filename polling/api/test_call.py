@@ -40,16 +40,16 @@ class GatewayCallSerializer(serializers.Serializer[Any]):
 class GatewayCallView(ValidatedQueryView):
     """A test call to one gateway.
 
-    Like the call of a check, it takes one of the gateway's slots and keeps to its rate. A gateway that is
-    disabled, paused or resting is called too, so that an operator can see whether it answers again. The
-    request lasts at most as long as the gateway's timeout.
+    Like the call of a check, a test call takes one of the gateway's slots and keeps to the gateway's rate. A
+    gateway that is disabled, paused or resting is called too, so that an operator can see whether it answers
+    again. The call lasts at most as long as the gateway's timeout.
     """
 
     permission_classes = (MayOperate,)
 
     @extend_schema(request=None, responses=GatewayCallSerializer)
     def post(self, request: Request, pk: str) -> Response:
-        """Ask the gateway about one of its cards. Return whether it answered; the answer is not stored."""
+        """Ask the gateway about one card. Return whether the gateway answered. Its answer is not stored."""
         gateway = Gateway.objects.visible_to(request.user).filter(pk=pk).first()
         if gateway is None:
             raise DomainError("There is no such gateway.", code="gateway_not_found", status=404)
@@ -84,9 +84,9 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
 
 
 def _wait_for_turn(gateway: Gateway) -> bool:
-    """Wait until the gateway's rate allows a call, for at most `HORIZON_SECONDS`.
+    """Reserve a turn to call the gateway, and wait until it begins, for at most `HORIZON_SECONDS`.
 
-    Return whether the call may be made; False means that other calls have reserved all turns until then.
+    Return True if the call may be made now. Return False at once if no turn is free within that time.
     """
     if gateway.calls_per_second is None:
         return True

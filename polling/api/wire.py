@@ -11,7 +11,7 @@ ANY = "any"
 
 @extend_schema_field({"type": "integer", "enum": [0, 1]})
 class StatusField(serializers.ChoiceField):
-    """A boolean of the model that the API shows as a number: 1 is enabled, 0 is disabled."""
+    """A boolean model field that the API shows as a number: 1 is enabled, 0 is disabled."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[(1, "enabled"), (0, "disabled")], **kwargs)

@@ -1,4 +1,4 @@
-"""The first step of recording results, which all checks share: refuse late results, and store the others."""
+"""The first step in recording the results of any check: refuse late results, and store the others."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from polling.checks.base import Outcome, Recorded, Result
 
 
 def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
-    """Store the check states of the accepted results, and return these results. Needs a transaction.
+    """Accept results: store their check states, and return the accepted ones. Needs a transaction.
 
-    Accept a result unless a newer claim of the same card has already been recorded.
+    A result is refused if the result of the same claim, or of a newer claim of the card, is already stored.
     """
     tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
     newer = check_states.lock_newer(check_type, tokens)

@@ -37,7 +37,8 @@ class PolledCard:
 class Result:
     """The result of checking one card.
 
-    `answer` is a CardError or a value of the check's own type. A local check has no answer, so it is None.
+    If the check failed, `answer` is a CardError. Otherwise it is a value of the check's own type, or None for
+    a local check.
     """
 
     card: PolledCard
@@ -57,8 +58,8 @@ class Recorded(Enum):
 class Outcome:
     """How the result of one card was recorded.
 
-    `card` has its new profile, which the result may have changed. `hastens` is another check of the card that
-    should now run soon, or None.
+    `card` contains the profile that the card has after the result. `hastens` is the type of another check
+    that should now run soon for the card, or None.
     """
 
     card: PolledCard
@@ -67,7 +68,7 @@ class Outcome:
 
 
 class Check(ABC):
-    """A type of check that is repeated for cards. The engine uses checks only through this interface."""
+    """A check that is repeated at intervals for cards. The engine uses checks only through this interface."""
 
     type: CheckType
 
@@ -79,7 +80,7 @@ class Check(ABC):
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         """Store the results, and return one outcome for each of them. Needs a transaction.
 
-        Don't store a late result: the outcome is REFUSED if the result of a newer claim is already stored.
+        Don't store a late result. If the result of a newer claim is already stored, the outcome is REFUSED.
         """
 
 
@@ -95,4 +96,4 @@ class GatewayCheck(Check):
 
 
 class LocalCheck(Check):
-    """A check that decides from the database alone, so the answer in each of its results is None."""
+    """A check that needs only the database and calls no gateway."""

@@ -1,4 +1,4 @@
-"""The package check: it finds out whether the plan of a card or its device is used up, without a gateway."""
+"""The package check finds out whether the plan of a card or of its device is used up. It calls no gateway."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,8 @@ class PackageCheck(LocalCheck):
 
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         accepted = accept(self.type, results, now=now)
-        # Judge only results without an error. PostgreSQL refused to store the others, and would do so again.
+        # Judge only cards without an error. An error means that PostgreSQL refused to store the result, and
+        # it would refuse again.
         cards = [result.card.claim.card_id for result in accepted if result.answer is None]
         judged = quota_judging.judge(cards, now=now)
         quota_judging.store(judged.values(), now=now)

@@ -15,7 +15,7 @@ from polling.checks.card_profile import CardProfile
 
 
 class RealNameCheck(GatewayCheck):
-    """The check of real-name verification. Other configs may apply to a card after its status has changed."""
+    """The check of real-name verification. After a card's status has changed, other configs may apply."""
 
     type = CheckType.REAL_NAME
 

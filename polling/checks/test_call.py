@@ -1,4 +1,4 @@
-"""Test calls, which ask a gateway about one of its cards just to see whether the gateway answers."""
+"""Test calls. A test call asks a gateway about one of its cards just to see whether the gateway answers."""
 
 from random import Random
 

@@ -10,7 +10,7 @@ A check that calls gateways takes these steps; `gateway_stream.py` connects them
 4. settle: `disposition.py` decides when each card is due again, and `in_flight.py` ends the claims.
 
 `local_stream.py` is the shorter path for a check that calls no gateway. `loop.py` runs all streams,
-`slot_review.py` adjusts their slots, `scale_out.py` wakes other workers, `orphan_rescue.py` expires the
-claims of killed workers, `lifetime.py` and `shutdown.py` end a drain, and `runtime.py` keeps what the drains
-of one process share.
+`slot_review.py` adjusts their slots, `scale_out.py` wakes other workers, `orphan_rescue.py` ends the
+claims of killed workers early, `quarantine.py` parks cards that crash their workers, `lifetime.py` and
+`shutdown.py` end a drain, and `runtime.py` keeps what the drains of one process share.
 """

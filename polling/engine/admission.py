@@ -1,4 +1,4 @@
-"""Claim cards, and admit as many to calls as their gateways have room for.
+"""Claim cards, and admit as many of them as their gateways have room for.
 
 Everything here blocks, so it runs in a thread.
 """
@@ -23,14 +23,14 @@ from polling.schedule import backoff
 from polling.schedule.schedule import Which
 
 ShareOf = Callable[[int], int]
-# The number of calls that the local queue holds for each slot. With two, the next call never waits for Redis
-# or PostgreSQL.
+# How many calls the local queue may hold for each slot. With two, a slot that becomes free has its next call
+# ready and does not wait for Redis or PostgreSQL.
 CALLS_PER_SLOT = 2
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """The calls that already wait in the local queue, by gateway id.
+    """How many calls already wait in the local queue, by gateway id.
 
     `calls` counts all of them, and `triggered` only those for triggered cards.
     """
@@ -40,11 +40,11 @@ class Ahead:
 
 
 class Admission:
-    """Claims no more cards than gateways can take, and defers the cards of a closed or busy gateway.
+    """Claims cards, admits as many of them as their gateways have room for, and defers the others.
 
-    `call_seconds` returns how long a call to a gateway takes, by its id. The claiming methods take three
-    arguments: `calls` is how many more calls are wanted, `ahead` has the calls that already wait, and
-    `share_of` returns how many slots a gateway may use, by its id.
+    `call_seconds(gateway_id)` returns how long a call to that gateway takes. In the arguments of the methods,
+    `calls` is how many more calls are wanted, `ahead` counts the calls that already wait, and
+    `share_of(gateway_id)` returns the number of slots that calls to that gateway may use.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Admission:
         self._throttle = throttle
         self._call_seconds = call_seconds
         self._chance = chance
-        # Gateway id -> when the gateway will have served the deferred calls (monotonic clock).
+        # Gateway id -> monotonic time at which the gateway will have served all deferred calls.
         self._served_at: dict[int, float] = {}
         self.open_gateways: frozenset[int] = frozenset()
 
@@ -71,7 +71,7 @@ class Admission:
         return self._admit(batch, snapshot, ahead, share_of, is_last=batch.claimed < count)
 
     def claim_behind(self, calls: int, *, ahead: Ahead, share_of: ShareOf) -> ClaimBatch:
-        """Claim cards although enough calls wait, because cards of other gateways may be due as well."""
+        """Claim more cards although enough calls wait, because some cards may belong to idle gateways."""
         snapshot = self._fetcher.snapshot()
         count = min(settings.POLLING.batch_cards, calls * snapshot.smallest_batch)
         batch = self._fetcher.claim(count, Which.ANY, snapshot)
@@ -114,8 +114,8 @@ class Admission:
             if fitting:
                 admitted.append((gateway, fitting))
             has_room = has_room or not deferred
-        # If every gateway is full, stop claiming until a call has ended, because more cards would only be
-        # deferred.
+        # If every gateway in this batch is full, stop claiming until a call has ended. More cards would only
+        # be deferred.
         all_full = bool(batch.cards) and not has_room
         return replace(batch, cards=[], admitted=admitted, disposals=disposals, is_last=is_last or all_full)
 
@@ -129,7 +129,7 @@ class Admission:
     def _split_fitting(
         self, gateway: Gateway, cards: list[PolledCard], ahead: Ahead, share: int
     ) -> tuple[list[PolledCard], list[Disposal]]:
-        """Return the cards that may wait for a call, and the disposals of the others."""
+        """Return the cards of `gateway` that may wait for a call, and the disposals of the others."""
         if rest := self._throttle.rest_of(gateway.pk):
             return [], [dispose_rested(card, rest, self._chance) for card in cards]
         waiting = ahead.calls.get(gateway.pk, 0)
@@ -147,19 +147,22 @@ class Admission:
         return cards[:fitting], self._defer(gateway, cards[fitting:], capacity)
 
     def _defer(self, gateway: Gateway, cards: Sequence[PolledCard], capacity: Capacity) -> list[Disposal]:
-        """Defer cards, one call's worth after another, each until its turn. So none is claimed too early."""
+        """Defer cards, so that none is claimed again before its gateway can take it.
+
+        The cards are divided into groups of one call each. Each group falls due when its turn comes.
+        """
         now = time.monotonic()
         step = max(capacity.apart, self._call_seconds(gateway.pk) / max(1, capacity.slots))
         turn = max(now + capacity.wait, self._served_at.get(gateway.pk, now))
-        # With a rate, the moment of a turn is known exactly. Without one, it is estimated from the duration
-        # of calls.
+        # With a rate, the time of a turn is known exactly. Without a rate, it is estimated from how long
+        # calls take.
         deferral = Disposition.OUT_OF_TURN if capacity.apart else Disposition.BUSY
         disposals = []
         for start in range(0, len(cards), gateway.batch_size):
             turn += step
             moment = Moment(self._chance, timedelta(seconds=turn - now))
-            # Only the first call's worth of triggered cards goes back to the front, because more could not
-            # run anyway.
+            # Only triggered cards of the first group go back to the front of the manual queue, because the
+            # gateway could not take more of them now anyway.
             disposals += [
                 dispose_card(
                     card,

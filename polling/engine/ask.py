@@ -15,9 +15,9 @@ from carriers.models import Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.base import GatewayCheck, PolledCard, Result
 
-# After more failed calls in a row, the gateway is to blame and not one of its cards.
+# If more calls than this fail in a row, the gateway is to blame, not one of its cards.
 MAX_FAILURES = 3
-# A drain may wait this much longer than its time for its last calls.
+# A call may begin if it will probably end no later than this many seconds after the drain's time is up.
 SHORT_SECONDS = 0.5
 SLOW_MS = 1000
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 class Call:
     """A call to a gateway, and the cards that it asks about.
 
-    `is_repeat` means that an earlier call about these cards has failed.
+    `is_repeat` means that an earlier call about these cards failed.
     """
 
     gateway: Gateway
@@ -37,7 +37,7 @@ class Call:
 
     @property
     def is_triggered(self) -> bool:
-        """Return whether one of its cards was triggered by hand."""
+        """Return whether at least one card of the call was triggered by hand."""
         return any(card.claim.is_triggered for card in self.cards)
 
     def halves(self) -> list["Call"]:
@@ -51,7 +51,8 @@ class Call:
 class Answered:
     """A call that has ended.
 
-    If it has no results, it has failed or the gateway has asked for a `rest` (Retry-After).
+    If `results` is empty, either the call failed, or the gateway asked to be left alone for the time `rest`
+    (Retry-After).
     """
 
     call: Call
@@ -77,7 +78,10 @@ class Answered:
         return Tally(answered=int(bool(self.results)), failed=int(is_telling), hold=self.rest)
 
     def blamed_on_the_card(self) -> "Answered":
-        """Return the failed call with an error for each card, because the gateway answers for other cards."""
+        """Return this failed call with a CardError as the result of each card.
+
+        Use it if the gateway answers calls about other cards.
+        """
         error = CardError(CardErrorCode.UNANSWERED)
         return Answered(self.call, [Result(card, error) for card in self.call.cards], self.duration_ms)
 
@@ -118,21 +122,24 @@ class Asker:
         return self._last_ms.get(gateway_id, sys.maxsize) > SLOW_MS
 
     def outlasts(self, gateway_id: int, seconds: float) -> bool:
-        """Return whether the last call to the gateway took much longer than `seconds`."""
+        """Return whether the last call to the gateway took more than SHORT_SECONDS longer than `seconds`."""
         return self._last_ms.get(gateway_id, 0) > (seconds + SHORT_SECONDS) * 1000
 
     def is_well(self, gateway: Gateway) -> bool:
-        """Return whether the gateway has answered in this drain, and has not failed repeatedly since."""
+        """Return whether the gateway has answered in this drain and is not failing again.
+
+        At most MAX_FAILURES calls may have failed since its last answer.
+        """
         return self._failed_since_answer.get(gateway.pk, MAX_FAILURES + 1) <= MAX_FAILURES
 
     def log_failures(self) -> None:
-        """Log the failures since the last log, in one line for each gateway and reason."""
+        """Log the failures since the last call of this method, in one line for each gateway and reason."""
         failures, self._failures = self._failures, Counter()
         for (gateway, reason), calls in failures.items():
             log.warning("gateway_calls_failed", gateway=gateway, calls=calls, reason=reason)
 
     async def _results(self, call: Call) -> tuple[Sequence[Result], timedelta]:
-        """Return the results and the rest that the gateway asked for. After a failure, both are empty."""
+        """Return the results, and the rest that the gateway asked for. A failed call has no results."""
         try:
             if call.gateway.pk not in self._clients:
                 self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)

@@ -10,7 +10,7 @@ from polling.engine.recording import portion
 
 RECORD_OUTCOMES = 200
 # With fewer answers than RECORD_OUTCOMES, wait this long for more, because a transaction costs more than a
-# row in it. Don't wait if a trigger waits for an answer.
+# row in it. If a trigger waits for an answer, write at once.
 RECORD_SECONDS = 0.6
 
 
@@ -53,7 +53,7 @@ class BatchWriter:
         self.disposals += disposals
 
     def take_answers(self) -> list[Answered]:
-        """Take the answers that fit into one transaction. Call `recorded` after it."""
+        """Take the answers that fit into one transaction. Call `recorded` after that transaction."""
         self._taken_at = time.monotonic()
         taken, self.answered = portion(self.answered)
         return taken
@@ -69,7 +69,7 @@ class BatchWriter:
 
     @property
     def _is_awaited(self) -> bool:
-        """Return whether a trigger waits for a result or a failure, or for its card to be queued again."""
+        """Return whether a manual trigger is waiting for one of these answers or disposals."""
         answered = (card for answer in self.answered for card in answer.call.cards)
         return any(card.item_ids for card in answered) or any(
             disposal.is_awaited for disposal in self.disposals

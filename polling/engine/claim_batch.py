@@ -11,9 +11,9 @@ from polling.engine.disposition import Disposal
 class ClaimBatch:
     """Claimed cards on their way to a call, and the disposals of claims that get no call.
 
-    A fetcher fills `cards`. Admission moves them to `admitted`, by gateway, or to `disposals`. `claimed`
-    counts the claims that Redis granted, and `handled` also counts the cards that were parked. `is_last`
-    means that claiming more cards now would be useless.
+    A fetcher fills `cards`. Admission moves each card either to `admitted`, where cards are grouped by
+    gateway, or to `disposals`. `claimed` counts the claims that Redis granted, and `handled` also counts the
+    cards that were parked. `is_last` means that claiming more cards now would be useless.
     """
 
     cards: list[PolledCard] = field(default_factory=list)

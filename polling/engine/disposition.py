@@ -40,7 +40,7 @@ class Disposition(Enum):
 class Moment:
     """What a delay depends on besides the card.
 
-    `wait` is the time that must pass before the card can be checked, if it is known. `now` is unix time in
+    `wait` is the time until the card can be checked, or zero if that time is not known. `now` is unix time in
     seconds.
     """
 
@@ -53,9 +53,9 @@ class Moment:
 class Rule:
     """The meaning of one disposition.
 
-    `delay` computes when the card is due again. If it is None, the card goes back to its old place
-    (`keeps_place`) or leaves the schedule. `failure` is reported to the manual triggers that wait for the
-    card. If it is empty, they go on waiting or have ended already, when the result was recorded.
+    `delay` computes the time until the card is due again. If `delay` is None, the card goes back to its old
+    place (`keeps_place`) or leaves the schedule. `failure` is what the manual triggers that wait for the card
+    report. If `failure` is empty, these triggers either go on waiting, or ended when the result was recorded.
     """
 
     delay: Callable[[PolledCard, Moment], timedelta] | None = None
@@ -68,8 +68,8 @@ class Rule:
 class Disposal:
     """The end of one card's claim.
 
-    `claim` is None if the card is parked, because parked cards are not claimed. `item_ids` are the trigger
-    items that wait for the card; if it is None, they must be looked up by the card's id.
+    `claim` is None if the card is parked, because parked cards are not claimed. `item_ids` are the ids of the
+    trigger items that wait for the card. None means that they must be looked up by the card's id.
     """
 
     card_id: int
@@ -94,7 +94,10 @@ class Disposal:
 
     @property
     def is_awaited(self) -> bool:
-        """Return whether a trigger waits for this failure, or for its card to be queued again."""
+        """Return whether a manual trigger is waiting for this disposal.
+
+        It waits to be told why its card was not checked, or to see the card at the front of the queue again.
+        """
         return bool(self.item_ids and self.failure) or self._goes_to_front
 
     @property
@@ -130,7 +133,7 @@ def _in_turn(card: PolledCard, moment: Moment) -> timedelta:
 RULES: Final[Mapping[Disposition, Rule]] = {
     Disposition.ANSWERED: Rule(_interval, Counts.SUCCESS),
     Disposition.CARD_ERROR: Rule(_card_back_off, Counts.FAILED),
-    # The result came too late, because a newer claim has already written one.
+    # The result came too late: the result of a newer claim is already stored.
     Disposition.REFUSED: Rule(_trouble_back_off),
     Disposition.GATEWAY_TROUBLE: Rule(_trouble_back_off, Counts.FAILED, failure="the gateway gave no answer"),
     # The gateway asked for a short rest (Retry-After).
@@ -146,7 +149,8 @@ RULES: Final[Mapping[Disposition, Rule]] = {
     Disposition.PARKED: Rule(failure="parked, because checking it crashed its worker again and again"),
     # The manual queue had a hint for this card, but no trigger item waits for it and the card is not due.
     Disposition.STALE_HINT: Rule(keeps_place=True),
-    # The card was not checked, for example because the drain ended. A triggered card goes back to the front.
+    # The card was not checked, for example because the drain ended. A triggered card goes back to the front
+    # of the manual queue.
     Disposition.GIVEN_BACK: Rule(keeps_place=True),
 }
 
@@ -185,7 +189,7 @@ def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Dispo
 
 
 def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
-    """Return the disposals of a call without results, which failed or whose gateway asked for a rest."""
+    """Return the disposals of all cards of a call that failed or whose gateway asked for a rest."""
     cards, rest = answered.call.cards, answered.rest
     if rest:
         known = Rest(min(rest, LONGEST_REST), is_open=answered.opens_breaker)

@@ -42,8 +42,8 @@ class Fetcher:
     def snapshot(self) -> ConfigSnapshot:
         """Return the current configs, gateways, tariffs and pauses.
 
-        Call this before every claim. It also asks PostgreSQL for the time, so it raises if PostgreSQL is
-        down, before a card is claimed that could not be checked.
+        Call this before every claim. It also asks PostgreSQL for the time, so that it raises an error if
+        PostgreSQL is down. Without that, cards would be claimed that cannot be checked.
         """
         close_old_connections()
         database.now()
@@ -58,8 +58,8 @@ class Fetcher:
             park(self._type, self._schedule, claimed.to_park)
         hydrated = hydrate(self._type, claimed.claims, snapshot)
         if hydrated.profiles_off:
-            # These cards leave the schedule. Mark their profiles, because reconciliation would not notice a
-            # config that was switched off and on again in the meantime.
+            # Cards with these profiles leave the schedule. Mark the profiles as outdated, because
+            # reconciliation would not notice that a config was switched off and then on again.
             census.mark_outdated(census.rows_of(hydrated.profiles_off), self._type)
         cards, paused = self._split_paused(hydrated.cards, snapshot)
         granted = len(claimed.claims)
@@ -97,13 +97,13 @@ class Fetcher:
 
 
 def _parked(claimed: Claimed) -> list[Disposal]:
-    """Return the disposals of parked cards, which have no claim."""
+    """Return the disposals of the cards that are parked. These cards have no claim."""
     parked = [*claimed.parked, *(card.card_id for card in claimed.to_park)]
     return [Disposal(card_id, None, Disposition.PARKED) for card_id in parked]
 
 
 def _with_interval(outcome: Outcome, interval: timedelta | None) -> Outcome:
-    # Keep the interval of a card that no longer wants the check, because planning removes it, not this code.
+    # A card that no longer wants the check keeps its interval here. Planning removes it from the schedule.
     if interval is None or interval == outcome.card.interval:
         return outcome
     return replace(outcome, card=replace(outcome.card, interval=interval))

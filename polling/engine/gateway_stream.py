@@ -1,6 +1,6 @@
 """The stream of a check that calls gateways.
 
-It claims, asks, records and settles at the same time, each for different cards.
+It claims, asks, records and settles concurrently, each step for different cards.
 """
 
 import asyncio
@@ -35,9 +35,10 @@ from polling.engine.throttle.throttle import Slot
 from polling.schedule import backoff
 from polling.schedule.schedule import Outlook, Schedule
 
-# A call that lasts longer than this many ticks is slow.
+# Calls are slow if they last longer than this many ticks on average.
 SLOW_TICKS = 2
-# With this many cards to record, PostgreSQL is slower than the gateways, so ask only about triggered cards.
+# If this many cards wait to be recorded, PostgreSQL is slower than the gateways. Then ask only about
+# triggered cards.
 MAX_UNRECORDED = 1000
 # Hastened checks are spread over this time, so that cards that were read together are not all checked at
 # once.
@@ -79,8 +80,8 @@ class GatewayStream(Stream):
             self._line_up(batch)
             self._ask()
             while self._calls or (self._queue.calls() and self._may_ask and len(self.slots)):
-                # Wait until the suspect's call has ended, even if it could not begin yet, so that it is
-                # checked alone.
+                # Wait until the suspect's call has ended, even if the call has not begun yet. So no other
+                # card is checked at the same time.
                 await asyncio.wait(self._calls or [asyncio.ensure_future(asyncio.sleep(TICK_SECONDS))])
             await self._write()
 
@@ -119,17 +120,18 @@ class GatewayStream(Stream):
     def take_usage(self) -> int:
         begun, self._begun = self._begun, 0
         self._begun_last_tick = begun
-        # If slots are kept free for other gateways, all slots count as used, so that none are given back.
+        # If slots were kept free for other gateways, count all slots as used. Otherwise the idle ones would
+        # be given back.
         return max(begun + len(self._calls), len(self.slots) * self._fair_share.take_withheld())
 
-    # ---- slots, which are adjusted for all gateway streams of a drain together
+    # ---- slots: `SlotReview` adjusts them for all gateway streams of a drain together
 
     def share_slots(self) -> None:
-        """Divide the check type's slots among gateways again, because their number may have changed."""
+        """Divide the check type's slots among gateways again. The number of slots may have changed."""
         self._fair_share.update(self.waiting_by_gateway(), len(self.slots), self._admission.open_gateways)
 
     def slots_by_gateway(self) -> Counter[int]:
-        """Return how many slots calls use or wait for, by gateway id."""
+        """Return the number of slots that calls use or wait for, by gateway id."""
         return self._fair_share.slots(self.waiting_by_gateway())
 
     def waiting_by_gateway(self) -> Counter[int]:
@@ -191,9 +193,9 @@ class GatewayStream(Stream):
     # ---- ask
 
     def _ask(self) -> None:
-        """Begin calls while there are slots.
+        """Begin calls as long as slots are free.
 
-        A call takes a slot of the check type, then one of the gateway.
+        Each call takes a slot of the check type first, then a slot at its gateway.
         """
         while self._may_ask and self.slots.begin():
             begun = self._queue.next(self._admit, only_triggered=self._writer.cards >= MAX_UNRECORDED)
@@ -217,7 +219,7 @@ class GatewayStream(Stream):
         return admitted if isinstance(admitted, Slot) else None
 
     def _wait_for_turn(self) -> None:
-        """Arrange for `_ask` to run again at the next turn at a gateway."""
+        """Let `_ask` run again when the next turn at one of the gateways begins."""
         if self._at_next_turn:
             self._at_next_turn.cancel()
         wait = self.context.throttle.turn_in(self.waiting_by_gateway())
@@ -258,7 +260,8 @@ class GatewayStream(Stream):
         is_well = self._asker.is_well(call.gateway)
         self.context.throttle.record_call(call.gateway.pk, answered.tally(is_gateway_well=is_well))
         if answered.has_failed and is_well:
-            # The gateway answers other calls, so a card may be the cause. Ask again in halves to find it.
+            # The gateway answers other calls, so a card may be the cause. Ask again in halves to find that
+            # card.
             if self.context.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
                 self._queue.repeat(call.halves())
                 return
@@ -277,7 +280,7 @@ class GatewayStream(Stream):
             self._has_answers.clear()
             if self._writer.is_due or not self._calls:
                 await self._write()
-                # Too many unrecorded answers may have held calls back, so try to begin them now.
+                # Calls may have been held back because of too many unrecorded answers. Try to begin them now.
                 self._ask()
 
     @property
@@ -311,9 +314,9 @@ class GatewayStream(Stream):
         self._hasten(outcomes)
 
     def _hasten(self, outcomes: Sequence[Outcome]) -> None:
-        """Make checks due that outcomes hasten.
+        """Make the checks that the outcomes hasten due within HASTEN_SECONDS.
 
-        After a crash before this, they are due at their usual time.
+        If the process dies before it does this, these checks are due at their usual times.
         """
         by_type: dict[CheckType, list[tuple[int, float]]] = defaultdict(list)
         for outcome in outcomes:

@@ -17,8 +17,8 @@ from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.matching import interval_for
 from polling.schedule.schedule import Claim
 
-# The interval of a triggered card whose check is off. It has no effect, because such a card is not scheduled,
-# and settling a claim does not add a card to the schedule.
+# Stands in for the interval of a triggered card if no config wants its check. The value has no effect,
+# because such a card is not in the schedule, and settling its claim does not add it.
 OFF = timedelta(hours=1)
 
 
@@ -26,7 +26,8 @@ OFF = timedelta(hours=1)
 class Hydrated:
     """The claimed cards that must be checked, and the disposals of the others.
 
-    `profiles_off` has the profiles that do not want the check. The schedule may still contain their cards.
+    `profiles_off` contains the profiles that do not want the check. Cards with these profiles may still be in
+    the schedule.
     """
 
     cards: list[PolledCard] = field(default_factory=list)
@@ -35,7 +36,7 @@ class Hydrated:
 
 
 def hydrate(check_type: CheckType, claims: Sequence[Claim], snapshot: ConfigSnapshot) -> Hydrated:
-    """Load the cards of `claims` and the ids of the trigger items that wait for this check."""
+    """Load the cards of `claims`, each with the ids of the trigger items that wait for its check."""
     rows = {row[0]: row[1:] for row in _rows(check_type, [claim.card_id for claim in claims])}
     profiles = {card_id: CardProfile._make(row[4:]) for card_id, row in rows.items()}
     # Decide once for each profile instead of each card, because a batch has few profiles.
@@ -78,7 +79,7 @@ def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:
             f"""
             SELECT card.id, card.iccid, card.gateway_id, state.failures, waiting.items, {PROFILE_COLUMNS}
             FROM cards_card AS card
-            -- Give the ids again here, because otherwise PostgreSQL scans the entire table if it is small.
+            -- Repeat the card ids here. Otherwise PostgreSQL scans all of cards_checkstate if it is small.
             LEFT JOIN cards_checkstate AS state
                 ON state.card_id = card.id AND state.card_id = ANY(%(cards)s::bigint[]) AND state.type = %(type)s
             LEFT JOIN (

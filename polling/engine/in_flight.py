@@ -16,7 +16,7 @@ _owed: Final[dict[str, set[Claim]]] = defaultdict(set)
 
 
 class InFlight:
-    """Claims that are not settled yet. When the block ends, those that are left are given back.
+    """The claims that a stream has not settled yet. At the end of the block, those left are given back.
 
     Example::
 
@@ -38,7 +38,7 @@ class InFlight:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give back the claims that are left. Their cards keep their place and nothing is counted."""
+        """Give back the claims that are left. Their cards keep their places, and nothing is counted."""
         _owed[self._schedule.check_type] |= self._claims
         self._give_back_owed()
 
@@ -53,7 +53,8 @@ class InFlight:
     def dispose(self, disposals: Sequence[Disposal]) -> None:
         """End claims: first report failures to waiting triggers in PostgreSQL, then settle in Redis. Blocks.
 
-        After a crash between the two, a check is only repeated. In the other order, a trigger could be lost.
+        After a crash between the two steps, a check is only repeated. In the opposite order, a trigger could
+        be lost.
         """
         items.end(self._item_ends(disposals))
         settlements = [
@@ -73,8 +74,8 @@ class InFlight:
         return ends
 
     def _give_back_owed(self) -> None:
-        # Safe if a card was claimed again since: its token no longer matches, so Redis ignores this
-        # settlement.
+        # This is safe even if a card has been claimed again: the old token no longer matches, so Redis
+        # ignores the settlement.
         if owed := _owed.get(self._schedule.check_type):
             self.dispose([dispose_claim(claim, Disposition.GIVEN_BACK) for claim in owed])
             del _owed[self._schedule.check_type]

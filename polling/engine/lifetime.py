@@ -1,18 +1,18 @@
-"""How long a drain runs, measured by the monotonic clock, which does not jump when the system time is set."""
+"""How long a drain runs, by the monotonic clock. Setting the system time does not affect that clock."""
 
 import time
 from collections.abc import Callable
 
-# After a request to stop, running calls get this long before they are cancelled. The worker must exit within
-# ten seconds, and a single call may take that long.
+# After a request to stop, running calls have this long to end before they are cancelled. The worker must exit
+# within ten seconds, and a single call alone may take ten seconds.
 CALLS_MAY_END_SECONDS = 4.0
 
 
 class Lifetime:
     """Decides how long a drain may claim cards and begin calls.
 
-    It may until its time is up, until it is asked to stop or fails, or until there has been no work for
-    `linger_seconds`.
+    It may do so until its time is up, until it is asked to stop, until it fails, or until it has had no work
+    for `linger_seconds`.
     """
 
     def __init__(self, *, seconds: float, linger_seconds: float, should_stop: Callable[[], bool]) -> None:
@@ -34,7 +34,7 @@ class Lifetime:
 
     @property
     def is_young(self) -> bool:
-        """Return whether suspects may be checked alone. Later, other cards would wait for them too long."""
+        """Return whether suspects may be checked alone. Later in a drain, other cards would wait too long."""
         return self.may_call and time.monotonic() < self._young_until
 
     @property
@@ -58,7 +58,7 @@ class Lifetime:
 
     @property
     def may_call(self) -> bool:
-        """Return whether another call may begin. Leases of slots are long enough for it to end in time."""
+        """Return whether another call may begin. A call begun now ends before its slots' leases run out."""
         return not (self.is_up or self._has_failed or self._is_stopped())
 
     @property

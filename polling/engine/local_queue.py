@@ -8,7 +8,7 @@ from polling.checks.base import PolledCard
 from polling.engine.ask import Call
 from polling.engine.throttle.throttle import Slot
 
-# Every Nth call is a scheduled one, so that triggers cannot starve the schedule.
+# One call in this many is for scheduled cards, so that triggered cards cannot starve them.
 SCHEDULED_EVERY = 5
 
 Admit = Callable[[int], Slot | None]
@@ -42,11 +42,14 @@ class LocalQueue:
             (self._triggered if card.claim.is_triggered else self._scheduled)[gateway.pk].append(card)
 
     def repeat(self, calls: Sequence[Call]) -> None:
-        """Add calls whose cards must stay together. They go ahead of other cards of their kind."""
+        """Add calls whose cards must stay together.
+
+        They go ahead of the other cards of their kind: triggered or scheduled.
+        """
         self._repeats.extend(calls)
 
     def calls_by_gateway(self) -> dict[int, int]:
-        """Return the number of waiting calls by gateway."""
+        """Return the number of waiting calls, by gateway id."""
         counts = {
             gateway: -(-(len(cards) + len(self._triggered[gateway])) // self._gateways[gateway].batch_size)
             for gateway, cards in self._scheduled.items()
@@ -56,7 +59,7 @@ class LocalQueue:
         return counts
 
     def triggered_calls_by_gateway(self) -> dict[int, int]:
-        """Return the number of waiting calls for triggered cards, by gateway."""
+        """Return the number of waiting calls for triggered cards, by gateway id."""
         counts = {
             gateway: -(-len(cards) // self._gateways[gateway].batch_size)
             for gateway, cards in self._triggered.items()
@@ -80,7 +83,7 @@ class LocalQueue:
         return dropped
 
     def next(self, admit: Admit, *, only_triggered: bool = False) -> tuple[Call, Slot] | None:
-        """Take the next call for which `admit` returns a slot at its gateway, and return both.
+        """Take the next call for which `admit` returns a slot. Return the call and its slot.
 
         Return None if no waiting call is admitted.
         """
@@ -114,7 +117,7 @@ class LocalQueue:
         return None
 
     def _take(self, gateway_id: int, first: deque[PolledCard]) -> Call:
-        """Make a call for the cards in `first`, and fill it with other cards of the gateway."""
+        """Make a call for the cards in `first`, and fill it up with other waiting cards of the gateway."""
         gateway, taken = self._gateways[gateway_id], list[PolledCard]()
         for cards in (first, self._triggered[gateway_id], self._scheduled[gateway_id]):
             taken += [cards.popleft() for _ in range(min(len(cards), gateway.batch_size - len(taken)))]

@@ -1,4 +1,4 @@
-"""The stream of a check that calls no gateway. Each batch takes one claim request and one transaction."""
+"""The stream of a check that calls no gateway. It claims and records one batch after another."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.8
 
 
 class LocalStream(Stream):
-    """Checks one batch after another. Parallel batches would only wait for this process's threads."""
+    """Checks one batch after another. Parallel batches would only compete for this process's two threads."""
 
     max_slots = 1
 

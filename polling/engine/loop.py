@@ -1,7 +1,7 @@
 """A drain: one run of the engine in a worker, with a stream for each check type and five ticks per second.
 
-The message that starts a drain is empty, because the schedule tells what is due. `gateway_stream` shows what
-happens to a card.
+The message that starts a drain is empty, because the schedule says which cards are due. `gateway_stream.py`
+shows what happens to a card.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from polling.engine.throttle.throttle import Throttle
 from polling.schedule.limits import slots_of
 from polling.schedule.schedule import NoScheduleError, Outlook, Schedule
 
-# The shortest drain, as a fraction of the configured length. The length is random, so that drains that began
-# together do not end together.
+# A drain lasts a random time: at least this fraction of the configured time, and at most all of it. So drains
+# that began together do not end together.
 MIN_LENGTH = 0.7
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class Drain:
     def run(self) -> int:
         """Run the drain to its end; return how many claims it took."""
         in_flight_by_check = {check: InFlight(Schedule(self.redis, check.type)) for check in CHECKS.values()}
-        # Hold claims and slots outside the loop, so that they are given back whatever happens in it.
+        # Hold claims and slots outside the event loop, so that they are given back even if the loop fails.
         with ExitStack() as held:
             throttle = held.enter_context(Throttle(self.redis))
             slots = {
@@ -113,7 +113,7 @@ class Drain:
 
 @dataclass(frozen=True)
 class EngineLoop:
-    """Runs the streams of one drain at the same time."""
+    """Runs all streams of one drain concurrently."""
 
     streams: Sequence[Stream]
     context: EngineContext
@@ -121,7 +121,7 @@ class EngineLoop:
     trials: BreakerTrials
 
     async def run(self) -> None:
-        """Run until all streams have ended; raise the first error of any of them."""
+        """Run until all streams have ended. If streams failed, raise the error of one of them."""
         try:
             # Nothing in a drain may continue after the leases of its slots have run out.
             async with asyncio.timeout(LEASE_SECONDS) as limit:
@@ -142,8 +142,8 @@ class EngineLoop:
     async def _work(self) -> None:
         try:
             for stream in self.streams:
-                # Check suspects first, while nothing else is in flight in this process, so that only they can
-                # be blamed.
+                # Check suspects first, while nothing else is in flight in this process. So if the process
+                # dies, only the suspect can be the cause.
                 await stream.run_suspects()
             ended = await asyncio.gather(*map(self._run_stream, self.streams), return_exceptions=True)
             await self.trials.wait()
@@ -160,8 +160,8 @@ class EngineLoop:
         try:
             await stream.run()
         except BaseException:
-            # End the other streams as well. Otherwise this stream's claims would be held until they run out
-            # of work.
+            # End the other streams as well. Otherwise this stream's claims would be held until the other
+            # streams have no more work.
             self.context.lifetime.fail()
             raise
 
@@ -191,8 +191,8 @@ def _can_work(stream: Stream, outlook: Outlook) -> bool:
 def _read_breakers(throttle: Throttle) -> None:
     """Read all breakers. Blocks.
 
-    The cards of a gateway with an open breaker are scheduled far in the future, so claims alone would not
-    lead to a breaker trial.
+    Otherwise, a breaker would be read only after a card of its gateway is claimed. If the breaker is open,
+    the cards of its gateway are due much later, so the breaker trial would come too late.
     """
     close_old_connections()
     throttle.refresh(Gateway.objects.values_list("pk", flat=True))
@@ -205,7 +205,7 @@ def _stream(check: Check, slots: HeldSlots, in_flight: InFlight, context: Engine
 
 
 def _first(error: BaseException) -> BaseException:
-    """Return the first error in nested exception groups."""
+    """Return `error`, or the first error inside it if it is an exception group. Groups may be nested."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,4 +1,4 @@
-"""Rescue claims of a killed worker: expire them now instead of after their timeout."""
+"""Rescue the cards of killed workers: end their claims early, so that other workers can claim the cards."""
 
 from collections import defaultdict
 
@@ -13,9 +13,9 @@ log = structlog.get_logger(__name__)
 
 
 class OrphanRescue:
-    """Expires the claims of killed workers, once for each worker.
+    """Ends the claims of killed workers early, once for each worker.
 
-    If no drain notices that a worker has died, its claims last until their timeout.
+    If no drain notices that a worker has died, its claims last for their full time.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -23,7 +23,7 @@ class OrphanRescue:
         self._known: dict[CheckType, set[str]] = defaultdict(set)
 
     def run(self, check_type: CheckType, occupancy: Occupancy) -> None:
-        """Expire the claims of killed workers that still hold slots of the check type. Blocks."""
+        """Find killed workers that still hold slots of the check type, and end their claims early. Blocks."""
         dead = occupancy.dead_holders - self._known[check_type]
         if not dead:
             return

@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
-    """Park cards: first in PostgreSQL, which survives a loss of Redis, then in the schedule.
+    """Park cards: first in PostgreSQL, then in the schedule. Safe to repeat.
 
-    Safe to repeat.
+    If Redis is lost, the rows in PostgreSQL still say which cards are parked.
     """
     present = set(Card.objects.filter(id__in=[card.card_id for card in lost]).values_list("id", flat=True))
     now = database.now()
@@ -49,7 +49,7 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
 
 
 def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
-    """Put the parked checks among `chosen` back into the schedule, due at once; return how many there were.
+    """Put the parked checks among `chosen` back into the schedule, due at once; return their number.
 
     `by` is the user or the command that releases them. The schedule changes first: if Redis is unavailable,
     nothing has changed and the release can be repeated. If PostgreSQL fails afterwards, the next scan parks
@@ -64,7 +64,7 @@ def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
             rows.update(parked_at=None, parked_where="")
         if released:
             record(by, Action.CHANGED, ParkedCheck, after={"released": released})
-    # Release them once more, because planning may have parked them again before their rows changed.
+    # Release the cards in Redis once more. Planning may have parked them again before their rows changed.
     _into_schedule(redis, released)
     return len(released)
 

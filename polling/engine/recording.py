@@ -12,7 +12,8 @@ from polling.checks.base import Check, Outcome, Recorded, Result
 from polling.engine.ask import Answered
 from polling.triggers import items
 
-# The number of cards in a transaction. A larger one would save little, and a trigger waits for all of it.
+# A transaction with this many cards takes no more calls. A larger transaction would save little time, and
+# triggers would wait longer for its end.
 PORTION_CARDS: Final = 500
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,7 @@ def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered
 def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
     """Write results and end the trigger items that waited for them; return the outcome of each result.
 
-    If PostgreSQL rejects a result, its batch does not fail: the card gets an error instead.
+    If PostgreSQL rejects a result, only the card of that result gets an error. The other results are stored.
     """
     close_old_connections()
     outcomes = _write(check, results) if results else []

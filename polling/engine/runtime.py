@@ -15,9 +15,10 @@ from django.db import connections
 
 from common.http.outgoing import Outgoing
 
-# The maximum number of connections to gateways. It is higher than any limit that one process could use up.
+# The maximum number of open connections to gateways. One process never runs as many calls at once, so no call
+# should have to wait for a connection.
 CONNECTIONS = 500
-# One thread claims and hydrates while the other records and settles.
+# With two threads, one can claim and hydrate while the other records and settles.
 THREADS = 2
 # The garbage collector runs after this many new objects.
 GARBAGE_AFTER = 20_000
@@ -36,7 +37,7 @@ class WorkerRuntime:
         self._outgoing: Outgoing | None = None
 
     def run(self, use: Callable[[Outgoing], Awaitable[Value]]) -> Value:
-        """Run `use` to its end and return its result. Connections of earlier runs are used again."""
+        """Run `use` to its end and return its result. Connections opened by earlier runs are reused."""
         return self._runner.run(self._use(use))
 
     async def in_thread(
@@ -44,7 +45,7 @@ class WorkerRuntime:
     ) -> Value:
         """Run blocking work in a thread and return its result.
 
-        If the caller is cancelled, the work continues and `run` waits for it.
+        If the caller is cancelled, the work continues, and `run` does not return before the work ends.
         """
         call = partial(copy_context().run, work, *args, **kwargs)
         job = asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -57,8 +58,8 @@ class WorkerRuntime:
         if self._outgoing:
             self._runner.run(self._outgoing.close())
         self._runner.close()
-        # Each thread has its own connection to PostgreSQL. The barrier makes each thread take one of these
-        # jobs.
+        # Each thread must close its own connection to PostgreSQL. The barrier keeps one thread from taking
+        # both jobs.
         together = Barrier(THREADS)
         for closing in [self._threads.submit(_close_database, together) for _ in range(THREADS)]:
             closing.result()
@@ -80,9 +81,9 @@ class WorkerRuntime:
 
 @cache
 def of_this_process() -> WorkerRuntime:
-    """Set up this worker process for drains and return its runtime. Call it only after the fork."""
-    # Imported modules are never freed, and drains leave few cycles, but collecting took a twelfth of the
-    # time. So freeze the modules and collect less often.
+    """Set up this worker process for drains and return its runtime. Call this only after the fork."""
+    # Garbage collection took a twelfth of a drain's time, but found little, because modules are never freed
+    # and drains leave few reference cycles. So exempt the modules from collection, and collect less often.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)

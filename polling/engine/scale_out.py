@@ -10,8 +10,8 @@ from common.outages import one_line
 from polling.schedule.wake_up import WakeUp
 
 WAKE_EVERY_SECONDS = 0.25
-# The slots are divided into this many parts. A drain may hold one part at first, so that other workers find
-# some as well.
+# The slots are divided into this many parts. At first, a drain may hold only one part, so that other workers
+# find free slots as well.
 PARTS = 4
 # After this many wake-ups without a response, this drain may hold one more part of the slots.
 MAX_UNANSWERED = 2
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 def slots_wanted(*, held: int, usage: int, has_work: bool, has_cards: bool, share: int, free: int) -> int:
     """Return how many slots a drain should hold. Pure.
 
-    It holds `held` slots now and used `usage` of them since the last tick. `has_work` is whether cards are
-    due. `has_cards` is whether it has claimed cards, which may wait for a slot at their gateway. `share` is
-    the most slots that it may hold. `free` counts the slots that no drain holds; it is negative after the
-    limit was lowered.
+    The drain holds `held` slots now, and used `usage` of them since the last tick. `has_work` is whether
+    cards are due. `has_cards` is whether the drain has claimed cards. These may still wait for a slot at
+    their gateway. `share` is the most slots that the drain may hold. `free` is the number of slots that no
+    drain holds. It is negative if the limit was lowered below the number of slots held.
     """
     if free < 0:
         return max(0, held + free)
@@ -35,7 +35,7 @@ def slots_wanted(*, held: int, usage: int, has_work: bool, has_cards: bool, shar
 
 
 class ScaleOut:
-    """Wakes another worker when there is more work than this one can do. `send` sends a wake-up."""
+    """Wakes another worker when there is more work than this worker can do. `send` sends a wake-up."""
 
     def __init__(self, redis: Redis, send: Callable[[], object]) -> None:
         self._pending = WakeUp(redis)
@@ -52,7 +52,7 @@ class ScaleOut:
     def wake_another(self) -> None:
         """Wake another worker, because cards are due and slots are free.
 
-        If no other worker responds, none is idle, so this one may take a larger share.
+        If no other worker responds, none is idle. Then this drain may hold more slots than before.
         """
         if time.monotonic() - self._sent_at < WAKE_EVERY_SECONDS:
             return

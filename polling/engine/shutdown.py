@@ -1,7 +1,7 @@
 """Ask running drains to end.
 
-A worker that shuts down sets one byte of memory that it shares with its forked children, and all of them end.
-A SIGTERM to a single child ends only that child, after its drain.
+When a worker shuts down, it sets a byte in memory that it shares with its forked children. Then all of them
+end their drains. A SIGTERM to a single child ends only that child, after its drain.
 """
 
 import mmap
@@ -25,9 +25,9 @@ def is_wanted() -> bool:
 
 @worker_shutting_down.connect
 def ask_all(*_: Any, **__: Any) -> None:
-    """Ask every drain of this worker to end. It has no effect in a child."""
-    # Ignore this in a child. A newly forked child still has its parent's signal handlers, so a SIGTERM to it
-    # would otherwise stop its siblings.
+    """Ask every drain of this worker to end. In a child process, this has no effect."""
+    # A newly forked child still has the signal handlers of its parent. Without this condition, a SIGTERM to
+    # one child would also stop its siblings.
     if os.getpid() == _parent:
         _worker[0] = 1
 
@@ -36,7 +36,7 @@ def ask_all(*_: Any, **__: Any) -> None:
 def on_sigterm() -> Iterator[None]:
     """Within the block, turn SIGTERM into a request to end the drain.
 
-    The previous handler runs after the block.
+    If SIGTERM arrived, the previous handler runs after the block, unless the entire worker shuts down.
     """
     _child[0] = 0
     before = signal.signal(signal.SIGTERM, _ask_child)

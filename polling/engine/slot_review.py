@@ -12,7 +12,7 @@ from polling.schedule.schedule import Outlook, Schedule
 
 
 class SlotsLostError(Exception):
-    """Slots were lost, because Redis was flushed or this process was frozen for longer than its leases.
+    """Slots were lost, because Redis was flushed or this process was frozen until its leases expired.
 
     The claims of this process are void as well.
     """
@@ -20,7 +20,7 @@ class SlotsLostError(Exception):
 
 @dataclass(frozen=True)
 class SlotReview:
-    """Takes slots when a stream has more work, and gives slots back when it has less."""
+    """Takes more slots for streams that need them, and gives back slots that a stream does not need."""
 
     streams: Sequence[Stream]
     context: EngineContext
@@ -28,7 +28,7 @@ class SlotReview:
     orphan_rescue: OrphanRescue
 
     async def run(self) -> list[Outlook]:
-        """Adjust all slots; return what there is to do for each stream.
+        """Adjust all slots; return the outlook of each stream.
 
         Raise SlotsLostError if slots were lost. Slots of check types and slots at gateways are adjusted in
         the same tick, because a call needs one of each.
@@ -49,7 +49,7 @@ class SlotReview:
         return outlooks
 
     def _review_types(self, usages: Sequence[int]) -> list[Outlook]:
-        """Adjust the slots of every check type; return what there is to do for each. Blocks."""
+        """Adjust the slots of every check type; return the outlook of each. Blocks."""
         return [self._review_type(stream, usage) for stream, usage in zip(self.streams, usages, strict=True)]
 
     def _review_type(self, stream: Stream, usage: int) -> Outlook:

@@ -1,6 +1,6 @@
 """The interface between a drain and its streams.
 
-A stream takes the cards of one check from claim to settle.
+A stream takes the cards of one check type from claiming to settling.
 """
 
 import asyncio
@@ -60,11 +60,11 @@ class Stream(ABC):
 
     @abstractmethod
     def tick(self, outlook: Outlook) -> None:
-        """React to what there is to do now. The drain calls this five times per second."""
+        """React to `outlook`: what there is to do now. The drain calls this five times per second."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Begin no more calls, and end those that run. Safe to repeat."""
+        """Begin no more calls, and cancel those that are running. Safe to repeat."""
 
     @abstractmethod
     def cut_calls(self) -> None:

@@ -32,7 +32,7 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
 
 
 def _is_flushed(redis: Redis) -> bool:
-    """Return whether a check type has an empty queue although the census counts cards that want the check."""
+    """Return whether any check type has an empty queue although the census counts cards for that type."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
     if changes != counted or redis.exists(keys.RECONCILER):
         # Cards or configs are changing now, so the census may be out of date.

@@ -1,4 +1,4 @@
-"""The model of the census: how many cards have each profile, and how often they are checked."""
+"""The ClassCensus model. The census shows how many cards have each profile and how often they are checked."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
 class ClassCensus(models.Model):
     """The number of cards that have one profile and one gateway, and the intervals of their checks.
 
-    Fewer than two thousand rows describe all cards. The intervals are those that the schedule uses now. If
-    the configs give a card another interval, the card has to be rescheduled.
+    Fewer than two thousand rows describe all cards. The schedule was planned with the intervals of the rows.
+    If a row has a different interval than the rules in force give, the cards of the row are rescheduled.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))

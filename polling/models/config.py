@@ -1,4 +1,4 @@
-"""The model of polling configs, which define which cards are checked, and how often."""
+"""The PollingConfig model. A config defines which cards are checked, and how often."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def validate_interval(seconds: int) -> None:
 def interval_field(label: Any) -> "models.IntegerField[int | None, int | None]":
     """Return a model field for the interval of one check, in seconds.
 
-    If it is empty, the next matching config decides. 0 turns the check off.
+    If the field is empty, the next matching config decides. If it is 0, the check is off.
     """
     return models.PositiveIntegerField(
         label, null=True, blank=True, validators=[validate_interval], help_text=_INTERVAL_HELP
@@ -51,8 +51,8 @@ class PollingConfigQuerySet(StaffQuerySet["PollingConfig"]):
 class PollingConfig(models.Model):
     """The intervals of checks for the cards that meet the conditions of this config.
 
-    If several configs match a card, each check gets its interval from the one with the smallest priority
-    number. Configs that leave this interval empty are passed over.
+    If several configs match a card, each check gets its interval from the config with the smallest
+    priority number. Configs without an interval for that check are passed over.
     """
 
     class CardCondition(models.TextChoices):

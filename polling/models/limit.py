@@ -1,4 +1,4 @@
-"""The model of concurrency limits, which define how many calls of one type may run at once."""
+"""The ConcurrencyLimit model. A limit defines how many calls of one type may run at once."""
 
 from django.db import models
 from django.db.models import Q

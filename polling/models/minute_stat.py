@@ -1,4 +1,4 @@
-"""The model of the statistics that are kept for each minute."""
+"""The MinuteStat model: what each task type did in one minute."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -14,7 +14,9 @@ class MinuteStatQuerySet(StaffQuerySet["MinuteStat"]):
 
 
 class MinuteStat(models.Model):
-    """The work of one task type in one minute. The numbers are totals, so writing a minute twice is harmless.
+    """The work of one task type in one minute.
+
+    Counts are totals and not increments, so writing the same minute twice does no harm.
 
     If `gateway_id` is null, the row covers all gateways. The gauges `due`, `in_flight` and `seats` contain
     the last values that were read in the minute, or null if none were read. `polling.schedule.histogram`

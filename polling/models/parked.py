@@ -1,4 +1,4 @@
-"""The model of parked checks, which are skipped until an operator releases them."""
+"""The ParkedCheck model. A parked check is skipped until an operator releases it."""
 
 from typing import Any, ClassVar
 
@@ -21,9 +21,9 @@ class ParkedCheckManager(models.Manager["CheckState"]):
 
 
 class ParkedCheck(CheckState):
-    """A check of one card that crashed its worker repeatedly, and is skipped until an operator releases it.
+    """A check that repeatedly crashed its worker on one card.
 
-    Other checks of the same card continue.
+    This check is skipped for the card until an operator releases it. Other checks of the card continue.
     """
 
     objects: ClassVar[Any] = ParkedCheckManager()

@@ -1,4 +1,4 @@
-"""The model of pauses, which defer checks until a given time."""
+"""The Pause model. A pause defers checks until a given time."""
 
 from datetime import datetime
 from typing import Self
@@ -23,7 +23,7 @@ class PauseQuerySet(StaffQuerySet["Pause"]):
 
 
 class Pause(models.Model):
-    """A time, until `until`, without checks of one type, of one carrier's cards, or through one gateway."""
+    """Stops the checks of one type, of one carrier's cards or through one gateway until the time `until`."""
 
     task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices, blank=True)
     carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True, verbose_name=_("carrier"))

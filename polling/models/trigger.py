@@ -1,4 +1,4 @@
-"""The models of manual triggers, which are requests by users or programs to check cards now."""
+"""The models of manual triggers. A trigger is a request by a user or a program to check cards now."""
 
 import secrets
 from typing import Any, ClassVar, Self
@@ -22,7 +22,7 @@ def random_id() -> int:
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
-    """Triggers. An agent sees those whose requester belonged to its tree at the time of the request."""
+    """Triggers. An agent sees those whose requester was in the agent's tree at the time of the request."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
@@ -142,7 +142,7 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
-            # The index also serves to find the waiting items of a claimed card, which the check will end.
+            # The index also serves to find the waiting items of a claimed card. The check will end them.
             models.UniqueConstraint(
                 fields=["card", "task_type", "trigger"],
                 condition=Q(status="queued"),

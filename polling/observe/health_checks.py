@@ -28,7 +28,7 @@ def schedule() -> Finding:
 def workers() -> Finding:
     """Return HEALTHY if workers claim cards, or if all limits are 0; otherwise DEGRADED.
 
-    For claims to happen, beat and the workers of the queues `ticks` and `checks` must run.
+    Cards are claimed only while beat and the workers of the queues `ticks` and `checks` run.
     """
     redis = for_web()
     limits = [monitoring.limit(redis, check_type.value).max_concurrency for check_type in CHECKS]
@@ -40,9 +40,10 @@ def workers() -> Finding:
 
 
 def claiming(age: float | None, *, is_open: bool) -> Finding:
-    """Return the finding about the last claim, which is `age` seconds old (None if there was none yet).
+    """Return the finding about the last claim.
 
-    `is_open` says whether any limit is above 0. Otherwise no claim is expected, and the finding is HEALTHY.
+    `age` is the number of seconds since the last claim, or None if there was none yet. `is_open` says whether
+    any limit is above 0. If no limit is above 0, no claim is expected, so the finding is HEALTHY.
     """
     if not is_open:
         return Finding(Level.HEALTHY, "all checks are paused by their limits")

@@ -25,12 +25,12 @@ from polling.schedule.progress import Fields
 
 # Upper bounds of the buckets of lateness, in percent. One more bucket counts values above the last bound.
 BOUNDS_PERCENT = (10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
-# Rest 40 times as long as measuring took, so that measuring, which reads every card, takes at most a fortieth
-# of the time.
+# A measurement reads every card. Rest 40 times as long as the measurement took before the next one begins,
+# so that measurements take less than 90 s of each hour.
 REST_FACTOR = 40
-# A process that measures for longer than this counts as dead, and another may begin.
+# A process that measures for longer than this counts as dead, so another process may begin to measure.
 MAX_MEASURING_TIME = timedelta(minutes=5)
-# A result expires after three rests and five minutes. Otherwise an old result could look good although no
+# A result expires after three rests plus five minutes. Otherwise an old result could look good although no
 # card is checked any more.
 STALE_AFTER_RESTS, STALE_AFTER = 3, timedelta(minutes=5)
 
@@ -41,7 +41,7 @@ class Lateness:
 
     `cards` is the number of cards that want the check, and `never` is how many of them never had a good
     answer. `p50`, `p95` and `max` are ratios: the age of the last good answer divided by the promised
-    interval, so 1 is exactly on time. They are None if no card has an answer.
+    interval, so 1 means exactly on time. The ratios are None if no card has had a good answer.
 
     Example::
 
@@ -56,9 +56,9 @@ class Lateness:
 
 
 def measure(configs: Sequence[PollingConfig]) -> dict[CheckType, Lateness]:
-    """Return check type -> lateness, measured by reading all cards.
+    """Return check type -> lateness of all cards that want the check according to `configs`.
 
-    Only cards that want a check by `configs` count. With a million cards this takes several seconds.
+    The function reads every card. With a million cards, it takes several seconds.
     """
     promised = _promised(configs)
     buckets = _buckets(promised) if promised else []
@@ -79,7 +79,7 @@ def _lateness(buckets: Sequence[Sequence[Any]]) -> Lateness:
             highest = max(highest or 0.0, round(max_percent / 100, 2))
     if highest is None:
         return Lateness(never, never, None, None, None)
-    # Cap the percentiles, because interpolation inside a bucket can exceed the highest measured value.
+    # Cap the percentiles, because interpolation in a bucket can yield more than the highest measured value.
     p50, p95 = (min(highest, (percentile(counts, share, BOUNDS_PERCENT) or 0) / 100) for share in (0.5, 0.95))
     return Lateness(sum(counts) + never, never, p50, p95, highest)
 

@@ -19,7 +19,7 @@ from polling.policy.config_snapshot import ConfigSnapshot
 
 WINDOW_SECONDS: Final = 60
 NOTHING: Final = Text("-", "dim")
-# Each pair has two bounds: a figure above the first is yellow, and a figure above the second is red.
+# Each pair consists of two bounds: a figure above the first is yellow, and one above the second is red.
 DELAY_SECONDS, LATENESS, USAGE_PERCENT = (5, 120), (1.1, 1.5), (80, 100)
 FAILURE_RATE = (0.01, 0.1)
 
@@ -28,7 +28,7 @@ FAILURE_RATE = (0.01, 0.1)
 class GatewayRow:
     """The slots of one gateway, and why it may not be called.
 
-    `closed_reason` is empty if the gateway may be called. `limit` is None if Redis has no limit.
+    `closed_reason` is empty if the gateway may be called. `limit` is None if it is missing in Redis.
     """
 
     name: str
@@ -60,7 +60,7 @@ class LiveView:
 
 
 def read(redis: Redis) -> LiveView:
-    """Return the present state, read from Redis, and the gateways and pauses from PostgreSQL."""
+    """Return the present state. Gateways and pauses are read from PostgreSQL, and all else from Redis."""
     at, snapshot = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), ConfigSnapshot.read()
     rests = Breakers(redis).rests(snapshot.gateways)
     return LiveView(
@@ -146,7 +146,7 @@ def _add_slots(table: Table, name: str, taken: int, limit: int | None, state: st
         colour = _coloured(100 * taken / limit, str(taken), USAGE_PERCENT)
         table.add_row(name, colour, str(limit), Text(state))
     else:
-        # The doctor uses the same words: a limit of 0 is a pause, and a missing limit means closed.
+        # No call may begin: an operator has set the limit to 0 as a pause, or the limit is missing in Redis.
         reason = state or ("paused" if limit == 0 else "closed: no limit in Redis")
         table.add_row(name, str(taken), "0" if limit == 0 else "none", Text(reason, "yellow"))
 

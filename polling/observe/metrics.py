@@ -40,7 +40,7 @@ GAUGES = {
 class PollingCollector(Collector):
     """A collector that reads the metrics from Redis at each scrape.
 
-    While Redis does not answer, it yields only `simwatch_redis_up 0`.
+    While Redis does not answer, the collector yields only `simwatch_redis_up 0`.
     """
 
     def describe(self) -> Iterable[Metric]:
@@ -94,7 +94,7 @@ def _slots(redis: Redis) -> Iterator[Metric]:
     limit = GaugeMetricFamily("simwatch_seats_limit", "Calls that may run at once.", labels=["limit"])
     taken = GaugeMetricFamily("simwatch_seats_taken", "Slots that are taken.", labels=["limit"])
     for state in monitoring.limits(redis):
-        # Without a limit (closed), yield no sample, because a sample of 0 would mean that the type is paused.
+        # If the limit is missing in Redis, yield no sample, because 0 would mean that the type is paused.
         if state.max_concurrency is not None:
             limit.add_metric([state.task_type], state.max_concurrency)
         taken.add_metric([state.task_type], state.current)

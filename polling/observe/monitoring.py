@@ -1,6 +1,6 @@
 """Read the present state of polling from Redis, as typed values.
 
-The API, the admin, the metrics, the health checks and the `doctor` and `polling_top` commands show it.
+The API, the admin, the metrics, the health checks, and the commands `doctor` and `polling_top` show them.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ CLAIMS_ARE_STALE_AFTER = 30
 class QueueState:
     """The number of cards in each state, for one check type.
 
-    `queue_length` counts all scheduled cards, due or not. `suspects` are cards whose claims were lost.
+    `queue_length` counts all scheduled cards, due or not. `suspects` are cards whose last claim was lost.
     `oldest_due_seconds` is how long the longest-waiting due card has been due. `wanted` is the number of
     cards that want the check, as the census last counted them; None before the first count.
     """
@@ -49,8 +49,8 @@ class QueueState:
     def invariant_gap(self) -> int | None:
         """The number of cards by which the invariant `scheduled + parked = wanted` is broken.
 
-        It is positive if cards are missing from the schedule, and None before the first count. For a few
-        seconds after cards have changed, it may differ from 0, until the census has counted them.
+        The gap is positive if cards are missing from the schedule, and None before the first count. After
+        cards have changed, it may differ from 0 for a few seconds, until the census has counted the changes.
         """
         return None if self.wanted is None else self.wanted - self.queue_length - self.parked
 
@@ -72,7 +72,7 @@ class Holder:
 class LimitState:
     """The concurrency limit of one task type, and the processes that hold its slots.
 
-    `max_concurrency` is None if Redis has no limit. No call may begin then.
+    `max_concurrency` is None if the limit is missing in Redis. No call may begin then.
     """
 
     task_type: str
@@ -102,14 +102,14 @@ class TaskState:
     def checks_per_second(self) -> float:
         """The mean number of checks per second.
 
-        The mean covers the counted minutes and the elapsed part of the current minute.
+        The mean covers all minutes that overlap the window, but the current minute only up to now.
         """
         return self.counted.checks / self.counted.seconds
 
 
 @dataclass(frozen=True)
 class LatenessState:
-    """The lateness of one check type. `measured` is None before the first measurement."""
+    """The lateness of one check type. `measured` is None if no measurement is stored."""
 
     task_type: str
     measured: Lateness | None
@@ -144,7 +144,7 @@ def limits(redis: Redis) -> list[LimitState]:
 
 
 def limits_by_type(redis: Redis) -> dict[str, LimitState]:
-    """Return task type -> limit, or an empty dict while Redis does not answer.
+    """Return task type -> state of its limit; an empty dict while Redis does not answer.
 
     Use it for pages that also work without the limits and their slot holders.
     """
@@ -233,7 +233,7 @@ def last_tick_age(redis: Redis) -> float | None:
 
 
 def redis_now(redis: Redis) -> float:
-    """Return the unix time by Redis' clock, because all times in the schedule follow that clock."""
+    """Return the unix time of Redis' clock. All times in the schedule follow that clock."""
     seconds, microseconds = redis.time()
     return seconds + microseconds / 1_000_000
 

@@ -41,7 +41,7 @@ def flush(redis: Redis) -> int:
         minutes = stats.closed_minutes(after=after, now=now)
         write(check_type.value, minutes)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
-        # Do this after the write, because it removes these minutes from the totals in Redis.
+        # Mark the minutes only after the write, because marking removes them from the totals in Redis.
         stats.mark_flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
         flushed += len(minutes)
     return flushed

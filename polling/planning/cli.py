@@ -1,4 +1,4 @@
-"""Plan every card from a management command, with a progress bar, even if another process is seeding."""
+"""Plan every card for a management command, and show progress. Another process may already be seeding."""
 
 import sys
 import time
@@ -22,8 +22,8 @@ INTERRUPTED = 130
 def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bool = False) -> None:
     """Plan every card and print a summary.
 
-    If another process is already seeding and `wait` is set, show its progress until it finishes; if it dies,
-    continue where it stopped. Exit with status 130 after Ctrl-C.
+    If another process is already seeding and `wait` is set, show that process's progress until it finishes.
+    If that process dies, continue where it stopped. After Ctrl-C, exit with status 130.
     """
     begun = time.monotonic()
     try:
@@ -52,9 +52,9 @@ def plan_all(redis: Redis, out: OutputWrapper, *, wait: bool, only_if_needed: bo
 
 
 def _wait_and_continue(redis: Redis, seeder: Seeder, progress: Progress, bar: TaskID) -> int | None:
-    """Wait for the other process.
+    """Wait until the other process has planned the cards, and return None.
 
-    If it dies, finish its scan and return the number of cards scanned; otherwise return None.
+    If that process dies, finish its scan instead, and return the number of cards scanned.
     """
     while (done := seeder.run(only_if_needed=True)) is None:
         if Epoch(redis).is_complete() and not redis.exists(keys.SEEDER):

@@ -15,7 +15,7 @@ MAX_LENGTH = timedelta(days=366)
 
 
 def target_rejection_reason(*targets: object) -> str | None:
-    """Return an error message unless exactly one target is set; return None if the choice is valid.
+    """Return None if exactly one target is set, otherwise an error message.
 
     `targets` are a task type, a carrier and a gateway. A target that was not chosen is None or empty.
     """
@@ -32,7 +32,7 @@ def end_rejection_reason(until: datetime, *, begun: datetime) -> str | None:
 
 
 def remove(pauses: Iterable[Pause]) -> None:
-    """Delete pauses, and have the cards that they deferred rescheduled within seconds."""
+    """Delete pauses. The cards that they deferred are rescheduled within seconds."""
     # Use one transaction. Otherwise a process that reschedules the cards could still see the pauses.
     with transaction.atomic():
         chosen = list(pauses)
@@ -41,12 +41,13 @@ def remove(pauses: Iterable[Pause]) -> None:
 
 
 def end(pauses: Iterable[Pause]) -> None:
-    """Have the cards that these pauses deferred rescheduled within seconds.
+    """Make reconciliation reschedule, within seconds, the cards that these pauses deferred.
 
-    This does not change the pauses.
+    The pauses themselves are not changed.
     """
     for pause in pauses:
-        # `stop_start` (suspending and resuming) is no scheduled check, so a pause of it matches none here.
+        # `stop_start` (suspending and resuming) is not a check type, so a pause of `stop_start` has no cards
+        # to reschedule.
         for check_type in CheckType:
             if pause.task_type in ("", check_type):
                 census.mark_outdated(_census_of(pause), check_type)

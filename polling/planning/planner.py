@@ -1,4 +1,4 @@
-"""Compute when cards are due from their last good answer and the rules in force, and schedule them."""
+"""Schedule cards. The due time of a card depends on its last good answer and on the rules in force."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from polling.schedule.schedule import PlanMode, Schedule
 
 
 class Intervals(dict[Group, float | None]):
-    """The interval of one check type for each group, in seconds; None if the group does not get the check.
+    """Maps a group to the interval of one check in seconds, or to None if the group does not get the check.
 
-    An interval is computed on first use and then kept, because all cards share a few groups.
+    An interval is computed when it is first needed, and then kept, because many cards share each group.
     """
 
     def __init__(self, check_type: CheckType, rules: Rules) -> None:
@@ -34,10 +34,10 @@ class Intervals(dict[Group, float | None]):
 
 @dataclass(frozen=True)
 class Plan:
-    """When the cards of one check should be due.
+    """When cards should be due for one check.
 
-    `due` has pairs of (card id, delay in seconds). `unwanted` has the ids of cards that should not be
-    checked.
+    `due` contains pairs of (card id, delay in seconds). `unwanted` contains the ids of cards that should not
+    get the check.
     """
 
     check_type: CheckType
@@ -47,9 +47,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Schedules cards by `rules`.
+    """Schedules cards according to `rules`.
 
-    Cards that are overdue or were never checked do not fall due all at once, but evenly over the time `ramp`.
+    Cards that are overdue or were never checked do not all fall due at once. They are spread evenly over the
+    time `ramp`.
 
     Example::
 
@@ -68,7 +69,7 @@ class Planner:
         return fingerprint(PollingConfig.objects.in_force()) != fingerprint(self.rules.configs)
 
     def intervals(self, check_type: CheckType) -> Intervals:
-        """Return the intervals of a check by group. Later calls return the same object."""
+        """Return the intervals of a check by group. Calls for the same check return the same object."""
         if check_type not in self.decided:
             self.decided[check_type] = Intervals(check_type, self.rules)
         return self.decided[check_type]
@@ -92,8 +93,8 @@ class Planner:
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
         """Schedule the due cards of a plan; return how many of them were not scheduled before.
 
-        `PlanMode.MOVE` also removes the unwanted cards from the schedule. Call `move_changed` after it,
-        because cards may have changed since they were read.
+        With `PlanMode.MOVE`, also remove the unwanted cards from the schedule. The caller must then call
+        `move_changed`, because cards may have changed since they were read.
         """
         schedule = Schedule(self.redis, plan.check_type)
         if mode is PlanMode.MOVE:
@@ -113,10 +114,10 @@ class Planner:
     def move_changed(
         self, check_types: Collection[CheckType], cards: Collection[int], rows: Sequence[Row]
     ) -> None:
-        """Reschedule the cards that have changed since `rows` were read.
+        """Reschedule those of `cards` that have changed since `rows` were read.
 
-        A process that changes a card reschedules it at once, but this planner may have overwritten the new
-        due time with one that it computed from the old row.
+        A process that changes a card reschedules it at once, but this planner may then overwrite the new due
+        time with one computed from the old row.
         """
         before, now = dict(rows), dict(card_reader.rows_of(cards))
         changed = [card_id for card_id in cards if now.get(card_id) != before.get(card_id)]
@@ -136,8 +137,8 @@ class Planner:
         Cards that are unparked here are not scheduled yet, so a scan must follow.
         """
         schedule = Schedule(self.redis, check_type)
-        # Read Redis before PostgreSQL. Parking writes the row first, so a card that is parked in Redis now is
-        # also among the rows read afterwards.
+        # Read Redis before PostgreSQL. Parking writes to PostgreSQL first, so every card that is parked in
+        # Redis now is also found in PostgreSQL afterwards.
         before = schedule.parked()
         wanted = self._parked_by_rows(check_type)
         schedule.unpark(before - wanted)

@@ -21,8 +21,8 @@ from polling.schedule.backoff import phase
 from polling.schedule.schedule import Schedule
 
 CHUNK_CARDS = 5_000
-# The ramp grows with the number of changed cards. A few cards are due at once, and this many use the full
-# ramp.
+# The ramp (the time over which cards fall due) grows with the number of changed cards. At this number, the
+# ramp reaches its full length.
 FULL_RAMP_CARDS = 10_000
 
 
@@ -30,8 +30,8 @@ FULL_RAMP_CARDS = 10_000
 def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
     """Reschedule the changed cards.
 
-    If Redis is unavailable, the change itself is kept, and the hourly repair adds missing checks and removes
-    those that are not wanted.
+    If Redis is unavailable, the changes of the cards are kept. The hourly repair then adds missing checks and
+    removes unwanted ones.
     """
     with degraded_without_redis("changed cards are not rescheduled yet", cards=len(card_ids)):
         reschedule(for_web(), card_ids)
@@ -42,18 +42,19 @@ def reschedule(redis: Redis, card_ids: Sequence[int]) -> None:
     recount.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / FULL_RAMP_CARDS)
     planner: Planner | None = None
-    # Repeat if the rules have changed during the loop. Reconciliation by the new rules may already have
-    # passed these cards, which were then planned by the old rules.
+    # Repeat if the rules have changed in the meantime. Reconciliation may have planned these cards by the new
+    # rules before this loop planned them by the old rules.
     while planner is None or not planner.rules.is_current(redis):
         planner = Planner(redis, Rules.in_force(redis), ramp)
         for start in range(0, len(card_ids), CHUNK_CARDS):
             cards = card_ids[start : start + CHUNK_CARDS]
-            # Write the census before the schedule, because reconciliation finds cards only if their profile
+            # Write the census before the schedule, because reconciliation finds cards only if their group
             # has a census row.
             census.record_planned(cards, planner.rules)
             for check_type in CHECKS:
                 planner.park(check_type, cards)
             planner.move(CHECKS, cards)
-            # The quota may have changed, so check at once whether it is used up.
+            # The quotas of the cards may have changed, so let the package check find out soon whether they
+            # are used up.
             spread = ramp.total_seconds()
             Schedule(redis, CheckType.PACKAGE).hasten([(card, spread * phase(card)) for card in cards])

@@ -1,7 +1,7 @@
 """Reschedule exactly the cards whose interval has changed because of a config, a pause or a gateway's state.
 
-This needs no events. The census holds the intervals that the schedule was planned with, so a comparison with
-the rules in force finds what is outdated, even after a crash or a change that was not made in the admin.
+No events are needed. The census holds the intervals that the schedule was planned with. Comparing them with
+the rules in force shows what is outdated, even after a crash or after a change made outside the admin.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ def watch(redis: Redis, *, send: Callable[[], object]) -> None:
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Reschedules the cards of outdated profiles until none is left.
+    """Reschedules the cards of outdated census rows until no row is outdated.
 
-    `wait` is called before each pass. It must not return before every drain has read the new configs and
-    pauses; otherwise a drain could settle a card with its old interval after the card was rescheduled.
+    `wait` is called before each pass. It must return only after every drain has read the new configs and
+    pauses. Otherwise a drain could still settle a rescheduled card with its old interval.
 
     Example::
 
@@ -49,15 +49,16 @@ class Reconciler:
     wait: Callable[[], object] = lambda: None
 
     def run(self) -> int:
-        """Reschedule outdated cards; return how many were examined, counted once for each check.
+        """Reschedule outdated cards; return how many cards were examined.
 
-        Return 0 if another process is reconciling or the schedule is incomplete.
+        A card counts once for each check type and each pass. Return 0 if another process is reconciling or
+        the schedule is incomplete.
         """
         with try_lock(self.redis, keys.RECONCILER, seconds=LOCK_SECONDS) as lock:
             examined = 0
             try:
-                # Don't run while a scan builds the schedule. The scan plans by the rules that it began with,
-                # and the next reconciliation reschedules what has become outdated since.
+                # Don't run while a scan builds the schedule. The scan plans by the rules that it began with.
+                # The next reconciliation reschedules what becomes outdated during the scan.
                 while lock and Epoch(self.redis).is_complete() and _is_anything_outdated(self.redis):
                     self.wait()
                     examined += self._plan(lock)
@@ -82,13 +83,13 @@ class Reconciler:
                 lock.reacquire()
         for row, intervals in outdated:
             # If the row no longer has the intervals read above, it was marked as outdated during this pass,
-            # so plan it again.
+            # so plan its cards again.
             found = {name: getattr(row, name) for name in intervals}
             if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
                 census.mark_all_outdated(ClassCensus.objects.filter(pk=row.pk))
         if not planner.rules.is_current(self.redis):
-            # Cards that changed during this pass were planned by newer rules, and this pass may have
-            # overwritten their new due times, so plan everything again.
+            # Cards that changed during this pass were planned by newer rules. This pass may have overwritten
+            # their new due times, so plan everything again.
             census.mark_all_outdated(ClassCensus.objects.all())
         census.publish(self.redis)
         log.info("schedule_replanned", classes=len(outdated), cards=examined)

@@ -1,6 +1,7 @@
 """The hourly repair: schedule missing cards, and remove cards that do not belong in the schedule.
 
-Normally it finds no errors. An error comes from an outage, or from a change that bypassed `cards.lifecycle`.
+Normally, the repair finds no errors. An error comes from an outage, or from a change that bypassed
+`cards.lifecycle`.
 """
 
 from collections import Counter
@@ -50,8 +51,8 @@ class Repair:
         """Repair the schedule; return what was repaired, by check type.
 
         Return None if another process is scanning, if the schedule is incomplete, or if the rules change
-        during the repair. Rescheduling by the new rules is more urgent, and the next repair follows within
-        the hour.
+        during the repair. In the last case, rescheduling by the new rules is more urgent, and the next
+        repair follows within the hour.
         """
         with try_lock(self.redis, keys.SEEDER, seconds=LOCK_SECONDS) as lock:
             if lock is None or not Epoch(self.redis).is_complete():
@@ -65,8 +66,8 @@ class Repair:
     def _repair(self, lock: Lock) -> Mapping[CheckType, Repaired] | None:
         planner = scan.planner(self.redis)
         epoch = scan.next_epoch()
-        # Renew the epoch regularly, because the lower 32 bits of a token count the claims of one epoch and
-        # must not overflow.
+        # Every repair renews the epoch, because the lower 32 bits of a token count the claims of one epoch
+        # and must not overflow.
         if not Epoch(self.redis).renew(epoch):
             return None
 
@@ -75,7 +76,7 @@ class Repair:
             return Epoch(self.redis).is_current(epoch)
 
         # Adding depends on all rules. Removing depends only on the configs, because cards stay in the
-        # schedule while their gateway is closed.
+        # schedule while their gateway is closed (see `Rules`).
         missing = self._add_missing(planner, lambda: is_ours() and planner.rules.is_current(self.redis))
         strangers = (
             None
@@ -92,7 +93,7 @@ class Repair:
         return repaired
 
     def _add_missing(self, planner: Planner, may_continue: Callable[[], bool]) -> Counter[CheckType] | None:
-        """Schedule missing cards; return how many, by check type. Return None if the repair was given up."""
+        """Schedule missing cards; return their number by check type, or None if the repair was given up."""
         missing = Counter[CheckType]()
         for check_type in CHECKS:
             planner.restore_parked(check_type)
@@ -105,7 +106,7 @@ class Repair:
     def _remove_strangers(
         self, planner: Planner, may_continue: Callable[[], bool]
     ) -> Counter[CheckType] | None:
-        """Remove cards that do not want the check; return how many, by check type.
+        """Remove scheduled cards that do not want the check; return their number by check type.
 
         Return None if the repair was given up.
         """
@@ -114,8 +115,8 @@ class Repair:
             for cards in Schedule(self.redis, check_type).pages():
                 strangers[check_type] += _remove_strangers_among(cards, planner, check_type)
                 if not may_continue():
-                    # The new configs may want cards that were just removed, and may have planned them
-                    # already, so plan everything again.
+                    # Another process may have planned cards by the new configs before this repair removed
+                    # them, so plan everything again.
                     census.mark_all_outdated(ClassCensus.objects.all())
                     return None
         return strangers

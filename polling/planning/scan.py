@@ -21,7 +21,7 @@ from polling.schedule.schedule import PlanMode
 
 @dataclass(frozen=True)
 class Step:
-    """A chunk that has been scheduled.
+    """A chunk of cards that has been scheduled.
 
     `last` is the id of the last card read, `cards` is the number of cards planned, and `added` counts the
     newly scheduled cards of each check.
@@ -48,8 +48,8 @@ def steps(
 ) -> Iterator[Step]:
     """Plan all cards with an id above `after`, and yield a step for each chunk.
 
-    `groups` limits this to the cards of some groups. Redis schedules one chunk while PostgreSQL reads the
-    next.
+    `groups` limits this to the cards of some groups; None means all groups. Redis schedules one chunk while
+    PostgreSQL reads the next.
     """
     drafts = _drafts(planner, check_types, after, groups)
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as executor:
@@ -75,7 +75,7 @@ def _drafts(
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
     # A scan creates millions of small tuples and no reference cycles, but searching for cycles took half of
-    # its time.
+    # the scan's time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -20,8 +20,8 @@ from polling.schedule.progress import Checkpoint, SeedProgress
 from polling.schedule.schedule import PlanMode
 from polling.triggers import restoring
 
-# The lock is renewed after each chunk, which takes well under a second, so a seeder that is silent for this
-# long is dead.
+# The lock is renewed after each chunk. A chunk takes well under a second, so a seeder that has not renewed
+# its lock for this long is dead.
 LOCK_SECONDS = 30
 
 log = structlog.get_logger(__name__)
@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 class Seeder:
     """Scans and plans all cards.
 
-    After each chunk, it calls `on_progress` with the number of cards planned so far. If an earlier scan died,
-    it continues from the last checkpoint. If the configs change during the scan, it starts over and moves the
-    cards that were planned by the old configs.
+    After each chunk, the seeder calls `on_progress` with the number of cards planned so far. If an earlier
+    scan died, the seeder continues from the last checkpoint of that scan. If the configs change during the
+    scan, the seeder starts over and moves the cards that were planned by the old configs.
 
     Example::
 
@@ -52,7 +52,7 @@ class Seeder:
         with try_lock(self.redis, keys.SEEDER, seconds=LOCK_SECONDS) as lock:
             if lock is None or (only_if_needed and Epoch(self.redis).is_complete()):
                 return None
-            # Publish the limits first, because no slot can be taken without them.
+            # Publish the concurrency limits first, because workers cannot take slots without them.
             limits.publish(self.redis)
             number = self._begin_or_resume()
             try:
@@ -100,8 +100,8 @@ class Seeder:
         checkpoint = progress.unfinished(number) or Checkpoint(rules)
         if checkpoint.rules != rules:
             checkpoint = Checkpoint(rules, PlanMode.MOVE)
-        # Write the checkpoint before planning, because a process that continues the scan must know by which
-        # rules cards were planned.
+        # Write the checkpoint before planning, because a process that continues the scan must know the
+        # rules by which cards were planned.
         progress.report(checkpoint, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
@@ -114,8 +114,8 @@ class Seeder:
             if planner.has_stale_configs():
                 return None
         lock.reacquire()
-        # NEW_ONLY does not move cards that were already scheduled, perhaps by other rules. So `refresh` keeps
-        # their old intervals, and reconciliation finds those that are outdated.
+        # NEW_ONLY does not move cards that were scheduled earlier, perhaps by other rules. So `refresh` keeps
+        # the intervals in the census, and reconciliation finds the outdated ones.
         planned_everything = checkpoint.mode is PlanMode.MOVE or progress.was_empty()
         (census.take if planned_everything else census.refresh)(planner.rules)
         census.publish(self.redis)

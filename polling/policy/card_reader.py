@@ -9,15 +9,15 @@ from django.db import connection
 from cards.models import Card, CheckType
 from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, PROFILE_SQL, CardProfile
 
-# With more ids than this, a query by range (BETWEEN) is faster than a list of ids, as long as the range is
-# less than ten times as wide as the number of ids.
+# For more ids than MAX_LISTED_IDS, a range (BETWEEN) is faster than a list of ids, as long as the range spans
+# less than MAX_RANGE_FACTOR times as many ids as the list.
 MAX_LISTED_IDS, MAX_RANGE_FACTOR = 5_000, 10
 
 
 class Group(NamedTuple):
     """The cards that share a profile and a gateway.
 
-    If `gateway_id` is None, they use the default gateway of their carrier.
+    If `gateway_id` is None, these cards use the default gateway of their carrier.
     """
 
     profile: CardProfile
@@ -28,7 +28,7 @@ Row = tuple[int, Group]
 
 
 class _Groups(dict[tuple[Any, ...], Group]):
-    """Map a card's columns (gateway last) to a shared Group.
+    """Maps the columns of a card (gateway last) to a Group. Cards with equal columns share one object.
 
     A million cards have only about a thousand groups.
     """
@@ -39,9 +39,9 @@ class _Groups(dict[tuple[Any, ...], Group]):
 
 
 def chunks(size: int, *, after: int = 0) -> Iterator[list[Row]]:
-    """Yield all cards with an id above `after` that are not deleted, in order of id.
+    """Yield the cards that are not deleted and have an id above `after`, in chunks sorted by id.
 
-    Each chunk is a list of up to `size` pairs of (card id, group).
+    A chunk is a list of up to `size` pairs of (card id, group).
     """
     while cards := _read(after, size):
         after = cards[-1][0]
@@ -59,10 +59,10 @@ def rows_of(cards: Collection[int]) -> list[Row]:
 
 
 def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int, float], dict[int, int]]:
-    """Return two mappings by card id: the age of the last good answer in seconds, and the last token.
+    """Return two mappings: card id -> age of the last good answer in seconds, and card id -> last token.
 
-    The token is that of the claim that last wrote a result, even if the result was an error. Cards without an
-    age or a token are missing from that mapping.
+    The last token belongs to the claim that last wrote a result, even if that result was an error. The first
+    mapping lacks cards without a good answer, and the second lacks cards without a token.
     """
     if not cards:
         return {}, {}
@@ -82,7 +82,10 @@ def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int
 
 
 def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:
-    """Return (card id, group) for all cards that are parked in PostgreSQL, or only those among `cards`."""
+    """Return (card id, group) for the cards that are parked in PostgreSQL.
+
+    If `cards` is not None, leave out all other cards.
+    """
     among, values = ("", []) if cards is None else ("AND card.id = ANY(%s)", [list(cards)])
     return _rows(
         f"""
@@ -96,7 +99,7 @@ def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[
 def samples(profiles: Collection[CardProfile], *, count: int) -> list[tuple[str, int, CardProfile]]:
     """Return (ICCID, card id, profile) for up to `count` cards of each profile.
 
-    This is slow for a rare profile: if it has fewer than `count` cards, PostgreSQL reads the entire table.
+    This is slow if a profile has fewer than `count` cards, because PostgreSQL then reads the entire table.
     """
     if not profiles:
         return []
@@ -118,7 +121,7 @@ def samples(profiles: Collection[CardProfile], *, count: int) -> list[tuple[str,
 
 
 def estimated_cards() -> int:
-    """Return PostgreSQL's estimate of the number of cards, or an exact count when it has none yet."""
+    """Return PostgreSQL's estimate of the number of cards. If there is no estimate yet, count the cards."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = 'cards_card'::regclass")
         estimate = int(cursor.fetchone()[0])

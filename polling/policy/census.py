@@ -1,4 +1,4 @@
-"""Count the cards of each profile and gateway, and keep the intervals that they were scheduled with."""
+"""Count the cards of each profile and gateway, and record the intervals at which they are scheduled."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
@@ -20,37 +20,43 @@ from polling.schedule import keys
 from polling.schedule.progress import Fields
 
 Intervals = dict[str, int | None]
-# No config can set this interval, so it marks a census row as outdated.
+# Marks a census row as outdated. A planned interval is never 0: it is None if the check is off.
 OUTDATED = 0
 
 
 def take(rules: Rules) -> None:
-    """Recount all cards, and set all intervals by `rules`, by which all cards have just been scheduled."""
+    """Recount all cards, and set all intervals according to `rules`.
+
+    Use this only if all cards have just been scheduled by `rules`.
+    """
     _count(rules, keep_intervals=False)
 
 
 def refresh(rules: Rules) -> None:
-    """Recount all cards and keep the intervals of known rows. New rows get the intervals of `rules`."""
+    """Recount all cards, and keep the intervals of known rows.
+
+    A new row gets the intervals of a known row with the same profile, or else those that `rules` give.
+    """
     _count(rules, keep_intervals=True)
 
 
 def record_planned(cards: Sequence[int], rules: Rules) -> None:
-    """Add missing census rows for `cards`, with the intervals of `rules`.
+    """Add missing census rows for `cards`, with the intervals that `rules` give.
 
-    The next recount counts the cards.
+    The new rows count 0 cards until the next recount.
     """
     groups = _count_groups("card.id = ANY(%s)", [list(cards)])
     known = {group_of(row): row for row in ClassCensus.objects.all()}
-    # A recount may delete a row that counts no cards, so count 1 until the next recount.
+    # A recount may delete a row that counts no cards, so store a count of 1 until the next recount.
     for empty in sorted(known[group].pk for group in groups if group in known and not known[group].cards):
         ClassCensus.objects.filter(pk=empty, cards=0).update(cards=1)
-    # Insert known rows as well, because a recount may have deleted them since they were read.
+    # Insert known rows as well, because a recount may have deleted them since they were read above.
     rows = [_row(group, 0, rules) for group in sorted(groups, key=repr)]
     ClassCensus.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def rows_of(profiles: Collection[CardProfile]) -> QuerySet[ClassCensus]:
-    """Return the census rows of these profiles, at any gateway."""
+    """Return the census rows of these profiles for all gateways."""
     return ClassCensus.objects.filter(
         reduce(or_, (Q(**profile._asdict()) for profile in profiles), Q(pk=None))
     )
@@ -73,7 +79,7 @@ def mark_all_outdated(rows: QuerySet[ClassCensus]) -> None:
 
 
 def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
-    """Return (row, new intervals) for each row whose intervals differ from those of `rules`."""
+    """Return (row, new intervals) for each row whose intervals differ from those that `rules` give."""
     outdated_rows = []
     for row in ClassCensus.objects.order_by("id"):
         intervals = intervals_for(group_of(row), rules)
@@ -83,7 +89,7 @@ def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
 
 
 def intervals_for(group: Group, rules: Rules) -> Intervals:
-    """Return the interval fields of a census row: seconds, or None if the group does not get the check."""
+    """Return field name -> interval in seconds for a census row; None if the group does not get the check."""
     intervals: Intervals = {}
     for check_type in CheckType:
         interval = rules.interval_for(group, check_type)
@@ -107,7 +113,7 @@ def cards_by_group() -> dict[Group, int]:
 
 
 def publish(redis: Redis) -> None:
-    """Write to Redis how many cards want each check, for the invariant `scheduled + parked = wanted`."""
+    """Write to Redis how many cards want each check. This number should equal `scheduled + parked`."""
     configs = tuple(PollingConfig.objects.in_force())
     wanted = {check_type.value: 0 for check_type in CHECKS}
     for row in ClassCensus.objects.all():
@@ -122,8 +128,7 @@ def publish(redis: Redis) -> None:
 
 def _count(rules: Rules, *, keep_intervals: bool) -> None:
     if not keep_intervals:
-        # Set the intervals before counting, so that a row that is marked as outdated during the count stays
-        # outdated.
+        # Set the intervals before counting, so that a row marked as outdated during the count keeps its mark.
         _set_intervals(rules)
     with transaction.atomic(), connection.cursor() as cursor:
         # This lock makes only other recounts wait. `record_planned` may still add rows at any time.
@@ -140,12 +145,11 @@ def _count(rules: Rules, *, keep_intervals: bool) -> None:
         new = [_row(group, counted[group], rules) for group in unknown]
         same_profile = {profile_of(row): row for row in known.values()}
         for row in new:
-            # A card that only changed its gateway was not rescheduled, so copy the intervals it was scheduled
-            # with.
+            # Cards that have only changed their gateway were not rescheduled. They still have the intervals
+            # of a row with the same profile, so copy those intervals.
             if keep_intervals and profile_of(row) in same_profile:
                 _copy_intervals(same_profile[profile_of(row)], row)
-        # If `record_planned` has added a row in the meantime, only its count is updated and its intervals
-        # stay.
+        # If `record_planned` has added the same row in the meantime, update its count and keep its intervals.
         ClassCensus.objects.bulk_create(
             new, update_conflicts=True, unique_fields=[*PROFILE_FIELDS, "gateway"], update_fields=["cards"]
         )
@@ -162,13 +166,13 @@ def _set_intervals(rules: Rules) -> None:
 
 
 def _locked(rows: QuerySet[ClassCensus]) -> list[ClassCensus]:
-    # Lock rows in one order, so that counting and marking rows as outdated cannot deadlock.
+    # Always lock rows in the same order, so that counting rows and marking rows as outdated cannot deadlock.
     return list(rows.order_by("pk").select_for_update(no_key=True))
 
 
 def _forget_empty(rows: Sequence[ClassCensus]) -> None:
-    # Delete a row only if two recounts find no cards for it, because a card may be joining it now (see
-    # `record_planned`).
+    # Delete a row only after two successive recounts have found no cards for it, because a card may be about
+    # to join the row (see `record_planned`).
     ClassCensus.objects.filter(pk__in=[row.pk for row in rows if not row.cards], cards=0).delete()
     ClassCensus.objects.filter(pk__in=[row.pk for row in rows if row.cards]).update(cards=0)
 

@@ -16,7 +16,7 @@ SNAPSHOT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ConfigSnapshot:
-    """Configs in force, gateways, tariffs and pauses at one moment.
+    """The configs in force, the gateways, the tariffs and the pauses at one moment.
 
     A drain reads a new snapshot every second, so that a change takes effect within a second.
 
@@ -32,8 +32,8 @@ class ConfigSnapshot:
     gateways: dict[int, Gateway]
     default_gateways: dict[int, int]
     tariffs: dict[int, Tariff]
-    # (kind of target, its id or task type) -> end of the pause. The kinds are "type", "carrier" and
-    # "gateway".
+    # (kind, target) -> end of the pause. The kind is "type", "carrier" or "gateway". The target is a task
+    # type, or the id of a carrier or a gateway.
     pauses: dict[tuple[str, str | int], datetime]
     now: datetime
 
@@ -54,7 +54,10 @@ class ConfigSnapshot:
 
     @property
     def smallest_batch(self) -> int:
-        """Return the smallest batch size among open gateways, so a full call has at least this many cards."""
+        """Return the smallest batch size of all open gateways, or 1 if no gateway is open.
+
+        A full call to any open gateway has at least this many cards.
+        """
         open_now = (gateway for gateway in self.gateways.values() if self.opens_in(gateway) is None)
         return min((gateway.batch_size for gateway in open_now), default=1)
 
@@ -63,7 +66,10 @@ class ConfigSnapshot:
         return self.gateways.get(gateway_id or self.default_gateways.get(carrier_id, 0))
 
     def opens_in(self, gateway: Gateway | None) -> timedelta | None:
-        """Return the time until calls may go out: None if they may now, zero if the time is unknown."""
+        """Return the time until calls to the gateway may go out.
+
+        None means that they may go out now. Zero means that the time is unknown.
+        """
         if gateway is None or not gateway.is_enabled:
             return timedelta()
         return self._until(self.pauses.get(("gateway", gateway.pk)), gateway.paused_until)
@@ -81,7 +87,7 @@ class ConfigSnapshot:
 
 def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
     pauses: dict[tuple[str, str | int], datetime] = {}
-    # Sort pauses by their ends, so that the one that ends last wins if a target has several.
+    # Sort pauses by their ends. So if a target has several pauses, the one that ends last wins.
     for pause in Pause.objects.in_force_at(now).order_by("until"):
         targets = (("type", pause.task_type), ("carrier", pause.carrier_id), ("gateway", pause.gateway_id))
         pauses.update({(kind, target): pause.until for kind, target in targets if target})

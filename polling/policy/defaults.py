@@ -45,7 +45,8 @@ CONFIGS: tuple[Mapping[str, Any], ...] = (
         "package_check_interval": HALF_AN_HOUR,
     },
 )
-# A slot allows one call to a gateway. The package check calls no gateway: its slot allows one batch of cards.
+# The number of slots for each task type. A slot allows one call to a gateway. The package check calls no
+# gateway, so its slot allows one batch of cards.
 LIMITS: Mapping[str, int] = {
     TaskType.REAL_NAME: 50,
     TaskType.DATA_USAGE: 50,
@@ -57,7 +58,7 @@ LIMITS: Mapping[str, int] = {
 def make_missing() -> None:
     """Create missing limits, and create the default configs if there are no configs at all.
 
-    So a default config that an operator deleted is not created again while other configs exist.
+    A default config that an operator has deleted therefore stays deleted while other configs exist.
     """
     for task_type, limit in LIMITS.items():
         ConcurrencyLimit.objects.get_or_create(task_type=task_type, defaults={"max_concurrency": limit})

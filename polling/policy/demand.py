@@ -18,7 +18,7 @@ from polling.policy.matching import interval_for
 class Demand:
     """The load of one check type at one gateway.
 
-    `gateway` is None if the check calls no gateway or the cards have none.
+    `gateway` is None if the check calls no gateway, or if the cards have no gateway.
     """
 
     check_type: CheckType
@@ -33,7 +33,7 @@ class Demand:
 
     @property
     def is_too_much(self) -> bool:
-        """Return whether this check alone exceeds the gateway's calls per second."""
+        """Return whether this check alone needs more calls per second than the gateway allows."""
         allowed = self.gateway.calls_per_second if self.gateway else None
         return bool(allowed and (self.calls_per_second or 0) > allowed)
 
@@ -41,9 +41,9 @@ class Demand:
 def demand(
     cards: Mapping[Group, int], configs: Sequence[PollingConfig], snapshot: ConfigSnapshot
 ) -> list[Demand]:
-    """Return the load that `configs` cause, in order of check type and gateway name.
+    """Return the load that `configs` cause, sorted by check type and then by gateway name.
 
-    `cards` is the number of cards in each group.
+    `cards` maps each group to its number of cards.
     """
     totals: dict[tuple[CheckType, Gateway | None], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     for (profile, gateway_id), count in cards.items():

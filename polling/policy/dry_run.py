@@ -1,4 +1,4 @@
-"""Show what a draft of a config would change before it is saved.
+"""Compute what a draft of a config would change if it were saved.
 
 The counts come from the census. Only the samples are read from the card table.
 """
@@ -34,7 +34,7 @@ class Change:
 
     @property
     def is_effective(self) -> bool:
-        """Return whether the draft changes the interval or the config that decides."""
+        """Return whether the draft changes the interval, or makes a different config decide."""
         return _deciding(self.before) != _deciding(self.after)
 
 
@@ -48,7 +48,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Sample:
-    """A card that the draft affects or matches, with the change of each of its checks."""
+    """A card that the draft affects or matches, with one Change for each check type."""
 
     card_id: int
     iccid: str
@@ -95,7 +95,7 @@ def with_draft(configs: Sequence[PollingConfig], draft: PollingConfig) -> tuple[
     """Return the configs that would be in force with the draft, in the order in which they decide."""
     others = [config for config in configs if draft.pk is None or config.pk != draft.pk]
     drafted = [draft] if draft.is_enabled else []
-    # A new config will get the largest id, so it decides last among those of equal priority.
+    # A new config will get the largest id, so it decides last among configs of equal priority.
     return tuple(sorted((*others, *drafted), key=lambda config: (config.priority, config.pk or inf)))
 
 
@@ -109,7 +109,7 @@ def matched_cards(config: PollingConfig, counted: Mapping[Group, int]) -> int:
 def moved(
     counted: Mapping[Group, int], before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> list[Move]:
-    """Return the effective changes, each with its number of cards, in descending order of that number."""
+    """Return the effective changes with their numbers of cards, the largest number first."""
     change_by_key: dict[tuple[object, ...], Change] = {}
     cards: Counter[tuple[object, ...]] = Counter()
     for (profile, _), count in counted.items():
@@ -123,7 +123,7 @@ def moved(
 def changes(
     profile: CardProfile, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> tuple[Change, ...]:
-    """Return a change for each check type: the decision by the configs `before` and by those `after`."""
+    """Return one Change for each check type, with the decisions by the configs `before` and `after`."""
     return tuple(
         Change(check_type, decide(profile, check_type, before), decide(profile, check_type, after))
         for check_type in CHECKS
@@ -169,6 +169,6 @@ def _samples(
     by_profile: dict[CardProfile, list[Sample]] = {profile: [] for profile in chosen}
     for iccid, card_id, profile in card_reader.samples(chosen, count=SAMPLES):
         by_profile[profile].append(Sample(card_id, iccid, changes(profile, before, after)))
-    # Take one card from each profile in turn, so that large profiles supply what small ones lack.
+    # Take one card from each profile in turn. When a small profile runs out, the larger ones fill the sample.
     in_turn = chain.from_iterable(zip_longest(*by_profile.values()))
     return tuple(sample for sample in in_turn if sample)[:SAMPLES]

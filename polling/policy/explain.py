@@ -1,4 +1,4 @@
-"""Explain how often a card is checked, by which config, and when it is due."""
+"""Explain how often a card is checked, which config decides that, and when the card is due."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,7 +63,7 @@ def _opens_in(
 ) -> timedelta | None:
     waits = [snapshot.paused_for(check.type, profile.carrier_id)]
     if isinstance(check, GatewayCheck):
-        # Zero means unknown, because it cannot be known how long a breaker will stay open.
+        # Zero means unknown, because an open breaker may stay open for any length of time.
         waits.append(timedelta() if is_resting else snapshot.opens_in(gateway))
     known = [wait for wait in waits if wait is not None]
     # If one of the waits is unknown (zero), the result is unknown as well.

@@ -36,7 +36,7 @@ class Decision:
 
 
 def decide(profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
-    """Return the decision about a check: the first of `configs` that matches and sets its interval wins.
+    """Return the decision about a check: the first matching config that sets its interval decides.
 
     `configs` must be in the order of `PollingConfig.objects.in_force()`.
     """
@@ -57,7 +57,7 @@ def decide(profile: CardProfile, check_type: CheckType, configs: Sequence[Pollin
 def interval_for(
     profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]
 ) -> timedelta | None:
-    """Return the interval between two checks of a card with this profile; None if it is not checked."""
+    """Return the interval between two checks of a card with this profile; None if the check is not made."""
     return decide(profile, check_type, configs).interval
 
 

@@ -21,10 +21,11 @@ from polling.schedule.backoff import CLOSED_INTERVAL
 
 @dataclass(frozen=True)
 class Rules:
-    """The configs, and which gateways are closed: together they decide how often cards are checked.
+    """The configs in force and the closed gateways. Together they decide how often cards are checked.
 
-    `configs` are in the order in which they decide. `closed` has the ids of closed gateways.
-    `default_gateways` has the id of each carrier's default gateway, by carrier id.
+    A gateway is closed if it is disabled or paused, or if its breaker is open. `closed` contains the ids of
+    closed gateways. `configs` are in the order in which they decide. `default_gateways` maps the id of each
+    carrier to the id of its default gateway.
 
     Example::
 
@@ -38,10 +39,7 @@ class Rules:
 
     @classmethod
     def in_force(cls, redis: Redis) -> Self:
-        """Return the rules in force now.
-
-        A gateway is closed if it is disabled or paused, or if its breaker is open.
-        """
+        """Return the rules that are in force now."""
         snapshot = ConfigSnapshot.read()
         rests = Breakers(redis).rests(snapshot.gateways)
         closed = {
@@ -63,9 +61,10 @@ class Rules:
         return type(self).in_force(redis).fingerprint == self.fingerprint
 
     def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
-        """Return the interval with which these cards are scheduled; None if they are not checked.
+        """Return the interval with which the cards of a group are scheduled; None if they are not checked.
 
-        While their gateway is closed, it is CLOSED_INTERVAL, so that no card is claimed only to be deferred.
+        For checks that call a gateway, the interval is CLOSED_INTERVAL while the cards' gateway is closed.
+        Otherwise workers would claim the cards only to defer them.
         """
         interval = interval_for(group.profile, check_type, self.configs)
         return CLOSED_INTERVAL if interval and self._is_closed(group, check_type) else interval

@@ -9,7 +9,7 @@ JITTER = 0.1
 # gateway.
 NEIGHBOURS = 32
 # 2^64 divided by the golden ratio. Its multiples modulo 2^64 are spread evenly, because each new one falls
-# into a large gap between earlier ones: Knuth, TAOCP vol. 3, 6.4 (Fibonacci hashing).
+# into one of the largest gaps between earlier ones: Knuth, TAOCP vol. 3, 6.4 (Fibonacci hashing).
 _GOLDEN = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
 FIRST_BACK_OFF = timedelta(seconds=60)
@@ -19,8 +19,8 @@ GATEWAY_TROUBLE_SECONDS = (30.0, 60.0)
 GATEWAY_BUSY_SECONDS = (2.0, 6.0)
 OPENING_RAMP = timedelta(seconds=60)
 LONGEST_BUSY = timedelta(minutes=5)
-# Cards whose gateway is closed are scheduled with this interval. They are rescheduled when it opens. No
-# config has exactly this interval, so it identifies them.
+# The interval of cards whose gateway is closed: disabled, paused, or with an open breaker. When the gateway
+# opens, its cards are rescheduled. No config has exactly this interval, so it identifies such cards.
 CLOSED_INTERVAL = timedelta(days=7, seconds=1)
 CLOSED_INTERVAL_SECONDS = CLOSED_INTERVAL.total_seconds()
 
@@ -51,7 +51,7 @@ def after_answer(interval: timedelta, card_id: int, now: float) -> timedelta:
 def after_card_error(interval: timedelta, failures: int, chance: Random) -> timedelta:
     """Return the delay after `failures` errors in a row (1 or more).
 
-    It doubles with each error, has a random part of up to one half, and never exceeds the interval.
+    The delay doubles with each error, is cut at random by up to half, and never exceeds the interval.
     """
     doublings = min(max(failures - 1, 0), MAX_DOUBLINGS)
     longest = min(interval, FIRST_BACK_OFF * (1 << doublings))
@@ -64,17 +64,17 @@ def after_gateway_trouble(chance: Random) -> timedelta:
 
 
 def while_gateway_is_closed(interval: timedelta, opens_in: timedelta, chance: Random) -> timedelta:
-    """Return a random delay of half to one interval, but not less than the time until the gateway opens.
+    """Return a random delay of half to one interval, or until the gateway takes calls again if that is later.
 
-    `opens_in` is that time, or zero if it is unknown. If it is known, a random part of a minute is added to
-    it, so that the cards that wait for the gateway do not all fall due at one moment.
+    `opens_in` is the time until the gateway takes calls again, or zero if that time is unknown. If it is
+    known, a random part of a minute is added, so that the cards of the gateway do not all fall due at once.
     """
     after = opens_in + OPENING_RAMP * chance.random() if opens_in else opens_in
     return max(after, interval * chance.uniform(0.5, 1))
 
 
 def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:
-    """Return a random delay of 2 to 6 s, or about `wait` if that is longer; at most 5 min.
+    """Return a random delay: 2 to 6 s, or about `wait` if `wait` is longer. It is at most 5 min.
 
     `wait` is the time until the gateway will have served earlier calls.
     """
@@ -83,7 +83,7 @@ def while_gateway_is_busy(wait: timedelta, chance: Random) -> timedelta:
 
 
 def in_turn(wait: timedelta, chance: Random) -> timedelta:
-    """Return a delay of `wait` (at most 5 min) and up to a tenth more.
+    """Return a delay of `wait` (at most 5 min) plus a random part of up to a tenth of it.
 
     `wait` is the time until the gateway's rate allows the call.
     """
@@ -93,8 +93,8 @@ def in_turn(wait: timedelta, chance: Random) -> timedelta:
 def when_planned(card_id: int, age: float | None, interval: float) -> float | None:
     """Return the delay in seconds of a card that enters the schedule.
 
-    `age` is the age of its last good answer. Return None if the card is overdue or was never checked:
-    `spread_overdue` gives the delays of such cards.
+    `age` is the age of the card's last good answer in seconds, or None without such an answer. Return None if
+    the card is overdue or has no good answer, because `spread_overdue` computes the delays of such cards.
     """
     # Use plain numbers instead of timedeltas, because a scan calls this a million times.
     if interval == CLOSED_INTERVAL_SECONDS:
@@ -109,10 +109,12 @@ def spread_overdue(
 ) -> list[tuple[int, float]]:
     """Return (card id, delay) pairs, with delays spread evenly from 0 to below `ramp` seconds.
 
-    Cards that were never asked about come first, by phase. The others follow, those asked about longest ago
-    first; `tokens` gives this order, with the token of the claim that last wrote each card. If Redis is lost
-    again and again, each ramp starts over before it has ended. Every card still gets its turn, because a card
-    that was asked about moves to the end even if it got no answer.
+    Cards that were never asked about come first, in the order of their phases. The others follow, beginning
+    with the card that was asked about longest ago. `tokens` gives this order: it maps the id of a card to the
+    token of the claim that wrote the card last.
+
+    If Redis is lost again and again, each ramp starts over before it has ended. Every card still gets its
+    turn, because a card that was asked about moves to the end even if it got no answer.
     """
     ordered = sorted(overdue, key=phase)
     ordered.sort(key=lambda card_id: tokens.get(card_id, 0))

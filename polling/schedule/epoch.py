@@ -17,8 +17,8 @@ class Epoch:
     """The epoch that all check types share. While there is none, nothing can be claimed.
 
     The run id of the Redis server is stored with the epoch. After a restart or a failover, the server may
-    have an older state and issue tokens that were issued before. So its claims can be trusted only in a new
-    epoch. Sample::
+    have an older state and issue tokens that were issued before. So a new epoch must begin before
+    claims can be trusted again. Sample::
 
         polling:epoch          string  seeding:7 (during the scan, then 7)
         polling:epoch-server   string  ad4f60b4d3a1...
@@ -54,7 +54,7 @@ class Epoch:
         return bool(self._complete(keys=[keys.EPOCH], args=[f"{_SEEDING}{number}", number]))
 
     def renew(self, number: int) -> bool:
-        """Give a complete schedule a new epoch, so that tokens start again.
+        """Give a complete schedule a new epoch, and let the lower half of its tokens start again.
 
         Return False if there is no complete schedule.
         """
@@ -83,7 +83,7 @@ class Epoch:
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
-        """Drop the schedule if Redis was restarted after the epoch began. Its data may be outdated."""
+        """Drop the schedule if Redis has restarted since the epoch began. Its data may be outdated."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
             self.withdraw()

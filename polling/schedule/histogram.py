@@ -1,6 +1,6 @@
 """Histograms of durations and delays.
 
-They are small, can be added, and are precise enough for percentiles.
+They are small, can be added up, and are precise enough for percentiles.
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ TICKED_AT: Final = "polling:ticked-at"
 def queue(check_type: str) -> str:
     """Return the key of a sorted set: card -> due time (unix s).
 
-    A claimed card has the end of its claim instead.
+    A claimed card has the end of its claim as its due time.
     """
     return f"polling:queue:{check_type}"
 
@@ -29,7 +29,7 @@ def queue(check_type: str) -> str:
 def claims(check_type: str) -> str:
     """Return the key of a hash: card -> `token|end of the claim (unix s)|holder`.
 
-    If the card was rescheduled during its claim, `|due time` follows.
+    If the card was rescheduled during its claim, `|due time` is appended.
     """
     return f"polling:claims:{check_type}"
 
@@ -40,7 +40,7 @@ def lost(check_type: str) -> str:
 
 
 def suspects(check_type: str) -> str:
-    """Return the key of a set: cards that have lost claims, so that each is claimed alone."""
+    """Return the key of a set: cards that have lost several claims. Each of them is claimed alone."""
     return f"polling:suspects:{check_type}"
 
 
@@ -50,7 +50,7 @@ def again(check_type: str) -> str:
 
 
 def manual(check_type: str) -> str:
-    """Return the key of a list: hints for manually triggered cards. The rows in PostgreSQL decide."""
+    """Return the key of a list: hints that cards were triggered by hand. The rows in PostgreSQL decide."""
     return f"polling:manual:{check_type}"
 
 
@@ -62,7 +62,7 @@ def parked(check_type: str) -> str:
 def tokens(check_type: str) -> str:
     """Return the key of a string: the number of claims in this epoch.
 
-    It is the lower half of the last token.
+    This number is the lower half of the last token.
     """
     return f"polling:tokens:{check_type}"
 
@@ -83,13 +83,13 @@ def counters(check_type: str) -> str:
 def minute(check_type: str) -> str:
     """Return the prefix of the keys of the minutes' buckets (hashes).
 
-    The minute (unix time / 60) follows it.
+    A bucket's key is this prefix and the number of the minute (unix time / 60).
     """
     return f"polling:minute:{check_type}:"
 
 
 def lateness(check_type: str) -> str:
-    """Return the key of a hash: lateness, the age of the last good answer / the promised interval."""
+    """Return the key of a hash: lateness, the age of a card's last good answer / the promised interval."""
     return f"polling:lateness:{check_type}"
 
 
@@ -99,7 +99,7 @@ def slots(task_type: str) -> str:
 
 
 def limit(task_type: str) -> str:
-    """Return the key of a string: the limit, which is how many slots there are."""
+    """Return the key of a string: the limit, the number of slots that may be taken at once."""
     return f"polling:concurrency:config:{task_type}"
 
 

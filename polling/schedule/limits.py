@@ -22,7 +22,7 @@ def slots_of(redis: Redis, task_type: str) -> SlotPool:
 def publish(redis: Redis) -> None:
     """Write the limits of all task types and gateways to Redis.
 
-    A task type without a row gets the limit 0, so it is closed.
+    A task type without a row gets the limit 0, so none of its checks run.
     """
 
     def write(limits: Mapping[str, int]) -> None:
@@ -36,7 +36,7 @@ def publish(redis: Redis) -> None:
 def publish_on_commit() -> None:
     """Publish the limits after the transaction commits.
 
-    If Redis is unavailable, they are published within ten seconds after its return.
+    If Redis is unavailable, they are published within ten seconds after Redis returns.
     """
     transaction.on_commit(_publish_now)
 

@@ -21,8 +21,8 @@ Fields = dict[
 class Checkpoint:
     """How far a scan has come.
 
-    All cards up to the id `cursor` are planned; there are `done` of them. They were planned in `mode`, by the
-    rules whose fingerprint is `rules`.
+    All cards up to the id `cursor` are planned, and there are `done` of them. They were planned in `mode`, by
+    the rules whose fingerprint is `rules`.
     """
 
     rules: str
@@ -99,7 +99,7 @@ class SeedProgress:
         return Checkpoint(fields.get("rules", ""), PlanMode(fields["mode"]), cursor, done)
 
     def was_empty(self) -> bool:
-        """Return whether the schedule was empty before the scan, so that the scan planned all of it."""
+        """Return whether the schedule was empty before the scan. If so, the scan planned every card in it."""
         return self.read().get("was_empty") == "1"
 
     def read(self) -> dict[str, str]:

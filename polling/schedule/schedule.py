@@ -16,7 +16,8 @@ from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
 from polling.schedule.histogram import BOUNDS_MS, DELAY_BOUNDS_SECONDS
 
-# A script puts lists of cards on Lua's stack, which is limited, so cards are sent in portions.
+# The most cards that a script gets at once. A script puts them on Lua's stack, and the size of that stack is
+# limited.
 PORTION_CARDS = 1000
 PAGE_CARDS = 4000
 MINUTES_ARE_KEPT = timedelta(hours=2)
@@ -237,7 +238,10 @@ class Schedule:
         )
 
     def plan(self, due: Iterable[tuple[int, float]], *, mode: PlanMode) -> int:
-        """Put cards into the queue, each with its delay in seconds; return how many were not in it before."""
+        """Put cards into the queue, each with its delay in seconds.
+
+        Return how many were not in the queue before.
+        """
         used = [self._queue, self._claims, self._parked]
         # Sort by due time, because inserting cards next to each other costs half as much.
         in_order = sorted(due, key=itemgetter(1))
@@ -258,7 +262,7 @@ class Schedule:
         )
 
     def expire_claims(self, dead_holders: Collection[str]) -> int:
-        """Let the claims of killed workers end after CALL_SECONDS, when their last calls have ended.
+        """Let the claims of killed workers end after CALL_SECONDS, because their calls have ended by then.
 
         Return how many claims end sooner than before.
         """
@@ -288,9 +292,9 @@ class Schedule:
             self._redis.zrem(self._parked, *portion)
 
     def pages(self) -> Iterator[list[int]]:
-        """Yield the ids of all scheduled cards in portions.
+        """Yield the ids of all scheduled cards, one page (a list of ids) at a time.
 
-        A card may be repeated. A card that is scheduled during the entire iteration appears at least once.
+        A card that is scheduled during the entire iteration appears at least once, perhaps more often.
         """
         cursor = None
         while cursor != 0:
@@ -324,7 +328,7 @@ def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:
     return orjson.dumps(
         {
             "card": [claim.card_id for claim in claims],
-            # Send tokens as strings, because Lua's numbers are doubles and a token is compared with text.
+            # Send tokens as strings: the script compares them with text, and Lua's numbers are doubles.
             "token": [str(claim.token) for claim in claims],
             "due_in": [None if delay is None else delay.total_seconds() for delay in delays],
             "counts": [settlement.counts.value for settlement in settlements],

@@ -1,4 +1,4 @@
-"""Read what settled claims have counted, and restart the totals after a flush to PostgreSQL."""
+"""Read the counts of settled claims, and restart the totals after a flush to PostgreSQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Counted:
         return percentile(self.histogram, share)
 
     def delay_seconds(self, share: float) -> int | None:
-        """Return a percentile of the delays from due to claimed; None if nothing was checked."""
+        """Return a percentile of the delays from due time to claim; None if nothing was checked."""
         return percentile(self.delays, share, DELAY_BOUNDS_SECONDS)
 
 
@@ -70,7 +70,7 @@ class Gauges:
 
 @dataclass(frozen=True)
 class Minute:
-    """What a minute that has ended has counted, and its last sample. `number` is the unix time / 60."""
+    """The counts and the last sample of a minute that has ended. `number` is its unix time / 60."""
 
     number: int
     counted: Counted
@@ -110,7 +110,7 @@ class CheckStats:
     def sample(self, gauges: Gauges, *, now: float) -> None:
         """Store a sample in the bucket of the current minute, replacing an earlier sample of that minute."""
         minute = f"{self._minute}{int(now // SECONDS_PER_MINUTE)}"
-        # `seats` is the name of the field in Redis.
+        # In Redis, the field for the slots is named `seats`.
         fields = {"due": gauges.due, "in_flight": gauges.in_flight, "seats": gauges.slots}
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hset(minute, mapping=cast(Fields, fields))
@@ -129,7 +129,7 @@ class CheckStats:
         ]
 
     def mark_flushed(self, *, until: int, average_ms: float) -> None:
-        """Make the totals count only the minutes after `until`. PostgreSQL now has the earlier ones."""
+        """Make the totals count only the minutes after `until`, because PostgreSQL has the others."""
         self._count_unflushed(keys=[self._totals], args=[self._minute, until, f"{average_ms:.1f}"])
 
     def since_emptied(self) -> dict[str, int]:

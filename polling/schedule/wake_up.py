@@ -4,14 +4,14 @@ from redis import Redis
 
 from polling.schedule import keys
 
-# A worker that dies may lose the message that it received, so another may be sent after this time.
+# A worker that dies may lose the message that it received, so another message may be sent after this time.
 PENDING_SECONDS = 5
 
 
 class WakeUp:
     """Allows another wake-up only after the last one has arrived, or after PENDING_SECONDS.
 
-    All workers share it.
+    All workers share the mark.
 
     Example::
 

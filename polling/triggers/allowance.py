@@ -1,4 +1,4 @@
-"""The limits for manual triggers: how many a user may make per day, and how many cards may wait."""
+"""Limits on manual triggers: how many triggers a user may make per day, and how many cards may wait."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -15,12 +15,13 @@ from polling.models import ManualTrigger
 
 # At most this many cards may wait for one check type, so that no card waits longer than a few minutes.
 MAX_QUEUED = 100_000
-# At most this many of them may come from one user or one agent, so that neither can fill the entire queue.
+# At most this many of the waiting cards may come from one agent, or from one user without an agent, so that
+# nobody can fill the entire queue.
 MAX_PER_USER = 25_000
 
 
 class TooManyTriggersError(DomainError):
-    """Raised if a user has already made `calls` triggers today, which is the limit.
+    """Raised if a user has reached the limit of `calls` triggers per day.
 
     The user's next day begins after `wait`.
     """
@@ -49,7 +50,7 @@ def take_call(user: User, *, now: datetime) -> None:
 
 
 def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return when the day that contains `now` begins and ends in the time zone `zone`."""
+    """Return the start and the end of the day that contains `now`, in the time zone `zone`."""
     today = now.astimezone(zone).date()
     days = (today, today + timedelta(days=1))
     begin, end = (datetime.combine(day, time.min, tzinfo=zone) for day in days)
@@ -57,7 +58,7 @@ def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def require_room(user: User, check_type: CheckType, cards: int) -> None:
-    """Raise DomainError if the queue, or the user's share of it, has no room for `cards` more cards.
+    """Raise DomainError if the queue or the user's share of the queue has no room for `cards` more cards.
 
     Other triggers of the same check wait here until the transaction ends, so that all cards are counted.
     """

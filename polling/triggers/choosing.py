@@ -23,7 +23,7 @@ MAX_PAGES = 10
 
 @dataclass(frozen=True)
 class Condition:
-    """The conditions that a card must meet. A field that is None does not matter.
+    """The conditions that a card must meet. A field that is None matches every card.
 
     `agent_id` also matches the cards of all agents below that agent.
     """
@@ -66,8 +66,9 @@ class ChosenCards:
 def choose(user: Any, check_type: CheckType, selection: CardSelection) -> ChosenCards:
     """Return the cards of `selection` that `user` may see and that want the check.
 
-    For a condition, leave out cards that already wait for the check, and return the MAX_CARDS cards with the
-    smallest ids. Raise DomainError if a single card is unknown or does not want the check.
+    For a condition, leave out cards that already wait for the check, and return at most MAX_CARDS cards,
+    those with the smallest ids. For a single card, raise DomainError if it is unknown or does not want the
+    check.
     """
     cards = Card.objects.present().visible_to(user)
     if selection.kind is ManualTrigger.Kind.BY_CONDITION:

@@ -13,8 +13,8 @@ from polling.models import ManualItem
 
 MAX_RESULT_LENGTH = 200
 
-# Lock the triggers before their items, ordered by id, so that other drains and a user who cancels a trigger
-# cannot cause a deadlock.
+# Lock triggers in ascending order of their ids, and before their items. Otherwise other drains, or a user who
+# cancels a trigger, could cause a deadlock.
 _LOCK = """
     SELECT id FROM polling_manualtrigger
     WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))
@@ -45,14 +45,14 @@ _END = """
 
 @dataclass(frozen=True)
 class ItemEnd:
-    """How one item ends. `failure` says why the check brought no answer, and is empty if it succeeded."""
+    """How one item ends. `failure` says why the check failed, and is empty if the check succeeded."""
 
     item_id: int
     failure: str = ""
 
 
 def end(items: Sequence[ItemEnd]) -> None:
-    """Store how these items ended. Leave items unchanged that have already ended or were cancelled."""
+    """Store how these items ended. Items that have already ended or were cancelled stay unchanged."""
     if not items:
         return
     ids = array([item.item_id for item in items])
@@ -66,14 +66,14 @@ def end(items: Sequence[ItemEnd]) -> None:
 
 
 def failed(cards: Iterable[PolledCard], failure: str) -> list[ItemEnd]:
-    """Return an end with the reason `failure` for each item of `cards`, which could not be checked."""
+    """Return an ItemEnd with this failure for each item of `cards`. These cards could not be checked."""
     return [ItemEnd(item_id, failure) for card in cards for item_id in card.item_ids]
 
 
 def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[ItemEnd]:
-    """Return how the items of the checked cards end.
+    """Return an ItemEnd for each item of the checked cards.
 
-    Leave out refused results, because the newer claim whose result is stored also ends their items.
+    Leave out cards whose result was refused. The newer claim, whose result is stored, ends their items.
     """
     errors = {
         result.card.claim: result.answer.code.words
@@ -89,9 +89,9 @@ def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[Item
 
 
 def unwanted(check_type: CheckType, reasons: Mapping[int, str]) -> list[ItemEnd]:
-    """Return an end for each waiting item of cards that will not be checked.
+    """Return an ItemEnd for each waiting item of cards that will not be checked.
 
-    `reasons` maps the ids of these cards to the reason that is stored with the item.
+    `reasons` maps the id of each of these cards to the reason, which is stored in the card's items.
     """
     rows = ManualItem.objects.queued(check_type).filter(card_id__in=list(reasons))
     return [ItemEnd(item_id, reasons[card_id]) for item_id, card_id in rows.values_list("id", "card_id")]

@@ -1,7 +1,7 @@
-"""Restore the hints of manual triggers that Redis has lost.
+"""Restore lost hints of manual triggers.
 
-A hint is a card id in the manual queue in Redis. The items in PostgreSQL show which cards still wait, so a
-lost hint can be pushed again.
+A hint is a card id in the manual queue in Redis. If Redis loses a hint, it can be pushed again, because the
+items in PostgreSQL show which cards still wait.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ log = structlog.get_logger(__name__)
 
 
 def watch(*, now: datetime, send: Callable[[], object]) -> None:
-    """Call `send`, which starts `restore`, if an item of a trigger older than HINT_GRACE still waits.
+    """Call `send` if a trigger older than HINT_GRACE still has a waiting item. `send` should start `restore`.
 
-    This is cheap enough for frequent calls, because it reads an index of open triggers, which are few.
+    This is cheap enough to be called often, because few triggers are open, and they have their own index.
     """
     waiting = ManualItem.objects.filter(status=ManualItem.Status.QUEUED)
     if waiting.filter(trigger__ended_at=None, trigger__created_at__lt=now - HINT_GRACE).exists():

@@ -1,7 +1,7 @@
 """Start and cancel manual triggers.
 
-A trigger is first stored in PostgreSQL. Then its card ids are pushed to the manual queue in Redis as hints,
-which make the workers check the cards.
+A trigger is first stored in PostgreSQL. Then the ids of its cards are pushed to the manual queue in Redis.
+These ids are hints: they make the workers check the cards.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ from polling.triggers.choosing import CardSelection, choose
 
 
 def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now: datetime) -> ManualTrigger:
-    """Store a trigger with its items, and push hints to Redis when the transaction commits.
+    """Store a trigger with its items, and push its hints to Redis after the transaction commits.
 
     If a card already waits for the check, one check serves both triggers. If a card is being checked now, it
     is checked again. Raise DomainError if a limit is reached, or if a single card is unknown or does not
@@ -56,13 +56,13 @@ def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now:
 
 
 def cancel(user: User, row: ManualTrigger, *, now: datetime) -> int:
-    """Cancel the items of the trigger that have not ended, and return how many there were.
+    """Cancel the trigger: cancel all its items that have not ended, and return their number.
 
     A check that is already running continues, but the trigger does not report its result. Raise DomainError
     if the trigger has already ended.
     """
     with transaction.atomic():
-        # Lock the trigger before its items, as `items.end` does, so that the two cannot deadlock.
+        # Lock the trigger before its items, as `items.end` does, so that the two functions cannot deadlock.
         won = ManualTrigger.objects.filter(pk=row.pk, ended_at=None).update(
             status=ManualTrigger.Status.CANCELLED, ended_at=now
         )

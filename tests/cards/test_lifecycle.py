@@ -146,7 +146,7 @@ def test_card_outside_the_tree_stops_the_whole_recall() -> None:
     mine = CardFactory.create(agent=AgentFactory.create(parent=root))
     other = CardFactory.create()
 
-    with pytest.raises(DomainError, match="1 of the cards"):
+    with pytest.raises(DomainError, match="do not belong to this agent or an agent below it: 1"):
         lifecycle.recall([mine.pk, other.pk], root, cause="admin", now=NOW)
 
     mine.refresh_from_db()

@@ -1,4 +1,4 @@
-"""The fixture `make_stack` of the fault tests, which creates stacks of real processes."""
+"""The fault tests' fixture `make_stack`. It creates stacks of real processes."""
 
 from tests.faults.conftest import make_stack
 

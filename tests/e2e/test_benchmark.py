@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parent.parent.parent
-# An environment variable that all processes of a run inherit, by which the test finds them.
+# All processes of a run inherit this environment variable, so that the test can find them.
 MARK = "SIMWATCH_TEST_MARK"
 GRACE_SECONDS = 15
 
@@ -36,7 +36,7 @@ class Run:
         )
 
     def watch(self, seconds: float, *, until_service: str = "") -> None:
-        """Wait until the run has ended or started `until_service`; record the data folders of its servers."""
+        """Wait until the run ends or starts `until_service`. Record the data folders of the run's servers."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline
@@ -46,15 +46,15 @@ class Run:
             time.sleep(0.05)
 
     def processes(self) -> Iterator[str]:
-        """Yield the command lines of the processes of the run that are still running."""
+        """Yield the command line of each process of the run that is still running."""
         for folder in Path("/proc").iterdir():
             with suppress(OSError):
                 if folder.name.isdecimal() and self.mark.encode() in (folder / "environ").read_bytes():
                     yield (folder / "cmdline").read_text()
 
     def assert_nothing_is_left(self) -> None:
-        # Allow some time: a process that was just starting when the signal came ends only when it notices
-        # that its servers are gone.
+        # Allow some time. A process that was just starting at the time of the signal ends only when it
+        # notices that the servers are gone.
         deadline = time.monotonic() + GRACE_SECONDS
         while list(self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)

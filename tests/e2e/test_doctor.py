@@ -1,4 +1,4 @@
-"""`doctor` names every fault of docs/operations.md, and the documented steps fix it."""
+"""`doctor` names every fault in docs/operations.md, and the documented steps fix each fault."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Calls never exceed the limit of 200 at once, and nothing else slows them down much.
+"""There are never more than 200 calls at once, and nothing but this limit slows the calls down much.
 
 Each call takes 200 ms. `bin/test -s` prints which share of the possible 1,000 calls per second was reached.
 """

@@ -1,4 +1,4 @@
-"""Every card is stored correctly when it is read just before and again after a new billing month begins."""
+"""For every card, the last readings of a billing month and the first of the next are stored correctly."""
 
 import os
 import random
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 CHECK_TYPES = ("carddata", "realname", "package")
 CARDS, SMOKE_CARDS = 5_000, 400
 EVE = timedelta(minutes=10)
-# Longer than the test takes, because no other billing month may begin while it runs.
+# Longer than the test takes, because no other billing month may begin while the test runs.
 QUIET = timedelta(minutes=10)
 
 

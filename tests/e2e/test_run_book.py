@@ -1,4 +1,4 @@
-"""Every step of the run-book in docs/operations.md, a request or a Redis command, answers as documented."""
+"""Every request and every Redis command of the run-book in docs/operations.md is answered as documented."""
 
 import json
 import re
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 PREFIX = "/api/admin"
 CARDS = 300
-# For each path, the manual's placeholder for the id in its answers; later steps use that id.
+# A dict from path to the manual's placeholder for the id in the path's answers. Later steps use that id.
 IDS = {"polling-configs": "config_id", "pauses": "pause_id", "polling-manual-trigger": "trigger_id"}
 
 
@@ -53,7 +53,7 @@ def request_of(line: str) -> Request:
 
 
 class Player:
-    """A player of the steps against a web process, which remembers the ids in the answers for later steps."""
+    """A player of the steps against a web process. It remembers the ids in the answers for later steps."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()

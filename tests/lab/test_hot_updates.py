@@ -1,4 +1,4 @@
-"""Nearly all updates of `CheckState` stay on their page and change no index, because checks make so many."""
+"""Checks update `CheckState` so often that nearly all updates must stay on their page and change no index."""
 
 import random
 from io import StringIO
@@ -57,7 +57,7 @@ def test_check_results_are_heap_only_updates() -> None:
 
 
 def updates() -> tuple[int, int]:
-    """Return the numbers of all updates and of heap-only updates of check states so far."""
+    """Return how many updates of check states were made so far, and how many of them were heap-only."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute(

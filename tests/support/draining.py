@@ -28,7 +28,7 @@ def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
 
 
 def while_draining(redis: Redis, runtime: WorkerRuntime, act: Callable[[], object], *, after: float) -> int:
-    """Seed and drain, and call `act` `after` seconds after the start; return the number of claims."""
+    """Drain as `drain` does, and call `act` when `after` seconds have passed. Return the number of claims."""
     timer = threading.Timer(after, act)
     timer.start()
     claimed = drain(redis, runtime)

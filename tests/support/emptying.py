@@ -1,6 +1,6 @@
 """Empty the database after a test that commits.
 
-Django's flush truncates every table and recreates permissions and content types, which takes longer than most
+Django's flush truncates every table and recreates permissions and content types. That takes longer than most
 tests. This module empties only tables that have rows, and keeps the rows that `migrate` creates.
 """
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db import connection
 
-# A larger table is truncated, because its dead rows would slow down later tests.
+# A table larger than this is truncated, because dead rows left by DELETE would slow down later tests.
 MAX_DELETED_BYTES: Final = 256 * 1024
 # `migrate` fills these tables, and no test changes them.
 KEPT: Final = (
@@ -18,8 +18,8 @@ KEPT: Final = (
     "django_content_type",
     "django_migrations",
 )
-# This table is truncated, because a trigger that always fires refuses to delete its rows. The suite disables
-# the trigger that refuses TRUNCATE.
+# A trigger that always fires refuses to delete rows of this table, so the table is truncated. The suite
+# disables the trigger that refuses TRUNCATE.
 APPEND_ONLY: Final = "audit_operation"
 
 _SIZES = """

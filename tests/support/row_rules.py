@@ -39,7 +39,7 @@ def pick(*values: Any) -> st.SearchStrategy[Any]:
 
 
 def maybe(name: str) -> st.SearchStrategy[Any]:
-    """Return a strategy for None and `name`; a test replaces `name` by that attribute of its `RowIds`."""
+    """Return a strategy for `name` or None. A test replaces `name` by the `RowIds` attribute of that name."""
     return pick(name, None)
 
 
@@ -148,7 +148,7 @@ RULES: dict[Any, tuple[st.SearchStrategy[Row], Callable[[Row], bool]]] = {
         and row["cycle"] != "days_7"
         and min(row["quota_mb"], row["used_mb"], row["virtual_quota_mb"] or 0) >= 0
         and (row["ends_at"] is None or row["ends_at"] >= NOW)
-        # The end of a main subscription is set only when it ends, so it cannot be in the future.
+        # `ends_at` of a main subscription is set when the subscription ends, so it is never in the future.
         and not (row["kind"] == "main" and row["ends_at"] == LATER)
         and row["quota_version"] > 0
         and row["state"] != "under",

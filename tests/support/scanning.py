@@ -1,4 +1,4 @@
-"""Helpers for tests of scans, which schedule all cards."""
+"""Helpers for tests of scans. A scan schedules all cards."""
 
 from typing import cast
 
@@ -33,7 +33,7 @@ def planned(redis: Redis, count: int) -> list[Card]:
 
 
 class Died(BaseException):
-    """An exception that no code under test catches, so that it simulates the death of a process."""
+    """An exception that simulates the death of a process, because no code under test catches it."""
 
 
 def die(done: int) -> None:

@@ -34,7 +34,7 @@ class Model:
         return card in self.claims and self.claims[card].ends_at > now
 
     def claim(self, count: int, now: float, ttl: float, *, only_triggered: bool) -> list[tuple[int, str]]:
-        """Claim up to `count` cards; return a pair (card, "claim" | "park" | "parked") for each, in order."""
+        """Claim up to `count` cards. Return pairs (card, "claim" | "park" | "parked") in claiming order."""
         due = sorted(
             (card for card in self.queue if self.queue[card] <= now and not only_triggered),
             key=lambda card: (self.queue[card], str(card)),
@@ -53,7 +53,7 @@ class Model:
         return granted
 
     def claim_alone(self, suspect: int | None, now: float, ttl: float) -> list[tuple[int, str]]:
-        """Claim `suspect`, which the caller takes from Redis, because Redis chooses a suspect at random."""
+        """Claim `suspect`. Redis chooses a suspect at random, and the caller passes the chosen one."""
         if suspect is None:
             return []
         self.suspects.discard(suspect)

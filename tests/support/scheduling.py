@@ -25,8 +25,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "_ByStack | 
 class _ByStack(LoadFileScheduling):  # type: ignore[misc]
     """A scheduler that runs each module in one process.
 
-    The modules of one folder below `faults` run in the same process, because they share a stack. `xdist_group`
-    is no alternative, because every other test would need a group that names its module.
+    The modules of one folder below `faults` run in the same process, because they share a stack. The mark
+    `xdist_group` is no alternative, because then every other test would need a group named after its module.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,17 +1,19 @@
 """Run the suite and repeat failed tests: `python -m tests.support.suite [quick | long]`, as in `bin/test`.
 
-Tests of real processes mostly wait, so several of them run beside the other tests, which have a lower priority.
+Tests of real processes mostly wait, so several of them run beside the other tests. The other tests have a lower priority.
 
-A failed test is run once more by itself at the end. If it passes then, it is flaky, and its first output is printed
-and kept in `.run/flaky-tests.txt`. More than two flaky tests fail the run. The exit code is 0 or 1, or 2 if pytest
-itself failed.
+A failed test is run once more by itself at the end. If it passes then, it is flaky, and its first output is printed and
+kept in `.run/flaky-tests.txt`. More than two flaky tests fail the run. The exit code is 0 if the run passed, 1 if it
+failed, and 2 if pytest itself failed.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,18 +24,19 @@ FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "5")
-# How many of the other tests run at the same time. Some of them wait for timers, so this number may exceed
-# the number of processors.
-PLAIN: Final = "4"
+# How many of the other tests run at the same time. Many tests wait for timers, so this number exceeds the number of
+# processors.
+PLAIN: Final = "5"
 PROCESSES_MARK: Final = "faults or processes"
-PASSED, FAILED, NO_TESTS = 0, 1, 5
+PASSED, FAILED = 0, 1
 STEP_BACK: Final = ("nice", "-n", "5")
 EVENLY: Final = ("--dist=load", "--maxschedchunk=1")
+PROGRESS_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """One run of pytest. The words of `prefix`, such as `nice`, are put before its command."""
+    """A run of pytest: its title, its arguments, and the prefix of its command."""
 
     title: str
     arguments: Sequence[str]
@@ -47,51 +50,85 @@ PARTS: Final = {
         Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK)),
         Part(QUICK.title, QUICK.arguments, STEP_BACK),
     ],
-    # Benchmarks measure times, so no other part may run beside them.
     "long": [Part("long forms", ("-n2", "--long", "-m", "long_form"))],
 }
 
 
+class Run:
+    """A part that runs, with a folder for its output, its failures and the names of its finished tests."""
+
+    def __init__(self, part: Part, folder: Path) -> None:
+        folder.mkdir()
+        self.part = part
+        self._folder = folder
+        with (folder / "output").open("wb") as output:
+            self.process = subprocess.Popen(
+                (*part.prefix, *_pytest(*part.arguments, f"--results-folder={folder}")),
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def finished(self) -> int:
+        """Return the number of finished tests."""
+        file = self._folder / "finished"
+        return file.read_text().count("\n") if file.exists() else 0
+
+    def failures(self) -> dict[str, str]:
+        """Return a dict from each failed test to its output."""
+        file = self._folder / "failures"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return {failure["test"]: failure["output"] for failure in map(json.loads, lines)}
+
+    def has_worked(self) -> bool:
+        """Return whether pytest ran its tests and, if it reports failures, they are known."""
+        code = self.process.returncode
+        return code == PASSED or (code == FAILED and bool(self.failures()))
+
+    def print_output(self) -> None:
+        """Print everything that pytest has printed."""
+        print(f"\n== {self.part.title}", flush=True)
+        sys.stdout.buffer.write((self._folder / "output").read_bytes())
+        sys.stdout.flush()
+
+
 def main(form: str) -> int:
     """Run all parts of `form` side by side, repeat the failed tests, and return the exit code."""
-    with TemporaryDirectory(prefix="simwatch-suite-") as folder:
-        started = [_start(part, Path(folder) / str(number)) for number, part in enumerate(PARTS[form])]
-        codes = [_finish(*run) for run in started]
-        failures = _failures(Path(folder))
-        if any(code not in {PASSED, FAILED, NO_TESTS} for code in codes):
+    with TemporaryDirectory(prefix="simwatch-suite-") as folder, _running(PARTS[form], Path(folder)) as runs:
+        _wait(runs)
+        for run in runs:
+            run.print_output()
+        if not all(run.has_worked() for run in runs):
+            print("\npytest itself failed; its output above says why")
             return 2
-        is_broken = any(code != PASSED for code in codes) and not failures
-        return 1 if is_broken else _repeat(failures, is_long=form == "long")
+        failures = {test: output for run in runs for test, output in run.failures().items()}
+    return _repeat(failures, is_long=form == "long")
 
 
-def _start(part: Part, folder: Path) -> tuple[Part, Path, subprocess.Popen[bytes]]:
-    folder.mkdir()
-    command = (*part.prefix, *_pytest(*part.arguments, f"--failures-file={folder / 'failures'}"))
-    print(f"== {part.title}", flush=True)
-    return (
-        part,
-        folder,
-        subprocess.Popen(command, cwd=ROOT, stdout=(folder / "output").open("wb"), stderr=subprocess.STDOUT),
-    )
-
-
-def _finish(part: Part, folder: Path, process: subprocess.Popen[bytes]) -> int:
+@contextmanager
+def _running(parts: Sequence[Part], folder: Path) -> Iterator[list[Run]]:
+    """Start all parts; end those that still run when the block ends, for example after Ctrl-C."""
+    runs: list[Run] = []
     try:
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    print(f"\n== {part.title}", flush=True)
-    sys.stdout.buffer.write((folder / "output").read_bytes())
-    sys.stdout.flush()
-    return code
+        for number, part in enumerate(parts):
+            runs.append(Run(part, folder / str(number)))
+        yield runs
+    finally:
+        for run in runs:
+            run.process.terminate()
+        for run in runs:
+            run.process.wait()
 
 
-def _failures(folder: Path) -> dict[str, str]:
-    """Return a dict from each failed test to its output."""
-    lines = [line for file in sorted(folder.glob("*/failures")) for line in file.read_text().splitlines()]
-    return {failure["test"]: failure["output"] for failure in map(json.loads, lines)}
+def _wait(runs: Sequence[Run]) -> None:
+    """Wait until all runs have ended, and print their progress."""
+    printed_at = started_at = time.monotonic()
+    while any(run.process.poll() is None for run in runs):
+        time.sleep(0.2)
+        if time.monotonic() - printed_at >= PROGRESS_SECONDS:
+            printed_at = time.monotonic()
+            counts = ", ".join(f"{run.finished():,} {run.part.title}" for run in runs)
+            print(f"{printed_at - started_at:4.0f} s  finished: {counts}", flush=True)
 
 
 def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
@@ -101,9 +138,8 @@ def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
     failed: list[str] = []
     for test in failures:
         print(f"\n== repeated by itself: {test}", flush=True)
-        code = subprocess.run(
-            _pytest(test, *(["--long"] if is_long else [])), cwd=ROOT, check=False
-        ).returncode
+        command = _pytest(test, *(["--long"] if is_long else []))
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
         (flaky if code == PASSED else failed).append(test)
     if flaky:
         FLAKY_FILE.parent.mkdir(exist_ok=True)
@@ -114,9 +150,7 @@ def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
     if failed:
         print(f"{len(failed)} tests failed twice:", *(f"  {test}" for test in failed), sep="\n")
     if len(flaky) > MAX_FLAKY:
-        print(
-            f"The run fails because there are more than {MAX_FLAKY} flaky tests. Find out what makes them flaky."
-        )
+        print(f"The run fails because more than {MAX_FLAKY} tests are flaky. Find out what makes them flaky.")
     return FAILED if failed or len(flaky) > MAX_FLAKY else PASSED
 
 

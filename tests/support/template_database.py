@@ -21,7 +21,7 @@ PASSWORD = "of-the-model"
 
 
 def copy(folder: Path) -> PostgresServer:
-    """Copy the template to `folder` and return its server, not started; its `DATABASE` has the tables."""
+    """Copy the template to `folder`. Return a server, not started, whose `DATABASE` has the tables."""
     source = _template_folder()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
@@ -34,7 +34,7 @@ def _server(folder: Path) -> PostgresServer:
 
 
 def _template_folder() -> Path:
-    """Return the template's folder. The first process that needs it creates it while the others wait."""
+    """Return the template's folder. The first process creates the folder, and the others wait meanwhile."""
     shared = Path(os.environ[FOLDER_VARIABLE])
     completion_mark = shared / "model-is-complete"
     with (shared / "model.lock").open("w") as lock:

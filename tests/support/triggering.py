@@ -55,5 +55,5 @@ def asked_iccids(simulator: RunningSimulator) -> list[str]:
 
 
 def run(redis: Redis, runtime: WorkerRuntime) -> None:
-    """Drain without seeding the schedule first, until no card is due."""
+    """Drain until no card is due, without seeding the schedule first."""
     Drain(redis, runtime, Random(1)).run()

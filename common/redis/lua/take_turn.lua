@@ -1,6 +1,6 @@
 -- Take one turn if one is left (GCRA with bursts).
 -- KEYS[1] turn: string, the time at which all turns are available again if no more are taken (unix us)
--- ARGV    interval_us (after which one turn comes back), burst (turns available at most)
+-- ARGV    interval_us (until one turn comes back), burst (the largest number of available turns)
 -- Returns 1 if a turn was taken, else 0; the number of turns left; the us until a turn can be taken; and the
 --         us until all turns are available again.
 local clock = redis.call('TIME')

@@ -6,11 +6,12 @@ application and its own queue, so production workers do not know its task.
 - The pool is prefork, because Python does most of the work. Each of the `CONCURRENCY` processes prefetches
   `PREFETCH` messages, so that no process waits for the broker. Messages are acknowledged early. Results,
   events, heartbeats to other workers and rate limits are off.
-- Each process keeps one `requests.Session` open, which does not look for proxies in the environment
+- Each process keeps one `requests.Session` open. The session does not look for proxies in the environment
   (`client.py`).
 - Each process reads carriers and gateways once.
 - Celery closes the database connection around every task and ignores `CONN_MAX_AGE`. The undocumented setting
-  `CELERY_DB_REUSE_MAX` keeps the connection open for a million tasks, as long as the engine's connections.
+  `CELERY_DB_REUSE_MAX` keeps a connection open for a million tasks. In effect it stays open for the whole
+  run, like the engine's connections.
 - Each card is written in one transaction, and only the columns that changed are written (`recording.py`).
 - All messages are in the broker before the baseline starts, so the cost of sending them is not counted.
 - Cards are not rescheduled.
@@ -31,7 +32,7 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=CONNECTION_TASKS,
     accept_content=["json"],
     broker_connection_retry_on_startup=True,
-    # Celery imports this module in the parent process, after Django is ready and before it forks the workers.
+    # Celery's parent process imports the included module when Django is ready, before it forks the workers.
     include=["lab.benchmark.baseline.checking"],
     task_acks_late=False,
     task_default_queue=QUEUE,
@@ -46,7 +47,7 @@ app.conf.update(
 )
 
 
-# `shared=False`, because a shared task would also be registered in the engine's Celery application.
+# A shared task would also be registered in the engine's Celery application.
 @app.task(name="baseline.check", shared=False)
 def check(card_id: int) -> None:
     """Request one card's usage from its gateway, and record it."""

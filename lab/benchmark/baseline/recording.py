@@ -1,4 +1,4 @@
-"""Records one card's reading through the ORM. It leaves the same rows as the engine's data-usage check."""
+"""Records one card's reading through the ORM, and leaves the same rows as the engine's data-usage check."""
 
 from dataclasses import astuple
 from datetime import datetime
@@ -23,9 +23,9 @@ from carriers.cycles import BillingCalendar
 
 
 def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) -> None:
-    """Meter a reading, and write all rows that result from it in one transaction.
+    """Meter a reading, and write all resulting rows in one transaction.
 
-    Load `card` with `select_related("usage")`, because its meter is needed and would take another query.
+    Load `card` with `select_related("usage")`. Otherwise reading the card's meter would take another query.
     """
     with transaction.atomic():
         _note_check(card, now)
@@ -85,7 +85,7 @@ def _growth(card: Card, before: Meter | None, step: Step, tariff: Tariff) -> Gro
 
 
 def _count(card: Card, growth: Growth, calendar: BillingCalendar) -> None:
-    """Add the growth to the used amounts of the subscriptions in force."""
+    """Add the growth in the card's usage to the used amounts of the subscriptions in force."""
     in_force = Subscription.objects.of_card(card).in_force_at(growth.measured_at)
     rows = {row.pk: row for row in in_force.select_for_update().order_by("pk")}
     chosen = applicable([_allowance(row, calendar) for row in rows.values()], growth.measured_at)
@@ -99,7 +99,7 @@ def _count(card: Card, growth: Growth, calendar: BillingCalendar) -> None:
 
 
 def _allowance(row: Subscription, calendar: BillingCalendar) -> Allowance:
-    # In the demo fleet, all cards in a device have the same carrier, so a device's plan follows its calendar.
+    # All cards in a demo device have the same carrier, so the device's plan follows that carrier's calendar.
     return Allowance(
         row.pk, row.card_id is not None, row.kind == Subscription.Kind.MAIN, row.allowance_mb, row.used_mb,
         row.period_start, row.starts_at, row.ends_at, PlanCycle(row.cycle), calendar, row.quota_version,

@@ -1,4 +1,4 @@
-"""Measures how many cards per second the baseline (`lab.benchmark.baseline`) checks on the same fleet."""
+"""Measures how many cards per second the baseline (`lab.benchmark.baseline`) checks in the engine's fleet."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,12 @@ from lab.benchmark.run import Run, usage_answers
 from lab.benchmark.supply import keep_busy
 
 NAME = "baseline"
-# Enough messages: about twice as many as two cores process. The report shows how many were left.
+# More than twice as many messages as the baseline processes on two cores, so that they do not run out. The
+# report shows how many were left.
 MESSAGES_PER_SECOND = 700
 APP = "lab.benchmark.baseline.app"
 START_SECONDS = 30
-# In this time each process opens its connections and reads carriers and gateways.
+# During the warm-up, each process opens its connections and reads carriers and gateways.
 WARM_UP_SECONDS = 2
 
 
@@ -23,7 +24,7 @@ WARM_UP_SECONDS = 2
 class Messages:
     """The baseline's supply of work: the messages in the broker.
 
-    All of them are sent before the measurement, so `top_up` only counts how many are left.
+    All messages are sent before the measurement, so `top_up` sends none and only returns how many are left.
     """
 
     broker: Redis
@@ -34,7 +35,7 @@ class Messages:
 
 
 def measure(run: Run) -> None:
-    """Measure the baseline. The engine must not be running, because both would share the machine."""
+    """Measure the baseline. The engine must be off, because it would take CPU time from the baseline."""
     run.new_calls()
     seconds = run.extent.baseline_seconds
     count = int(MESSAGES_PER_SECOND * (WARM_UP_SECONDS + seconds))

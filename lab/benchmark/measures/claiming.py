@@ -1,4 +1,4 @@
-"""Measures how long it takes to claim 200 cards from a schedule of a million cards and from one of 10,000."""
+"""Measures how long it takes to claim 200 cards from a schedule of a million cards and from a small one."""
 
 import time
 from collections.abc import Iterator
@@ -19,12 +19,13 @@ KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200
 CLAIM = timedelta(seconds=60)
 SMALL = 10_000
-# Added to the number of the schedule's Redis database. The number between the two is the broker's database.
+# The small schedule's Redis database has this number plus the number of the large schedule's database. The
+# database between the two is the broker's.
 SMALL_DATABASE_OFFSET = 2
 
 
 def measure(run: Run) -> None:
-    """Claim from the schedules in turns, so that changes in the machine's speed affect both medians."""
+    """Claim from both schedules in turn, so that changes in the machine's speed affect both medians."""
     large = Schedule(run.stack.redis, CheckType.DATA_USAGE)
     scheduled = run.stack.redis.zcard(keys.queue(CheckType.DATA_USAGE))
     with _small_schedule(run) as small:
@@ -41,9 +42,10 @@ def measure(run: Run) -> None:
 
 
 def _claim_ms(schedule: Schedule) -> float:
-    """Claim cards, and return how many milliseconds it took.
+    """Claim a batch of cards, and return how many milliseconds the claim took.
 
-    The cards are due again at once, but behind all other due cards, so the next claim gets different cards.
+    The cards then fall due again at once, but behind all other due cards. So the next claim does not get the
+    same cards.
     """
     begun = time.perf_counter()
     claimed = schedule.claim(BATCH, ttl=CLAIM, holder="benchmark")

@@ -1,4 +1,4 @@
-"""Measures how close the engine comes to the largest possible rate of calls under a limit.
+"""Measures how close the engine comes to the largest rate of calls that the gateways' limits allow.
 
 If N calls may run at once and each takes L seconds, at most N / L calls per second are possible.
 """
@@ -22,7 +22,7 @@ CEILING = CALLS_AT_ONCE * 1000 / LATENCY_MS
 def measure(run: Run) -> None:
     """Measure the rate of answered calls after a warm-up, as a share of the largest possible rate.
 
-    The rate is counted in the gateways' log. Each call is for one card.
+    The calls are counted in the gateways' log. Each call is for one card.
     """
     seconds = run.extent.bound_warm_up_seconds + run.extent.bound_seconds
     supply = DueCards(run, CheckType.DATA_USAGE)
@@ -50,7 +50,7 @@ def measure(run: Run) -> None:
 
 @contextmanager
 def _one_card_a_call(run: Run) -> Iterator[None]:
-    """Limit all gateways to one card per call and `CALLS_AT_ONCE` calls at once during the block."""
+    """During the block, limit each gateway to one card per call and `CALLS_AT_ONCE` calls at once."""
     before = run.stack.rows("SELECT id, batch_size, max_concurrency FROM carriers_gateway")
     try:
         for gateway_id, _, _ in before:

@@ -1,4 +1,4 @@
-"""Measures the lateness of ten thousand cards, far fewer than the stack could check in time."""
+"""Measures the lateness of ten thousand cards. The engine could check far more cards than that in time."""
 
 from statistics import median
 
@@ -16,7 +16,7 @@ AGES = f"""
 
 
 def measure(run: Run) -> None:
-    """Configure a check every half minute for a new fleet, and measure the ages of the last good answers."""
+    """Check each card of a new fleet every half minute, and measure how old the last good answers are."""
     if not run.extent.small_cards:
         run.findings.leave_out("lateness", "measuring it takes a minute and a half")
         return

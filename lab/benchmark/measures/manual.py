@@ -1,4 +1,4 @@
-"""Measures how long a trigger takes from its creation to its result while 100,000 cards are due."""
+"""Measures how long manual triggers take from creation to result while at least 100,000 cards are due."""
 
 from cards.models import CheckType
 from lab.benchmark.extent import BACKLOG
@@ -13,13 +13,14 @@ EVERY_SECONDS = 0.2
 WARM_UP_SECONDS = 5
 LAST_SECONDS = 10
 LONGEST_SECONDS = 300
-# This many cards are due before the first trigger. The engine checks at most 12,500 cards per second, because
-# a call takes 200 ms.
+# This many cards are made due before the engine starts. With calls of 200 ms, the engine checks at most
+# 12,500 cards per second. So more than BACKLOG cards are still due when the first card is triggered.
 STOCK = 3 * BACKLOG
 LOW_WATER = BACKLOG + BACKLOG // 2
-# The supply must not make the last POOL cards of the queue due, because the triggered cards are among them.
+# The triggered cards are among the last POOL cards of the queue, so the supply must not make these cards due.
 RESERVED = 2 * POOL
-# The seconds that each trigger took. A trigger that has not ended counts with the time until now.
+# Selects the seconds that each trigger took, and how many of its cards are done. If a trigger has not ended,
+# the seconds are those since its creation.
 WAITS = """
     SELECT extract(epoch FROM coalesce(ended_at, now()) - created_at)::float, done
     FROM polling_manualtrigger
@@ -29,7 +30,7 @@ WAITS = """
 def measure(run: Run) -> None:
     """Trigger one card after the other, and read from the triggers' rows how long each trigger took.
 
-    The figure is left out if fewer than 100,000 cards were due at any time.
+    The figure is left out if the number of due cards ever fell below 100,000.
     """
     if not run.extent.triggers:
         run.findings.leave_out(KEY, "making a backlog of 100,000 cards takes too long")
@@ -66,9 +67,9 @@ def measure(run: Run) -> None:
 
 
 def _trigger(run: Run, supply: DueCards) -> str:
-    """Trigger the cards, and wait for the last results.
+    """Trigger the cards, then wait LAST_SECONDS for the last results.
 
-    Return the reason why the figure must be left out, or an empty string if it is valid.
+    Return the reason why the figure must be left out, or an empty string if the figure is valid.
     """
     arguments = (str(run.extent.triggers), str(EVERY_SECONDS), str(run.seed))
     with run.stack.running("triggering", "-m", "lab.benchmark.triggering", *arguments) as process:

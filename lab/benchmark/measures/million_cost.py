@@ -1,7 +1,7 @@
-"""Compares the CPU cost of a check in a fleet of a million cards and in a fleet of ten thousand.
+"""Compares the CPU cost per check in a fleet of a million cards and in a fleet of ten thousand cards.
 
-The two fleets are checked in alternating rounds, because the speed of a shared machine changes over time and
-must affect both fleets equally.
+The two fleets are checked in alternating rounds, so that changes in the machine's speed affect both fleets
+equally.
 """
 
 import itertools
@@ -19,21 +19,21 @@ from polling.schedule.schedule import PlanMode, Schedule
 KEY = "million_cost_ratio"
 TYPE = CheckType.DATA_USAGE
 ROUND_SECONDS = 60
-# The large fleet uses different cards in this many rounds before the cards repeat. Together, their pages in
-# PostgreSQL do not fit into a processor's caches.
+# In the large fleet, cards repeat only after this many rounds. The PostgreSQL pages of so many cards do not
+# fit into a processor's caches.
 PORTIONS = 5
 CHUNK = 20_000
-# All other cards stay in the queue, as in normal operation, but don't fall due before all rounds have ended.
+# Cards that are in no round stay in the queue, as in normal operation, but fall due after the last round.
 REST_SECONDS, REST_SPREAD_SECONDS = 1800.0, 21_600.0
-# The cards of a round fall due after AHEAD_SECONDS. Counting starts BEFORE_SECONDS earlier, so that the cost
-# of scheduling them is not counted.
+# The cards of a round are scheduled AHEAD_SECONDS before they fall due. CPU time is counted from
+# BEFORE_SECONDS before they fall due, so that the cost of scheduling is not counted.
 AHEAD_SECONDS, BEFORE_SECONDS = 3.0, 0.5
 
 
 def measure(run: Run) -> None:
-    """Compare the CPU cost per check of the run's fleet and of a small fleet, which has its own stack.
+    """Compare the CPU cost per check in the run's fleet and in a small fleet with its own stack.
 
-    The cards of a round come from all parts of their fleet, and no other card is due.
+    The cards of each round come from all parts of a fleet. No other cards of the fleet are due.
     """
     if not run.extent.small_cards:
         run.findings.leave_out(KEY, "it needs a large fleet")
@@ -57,13 +57,13 @@ def measure(run: Run) -> None:
 
 
 class Fleet:
-    """A planned fleet whose cards are checked round by round, and the CPU time that the rounds took.
+    """A planned fleet whose cards are checked in rounds, and the CPU time of these rounds.
 
-    After each round the cards' meters are set back, which is not counted.
+    After each round, the meters of its cards are set back. The CPU time for that is not counted.
     """
 
     def __init__(self, run: Run) -> None:
-        # In normal operation cards fall due in this order: blocks of neighbours from all parts of the fleet.
+        # The order of normal operation: one block of neighbours after another, from all parts of the fleet.
         self.cards = sorted(run.scheduled(TYPE), key=backoff.phase)
         self.seconds = 0.0
         self._run = run
@@ -75,7 +75,7 @@ class Fleet:
     def prepare(self) -> None:
         """Postpone all cards, start the engine, and play each round once without counting it.
 
-        The first reading of a card is not counted, because it costs more than later ones.
+        A card's first reading is not counted, because it costs more than the card's later readings.
         """
         self._run.allow()
         self._wait(self._has_no_claim, "no card is being checked")
@@ -91,11 +91,11 @@ class Fleet:
         self._spent.clear()
 
     def play_round(self) -> None:
-        """Let the engine check the next portion of cards, then set back their meters for their next round."""
+        """Let the engine check the next portion of cards, then set back the meters of these cards."""
         cards = next(self._rounds, [])
         begins = time.monotonic() + AHEAD_SECONDS
         self._schedule.hasten([(card_id, AHEAD_SECONDS) for card_id in cards])
-        # Hastening takes several steps, so the last cards fall due a little later than the first.
+        # Hastening takes several steps, so the last cards fall due a little later than the first cards.
         all_due = time.monotonic() + AHEAD_SECONDS
         self._wait_until(begins - BEFORE_SECONDS)
         self._run.new_calls()
@@ -106,11 +106,15 @@ class Fleet:
         for kind, cpu_seconds in self._run.cpu().items():
             self._spent[kind] += cpu_seconds - before[kind]
         self._checked += sum(amount for _, amount in usage_answers(self._run.new_calls()))
-        # Otherwise the next readings would not be newer or larger than the stored ones, and would cost less.
+        # Otherwise the cards' next readings would not be newer or larger than the stored readings, and would
+        # cost less to record.
         self._run.stack.rows(UNREAD_METERS.format(cards=",".join(map(str, cards))))
 
     def costs(self) -> dict[str, float]:
-        """Return the CPU seconds per thousand checks by kind of process, and their sum under `together`."""
+        """Return the CPU seconds per thousand checks by kind of process. The key `together` has their sum.
+
+        If no card was checked, `together` is the only key, with the value 0.
+        """
         if not self._checked:
             return {"together": 0.0}
         costs = {kind: seconds * 1000 / self._checked for kind, seconds in self._spent.items()}

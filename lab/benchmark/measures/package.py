@@ -1,4 +1,7 @@
-"""Measures how many cards per second the `package` check compares with their plans. It calls no gateway."""
+"""Measures how many cards per second the `package` check compares with their plans.
+
+This check calls no gateway.
+"""
 
 from cards.models import CheckType
 from lab.benchmark.run import Run
@@ -6,7 +9,7 @@ from lab.benchmark.supply import LOW_WATER, DueCards, keep_busy
 
 
 def measure(run: Run) -> None:
-    """Measure the rate by the rows' `checked_at` while cards are always due and no other check runs."""
+    """Keep cards due while no other check runs, and calculate the rate from the rows' `checked_at`."""
     run.engine_on()
     run.pause_lateness()
     supply = DueCards(run, CheckType.PACKAGE)

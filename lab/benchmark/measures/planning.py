@@ -8,7 +8,7 @@ KEY = "seed_million_seconds"
 
 
 def measure(run: Run) -> None:
-    """Measure the command as an operator runs it: the time includes the start of Python."""
+    """Measure the command as an operator runs it, including the start of Python."""
     seconds = run.plan()
     run.allow(CheckType.DATA_USAGE)
     if run.extent.cards >= MILLION:

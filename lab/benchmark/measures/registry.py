@@ -1,6 +1,7 @@
 """The measures in the order in which they run.
 
-The order matters, because all share one stack and each one starts from the state that the previous ones left.
+The order matters, because all measures share one stack: each measure starts from the state that the previous
+measures left.
 """
 
 from collections.abc import Callable

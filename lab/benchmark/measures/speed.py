@@ -11,7 +11,10 @@ TOO_FEW = "too few cards were checked to calculate a rate"
 
 
 def measure(run: Run) -> None:
-    """Start the engine and measure its rate by the gateways' log and by the rows. The smaller rate counts."""
+    """Start the engine, and measure its rate both by the gateways' log and by the rows.
+
+    The smaller of the two rates counts.
+    """
     run.new_calls()
     supply = DueCards(run, CheckType.DATA_USAGE)
     supply.stock(LOW_WATER)

@@ -28,7 +28,7 @@ Page = tuple[str, str, Mapping[str, str]]
 class Command(BaseCommand):
     """Open every list without a filter, with each value of its choice filters, and with a search.
 
-    All rows that this creates are rolled back.
+    The rows that are created for the measurement are rolled back.
     """
 
     help = "Print how long each of the admin's lists takes to open, and how many database queries it needs."

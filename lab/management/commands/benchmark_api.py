@@ -1,4 +1,4 @@
-"""`benchmark_api` prints how long the API takes for an administrator and for a user of a small agent."""
+"""`benchmark_api` prints how fast the API answers an administrator and the user of a small agent."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`benchmark_planning` prints how long it takes to plan the fleet, and how much Redis memory that takes."""
+"""`benchmark_planning` prints how long planning the fleet takes, and how much Redis memory the queues use."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -68,7 +68,7 @@ def _refuse_in_use(redis: Redis, number: int) -> None:
         others = redis.dbsize() - redis.exists(*OWN_KEYS)
     except ResponseError as error:
         raise CommandError(f"Redis database {number}: {error}") from None
-    # Ignore the queues of a killed run, which are removed below.
+    # Queues that a killed run has left behind do not count. They are removed below.
     if others:
         raise CommandError(f"Redis database {number} is in use; choose another --database")
     empty(redis)

@@ -10,7 +10,7 @@ from lab.simulator.benchmark import measure
 
 
 class Command(BaseCommand):
-    """Measure the simulator, and for comparison a bare server that always sends the same answer."""
+    """Measure the simulator and, for comparison, a bare server that always sends the same answer."""
 
     help = "Print how many small requests the simulator answers per CPU second, compared with a bare server."
     requires_system_checks = ()

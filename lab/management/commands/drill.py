@@ -19,8 +19,8 @@ from lab.stack.bounds import TimeIsUpError, bounded
 
 INTERRUPTED = 130
 TABLE_WIDTH = 110
-# Time for everything except the blows: starting the servers and the engine, creating the fleet, the rest
-# after the last blow, and judging.
+# Time for everything except the blows: starting the servers and the engine, creating the fleet, waiting
+# REST_SECONDS after the last blow, and judging.
 OVERHEAD_SECONDS = 300 + REST_SECONDS
 
 

@@ -1,6 +1,6 @@
 """Breaker trials test whether a gateway with an open breaker answers again.
 
-A trial is a single call, and only one of all drains makes it.
+A trial is a single call. If several drains run, only one of them makes it.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class BreakerTrials:
                 task.add_done_callback(self._running.discard)
 
     def cancel(self) -> None:
-        """Cancel running trials, so that their gateways rest again."""
+        """Cancel running trials. Their gateways then rest again."""
         for task in self._running:
             task.cancel()
 

@@ -5,9 +5,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-# The weight of the newest sample. With five ticks per second, the recent demand covers about the last second.
+# The weight of the newest sample in the recent demand. With five samples per second, the recent demand covers
+# about the last second.
 SAMPLE_WEIGHT = 0.2
-# The peak demand decays over some seconds, because a slow call holds its slot for that long.
+# The fraction that the peak demand loses per tick. It decays over several seconds, because a slow call holds
+# its slot for that long.
 DECAY_PER_TICK = 0.08
 NEGLIGIBLE = 0.01
 
@@ -15,27 +17,27 @@ NEGLIGIBLE = 0.01
 def fair_level(slots: int, demands: Collection[float]) -> float:
     """Return the most slots that any one gateway may use, by max-min fairness. Pure.
 
-    A gateway that demands fewer slots gets what it demands, and the slots that it leaves go to the others.
+    A gateway that demands fewer slots than this gets what it demands, and the other gateways share the rest.
     """
     left, others = float(slots), len(demands)
     for demand in sorted(demands):
         level = left / others
         if demand >= level:
             return level
-        # Round up to complete slots, so that a gateway with rare calls finds one free.
+        # Round the demand up to whole slots, so that a gateway with rare calls finds a free slot.
         left, others = max(0.0, left - math.ceil(demand)), others - 1
     return float(slots)
 
 
 class Demand:
-    """The share of the slots that each gateway would use, from 0 to 1, as a recent mean and as a peak."""
+    """The share of the slots that each gateway wants, from 0 to 1: a recent mean, and a peak that decays."""
 
     def __init__(self) -> None:
         self._recent: dict[int, float] = {}
         self._peak: dict[int, float] = {}
 
     def sample(self, calls: Mapping[int, int], slots: int, gateways: Collection[int]) -> None:
-        """Take a sample of `calls`, the waiting and running calls by gateway id.
+        """Take a sample. `calls` is the number of waiting and running calls, by gateway id.
 
         The peak of a gateway without earlier samples starts near 1, as if it wanted all slots.
         """
@@ -49,8 +51,8 @@ class Demand:
     def share_of(self, slots: int, *, is_slow: bool) -> int:
         """Return the most slots that one gateway may use now.
 
-        A slow gateway still holds its slots when others want them. So it gets only what the others leave at
-        their peak demand, rounded down.
+        A slow gateway cannot free its slots quickly when other gateways want them. So a slow gateway gets
+        only what the others leave at their peak demand, rounded down.
         """
         if not slots:
             return 0
@@ -67,8 +69,8 @@ def _keep(demands: dict[int, float], gateway_id: int, demand: float) -> None:
 class FairShare:
     """Decides how many slots of one stream the calls to each gateway may use.
 
-    `is_slow` returns whether calls to a gateway take long, by its id. Until the first `update`, every gateway
-    may use all slots.
+    `is_slow(gateway_id)` returns whether calls to that gateway take long. Until the first `update`, every
+    gateway may use all slots.
     """
 
     def __init__(self, is_slow: Callable[[int], bool]) -> None:
@@ -104,7 +106,7 @@ class FairShare:
         self.running -= Counter((gateway_id,))
 
     def slots(self, waiting: Counter[int]) -> Counter[int]:
-        """Return how many slots calls use or wait for, by gateway id.
+        """Return the number of slots that calls use or wait for, by gateway id.
 
         Waiting calls beyond a gateway's share do not count, because they cannot run.
         """
@@ -118,7 +120,7 @@ class FairShare:
     def lined_up(self, waiting: Mapping[int, int]) -> int:
         """Return how many waiting calls are within their gateways' shares.
 
-        Other calls cannot run now, so they must not keep the stream from claiming cards of other gateways.
+        The other waiting calls cannot run now, so they must not keep the stream from claiming more cards.
         """
         return sum(min(calls, self.share_of(gateway_id)) for gateway_id, calls in waiting.items())
 

@@ -1,4 +1,4 @@
-"""The slots at gateways that one drain holds. All its streams share them."""
+"""The slots that one drain holds at gateways. All streams of the drain share them."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,9 +11,9 @@ from common.redis.semaphore import HeldSlots
 
 
 class GatewaySlots:
-    """The slots of one drain at gateways.
+    """The slots that one drain holds at gateways.
 
-    A call takes its slot at the gateway after the one of its check type, and never waits for it.
+    A call takes a slot of its check type first, then a slot at its gateway. It never waits for the second.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -28,7 +28,7 @@ class GatewaySlots:
     ) -> None:
         """Give all slots back.
 
-        If Redis fails, the next drain of this process gives back those that are left.
+        If Redis fails, the next drain of this process gives back the remaining slots.
         """
         for slots in self._held.values():
             slots.owe_all()
@@ -36,11 +36,12 @@ class GatewaySlots:
             slots.pool.give_back_owed()
 
     def reserve(self, gateway_id: int, calls: int) -> int:
-        """Take slots until `calls` are held, as far as the limit allows; return how many are held."""
+        """Take slots until `calls` slots are held, as far as the limit allows; return how many are held."""
         slots = self._of(gateway_id)
         slots.grow_to(calls)
         if calls and not len(slots):
-            # Killed workers may hold all slots. `verify` frees those, so try again.
+            # `verify` gives back the slots that this process no longer uses, and lets slots of killed workers
+            # expire soon. So try again.
             slots.verify()
             slots.grow_to(calls)
         return len(slots)
@@ -58,12 +59,12 @@ class GatewaySlots:
         return len(self._of(gateway_id)) > 0
 
     def review(self, needed: Mapping[int, int]) -> None:
-        """Forget slots that Redis has lost, and hold `needed` slots at each gateway if its limit allows."""
+        """Forget slots that Redis has lost. Then hold `needed` slots at each gateway if its limit allows."""
         held = [gateway_id for gateway_id, slots in list(self._held.items()) if len(slots)]
         for gateway_id in {*held, *needed}:
             slots = self._of(gateway_id)
             occupancy = slots.verify()
-            # `free` is negative after the limit was lowered: then slots must be given back.
+            # `free` is negative if the limit was lowered below the slots held. Then some must be given back.
             wanted = min(needed.get(gateway_id, 0), len(slots) + occupancy.free)
             slots.shrink_to(wanted)
             # A claim in another thread may have added calls that `needed` does not count. The next review
@@ -71,7 +72,7 @@ class GatewaySlots:
             slots.grow_to(wanted)
 
     def _of(self, gateway_id: int) -> HeldSlots:
-        # Every call looks this up, so it is created only once.
+        # Create the HeldSlots of a gateway only once, because every call looks them up.
         if gateway_id not in self._held:
             self._held.setdefault(gateway_id, HeldSlots(slots_of(self._redis, gateway_id)))
         return self._held[gateway_id]

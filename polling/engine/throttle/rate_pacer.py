@@ -1,6 +1,6 @@
 """Pace calls to a gateway that limits calls per second.
 
-Each call needs a turn, reserved a little ahead of time.
+Each call needs a turn. Turns are reserved shortly before they begin.
 """
 
 import time
@@ -29,13 +29,13 @@ class RatePacer:
     def reserve(self, calls: int) -> Turns:
         """Reserve turns until `calls` are held, as far as the rate allows.
 
-        Return Turns whose `count` is the number held, and whose `next_free` is when the next turn begins that
-        is not reserved.
+        In the result, `count` is the number of turns held, and `next_free` is the seconds until the first
+        turn that nobody has reserved.
         """
         with self._reserving:
             missing = max(0, calls - self._drop_void())
-            # Reserve turns slightly further apart than the rate requires, so that calls stay within it if
-            # they use turns late.
+            # Reserve turns slightly further apart than the rate requires, so that calls that use their turns
+            # late still stay within the rate.
             more = self._rate.reserve(missing, per_second=self.per_second / (1 + LATE_SECONDS))
             now = time.monotonic()
             with self._using:

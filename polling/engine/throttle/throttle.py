@@ -25,8 +25,8 @@ from polling.engine.throttle.rate_pacer import RatePacer
 class Capacity:
     """The turns and slots that a drain holds at a gateway.
 
-    Without a rate, `wait` and `apart` are 0. With one, they are the seconds until the next turn that is not
-    reserved, and the seconds between two turns.
+    `wait` is the seconds until the first turn that nobody has reserved. `apart` is the seconds between two
+    turns. Both are 0 if the gateway has no rate.
     """
 
     turns: int
@@ -59,8 +59,8 @@ class Throttle:
     """Decides whether a call to a gateway may begin.
 
     It never makes a call wait: a call whose gateway is throttled is deferred, so that other gateways proceed.
-    Methods marked "Blocks" run in a thread, and the others in the event loop. Until `refresh`, every gateway
-    counts as open.
+    Methods marked "Blocks" run in a thread, and the others in the event loop. Until the first `refresh`, no
+    gateway counts as resting.
 
     Example::
 
@@ -76,7 +76,7 @@ class Throttle:
         self._breakers = Breakers(redis)
         self._slots = GatewaySlots(redis)
         self._pacers: dict[int, RatePacer] = {}
-        # Gateway id -> its rest, and when the rest ends (monotonic clock).
+        # Gateway id -> its rest, and the monotonic time at which the rest ends.
         self._rests: dict[int, tuple[Rest, float]] = {}
         self._tallies: dict[int, Tally] = {}
         self._lock = Lock()
@@ -109,7 +109,7 @@ class Throttle:
                 self._rests.pop(gateway_id, None)
 
     def rest_of(self, gateway_id: int) -> Rest | None:
-        """Return the rest during which no call may go out; None if calls may go out now."""
+        """Return the gateway's rest, during which it gets no calls; None if calls may go out now."""
         rest, ends_at = self._rests.get(gateway_id, (None, 0.0))
         if rest is None:
             return None
@@ -120,7 +120,7 @@ class Throttle:
         return replace(rest, left=timedelta(seconds=max(0.0, left)))
 
     def trials_due(self) -> list[int]:
-        """Return the ids of the gateways whose open breakers may get a trial call now, as last read."""
+        """Return the ids of gateways whose trial call is due, judged by the breakers as last read."""
         now = time.monotonic()
         return [
             gateway_id
@@ -129,7 +129,7 @@ class Throttle:
         ]
 
     def begin_trial(self, gateway_id: int) -> bool:
-        """Return whether this drain may make the trial call, and take a slot for it. Blocks.
+        """Take the gateway's trial call and a slot for it; return whether both were free. Blocks.
 
         If it returns True, `end_trial` must follow.
         """
@@ -141,7 +141,7 @@ class Throttle:
         return False
 
     def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta) -> None:
-        """Report a trial call; `rest` is what the gateway asked for (Retry-After). Blocks."""
+        """Report the ended trial call; `rest` is what the gateway asked for (Retry-After). Blocks."""
         self._slots.end(gateway_id)
         self._breakers.end_trial(gateway_id, has_answered=has_answered, rest=rest)
         self.refresh([gateway_id])
@@ -194,7 +194,7 @@ class Throttle:
         return self._slots.has_any(gateway_id)
 
     def review(self, slots: Mapping[int, int], waiting: Mapping[int, int]) -> None:
-        """Hold `slots` slots and reserve turns for `waiting` calls, both by gateway id. Blocks."""
+        """Hold `slots` slots at each gateway, and reserve turns for its `waiting` calls. Blocks."""
         self.refresh({*slots, *self._rests})
         self._slots.review(slots)
         for gateway_id, pacer in list(self._pacers.items()):

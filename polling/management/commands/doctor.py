@@ -22,9 +22,9 @@ SUBJECT_WIDTH = 22
 
 
 class Command(BaseCommand):
-    """Examine everything from the servers to the cards.
+    """Examine everything, from the servers to the cards.
 
-    The command changes nothing, but it calls each open gateway once.
+    The command changes nothing, but makes one test call to each gateway that may be called.
     """
 
     help = (
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def print_finding(console: Console, finding: Finding) -> None:
-    """Print the finding on one line. Print what to do about it, if anything, on the next line."""
+    """Print the finding on one line, and its advice (if any) on the next line."""
     line = Text(f"{finding.verdict.value:<8}", STYLES[finding.verdict])
     line.append(f"{finding.subject:<{SUBJECT_WIDTH}} ", "bold").append(finding.detail, "")
     if finding.what_to_do:
@@ -80,5 +80,5 @@ def _message_count(connection: Any, queue: str) -> int:
         with connection.channel() as channel:
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
     except ChannelError:
-        # An empty queue has no key in Redis, which Kombu reports as an unknown queue.
+        # An empty queue has no key in Redis, so Kombu reports it as unknown.
         return 0

@@ -24,7 +24,7 @@ MIN_SECONDS = 0.2
 
 
 class Command(BaseCommand):
-    """Show a live view of the engine. It only reads and changes nothing."""
+    """Show a live view of the engine. The command changes nothing."""
 
     help = (
         "Shows a live view of backlog, throughput, failures, lateness, slots and seeding. q or Ctrl-C quits."
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"--every must be {MIN_SECONDS} or more")
         console = Console(file=cast("IO[str]", self.stdout), highlight=False)
         if options["once"] or not sys.stdin.isatty() or not self.stdout.isatty():
-            # Print the view once. A file or pipe has no width, so make it at least 130 columns wide.
+            # A file or pipe has no width, so make the view at least 130 columns wide.
             console.width = max(console.width, 130)
             console.print(render(read(for_worker())))
             return
@@ -56,9 +56,9 @@ class Command(BaseCommand):
 
 
 def _frame() -> RenderableType:
-    """Return the current view; if a server is down, return one line that says so.
+    """Return the current view. If a server is down, return one line that says so instead.
 
-    Raise all other errors. After an outage, the next frame shows the view again.
+    The next frame after an outage shows the view again. Errors of other kinds are raised.
     """
     try:
         return render(read(for_worker()))
@@ -71,9 +71,9 @@ def _frame() -> RenderableType:
 
 @contextmanager
 def _keys() -> Iterator[Callable[..., bool]]:
-    """Yield a function that waits for a key and returns whether it was pressed.
+    """Yield a function that waits up to `seconds` for a key, and returns whether this key was pressed.
 
-    The terminal delivers single keys inside the block, and is restored afterwards.
+    Inside the block, the terminal delivers each key at once, without Enter. Afterwards it is restored.
     """
     before = termios.tcgetattr(sys.stdin)
 

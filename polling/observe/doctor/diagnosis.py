@@ -38,5 +38,5 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
 
 
 def count_troubles(findings: list[Finding]) -> int:
-    """Return how many findings are troubles, which means that they need action."""
+    """Return how many of the findings need action."""
     return sum(finding.verdict is Verdict.TROUBLE for finding in findings)

@@ -21,8 +21,9 @@ from polling.policy.config_snapshot import ConfigSnapshot
 def examine(redis: Redis) -> Iterator[Finding]:
     """Yield a finding for every gateway, and for every carrier that needs a default gateway but has none.
 
-    Each gateway is called once, unless it is disabled or paused, or has asked for a rest. Gateways with an
-    open breaker are called too. The calls run concurrently, and each takes a slot of its gateway.
+    Each gateway is called once, unless it is disabled or paused, has asked for a rest, or has no card or no
+    free slot. Gateways with an open breaker are called too. The calls run concurrently, and each takes a slot
+    of its gateway.
     """
     gateways, snapshot = list(Gateway.objects.select_related("carrier")), ConfigSnapshot.read()
     rests = Breakers(redis).rests(gateway.pk for gateway in gateways)

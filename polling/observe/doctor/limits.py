@@ -1,4 +1,4 @@
-"""Examine limits and pauses, with which operators stop checks on purpose."""
+"""Examine limits and pauses. Operators use both to stop checks on purpose."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -11,8 +11,8 @@ from polling.observe.monitoring import InitProgress, QueueState
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 
-# A gap in the invariant is a trouble if it exceeds both this number of cards and this share of all cards.
-# A smaller gap is normal, because some cards have always just changed.
+# A gap in the invariant is a trouble if it exceeds both MAX_GAP_CARDS and MAX_GAP_SHARE of the wanted cards.
+# A smaller gap is normal, because at any time some cards have just changed and are not counted yet.
 MAX_GAP_CARDS, MAX_GAP_SHARE = 100, 0.01
 
 
@@ -45,9 +45,10 @@ def configs(in_force: int) -> Finding:
 
 
 def epoch(*, is_complete: bool, number: int | None, is_seeded: bool, progress: InitProgress) -> Finding:
-    """Return the finding about the existence of the schedule.
+    """Return the finding about whether the schedule exists and is complete.
 
-    `number` is the epoch of an unfinished scan, or None. `is_seeded` says whether a process is scanning now.
+    `number` is the epoch of the unfinished scan, or None if no scan is unfinished. `is_seeded` says whether a
+    process is scanning the cards now.
     """
     if is_complete:
         return ok("schedule", "every card is scheduled")
@@ -72,7 +73,7 @@ def epoch(*, is_complete: bool, number: int | None, is_seeded: bool, progress: I
 def invariant(queue: QueueState, *, is_quiet: bool) -> Finding:
     """Return the finding about the invariant `scheduled + parked = wanted` of one check type.
 
-    `is_quiet` is False while cards or configs are changing. A gap is then only a note, because it is normal.
+    `is_quiet` is False while cards or configs are changing. Gaps are normal then, so a gap is only a note.
     """
     subject = f"{queue.task_type} schedule"
     counts = f"{queue.queue_length:,} scheduled, {queue.in_flight:,} being checked, {queue.parked:,} parked"

@@ -1,4 +1,4 @@
-"""Examine the results of the checks: backlog, success rate, lateness, and which cards fail."""
+"""Examine the results of the checks: backlog, success rate, lateness, and failing checks."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from polling.observe.doctor.finding import Finding, note, ok, trouble
 from polling.observe.monitoring import LatenessState, QueueState, TaskState
 
 WINDOW_SECONDS = 120
-# A card normally waits a second or two for a drain, and many cards that fall due at once are spread over a
-# minute. A longer delay means that the workers cannot keep up.
+# A due card normally waits a second or two for a drain, or up to a minute if many cards fall due at once. A
+# delay above two minutes means that the workers cannot keep up.
 MAX_DELAY_SECONDS = 120
 MIN_CHECKS = 20
 MIN_SUCCESS_RATE = 0.9
@@ -91,7 +91,7 @@ def lateness(state: LatenessState) -> Finding:
 
 
 def failing(checks: int) -> Finding:
-    """Return the finding about the cards that fail. `checks` is the number of failing checks of all cards."""
+    """Return the finding about failing checks. `checks` is their number, counted up to MAX_COUNTED."""
     if not checks:
         return ok("failures", "no card fails")
     more = " or more" if checks == MAX_COUNTED else ""

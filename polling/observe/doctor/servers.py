@@ -13,7 +13,7 @@ NEARLY_FULL = 0.9
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield findings about both servers. A server that does not answer gets the finding `unreachable`."""
+    """Yield findings about both servers. For a server that does not answer, yield `unreachable`."""
     for subject, examine_server in (("database", _database), ("redis", lambda: _redis(redis))):
         try:
             yield from examine_server()
@@ -45,7 +45,7 @@ def connections(used: int, limit: int) -> Finding:
 def stray_records(rows: int) -> Finding:
     """Return the finding about the partitions of usage records.
 
-    `rows` is the number of records in the DEFAULT partition, because the partition of their day was missing.
+    `rows` is the number of records in the DEFAULT partition. Records go there if their day has no partition.
     """
     if not rows:
         return ok("usage records", "every day has its partition")
@@ -59,8 +59,8 @@ def stray_records(rows: int) -> Finding:
 def memory(used: int, limit: int, policy: str) -> Finding:
     """Return the finding about the memory of Redis.
 
-    `used` and `limit` are in bytes; a `limit` of 0 means that there is none. `policy` is `maxmemory-policy`,
-    which says what Redis does when its memory is full.
+    `used` and `limit` are in bytes; a `limit` of 0 means that memory is unlimited. `policy` is the value of
+    `maxmemory-policy`: what Redis does when its memory is full.
     """
     detail = f"answers; {used / 1e6:,.0f} MB" + (f" of {limit / 1e6:,.0f} MB" if limit else "") + " are used"
     if limit and policy != "noeviction":

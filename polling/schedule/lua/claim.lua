@@ -1,6 +1,7 @@
 -- Claim up to `count` cards: triggered cards first, then due cards, beginning with those due longest.
--- A claim moves the card's due time to the end of the claim. So no list of running checks is needed: the cards
--- of a killed worker fall due again by themselves, and the next claim of such a card counts a lost claim.
+-- A claim moves the card's due time to the end of the claim. So no list of running checks is needed: the
+-- cards of a killed worker fall due again by themselves, and the next claim of such a card counts one lost
+-- claim.
 -- KEYS[1] queue: zset, card -> due (unix s)        KEYS[2] claims: hash, card -> token|end|holder
 -- KEYS[3] epoch: "seeding:<n>" or "<n>"            KEYS[4] tokens: string, number of claims in this epoch
 -- KEYS[5] last claim: string, unix s, written even if nothing is due
@@ -36,7 +37,8 @@ end
 
 local function want_suspect()
   local suspect = redis.call('SPOP', KEYS[7])
-  -- Skip a suspect that was removed since. A card that was only triggered is not in the queue, but in `lost`.
+  -- Skip a suspect that has been removed from the schedule. A suspect that was only triggered and never
+  -- scheduled is not in the queue but in `lost`.
   local function is_known()
     return redis.call('ZSCORE', KEYS[1], suspect) or redis.call('HEXISTS', KEYS[6], suspect) == 1
   end
@@ -116,7 +118,7 @@ local function grant()
     values[2 * i - 1], values[2 * i] = card, string.format('%s|%.3f|%s', token, claim_end, asked.holder)
     claims.card[i], claims.token[i], claims.triggered[i] = card, token, triggered[card]
     claims.overdue[i] = due_at[n] and now - due_at[n] or 0
-    -- The card was triggered during an earlier claim. This claim is the extra check that was asked for.
+    -- If the card was triggered during an earlier claim, this claim is the extra check that was asked for.
     if has_again then redis.call('SREM', KEYS[8], card) end
   end
   redis.call('HSET', KEYS[2], unpack(values))

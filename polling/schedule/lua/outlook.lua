@@ -1,5 +1,5 @@
--- Count what there is to do now. This also sets the time of the last claim, which the readiness check
--- reads, because it shows that a worker is running.
+-- Count what there is to do now. Also set the time of the last claim, because the readiness check reads it to
+-- see that a worker is running.
 -- KEYS[1] queue, KEYS[2] epoch, KEYS[3] last claim, KEYS[4] manual, KEYS[5] suspects (see claim)
 -- Returns JSON: {due, triggered, suspects}, numbers of cards.
 -- Returns the error EPOCH if there is no schedule.

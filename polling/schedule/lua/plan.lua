@@ -4,7 +4,7 @@
 -- ARGV[2] JSON: {card, due_in (s)}, two lists of equal length, for at least one card. Card ids are
 --         below 2^53. Inserting is cheapest if the cards are sorted by due_in.
 -- A card that is being checked enters the queue with the end of its claim as its due time. SET also appends
--- the new due time to the claim, and settle.lua uses it. A parked card does not enter the queue.
+-- the new due time to the claim, and settle.lua uses that time. A parked card does not enter the queue.
 -- Returns the number of cards that were not in the queue before.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -19,11 +19,11 @@ for i, card in ipairs(cards) do
   -- Round down, because writing and reading the fraction would cost as much as inserting the card.
   local due = math.floor(now + given.due_in[i])
   if parked[i] then
-    -- It stays parked.
+    -- A parked card stays parked.
   elseif ends_at > now then
     added = added + redis.call('ZADD', KEYS[1], 'NX', ends_at, card)
     if ARGV[1] == 'SET' then
-      -- Keep the sooner time, because the card may have been hastened during its claim.
+      -- If the card was hastened during its claim, keep the sooner of the two times.
       local claim, noted = string.match(claims[i], '^([^|]*|[^|]*|[^|]*)|?(.*)$')
       redis.call('HSET', KEYS[2], card, string.format('%s|%.3f', claim, math.min(due, tonumber(noted) or math.huge)))
     end

@@ -33,7 +33,7 @@ local function count(outcome, ms, late)
   add('total_late_ms', math.floor(late * 1000))
 end
 
--- Read and write all cards at once, because one call for each card would take most of the time.
+-- Read and write all cards at once, because one call for each card would take most of the script's time.
 local claims = #given.card > 0 and redis.call('HMGET', KEYS[2], unpack(given.card)) or {}
 local function exists(key) return redis.call('EXISTS', key) == 1 end
 local has_lost, has_suspects, has_again = exists(KEYS[3]), exists(KEYS[4]), exists(KEYS[5])

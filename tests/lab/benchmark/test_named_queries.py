@@ -29,8 +29,8 @@ FEW_PAGES = 400
 # For a user with few cards, a query may read all of the user's cards with their related rows. It may also
 # scan from the newest row on, if PostgreSQL expects to meet one of the user's cards soon.
 PAGES_PER_CARD = 16
-# These queries have no bound, because the large agent has a third of the fleet and PostgreSQL first looks up
-# all subscriptions of its cards and its devices.
+# The large agent has a third of the fleet. These queries have no bound, because PostgreSQL first looks up all
+# subscriptions of the agent's cards and devices.
 UNBOUNDED = {("Subscription.visible_to", "large agent"), ("Subscription.visible_to, over", "large agent")}
 UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 
@@ -39,7 +39,7 @@ UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 def explained(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[dict[tuple[str, str], Explained]]:
-    """Yield (query, user) -> rows and pages that PostgreSQL read, for a fleet that is deleted afterwards."""
+    """Create a fleet, yield a dict from (query, user) to what `explain` found, and delete the fleet."""
     with django_db_blocker.unblock():
         with transaction.atomic():
             carriers = ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x")
@@ -100,8 +100,7 @@ def test_tiny_agent_finds_its_cards(explained: dict[tuple[str, str], Explained])
 def test_queries_find_rows(explained: dict[tuple[str, str], Explained]) -> None:
     empty = {name for name in QUERIES if not explained[(name, "administrator")].rows}
 
-    # A query about a single card may find nothing, because only every second or every twentieth card has such
-    # rows.
+    # A query about one card may find nothing, because only some cards have rows of each kind.
     of_one_card = {name for name in QUERIES if name.endswith("of a card")} | {"UsageRecord.history"}
     assert empty - of_one_card == {"ApiToken.usable_at", "Pause.in_force_at", "PollingConfig.in_force"}
 

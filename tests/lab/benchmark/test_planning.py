@@ -1,4 +1,4 @@
-"""The command `benchmark_planning` does not touch the schedule in use, and removes its own."""
+"""The command `benchmark_planning` leaves the schedule in use unchanged, and removes its own schedule."""
 
 from collections.abc import Iterator
 from io import StringIO

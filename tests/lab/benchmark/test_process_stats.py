@@ -12,7 +12,7 @@ from lab.benchmark.process_stats import children_of, cpu_seconds, family, reside
 pytestmark = pytest.mark.processes(seconds=3)
 
 BUSY = "import time\nends = time.process_time() + {seconds}\nwhile time.process_time() < ends: pass\n"
-# A script whose child is busy, ends and is reaped. The script prints a line afterwards and keeps running.
+# A script whose child is busy, ends and is reaped. Then the script prints a line and keeps running.
 WITH_ENDED_CHILD = """
 import subprocess, sys, time
 subprocess.run((sys.executable, "-c", {busy!r}), check=True)

@@ -20,7 +20,7 @@ from polling.schedule import keys
 from polling.schedule.schedule import PlanMode, Schedule
 from tests.factories import CardFactory, CheckStateFactory
 
-# Without a surrounding transaction, each statement has its own now(), as it has in a stack.
+# Without a surrounding transaction, each statement has its own now(), as in a stack.
 pytestmark = pytest.mark.django_db(transaction=True)
 USAGE = CheckType.DATA_USAGE
 QUEUE = keys.queue(USAGE.value)
@@ -45,7 +45,7 @@ class SuiteStack:
 
 @dataclass
 class Pieces:
-    """Work of which `lefts` says how much is left at each call of `top_up`; the last amount is repeated."""
+    """Work for a shift. Each `top_up` returns the next amount in `lefts`. The last amount is repeated."""
 
     lefts: list[int]
     floor: int = 1

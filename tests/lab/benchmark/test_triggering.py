@@ -1,4 +1,4 @@
-"""The benchmark triggers the cards that fall due last, because the engine would check others by itself."""
+"""The benchmark triggers the cards that fall due last, because the engine may check the others by itself."""
 
 import pytest
 from redis import Redis

@@ -1,4 +1,4 @@
-"""A blow, which is a fault that a drill injects, really hits a server and can be undone."""
+"""A blow (a fault that a drill injects) really hits a server and can be undone."""
 
 import subprocess
 import time
@@ -13,7 +13,7 @@ from lab.drill.harm import freeze
 
 
 class OneServer:
-    """A stack with one server, which is not running if `pid` is None."""
+    """A stack with one server. The server is not running if `pid` is None."""
 
     def __init__(self, pid: int | None) -> None:
         self._pid = pid

@@ -188,7 +188,7 @@ def book(raw: int, used: int, added: int, plan: int) -> Book:
         (book(12, 7, 8, 5), True),
         (book(12, 7, 10, 7), True),
         (book(12, 5, 8, 3), True),
-        # A new cycle, a new plan period and a plan that has ended are not judged.
+        # A card is not judged if its cycle changed. A plan is not judged if its period changed or it ended.
         (replace(book(2, 2, 10, 5), cycle_start=date(2026, 6, 1)), False),
         (replace(book(12, 7, 10, 0), period_start=date(2026, 6, 1)), False),
         (replace(book(12, 7, 10, 0), period_start=None, plan_used_mb=None), False),

@@ -34,14 +34,14 @@ def request(path: str, **body: Any) -> bytes:
 
 
 def sent(simulator: RunningSimulator, *requests: bytes) -> socket.socket:
-    """Open a connection, send `requests` on it, and return it."""
+    """Open a connection, send `requests` on it, and return the connection."""
     connection = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
     connection.sendall(b"".join(requests))
     return connection
 
 
 def answer(connection: socket.socket) -> HTTPResponse:
-    """Read the status line and headers of the next answer; its body can be read from what is returned."""
+    """Read the status line and headers of the next answer. Return a response to read the body from."""
     response = HTTPResponse(connection)
     response.begin()
     return response
@@ -54,7 +54,7 @@ def call(simulator: RunningSimulator, path: str, **body: Any) -> tuple[int, Any]
 
 
 def received(connection: socket.socket, *, seconds: float) -> bytes:
-    """Return what arrives within `seconds`, or before the connection ends if that is sooner."""
+    """Return what arrives within `seconds`. Return earlier if the connection ends."""
     ends_at, data = time.monotonic() + seconds, b""
     while (left := ends_at - time.monotonic()) > 0:
         connection.settimeout(left)

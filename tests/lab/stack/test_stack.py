@@ -1,4 +1,4 @@
-"""`Stack.running`, which runs a process only as long as a block of code."""
+"""`Stack.running` runs a process only as long as a block of code runs."""
 
 import subprocess
 from pathlib import Path

@@ -108,7 +108,7 @@ def test_parked_card_without_a_claim_ends_its_triggers(redis: Redis) -> None:
 
     InFlight(Schedule(redis, TYPE)).dispose([Disposal(item.card_id, None, Disposition.PARKED)])
 
-    assert results()[item.pk].startswith("parked: ")
+    assert results()[item.pk].startswith("parked")
 
 
 def results() -> dict[int, str]:

@@ -19,7 +19,7 @@ WANT_REAL_NAME = f"{WANT_CHECKS} AND category = 'normal'"
 
 @dataclass(frozen=True)
 class Meter:
-    """A card's row of `cards_cardusage`, as far as it is judged."""
+    """The columns of a card's row in `cards_cardusage` that are judged."""
 
     raw_mb: Decimal
     used_mb: Decimal
@@ -54,7 +54,7 @@ def carrier_of(iccid: str) -> SimulatedCarrier:
 
 
 def column(stack: Stack, name: str, *, of: str = "true") -> dict[int, str]:
-    """Return card id -> value of the column `name`, for the cards that meet the SQL condition `of`."""
+    """Return a dict from card id to column `name`, for the cards that meet the SQL condition `of`."""
     rows = stack.rows(f"SELECT id, {name} FROM cards_card WHERE {of}")
     return {row[0]: row[1] for row in rows}
 
@@ -77,7 +77,7 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 
 
 def plain_plans(stack: Stack) -> dict[int, Plan]:
-    """Return card id -> plan, for the cards whose only own subscription is a main monthly one."""
+    """Return a dict from card id to plan, for the cards whose only own subscription is a main monthly one."""
     rows = stack.rows(
         "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
         "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "

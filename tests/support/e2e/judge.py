@@ -1,7 +1,7 @@
-"""Judgement of what two rounds of checks, before and after a month boundary, have stored for every card.
+"""Judge what two rounds of checks have stored for every card. A month boundary lies between the rounds.
 
 The truth comes from the simulator, not from the engine's metering. Each `judge_*` function yields one message
-for each error, so it yields nothing if all is well.
+for each error, and nothing if all is well.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class Round:
-    """One round of checks: the simulated times of its start and end, and what it stored, by card id."""
+    """One round of checks: its start and end in simulated time, and what is stored at the end, by card id."""
 
     began_at: datetime
     ended_at: datetime
@@ -53,7 +53,10 @@ class Boundary:
     second: Round
 
     def expectations(self) -> dict[int, tuple[Expected, Expected]]:
-        """Return card id -> what must be stored after each round, for the cards that were read in both."""
+        """Return a dict from card id to a pair: what must be stored after the first and the second round.
+
+        Leave out the cards that were not read in both rounds.
+        """
         read = [card for card in self.cards if card in self.first.meters and card in self.second.meters]
         raws = [
             self._raws({card: checked.meters[card].measured_at for card in read})
@@ -80,9 +83,8 @@ def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored
 
 
 def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
-    # Usage between the last reading before the boundary and the first one after it counts for the new month,
-    # because a lifetime counter does not show when it grew. A restarted counter has lost the old month's
-    # rest.
+    # A lifetime counter does not show when it grew, so growth between the rounds counts for the new month.
+    # A restarted counter no longer shows the usage from the first round to the boundary.
     added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
     cycle = months.first_day(carrier, stored.measured_at)
     return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
@@ -118,7 +120,7 @@ def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Exp
 def judge_subscriptions(
     boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]
 ) -> Iterator[str]:
-    """Judge that each monthly plan counted usage in the right month, and in the new month from 0 on."""
+    """Judge that each monthly plan counted usage in the right month, and started from 0 in the new month."""
     for card, plan in boundary.start.plans.items():
         if card not in expected:
             continue
@@ -134,7 +136,7 @@ def judge_subscriptions(
 
 
 def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Iterator[str]:
-    """Judge that exactly the scheduled cards had a good answer since `since`, and no failure after it."""
+    """Judge that exactly the scheduled cards had a good answer after `since` and no failure afterwards."""
     good = {
         card
         for (card,) in stack.rows(
@@ -149,7 +151,7 @@ def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Ite
 
 
 def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
-    """Judge that `cards` have the carrier's network status, which every answer about usage contains."""
+    """Judge that `cards` have the carrier's network status. Every answer about usage contains it."""
     stored = fleet.column(stack, "network_status")
     found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
     for card, truth in zip(cards, found, strict=True):
@@ -158,7 +160,7 @@ def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> It
 
 
 def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
-    """Judge that cards have the real-name status of this round, and that no industry card was checked."""
+    """Judge that cards have the carrier's real-name status, and that no industry card was checked."""
     cards = fleet.column(stack, "iccid", of=fleet.WANT_REAL_NAME)
     stored = fleet.column(stack, "real_name_status")
     found = fleet.truths(
@@ -187,7 +189,7 @@ def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Itera
 
 def judge_orders(stack: Stack) -> Iterator[str]:
     """Judge that exactly one suspension is proposed for each activated card whose plan is over its quota."""
-    # A card's own plan takes precedence over its device's.
+    # A card's own plan takes precedence over its device's plan.
     over = {
         card
         for (card,) in stack.rows(

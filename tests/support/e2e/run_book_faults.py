@@ -80,7 +80,7 @@ def nothing_succeeds(stack: Stack) -> None:
 
 
 def forget_counts(stack: Stack) -> None:
-    """Delete the counts of the last minutes, so that `doctor` sees only the checks that are made from now on."""
+    """Delete the counts of the last minutes, so that `doctor` sees only checks made after this call."""
     for key in stack.redis.scan_iter("polling:minute:*"):
         stack.redis.delete(key)
 
@@ -144,7 +144,7 @@ def lose_partition(stack: Stack) -> None:
 
 
 def make_partition(stack: Stack) -> None:
-    """Create the missing partition. Try up to five times, because a write to the table can prevent it."""
+    """Create the missing partition. Try up to five times, because writes to the table can get in the way."""
     stray = "SELECT 1 FROM cards_usagerecord_default LIMIT 1"
     for _ in range(5):
         call_for_partitions(stack)

@@ -1,4 +1,4 @@
-"""A client for the API of a fault test's stack, which can send many requests at the same time."""
+"""A client for the API of a fault test's stack. It can send many requests at the same time."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Create the cards and configs of a fault test and seed the schedule; the last word printed is an API token.
+"""Create the cards and configs of a fault test, and seed the schedule. The last word printed is an API token.
 
 `python -m tests.support.faults.fleet --cards N --seed S ...`
 """

@@ -25,7 +25,7 @@ METERS = (
     "SELECT card.iccid, meter.measured_at, meter.raw_mb FROM cards_cardusage meter "
     "JOIN cards_card card ON card.id = meter.card_id"
 )
-# All readings are in one billing cycle, so the usage of a lifetime counter is its growth since the first one.
+# All readings are in one billing cycle, so a lifetime counter's usage is its growth since the first reading.
 WRONG_METERS = """
     SELECT card.iccid, meter.used_mb, meter.raw_mb, first.raw_mb FROM cards_cardusage meter
     JOIN cards_card card ON card.id = meter.card_id JOIN carriers_carrier carrier ON carrier.id = card.carrier_id
@@ -62,7 +62,7 @@ def claimed_iccids(stack: Stack) -> set[str]:
 
 
 def polled_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
-    """Return a dict from each ICCID to the end of its last call, counting calls that began after `moment`."""
+    """Return a dict from ICCID to the end of the last call about it, for calls that began after `moment`."""
     return {
         iccid: datetime.fromisoformat(call["end"])
         for call in stack.calls_since(moment)
@@ -91,7 +91,7 @@ def invariant_holds(stack: Stack) -> bool:
 
 
 def assert_stored_values_match_carriers(stack: Stack) -> None:
-    """Assert that every stored reading and meter equals the carrier's value when it was measured."""
+    """Assert that every stored reading and meter equals the carrier's value at the time of measurement."""
     for query in (READINGS, METERS):
         rows = stack.rows(query)
         assert rows

@@ -107,7 +107,7 @@ class Proxy:
                 await asyncio.sleep(self.delay_seconds)
                 sink.write(data)
                 await sink.drain()
-        # A black hole drops the end of the connection, too, because the other side must not notice it.
+        # A black hole also hides that one side has closed, because the other side must notice nothing.
         if not link.is_black_hole:
             sink.close()
 
