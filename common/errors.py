@@ -4,7 +4,7 @@ from datetime import timedelta
 
 
 class DomainError(Exception):
-    """A refused request: a message for people, a code for programs and an HTTP status.
+    """Raised when a request is refused. It has a message for people, a code for programs and an HTTP status.
 
     `message` may be shown to any user. `code` is a slug that never changes. `retry_after` is how long to wait
     before the same request may succeed.

@@ -13,6 +13,8 @@ from common.redis.semaphore import LEASE_SECONDS
 from polling.conf import PollingSettings
 from polling.schedule.schedule import PORTION_CARDS
 
+MIN_LINGER_MILLISECONDS = 200
+
 
 @register
 def check_polling(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -51,5 +53,13 @@ def problems(conf: PollingSettings) -> list[CheckMessage]:
             "POLLING_SEED_CHUNK_CARDS must be 1 to 100000.",
         ),
         ("E005", conf.seed_ramp_seconds >= 0, "POLLING_SEED_RAMP_SECONDS must be 0 or more."),
+        (
+            "E006",
+            conf.drain_linger_milliseconds >= MIN_LINGER_MILLISECONDS,
+            (
+                f"POLLING_DRAIN_LINGER_MILLISECONDS must be {MIN_LINGER_MILLISECONDS} or more, "
+                "because a drain looks for work five times per second."
+            ),
+        ),
     )
     return [Error(message, id=f"polling.{code}") for code, is_right, message in rules if not is_right]

@@ -46,9 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start servers on free ports for this process, and let the environment name only these servers."""
     # Raise KeyboardInterrupt at SIGTERM, so that a terminated run stops its servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Otherwise a background shell job would ignore SIGINT, and so would the processes that tests interrupt.
+    # A background job of a shell ignores SIGINT, and so do the processes that it starts. Handle SIGINT again,
+    # so that tests can interrupt the processes that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # A worker's folder is inside the run's folder, so the last process to end removes everything.
+    # The folder of an xdist worker is inside the folder of its controller. The controller ends last and
+    # removes everything.
     base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(template_database.FOLDER_VARIABLE)))
     _folders.append(base)
     os.environ.setdefault(template_database.FOLDER_VARIABLE, str(base))
@@ -77,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     connection.settings_dict["TEST"]["TEMPLATE"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
-    # Use a fast hash, because a real one takes longer than most of the tests that need a user.
+    # Use a fast hash for passwords, because a secure hash takes longer than most tests that need a user.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Let a drain wait only briefly for new work; otherwise the suite would spend most of its time waiting.
     settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)
@@ -102,9 +104,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Stop the health checks' threads at the end, because their connections prevent dropping the database."""
+    """At the end, stop the threads of the health checks. Their connections would keep the database in use."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # Otherwise this trigger would refuse to empty the table after tests that commit. It has its own test.
+        # This trigger refuses TRUNCATE, but the table must be truncated after tests that commit. The trigger
+        # has a test of its own.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")
     yield
     from common.health import runner
@@ -125,7 +128,7 @@ def redis() -> Iterator["Redis"]:
 
 @pytest.fixture
 def frozen_redis(settings: Settings) -> Iterator["Redis"]:
-    """Return the client that web requests use, for a Redis that accepts connections and never answers."""
+    """Return the client of web requests, connected to a server that accepts connections but never answers."""
     from common.redis.client import for_web
 
     with socket.socket() as listening:

@@ -96,7 +96,8 @@ class Disposal:
     def is_awaited(self) -> bool:
         """Return whether a manual trigger is waiting for this disposal.
 
-        It waits to be told why its card was not checked, or to see the card at the front of the queue again.
+        Either the trigger must be told why its card was not checked, or a triggered card must go back to the
+        front of the manual queue.
         """
         return bool(self.item_ids and self.failure) or self._goes_to_front
 

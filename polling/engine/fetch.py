@@ -61,11 +61,13 @@ class Fetcher:
             # Cards with these profiles leave the schedule. Mark the profiles as outdated, because
             # reconciliation would not notice that a config was switched off and then on again.
             census.mark_outdated(census.rows_of(hydrated.profiles_off), self._type)
+        # Settle these now: a parked card has no claim that would be given back if this drain fails later.
+        self._in_flight.dispose([*hydrated.disposals, *_parked(claimed)])
         cards, paused = self._split_paused(hydrated.cards, snapshot)
         granted = len(claimed.claims)
         return ClaimBatch(
             cards=cards,
-            disposals=[*hydrated.disposals, *paused, *_parked(claimed)],
+            disposals=paused,
             claimed=granted,
             handled=granted + len(claimed.to_park),
         )

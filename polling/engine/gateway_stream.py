@@ -31,7 +31,7 @@ from polling.engine.local_queue import LocalQueue
 from polling.engine.recording import record
 from polling.engine.stream import TICK_SECONDS, EngineContext, Stream, either
 from polling.engine.throttle.fair_share import FairShare
-from polling.engine.throttle.throttle import Slot
+from polling.engine.throttle.throttle import Deferral, Slot
 from polling.schedule import backoff
 from polling.schedule.schedule import Outlook, Schedule
 
@@ -68,7 +68,7 @@ class GatewayStream(Stream):
         self._is_claiming, self._is_closed = True, False
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun, self._begun_last_tick = 0, 0, 0
-        self._is_stuck = False
+        self._is_stuck = self._is_out_of_turn = False
         self._fair_share = FairShare(self._asker.is_slow)
         self._at_next_turn: asyncio.TimerHandle | None = None
 
@@ -198,10 +198,12 @@ class GatewayStream(Stream):
         Each call takes a slot of the check type first, then a slot at its gateway.
         """
         while self._may_ask and self.slots.begin():
+            self._is_out_of_turn = False
             begun = self._queue.next(self._admit, only_triggered=self._writer.cards >= MAX_UNRECORDED)
             if begun is None:
                 self.slots.end()
-                self._wait_for_turn()
+                if self._is_out_of_turn:
+                    self._wait_for_turn()
                 return
             self._begin(*begun)
 
@@ -216,6 +218,7 @@ class GatewayStream(Stream):
         if not self._fair_share.may_begin(gateway_id):
             return None
         admitted = self.context.throttle.admit(gateway_id)
+        self._is_out_of_turn = self._is_out_of_turn or admitted is Deferral.NO_TURN
         return admitted if isinstance(admitted, Slot) else None
 
     def _wait_for_turn(self) -> None:

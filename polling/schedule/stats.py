@@ -78,7 +78,7 @@ class Minute:
 
 
 class CheckStats:
-    """The counters of one check type. `check_type` is a name on the wire, such as `carddata`.
+    """The counters of one check type. `check_type` is the type's value in Redis keys, such as `carddata`.
 
     Samples::
 
@@ -110,7 +110,7 @@ class CheckStats:
     def sample(self, gauges: Gauges, *, now: float) -> None:
         """Store a sample in the bucket of the current minute, replacing an earlier sample of that minute."""
         minute = f"{self._minute}{int(now // SECONDS_PER_MINUTE)}"
-        # In Redis, the field for the slots is named `seats`.
+        # The number of taken slots is stored in the field `seats`, the older name for slots.
         fields = {"due": gauges.due, "in_flight": gauges.in_flight, "seats": gauges.slots}
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hset(minute, mapping=cast(Fields, fields))

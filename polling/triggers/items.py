@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from cards.models import CheckType
 from carriers.clients.base import CardError
 from common.arrays import array
-from polling.checks.base import Outcome, PolledCard, Recorded, Result
+from polling.checks.base import Outcome, Recorded, Result
 from polling.models import ManualItem
 
 MAX_RESULT_LENGTH = 200
@@ -63,11 +63,6 @@ def end(items: Sequence[ItemEnd]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, [ids])
         cursor.execute(_END, [ids, statuses, failures])
-
-
-def failed(cards: Iterable[PolledCard], failure: str) -> list[ItemEnd]:
-    """Return an ItemEnd with this failure for each item of `cards`. These cards could not be checked."""
-    return [ItemEnd(item_id, failure) for card in cards for item_id in card.item_ids]
 
 
 def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[ItemEnd]:

@@ -1,4 +1,4 @@
-"""A check state stores the result of a check only if its claim is newer than the stored one."""
+"""A check's result is stored only if its claim is newer than the claim of the result stored before."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""PostgreSQL accepts a random row exactly when the rules in plain Python call the row valid."""
+"""PostgreSQL accepts a random row if and only if the row is valid by rules written in plain Python."""
 
 from typing import Any
 

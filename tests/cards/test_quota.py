@@ -1,4 +1,4 @@
-"""The used share of the quota decides whether a subscription is over, near or normal."""
+"""The used share of a subscription's quota decides whether its state is over, near or normal."""
 
 from decimal import Decimal
 

@@ -57,7 +57,7 @@ def test_ciphertext_decrypts_only_in_its_place() -> None:
 @pytest.mark.parametrize(
     "text",
     ["k1", "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"],
-    # Name the cases, because pytest would build the test ids from these keys, which are random.
+    # Name the cases. Otherwise, pytest would build the test ids from the keys, and the keys are random.
     ids=["no key", "not base64", "too short", "one id twice", "a space"],
 )
 def test_unusable_key_is_refused_and_not_quoted(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Who may open the pages of the admin, and what they show."""
+"""Who may open the pages of the admin, and what these pages show."""
 
 import pytest
 from django.contrib import admin

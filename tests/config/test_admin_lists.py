@@ -21,7 +21,7 @@ from tests.factories import UserFactory
 
 OURS = ("accounts", "carriers", "cards", "polling")
 ADMINS = [site for model, site in admin.site._registry.items() if model._meta.app_label in OURS]
-# These models have a few dozen rows at most, so a filter may offer all of them.
+# These models have a few dozen rows at most, so a filter may offer every row.
 SMALL = {"Carrier", "Gateway", "Plan", "Group"}
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 PAGE_SIZE = 50
@@ -30,7 +30,7 @@ MAX_QUERIES = 12
 
 @pytest.fixture
 def many(db: None) -> None:
-    """Create more rows than a page shows, in every table whose list has pages."""
+    """Create more rows than one page shows in every table whose list has pages."""
     generate(600, seed=1, now=NOW, carriers=ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x"))
     cards = list(Card.objects.present()[: PAGE_SIZE + 10])
     users = [UserFactory.create(agent=card.agent) for card in cards]

@@ -1,4 +1,4 @@
-"""In the admin, an agent's user cannot reach rows of other agents, in lists, pages, choices or forms."""
+"""In the admin, no list, page, choice or form lets an agent's user reach the rows of other agents."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -71,7 +71,7 @@ def other() -> Agent:
 
 @pytest.fixture
 def agents_user(client: Client, mine: Agent) -> Client:
-    """Return the client of an agent's user who was given every permission by mistake."""
+    """Return a client signed in as an agent's user who was given every permission by mistake."""
     user = UserFactory.create(role="agent", agent=mine, is_staff=True)
     user.user_permissions.set(Permission.objects.all())
     client.force_login(user)

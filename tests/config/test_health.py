@@ -40,7 +40,7 @@ def away() -> Any:
 
 @pytest.fixture(autouse=True)
 def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pretend that the host has free space, and use long deadlines, because tests/faults tests the speed."""
+    """Pretend that disk and memory are half free. Use long deadlines: tests/faults tests the speed."""
     monkeypatch.setattr(health, "HEALTH_MILLISECONDS", 5000)
     monkeypatch.setattr(health, "READINESS_MILLISECONDS", 5000)
     before = components()
@@ -54,7 +54,7 @@ def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def busy(redis: Redis) -> None:
-    """Create a schedule from which a card has just been claimed."""
+    """Complete an empty schedule, and claim from it once, as a worker does."""
     make_missing()
     limits.publish(redis)
     Epoch(redis).begin(7)

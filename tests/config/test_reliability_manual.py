@@ -1,4 +1,4 @@
-"""docs/reliability.md names every fault test, and no test that does not exist."""
+"""docs/reliability.md names every fault test, and every test that it names exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The suite's exit code, and its treatment of failed tests, in a run of its own over three small tests."""
+"""The suite repeats failed tests and returns the right exit code. Each case runs it on one small file."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from tests.support import suite
 folder = Path(sys.argv[1])
 suite.FLAKY_FILE = folder / "flaky.txt"
 suite.ROOT = folder
-suite.PARTS = {"all": [suite.Part("small tests", ("-q", "-p", "tests.support.results", str(folder)))]}
+suite.PARTS = {"all": [suite.Part("small tests", ("-q", "-n2", "-p", "tests.support.results", str(folder)))]}
 sys.exit(suite.main("all"))
 """
 PASSING = "def test_passing(): pass\n"
@@ -49,6 +49,9 @@ BROKEN = "import no_such_module\n"
 )
 def test_suite_repeats_failed_tests(tmp_path: Path, content: str, code: int, printed: str) -> None:
     (tmp_path / "test_small.py").write_text(content)
+    if content == BROKEN:
+        # A flaky test beside it must not hide that a module cannot be imported.
+        (tmp_path / "test_flaky.py").write_text(FLAKY.format(count=1))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
     done = subprocess.run(

@@ -21,7 +21,7 @@ GRACE_SECONDS = 15
 
 
 class Run:
-    """A run of a benchmark command that keeps its temporary files in `folder`."""
+    """A running benchmark command, with its temporary files in `folder`."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.mark = folder, uuid4().hex
@@ -36,7 +36,7 @@ class Run:
         )
 
     def watch(self, seconds: float, *, until_service: str = "") -> None:
-        """Wait until the run ends or starts `until_service`. Record the data folders of the run's servers."""
+        """Wait until the run ends or `until_service` starts. Record the data folders of the run's servers."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline
@@ -53,8 +53,8 @@ class Run:
                     yield (folder / "cmdline").read_text()
 
     def assert_nothing_is_left(self) -> None:
-        # Allow some time. A process that was just starting at the time of the signal ends only when it
-        # notices that the servers are gone.
+        # Allow some time. A process that was just starting when the signal was sent ends only after it has
+        # noticed that the servers are gone.
         deadline = time.monotonic() + GRACE_SECONDS
         while list(self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -68,7 +68,7 @@ class Run:
 def test_quick_run_beats_the_baseline_and_leaves_nothing(tmp_path: Path, is_long: bool) -> None:
     smoke = ("--cards", "1000", "--seconds", "1")
     run = Run(tmp_path, "benchmark", "--quick", "--json", *(("--cards", "6000") if is_long else smoke))
-    # The output can be read after the end, because it fits into the buffer of the pipe.
+    # The output can be read after the run has ended, because it fits into the buffer of the pipe.
     run.watch(280)
 
     found = json.loads(run.process.communicate()[0])

@@ -66,7 +66,7 @@ def test_doctor_names_each_fault_and_passes_once_it_is_mended(
 def provoke_and_mend(stack: Stack, group: Sequence[Fault], is_healthy: Callable[[], bool]) -> None:
     for fault in group:
         fault.provoke(stack)
-    # Wait, because limits are published every ten seconds and ticks count as stale only after ten seconds.
+    # Give `doctor` time. Limits are published only every ten seconds, and ticks are stale only after ten.
     deadline, missing = datetime.now(UTC) + timedelta(seconds=75), list(group)
     output = ""
     while missing and datetime.now(UTC) < deadline:

@@ -1,4 +1,4 @@
-"""There are never more than 200 calls at once, and nothing but this limit slows the calls down much.
+"""The engine makes many calls at once, but never more than the limit of 200.
 
 Each call takes 200 ms. `bin/test -s` prints which share of the possible 1,000 calls per second was reached.
 """
@@ -46,6 +46,7 @@ def test_calls_at_once_reach_but_never_exceed_the_limit(make_stack: MakeStack, i
     share = calls_in(stack, steady, length) / length.total_seconds() / CEILING
     highest = max(call["in_flight"] for call in stack.simulator.calls())
     print(f"\ngateway_bound_share {share:.3f}, at most {highest} calls at once of {LIMIT}")
-    # The bounds are loose, because the share depends on the machine and its load. The benchmark measures it.
+    # The bounds are loose, because the share depends on the machine and its load. The benchmark measures the
+    # share.
     assert LIMIT / 4 <= highest <= LIMIT
     assert share > 0.1

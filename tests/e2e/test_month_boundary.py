@@ -1,4 +1,4 @@
-"""For every card, the last readings of a billing month and the first of the next are stored correctly."""
+"""Every card's last readings of a billing month and first readings of the next are stored correctly."""
 
 import os
 import random
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 CHECK_TYPES = ("carddata", "realname", "package")
 CARDS, SMOKE_CARDS = 5_000, 400
 EVE = timedelta(minutes=10)
-# Longer than the test takes, because no other billing month may begin while the test runs.
+# This is longer than the test takes, because no other billing month may begin while the test runs.
 QUIET = timedelta(minutes=10)
 
 
@@ -61,7 +61,7 @@ def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def quiet_eve() -> datetime:
-    """Return a moment shortly before the oldest current billing month began.
+    """Return a moment shortly before the oldest of the carriers' current billing months began.
 
     Wait first if a billing month is about to begin now.
     """

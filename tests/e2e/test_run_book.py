@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 PREFIX = "/api/admin"
 CARDS = 300
-# A dict from path to the manual's placeholder for the id in the path's answers. Later steps use that id.
+# Path -> the manual's placeholder for the id in the answers of this path. Later steps use that id.
 IDS = {"polling-configs": "config_id", "pauses": "pause_id", "polling-manual-trigger": "trigger_id"}
 
 
@@ -53,7 +53,7 @@ def request_of(line: str) -> Request:
 
 
 class Player:
-    """A player of the steps against a web process. It remembers the ids in the answers for later steps."""
+    """A client that sends the steps to a web process. It remembers the ids in the answers for later steps."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()

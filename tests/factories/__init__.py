@@ -1,4 +1,4 @@
-"""Factories that create rows. No conftest may import them, because models need settings first."""
+"""Factories that create rows. No conftest may import this module, because models need complete settings."""
 
 import itertools
 import json

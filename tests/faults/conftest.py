@@ -21,7 +21,7 @@ from tests.support import template_database
 
 
 def data_usage_every(seconds: int) -> str:
-    """Return the SQL that sets the data usage interval in all configs that switch this check on."""
+    """Return the SQL that sets the interval of data usage checks in all configs that have this check."""
     return f"UPDATE polling_pollingconfig SET carddata_check_interval = {seconds} WHERE carddata_check_interval > 0"
 
 
@@ -31,9 +31,9 @@ class Stack(LocalStack):
     The cards are generated from `seed`, like those of the demo. `statements` are SQL that is run before the
     cards are scheduled. `settings` are environment variables. `token` is an administrator's API token.
 
-    With `fleet_at`, the cards are generated as of that moment, with all earlier readings. Without it, no card has
-    been read, and the real-name check is off unless `real_names` is true, so that tests which count calls see
-    only data usage calls. Example::
+    With `fleet_at`, the cards are generated as of that moment, with all earlier readings. Without `fleet_at`,
+    no card has been read. The real-name check is then off unless `real_names` is true, so tests that count
+    calls see only data usage calls. Example::
 
         def test_it(make_stack: MakeStack) -> None:
             stack = make_stack(300, data_usage_every(30), POLLING_SEED_RAMP_SECONDS="0")
@@ -80,7 +80,7 @@ class Stack(LocalStack):
         Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal a service's process group and wait until it ends. The supervisor restarts it later."""
+        """Signal a service's process group and wait until it has ended. The supervisor restarts the service."""
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)
@@ -105,7 +105,7 @@ class Stack(LocalStack):
             _signal(processes, signal.SIGCONT)
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return all calls to the gateways, reading only the new entries of their log."""
+        """Return all calls to the gateways so far. Only the new entries of the call log are read."""
         self._calls += self.simulator.calls(since=len(self._calls))
         return self._calls
 

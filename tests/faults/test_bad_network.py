@@ -1,4 +1,4 @@
-"""The network to PostgreSQL or Redis is slow, is down or drops data. Checks resume once it recovers."""
+"""The network to PostgreSQL or Redis is slow, down or drops data. Checks resume once the network recovers."""
 
 import time
 from collections.abc import Iterator

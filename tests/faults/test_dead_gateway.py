@@ -20,16 +20,16 @@ pytestmark = pytest.mark.faults
 DEAD = CARRIERS[0]
 # A third of these cards belong to the dead gateway.
 CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "6_000"))
-# How many cards of healthy gateways are made due again once the dead gateway's cards are far away.
+# How many cards of healthy gateways are made due again once the dead gateway's cards have been rescheduled.
 HEALTHY_CARDS = 3000
 TRIAL_SECONDS = 15
 RAMP_SECONDS = 30
-# The middle 80 % of the cards become due over 80 % of the ramp, which is 24 s; allow slightly less.
+# The middle 80 % of the cards become due over 80 % of the ramp, so over 24 s. Accept slightly less.
 SPREAD_SECONDS = 20
 
 
 def due_times_of_dead_gateway(stack: Stack) -> dict[int, float]:
-    """Return a dict from the dead gateway's card ids to due times (Unix s), which a claim would change."""
+    """Return the due times (Unix s) of the dead gateway's cards by card id. A claim changes the due time."""
     queue = stack.redis.zrange(keys.queue(CHECK_TYPE), 0, -1, withscores=True)
     due = dict(cast("list[tuple[str, float]]", queue))
     cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")
@@ -53,8 +53,8 @@ def test_cards_of_dead_gateway_are_not_claimed(make_stack: MakeStack) -> None:
     stack.start_engine(with_background=True)
     stack.wait_until(lambda: is_open(stack), seconds=60, what="the breaker opens")
     ended_before, unanswered_before = claims(stack)
-    # A card that was in flight when the breaker opened is due again within a minute. Then the gateway is
-    # closed, so the card is deferred by half an interval.
+    # A card that was in flight when the breaker opened is due again within a minute. The breaker is still
+    # open then, so the card is deferred by half an interval.
     far_away = (datetime.now(UTC) + timedelta(minutes=10)).timestamp()
     away_after = stack.wait_until(
         lambda: min(due_times_of_dead_gateway(stack).values()) > far_away,

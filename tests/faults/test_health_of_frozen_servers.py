@@ -16,7 +16,7 @@ from tests.faults.conftest import MakeStack, Stack
 pytestmark = pytest.mark.faults
 PROMISED_SECONDS = 0.1
 REQUESTS = 15
-# A healthy server may exceed 60 ms on a loaded machine, so only two thirds of the answers have to be right.
+# On a loaded machine, a healthy server may exceed 60 ms. So it is enough if more answers than this are right.
 MIN_ANSWERS_IN_TIME = REQUESTS * 2 // 3
 GARBAGE = {"Authorization": "Bearer \xe9"}
 SESSION = {"Cookie": "sessionid=some-session"}
@@ -24,7 +24,7 @@ Headers = dict[str, str]
 
 
 class Web:
-    """A client for the health page of a stack's web process, which it starts."""
+    """A client for the health page of a stack's web process. The client starts this process."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack, self._site = stack, stack.start_web()
@@ -50,7 +50,7 @@ class Web:
             seconds.append(time.perf_counter() - started)
         median = statistics.median(seconds)
         print(f"\n{median * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms")
-        # Allow for the first median, as the machine may be slow; but twice the promise is always too slow.
+        # A slow machine may add its first median to the promise. But twice the promise is always too slow.
         self._baseline = self._baseline or median
         assert median < min(self._baseline, PROMISED_SECONDS) + PROMISED_SECONDS
         return answers
@@ -81,7 +81,7 @@ def test_health_reports_frozen_and_killed_servers_in_time(make_stack: MakeStack)
     )
 
     with stack.frozen("valkey"):
-        # If PostgreSQL was late, too, the token could not be checked, so the answer is a 503 without details.
+        # Skip answers with status 503. PostgreSQL was late, too, so the token could not be checked.
         bodies = [body for status, body in web.answers_in_time(web.bearer) if status == 200]
         assert len(bodies) > MIN_ANSWERS_IN_TIME
         for body in bodies:
@@ -97,7 +97,7 @@ def test_health_reports_frozen_and_killed_servers_in_time(make_stack: MakeStack)
         threads = web.threads()
         for credentials in ({}, web.bearer, SESSION, GARBAGE):
             assert web.answers_in_time(credentials) == [(503, {"status": "unhealthy"})] * REQUESTS
-        # A thread for each request would be a leak, but the thread pool may still grow by a few.
+        # One more thread per request would be a leak. But the thread pool may still grow by a few threads.
         assert web.threads() < threads + REQUESTS
     stack.wait_until(lambda: web.shows("database", "answers"), seconds=10, what="PostgreSQL is healthy again")
     assert web.connections() <= connections + 1

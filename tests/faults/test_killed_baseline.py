@@ -33,9 +33,9 @@ def reads_more(stack: Stack, started_at: datetime, count_before: int) -> bool:
 
 
 def lost_by_the_baseline(stack: Stack) -> int:
-    """Return how many cards were sent and never checked.
+    """Return how many cards were sent but never checked.
 
-    The broker has deleted their messages, or redelivers them only after an hour.
+    The broker has deleted the messages of these cards, or redelivers them only after an hour.
     """
     started_at = datetime.now(UTC)
     sent = int(stack.run("-m", "lab.benchmark.baseline.feeding", str(CARDS)))

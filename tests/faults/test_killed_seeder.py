@@ -50,7 +50,7 @@ def test_killed_seeder_leaves_a_schedule_that_completes(make_stack: MakeStack) -
             stack.redis.delete(keys.SEEDER)
             percents.append(_kill_at(stack, chance.uniform(0, 100)))
         if number:
-            # Delete the dead seeder's lock. In the first round, wait until it expires after half a minute.
+            # Delete the dead seeder's lock. Only the first round waits until it expires, after half a minute.
             stack.redis.delete(keys.SEEDER)
         stack.manage("init_polling", "--wait")
         assert set(stack.redis.zrange(keys.queue("carddata"), 0, -1)) == wanted
@@ -68,7 +68,7 @@ def _is_complete(stack: Stack) -> bool:
 
 
 def _kill_at(stack: Stack, percent: float) -> int:
-    """Start a seeder and kill it at `percent`; return the percentage reached, or -1 if it had not begun."""
+    """Start a seeder, kill it at `percent`, and return the percentage reached, or -1 if it had not begun."""
     arguments = [sys.executable, "manage.py", "init_polling"]
     environment = {**os.environ, **stack.variables}
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL) as seeder:

@@ -1,4 +1,4 @@
-"""The answer about one card ends the process that parses it. Only that card is parked."""
+"""The answer about one card kills the process that parses the answer. Only that card is parked."""
 
 import signal
 

@@ -30,7 +30,7 @@ OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 SOME_CALLS, LONG_AGO = 40, 3600.0
 # These faults exceed the deadline of a call, so every call fails.
 HANGS, DRIPS = {"kind": "timeout"}, {"kind": "drip"}
-# This is slow, but within the deadline of a call even when `LATENCY_MS` is added.
+# A call that takes this long in addition to `LATENCY_MS` is slow, but still within its deadline.
 MORE_LATENCY_MS = 2400
 CRAWLS = {"kind": "latency", "milliseconds": MORE_LATENCY_MS}
 
@@ -53,14 +53,14 @@ def mean_healthy_calls(stack: Stack) -> float:
 
 
 def share_kept(stack: Stack, before: float) -> float:
-    """Return simultaneous calls to healthy gateways as a share of those `before`, in the best attempt."""
+    """Measure the simultaneous calls to healthy gateways as a share of `before`. Return the best share."""
     return best_share(lambda: mean_healthy_calls(stack) / before)
 
 
 def share_kept_beside_slow_gateway(stack: Stack) -> float:
-    """Return the share of calls that healthy gateways keep beside a slow gateway, in the best attempt.
+    """Measure the share of their calls that healthy gateways keep beside a slow one. Return the best share.
 
-    The slow gateway keeps its slots, because its breaker stays closed, so each attempt has its own baseline.
+    The slow gateway keeps its slots, because its breaker stays closed. Each attempt has its own baseline.
     """
 
     def measure() -> float:
@@ -79,13 +79,13 @@ def best_share(measure: Callable[[], float]) -> float:
     while len(shares) < MAX_MEASUREMENTS and max(shares, default=0) < PROMISED_SHARE:
         shares.append(measure())
     print(f"\nshares kept: {shares}")
-    # Even the first share exceeds this, although some calls to the sick gateway still hang at that time.
+    # Even the first share is above the minimum, although calls to the sick gateway still hang at that time.
     assert min(shares) > MIN_SHARE
     return max(shares)
 
 
 def wait_for_calls_to_sick_gateway(stack: Stack) -> None:
-    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait for its calls."""
+    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait for their calls."""
     away = f"SELECT FROM polling_classcensus WHERE carddata_interval = {int(CLOSED_INTERVAL_SECONDS)}"
     stack.wait_until(lambda: not stack.rows(away), seconds=30, what=f"{SICK}'s cards are rescheduled")
     since = datetime.now(UTC)

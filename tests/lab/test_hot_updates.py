@@ -1,4 +1,4 @@
-"""Checks update `CheckState` so often that nearly all updates must stay on their page and change no index."""
+"""`CheckState` is updated so often that nearly all updates must stay on the same page and change no index."""
 
 import random
 from io import StringIO

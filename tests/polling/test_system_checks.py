@@ -17,6 +17,8 @@ from polling.system_checks import problems
         ({"batch_cards": 1001}, ["polling.E003"]),
         ({"seed_chunk_cards": 100_001}, ["polling.E004"]),
         ({"seed_ramp_seconds": -1}, ["polling.E005"]),
+        ({"drain_linger_milliseconds": 199}, ["polling.E006"]),
+        ({"drain_linger_milliseconds": 200}, []),
     ],
 )
 def test_invalid_settings_are_refused_by_id(settings: dict[str, int], codes: list[str]) -> None:

@@ -18,8 +18,8 @@ KEPT: Final = (
     "django_content_type",
     "django_migrations",
 )
-# A trigger that always fires refuses to delete rows of this table, so the table is truncated. The suite
-# disables the trigger that refuses TRUNCATE.
+# A trigger refuses DELETE on this table even while most triggers are switched off, so the table is truncated.
+# Another trigger would refuse TRUNCATE, but the suite disables that one.
 APPEND_ONLY: Final = "audit_operation"
 
 _SIZES = """
@@ -30,7 +30,7 @@ _SIZES = """
 
 
 def empty_database() -> None:
-    """Delete every row that `migrate` did not create, with most triggers and foreign keys switched off."""
+    """Delete every row that `migrate` did not create. Most triggers and foreign keys are off meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute(_SIZES, [list(KEPT)])
         sizes: dict[str, int] = dict(cursor.fetchall())

@@ -17,7 +17,7 @@ from tests.support.draining import TYPE
 
 
 def read_just_now(redis: Redis) -> list[Card]:
-    """Create and schedule cards of two carriers, checked a minute ago and due every six hours."""
+    """Schedule four new cards of two carriers, checked a minute ago, with an interval of six hours."""
     PollingConfig.objects.create(
         name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
     )

@@ -29,6 +29,11 @@ class _Writer:
         with (self._folder / "finished").open("a") as file:
             file.write(f"{nodeid}\n")
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        # pytest's exit code is not enough: with xdist, a module that cannot be imported looks like a failed test.
+        if report.failed:
+            (self._folder / "broken").touch()
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if not report.failed:
             return

@@ -33,7 +33,7 @@ def planned(redis: Redis, count: int) -> list[Card]:
 
 
 class Died(BaseException):
-    """An exception that simulates the death of a process, because no code under test catches it."""
+    """An exception that no code under test catches. It simulates the death of a process."""
 
 
 def die(done: int) -> None:

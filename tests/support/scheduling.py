@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "_ByStack | None":
-    """Return our own scheduler for `--dist=loadfile`, the default in `pyproject.toml`, and None otherwise."""
+    """Return our own scheduler for `--dist=loadfile`, which `pyproject.toml` sets. Otherwise return None."""
     return _ByStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
@@ -26,7 +26,7 @@ class _ByStack(LoadFileScheduling):  # type: ignore[misc]
     """A scheduler that runs each module in one process.
 
     The modules of one folder below `faults` run in the same process, because they share a stack. The mark
-    `xdist_group` is no alternative, because then every other test would need a group named after its module.
+    `xdist_group` could do that, too, but then every other test would need the mark as well.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -35,9 +35,9 @@ class _ByStack(LoadFileScheduling):  # type: ignore[misc]
 
 
 def _seconds(item: pytest.Item) -> float:
-    """Return how many seconds the test's module takes, according to its mark.
+    """Return how many seconds the test's module takes, according to the mark of the test.
 
-    Return 30 if the mark gives no time, and 0 if there is no mark.
+    Return 30 if the mark gives no time, and 0 if the test has no mark.
     """
     marks = [mark for name in ("faults", "processes") for mark in item.iter_markers(name)]
     return max((float(mark.kwargs.get("seconds", 30)) for mark in marks), default=0)

@@ -2,13 +2,14 @@
 
 Tests of real processes mostly wait, so several of them run beside the other tests. The other tests have a lower priority.
 
-A failed test is run once more by itself at the end. If it passes then, it is flaky, and its first output is printed and
-kept in `.run/flaky-tests.txt`. More than two flaky tests fail the run. The exit code is 0 if the run passed, 1 if it
-failed, and 2 if pytest itself failed.
+A failed test is run once more by itself at the end. If it passes then, it is flaky, and the output of its
+failure is printed and kept in `.run/flaky-tests.txt`. More than two flaky tests fail the run. The exit code
+is 0 if the run passed, 1 if it failed, and 2 if pytest itself failed.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,10 +23,12 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
+# More failures are a fault of the change, and repeating each by itself would take too long.
+MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "5")
-# How many of the other tests run at the same time. Many tests wait for timers, so this number exceeds the number of
-# processors.
+# How many of the other tests run at the same time. Many tests wait for timers, so this number may exceed the
+# number of processors.
 PLAIN: Final = "5"
 PROCESSES_MARK: Final = "faults or processes"
 PASSED, FAILED = 0, 1
@@ -55,7 +58,7 @@ PARTS: Final = {
 
 
 class Run:
-    """A part that runs, with a folder for its output, its failures and the names of its finished tests."""
+    """A running part. `folder` gets the output of pytest, the failures and the names of finished tests."""
 
     def __init__(self, part: Part, folder: Path) -> None:
         folder.mkdir()
@@ -75,15 +78,19 @@ class Run:
         return file.read_text().count("\n") if file.exists() else 0
 
     def failures(self) -> dict[str, str]:
-        """Return a dict from each failed test to its output."""
+        """Return a dict from each failed test to its output, also that of a failed setup or teardown."""
         file = self._folder / "failures"
         lines = file.read_text().splitlines() if file.exists() else []
-        return {failure["test"]: failure["output"] for failure in map(json.loads, lines)}
+        outputs: dict[str, str] = {}
+        for failure in map(json.loads, lines):
+            outputs[failure["test"]] = outputs.get(failure["test"], "") + failure["output"] + "\n"
+        return outputs
 
     def has_worked(self) -> bool:
-        """Return whether pytest ran its tests and, if it reports failures, they are known."""
+        """Return whether pytest could import all modules, and either passed or reported which tests failed."""
         code = self.process.returncode
-        return code == PASSED or (code == FAILED and bool(self.failures()))
+        is_broken = (self._folder / "broken").exists()
+        return not is_broken and (code == PASSED or (code == FAILED and bool(self.failures())))
 
     def print_output(self) -> None:
         """Print everything that pytest has printed."""
@@ -94,6 +101,9 @@ class Run:
 
 def main(form: str) -> int:
     """Run all parts of `form` side by side, repeat the failed tests, and return the exit code."""
+    # Without this, SIGTERM would end this process alone: the parts and their servers would run on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    FLAKY_FILE.unlink(missing_ok=True)
     with TemporaryDirectory(prefix="simwatch-suite-") as folder, _running(PARTS[form], Path(folder)) as runs:
         _wait(runs)
         for run in runs:
@@ -107,7 +117,7 @@ def main(form: str) -> int:
 
 @contextmanager
 def _running(parts: Sequence[Part], folder: Path) -> Iterator[list[Run]]:
-    """Start all parts; end those that still run when the block ends, for example after Ctrl-C."""
+    """Start all parts. At the end of the block, stop the parts that still run, for example after Ctrl-C."""
     runs: list[Run] = []
     try:
         for number, part in enumerate(parts):
@@ -133,7 +143,9 @@ def _wait(runs: Sequence[Run]) -> None:
 
 def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
     """Run each failed test once more by itself, report flaky tests, and return the suite's exit code."""
-    FLAKY_FILE.unlink(missing_ok=True)
+    if len(failures) > MAX_REPEATED:
+        print(f"\n{len(failures)} tests failed. Only up to {MAX_REPEATED} failed tests are repeated.")
+        return FAILED
     flaky: list[str] = []
     failed: list[str] = []
     for test in failures:

@@ -21,7 +21,7 @@ PASSWORD = "of-the-model"
 
 
 def copy(folder: Path) -> PostgresServer:
-    """Copy the template to `folder`. Return a server, not started, whose `DATABASE` has the tables."""
+    """Copy the template to `folder`. Return its server, which is not started; `DATABASE` has the tables."""
     source = _template_folder()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
@@ -34,7 +34,7 @@ def _server(folder: Path) -> PostgresServer:
 
 
 def _template_folder() -> Path:
-    """Return the template's folder. The first process creates the folder, and the others wait meanwhile."""
+    """Return the template's folder. The first process creates the template while the other processes wait."""
     shared = Path(os.environ[FOLDER_VARIABLE])
     completion_mark = shared / "model-is-complete"
     with (shared / "model.lock").open("w") as lock:

@@ -19,8 +19,8 @@ from polling.schedule.schedule import PlanMode, Schedule
 KEY = "million_cost_ratio"
 TYPE = CheckType.DATA_USAGE
 ROUND_SECONDS = 60
-# In the large fleet, cards repeat only after this many rounds. The PostgreSQL pages of so many cards do not
-# fit into a processor's caches.
+# In the large fleet, successive rounds check this many different portions of cards, and then the first again.
+# The PostgreSQL pages of all these cards do not fit into a processor's caches.
 PORTIONS = 5
 CHUNK = 20_000
 # Cards that are in no round stay in the queue, as in normal operation, but fall due after the last round.
@@ -63,7 +63,8 @@ class Fleet:
     """
 
     def __init__(self, run: Run) -> None:
-        # The order of normal operation: one block of neighbours after another, from all parts of the fleet.
+        # In normal operation, cards fall due in this order, too. Neighbours are checked together, and
+        # successive blocks of neighbours come from different parts of the fleet.
         self.cards = sorted(run.scheduled(TYPE), key=backoff.phase)
         self.seconds = 0.0
         self._run = run
@@ -106,8 +107,8 @@ class Fleet:
         for kind, cpu_seconds in self._run.cpu().items():
             self._spent[kind] += cpu_seconds - before[kind]
         self._checked += sum(amount for _, amount in usage_answers(self._run.new_calls()))
-        # Otherwise the cards' next readings would not be newer or larger than the stored readings, and would
-        # cost less to record.
+        # Set the stored readings back. Otherwise the next readings would not be newer or larger than the
+        # stored ones, and recording them would cost less than in normal operation.
         self._run.stack.rows(UNREAD_METERS.format(cards=",".join(map(str, cards))))
 
     def costs(self) -> dict[str, float]:

@@ -40,7 +40,7 @@ def test_iccid_taken_after_form_validation_saves_nothing(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = CardFactory.create()
-    # Skip the form's own check, as if another request had saved the same ICCID just after it.
+    # Skip the form's own check, as if another request had saved the same ICCID just after this check.
     monkeypatch.setattr(cards_admin.CardForm, "clean_iccid", lambda form: form.cleaned_data["iccid"])
 
     answer = post(administrator, Card, "add", {"iccid": card.iccid, **form_of(card)})

@@ -1,4 +1,4 @@
-"""The client of the `json` adapter handles the simulator's answers and answers that break the contract."""
+"""The `json` adapter's client reads the simulator's answers, and reports each breach of the contract."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def real_names_answered(body: Any, iccids: list[str]) -> list[RealName | CardErr
 
 
 def answered(body: Any, ask: Callable[[JsonClient], Awaitable[Answers]], *, status: int = 200) -> Answers:
-    """Start a server that answers with `body`, let `ask` call it, and return what the client made of it."""
+    """Call `ask` with a client whose gateway answers with `body`, and return the result of `ask`."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def run() -> Answers:

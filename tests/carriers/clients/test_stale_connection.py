@@ -20,7 +20,10 @@ Use = Callable[[JsonClient], Awaitable[None]]
 
 
 def serve_and_use(answers_per_connection: list[int], use: Use) -> list[str]:
-    """Run `use` with a server that closes each connection after some answers; return the received nonces."""
+    """Run `use` with a server that closes each connection after the given number of answers.
+
+    Return the nonces of all calls that the server received.
+    """
     nonces: list[str] = []
     left = iter(answers_per_connection)
 

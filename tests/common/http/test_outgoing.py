@@ -1,4 +1,4 @@
-"""Outgoing HTTP requests to a real server on loopback that misbehaves."""
+"""Outgoing HTTP requests to a real, misbehaving server on loopback."""
 
 import asyncio
 import time

@@ -38,7 +38,7 @@ def managed(name: str, *, readers: Any, writers: Any) -> dict[tuple[str, str], A
     }
 
 
-# (path below the prefix, method) -> roles that may call it. Variables in a path are ROW and carddata.
+# (path below /api/v1/, method) -> roles that may call it. ROW and carddata stand for the variables in paths.
 TABLE = {
     **managed("polling-configs", readers=STAFF, writers=OPERATORS),
     ("polling-configs/dry-run", "POST"): OPERATORS,
@@ -72,7 +72,7 @@ TABLE = {
     ("polling-manual-trigger/history", "GET"): tuple(Role),
     ("polling-manual-trigger/cancel", "POST"): ACTORS,
 }
-# Path outside the prefix -> roles that may read it. None means that no credentials are needed.
+# Path outside /api/v1/ -> roles that may read it. None means that no credentials are needed.
 OUTSIDE = {
     "/": None,
     "/livez": None,

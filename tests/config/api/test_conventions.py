@@ -37,7 +37,7 @@ def test_requests_are_counted_and_headers_say_what_is_left(operator: Caller, set
     assert code_of(third) == (429, "rate_limited")
     assert third["RateLimit"].startswith('"reads";r=0;t=')
     assert 1 <= int(third["Retry-After"]) <= 30
-    # Writes have a separate limit, and so does each other user.
+    # Writes have their own limit, and every other user has separate limits.
     assert operator.post("polling-configs", BODY).status_code == 201
     assert Caller.of("operator").get("polling-configs").status_code == 200
 
@@ -168,7 +168,7 @@ def test_concurrent_creation_of_the_same_name_is_a_conflict(
     from polling.api.config_fields import PollingConfigSerializer
 
     PollingConfig.objects.create(name="Night", priority=1)
-    # Skip the validation, as if the other config were created between validation and write.
+    # Skip the validation, as if the other config had been created between validation and write.
     monkeypatch.setattr(
         PollingConfigSerializer.Meta, "extra_kwargs", {"name": {"validators": []}}, raising=False
     )

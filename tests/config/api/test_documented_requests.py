@@ -43,7 +43,7 @@ class Example:
 
 
 def examples() -> Iterator[Example]:
-    """Yield the examples of docs/api.md in order, with every time in them replaced by tomorrow."""
+    """Yield the examples of docs/api.md in order. Replace every time in them by tomorrow's date and time."""
     later = (timezone.now() + timedelta(days=1)).isoformat()
     block = (DOCS / "api.md").read_text().partition("### By hand\n")[2].partition("```\n\n###")[0]
     for call in re.findall(r'^ask "\$API/.*(?:\n {4}.*)*', block, re.MULTILINE):
@@ -75,7 +75,7 @@ def test_every_documented_example_works(redis: Redis, monkeypatch: pytest.Monkey
 
     assert len(answers) > 30
     for example, answer in answers:
-        # An example cannot know the current ETag, so a 412 is right.
+        # An example cannot know the current ETag, so 412 is the right answer.
         expected = {412} if "If-Match" in example.headers else {200, 201, 202, 204}
         assert answer.status_code in expected, (example, answer.content)
 

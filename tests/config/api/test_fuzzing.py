@@ -56,7 +56,7 @@ def _described() -> dict[str, Any]:
 def _token(role: str, agent: Agent) -> str:
     user = UserFactory.create(role=role, pk=10**15, agent=agent if role == "agent" else None)
     token, text = tokens.issue(user, name="test", scope=ApiToken.Scope.WRITE)
-    # Use an id that the fuzzer does not guess, because otherwise it could revoke the token.
+    # Give the token an id that the fuzzer does not guess. Otherwise, the fuzzer could revoke its own token.
     ApiToken.objects.filter(pk=token.pk).update(id=10**15)
     return text
 

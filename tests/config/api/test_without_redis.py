@@ -1,4 +1,4 @@
-"""When Redis accepts connections and never answers, the API still answers every request quickly."""
+"""When Redis accepts connections but never answers, the API still answers every request quickly."""
 
 import time
 
@@ -18,7 +18,7 @@ STATISTICS = {"polling-stats", "polling-stats/queues", "polling-stats/tasks", "p
 
 
 def is_open(path: str) -> bool:
-    """Return whether `path` accepts writes without Redis, because PostgreSQL limits their rate, too."""
+    """Return whether `path` accepts writes without Redis. PostgreSQL also limits the rate of such writes."""
     view = resolve(f"/api/v1/{path}").func
     throttles = getattr(view, "view_class", getattr(view, "cls", None)).throttle_classes  # type: ignore[union-attr]
     return OpenRequestRate in throttles

@@ -1,4 +1,4 @@
-"""A worker continues when one of its children is killed while it holds a lock."""
+"""A worker continues after one of its children was killed while holding a lock."""
 
 import os
 import signal

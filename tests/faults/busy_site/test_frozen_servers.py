@@ -40,7 +40,7 @@ def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, api: Api
 
     print(f"\n{len(answers)} requests, p99 {p99(answers):.2f} s; {baseline:.2f} s before")
     assert {answer.status_code for _, answer in answers} == {200}
-    # Allow for the baseline, because the machine may be slow now; but twice the promise is always too slow.
+    # A slow machine may add its baseline to the promise. But twice the promise is always too slow.
     assert p99(answers) < MAX_ADDED_SECONDS + min(baseline, MAX_ADDED_SECONDS)
     assert_checks_resume(stack, thawed_at)
 
@@ -60,6 +60,7 @@ def test_requests_get_503_in_time_while_postgresql_is_frozen(stack: Stack, api: 
     for _, answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-    # A request that finds no free thread waits for another answer, and then tries to connect at most twice.
+    # A request that finds no free thread waits until another request has been answered. Then it tries to
+    # connect at most twice.
     assert slowest < REQUEST_SECONDS + CANCEL_SECONDS + 2 * CONNECT_SECONDS + 2
     assert_checks_resume(stack, thawed_at)

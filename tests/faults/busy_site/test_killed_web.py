@@ -21,7 +21,7 @@ TRIGGERED = "SELECT id FROM polling_manualtrigger"
 
 
 class Caller(threading.Thread):
-    """A thread that triggers cards in turn. It repeats a request, with the same key, until it is answered."""
+    """A thread that triggers cards in turn. Each request is repeated, with the same key, until answered."""
 
     def __init__(self, api: Api, cards: list[int]) -> None:
         super().__init__(daemon=True)
@@ -41,7 +41,7 @@ class Caller(threading.Thread):
                 self.refused.append(answer.text)
 
     def _trigger(self, card_id: int) -> requests.Response | None:
-        """Return the final answer, or None if no answer arrived or the first request is still running."""
+        """Return the answer, or None if none arrived or an earlier request with this key is still running."""
         with suppress(requests.RequestException):
             answer = self._api.trigger(card_id, idempotency_key=f"card-{card_id}")
             return None if answer.status_code == 409 else answer

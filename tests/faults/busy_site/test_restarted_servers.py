@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis restart, lose their data or run out of connections under load, and recover."""
+"""Checks resume after a server restarts, Redis loses its data or PostgreSQL runs out of connections."""
 
 import signal
 import time
@@ -31,7 +31,7 @@ RESUMES_WITHIN = 10
 
 
 def outage(stack: Stack, name: str, number: signal.Signals, *, seconds: float) -> datetime:
-    """Stop a server with the signal `number` for at least `seconds`; return when it answers again."""
+    """Stop a server with the signal `number` for at least `seconds`. Return the time of its next answer."""
     stack.kill(name, number)
     time.sleep(seconds)
     stack.wait_until(lambda: stack.answers(name), seconds=20, what=f"{name} answers")
@@ -71,8 +71,8 @@ def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
 
     def is_rebuilt() -> bool:
         try:
-            # Workers claim only once there is an epoch, so the limits must be published before it. Read the
-            # epoch first, because otherwise both could be published between the reads and look like a fault.
+            # Workers claim once there is an epoch, so it must come after the limits. Read the epoch first. In
+            # the other order, both could appear between the reads, and look like an epoch without limits.
             epoch = stack.redis.exists(keys.EPOCH) == 1
             limits = stack.redis.exists(keys.limit(CHECK_TYPE)) == 1
         except RedisError:
@@ -89,7 +89,7 @@ def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
         time.sleep(0.005)
 
     rebuilt = time.monotonic() - started
-    # Ignore calls just after the flush, because workers had claimed their cards before it.
+    # Ignore calls in the first 0.3 s after the flush. Their cards were claimed before the flush.
     resumed = seconds_to_resume(stack, flushed_at + timedelta(seconds=0.3)) + 0.3
     print(f"\nrebuilt after {rebuilt:.1f} s, first call after {resumed:.1f} s")
     assert (False, True) not in observed

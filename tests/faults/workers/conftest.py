@@ -15,7 +15,7 @@ CARDS = 300
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a stack whose cards have all been read and are not due for half an hour.
 
-    A call asks about few cards, so that many calls are in flight at the same time.
+    Each call asks about few cards, so that many calls are in flight at the same time.
     """
     small_calls = "UPDATE carriers_gateway SET batch_size = 10"
     with stack_factory(tmp_path_factory.mktemp("stack")) as make:

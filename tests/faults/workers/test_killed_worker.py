@@ -23,7 +23,7 @@ MIN_IN_FLIGHT = 50
 
 
 def make_busy(stack: Stack, *, latency_ms: int) -> datetime:
-    """Make all cards due and wait until slow calls are in flight; return when the cards became due."""
+    """Make all cards due, wait until slow calls are in flight, and return the time they became due."""
     stack.simulator.fault(path="/c/", kind="latency", milliseconds=latency_ms)
     due_at = datetime.now(UTC)
     stack.make_all_due()
@@ -32,7 +32,7 @@ def make_busy(stack: Stack, *, latency_ms: int) -> datetime:
 
 
 def slots_taken(stack: Stack) -> set[str]:
-    """Return the slots that are held now. A slot is free once its lease has run out, even while stored."""
+    """Return the slots that are held now. A slot is free once its lease has run out, even if it is stored."""
     return set(slots_of(stack.redis, CHECK_TYPE).occupancy().members)
 
 
@@ -100,12 +100,13 @@ def test_sigterm_to_worker_group_or_child_loses_no_card(stack: Stack) -> None:
         print(f"\n{end.__name__}: ended after {(datetime.now(UTC) - signalled_at).total_seconds():.1f} s")
         assert claimed_iccids(stack) == set()
         assert slots_taken(stack) == set()
-        # This is not asserted for the children below, because Celery may log their wake-up as a lost job. A
-        # lost wake-up costs only a second.
+        # There is no such assertion for the children below. When a child dies with a wake-up, Celery may log
+        # a lost job with a traceback. A lost wake-up costs only a second.
         assert "Traceback" not in stack.log("worker-checks")[logged_before:]
 
     stack.simulator.fault(path="/c/", kind="latency", share=0)
-    # Wait until the worker is ready, because until then its parent process ends when its children end.
+    # Wait until the worker is ready. Before that, killing the children would also end the worker's parent
+    # process.
     stack.wait_until(lambda: workers_ready(stack) == ready_before + 2, seconds=40, what="a new worker")
     parent, signalled_at = stack.pid("worker-checks"), datetime.now(UTC)
     for child in children(stack):

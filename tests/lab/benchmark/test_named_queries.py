@@ -70,7 +70,7 @@ def _of_tiny_agent(
 ) -> models.QuerySet[Card] | models.QuerySet[Subscription]:
     """Return a page of a new agent's rows, newest first.
 
-    The agent gets the thirty oldest cards, so that a scan that begins at the newest card reads all cards.
+    The agent gets the thirty oldest cards, so a scan from the newest card on has to read all cards.
     """
     agent = Agent.objects.create(name=f"Tiny, for {model.__name__}")
     oldest = list(Card.objects.order_by("id").values_list("id", flat=True)[:30])

@@ -31,7 +31,7 @@ def test_planning_leaves_the_schedule_in_use_alone(redis: Redis, beside: Redis) 
         SubscriptionFactory.create(card=card)
     Seeder(redis).run()
     before = redis.zrange(keys.queue("carddata"), 0, -1, withscores=True)
-    # Pretend that an earlier run was killed and left this behind.
+    # Pretend that an earlier run was killed and left this card behind.
     beside.zadd(keys.queue("carddata"), {"1": 1})
     out = StringIO()
 

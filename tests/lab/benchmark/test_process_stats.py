@@ -1,4 +1,4 @@
-"""The measured CPU time and memory of real processes, and their children."""
+"""The measured CPU time and memory of real processes and of their children."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The benchmark's rates, percentiles and costs, computed from times and amounts. Pure."""
+"""The benchmark's rates, percentiles and costs are computed correctly from times and amounts."""
 
 from datetime import UTC, datetime, timedelta
 

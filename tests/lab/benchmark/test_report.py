@@ -1,4 +1,4 @@
-"""The keys and the table of the benchmark's report. Pure."""
+"""The keys and the table of the benchmark's report."""
 
 from io import StringIO
 
@@ -6,7 +6,7 @@ from lab.benchmark.findings import TARGETS, Findings
 from lab.benchmark.measures.registry import MEASURES
 from lab.benchmark.report import report, table
 
-# The keys that docs/benchmark.md documents; the table of targets must have the same ones.
+# The keys that docs/benchmark.md documents; the table of targets must have the same keys.
 KEYS = {
     "baseline_ratio",
     "gateway_bound_share",

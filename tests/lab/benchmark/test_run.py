@@ -1,4 +1,4 @@
-"""The figures that a benchmark run reads from logs. Pure."""
+"""The figures that a benchmark run reads from logs."""
 
 from datetime import UTC, datetime, timedelta
 

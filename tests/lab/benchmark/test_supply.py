@@ -1,4 +1,4 @@
-"""A benchmark notices when its work runs out. Cards are made due again, and a shift ends if none are left."""
+"""A benchmark makes cards due again when few due cards are left. Its shift ends when no work is left."""
 
 import time
 from collections.abc import Callable

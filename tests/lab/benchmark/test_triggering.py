@@ -1,4 +1,4 @@
-"""The benchmark triggers the cards that fall due last, because the engine may check the others by itself."""
+"""The benchmark triggers the cards that fall due last, because the engine may check the others first."""
 
 import pytest
 from redis import Redis
@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 @pytest.mark.django_db(transaction=True)
 def test_cards_that_fall_due_last_are_triggered(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The code under test sets this variable; setting it here makes monkeypatch restore it.
+    # The code under test sets this variable. Set it here, too, so that monkeypatch restores it afterwards.
     monkeypatch.setenv("POLLING_MANUAL_CALLS_ADMINISTRATOR", "10")
     monkeypatch.setattr(triggering, "POOL", 2)
     defaults.make_missing()

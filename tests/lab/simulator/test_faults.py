@@ -41,7 +41,7 @@ def sent(simulator: RunningSimulator, *requests: bytes) -> socket.socket:
 
 
 def answer(connection: socket.socket) -> HTTPResponse:
-    """Read the status line and headers of the next answer. Return a response to read the body from."""
+    """Read the status line and headers of the next answer. Return a response whose body can be read."""
     response = HTTPResponse(connection)
     response.begin()
     return response

@@ -140,7 +140,7 @@ def test_proposal_ends_with_its_plan(redis: Redis, runtime: WorkerRuntime) -> No
 
     orders = ServiceOrder.objects.values_list("status", "error")
     assert list(orders) == [("cancelled", "the plan has ended")] * 2
-    # A check that read the subscription before it ended finds nothing to judge.
+    # A check that began five seconds ago, before the subscription ended, must not judge the subscription now.
     with transaction.atomic():
         assert quota_judging.judge([ended.card_id or 0], now=timezone.now() - timedelta(seconds=5)) == {}
 

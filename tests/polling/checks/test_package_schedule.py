@@ -87,7 +87,7 @@ def test_more_usage_hastens_the_check(
     read_again(usage.raw_mb + 1)
     assert 800 < due_in() < 1000
     read_again(Decimal(1))
-    # The check is due within seconds, or the drain has just made it.
+    # The check is due within seconds, or the drain has already made the check.
     assert due_in() < 6 or due_in() > 1500
 
 

@@ -1,4 +1,4 @@
-"""The real-name check asks about cards in batches, and a card whose status changes is rescheduled at once."""
+"""The real-name check asks about cards in batches. A card whose status changes is rescheduled at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -74,7 +74,7 @@ def test_changed_status_applies_other_configs_at_once(
     for card in others:
         assert due_in(redis, card) < 70
         assert due_in(redis, card, "carddata") < 2000
-    # A changed status also reschedules the data usage check when that check is not running.
+    # A changed status also reschedules a data usage check that is not running.
     redis.zadd(keys.queue("carddata"), {str(verified[0].pk): redis.time()[0] + 600})
     Card.objects.filter(pk=verified[0].pk).update(real_name_status="unverified")
     redis.zadd(keys.queue(TYPE), {str(verified[0].pk): 1})
@@ -91,12 +91,13 @@ def test_change_by_another_check_meanwhile_is_not_lost(
     Seeder(redis).run()
     claims = {claim.card_id: claim for claim in schedule.claim(10, ttl=timedelta(seconds=60)).claims}
 
-    # The data usage check finds the card online, so its interval is a minute instead of six hours.
+    # The data usage check finds the card online. The card's interval is now a minute instead of six hours.
     Card.objects.filter(pk=card.pk).update(network_status="online")
     reschedule(redis, [card.pk])
     schedule.settle([Settlement(claims[card.pk], timedelta(hours=6), Counts.SUCCESS, 1)])
 
-    # The card was never checked, so it is due at once. If the change were lost, it would be due in six hours.
+    # The card has never been checked, so it is due at once. If the change were lost, the card would be due in
+    # six hours.
     assert -2 <= due_in(redis, card) <= 1
     assert redis.hlen(keys.claims(TYPE)) == 3
 

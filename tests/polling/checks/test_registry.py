@@ -1,4 +1,4 @@
-"""The registry maps each check type to a check of this type."""
+"""The registry maps each check type to a check of that type."""
 
 from polling.checks.registry import CHECKS
 

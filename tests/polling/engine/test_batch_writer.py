@@ -1,4 +1,4 @@
-"""Answers are written many at a time, but at once when a trigger waits, and never too late."""
+"""Answers are written in batches, but immediately if a trigger waits. No answer waits too long."""
 
 import time
 from datetime import timedelta
@@ -19,7 +19,7 @@ TRIGGERED = Claim(1, 1, is_triggered=True)
 
 @pytest.fixture
 def batch_writer(monkeypatch: pytest.MonkeyPatch) -> BatchWriter:
-    """Stop the clock, and return a writer whose answers have just been taken."""
+    """Stop the clock, and return an empty writer whose waiting time has just begun."""
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     writer = BatchWriter()
     writer.take_answers()

@@ -1,4 +1,4 @@
-"""Triggers end before their claims. Claims and slots that outlast an outage are given back afterwards."""
+"""Triggers end before their claims. Claims and slots that are kept through an outage are given back later."""
 
 from datetime import timedelta
 

@@ -18,7 +18,7 @@ def test_failed_stream_ends_the_others_without_a_successor() -> None:
     failed.fail()
 
     assert (before, failed.may_claim, failed.may_call) == (True, False, False)
-    # The time must not be up, because then the drain would wake a successor, which would fail as well.
+    # If the time were up, the drain would wake a successor, and the successor would fail as well.
     assert not failed.is_up
 
 

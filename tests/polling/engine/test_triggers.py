@@ -1,4 +1,4 @@
-"""Triggered cards go before due cards, and stay first when they cannot be checked yet."""
+"""Triggered cards go before due cards, and stay at the front if they cannot be checked yet."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A worker's clock may be an hour off, because the engine takes the time from Redis and PostgreSQL."""
+"""A worker's clock may be wrong by an hour. The engine takes the time from Redis and PostgreSQL instead."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random

@@ -84,7 +84,7 @@ def test_lateness_is_published_and_rests_before_the_next_run(redis: Redis) -> No
     lateness.watch(redis, send=lambda: sent.append(1))
 
     assert sent == [1]
-    # The result expires, because otherwise an old good result would be shown while nothing works.
+    # The result must expire. Otherwise an old good result would still be shown after measuring has stopped.
     assert 0 < redis.ttl(keys.lateness("carddata")) < 600
     assert redis.hgetall(keys.lateness("carddata")) == {
         "cards": "1", "never": "0", "p50": "0.38", "p95": "0.4", "max": "0.4",

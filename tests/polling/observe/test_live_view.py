@@ -1,4 +1,4 @@
-"""`polling_top` shows the engine once in a pipe and live in a terminal, which it restores at its end."""
+"""`polling_top` prints once to a pipe. In a terminal, the view is live and restores the screen at the end."""
 
 import fcntl
 import os
@@ -67,7 +67,7 @@ def test_too_short_interval_is_refused() -> None:
 
 
 def read(terminal: int) -> bytes:
-    """Return what was written to the terminal, after waiting for it for at most a second."""
+    """Wait up to a second for output to the terminal, and return the output; empty if there is none."""
     ready, _, _ = select.select([terminal], [], [], 1)
     return os.read(terminal, 65536) if ready else b""
 
@@ -102,7 +102,7 @@ def test_quitting_restores_the_terminal(redis: Redis, keys_pressed: str) -> None
         process.wait()
 
     assert b"Traceback" not in shown
-    # This sequence shows the previous screen again.
+    # This escape sequence switches back to the screen that was shown before.
     assert b"\x1b[?1049l" in shown
     assert termios.tcgetattr(terminal) == before
     os.close(master)

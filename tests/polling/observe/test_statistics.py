@@ -26,7 +26,7 @@ def settle(redis: Redis, card: int, counts: Counts, ms: int, *, delay: float = 0
 
 
 def move_into_the_past(redis: Redis, minutes: int) -> int:
-    """Move the counts of this minute back by `minutes`; return the number of the minute that has them now."""
+    """Move the current minute's counts back by `minutes`; return the number of the minute that gets them."""
     now = redis.time()[0] // 60
     redis.rename(f"{keys.minute(TYPE)}{now}", f"{keys.minute(TYPE)}{now - minutes}")
     return now - minutes

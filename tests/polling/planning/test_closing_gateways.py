@@ -1,4 +1,7 @@
-"""Cards of a closed gateway are scheduled far in the future until the gateway opens."""
+"""While a gateway is closed, its cards are scheduled far in the future.
+
+A gateway is closed if it is disabled or paused, or if its breaker is open.
+"""
 
 from collections.abc import Callable
 

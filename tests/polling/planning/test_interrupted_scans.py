@@ -54,7 +54,7 @@ def test_scan_continues_where_the_last_one_died(redis: Redis, settings: Settings
         Seeder(redis, die).run()
     before, epoch = redis.zrange(QUEUE, 0, -1, withscores=True), redis.get(keys.EPOCH)
     assert not Epoch(redis).is_complete()
-    # Remove a card that the scan has already planned. It would return if the scan started over.
+    # Remove a card that the scan has already planned. If the scan started over, it would plan the card again.
     redis.zrem(QUEUE, str(cards[0].pk))
 
     assert Seeder(redis, reported.append).run(only_if_needed=True) == 6

@@ -1,4 +1,4 @@
-"""The census is recounted when cards have changed."""
+"""The census is recounted after cards have changed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -44,7 +44,7 @@ def test_changed_cards_are_recounted_but_not_all_the_time(redis: Redis, cards: l
     assert redis.hget(keys.WANTED, TYPE) == "5"
     assert watch() == 1
 
-    # A recount has just run, so this change is counted only later.
+    # A recount has just run, so this change is not counted yet.
     recount.cards_changed(redis)
     Card.objects.filter(pk=cards[0].pk).update(category="normal")
     recount.recount(redis)
@@ -118,5 +118,6 @@ def test_new_gateway_of_a_card_keeps_the_planned_interval(redis: Redis, cards: l
 
     recount.recount(redis)
 
-    # Otherwise the cards would not count as outdated, and would never get their new interval.
+    # If the row had the new interval of 600 s, the cards would not count as outdated and would never be moved
+    # to the new interval.
     assert ClassCensus.objects.get(cards=5).carddata_interval == 1800

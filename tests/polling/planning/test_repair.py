@@ -48,7 +48,7 @@ def test_intact_schedule_needs_no_repair(redis: Redis, cards: list[Card]) -> Non
     assert repair(redis) == (0, 0)
 
     assert redis.zrange(QUEUE, 0, -1, withscores=True) == before
-    # The new epoch restarts the count of tokens, because it must fit into 32 bits.
+    # The new epoch restarts the count of tokens, because that count must fit into 32 bits.
     assert int(redis.get(keys.EPOCH) or 0) == epoch + 1
     assert redis.get(keys.tokens(TYPE)) is None
 
@@ -156,7 +156,8 @@ def test_card_wanted_by_a_new_config_while_removed_returns(
         return read(ids)
 
     monkeypatch.setattr(card_reader, "rows_of", change_meanwhile)
-    # No config wants these cards, so the repair is about to remove them when the new config plans them.
+    # No config wants these cards yet, so the repair starts to remove them. Meanwhile, the new config plans
+    # them.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
 
     assert Repair(redis).run() is None
@@ -221,5 +222,6 @@ def test_pages_hold_every_card_and_are_read_by_id(redis: Redis) -> None:
     pages = list(schedule.pages())
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
-    # With a larger page, each query would read the entire range of ids that the cards are spread over.
+    # The cards of one page are spread over all ids. The query for a larger page would read the whole range
+    # between the smallest and the largest id.
     assert max(len(page) for page in pages) < card_reader.MAX_LISTED_IDS

@@ -1,4 +1,4 @@
-"""The seeder schedules all cards by their rows in the database."""
+"""The seeder schedules all cards according to their rows in the database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -184,7 +184,7 @@ def test_lost_queue_is_seeded_again(redis: Redis) -> None:
     assert wake() == []
     redis.delete(QUEUE)
     redis.set(keys.CENSUS_CHANGES, 5)
-    # Cards have just changed, so the census may be out of date, and a tick does not trust it.
+    # Cards have just changed, so the census may be out of date, and a tick does not rely on the census.
     assert wake() == []
     redis.set(keys.CENSUS_COUNTED, 5)
     assert wake() == ["seed"]
@@ -195,7 +195,7 @@ def test_lost_queue_is_seeded_again(redis: Redis) -> None:
         CheckState.objects.create(card=card, type="carddata", parked_at=timezone.now())
     run_seeder(redis)
     redis.delete(QUEUE)
-    # All cards are parked, so an empty queue is right.
+    # All cards are parked, so an empty queue is correct.
     assert wake() == []
 
 

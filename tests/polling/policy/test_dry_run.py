@@ -1,4 +1,4 @@
-"""A dry run shows what a draft of a config would change if it were saved."""
+"""A dry run shows what would change if a draft of a config were saved."""
 
 from typing import Any
 

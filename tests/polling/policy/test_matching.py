@@ -105,7 +105,7 @@ def test_config_of_another_carrier_does_not_match() -> None:
 
 
 def by_written_rule(profile: CardProfile, check: CheckType, configs: list[PollingConfig]) -> int | None:
-    """Return the interval in seconds by the rule that is written for operators, or None for no check."""
+    """Apply the rule as it is written for operators. Return the interval in seconds; None means no check."""
     if not profile.enable_polling or profile.status not in (2, 3):
         return None
     if check == "realname" and profile.category == "industry":

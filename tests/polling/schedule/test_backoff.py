@@ -25,7 +25,8 @@ def test_late_answer_moves_a_card_to_its_next_moment() -> None:
     interval = timedelta(seconds=30)
     due_at = 1000 + backoff.after_answer(interval, 7, 1000).total_seconds()
 
-    # A card that is up to 3 s late keeps its interval of 30 s. A later card gets the next moment, 6 s on.
+    # After an answer up to 3 s late, the card is due 30 s after its last due time. After a later answer, the
+    # card is due 36 s after its last due time.
     assert 2.9 + backoff.after_answer(interval, 7, due_at + 2.9).total_seconds() == pytest.approx(
         30, abs=0.001
     )

@@ -45,7 +45,7 @@ class RandomWalk:
         self.last_token = 0
 
     def now(self) -> float:
-        """Return the model's time, after waiting until no due time or claim's end is within 10 ms of it."""
+        """Return the model's time. Before, wait until no due time or claim's end is within 10 ms of it."""
         while True:
             seconds, micro = self.redis.time()
             now = seconds + micro / 1e6 + self.shift
@@ -185,7 +185,7 @@ class RandomWalk:
     def pass_time(self) -> None:
         """Move all times in Redis into the past by a random number of seconds."""
         while self.in_flight and not self.with_kills:
-            # As long as no worker dies, every claim is settled before it runs out.
+            # As long as no worker dies, every claim is settled before it expires.
             self.settle()
         seconds = self.chance.uniform(1, 90)
         for card in self.model.queue:

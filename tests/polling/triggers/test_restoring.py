@@ -1,4 +1,4 @@
-"""Triggers are carried out even if Redis has lost their hints, the card ids in the manual queue."""
+"""Triggers are carried out even if Redis has lost their hints. A hint is a card id in the manual queue."""
 
 import time
 from datetime import timedelta

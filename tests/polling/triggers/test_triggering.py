@@ -115,7 +115,7 @@ def test_triggers_during_a_check_cause_exactly_one_more(
     gateway(simulator)
     card = CardFactory.create()
     Seeder(redis).run()
-    # Make the first call slow, so that it still runs at the last trigger, even on a busy machine.
+    # Make the first call slow, so that it is still running after the last trigger, even on a busy machine.
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=4000)
     triggers: list[ManualTrigger] = []
 

@@ -11,15 +11,15 @@ from lab.simulator.fleet import CARRIERS, SimulatedCarrier
 from tests.faults.conftest import Stack
 
 WANT_CHECKS = "enable_polling AND deleted_at IS NULL AND status IN (2, 3)"
-# Status 3 is an activated card and 2 a distributed one. The default configs have a data-usage interval for
-# distributed cards only if they are industry cards.
+# Status 3 means activated, and status 2 means distributed. The default configs set a data-usage interval for
+# a distributed card only if it is an industry card.
 WANT_USAGE = f"{WANT_CHECKS} AND (status = 3 OR category = 'industry')"
 WANT_REAL_NAME = f"{WANT_CHECKS} AND category = 'normal'"
 
 
 @dataclass(frozen=True)
 class Meter:
-    """The columns of a card's row in `cards_cardusage` that are judged."""
+    """The judged columns of a card's row in `cards_cardusage`."""
 
     raw_mb: Decimal
     used_mb: Decimal
@@ -54,7 +54,7 @@ def carrier_of(iccid: str) -> SimulatedCarrier:
 
 
 def column(stack: Stack, name: str, *, of: str = "true") -> dict[int, str]:
-    """Return a dict from card id to column `name`, for the cards that meet the SQL condition `of`."""
+    """Return a dict from card id to the value of column `name`. The cards meet the SQL condition `of`."""
     rows = stack.rows(f"SELECT id, {name} FROM cards_card WHERE {of}")
     return {row[0]: row[1] for row in rows}
 
@@ -77,7 +77,10 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 
 
 def plain_plans(stack: Stack) -> dict[int, Plan]:
-    """Return a dict from card id to plan, for the cards whose only own subscription is a main monthly one."""
+    """Return a dict from card id to plan.
+
+    It has the cards that have exactly one subscription of their own, a main monthly one.
+    """
     rows = stack.rows(
         "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
         "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
@@ -87,6 +90,6 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
 
 
 def truths(stack: Stack, cards: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
-    """Return the true state of each (ICCID, moment), in the given order."""
+    """Return the true state of each card (ICCID) at its moment, in the given order."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda card: stack.simulator.truth(*card), cards))

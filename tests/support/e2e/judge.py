@@ -19,7 +19,10 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class Round:
-    """One round of checks: its start and end in simulated time, and what is stored at the end, by card id."""
+    """One round of checks, in simulated time.
+
+    `meters` and `plans` have what is stored at the end of the round, by card id.
+    """
 
     began_at: datetime
     ended_at: datetime
@@ -41,9 +44,9 @@ class Expected:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The polled cards (id -> ICCID), and what is stored at the start and after each of two rounds of checks.
+    """What is stored before the first of two rounds of checks, and after each round.
 
-    A month boundary is between the two rounds.
+    A month boundary lies between the rounds. `cards` has the ICCID of each polled card, by card id.
     """
 
     stack: Stack
@@ -55,7 +58,7 @@ class Boundary:
     def expectations(self) -> dict[int, tuple[Expected, Expected]]:
         """Return a dict from card id to a pair: what must be stored after the first and the second round.
 
-        Leave out the cards that were not read in both rounds.
+        The dict has only the cards that were read in both rounds.
         """
         read = [card for card in self.cards if card in self.first.meters and card in self.second.meters]
         raws = [
@@ -83,8 +86,8 @@ def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored
 
 
 def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
-    # A lifetime counter does not show when it grew, so growth between the rounds counts for the new month.
-    # A restarted counter no longer shows the usage from the first round to the boundary.
+    # A lifetime counter does not show when it grew, so all growth since the first round counts for the new
+    # month. A counter that restarts at the boundary no longer shows the usage since the first round.
     added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
     cycle = months.first_day(carrier, stored.measured_at)
     return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
@@ -105,7 +108,7 @@ def judge_meters(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expe
 
 
 def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Judge that each card's history holds only the two readings, and adds up to what the card has used."""
+    """Judge that each card's history has only readings of the two rounds, and adds up to the card's usage."""
     history = fleet.history(boundary.stack)
     yield from (
         f"card {card} has a history, but is not polled" for card in history.keys() - boundary.cards.keys()
@@ -136,7 +139,7 @@ def judge_subscriptions(
 
 
 def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Iterator[str]:
-    """Judge that exactly the scheduled cards had a good answer after `since` and no failure afterwards."""
+    """Judge that exactly the scheduled cards had a good answer after `since`, and no later failure."""
     good = {
         card
         for (card,) in stack.rows(
@@ -151,7 +154,7 @@ def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Ite
 
 
 def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
-    """Judge that `cards` have the carrier's network status. Every answer about usage contains it."""
+    """Judge that the stored network statuses are the carrier's. Every answer about usage contains one."""
     stored = fleet.column(stack, "network_status")
     found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
     for card, truth in zip(cards, found, strict=True):
@@ -160,7 +163,7 @@ def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> It
 
 
 def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
-    """Judge that cards have the carrier's real-name status, and that no industry card was checked."""
+    """Judge that the stored real-name statuses are the carrier's, and that no industry card was checked."""
     cards = fleet.column(stack, "iccid", of=fleet.WANT_REAL_NAME)
     stored = fleet.column(stack, "real_name_status")
     found = fleet.truths(
@@ -188,7 +191,7 @@ def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Itera
 
 
 def judge_orders(stack: Stack) -> Iterator[str]:
-    """Judge that exactly one suspension is proposed for each activated card whose plan is over its quota."""
+    """Judge that each activated card over its quota has one proposed suspension; other cards have none."""
     # A card's own plan takes precedence over its device's plan.
     over = {
         card

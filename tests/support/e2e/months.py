@@ -26,7 +26,7 @@ def earliest_boundary(now: datetime) -> datetime:
 
 
 def boundaries_between(carrier: SimulatedCarrier, earlier: datetime, later: datetime) -> int:
-    """Return how many of the carrier's billing months began after `earlier` and not after `later`."""
+    """Return how many of the carrier's billing months began after `earlier` and no later than `later`."""
     crossed = 0
     while last_boundary(carrier, later) > earlier:
         crossed += 1

@@ -1,7 +1,7 @@
 """Freeze one process of a real worker before it records answers; `celery --include` loads this module.
 
-The first process that finds the file `FREEZES_AT` freezes. Before that, it renames the file so that the
-suffix is the process id.
+The first process that finds the file `FREEZES_AT` freezes. Before it freezes, the process renames the file,
+so that the file's suffix is the process id.
 """
 
 import os

@@ -62,7 +62,10 @@ def claimed_iccids(stack: Stack) -> set[str]:
 
 
 def polled_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
-    """Return a dict from ICCID to the end of the last call about it, for calls that began after `moment`."""
+    """Return a dict from ICCID to the end of the last call about the card.
+
+    Only calls that began after `moment` count.
+    """
     return {
         iccid: datetime.fromisoformat(call["end"])
         for call in stack.calls_since(moment)

@@ -11,9 +11,9 @@ LOCALHOST = "127.0.0.1"
 
 
 class Proxy:
-    """A proxy that forwards connections to the server of the URL `direct`, in a thread of its own.
+    """A proxy that runs in its own thread and forwards connections to the server that the URL `direct` names.
 
-    `delay_seconds` delays each direction, and a test may change it while the proxy runs. Example::
+    Data is delayed by `delay_seconds` in each direction. A test may change the delay at any time. Example::
 
         with Proxy(redis_url) as network:
             client = Redis.from_url(network.url(redis_url))
@@ -93,7 +93,7 @@ class Proxy:
                 self._pump(link, reader, link.server), self._pump(link, server_reader, writer)
             )
         except OSError:
-            # The server is down. Aborting the link below tells the client so.
+            # The server is down. The client learns of it when `finally` aborts the link.
             pass
         finally:
             self._links.discard(link)
@@ -107,7 +107,7 @@ class Proxy:
                 await asyncio.sleep(self.delay_seconds)
                 sink.write(data)
                 await sink.drain()
-        # A black hole also hides that one side has closed, because the other side must notice nothing.
+        # If one side closes a connection that is a black hole, the other side must not notice it.
         if not link.is_black_hole:
             sink.close()
 

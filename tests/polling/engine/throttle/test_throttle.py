@@ -17,6 +17,7 @@ from carriers.models import Gateway
 from lab.simulator.remote import RunningSimulator
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
+from polling.engine.throttle.throttle import Deferral, Slot, Throttle
 from polling.schedule import keys, limits
 from tests.factories import CardFactory, PauseFactory
 from tests.support.draining import TYPE, drain, gateway
@@ -177,7 +178,8 @@ def test_calls_keep_to_the_rate_and_no_card_is_lost(
     drain(redis, runtime)
 
     called = simulator.calls()
-    # Allow three calls more: the simulator shares this process, so calls sent on time may arrive together.
+    # Allow three calls more than the rate. The simulator runs in this process, so it may be late to receive
+    # calls, and then it receives several at once.
     assert max_calls_in_a_second(called) <= 20 + 3
     assert len(called) > 20
     assert len({card for call in called for card in call["cards"]}) == len(called)
@@ -198,8 +200,31 @@ def test_slow_gateway_leaves_slots_to_cards_due_later(
 
     drain(redis, runtime)
 
-    # Each call to the slow gateway holds its slot for 4 s, so the drain makes fewer than a hundred of them.
+    # Each call to the slow gateway holds its slot for 4 s, so the drain makes fewer than 100 such calls.
     called = [call for call in simulator.calls() if call["path"].startswith("/c/bluepeak")]
     assert len({card for call in called for card in call["cards"]}) > len(others) / 2
     assert redis.zcard(keys.queue(TYPE)) == len(waiting) + len(others)
     assert redis.hlen(keys.claims(TYPE)) == 0
+
+
+def test_admit_returns_a_slot_or_the_reason_against_it(redis: Redis, simulator: RunningSimulator) -> None:
+    limited = gateway(simulator, max_concurrency=1)
+    paced = gateway(simulator, is_default=False, calls_per_second=1)
+    resting = gateway(simulator, is_default=False)
+    open_breaker(redis, resting, is_trial_due=False)
+    limits.publish(redis)
+
+    with Throttle(redis) as throttle:
+        throttle.refresh([resting.pk])
+        throttle.reserve(limited, slots=2, turns=2)
+        throttle.reserve(paced, slots=2, turns=1)
+        slots = [throttle.admit(target.pk) for target in (limited, paced)]
+
+        assert all(isinstance(slot, Slot) for slot in slots)
+        assert throttle.admit(resting.pk) is Deferral.RESTING
+        assert throttle.admit(limited.pk) is Deferral.NO_SLOT
+        assert throttle.admit(paced.pk) is Deferral.NO_TURN
+        for slot in slots:
+            assert isinstance(slot, Slot)
+            slot.release()
+        assert isinstance(throttle.admit(limited.pk), Slot)
