@@ -110,7 +110,7 @@ class CheckStats:
     def sample(self, gauges: Gauges, *, now: float) -> None:
         """Store a sample in the bucket of the current minute, replacing an earlier sample of that minute."""
         minute = f"{self._minute}{int(now // SECONDS_PER_MINUTE)}"
-        # The number of taken slots is stored in the field `seats`, the older name for slots.
+        # The number of taken slots is stored in the field `seats`, because slots are called seats in Redis.
         fields = {"due": gauges.due, "in_flight": gauges.in_flight, "seats": gauges.slots}
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hset(minute, mapping=cast(Fields, fields))

@@ -80,7 +80,7 @@ class Stack(LocalStack):
         Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal a service's process group and wait until it has ended. The supervisor restarts the service."""
+        """Signal a service's process group and wait until it has ended. The supervisor restarts it later."""
         process = self.supervisor.process(name)
         os.killpg(process.pid, number)
         process.wait(20)

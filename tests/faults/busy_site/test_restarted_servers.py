@@ -67,12 +67,13 @@ def test_restarted_servers_cost_no_card_and_no_value(stack: Stack) -> None:
 
 
 def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
+    # Workers claim cards as soon as there is an epoch, so the limits must be published before the epoch.
     observed: list[tuple[bool, bool]] = []
 
     def is_rebuilt() -> bool:
         try:
-            # Workers claim once there is an epoch, so it must come after the limits. Read the epoch first. In
-            # the other order, both could appear between the reads, and look like an epoch without limits.
+            # Read the epoch first. If the limits were read first, both could be published between the two
+            # reads, and the test would wrongly see an epoch without limits.
             epoch = stack.redis.exists(keys.EPOCH) == 1
             limits = stack.redis.exists(keys.limit(CHECK_TYPE)) == 1
         except RedisError:
