@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,8 @@ pytest_plugins = [
 
 LINGER_MILLISECONDS = 500
 
+# The port for PostgreSQL, and Valkey.
+_to_start: list[tuple[int, ValkeyServer]] = []
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 _folders: list[Path] = []
 
@@ -56,33 +59,43 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault(template_database.FOLDER_VARIABLE, str(base))
     if config.getoption("numprocesses", None) and not config.option.collectonly:
         return
-    servers = make_folder(base / "servers")
-    valkey = ValkeyServer(servers, port=free_port(), password=secrets.token_hex(8))
+    port = free_port()
+    valkey = ValkeyServer(make_folder(base / "servers"), port=free_port(), password=secrets.token_hex(8))
+    _to_start.append((port, valkey))
     for name in ("SIMWATCH_ENV_FILE", "LOG_DIR"):
         os.environ.pop(name, None)
     os.environ.update(
         fresh_variables(),
         SIMWATCH_MODE="local",
+        DATABASE_URL=template_database.url(port),
         REDIS_URL=valkey.url(0),
         CELERY_BROKER_URL=valkey.url(1),
         DJANGO_SETTINGS_MODULE="config.settings",
         LOG_LEVEL="WARNING",
     )
-    postgres = template_database.copy(servers)
-    os.environ["DATABASE_URL"] = postgres.url()
-    for server in (postgres, valkey):
-        ends_by = server.command.stop_signal
-        process = server.command.popen(log=base / "servers.log", before_exec=die_with_parent(ends_by))
-        _running.append((process, ends_by))
-        server.wait_until_ready()
+    # Creating the template takes several seconds, in which the tests are collected.
+    threading.Thread(target=template_database.create, daemon=True).start()
     # pytest-django looked for settings before the environment was complete, so Django isn't set up yet.
     django.setup()
-    connection.settings_dict["TEST"]["TEMPLATE"] = template_database.DATABASE
+    connection.settings_dict["NAME"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
     # Use a fast hash for passwords, because a secure hash takes longer than most tests that need a user.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Let a drain wait only briefly for new work; otherwise the suite would spend most of its time waiting.
     settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Start the servers of this process."""
+    while _to_start:
+        port, valkey = _to_start.pop()
+        for server in (template_database.copy(make_folder(_folders[0] / "servers"), port=port), valkey):
+            ends_by = server.command.stop_signal
+            log = _folders[0] / "servers.log"
+            process = server.command.popen(log=log, before_exec=die_with_parent(ends_by))
+            _running.append((process, ends_by))
+            server.wait_until_ready()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -103,11 +116,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """At the end, stop the threads of the health checks. Their connections would keep the database in use."""
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Prepare the database of this process's own server, which is a copy of one that has been migrated."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # This trigger refuses TRUNCATE, but the table must be truncated after tests that commit. The trigger
-        # has a test of its own.
+        # This trigger, which has a test of its own, would refuse to empty the table after tests that commit.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")
     yield
     from common.health import runner

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 
 from lab.stack.environment import fresh_variables
-from lab.stack.servers import PostgresServer, free_port, make_folder
+from lab.stack.servers import LOCALHOST, PostgresServer, free_port, make_folder
 from lab.stack.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,20 +20,25 @@ DATABASE = "model"
 PASSWORD = "of-the-model"
 
 
-def copy(folder: Path) -> PostgresServer:
+def url(port: int) -> str:
+    """Return the URL that a copy on this port will have."""
+    return f"postgresql://{PostgresServer.NAME}:{PASSWORD}@{LOCALHOST}:{port}/postgres"
+
+
+def copy(folder: Path, *, port: int | None = None) -> PostgresServer:
     """Copy the template to `folder`. Return its server, which is not started; `DATABASE` has the tables."""
-    source = _template_folder()
+    source = create()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
             subprocess.run(("cp", "--archive", copy_option, source / name, folder / name), check=True)
-    return _server(folder)
+    return _server(folder, port=port or free_port())
 
 
-def _server(folder: Path) -> PostgresServer:
-    return PostgresServer(folder, port=free_port(), password=PASSWORD, is_durable=False)
+def _server(folder: Path, *, port: int) -> PostgresServer:
+    return PostgresServer(folder, port=port, password=PASSWORD, is_durable=False)
 
 
-def _template_folder() -> Path:
+def create() -> Path:
     """Return the template's folder. The first process creates the template while the other processes wait."""
     shared = Path(os.environ[FOLDER_VARIABLE])
     completion_mark = shared / "model-is-complete"
@@ -47,7 +52,7 @@ def _template_folder() -> Path:
 
 
 def _create_template(folder: Path, *, log: Path) -> None:
-    server = _server(folder)
+    server = _server(folder, port=free_port())
     process = server.command.popen(log=log, before_exec=die_with_parent(server.command.stop_signal))
     try:
         server.wait_until_ready()
