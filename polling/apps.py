@@ -16,6 +16,7 @@ class PollingConfig(AppConfig):
         from polling import system_checks  # noqa: F401 (the import registers the checks)
         from polling.observe import health_checks
         from polling.observe.metrics import PollingCollector
+        from polling.planning import receivers  # noqa: F401 (the import connects it to `cards_changed`)
 
         health_checks.register_all()
         metrics.register(PollingCollector())

@@ -1,3 +1,6 @@
+"""What importing the project does: it opens nothing, and Django's start connects everything."""
+
+import ast
 import json
 import os
 import subprocess
@@ -9,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.processes(seconds=2)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("config", "polling", "cards", "carriers", "accounts", "audit", "common")
+PACKAGES = ("lab", "config", "polling", "cards", "carriers", "accounts", "audit", "common")
 IMPORT_ALL = """
 import asyncio, importlib, json, os, sys, threading
 made = []
@@ -24,24 +27,56 @@ sockets = [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/se
 print(json.dumps({"sockets": sockets, "threads": threading.active_count(), "loops": made}))
 """
 
+# Decorators that connect a function when its module is imported, so Django's start has to import the module.
+CONNECTING = {"receiver", "register"}
+START = "import django, json, sys; django.setup(); print(json.dumps(sorted(sys.modules)))"
 
-def test_importing_the_project_opens_no_socket_loop_or_thread() -> None:
-    modules = sorted(
+
+def modules() -> list[str]:
+    return sorted(
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
         if path.name != "__init__.py"
     )
 
-    done = subprocess.run(
-        (sys.executable, "-c", IMPORT_ALL, json.dumps(modules)),
+
+def run(*arguments: str) -> str:
+    return subprocess.run(
+        (sys.executable, "-c", *arguments),
         env=os.environ,
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         stdin=subprocess.DEVNULL,
-    )
+    ).stdout
 
-    assert len(modules) > 80
-    assert json.loads(done.stdout) == {"sockets": [], "threads": 1, "loops": []}
+
+def connects(module: str) -> bool:
+    tree = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text())
+    decorators = [
+        decorator.func if isinstance(decorator, ast.Call) else decorator
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
+    ]
+    return any(isinstance(name, ast.Name) and name.id in CONNECTING for name in decorators)
+
+
+def test_starting_django_connects_receivers_and_checks() -> None:
+    connecting = {module for module in modules() if connects(module)}
+
+    started = set(json.loads(run(START)))
+
+    assert {"polling.planning.receivers", "polling.system_checks"} <= connecting
+    assert connecting - started == set()
+
+
+def test_importing_the_project_opens_no_socket_loop_or_thread() -> None:
+    names = modules()
+
+    found = run(IMPORT_ALL, json.dumps(names))
+
+    assert len(names) > 80
+    assert json.loads(found) == {"sockets": [], "threads": 1, "loops": []}
