@@ -159,6 +159,9 @@ class GatewayStream(Stream):
         while self.context.lifetime.may_claim:
             batch = await self._claim()
             if batch:
+                if batch.claimed:
+                    # A tick may be late on a busy machine, and must not end a drain that claims cards.
+                    self.context.lifetime.note_work()
                 self._line_up(batch)
                 self._ask()
             if batch is None or batch.is_last:

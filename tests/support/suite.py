@@ -26,7 +26,7 @@ MAX_FLAKY: Final = 2
 # More failures are a fault of the change, and repeating each by itself would take too long.
 MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
-STACKS: Final = os.environ.get("STACKS_AT_ONCE", "5")
+STACKS: Final = os.environ.get("STACKS_AT_ONCE", "4")
 # How many of the other tests run at the same time. Many tests wait for timers, so this number may exceed the
 # number of processors.
 PLAIN: Final = "5"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
@@ -26,25 +27,34 @@ def serve_and_use(answers_per_connection: list[int], use: Use) -> list[str]:
     """
     nonces: list[str] = []
     left = iter(answers_per_connection)
+    connections: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers = next(left)
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
-            nonces.append(fields["X-Nonce"])
-            await reader.readexactly(int(fields["Content-Length"]))
-            if not answers:
-                break
-            answers -= 1
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY))
+        # The read is incomplete once the client has closed the connection.
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
+                nonces.append(fields["X-Nonce"])
+                await reader.readexactly(int(fields["Content-Length"]))
+                if not answers:
+                    break
+                answers -= 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY))
         writer.close()
+        await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.create_task(serve(reader, writer)))
 
     async def run() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with Outgoing(allowed_networks=(ip_network("127.0.0.0/8"),), connections=1) as outgoing:
             await use(JsonClient(GatewayAddress(f"http://127.0.0.1:{port}", CREDENTIALS, 2), outgoing))
         server.close()
+        # An open connection would be reported as a leak in whatever test runs next.
+        await asyncio.gather(*connections)
 
     asyncio.run(run())
     return nonces

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.processes(seconds=170), pytest.mark.long_form]
 FULL = ("everything", "--seconds=60", "--every=4", "--cards=800", "--rate=25")
-SMOKE = ("kills", "--seconds=6", "--every=2", "--cards=100", "--rate=25")
+SMOKE = ("kills", "--seconds=15", "--every=3", "--cards=100", "--rate=25")
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -34,7 +34,9 @@ def test_every_reading_of_a_mixed_fleet_matches_the_simulator(
     carriers = ensure_carriers(simulator_url=simulator.url, secret=SECRET)
     generate(1500, seed=3, now=timezone.now(), carriers=carriers)
 
-    drain(redis, runtime)
+    # On a busy machine, one drain may end before it has asked about all cards.
+    for _ in range(3):
+        drain(redis, runtime)
 
     polled = Card.objects.present().filter(enable_polling=True)
     # Suspended cards are not due, because they were read less than six hours ago.
