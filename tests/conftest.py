@@ -8,7 +8,6 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -35,8 +34,6 @@ pytest_plugins = [
     "tests.support.forms",
     "tests.support.scheduling",
 ]
-
-LINGER_MILLISECONDS = 500
 
 # The port for PostgreSQL, and Valkey.
 _to_start: list[tuple[int, ValkeyServer]] = []
@@ -81,8 +78,6 @@ def pytest_configure(config: pytest.Config) -> None:
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
     # Use a fast hash for passwords, because a secure hash takes longer than most tests that need a user.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # Let a drain wait only briefly for new work; otherwise the suite would spend most of its time waiting.
-    settings.POLLING = replace(settings.POLLING, drain_linger_milliseconds=LINGER_MILLISECONDS)
 
 
 @pytest.hookimpl(tryfirst=True)

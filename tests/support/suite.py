@@ -1,6 +1,6 @@
 """Run the suite and repeat failed tests: `python -m tests.support.suite [quick | long]`, as in `bin/test`.
 
-Tests of real processes mostly wait, so several of them run beside the other tests. The other tests have a lower priority.
+Tests of real processes run after the others. They mostly wait, so several of them run at the same time.
 
 A failed test is run once more by itself at the end. If it passes then, it is flaky, and the output of its
 failure is printed and kept in `.run/flaky-tests.txt`. More than two flaky tests fail the run. The exit code
@@ -27,32 +27,32 @@ MAX_FLAKY: Final = 2
 MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "4")
-# How many of the other tests run at the same time. Many tests wait for timers, so this number may exceed the
-# number of processors.
-PLAIN: Final = "5"
+# How many of the other tests run at the same time. Many tests wait for timers, so these numbers exceed the number of
+# processors. The smaller one leaves a slow machine some room.
+PLAIN: Final = "3"
+QUICK_PLAIN: Final = "5"
 PROCESSES_MARK: Final = "faults or processes"
 PASSED, FAILED = 0, 1
-STEP_BACK: Final = ("nice", "-n", "5")
 EVENLY: Final = ("--dist=load", "--maxschedchunk=1")
 PROGRESS_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """A run of pytest: its title, its arguments, and the prefix of its command."""
+    """A run of pytest: its title and its arguments."""
 
     title: str
     arguments: Sequence[str]
-    prefix: Sequence[str] = ()
 
 
-QUICK: Final = Part("tests without real processes", (f"-n{PLAIN}", *EVENLY, "-m", f"not ({PROCESSES_MARK})"))
+def _plain(processes: str) -> Part:
+    arguments = (f"-n{processes}", *EVENLY, "-m", f"not ({PROCESSES_MARK})")
+    return Part("tests without real processes", arguments)
+
+
 PARTS: Final = {
-    "quick": [QUICK],
-    "all": [
-        Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK)),
-        Part(QUICK.title, QUICK.arguments, STEP_BACK),
-    ],
+    "quick": [_plain(QUICK_PLAIN)],
+    "all": [_plain(PLAIN), Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK))],
     "long": [Part("long forms", ("-n2", "--long", "-m", "long_form"))],
 }
 
@@ -66,7 +66,7 @@ class Run:
         self._folder = folder
         with (folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                (*part.prefix, *_pytest(*part.arguments, f"--results-folder={folder}")),
+                _pytest(*part.arguments, f"--results-folder={folder}"),
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -100,45 +100,46 @@ class Run:
 
 
 def main(form: str) -> int:
-    """Run all parts of `form` side by side, repeat the failed tests, and return the exit code."""
+    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
     # Without this, SIGTERM would end this process alone: the parts and their servers would run on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     FLAKY_FILE.unlink(missing_ok=True)
-    with TemporaryDirectory(prefix="simwatch-suite-") as folder, _running(PARTS[form], Path(folder)) as runs:
-        _wait(runs)
-        for run in runs:
+    failures: dict[str, str] = {}
+    for part in PARTS[form]:
+        with (
+            TemporaryDirectory(prefix="simwatch-suite-") as folder,
+            _running(part, Path(folder) / "part") as run,
+        ):
+            _wait(run)
             run.print_output()
-        if not all(run.has_worked() for run in runs):
-            print("\npytest itself failed; its output above says why")
-            return 2
-        failures = {test: output for run in runs for test, output in run.failures().items()}
+            if not run.has_worked():
+                print("\npytest itself failed; its output above says why")
+                return 2
+            failures |= run.failures()
     return _repeat(failures, is_long=form == "long")
 
 
 @contextmanager
-def _running(parts: Sequence[Part], folder: Path) -> Iterator[list[Run]]:
-    """Start all parts. At the end of the block, stop the parts that still run, for example after Ctrl-C."""
-    runs: list[Run] = []
+def _running(part: Part, folder: Path) -> Iterator[Run]:
+    """Start a part, and end it if it still runs when the block ends, for example after Ctrl-C."""
+    run = Run(part, folder)
     try:
-        for number, part in enumerate(parts):
-            runs.append(Run(part, folder / str(number)))
-        yield runs
+        yield run
     finally:
-        for run in runs:
-            run.process.terminate()
-        for run in runs:
-            run.process.wait()
+        run.process.terminate()
+        run.process.wait()
 
 
-def _wait(runs: Sequence[Run]) -> None:
-    """Wait until all runs have ended, and print their progress."""
+def _wait(run: Run) -> None:
+    """Wait until the run has ended, and print its progress."""
     printed_at = started_at = time.monotonic()
-    while any(run.process.poll() is None for run in runs):
+    while run.process.poll() is None:
         time.sleep(0.2)
         if time.monotonic() - printed_at >= PROGRESS_SECONDS:
             printed_at = time.monotonic()
-            counts = ", ".join(f"{run.finished():,} {run.part.title}" for run in runs)
-            print(f"{printed_at - started_at:4.0f} s  finished: {counts}", flush=True)
+            print(
+                f"{printed_at - started_at:4.0f} s  finished: {run.finished():,} {run.part.title}", flush=True
+            )
 
 
 def _repeat(failures: dict[str, str], *, is_long: bool) -> int:
