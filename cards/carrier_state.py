@@ -13,7 +13,7 @@ from cards.models import CardEvent
 
 @dataclass(frozen=True)
 class ReportedColumn:
-    """A column of the cards table with reported values, and the kind of event that records a change.
+    """A column of the cards table that stores a reported state, and the kind of event that records a change.
 
     `also_set` is SQL that `store` appends to the SET clause of its UPDATE.
     """

@@ -21,7 +21,7 @@ class CheckResult:
 
 
 def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
-    """Lock the check states of the cards in `tokens`. Return the ids of those whose results may be written.
+    """Lock the check states of the cards in `tokens`. Return the ids of cards whose results may be written.
 
     `tokens` maps card ids to the tokens of their claims. A card is left out if the same claim or a newer one
     has already written its check state. Missing check states are inserted, except for cards that no longer

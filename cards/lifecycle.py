@@ -242,7 +242,7 @@ def _hand_over(
 
 
 def _check_iccids(iccids: Sequence[str]) -> None:
-    """Raise DomainError if an ICCID occurs twice in `iccids`, or if a card that is not deleted has it."""
+    """Raise DomainError if an ICCID occurs twice in `iccids` or belongs to a card that is not deleted."""
     repeated = {iccid for iccid, times in Counter(iccids).items() if times > 1}
     taken = set(Card.objects.present().filter(iccid__in=iccids).values_list("iccid", flat=True))
     if repeated or taken:

@@ -75,7 +75,7 @@ def store_meters(meters: Mapping[int, Meter]) -> None:
 
 
 def append(lines: Sequence[UsageLine], *, now: datetime) -> None:
-    """Append `lines` to the history with COPY. Their `recorded_at` is `now`, and decides their partition."""
+    """Append `lines` to the history with COPY. Set `recorded_at`, which decides the partition, to `now`."""
     if not lines:
         return
     columns = "card_id, recorded_at, measured_at, raw_mb, used_mb, delta_mb"

@@ -24,7 +24,7 @@ class Judgement:
 
 
 def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
-    """Return card id -> judgement for those of `cards` that have a plan in force now.
+    """Return card id -> judgement. Cards without a plan in force now are left out.
 
     Needs a transaction. Until the transaction ends, the subscriptions stay locked: they cannot change, and a
     batch with other cards of the same device has to wait.

@@ -81,7 +81,7 @@ class Breakers:
     def report(self, tallies: Mapping[int, Tally]) -> dict[int, Rest]:
         """Count the calls in `tallies` (gateway id -> Tally), and open the breakers of failing gateways.
 
-        Return gateway id -> Rest for those of the gateways that must rest.
+        Return gateway id -> Rest for the gateways that must rest.
         """
         if not tallies:
             return {}
@@ -107,7 +107,7 @@ class Breakers:
         }
 
     def rests(self, gateways: Iterable[int]) -> dict[int, Rest]:
-        """Return gateway id -> Rest for those of `gateways` that must rest."""
+        """Return gateway id -> Rest. Gateways that need not rest are left out."""
         return self.report(dict.fromkeys(gateways, Tally()))
 
     def take_trial(self, gateway_id: int) -> bool:

@@ -53,7 +53,10 @@ class EstimatingPaginator(BoundedPaginator):
 
 
 class UnsortedChangeList(ChangeList):
-    """A change list that ignores a sort order in the URL. Django obeys one even if no column is sortable."""
+    """A change list that ignores any sort order in the URL.
+
+    Django's own change list applies a sort order from the URL even if no column is sortable.
+    """
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         self.params.pop(ORDER_VAR, None)

@@ -1,4 +1,4 @@
-"""Encrypt secrets that are stored in the database, with AES-256-GCM. Source: NIST SP 800-38D.
+"""Use AES-256-GCM to encrypt secrets that are stored in the database. Source: NIST SP 800-38D.
 
 An encrypted text has the form `v1$key-id$nonce$ciphertext`, with nonce and ciphertext in URL-safe base64.
 """
@@ -48,7 +48,10 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Return the keyring for `id:base64,id:base64`. The message of an InvalidKeyError quotes no key."""
+        """Return the keyring for a text of the form `id:base64,id:base64`.
+
+        Raise InvalidKeyError if the text is invalid. The message may quote an id, but not the text after it.
+        """
         keys: dict[str, bytes] = {}
         for entry in filter(None, (part.strip() for part in text.split(","))):
             key_id, _, encoded = entry.partition(":")

@@ -11,8 +11,8 @@ from django.db import models
 class Sealed:
     """A secret in its encrypted form, as the database stores it.
 
-    Call `open` to decrypt the secret. Reading a row does not decrypt it, because then one secret whose key is
-    lost would break every query that reads the row.
+    Call `open` to decrypt the secret. Reading a row does not decrypt its secret. Otherwise, a lost key would
+    break every query that reads the row.
     """
 
     token: str

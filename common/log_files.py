@@ -43,7 +43,7 @@ def for_workers(config: Config, folder: Path) -> Config:
 
 
 def for_web(config: Config, folder: Path) -> Config:
-    """Return a copy of `config` that also writes access lines to `access.log` and all others to `api.log`."""
+    """Return a copy of `config` that also writes access lines to `access.log`, other lines to `api.log`."""
     added = _with(config, {"api": folder / "api.log", "access": folder / "access.log"}, everything="api")
     access = {"handlers": [*config["root"]["handlers"], "access"], "propagate": False}
     return {**added, "loggers": {**config["loggers"], logs.ACCESS_LOGGER: access}}

@@ -65,10 +65,10 @@ _READABLE: list[Processor] = [
 
 
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
-    """Return a configuration for `dictConfig` that writes our events and those of libraries to stderr.
+    """Return a `dictConfig` configuration that logs the events of Simwatch and of libraries to stderr.
 
-    `as_json` selects JSON lines instead of readable lines on stderr. The handlers of `common.log_files` use
-    the formatter `json`.
+    `as_json` selects JSON lines instead of readable lines. The formatter `json` is always included, because
+    the handlers of `common.log_files` use it.
     """
     return {
         "version": 1,

@@ -7,7 +7,7 @@ that read the shared data.
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
-# Don't use the default registry, because it also exports metrics of the one web process that answers.
+# Don't use the default registry, because it also exports metrics of the web process that answers the scrape.
 _REGISTRY = CollectorRegistry(auto_describe=False)
 
 

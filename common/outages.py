@@ -1,4 +1,4 @@
-"""Tell an outage of PostgreSQL or Redis from a fault in Simwatch itself.
+"""Distinguish an outage of PostgreSQL or Redis from a fault in Simwatch itself.
 
 Source of the exception types: DB-API 2 (`OperationalError`, `InterfaceError`), redis-py, kombu.
 """

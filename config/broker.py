@@ -1,10 +1,10 @@
-"""Celery's default broker: the Redis database after the one of `REDIS_URL` (database 1 after database 0)."""
+"""Celery's default broker: the Redis database whose number is one higher than that in `REDIS_URL`."""
 
 from urllib.parse import urlsplit, urlunsplit
 
 
 def next_database(url: str) -> str:
-    """Return a Redis URL with its database number increased by one. Raise ValueError for other URLs."""
+    """Return a Redis URL with its database number increased by one. Raise ValueError for any other URL."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"} or (parts.port or 1) < 1:
         raise ValueError(parts.scheme)

@@ -1,7 +1,7 @@
 """The health endpoints.
 
-`/livez` tells whether the web process answers. `/readyz` tells whether the servers that the web process needs
-answer too. `/healthz` tells how well each component works.
+`/livez` tells whether the web process answers. `/readyz` tells whether PostgreSQL, Redis, the schedule and
+the workers are healthy. `/healthz` tells how well each component works.
 """
 
 import time
@@ -28,7 +28,7 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Return 200 if every component that this process needs is healthy, else 503.
+    """Return 200 if every component that counts for readiness is healthy, else 503.
 
     The body names each of these components, and says `ok` or what is wrong with it.
     """

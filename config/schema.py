@@ -6,7 +6,7 @@ DOCUMENTED = "/api/v1/"
 
 
 def documented_only(endpoints: list[tuple[str, str, str, Any]], **_: Any) -> list[tuple[str, str, str, Any]]:
-    """Return the endpoints below `/api/v1/`. Those below `/api/admin/` are left out as duplicates."""
+    """Return the endpoints below `/api/v1/`. Endpoints below `/api/admin/` are omitted as duplicates."""
     return [endpoint for endpoint in endpoints if endpoint[0].startswith(DOCUMENTED)]
 
 

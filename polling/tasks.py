@@ -47,7 +47,7 @@ def drain() -> None:
 def seed() -> None:
     """Schedule every card, unless the schedule is complete by now or another process is seeding."""
     redis = for_worker()
-    # Send a drain after each chunk, so that its cards are checked without waiting for the next tick.
+    # Send a drain after each chunk, so that the chunk's cards are checked without waiting for the next tick.
     Seeder(redis, lambda _: wake_ups.send_one(redis, drain.delay)).run(only_if_needed=True)
 
 
@@ -72,7 +72,7 @@ def replan() -> None:
 
 @shared_task(name="polling.recount", queue="background", expires=10, time_limit=120)
 def count_cards() -> None:
-    """Recount the cards with each profile and gateway, unless a recount is running or has just ended."""
+    """Recount the cards of each profile and gateway, unless a recount is running or has just ended."""
     recount.recount(for_worker())
 
 

@@ -35,7 +35,7 @@ pytest_plugins = [
     "tests.support.scheduling",
 ]
 
-# The port for PostgreSQL, and Valkey.
+# The servers to start: the port for PostgreSQL, and the Valkey server.
 _to_start: list[tuple[int, ValkeyServer]] = []
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 _folders: list[Path] = []
@@ -43,7 +43,7 @@ _folders: list[Path] = []
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Start servers on free ports for this process, and let the environment name only these servers."""
+    """Choose free ports for the servers of this process. Let the environment name only these servers."""
     # Raise KeyboardInterrupt at SIGTERM, so that a terminated run stops its servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A background job of a shell ignores SIGINT, and so do the processes that it starts. Handle SIGINT again,
@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
         DJANGO_SETTINGS_MODULE="config.settings",
         LOG_LEVEL="WARNING",
     )
-    # Creating the template takes several seconds, in which the tests are collected.
+    # Use a thread, because creating the template takes several seconds. Meanwhile, pytest collects the tests.
     threading.Thread(target=template_database.create, daemon=True).start()
     # pytest-django looked for settings before the environment was complete, so Django isn't set up yet.
     django.setup()
@@ -112,7 +112,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Prepare the database of this process's own server, which is a copy of one that has been migrated."""
+    """Prepare the database of this process's own server. It is a copy of the migrated template."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # This trigger, which has a test of its own, would refuse to empty the table after tests that commit.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")

@@ -67,7 +67,8 @@ class AgentViewSet(ManagedViewSet[Agent]):
     parameters = AgentParameters
 
     def filtered(self, rows: QuerySet[Agent], query: Mapping[str, Any]) -> QuerySet[Agent]:
-        # Leave the caller's own agent out of filtered lists. Its hidden parent could be found by trying ids.
+        # Leave the caller's own agent out of filtered lists, because its hidden parent could be found by
+        # trying ids.
         root = tree_of(self.request.user)
         return super().filtered(rows.exclude(path=root) if root and query else rows, query)
 

@@ -99,7 +99,7 @@ class UserParameters(Parameters):
 class UserViewSet(ManagedViewSet[User]):
     """Users, sorted by user name.
 
-    A user whom operations or other rows reference cannot be deleted. Deactivate the user instead.
+    A user cannot be deleted while operations or other rows reference it. Deactivate the user instead.
     """
 
     subject = "user"

@@ -1,4 +1,4 @@
-"""The four roles are groups."""
+"""Create a group for each of the four roles."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to change, delete or truncate operations, in sessions that replay a replica's work, too."""
+"""Refuse to change, delete or truncate operations, even if `session_replication_role` is `replica`."""
 
 from django.db import migrations
 

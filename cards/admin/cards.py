@@ -92,8 +92,8 @@ def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
 class CardForm(forms.ModelForm[Card]):
     """A form that shows an error next to the ICCID if another card already has it.
 
-    Django's own validation misses such a duplicate: the condition of the unique constraint uses `deleted_at`,
-    and the form has no field for it.
+    Django's own validation misses such a duplicate, because the condition of the unique constraint uses
+    `deleted_at`, and the form has no field for `deleted_at`.
     """
 
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))

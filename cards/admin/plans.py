@@ -17,7 +17,7 @@ from cards.subscriptions import Owner
 from common import database
 from common.admin_confirmation import confirmation_page, is_confirmed
 
-# The most subscriptions that one request may end.
+# One request may end at most this many subscriptions.
 MAX_ENDED = 10_000
 
 
@@ -139,7 +139,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
 
     @admin.action(description=_("End now"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        """Ask for confirmation, then end those of the chosen subscriptions that are in force."""
+        """Ask for confirmation, then end the chosen subscriptions that are in force."""
         now = database.now()
         chosen = list(queryset.in_force_at(now).order_by().values_list("pk", flat=True)[: MAX_ENDED + 1])  # type: ignore[attr-defined]
         if len(chosen) > MAX_ENDED:

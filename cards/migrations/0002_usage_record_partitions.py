@@ -1,4 +1,4 @@
-"""Usage records are partitioned by day of `recorded_at`; the database's key is (id, recorded_at)."""
+"""Partition the usage records by the day of `recorded_at`. The primary key becomes (id, recorded_at)."""
 
 from django.db import migrations
 

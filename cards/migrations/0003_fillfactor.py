@@ -1,4 +1,4 @@
-"""Rows that every check rewrites get room for their next version on the same page (HOT updates)."""
+"""Leave room on each page for new row versions (HOT updates), because every check rewrites these rows."""
 
 from django.db import migrations
 

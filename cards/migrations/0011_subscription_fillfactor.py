@@ -1,4 +1,4 @@
-"""Metering rewrites `used_mb` with every reading: room for the next version on the same page (HOT updates)."""
+"""Leave room on each page for new row versions (HOT updates), because metering often rewrites `used_mb`."""
 
 from django.db import migrations
 

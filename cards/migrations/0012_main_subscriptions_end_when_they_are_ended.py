@@ -1,7 +1,8 @@
-"""`ends_at` of a main subscription is the moment at which it was ended: open is `ends_at IS NULL`, and at most one is.
+"""Refuse a main subscription whose `ends_at` is in the future. `ends_at` is NULL until the subscription ends.
 
-Else several that end in the future could be in force at once. A CHECK cannot ask what time it is. A minute is for
-clocks that differ.
+Otherwise, several main subscriptions of one owner could be in force at once, because the unique constraints
+cover only rows whose `ends_at` is NULL. This is a trigger, because a CHECK must not use the current time. The
+trigger accepts times up to one minute in the future, because clocks differ.
 """
 
 from django.db import migrations

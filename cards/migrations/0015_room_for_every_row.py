@@ -1,6 +1,7 @@
-"""Pages are filled by less than half: neighbours fall due together, so a page's rows get their next versions together.
+"""Fill pages to less than half, because all rows of a page get their new versions at about the same time.
 
-With 70 % every second version had to go to another page, with an entry in each index (no HOT update).
+The rows of a page belong to neighbours, which fall due together. With a fillfactor of 70 %, every second new
+version went to another page and needed a new entry in each index (no HOT update).
 """
 
 from django.db import migrations

@@ -28,7 +28,7 @@ class CheckStateQuerySet(ScopedQuerySet["CheckState"]):
         return self.filter(parked_at__isnull=False)
 
     def failing(self) -> Self:
-        """Return the checks whose last run failed, without those of cards that are no longer polled."""
+        """Return the checks whose last run failed. Leave out checks of cards that are no longer polled."""
         return self.filter(
             failing_since__isnull=False,
             card__deleted_at__isnull=True,
@@ -70,7 +70,7 @@ class CheckState(models.Model):
             models.Index(
                 fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
             ),
-            # For `failing`, ordered by the longest failure. Repeated successes do not write to this index.
+            # For `failing`, longest failing first. Repeated successes do not write to this index.
             models.Index(
                 fields=["failing_since", "id"],
                 condition=Q(failing_since__isnull=False),

@@ -17,7 +17,7 @@ from common.http.outgoing import Outgoing
 # A larger value (more than a petabyte) cannot be true for a real card.
 MAX_MB = Decimal(10) ** 9
 MB_STEP = Decimal("0.001")
-# Python would also accept week dates, compact forms and offsets without minutes, which RFC 3339 forbids.
+# `fromisoformat` also accepts what RFC 3339 forbids: week dates, compact forms, offsets without minutes.
 _TIME_TEXT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )

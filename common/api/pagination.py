@@ -45,7 +45,8 @@ class CursorPages(BasePagination):
 
     A cursor that was made for other filters is refused. These are keyset pages: all fields of `ordering`
     decide where a page begins. DRF's cursors use only the first field, and skip rows with the same value by
-    OFFSET. Skipping is slow if, for example, thousands of cards began to fail in one transaction.
+    OFFSET. Skipping is slow if thousands of rows have the same value, for example because thousands of cards
+    began to fail in one transaction.
 
     Example::
 

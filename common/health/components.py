@@ -34,7 +34,7 @@ class Component:
     """A part of the system whose health is checked, such as Redis or the workers.
 
     `check` returns a finding. If it raises or hangs, the component gets the level `level_if_silent`.
-    `depends_on` names another component. While that one is not healthy, this one's state is not known.
+    `depends_on` names another component. While that is not healthy, the state of this component is unknown.
     `is_for_readiness` tells whether `/readyz` fails while this component is not healthy.
 
     Example::

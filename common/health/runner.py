@@ -36,7 +36,7 @@ def examine(components: Iterable[Component], *, milliseconds: int) -> dict[str, 
 
 
 def stop() -> None:
-    """End all threads, and so close their database connections.
+    """End all threads, which closes their database connections.
 
     Tests call this, because PostgreSQL does not drop a database while it has connections.
     """

@@ -72,8 +72,8 @@ class GuardedResolver(AbstractResolver):
 class Outgoing:
     """A client that posts to other systems. Share one instance, because it reuses connections between calls.
 
-    At most `connections` connections are open for http, and as many for https. Create the instance while an
-    event loop is running.
+    At most `connections` connections are open for http, and at most the same number for https. Create the
+    instance while an event loop is running.
 
     Example::
 

@@ -30,7 +30,10 @@ KEEPALIVE: Final = {
 
 @cache
 def for_web() -> Redis:
-    """Return the client for web requests. It times out after 0.4 s. Its calls then fail at once for 1 s."""
+    """Return the client for web requests. It times out after 0.4 s.
+
+    For 1 s after a timeout, all its calls fail immediately.
+    """
     return _client(WEB_TIMEOUT_SECONDS, retry=FailFast())
 
 

@@ -22,7 +22,7 @@ class DegradedMode:
 def degraded_without_redis(left_out: str, **details: object) -> Iterator[DegradedMode]:
     """Skip the rest of the block if Redis does not answer, and log a warning.
 
-    Execution then continues after the block. Any other error is raised. `left_out` and `details` become
+    Execution then continues after the block. Any other error propagates. `left_out` and `details` become
     fields of the log event `redis_was_away`: `left_out` tells operators what does not work because of the
     outage.
 

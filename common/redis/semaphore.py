@@ -1,4 +1,4 @@
-"""A distributed counting semaphore in Redis: a limit on how many calls all processes together run at once.
+"""A distributed counting semaphore in Redis. It limits how many calls all processes together run at once.
 
 Each call needs a slot. A process leases a slot for a limited time, so the slots of a process that died become
 free again.
@@ -128,7 +128,7 @@ class SlotPool:
                 raise
 
     def expire_soon(self, members: Collection[str]) -> None:
-        """Let slots of dead holders expire in `CALL_SECONDS`. All calls of the holders have ended by then."""
+        """Let slots of dead holders expire in `CALL_SECONDS`. By then, all their calls have ended."""
         seconds, _ = self._redis.time()
         ends_at = (seconds + CALL_SECONDS) * 1000
         self._redis.zadd(self._keys.slots, dict.fromkeys(members, ends_at), xx=True, lt=True)
@@ -170,7 +170,7 @@ class HeldSlots:
     def begin(self) -> bool:
         """Mark an idle slot as in use and return True. Return False if no slot is idle.
 
-        After True, the caller must call `end` as soon as the call has ended.
+        A caller that gets True must call `end` as soon as its work has ended.
         """
         with self._lock:
             has_idle = min(len(self._members), self._max_in_use) > self._in_use

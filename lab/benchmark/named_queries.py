@@ -36,7 +36,7 @@ Rows = QuerySet[Any]
 class QueryContext:
     """The values that queries are built from: a user, the present time, a card and the path of an agent.
 
-    The user is the one who sends the queries. `tree` is the path of the agent whose tree is searched.
+    `user` is the user who sends the queries. `tree` is the path of the agent whose tree is searched.
     """
 
     user: User

@@ -52,11 +52,10 @@ class Planning:
 
 
 def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
-    """Measure how long it takes to plan the fleet, to change an interval, and to plan cards one at a time.
+    """Measure how long it takes to plan the fleet, to change every interval, and to plan cards one at a time.
 
-    The interval that changes is that of the data-usage check, for every card. PostgreSQL is only read.
-    `redis` must be empty, and the caller must call `empty` afterwards. `tell` is called with the number of
-    cards planned so far.
+    Only intervals of the data-usage check are changed. PostgreSQL is only read. `redis` must be empty, and
+    the caller must call `empty` afterwards. `tell` is called with the number of cards planned so far.
     """
     chance = Random(seed)
     planner = scan.planner(redis)

@@ -105,7 +105,7 @@ class Run:
         self.stack.wait_until(lambda: time.monotonic() >= ends, seconds=seconds + 5, what="time passes")
 
     def new_calls(self) -> list[dict[str, Any]]:
-        """Return the calls that the gateways have logged since the last call of this method."""
+        """Return the calls that the gateways have logged since this method was last used."""
         calls = self.stack.simulator.calls(self._next_call)
         if calls:
             self._next_call = calls[-1]["number"] + 1

@@ -17,7 +17,7 @@ NOTICED_AFTER: Final = timedelta(milliseconds=100)
 
 
 def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
-    """Return the longest time (seconds) from `begin` to `end` that one of `cards` went without an answer."""
+    """Return the longest time in seconds, from `begin` to `end`, without an answer about one of `cards`."""
     last = dict.fromkeys(cards, begin)
     longest = 0.0
     for call in sorted(calls, key=lambda call: call["end"]):

@@ -19,15 +19,15 @@ class Finding:
 class Findings:
     """The findings of one drill.
 
-    `blows` counts how often each blow (an injected fault) struck, `lines` has one finding for each promise,
-    and `about` holds further figures for the report. Example::
+    `faults` counts how often each fault was injected, `lines` has one finding for each promise, and `about`
+    holds further figures for the report. Example::
 
         findings = Findings()
         findings.at_most("calls at once", 12, 11)
         findings.are_well  # True
     """
 
-    blows: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     lines: list[Finding] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
 

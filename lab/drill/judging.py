@@ -9,36 +9,36 @@ from typing import Any
 
 from lab.benchmark.run import Run
 from lab.drill import call_log, tables
-from lab.drill.books import Book, books, has_used, miscounted
 from lab.drill.findings import Findings
 from lab.drill.plan import GATEWAY_LIMIT, LIMIT, Plan
 from lab.drill.registry import Drill
+from lab.drill.stored_usage import StoredUsage, has_used, miscounted, usage_by_card
 
-# The engine must reach this share of the promised rate of checks. It is below 1 because blows (injected
-# faults) delay some checks until after the last blow, and those checks do not count.
+# The engine must reach this share of the promised rate of checks. It is below 1 because the faults delay some
+# checks until after the last fault, and those checks do not count.
 KEPT_SHARE = 0.9
 
 
 @dataclass
 class Course:
-    """A record of one drill. Its blows were struck from `begun` to `ended`.
+    """A record of one drill. Faults were injected from `begun` to `ended`.
 
     `interval` is the promised time between two readings of a card, in seconds. `before` maps each card id to
-    the card's books at the start. `calls` is the gateways' call log.
+    the card's stored usage at the start. `calls` is the gateways' call log.
     """
 
     drill: Drill
     plan: Plan
     interval: int
-    before: Mapping[int, Book]
+    before: Mapping[int, StoredUsage]
     begun: datetime
     ended: datetime
     calls: list[dict[str, Any]] = field(default_factory=list)
 
 
-def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
+def judge(run: Run, course: Course, faults: Counter[str]) -> Findings:
     """Compare each promise of the engine with the call log and the stored data, and return the findings."""
-    findings = Findings(blows)
+    findings = Findings(faults)
     _judge_schedule(run, findings)
     _judge_freshness(run, course, findings)
     _judge_calls(course, findings)
@@ -50,7 +50,7 @@ def judge(run: Run, course: Course, blows: Counter[str]) -> Findings:
         "claims": claimed,
         "claims_lost": lost,
     }
-    findings.at_least("blows that struck", 0.7 * course.plan.seconds / course.plan.every, blows.total())
+    findings.at_least("injected faults", 0.7 * course.plan.seconds / course.plan.every, faults.total())
     return findings
 
 
@@ -71,14 +71,14 @@ def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
     findings.at_most("age of the oldest last answer, in PostgreSQL", gap, oldest, "s")
     rate, promised = _answer_rate(course, set(cards.values())), len(cards) / course.interval
     findings.about |= {"answers_per_second": round(rate, 1), "promised_per_second": round(promised, 1)}
-    # Judge the rate only if blows were struck for longer than `gap`. Otherwise, a delayed check may rightly
-    # be made only after the last blow.
+    # Judge the rate only if faults were injected for longer than `gap`. Otherwise, a delayed check may
+    # rightly be made only after the last fault.
     if course.plan.seconds > gap:
         findings.at_least("cards answered per second", KEPT_SHARE * promised, rate)
 
 
 def _answer_rate(course: Course, cards: Collection[str]) -> float:
-    """Return the number of answers per second about `cards` while blows were struck."""
+    """Return the number of answers per second about `cards` while faults were injected."""
     calls = [call for call in course.calls if datetime.fromisoformat(call["end"]) <= course.ended]
     return call_log.answers(calls, cards) / (course.ended - course.begun).total_seconds()
 
@@ -104,8 +104,8 @@ def _judge_values(run: Run, course: Course, findings: Findings) -> None:
         "stored values compared with the carrier's", min(tables.SAMPLE, course.plan.cards / 4), compared
     )
     findings.at_most("stored values that differ from the carrier's", 0, wrong)
-    now = books(run.stack)
-    used = sum(has_used(book, now[card]) for card, book in course.before.items())
+    now = usage_by_card(run.stack)
+    used = sum(has_used(usage, now[card]) for card, usage in course.before.items())
     findings.at_least("cards with usage", course.plan.cards / 4, used)
     wrong_sums = miscounted(course.before, now)
     findings.at_most("cards whose meter, history or plan did not grow like their counter", 0, len(wrong_sums))

@@ -14,8 +14,8 @@ SHORTEST_INTERVAL: Final = 30
 # fall due at once.
 JITTER: Final = 1.1
 LATENCY_MS: Final = 200
-# The check type and each gateway allow this many simultaneous calls. Batches are small, so that each blow (an
-# injected fault) hits many calls.
+# LIMIT bounds the simultaneous calls of the check type, and GATEWAY_LIMIT those at each gateway. Batches are
+# small, so that each injected fault hits many calls.
 LIMIT: Final = 12
 GATEWAY_LIMIT: Final = 6
 BATCH_SIZE: Final = 20
@@ -45,7 +45,10 @@ class Plan:
     frozen_seconds: float = 0
 
     def interval(self, wanting: int) -> int:
-        """Return the seconds (at least 30) between two checks of a card if `wanting` cards share the rate."""
+        """Return the seconds, at least 30, between two checks of a card.
+
+        `wanting` is the number of cards that are checked at `rate`.
+        """
         return max(SHORTEST_INTERVAL, round(wanting / self.rate))
 
     @property

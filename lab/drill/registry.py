@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lab.drill.harm import KILLS, OUTAGES, SICK, SICKNESSES, Blow
+from lab.drill.injected_faults import KILLS, OUTAGES, SICK, SICKNESSES, InjectedFault
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A kind of drill. It injects one of its `blows` (faults) every `every` seconds.
+    """A kind of drill. It injects one of its `faults` every `every` seconds.
 
     `sick` is the code of the carrier whose gateway is made to fail, or empty if all gateways work.
     """
 
     about: str
-    blows: Sequence[Blow]
+    faults: Sequence[InjectedFault]
     every: float
     sick: str = ""
 
     def frozen_seconds(self, every: float) -> float:
-        """Return how many seconds a server can stay frozen if a blow is struck every `every` seconds."""
-        return every if any(blow.freezes for blow in self.blows) else 0.0
+        """Return how many seconds a server can stay frozen if a fault is injected every `every` seconds."""
+        return every if any(fault.freezes for fault in self.faults) else 0.0
 
 
 DRILLS: Final[dict[str, Drill]] = {

@@ -12,18 +12,18 @@ from lab.drill.findings import Findings
 
 
 def report(findings: Findings, **about: Any) -> dict[str, Any]:
-    """Return the report as JSON: `passed`, `findings`, `blows` (name -> count), and all further figures."""
+    """Return the report as JSON: `passed`, `findings`, `faults` (name -> count), and all further figures."""
     return {
         "passed": findings.are_well,
         "findings": [asdict(line) for line in findings.lines],
-        "blows": dict(sorted(findings.blows.items())),
+        "faults": dict(sorted(findings.faults.items())),
         **findings.about,
         **about,
     }
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """Return the report as a table for the terminal, followed by lines with the blows and further figures."""
+    """Return the report as a table for the terminal, followed by lines of faults and further figures."""
     lines = Table(
         title=f"Drill {found['drill']}: {'passed' if found['passed'] else 'FAILED'}", title_justify="left"
     )
@@ -31,7 +31,7 @@ def table(found: Mapping[str, Any]) -> RenderableType:
         lines.add_column(name, justify="right" if name in ("bound", "found") else "left")
     for line in found["findings"]:
         lines.add_row(line["promise"], line["bound"], line["found"], "kept" if line["is_well"] else "BROKEN")
-    blows = ", ".join(f"{what} {times} times" for what, times in found["blows"].items())
-    others = {name: value for name, value in found.items() if name not in ("passed", "findings", "blows")}
+    faults = ", ".join(f"{what} {times} times" for what, times in found["faults"].items())
+    others = {name: value for name, value in found.items() if name not in ("passed", "findings", "faults")}
     context = (f"{name}: {value}" for name, value in others.items())
-    return Group(lines, Text(f"blows: {blows}"), *(Text(line) for line in context))
+    return Group(lines, Text(f"faults: {faults}"), *(Text(line) for line in context))

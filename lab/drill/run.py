@@ -1,6 +1,6 @@
 """One run of a drill: inject faults into a working engine, then judge which promises the engine kept.
 
-A blow is one fault that the drill injects; `lab/drill/harm.py` lists all of them.
+`lab/drill/injected_faults.py` lists all faults.
 """
 
 import time
@@ -15,12 +15,12 @@ from cards.models import CheckType
 from lab.benchmark.extent import FULL
 from lab.benchmark.run import Run
 from lab.drill import tables
-from lab.drill.books import books
 from lab.drill.findings import Findings
-from lab.drill.harm import Blow
+from lab.drill.injected_faults import InjectedFault
 from lab.drill.judging import Course, judge
 from lab.drill.plan import BATCH_SIZE, GATEWAY_LIMIT, LATENCY_MS, LIMIT, REST_SECONDS, TYPE, Plan
 from lab.drill.registry import Drill
+from lab.drill.stored_usage import usage_by_card
 from lab.stack.stack import private_stack
 from polling.policy.defaults import LIMITS
 from polling.schedule.backoff import NEIGHBOURS, phase
@@ -40,26 +40,26 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
         interval = plan.interval(len(tables.wanting(stack)))
         _promise(run, interval)
         stack.simulator.fault(path="/c/", kind="latency", milliseconds=LATENCY_MS)
-        before = books(stack)
+        before = usage_by_card(stack)
         run.engine_on()
         run.allow(TYPE, CheckType.PACKAGE, slots={**LIMITS, TYPE: LIMIT})
         say(f"Each card is promised a reading every {interval} s")
         begun = run.now()
         course = Course(chosen, plan, interval, before, begun=begun, ended=begun)
-        blows = _harm(run, course, say)
+        faults = _inject_faults(run, course, say)
         course.ended = run.now()
         rest = _rest_seconds(course)
         say(f"Waiting {rest:.0f} s, so that dead processes lose their slots and a forgotten card shows")
         run.wait(rest)
         course.calls += run.new_calls()
         say("Judging")
-        return judge(run, course, blows)
+        return judge(run, course, faults)
 
 
 def _rest_seconds(course: Course) -> float:
-    """Return how many seconds to wait after the last blow.
+    """Return how many seconds to wait after the last fault.
 
-    Afterwards, dead processes hold no slots, and a card that was forgotten at the first blow is noticed.
+    After this time, dead processes hold no slots, and a card forgotten at the first fault is noticed.
     """
     spent = (course.ended - course.begun).total_seconds()
     return max(REST_SECONDS, course.plan.longest_gap(course.interval) + REST_SECONDS - spent)
@@ -92,27 +92,27 @@ def _promise(run: Run, interval: int) -> None:
     run.plan()
 
 
-def _harm(run: Run, course: Course, say: Say) -> Counter[str]:
-    """Strike blows in random order until the time is up, and return how often each blow struck.
+def _inject_faults(run: Run, course: Course, say: Say) -> Counter[str]:
+    """Inject faults in random order until the time is up, and return how often each fault was injected.
 
-    Each blow is struck once before any blow is repeated.
+    Every fault has its turn once before any fault is repeated.
     """
-    chance, blows, struck = Random(course.plan.seed), course.drill.blows, Counter[str]()
-    order: list[Blow] = []
+    chance, faults, injected = Random(course.plan.seed), course.drill.faults, Counter[str]()
+    order: list[InjectedFault] = []
     ends_at = time.monotonic() + course.plan.seconds
     while time.monotonic() < ends_at:
-        order = order or chance.sample(blows, len(blows))
-        blow = order.pop()
-        say(blow.what)
-        struck[blow.what] += blow.strike(run.stack, chance)
+        order = order or chance.sample(faults, len(faults))
+        fault = order.pop()
+        say(fault.what)
+        injected[fault.what] += fault.inject(run.stack, chance)
         try:
             run.wait(course.plan.every)
         finally:
             # Undo the fault even after an interruption, because a frozen process would outlive the stack.
-            blow.heal(run.stack)
+            fault.heal(run.stack)
         course.calls += run.new_calls()
     run.stack.wait_until(lambda: _is_answering(run), seconds=60, what="PostgreSQL and Redis answer")
-    return struck
+    return injected
 
 
 def _is_answering(run: Run) -> bool:

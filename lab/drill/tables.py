@@ -1,4 +1,4 @@
-"""Checks of PostgreSQL and Redis after a drill, against each other and against the simulated carriers."""
+"""Compares PostgreSQL and Redis after a drill, with each other and with the simulated carriers."""
 
 from datetime import datetime
 from random import Random
@@ -33,7 +33,7 @@ SAMPLE = 500
 
 
 def wanting(stack: Stack, *, without: str = "") -> dict[int, str]:
-    """Return a dict from id to ICCID of the cards that want the data-usage check.
+    """Return the cards that want the data-usage check, as a dict from id to ICCID.
 
     Leave out the cards of the carrier with the code `without`.
     """

@@ -29,7 +29,7 @@ class CallLog:
         self._total = 0
 
     def begin(self) -> tuple[datetime, int]:
-        """Count a new call. Return (start time, number of calls in flight), a pair to be passed to `end`."""
+        """Count a new call. Return its start time and the number of calls in flight, as a pair for `end`."""
         self._in_flight += 1
         return datetime.now(UTC), self._in_flight
 

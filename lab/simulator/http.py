@@ -74,7 +74,7 @@ Handler = Callable[[Request], Answer | LateReply]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """One connection, on which requests are answered in their order.
+    """One connection, on which requests are answered in the order in which they arrive.
 
     `handle` is called for each request. If it returns an Answer, usually no task is created, because a task
     costs time. While the connection is open, its transport is in `connections`. Example::

@@ -1,4 +1,4 @@
-"""The kinds of faults, each a function that returns what happens to a call that is hit.
+"""The kinds of faults. Each is a function that returns what happens to a call that the fault hits.
 
 The functions are pure, except that some of them carry the call out.
 """
@@ -96,7 +96,10 @@ def wrong_card(fault: Fault, right: RightAnswer) -> Answer:
 
 
 def retry_after(fault: Fault, right: RightAnswer) -> Answer:
-    """Answer with status 429 without carrying the call out. Retry-After is in whole seconds, rounded up."""
+    """Answer with status 429 without carrying the call out.
+
+    Retry-After has the fault's `milliseconds` in whole seconds, rounded up.
+    """
     body = orjson.dumps({"code": 429, "message": "simulated fault"})
     return Answer(429, body, headers=(("Retry-After", str(ceil(fault.milliseconds / 1000))),))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-# Reading takes long, because the call log of a long run has tens of megabytes.
+# The timeout of a GET is long, because the call log of a long run has tens of megabytes.
 LOG_SECONDS = 30
 SECONDS = 5
 

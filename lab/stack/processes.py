@@ -8,7 +8,7 @@ from lab.stack.supervisor import Service
 
 CHECKS_PROCESSES = 4
 WEB_THREADS = 8
-# Skip Django's system checks, because `bin/up` has already run them and they take seconds in each process.
+# Skip Django's system checks, because they take seconds in each process. `bin/check` runs them.
 _CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
 

@@ -58,8 +58,8 @@ class Stack:
             stack.wait_until(stack.simulator.calls, seconds=60, what="a call")
     """
 
-    # The stack's database is a copy of this one. PostgreSQL's default template has no tables; a subclass may
-    # name a database that has them.
+    # The database that the stack's database is copied from. `template1` has no tables; a subclass may name a
+    # database that has them.
     template = "template1"
 
     def __init__(self, folder: Path, **settings: str) -> None:

@@ -78,7 +78,7 @@ class PauseParameters(Parameters):
 
 
 class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pause], DestroyViewSet[Pause]):
-    """Pauses; the pause that ends last comes first. A new or deleted pause takes effect within a second."""
+    """Pauses, sorted by their end, latest first. A new or deleted pause takes effect within a second."""
 
     subject = "pause"
     model = Pause

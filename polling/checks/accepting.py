@@ -1,4 +1,4 @@
-"""The first step in recording the results of any check: refuse late results, and store the others."""
+"""The first step in recording the results of any check: refuse late results, and store check states."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,9 +11,10 @@ from polling.checks.base import Outcome, Recorded, Result
 
 
 def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
-    """Accept results: store their check states, and return the accepted ones. Needs a transaction.
+    """Store the check states of the results that are accepted, and return these results.
 
-    A result is refused if the result of the same claim, or of a newer claim of the card, is already stored.
+    A result is refused if the result of the same claim, or of a newer claim of the card, is already stored,
+    or if the card no longer exists. Needs a transaction.
     """
     tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
     newer = check_states.lock_newer(check_type, tokens)

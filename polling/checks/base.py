@@ -50,7 +50,7 @@ class Recorded(Enum):
 
     ANSWER = "answer"
     CARD_ERROR = "card_error"
-    # Nothing was stored, because the result of a newer claim had already been recorded.
+    # Nothing was stored, because this claim or a newer one already had a result, or the card was gone.
     REFUSED = "refused"
 
 
@@ -58,7 +58,7 @@ class Recorded(Enum):
 class Outcome:
     """How the result of one card was recorded.
 
-    `card` contains the profile that the card has after the result. `hastens` is the type of another check
+    `card.profile` is the card's profile after the result was recorded. `hastens` is the type of another check
     that should now run soon for the card, or None.
     """
 
@@ -80,7 +80,7 @@ class Check(ABC):
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         """Store the results, and return one outcome for each of them. Needs a transaction.
 
-        Don't store a late result. If the result of a newer claim is already stored, the outcome is REFUSED.
+        Don't store a late result: if this claim or a newer one already has a result, the outcome is REFUSED.
         """
 
 

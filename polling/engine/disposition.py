@@ -54,8 +54,9 @@ class Rule:
     """The meaning of one disposition.
 
     `delay` computes the time until the card is due again. If `delay` is None, the card goes back to its old
-    place (`keeps_place`) or leaves the schedule. `failure` is what the manual triggers that wait for the card
-    report. If `failure` is empty, these triggers either go on waiting, or ended when the result was recorded.
+    place (`keeps_place`) or leaves the schedule. `failure` becomes the result of the manual trigger items
+    that wait for the card. If `failure` is empty, these items either go on waiting, or they ended when the
+    check's result was recorded.
     """
 
     delay: Callable[[PolledCard, Moment], timedelta] | None = None
@@ -96,8 +97,8 @@ class Disposal:
     def is_awaited(self) -> bool:
         """Return whether a manual trigger is waiting for this disposal.
 
-        Either the trigger must be told why its card was not checked, or a triggered card must go back to the
-        front of the manual queue.
+        That is the case if the trigger must be told why its card was not checked, or if a triggered card must
+        go back to the front of the manual queue.
         """
         return bool(self.item_ids and self.failure) or self._goes_to_front
 

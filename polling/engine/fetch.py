@@ -50,7 +50,7 @@ class Fetcher:
         return self._current_snapshot()
 
     def claim(self, count: int, which: Which, snapshot: ConfigSnapshot) -> ClaimBatch:
-        """Claim up to `count` cards and hydrate them. Cards whose check is paused get a disposal instead."""
+        """Claim up to `count` cards and hydrate them. Cards whose check is paused go to `disposals`."""
         ttl = timedelta(seconds=settings.POLLING.claim_seconds)
         claimed = self._schedule.claim(count, ttl=ttl, holder=worker_identity.name(), which=which)
         self._in_flight.take(claimed.claims)
@@ -61,7 +61,7 @@ class Fetcher:
             # Cards with these profiles leave the schedule. Mark the profiles as outdated, because
             # reconciliation would not notice that a config was switched off and then on again.
             census.mark_outdated(census.rows_of(hydrated.profiles_off), self._type)
-        # Settle these now: a parked card has no claim that would be given back if this drain fails later.
+        # Settle these now, because a parked card has no claim to give back if this drain fails later.
         self._in_flight.dispose([*hydrated.disposals, *_parked(claimed)])
         cards, paused = self._split_paused(hydrated.cards, snapshot)
         granted = len(claimed.claims)
@@ -105,7 +105,7 @@ def _parked(claimed: Claimed) -> list[Disposal]:
 
 
 def _with_interval(outcome: Outcome, interval: timedelta | None) -> Outcome:
-    # A card that no longer wants the check keeps its interval here. Planning removes it from the schedule.
+    # If the card no longer wants the check, keep its interval. Planning removes the card from the schedule.
     if interval is None or interval == outcome.card.interval:
         return outcome
     return replace(outcome, card=replace(outcome.card, interval=interval))

@@ -37,8 +37,8 @@ from polling.schedule.schedule import Outlook, Schedule
 
 # Calls are slow if they last longer than this many ticks on average.
 SLOW_TICKS = 2
-# If this many cards wait to be recorded, PostgreSQL is slower than the gateways. Then ask only about
-# triggered cards.
+# If this many cards wait to be recorded, PostgreSQL is slower than the gateways, so ask only about triggered
+# cards.
 MAX_UNRECORDED = 1000
 # Hastened checks are spread over this time, so that cards that were read together are not all checked at
 # once.
@@ -80,8 +80,8 @@ class GatewayStream(Stream):
             self._line_up(batch)
             self._ask()
             while self._calls or (self._queue.calls() and self._may_ask and len(self.slots)):
-                # Wait until the suspect's call has ended, even if the call has not begun yet. So no other
-                # card is checked at the same time.
+                # Wait until the suspect's call has ended, even if the call has not begun yet, so that no
+                # other card is checked at the same time.
                 await asyncio.wait(self._calls or [asyncio.ensure_future(asyncio.sleep(TICK_SECONDS))])
             await self._write()
 
@@ -160,7 +160,7 @@ class GatewayStream(Stream):
             batch = await self._claim()
             if batch:
                 if batch.claimed:
-                    # A tick may be late on a busy machine, and must not end a drain that claims cards.
+                    # Don't leave this to the tick: it may be late on a busy machine, and the drain would end.
                     self.context.lifetime.note_work()
                 self._line_up(batch)
                 self._ask()
@@ -266,8 +266,8 @@ class GatewayStream(Stream):
         is_well = self._asker.is_well(call.gateway)
         self.context.throttle.record_call(call.gateway.pk, answered.tally(is_gateway_well=is_well))
         if answered.has_failed and is_well:
-            # The gateway answers other calls, so a card may be the cause. Ask again in halves to find that
-            # card.
+            # The gateway answers other calls, so a card may be the cause of the failure. Ask again in halves
+            # to find that card.
             if self.context.lifetime.may_call and not (call.is_repeat and len(call.cards) == 1):
                 self._queue.repeat(call.halves())
                 return

@@ -16,7 +16,9 @@ _owed: Final[dict[str, set[Claim]]] = defaultdict(set)
 
 
 class InFlight:
-    """The claims that a stream has not settled yet. At the end of the block, those left are given back.
+    """The claims that a stream has not settled yet.
+
+    At the end of the `with` block, the remaining claims are given back.
 
     Example::
 
@@ -53,8 +55,8 @@ class InFlight:
     def dispose(self, disposals: Sequence[Disposal]) -> None:
         """End claims: first report failures to waiting triggers in PostgreSQL, then settle in Redis. Blocks.
 
-        After a crash between the two steps, a check is only repeated. In the opposite order, a trigger could
-        be lost.
+        The order matters: after a crash between the two steps, a check is only repeated. In the opposite
+        order, a trigger could be lost.
         """
         items.end(self._item_ends(disposals))
         settlements = [

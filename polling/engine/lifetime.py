@@ -34,7 +34,10 @@ class Lifetime:
 
     @property
     def is_young(self) -> bool:
-        """Return whether suspects may be checked alone. Later in a drain, other cards would wait too long."""
+        """Return whether suspects may be checked alone.
+
+        After a third of the drain's time they may not, because other cards would wait too long.
+        """
         return self.may_call and time.monotonic() < self._young_until
 
     @property

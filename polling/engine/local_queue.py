@@ -8,7 +8,7 @@ from polling.checks.base import PolledCard
 from polling.engine.ask import Call
 from polling.engine.throttle.throttle import Slot
 
-# One call in this many is for scheduled cards, so that triggered cards cannot starve them.
+# One call in this many takes scheduled cards first, so that triggered cards cannot starve them.
 SCHEDULED_EVERY = 5
 
 Admit = Callable[[int], Slot | None]
@@ -44,7 +44,8 @@ class LocalQueue:
     def repeat(self, calls: Sequence[Call]) -> None:
         """Add calls whose cards must stay together.
 
-        They go ahead of the other cards of their kind: triggered or scheduled.
+        A call for triggered cards goes ahead of other triggered cards, any other call ahead of scheduled
+        cards.
         """
         self._repeats.extend(calls)
 

@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.8
 
 
 class LocalStream(Stream):
-    """Checks one batch after another. Parallel batches would only compete for this process's two threads."""
+    """Checks one batch at a time, because parallel batches would only compete for this process's threads."""
 
     max_slots = 1
 

@@ -64,7 +64,7 @@ def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
             rows.update(parked_at=None, parked_where="")
         if released:
             record(by, Action.CHANGED, ParkedCheck, after={"released": released})
-    # Release the cards in Redis once more. Planning may have parked them again before their rows changed.
+    # Release the cards in Redis once more, because planning may have parked them before their rows changed.
     _into_schedule(redis, released)
     return len(released)
 

@@ -23,9 +23,9 @@ def slots_wanted(*, held: int, usage: int, has_work: bool, has_cards: bool, shar
     """Return how many slots a drain should hold. Pure.
 
     The drain holds `held` slots now, and used `usage` of them since the last tick. `has_work` is whether
-    cards are due. `has_cards` is whether the drain has claimed cards. These may still wait for a slot at
-    their gateway. `share` is the most slots that the drain may hold. `free` is the number of slots that no
-    drain holds. It is negative if the limit was lowered below the number of slots held.
+    cards are due. `has_cards` is whether the drain has claimed cards, which may still wait for a slot at
+    their gateway. `share` is the maximum number of slots that the drain may hold. `free` is the number of
+    slots that no drain holds. It is negative if the limit was lowered below the number of slots held.
     """
     if free < 0:
         return max(0, held + free)

@@ -51,7 +51,7 @@ class Stream(ABC):
     async def run_suspects(self) -> None:
         """Check cards that have lost claims, one at a time.
 
-        If one kills the worker, no other card is blamed.
+        So if one of them kills the worker, no other card is blamed.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Stream(ABC):
 
     @abstractmethod
     def tick(self, outlook: Outlook) -> None:
-        """React to `outlook`: what there is to do now. The drain calls this five times per second."""
+        """React to `outlook`: how many cards can be claimed now. A drain calls this at every tick."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What beat starts each second: a drain, a scan if one is needed, and the removal of expired slots."""
+"""Each second: remove expired slots, send a drain, and send a scan if one is needed."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,9 @@ Send = Callable[[], object]
 
 
 def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
-    """Send a drain unless one is pending, and send a scan if the schedule is incomplete.
+    """Remove expired slots, send a drain unless one is pending, and send a scan if one is needed.
 
-    Safe to run twice.
+    A scan is needed if the schedule is incomplete, outdated or lost, and no scan is running. Safe to repeat.
     """
     redis.set(keys.TICKED_AT, redis.time()[0])
     for task_type in TaskType.values:
@@ -32,7 +32,7 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
 
 
 def _is_flushed(redis: Redis) -> bool:
-    """Return whether any check type has an empty queue although the census counts cards for that type."""
+    """Return whether a queue was lost: it is empty, although the census counts more cards than are parked."""
     changes, counted = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED)
     if changes != counted or redis.exists(keys.RECONCILER):
         # Cards or configs are changing now, so the census may be out of date.

@@ -11,7 +11,7 @@ from carriers.models import Carrier, Gateway
 
 
 def planned_interval(label: Any) -> "models.PositiveIntegerField[int | None, int | None]":
-    """Return a model field for the interval, in seconds, with which the schedule was last planned."""
+    """Return a model field for the interval, in seconds, that planning last used."""
     return models.PositiveIntegerField(label, null=True, help_text=_("seconds; empty: not checked"))
 
 
@@ -22,8 +22,8 @@ class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
 class ClassCensus(models.Model):
     """The number of cards that have one profile and one gateway, and the intervals of their checks.
 
-    Fewer than two thousand rows describe all cards. The schedule was planned with the intervals of the rows.
-    If a row has a different interval than the rules in force give, the cards of the row are rescheduled.
+    Fewer than two thousand rows describe all cards. A row stores the intervals that planning last used for
+    its cards. If the rules in force give other intervals, the cards of the row are rescheduled.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))

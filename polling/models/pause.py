@@ -23,7 +23,7 @@ class PauseQuerySet(StaffQuerySet["Pause"]):
 
 
 class Pause(models.Model):
-    """Stops the checks of one type, of one carrier's cards or through one gateway until the time `until`."""
+    """A pause of one task type, one carrier or one gateway. It defers the checks until the time `until`."""
 
     task_type = models.CharField(_("task type"), max_length=10, choices=TaskType.choices, blank=True)
     carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True, verbose_name=_("carrier"))

@@ -22,7 +22,7 @@ def random_id() -> int:
 
 
 class ManualTriggerQuerySet(ScopedQuerySet["ManualTrigger"]):
-    """Triggers. An agent sees those whose requester was in the agent's tree at the time of the request."""
+    """Triggers. An agent sees the triggers whose field `agent` names that agent or an agent below it."""
 
     agent_lookups: ClassVar[tuple[str, ...]] = ("agent",)
 
@@ -142,7 +142,7 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
-            # The index also serves to find the waiting items of a claimed card. The check will end them.
+            # The index also finds the waiting items of a claimed card, which its check will end.
             models.UniqueConstraint(
                 fields=["card", "task_type", "trigger"],
                 condition=Q(status="queued"),

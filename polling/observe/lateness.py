@@ -25,8 +25,8 @@ from polling.schedule.progress import Fields
 
 # Upper bounds of the buckets of lateness, in percent. One more bucket counts values above the last bound.
 BOUNDS_PERCENT = (10, 25, 50, 75, 90, 100, 110, 125, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
-# A measurement reads every card. Rest 40 times as long as the measurement took before the next one begins,
-# so that measurements take less than 90 s of each hour.
+# A measurement reads every card. Afterwards, rest for 40 times its duration, so that measurements take less
+# than 90 s of each hour.
 REST_FACTOR = 40
 # A process that measures for longer than this counts as dead, so another process may begin to measure.
 MAX_MEASURING_TIME = timedelta(minutes=5)

@@ -1,6 +1,6 @@
 """Read the present state of polling from Redis, as typed values.
 
-The API, the admin, the metrics, the health checks, and the commands `doctor` and `polling_top` show them.
+The API, the admin, the metrics, the health checks, and the commands `doctor` and `polling_top` use them.
 """
 
 from dataclasses import dataclass
@@ -47,10 +47,10 @@ class QueueState:
 
     @property
     def invariant_gap(self) -> int | None:
-        """The number of cards by which the invariant `scheduled + parked = wanted` is broken.
+        """The gap in the invariant `scheduled + parked = wanted`, in cards; None before the first count.
 
-        The gap is positive if cards are missing from the schedule, and None before the first count. After
-        cards have changed, it may differ from 0 for a few seconds, until the census has counted the changes.
+        The gap is positive if cards are missing from the schedule. After cards have changed, it may differ
+        from 0 for a few seconds, until the census has counted the changes.
         """
         return None if self.wanted is None else self.wanted - self.queue_length - self.parked
 
@@ -61,7 +61,7 @@ class Holder:
 
     `holder` is the name of the process, such as `worker-1:4242:1790000000-3fa9c1d2`. Its parts are
     `host:pid:start-place`, where `start` is the unix time at which the process started, and `place` is a
-    digest of the machine and the pid namespace.
+    digest of the machine, its last boot and the pid namespace.
     """
 
     holder: str

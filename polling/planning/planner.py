@@ -114,10 +114,10 @@ class Planner:
     def move_changed(
         self, check_types: Collection[CheckType], cards: Collection[int], rows: Sequence[Row]
     ) -> None:
-        """Reschedule those of `cards` that have changed since `rows` were read.
+        """Reschedule the cards among `cards` that have changed since `rows` were read.
 
-        A process that changes a card reschedules it at once, but this planner may then overwrite the new due
-        time with one computed from the old row.
+        This repairs a race: a process that changes a card reschedules it at once, but this planner may then
+        overwrite the new due time with one computed from the old row.
         """
         before, now = dict(rows), dict(card_reader.rows_of(cards))
         changed = [card_id for card_id in cards if now.get(card_id) != before.get(card_id)]

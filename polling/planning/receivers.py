@@ -30,7 +30,7 @@ FULL_RAMP_CARDS = 10_000
 def on_cards_changed(card_ids: Sequence[int], **_: Any) -> None:
     """Reschedule the changed cards.
 
-    If Redis is unavailable, the changes of the cards are kept. The hourly repair then adds missing checks and
+    If Redis is unavailable, the changes in PostgreSQL are kept, and the hourly repair adds missing checks and
     removes unwanted ones.
     """
     with degraded_without_redis("changed cards are not rescheduled yet", cards=len(card_ids)):
@@ -42,8 +42,8 @@ def reschedule(redis: Redis, card_ids: Sequence[int]) -> None:
     recount.cards_changed(redis)
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / FULL_RAMP_CARDS)
     planner: Planner | None = None
-    # Repeat if the rules have changed in the meantime. Reconciliation may have planned these cards by the new
-    # rules before this loop planned them by the old rules.
+    # Repeat if the rules have changed in the meantime, because reconciliation may have planned these cards by
+    # the new rules before this loop planned them by the old rules.
     while planner is None or not planner.rules.is_current(redis):
         planner = Planner(redis, Rules.in_force(redis), ramp)
         for start in range(0, len(card_ids), CHUNK_CARDS):

@@ -57,8 +57,8 @@ class Reconciler:
         with try_lock(self.redis, keys.RECONCILER, seconds=LOCK_SECONDS) as lock:
             examined = 0
             try:
-                # Don't run while a scan builds the schedule. The scan plans by the rules that it began with.
-                # The next reconciliation reschedules what becomes outdated during the scan.
+                # Don't run while a scan builds the schedule, because a scan plans by the rules that it began
+                # with. The next reconciliation reschedules the cards that become outdated during the scan.
                 while lock and Epoch(self.redis).is_complete() and _is_anything_outdated(self.redis):
                     self.wait()
                     examined += self._plan(lock)

@@ -100,8 +100,8 @@ class Seeder:
         checkpoint = progress.unfinished(number) or Checkpoint(rules)
         if checkpoint.rules != rules:
             checkpoint = Checkpoint(rules, PlanMode.MOVE)
-        # Write the checkpoint before planning, because a process that continues the scan must know the
-        # rules by which cards were planned.
+        # Write the checkpoint before planning, because a process that continues the scan must know
+        # which rules the cards were planned by.
         progress.report(checkpoint, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
@@ -114,8 +114,8 @@ class Seeder:
             if planner.has_stale_configs():
                 return None
         lock.reacquire()
-        # NEW_ONLY does not move cards that were scheduled earlier, perhaps by other rules. So `refresh` keeps
-        # the intervals in the census, and reconciliation finds the outdated ones.
+        # NEW_ONLY does not move cards that were scheduled earlier, perhaps by other rules. If there may be
+        # such cards, `refresh` keeps the intervals in the census, so reconciliation finds the outdated ones.
         planned_everything = checkpoint.mode is PlanMode.MOVE or progress.was_empty()
         (census.take if planned_everything else census.refresh)(planner.rules)
         census.publish(self.redis)

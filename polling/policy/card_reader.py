@@ -9,8 +9,8 @@ from django.db import connection
 from cards.models import Card, CheckType
 from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, PROFILE_SQL, CardProfile
 
-# For more ids than MAX_LISTED_IDS, a range (BETWEEN) is faster than a list of ids, as long as the range spans
-# less than MAX_RANGE_FACTOR times as many ids as the list.
+# Query more than MAX_LISTED_IDS ids as a range (BETWEEN), because this is faster than a list. The range must
+# span fewer than MAX_RANGE_FACTOR times as many ids as the list contains.
 MAX_LISTED_IDS, MAX_RANGE_FACTOR = 5_000, 10
 
 
@@ -30,7 +30,7 @@ Row = tuple[int, Group]
 class _Groups(dict[tuple[Any, ...], Group]):
     """Maps the columns of a card (gateway last) to a Group. Cards with equal columns share one object.
 
-    A million cards have only about a thousand groups.
+    This saves memory, because a million cards have only about a thousand groups.
     """
 
     def __missing__(self, columns: tuple[Any, ...]) -> Group:
@@ -84,7 +84,7 @@ def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int
 def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:
     """Return (card id, group) for the cards that are parked in PostgreSQL.
 
-    If `cards` is not None, leave out all other cards.
+    `cards` limits the result to these ids. None means no limit.
     """
     among, values = ("", []) if cards is None else ("AND card.id = ANY(%s)", [list(cards)])
     return _rows(

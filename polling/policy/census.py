@@ -27,7 +27,7 @@ OUTDATED = 0
 def take(rules: Rules) -> None:
     """Recount all cards, and set all intervals according to `rules`.
 
-    Use this only if all cards have just been scheduled by `rules`.
+    Use this only if all cards have just been scheduled according to `rules`.
     """
     _count(rules, keep_intervals=False)
 
@@ -35,7 +35,8 @@ def take(rules: Rules) -> None:
 def refresh(rules: Rules) -> None:
     """Recount all cards, and keep the intervals of known rows.
 
-    A new row gets the intervals of a known row with the same profile, or else those that `rules` give.
+    A new row gets the intervals of a known row with the same profile. If there is none, it gets the intervals
+    that `rules` give.
     """
     _count(rules, keep_intervals=True)
 
@@ -79,7 +80,7 @@ def mark_all_outdated(rows: QuerySet[ClassCensus]) -> None:
 
 
 def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
-    """Return (row, new intervals) for each row whose intervals differ from those that `rules` give."""
+    """Return (row, new intervals) for each row whose intervals differ from what `rules` give."""
     outdated_rows = []
     for row in ClassCensus.objects.order_by("id"):
         intervals = intervals_for(group_of(row), rules)

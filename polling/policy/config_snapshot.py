@@ -87,7 +87,7 @@ class ConfigSnapshot:
 
 def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
     pauses: dict[tuple[str, str | int], datetime] = {}
-    # Sort pauses by their ends. So if a target has several pauses, the one that ends last wins.
+    # Sort pauses by their ends, so that the pause that ends last wins if a target has several.
     for pause in Pause.objects.in_force_at(now).order_by("until"):
         targets = (("type", pause.task_type), ("carrier", pause.carrier_id), ("gateway", pause.gateway_id))
         pauses.update({(kind, target): pause.until for kind, target in targets if target})

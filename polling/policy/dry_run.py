@@ -26,7 +26,7 @@ SAMPLES = 10
 
 @dataclass(frozen=True)
 class Change:
-    """The decision about one check without the draft, and the decision with it."""
+    """The decisions about one check: without the draft (`before`) and with it (`after`)."""
 
     check_type: CheckType
     before: Decision
@@ -109,7 +109,7 @@ def matched_cards(config: PollingConfig, counted: Mapping[Group, int]) -> int:
 def moved(
     counted: Mapping[Group, int], before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> list[Move]:
-    """Return the effective changes with their numbers of cards, the largest number first."""
+    """Return the effective changes and how many cards each of them affects, largest number first."""
     change_by_key: dict[tuple[object, ...], Change] = {}
     cards: Counter[tuple[object, ...]] = Counter()
     for (profile, _), count in counted.items():
@@ -123,7 +123,7 @@ def moved(
 def changes(
     profile: CardProfile, before: Sequence[PollingConfig], after: Sequence[PollingConfig]
 ) -> tuple[Change, ...]:
-    """Return one Change for each check type, with the decisions by the configs `before` and `after`."""
+    """Return one Change for each check type: how the configs `before` and the configs `after` decide."""
     return tuple(
         Change(check_type, decide(profile, check_type, before), decide(profile, check_type, after))
         for check_type in CHECKS

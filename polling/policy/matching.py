@@ -1,6 +1,6 @@
 """Decide how often a card is checked. The decision depends only on the configs and the card's profile.
 
-There are few profiles, so one decision serves all cards that share a profile.
+One decision therefore serves all cards that share a profile, and there are few profiles.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ class Decision:
 
 
 def decide(profile: CardProfile, check_type: CheckType, configs: Sequence[PollingConfig]) -> Decision:
-    """Return the decision about a check: the first matching config that sets its interval decides.
+    """Return the decision about a check. The first matching config that sets the check's interval decides.
 
     `configs` must be in the order of `PollingConfig.objects.in_force()`.
     """

@@ -61,10 +61,10 @@ class Rules:
         return type(self).in_force(redis).fingerprint == self.fingerprint
 
     def interval_for(self, group: Group, check_type: CheckType) -> timedelta | None:
-        """Return the interval with which the cards of a group are scheduled; None if they are not checked.
+        """Return the interval at which the cards of a group are scheduled; None if they are not checked.
 
         For checks that call a gateway, the interval is CLOSED_INTERVAL while the cards' gateway is closed.
-        Otherwise workers would claim the cards only to defer them.
+        With a shorter interval, workers would claim the cards only to defer them.
         """
         interval = interval_for(group.profile, check_type, self.configs)
         return CLOSED_INTERVAL if interval and self._is_closed(group, check_type) else interval

@@ -26,16 +26,16 @@ CLOSED_INTERVAL_SECONDS = CLOSED_INTERVAL.total_seconds()
 
 
 def phase(card_id: int) -> float:
-    """Return the phase of a card, from 0 to below 1: its place wherever cards are spread over a time.
+    """Return the phase of a card, from 0 to below 1: its position when cards are spread over a time span.
 
     Phases are distributed evenly over all cards, and neighbours have the same phase. So neighbours fall due
-    together, are read from the same pages and fill complete calls (see ADR 20).
+    together: a batch then reads fewer database pages, and its calls are full (see ADR 20).
     """
     return card_id // NEIGHBOURS * _GOLDEN % _MODULUS / _MODULUS
 
 
 def after_answer(interval: timedelta, card_id: int, now: float) -> timedelta:
-    """Return the delay after a good answer: the interval, or up to a tenth less or more.
+    """Return the delay after a good answer: the interval, plus or minus up to a tenth.
 
     `now` is unix time in seconds. Each block of neighbours has its own due moments, a fifth of an interval
     apart. A card is due at the first of them that is at least nine tenths of the interval away. So different

@@ -83,7 +83,7 @@ class Epoch:
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
-        """Drop the schedule if Redis has restarted since the epoch began. Its data may be outdated."""
+        """Drop the schedule, which may be outdated, if Redis has restarted since the epoch began."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
             self.withdraw()

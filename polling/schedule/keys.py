@@ -50,12 +50,12 @@ def again(check_type: str) -> str:
 
 
 def manual(check_type: str) -> str:
-    """Return the key of a list: hints that cards were triggered by hand. The rows in PostgreSQL decide."""
+    """Return the key of a list: ids of triggered cards, as hints (see `ManualQueue`)."""
     return f"polling:manual:{check_type}"
 
 
 def parked(check_type: str) -> str:
-    """Return the key of a sorted set: card -> parked since (unix s), a copy of the rows with `parked_at`."""
+    """Return the key of a sorted set: card -> parked since (unix s), a copy of the PostgreSQL rows."""
     return f"polling:parked:{check_type}"
 
 
@@ -68,15 +68,15 @@ def tokens(check_type: str) -> str:
 
 
 def stats(check_type: str) -> str:
-    """Return the key of a hash: the totals since the last flush.
+    """Return the key of a hash: the totals since the last flush (success, failed, total_duration_ms).
 
-    Its fields are success, failed, total_duration_ms, and avg_duration_ms over five minutes.
+    The hash also has avg_duration_ms, the mean duration of a check over the last five minutes.
     """
     return f"polling:stats:{check_type}"
 
 
 def counters(check_type: str) -> str:
-    """Return the key of a hash: what was counted since Redis was emptied, for Prometheus."""
+    """Return the key of a hash: the counts since Redis was emptied, for Prometheus."""
     return f"polling:counters:{check_type}"
 
 
@@ -89,7 +89,7 @@ def minute(check_type: str) -> str:
 
 
 def lateness(check_type: str) -> str:
-    """Return the key of a hash: lateness, the age of a card's last good answer / the promised interval."""
+    """Return the key of a hash: the last measured lateness (see `observe.lateness.Lateness`)."""
     return f"polling:lateness:{check_type}"
 
 

@@ -13,8 +13,8 @@ PORTION_CARDS = 1000
 class ManualQueue:
     """A list of card ids. An entry is a hint that a manual trigger waits for a check of that card.
 
-    Hints may be lost or duplicated, because the trigger's rows in PostgreSQL decide. `check_type` is a name
-    on the wire, such as `carddata`. Sample::
+    Hints may be lost or duplicated, because the trigger's rows in PostgreSQL are authoritative. `check_type`
+    is a name on the wire, such as `carddata`. Sample::
 
         polling:manual:carddata   list  8421, 97
 
@@ -35,9 +35,9 @@ class ManualQueue:
             push(self._manual, *cards[start : start + PORTION_CARDS])
 
     def without_hint(self, cards: Collection[int]) -> list[int]:
-        """Return those of `cards`, sorted, that have no hint in the list and are not being checked.
+        """Return the sorted `cards` that have no hint in the list and are not being checked.
 
-        A card in the set `again` does not count as having a hint. It gets a hint only if its claim is
+        A card in the set `again` does not count as having a hint, because it gets one only if its claim is
         settled, and an expired claim may never be settled.
         """
         pipeline = self._redis.pipeline()
@@ -47,6 +47,6 @@ class ManualQueue:
         queued, claims, (now, _) = cast(
             "tuple[list[str], dict[str, str], tuple[int, int]]", tuple(pipeline.execute())
         )
-        # Ignore expired claims. If a card is not scheduled, its expired claim stays until the next claim.
+        # Ignore expired claims: that of an unscheduled card stays until the card is claimed again.
         checked = (card for card, claim in claims.items() if float(claim.split("|")[1]) > now)
         return sorted(set(cards) - set(map(int, (*queued, *checked))))

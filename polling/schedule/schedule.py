@@ -16,7 +16,7 @@ from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
 from polling.schedule.histogram import BOUNDS_MS, DELAY_BOUNDS_SECONDS
 
-# The most cards that a script gets at once. A script puts them on Lua's stack, and the size of that stack is
+# The maximum number of cards that a script gets at once. A script puts them on Lua's stack, whose size is
 # limited.
 PORTION_CARDS = 1000
 PAGE_CARDS = 4000
@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 
 class NoScheduleError(Exception):
-    """There is no schedule. Without this error, it would seem that nothing is due."""
+    """There is no schedule. Without this error, a missing schedule would look like one without due cards."""
 
 
 class Counts(StrEnum):
@@ -140,7 +140,7 @@ class Schedule:
     not agree. Sample::
 
         polling:queue:carddata    zset  8421 -> 1790000612.25
-        polling:claims:carddata   hash  8421 -> 4294967307|1790000612.250|worker-1:4242
+        polling:claims:carddata   hash  8421 -> 4294967307|1790000612.250|worker-1:4242:1790000000-3fa9c1d2
         polling:lost:carddata     hash  97 -> 2
 
     Example::
@@ -192,7 +192,7 @@ class Schedule:
         )
 
     def outlook(self) -> Outlook:
-        """Count what there is to do now. Raise NoScheduleError if there is no schedule.
+        """Count the cards that can be claimed now. Raise NoScheduleError if there is no schedule.
 
         This also counts as a claim for the readiness check, because it shows that a worker is running.
         """

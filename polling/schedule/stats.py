@@ -17,7 +17,7 @@ SECONDS_PER_MINUTE = 60
 
 @dataclass(frozen=True)
 class Counted:
-    """The checks that were settled during `seconds`.
+    """The counts of the checks that were settled during a period of `seconds`.
 
     `histogram` (of durations) and `delays` have one count for each bucket.
     """

@@ -16,7 +16,7 @@ from polling.models import ManualTrigger
 # At most this many cards may wait for one check type, so that no card waits longer than a few minutes.
 MAX_QUEUED = 100_000
 # At most this many of the waiting cards may come from one agent, or from one user without an agent, so that
-# nobody can fill the entire queue.
+# none of them can fill the entire queue.
 MAX_PER_USER = 25_000
 
 

@@ -64,11 +64,10 @@ class ChosenCards:
 
 
 def choose(user: Any, check_type: CheckType, selection: CardSelection) -> ChosenCards:
-    """Return the cards of `selection` that `user` may see and that want the check.
+    """Return the cards of `selection` that `user` may see and that can get the check.
 
-    For a condition, leave out cards that already wait for the check, and return at most MAX_CARDS cards,
-    those with the smallest ids. For a single card, raise DomainError if it is unknown or does not want the
-    check.
+    For a condition, leave out cards that already wait for the check, and return at most the MAX_CARDS cards
+    with the smallest ids. For a single card, raise DomainError if it is unknown or cannot get the check.
     """
     cards = Card.objects.present().visible_to(user)
     if selection.kind is ManualTrigger.Kind.BY_CONDITION:
@@ -110,7 +109,7 @@ def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[C
 
 
 def _unwanted_reasons(check_type: CheckType, cards: Collection[int]) -> dict[int, str]:
-    """Return card id -> why the card does not want the check, or "" if it does. Leave out deleted cards."""
+    """Return card id -> why the card never gets the check, or "" if it can. Leave out deleted cards."""
     check = CHECKS[check_type]
     return {card_id: check.unwanted_reason(group.profile) for card_id, group in card_reader.rows_of(cards)}
 

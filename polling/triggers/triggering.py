@@ -28,8 +28,8 @@ def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now:
     """Store a trigger with its items, and push its hints to Redis after the transaction commits.
 
     If a card already waits for the check, one check serves both triggers. If a card is being checked now, it
-    is checked again. Raise DomainError if a limit is reached, or if a single card is unknown or does not
-    want the check.
+    is checked again. Raise DomainError if a limit is reached, or if a single card is unknown or cannot
+    get the check.
     """
     with transaction.atomic():
         allowance.take_call(user, now=now)

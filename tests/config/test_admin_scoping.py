@@ -143,7 +143,7 @@ def test_page_of_a_foreign_row_does_not_exist(agents_user: Client, other: Agent,
 
     answer = agents_user.get(address(model, "change", foreign.pk))
 
-    # As for a row that does not exist, the answer is a redirect to the start page.
+    # The admin redirects to its start page, as it does for a row that does not exist.
     assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
 
 

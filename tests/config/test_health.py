@@ -40,7 +40,7 @@ def away() -> Any:
 
 @pytest.fixture(autouse=True)
 def _calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pretend that disk and memory are half free. Use long deadlines: tests/faults tests the speed."""
+    """Report disk and memory as half free. Use long deadlines, because tests/faults tests the speed."""
     monkeypatch.setattr(health, "HEALTH_MILLISECONDS", 5000)
     monkeypatch.setattr(health, "READINESS_MILLISECONDS", 5000)
     before = components()

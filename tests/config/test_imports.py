@@ -1,4 +1,4 @@
-"""What importing the project does: it opens nothing, and Django's start connects everything."""
+"""Importing a module opens no socket, loop or thread. Starting Django connects all receivers and checks."""
 
 import ast
 import json

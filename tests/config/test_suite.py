@@ -50,7 +50,7 @@ BROKEN = "import no_such_module\n"
 def test_suite_repeats_failed_tests(tmp_path: Path, content: str, code: int, printed: str) -> None:
     (tmp_path / "test_small.py").write_text(content)
     if content == BROKEN:
-        # A flaky test beside it must not hide that a module cannot be imported.
+        # A flaky test in one module must not hide that another module cannot be imported.
         (tmp_path / "test_flaky.py").write_text(FLAKY.format(count=1))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
 

@@ -53,8 +53,8 @@ class Run:
                     yield (folder / "cmdline").read_text()
 
     def assert_nothing_is_left(self) -> None:
-        # Allow some time. A process that was just starting when the signal was sent ends only after it has
-        # noticed that the servers are gone.
+        # Allow some time, because a process that was just starting when the signal was sent ends only after
+        # it has noticed that the servers are gone.
         deadline = time.monotonic() + GRACE_SECONDS
         while list(self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)

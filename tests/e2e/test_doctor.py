@@ -40,7 +40,7 @@ def test_every_fault_of_the_manual_is_covered() -> None:
 
 @pytest.mark.parametrize(
     "group",
-    # The quick run of the suite tests only one group, SETTINGS.
+    # Without `--long`, only the group SETTINGS is tested.
     [
         pytest.param(group, marks=() if group is SETTINGS else pytest.mark.only_long, id=group[0].title)
         for group in GROUPS
@@ -66,7 +66,7 @@ def test_doctor_names_each_fault_and_passes_once_it_is_mended(
 def provoke_and_mend(stack: Stack, group: Sequence[Fault], is_healthy: Callable[[], bool]) -> None:
     for fault in group:
         fault.provoke(stack)
-    # Give `doctor` time. Limits are published only every ten seconds, and ticks are stale only after ten.
+    # Give `doctor` time, because limits are published only every 10 s, and ticks are stale only after 10 s.
     deadline, missing = datetime.now(UTC) + timedelta(seconds=75), list(group)
     output = ""
     while missing and datetime.now(UTC) < deadline:

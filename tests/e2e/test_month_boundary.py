@@ -61,7 +61,7 @@ def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def quiet_eve() -> datetime:
-    """Return a moment shortly before the oldest of the carriers' current billing months began.
+    """Return a time ten minutes before the earliest start of the carriers' current billing months.
 
     Wait first if a billing month is about to begin now.
     """

@@ -85,7 +85,7 @@ def best_share(measure: Callable[[], float]) -> float:
 
 
 def wait_for_calls_to_sick_gateway(stack: Stack) -> None:
-    """Wait until the sick gateway's cards are rescheduled, make them due first, and wait for their calls."""
+    """Wait until the sick gateway's cards are rescheduled, make them an hour overdue, and wait for calls."""
     away = f"SELECT FROM polling_classcensus WHERE carddata_interval = {int(CLOSED_INTERVAL_SECONDS)}"
     stack.wait_until(lambda: not stack.rows(away), seconds=30, what=f"{SICK}'s cards are rescheduled")
     since = datetime.now(UTC)

@@ -12,7 +12,7 @@ STATUS, HISTORY, CANCEL = (f"polling-manual-trigger/{name}" for name in ("status
 
 
 def accepted(caller: Caller, path: str, **body: Any) -> dict[str, Any]:
-    """Trigger a check (data usage unless `body` names another), assert a 202, and return the JSON answer."""
+    """Trigger a check, by default data usage. Assert that the status is 202, and return the JSON answer."""
     answer = caller.post(path, {"task_type": "carddata", **body})
     assert answer.status_code == 202, answer.content
     return dict(answer.json())

@@ -17,7 +17,7 @@ from tests.support.draining import TYPE
 
 
 def read_just_now(redis: Redis) -> list[Card]:
-    """Schedule four new cards of two carriers, checked a minute ago, with an interval of six hours."""
+    """Create four cards of two carriers, checked a minute ago. Schedule them with a six-hour interval."""
     PollingConfig.objects.create(
         name="Activated", priority=5, card_condition="activated", carddata_check_interval=21_600
     )

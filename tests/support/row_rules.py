@@ -39,7 +39,7 @@ def pick(*values: Any) -> st.SearchStrategy[Any]:
 
 
 def maybe(name: str) -> st.SearchStrategy[Any]:
-    """Return a strategy that draws `name` or None. A test replaces a name by the `RowIds` id of that name."""
+    """Return a strategy that draws `name` or None. A test replaces `name` by that field of its `RowIds`."""
     return pick(name, None)
 
 

@@ -23,12 +23,12 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
-# More failures are a fault of the change, and repeating each by itself would take too long.
+# If more tests fail, the change is at fault, and repeating each test by itself would take too long.
 MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "4")
-# How many of the other tests run at the same time. Many tests wait for timers, so these numbers exceed the number of
-# processors. The smaller one leaves a slow machine some room.
+# How many of the other tests run at the same time. Both numbers may exceed the number of processors, because
+# many tests wait for timers. PLAIN is smaller, so that a slow machine has some room.
 PLAIN: Final = "3"
 QUICK_PLAIN: Final = "5"
 PROCESSES_MARK: Final = "faults or processes"
@@ -78,7 +78,7 @@ class Run:
         return file.read_text().count("\n") if file.exists() else 0
 
     def failures(self) -> dict[str, str]:
-        """Return a dict from each failed test to its output, also that of a failed setup or teardown."""
+        """Return a dict from each failed test to its output, including the output of setup and teardown."""
         file = self._folder / "failures"
         lines = file.read_text().splitlines() if file.exists() else []
         outputs: dict[str, str] = {}

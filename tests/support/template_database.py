@@ -26,7 +26,7 @@ def url(port: int) -> str:
 
 
 def copy(folder: Path, *, port: int | None = None) -> PostgresServer:
-    """Copy the template to `folder`. Return its server, which is not started; `DATABASE` has the tables."""
+    """Copy the template to `folder`. Return a server for the copy, not started. `DATABASE` has the tables."""
     source = create()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():

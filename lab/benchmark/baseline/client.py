@@ -1,6 +1,6 @@
 """Requests the usage of one card with `requests`.
 
-The call is the one that the adapter `json` makes, written in the most obvious way.
+It makes the same call as the adapter `json`, written in the most obvious way.
 """
 
 import json
@@ -42,7 +42,7 @@ def usage(gateway: Gateway, iccid: str) -> UsageReading:
 @cache
 def _session() -> requests.Session:
     session = requests.Session()
-    # Otherwise `requests` would look for proxies in the environment before each call.
+    # Don't let `requests` look for proxies in the environment before each call.
     session.trust_env = False
     return session
 

@@ -19,8 +19,8 @@ KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200
 CLAIM = timedelta(seconds=60)
 SMALL = 10_000
-# The small schedule's Redis database has this number plus the number of the large schedule's database. The
-# database between the two is the broker's.
+# The number of the small schedule's Redis database minus the number of the large schedule's. The database
+# between them is the broker's.
 SMALL_DATABASE_OFFSET = 2
 
 
@@ -44,8 +44,8 @@ def measure(run: Run) -> None:
 def _claim_ms(schedule: Schedule) -> float:
     """Claim a batch of cards, and return how many milliseconds the claim took.
 
-    The cards then fall due again at once, but behind all other due cards. So the next claim does not get the
-    same cards.
+    Afterwards, the cards fall due again at once, but behind all other due cards. So the next claim does not
+    get the same cards.
     """
     begun = time.perf_counter()
     claimed = schedule.claim(BATCH, ttl=CLAIM, holder="benchmark")

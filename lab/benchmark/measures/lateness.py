@@ -1,4 +1,4 @@
-"""Measures the lateness of ten thousand cards. The engine could check far more cards than that in time."""
+"""Measures the lateness of ten thousand cards. The engine could check far more cards within the interval."""
 
 from statistics import median
 

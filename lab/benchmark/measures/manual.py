@@ -13,14 +13,14 @@ EVERY_SECONDS = 0.2
 WARM_UP_SECONDS = 5
 LAST_SECONDS = 10
 LONGEST_SECONDS = 300
-# This many cards are made due before the engine starts. With calls of 200 ms, the engine checks at most
-# 12,500 cards per second. So more than BACKLOG cards are still due when the first card is triggered.
+# This many cards are made due before the engine may check any. With calls of 200 ms, the engine checks at
+# most 12,500 cards per second. So more than BACKLOG cards are still due when the first card is triggered.
 STOCK = 3 * BACKLOG
 LOW_WATER = BACKLOG + BACKLOG // 2
 # The triggered cards are among the last POOL cards of the queue, so the supply must not make these cards due.
 RESERVED = 2 * POOL
 # Selects the seconds that each trigger took, and how many of its cards are done. If a trigger has not ended,
-# the seconds are those since its creation.
+# the seconds from its creation until now are selected.
 WAITS = """
     SELECT extract(epoch FROM coalesce(ended_at, now()) - created_at)::float, done
     FROM polling_manualtrigger

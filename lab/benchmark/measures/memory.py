@@ -5,7 +5,7 @@ from lab.benchmark.run import Run
 
 
 def measure(run: Run) -> None:
-    """Read the memory. After the speed measurements, the processes have done most of their work."""
+    """Read the memory after the speed measures, when the processes have done most of their work."""
     run.engine_on()
     processes = children_of(run.stack.pid("worker-checks"))
     run.findings.record(

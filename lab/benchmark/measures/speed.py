@@ -11,7 +11,7 @@ TOO_FEW = "too few cards were checked to calculate a rate"
 
 
 def measure(run: Run) -> None:
-    """Start the engine, and measure its rate both by the gateways' log and by the rows.
+    """Start the engine, and measure its rate both by the gateways' log and by PostgreSQL's rows.
 
     The smaller of the two rates counts.
     """

@@ -1,4 +1,4 @@
-"""`drill NAME` injects faults (blows) into a running engine, and reports which promises the engine kept.
+"""`drill NAME` injects faults into a running engine, and reports which promises the engine kept.
 
 The engine runs on servers that the drill starts itself.
 """
@@ -19,8 +19,8 @@ from lab.stack.bounds import TimeIsUpError, bounded
 
 INTERRUPTED = 130
 TABLE_WIDTH = 110
-# Time for everything except the blows: starting the servers and the engine, creating the fleet, waiting
-# REST_SECONDS after the last blow, and judging.
+# Time for everything except injecting faults: starting the servers and the engine, creating the fleet,
+# waiting REST_SECONDS after the last fault, and judging.
 OVERHEAD_SECONDS = 300 + REST_SECONDS
 
 
@@ -31,8 +31,8 @@ class Command(BaseCommand):
     """
 
     help = (
-        "Inject faults (blows) into a running engine on separate servers: kill processes, stop servers and "
-        "break gateways. Report which promises the engine kept."
+        "Inject faults into a running engine on separate servers: kill processes, stop servers and break "
+        "gateways. Report which promises the engine kept."
     )
     requires_system_checks = ()
 

@@ -1,4 +1,4 @@
-"""`hot_updates` prints the share of heap-only tuple (HOT) updates for the tables that every check writes."""
+"""`hot_updates` prints the share of heap-only tuple (HOT) updates for the tables that checks update."""
 
 from typing import Any
 

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 class Trial:
     """A call to a gateway about one of its cards.
 
-    If `iccid` is None, the gateway has no card, and the trial succeeds without a call.
+    If `iccid` is None, the gateway has no polled card, and the trial succeeds without a call.
     """
 
     gateway: Gateway

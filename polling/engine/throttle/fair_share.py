@@ -15,9 +15,10 @@ NEGLIGIBLE = 0.01
 
 
 def fair_level(slots: int, demands: Collection[float]) -> float:
-    """Return the most slots that any one gateway may use, by max-min fairness. Pure.
+    """Return the maximum number of slots that any one gateway may use, by max-min fairness. Pure.
 
-    A gateway that demands fewer slots than this gets what it demands, and the other gateways share the rest.
+    `demands` are in slots. A gateway that demands fewer slots than the maximum gets what it demands, and the
+    other gateways share the rest.
     """
     left, others = float(slots), len(demands)
     for demand in sorted(demands):
@@ -49,7 +50,7 @@ class Demand:
             _keep(self._peak, gateway_id, max(now, peak * (1 - DECAY_PER_TICK)))
 
     def share_of(self, slots: int, *, is_slow: bool) -> int:
-        """Return the most slots that one gateway may use now.
+        """Return the maximum number of slots that one gateway may use now.
 
         A slow gateway cannot free its slots quickly when other gateways want them. So a slow gateway gets
         only what the others leave at their peak demand, rounded down.
@@ -88,7 +89,7 @@ class FairShare:
         self._slow = self._demand.share_of(slots, is_slow=True)
 
     def share_of(self, gateway_id: int) -> int:
-        """Return the most slots that calls to the gateway may use."""
+        """Return the maximum number of slots that calls to the gateway may use."""
         return self._slow if self._is_slow(gateway_id) else self._quick
 
     def may_begin(self, gateway_id: int) -> bool:

@@ -13,7 +13,7 @@ from common.redis.semaphore import HeldSlots
 class GatewaySlots:
     """The slots that one drain holds at gateways.
 
-    A call takes a slot of its check type first, then a slot at its gateway. It never waits for the second.
+    A call first takes a slot of its check type. It then takes a slot at its gateway, but never waits for one.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -28,7 +28,7 @@ class GatewaySlots:
     ) -> None:
         """Give all slots back.
 
-        If Redis fails, the next drain of this process gives back the remaining slots.
+        If Redis fails, a later drain of this process gives back the remaining slots.
         """
         for slots in self._held.values():
             slots.owe_all()

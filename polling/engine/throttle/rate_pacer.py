@@ -29,8 +29,8 @@ class RatePacer:
     def reserve(self, calls: int) -> Turns:
         """Reserve turns until `calls` are held, as far as the rate allows.
 
-        In the result, `count` is the number of turns held, and `next_free` is the seconds until the first
-        turn that nobody has reserved.
+        In the result, `count` is the number of turns held, and `next_free` is the number of seconds until the
+        first unreserved turn.
         """
         with self._reserving:
             missing = max(0, calls - self._drop_void())

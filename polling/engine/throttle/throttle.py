@@ -25,8 +25,8 @@ from polling.engine.throttle.rate_pacer import RatePacer
 class Capacity:
     """The turns and slots that a drain holds at a gateway.
 
-    `wait` is the seconds until the first turn that nobody has reserved. `apart` is the seconds between two
-    turns. Both are 0 if the gateway has no rate.
+    `wait` is the number of seconds until the first unreserved turn, and `apart` the number of seconds between
+    two turns. Both are 0 if the gateway has no rate.
     """
 
     turns: int
@@ -185,8 +185,8 @@ class Throttle:
     def turn_in(self, gateways: Collection[int]) -> float | None:
         """Return the seconds until the next future turn at any of these gateways; None if there is none."""
         waits = [self._pacers[gateway].due_in() for gateway in gateways if gateway in self._pacers]
-        # Ignore turns that are due now. Their calls only wait for a slot, and the end of another call frees
-        # one.
+        # Ignore turns that are due now, because their calls only wait for a slot, and the end of another call
+        # frees one.
         return min((wait for wait in waits if wait), default=None)
 
     def has_slot(self, gateway_id: int) -> bool:

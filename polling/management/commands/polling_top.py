@@ -71,9 +71,10 @@ def _frame() -> RenderableType:
 
 @contextmanager
 def _keys() -> Iterator[Callable[..., bool]]:
-    """Yield a function that waits up to `seconds` for a key, and returns whether this key was pressed.
+    """Yield a function that waits up to `seconds` for input, and returns whether `key` was pressed.
 
-    Inside the block, the terminal delivers each key at once, without Enter. Afterwards it is restored.
+    Inside the block, the terminal delivers each key at once, without Enter. After the block, the terminal's
+    settings are restored.
     """
     before = termios.tcgetattr(sys.stdin)
 

@@ -1,4 +1,4 @@
-"""The entire diagnosis, in order: from the servers to the results that depend on them."""
+"""Run the entire diagnosis: first the servers, then everything that depends on them."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ from polling.observe.doctor.processes import WorkerReport
 
 
 def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> Iterator[Finding]:
-    """Yield the findings in order.
+    """Yield the findings, causes before their consequences.
 
     Stop after the servers if PostgreSQL or Redis does not answer, because everything else needs both.
     `ask_workers` must return a report about the workers, or None if the broker does not answer.

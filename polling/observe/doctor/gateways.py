@@ -54,7 +54,7 @@ def examine(redis: Redis) -> Iterator[Finding]:
 
 
 def closure(gateway: Gateway, snapshot: ConfigSnapshot) -> Finding | None:
-    """Return a finding that says why the gateway is disabled or paused; None if it is neither.
+    """Return a finding about a disabled or paused gateway; None if the gateway is neither.
 
     The breaker of the gateway is not considered here.
     """

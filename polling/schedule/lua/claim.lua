@@ -5,15 +5,18 @@
 -- KEYS[1] queue: zset, card -> due (unix s)        KEYS[2] claims: hash, card -> token|end|holder
 -- KEYS[3] epoch: "seeding:<n>" or "<n>"            KEYS[4] tokens: string, number of claims in this epoch
 -- KEYS[5] last claim: string, unix s, written even if nothing is due
--- KEYS[6] lost: hash, card -> its expired claims    KEYS[7] suspects: set, cards to be claimed alone
+-- KEYS[6] lost: hash, card -> number of its expired claims
+-- KEYS[7] suspects: set, cards to be claimed alone
 -- KEYS[8] again: set, claimed cards that must be checked once more
 -- KEYS[9] manual: list of triggered card ids       KEYS[10] parked: zset, card -> since (unix s)
--- KEYS[11] counters: hash; this script increases claimed and lost
+-- KEYS[11] counters: hash; this script increases its fields `claimed` and `lost`
 -- ARGV[1] JSON: {count, claim_seconds, holder, which, suspect_after, park_after}
 --         which: any | manual (triggers only) | alone (one suspect)
--- Returns JSON: {claims: {card, token, overdue, triggered}, to_park: {card, holder}, parked}, each a list.
---         overdue: seconds, negative if the card was not due yet. to_park: cards that lost too many claims,
---         with the holder of the last one. parked: cards that were triggered, but are parked already.
+--         suspect_after, park_after: numbers of lost claims
+-- Returns JSON: {claims: {card, token, overdue, triggered}, to_park: {card, holder}, parked};
+--         each field is a list. overdue: seconds, negative if the card was not due yet.
+--         to_park: cards that lost too many claims, with the holder of the last claim.
+--         parked: cards that were triggered, but are parked already.
 -- Returns the error EPOCH if there is no schedule.
 local epoch = redis.call('GET', KEYS[3])
 if not epoch then
@@ -53,7 +56,7 @@ local function want_triggered_and_due()
   local share = count
   if #due > 0 then
     -- Triggered cards go first, but get at most four fifths of the claims, so that due cards get some too.
-    -- If only one card is claimed, the two kinds take turns.
+    -- If `count` is 1, the two kinds take turns.
     share = math.floor(count * 0.8)
     if count == 1 then share = tonumber(redis.call('GET', KEYS[4]) or '0') % 2 end
   end

@@ -1,6 +1,7 @@
 -- Set the totals to the sums of all minutes after the last flushed one. Safe to run twice.
 -- KEYS[1] totals: hash
--- ARGV    prefix of a minute's bucket, number of the last flushed minute, mean duration (ms)
+-- ARGV    key prefix of the minutes' buckets, number of the last flushed minute (unix time / 60),
+--         mean duration of a check (ms)
 local minute = math.floor(redis.call('TIME')[1] / 60)
 local sums = { success = 0, failed = 0, total_duration_ms = 0 }
 for number = tonumber(ARGV[2]) + 1, minute do

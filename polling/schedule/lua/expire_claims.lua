@@ -1,5 +1,5 @@
 -- Let the claims of killed workers end sooner, because no worker will settle them.
--- KEYS[1] queue  KEYS[2] claims (see claim)
+-- KEYS[1] queue  KEYS[2] claims (see claim.lua)
 -- ARGV[1] JSON: {expire_in (s), holders}
 -- Returns the number of claims that end sooner than before.
 local given = cjson.decode(ARGV[1])

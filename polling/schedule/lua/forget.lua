@@ -1,6 +1,7 @@
--- Remove cards that no longer want the check from all of these keys. A claim that is still alive is removed
--- as well, so settling it later has no effect.
--- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] parked (see claim)
+-- Remove cards from all of these keys, because they no longer want the check. A claim that has not ended yet
+-- is removed as well, so settling it later has no effect.
+-- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again
+-- KEYS[6] parked (see claim.lua)
 -- ARGV    cards
 -- Returns the number of cards that were scheduled or parked.
 local forgotten = 0

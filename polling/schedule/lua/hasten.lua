@@ -1,6 +1,6 @@
 -- Make scheduled cards due sooner. If a card is being checked, its new due time is appended to its claim, so
 -- that settle.lua makes the card due again at that time.
--- KEYS[1] queue  KEYS[2] claims (see claim)
+-- KEYS[1] queue  KEYS[2] claims (see claim.lua)
 -- ARGV[1] JSON: {card, due_in (s)}, each a list
 -- Returns the number of cards that are now due sooner or will be checked once more.
 local time = redis.call('TIME')

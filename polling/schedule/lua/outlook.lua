@@ -1,7 +1,7 @@
--- Count what there is to do now. Also set the time of the last claim, because the readiness check reads it to
--- see that a worker is running.
--- KEYS[1] queue, KEYS[2] epoch, KEYS[3] last claim, KEYS[4] manual, KEYS[5] suspects (see claim)
--- Returns JSON: {due, triggered, suspects}, numbers of cards.
+-- Count the cards that can be claimed now. Also set the time of the last claim, because the readiness check
+-- reads it to see that a worker is running.
+-- KEYS[1] queue, KEYS[2] epoch, KEYS[3] last claim, KEYS[4] manual, KEYS[5] suspects (see claim.lua)
+-- Returns JSON: {due, triggered, suspects}, each a number of cards.
 -- Returns the error EPOCH if there is no schedule.
 if redis.call('EXISTS', KEYS[2]) == 0 then
   return redis.error_reply('EPOCH there is no schedule')

@@ -1,5 +1,7 @@
--- Take cards out of the schedule until an operator releases them. In PostgreSQL they are parked already.
--- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] parked (see claim)
+-- Take cards out of the schedule until an operator releases them. The caller has already parked them
+-- in PostgreSQL.
+-- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again
+-- KEYS[6] parked (see claim.lua)
 -- ARGV    cards
 -- Returns the number of cards that were not parked before.
 local time = redis.call('TIME')

@@ -1,10 +1,13 @@
 -- End claims: set when each card is due next, and count the results. Safe to run twice.
--- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again  KEYS[6] manual (see claim)
--- KEYS[7] totals: hash, since the last flush       KEYS[8] counters: hash, since Redis was emptied
--- ARGV[1] JSON: {minute: prefix of a minute's bucket, kept_seconds: how long a bucket is kept,
+-- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again
+-- KEYS[6] manual (see claim.lua)
+-- KEYS[7] totals: hash, counts since the last flush
+-- KEYS[8] counters: hash, counts since Redis was emptied
+-- ARGV[1] JSON: {minute: key prefix of the minutes' buckets, kept_seconds: how long a bucket is kept,
 --         duration_bounds (ms, ascending), delay_bounds (s, ascending)}
 -- ARGV[2] JSON: {card, token, due_in, counts, duration_ms, late}, each a list with one value per claim
---         due_in: seconds; null removes the card from the schedule. late: how long the card had been due (s)
+--         due_in: seconds; null removes the card from the schedule
+--         late: how long the card had been due when it was claimed (s)
 --         counts: success | failed
 --               | nothing: the card was not checked, so its lost claims and its mark in `again` are kept
 --               | again: like nothing, and the card goes to the front of the manual queue
@@ -45,7 +48,7 @@ local function settle(n, card)
   if is_removed then
     removed[#removed + 1] = card
   else
-    -- If the card was rescheduled during its claim, the sooner of the two times applies.
+    -- If the card was rescheduled during its claim, use that due time if it is sooner.
     local planned = tonumber(string.match(claims[n], '^[^|]*|[^|]*|[^|]*|(.+)$'))
     moved[#moved + 1] = math.min(now + given.due_in[n], planned or math.huge)
     moved[#moved + 1] = card

@@ -144,7 +144,7 @@ def test_answer_too_large_for_its_cards_is_refused() -> None:
         ({"iccid": CARD, "error": "busy"}, CardErrorCode.BUSY),
         ({"iccid": CARD, "error": "what"}, CardErrorCode.INVALID),
         ({"iccid": CARD, "error": None}, CardErrorCode.INVALID),
-        # The contract has no code "missing", because the client itself uses it for cards without an answer.
+        # The contract has no code "missing". Only the client sets it, for cards that the answer leaves out.
         ({"iccid": CARD, "error": "missing"}, CardErrorCode.INVALID),
         ({"iccid": CARD}, CardErrorCode.ABSURD),
         ({**GOOD, "used_mb": 1.5}, CardErrorCode.ABSURD),

@@ -1,4 +1,4 @@
-"""A short drill keeps every promise. It is started with the command that an operator types."""
+"""The engine keeps every promise in a short drill, which is started with the command that operators use."""
 
 import json
 import os
@@ -26,12 +26,12 @@ def test_every_promise_is_kept_in_a_drill_of_everything(tmp_path: Path, is_long:
     )  # fmt: skip
 
     print(done.stdout)
-    # Show only the beginning of stderr. It says what went wrong. The rest is the logs of all processes.
+    # Show only the beginning of stderr, which says what went wrong. The rest is the logs of all processes.
     assert done.returncode == 0, done.stdout + done.stderr[:3000]
     found = json.loads(done.stdout)
     assert found["passed"]
     # Every promise is judged except the rate of answers, which needs a longer drill.
     assert len(found["findings"]) == (15 if is_long else 14)
-    # Each blow (an injected fault) is struck once before any blow is repeated, so at least this many
-    # different blows must have been struck. The seed decides which ones.
-    assert len(found["blows"]) >= (11 if is_long else 2)
+    # Every fault has its turn once before any fault is repeated, so the report must name at least this many
+    # different faults. The seed decides which faults these are.
+    assert len(found["faults"]) >= (11 if is_long else 2)

@@ -119,8 +119,8 @@ def test_drill_lasts_until_a_forgotten_card_is_noticed() -> None:
     assert Plan(1200, rate=40, seconds=600, every=4, seed=1).longest_seconds == 600
 
 
-def test_each_drill_has_blows_and_a_pace() -> None:
+def test_each_drill_has_faults_and_a_pace() -> None:
     for name, drill in DRILLS.items():
-        assert drill.blows, name
+        assert drill.faults, name
         assert drill.every > 0
     assert {name for name, drill in DRILLS.items() if drill.frozen_seconds(7)} == {"outages", "everything"}

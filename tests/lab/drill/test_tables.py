@@ -13,7 +13,7 @@ from django.utils import timezone
 from redis import Redis
 
 from lab.drill import tables
-from lab.drill.books import Book, books, has_used, miscounted
+from lab.drill.stored_usage import StoredUsage, has_used, miscounted, usage_by_card
 from lab.simulator.remote import RunningSimulator
 from lab.stack.stack import Stack
 from polling.schedule import keys
@@ -147,7 +147,7 @@ def test_reading_recorded_twice_is_counted(stack: Stack) -> None:
     assert tables.recorded_twice(stack, now - timedelta(1)) == 1
 
 
-def test_books_hold_meter_history_and_own_plans(stack: Stack) -> None:
+def test_stored_usage_holds_meter_history_and_own_plans(stack: Stack) -> None:
     from cards import usage_partitions
     from cards.models import CardUsage, UsageRecord
     from tests.factories import DeviceFactory, SubscriptionFactory
@@ -164,40 +164,40 @@ def test_books_hold_meter_history_and_own_plans(stack: Stack) -> None:
     SubscriptionFactory.create(card=card_of(card), used_mb=3)
     SubscriptionFactory.create(card=None, device=DeviceFactory.create(), used_mb=8)
 
-    assert books(stack) == {
-        card: Book(MAY, MB(9), MB(4), MB(5), MAY, MB(3)),
-        bare: Book(MAY, MB(9), MB(4), MB(0)),
+    assert usage_by_card(stack) == {
+        card: StoredUsage(MAY, MB(9), MB(4), MB(5), MAY, MB(3)),
+        bare: StoredUsage(MAY, MB(9), MB(4), MB(0)),
     }
 
 
 MAY = date(2026, 5, 1)
-BEFORE = Book(MAY, MB(10), MB(5), MB(8), MAY, MB(3))
+BEFORE = StoredUsage(MAY, MB(10), MB(5), MB(8), MAY, MB(3))
 
 
-def book(raw: int, used: int, added: int, plan: int) -> Book:
-    return Book(MAY, MB(raw), MB(used), MB(added), MAY, MB(plan))
+def usage(raw: int, used: int, added: int, plan: int) -> StoredUsage:
+    return StoredUsage(MAY, MB(raw), MB(used), MB(added), MAY, MB(plan))
 
 
 @pytest.mark.parametrize(
     ("now", "is_wrong"),
     [
-        (book(12, 7, 10, 5), False),
-        (book(10, 5, 8, 3), False),
-        (book(12, 9, 10, 5), True),
-        (book(12, 7, 12, 5), True),
-        (book(12, 7, 8, 5), True),
-        (book(12, 7, 10, 7), True),
-        (book(12, 5, 8, 3), True),
-        # A card is not judged if its cycle changed. A plan is not judged if its period changed or it ended.
-        (replace(book(2, 2, 10, 5), cycle_start=date(2026, 6, 1)), False),
-        (replace(book(12, 7, 10, 0), period_start=date(2026, 6, 1)), False),
-        (replace(book(12, 7, 10, 0), period_start=None, plan_used_mb=None), False),
+        (usage(12, 7, 10, 5), False),
+        (usage(10, 5, 8, 3), False),
+        (usage(12, 9, 10, 5), True),
+        (usage(12, 7, 12, 5), True),
+        (usage(12, 7, 8, 5), True),
+        (usage(12, 7, 10, 7), True),
+        (usage(12, 5, 8, 3), True),
+        # A card is skipped if its cycle changed; its plan is skipped if the plan ended or its period changed.
+        (replace(usage(2, 2, 10, 5), cycle_start=date(2026, 6, 1)), False),
+        (replace(usage(12, 7, 10, 0), period_start=date(2026, 6, 1)), False),
+        (replace(usage(12, 7, 10, 0), period_start=None, plan_used_mb=None), False),
     ],
 )
-def test_card_is_miscounted_if_a_book_grew_unlike_its_counter(now: Book, *, is_wrong: bool) -> None:
+def test_card_is_miscounted_if_an_amount_grew_unlike_its_counter(now: StoredUsage, *, is_wrong: bool) -> None:
     assert miscounted({1: BEFORE}, {1: now, 2: now}) == ({1} if is_wrong else set())
 
 
 def test_card_has_usage_if_its_counter_grew() -> None:
-    assert has_used(BEFORE, book(11, 5, 8, 3))
+    assert has_used(BEFORE, usage(11, 5, 8, 3))
     assert not has_used(BEFORE, BEFORE)

@@ -170,7 +170,7 @@ def test_add_ons_and_the_virtual_quota_extend_the_allowance(redis: Redis, runtim
     SubscriptionFactory.create(card=main.card, kind="add_on", quota_mb=9000, ends_at=ended)
 
     drain(redis, runtime)
-    # The card has used 1,400 MB of its 1,500 MB (900 + 600).
+    # The card has used 1,400 MB of its allowance of 900 + 600 = 1,500 MB.
     assert states()[0] == "normal"
     Subscription.objects.filter(card=main.card, kind="main").update(used_mb="1500.001")
     redis.zadd(keys.queue(TYPE), {str(main.card_id): 1})

@@ -29,8 +29,8 @@ HOUR = timedelta(hours=1)
 WAIT = timedelta(minutes=2)
 OVERDUE = timedelta(seconds=30)
 
-# For each disposition: the least and the most seconds until the card is due again (None if it leaves the
-# schedule), what the claim counts as, and whether a waiting trigger fails.
+# For each disposition: the minimum and maximum of the seconds until the card is due again (None if it leaves
+# the schedule), what the claim counts as, and whether a waiting trigger fails.
 TABLE = {
     Disposition.ANSWERED: ((3240, 3960), Counts.SUCCESS, False),
     Disposition.CARD_ERROR: ((120, 240), Counts.FAILED, False),

@@ -1,4 +1,4 @@
-"""What a claim ends at once, without a call."""
+"""The trigger of a card that cannot be checked ends when the card is claimed, without a call."""
 
 from random import Random
 

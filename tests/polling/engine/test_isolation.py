@@ -1,4 +1,4 @@
-"""A fault of a gateway, a key, a call or a card does not affect the others."""
+"""A fault of one gateway, encryption key, call or card does not affect the others."""
 
 import json
 import time

@@ -92,7 +92,7 @@ def test_broken_invariant_and_parked_cards_are_troubles() -> None:
         "run rebuild_schedule: it schedules them at once",
     )
     assert judge_queue(queue_length=0, wanted=1000, is_quiet=False).verdict is Verdict.NOTE
-    # Up to ten missing cards, or a small share of all cards, may just have been added. They are only a note.
+    # Up to ten missing cards, or a small share of all cards, are only a note, because they may be new.
     assert judge_queue(queue_length=80, wanted=90).verdict is Verdict.NOTE
     assert judge_queue(queue_length=99_500, wanted=100_000).verdict is Verdict.NOTE
     assert judge_queue(queue_length=98_000, wanted=100_000).verdict is Verdict.TROUBLE

@@ -86,7 +86,7 @@ def test_planned_card_is_due_after_its_interval_unless_overdue(card: int, age: f
     if age is None or age >= 1800:
         assert delay is None
     else:
-        # A card that a wrong clock "checked" in the future waits no longer than one interval.
+        # If a wrong clock put the last check into the future, the card still waits at most one interval.
         assert delay == min(1800 - age, 1800)
 
 

@@ -45,7 +45,7 @@ class RandomWalk:
         self.last_token = 0
 
     def now(self) -> float:
-        """Return the model's time. Before, wait until no due time or claim's end is within 10 ms of it."""
+        """Wait until no due time and no end of a claim is within 10 ms of now. Return the model's time."""
         while True:
             seconds, micro = self.redis.time()
             now = seconds + micro / 1e6 + self.shift

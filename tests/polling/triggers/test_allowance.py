@@ -1,4 +1,4 @@
-"""Manual triggers are limited by calls per day and by room in the queue."""
+"""Each user may make a limited number of triggers per day, and the queue takes a limited number of cards."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -19,7 +19,7 @@ WANT_REAL_NAME = f"{WANT_CHECKS} AND category = 'normal'"
 
 @dataclass(frozen=True)
 class Meter:
-    """The judged columns of a card's row in `cards_cardusage`."""
+    """The columns of a card's row in `cards_cardusage` that the tests compare with the truth."""
 
     raw_mb: Decimal
     used_mb: Decimal
@@ -54,7 +54,7 @@ def carrier_of(iccid: str) -> SimulatedCarrier:
 
 
 def column(stack: Stack, name: str, *, of: str = "true") -> dict[int, str]:
-    """Return a dict from card id to the value of column `name`. The cards meet the SQL condition `of`."""
+    """Return card id -> value of the column `name`, for the cards that meet the SQL condition `of`."""
     rows = stack.rows(f"SELECT id, {name} FROM cards_card WHERE {of}")
     return {row[0]: row[1] for row in rows}
 
@@ -77,10 +77,7 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 
 
 def plain_plans(stack: Stack) -> dict[int, Plan]:
-    """Return a dict from card id to plan.
-
-    It has the cards that have exactly one subscription of their own, a main monthly one.
-    """
+    """Return card id -> plan, for cards whose only own subscription is a main one with monthly periods."""
     rows = stack.rows(
         "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
         "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
@@ -90,6 +87,6 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
 
 
 def truths(stack: Stack, cards: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
-    """Return the true state of each card (ICCID) at its moment, in the given order."""
+    """Return the true state for each pair of an ICCID and a time in `cards`, in the same order."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda card: stack.simulator.truth(*card), cards))

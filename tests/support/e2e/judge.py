@@ -21,7 +21,7 @@ ZERO = Decimal(0)
 class Round:
     """One round of checks, in simulated time.
 
-    `meters` and `plans` have what is stored at the end of the round, by card id.
+    `meters` and `plans` map card ids to what is stored at the end of the round.
     """
 
     began_at: datetime
@@ -46,7 +46,7 @@ class Expected:
 class Boundary:
     """What is stored before the first of two rounds of checks, and after each round.
 
-    A month boundary lies between the rounds. `cards` has the ICCID of each polled card, by card id.
+    A month boundary lies between the rounds. `cards` maps the id of each polled card to its ICCID.
     """
 
     stack: Stack
@@ -56,9 +56,9 @@ class Boundary:
     second: Round
 
     def expectations(self) -> dict[int, tuple[Expected, Expected]]:
-        """Return a dict from card id to a pair: what must be stored after the first and the second round.
+        """Return card id -> pair: what must be stored after the first round, and after the second round.
 
-        The dict has only the cards that were read in both rounds.
+        Cards that were not read in both rounds are left out.
         """
         read = [card for card in self.cards if card in self.first.meters and card in self.second.meters]
         raws = [
@@ -87,7 +87,7 @@ def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored
 
 def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
     # A lifetime counter does not show when it grew, so all growth since the first round counts for the new
-    # month. A counter that restarts at the boundary no longer shows the usage since the first round.
+    # month. A counter that restarts at the boundary loses the usage between the first round and the boundary.
     added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
     cycle = months.first_day(carrier, stored.measured_at)
     return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
@@ -154,7 +154,7 @@ def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Ite
 
 
 def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
-    """Judge that the stored network statuses are the carrier's. Every answer about usage contains one."""
+    """Judge that the stored network statuses are the carrier's. Every usage answer contains a status."""
     stored = fleet.column(stack, "network_status")
     found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
     for card, truth in zip(cards, found, strict=True):

@@ -21,7 +21,7 @@ def last_boundary(carrier: SimulatedCarrier, moment: datetime) -> datetime:
 
 
 def earliest_boundary(now: datetime) -> datetime:
-    """Return the earliest of the times at which the carriers' current billing months began."""
+    """Return the earliest start of the carriers' current billing months."""
     return min(last_boundary(carrier, now) for carrier in CARRIERS)
 
 

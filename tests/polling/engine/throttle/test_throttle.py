@@ -200,7 +200,7 @@ def test_slow_gateway_leaves_slots_to_cards_due_later(
 
     drain(redis, runtime)
 
-    # Each call to the slow gateway holds its slot for 4 s, so the drain makes fewer than 100 such calls.
+    # Each call to the slow gateway holds a slot for 4 s. Most cards of the other gateway are checked anyway.
     called = [call for call in simulator.calls() if call["path"].startswith("/c/bluepeak")]
     assert len({card for call in called for card in call["cards"]}) > len(others) / 2
     assert redis.zcard(keys.queue(TYPE)) == len(waiting) + len(others)

@@ -1,6 +1,6 @@
-"""The blows of a drill. A blow is one fault that a drill injects into a running stack.
+"""The faults that a drill can inject into a running stack.
 
-Blows kill processes, stop or freeze servers, and make a carrier's gateway fail.
+They kill processes, stop or freeze servers, or make a carrier's gateway fail.
 """
 
 import os
@@ -19,53 +19,57 @@ SICK: Final = CARRIERS[0].code
 
 
 @dataclass(frozen=True)
-class Blow:
+class InjectedFault:
     """One fault that a drill can inject into a stack.
 
-    `strike` injects the fault and returns True, or returns False if the target is not running. `heal` undoes
-    the fault. After a kill, `heal` does nothing, because the supervisor restarts killed processes.
-    `freezes` is True if the fault stops a server until `heal` is called. Example::
+    `inject` injects the fault and returns True, or returns False if the target is not running. `heal` undoes
+    the fault. It does nothing if the fault ended a process, because the supervisor restarts the process.
+    `freezes` is True if the fault freezes a server until `heal` is called. Example::
 
-        blow = kill("worker-checks")
-        has_struck = blow.strike(stack, Random(1))
-        blow.heal(stack)
+        fault = kill("worker-checks")
+        was_injected = fault.inject(stack, Random(1))
+        fault.heal(stack)
     """
 
     what: str
-    strike: Callable[[Stack, Random], bool]
+    inject: Callable[[Stack, Random], bool]
     heal: Callable[[Stack], object] = lambda _: None
     freezes: bool = False
 
 
-def kill(service: str) -> Blow:
-    """Return a blow that kills a service and all its children with SIGKILL."""
-    return Blow(f"kill -9 of {service}", lambda stack, _: _signal_group(stack, service, signal.SIGKILL))
+def kill(service: str) -> InjectedFault:
+    """Return a fault that kills a service and all its children with SIGKILL."""
+    return InjectedFault(
+        f"kill -9 of {service}", lambda stack, _: _signal_group(stack, service, signal.SIGKILL)
+    )
 
 
-def kill_child(service: str) -> Blow:
-    """Return a blow that kills one random child process of a worker with SIGKILL; the worker replaces it."""
+def kill_child(service: str) -> InjectedFault:
+    """Return a fault that kills one random child process of a worker with SIGKILL; the worker replaces it."""
 
-    def strike(stack: Stack, chance: Random) -> bool:
-        # The service may be down from an earlier blow.
+    def inject(stack: Stack, chance: Random) -> bool:
+        # The service may be down because of an earlier fault.
         with suppress(ProcessLookupError, FileNotFoundError):
             if children := sorted(children_of(stack.pid(service))):
                 os.kill(chance.choice(children), signal.SIGKILL)
                 return True
         return False
 
-    return Blow(f"kill -9 of a child of {service}", strike)
+    return InjectedFault(f"kill -9 of a child of {service}", inject)
 
 
-def end(service: str) -> Blow:
-    """Return a blow that sends SIGTERM to a service, as a deployment does."""
-    return Blow(f"SIGTERM to {service}", lambda stack, _: _signal_group(stack, service, signal.SIGTERM))
+def end(service: str) -> InjectedFault:
+    """Return a fault that sends SIGTERM to a service, as a deployment does."""
+    return InjectedFault(
+        f"SIGTERM to {service}", lambda stack, _: _signal_group(stack, service, signal.SIGTERM)
+    )
 
 
-def freeze(service: str) -> Blow:
-    """Return a blow that freezes a server. Until `heal`, the server accepts connections but never answers."""
+def freeze(service: str) -> InjectedFault:
+    """Return a fault that freezes a server: until `heal`, it accepts connections but never answers."""
 
     def signal_all(stack: Stack, number: signal.Signals) -> bool:
-        # The server may be down from an earlier blow.
+        # The server may be down because of an earlier fault.
         with suppress(ProcessLookupError, FileNotFoundError):
             server = stack.pid(service)
             os.kill(server, number)
@@ -77,24 +81,28 @@ def freeze(service: str) -> Blow:
             return True
         return False
 
-    def strike(stack: Stack, _: Random) -> bool:
+    def inject(stack: Stack, _: Random) -> bool:
         return signal_all(stack, signal.SIGSTOP)
 
-    return Blow(f"freeze of {service}", strike, lambda stack: signal_all(stack, signal.SIGCONT), freezes=True)
+    return InjectedFault(
+        f"freeze of {service}", inject, lambda stack: signal_all(stack, signal.SIGCONT), freezes=True
+    )
 
 
-def sicken(kind: str, *, milliseconds: int = 0) -> Blow:
-    """Return a blow that applies the fault `kind` to all calls to the gateway of `SICK`, until `heal`."""
+def sicken(kind: str, *, milliseconds: int = 0) -> InjectedFault:
+    """Return a fault that applies the simulator's fault `kind` to all calls to `SICK`, until `heal`."""
     fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
 
-    def strike(stack: Stack, _: Random) -> bool:
+    def inject(stack: Stack, _: Random) -> bool:
         stack.simulator.fault(**fault, share=1)
         return True
 
-    return Blow(f"gateway of {SICK}: {kind}", strike, lambda stack: stack.simulator.fault(**fault, share=0))
+    return InjectedFault(
+        f"gateway of {SICK}: {kind}", inject, lambda stack: stack.simulator.fault(**fault, share=0)
+    )
 
 
-KILLS: Final[Sequence[Blow]] = (
+KILLS: Final[Sequence[InjectedFault]] = (
     kill("worker-checks"),
     kill_child("worker-checks"),
     kill_child("worker-checks"),
@@ -104,10 +112,10 @@ KILLS: Final[Sequence[Blow]] = (
     kill("beat"),
 )
 # Service managers stop PostgreSQL with SIGINT. On SIGTERM, it would wait for all clients to disconnect.
-_STOP_POSTGRESQL = Blow(
+_STOP_POSTGRESQL = InjectedFault(
     "fast shutdown of postgresql", lambda stack, _: _signal_group(stack, "postgresql", signal.SIGINT)
 )
-OUTAGES: Final[Sequence[Blow]] = (
+OUTAGES: Final[Sequence[InjectedFault]] = (
     kill("valkey"),
     end("valkey"),
     freeze("valkey"),
@@ -115,7 +123,7 @@ OUTAGES: Final[Sequence[Blow]] = (
     _STOP_POSTGRESQL,
     freeze("postgresql"),
 )
-SICKNESSES: Final[Sequence[Blow]] = (
+SICKNESSES: Final[Sequence[InjectedFault]] = (
     *(sicken(kind) for kind in ("error", "timeout", "garbage", "truncate", "huge", "reset", "wrong_card")),
     sicken("drip"),
     sicken("retry_after"),
@@ -124,7 +132,7 @@ SICKNESSES: Final[Sequence[Blow]] = (
 
 
 def _signal_group(stack: Stack, service: str, number: signal.Signals) -> bool:
-    # The service may be down from an earlier blow.
+    # The service may be down because of an earlier fault.
     with suppress(ProcessLookupError, FileNotFoundError):
         os.killpg(stack.pid(service), number)
         return True

@@ -1,6 +1,7 @@
-"""Compare a card's books during a drill: its counter, meter, history and plan must grow by the same amount.
+"""The usage amounts stored for a card. Its counter, meter, history and plan must grow by the same amount.
 
-The comparison reveals a reading that was counted twice or not at all, even if that reading left no row.
+Comparing their growth during a drill reveals a reading that was counted twice or not at all, even if that
+reading left no row.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,9 @@ from decimal import Decimal
 
 from lab.stack.stack import Stack
 
-# A single statement sees all rows that a transaction wrote, or none of them. A card's subscriptions are added
-# up, because usage beyond the quota of an add-on counts on the main subscription.
-BOOKS = """
+# One statement reads all amounts, because it sees all rows that a transaction wrote, or none of them. A
+# card's subscriptions are added up, because usage beyond an add-on's quota counts on the main subscription.
+STORED_USAGE = """
     SELECT meter.card_id, meter.cycle_start, meter.raw_mb, meter.used_mb, coalesce(history.added_mb, 0),
            plan.period_start, plan.used_mb
     FROM cards_cardusage AS meter
@@ -28,8 +29,8 @@ BOOKS = """
 
 
 @dataclass(frozen=True)
-class Book:
-    """The four amounts, in MB, that the database holds for one card.
+class StoredUsage:
+    """The four amounts, in MB, that the database holds for one card's usage.
 
     `raw_mb` is the carrier's counter, `used_mb` is the usage in the current cycle, and `added_mb` is the sum
     of the usage history. `plan_used_mb` is what the card's own subscriptions have counted since
@@ -45,29 +46,31 @@ class Book:
     plan_used_mb: Decimal | None = None
 
 
-def books(stack: Stack) -> dict[int, Book]:
-    """Return a dict from card id to the card's current books, for every card that has a meter."""
-    return {card: Book(*columns) for card, *columns in stack.rows(BOOKS)}
+def usage_by_card(stack: Stack) -> dict[int, StoredUsage]:
+    """Return a dict from card id to the card's stored usage, for every card that has a meter."""
+    return {card: StoredUsage(*columns) for card, *columns in stack.rows(STORED_USAGE)}
 
 
-def has_used(before: Book, after: Book) -> bool:
+def has_used(before: StoredUsage, after: StoredUsage) -> bool:
     """Return whether the carrier's counter grew from `before` to `after`."""
     return after.raw_mb > before.raw_mb
 
 
-def miscounted(before: Mapping[int, Book], after: Mapping[int, Book]) -> set[int]:
+def miscounted(before: Mapping[int, StoredUsage], after: Mapping[int, StoredUsage]) -> set[int]:
     """Return the ids of the cards whose counter, meter, history and plan did not all grow by the same amount.
 
     Skip cards that are not in `before`, and cards whose billing cycle changed. Pure.
     """
     return {
         card
-        for card, book in after.items()
-        if (begun := before.get(card)) and begun.cycle_start == book.cycle_start and not _agrees(begun, book)
+        for card, usage in after.items()
+        if (begun := before.get(card))
+        and begun.cycle_start == usage.cycle_start
+        and not _agrees(begun, usage)
     }
 
 
-def _agrees(before: Book, after: Book) -> bool:
+def _agrees(before: StoredUsage, after: StoredUsage) -> bool:
     grown = {
         after.raw_mb - before.raw_mb,
         after.used_mb - before.used_mb,

@@ -1,4 +1,4 @@
-"""A blow (a fault that a drill injects) really hits a server and can be undone."""
+"""An injected freeze stops a server and its children until it is undone."""
 
 import subprocess
 import time
@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lab.drill.harm import freeze
+from lab.drill.injected_faults import freeze
 
 
 class OneServer:
@@ -44,18 +44,18 @@ def states(pid: int) -> set[str]:
 
 def test_frozen_server_and_its_children_are_stopped_until_healed(server: int) -> None:
     stack: Any = OneServer(server)
-    blow = freeze("postgresql")
+    fault = freeze("postgresql")
 
-    assert blow.strike(stack, Random(1))
+    assert fault.inject(stack, Random(1))
     time.sleep(0.1)
     assert states(server) == {psutil.STATUS_STOPPED}
 
-    blow.heal(stack)
+    fault.heal(stack)
     time.sleep(0.1)
     assert psutil.STATUS_STOPPED not in states(server)
 
 
-def test_missing_server_is_not_struck() -> None:
+def test_missing_server_cannot_be_frozen() -> None:
     stack: Any = OneServer(None)
 
-    assert not freeze("postgresql").strike(stack, Random(1))
+    assert not freeze("postgresql").inject(stack, Random(1))
