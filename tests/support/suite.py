@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.support import template_database
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
@@ -27,13 +30,10 @@ MAX_FLAKY: Final = 2
 MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "4")
-# How many of the other tests run at the same time. Many tests wait for timers, so these numbers exceed the number of
-# processors. The smaller one leaves a slow machine some room.
-PLAIN: Final = "3"
-QUICK_PLAIN: Final = "5"
+# How many of the other tests run at the same time: more than there are processors, because many tests wait for timers.
+PLAIN: Final = "5"
 PROCESSES_MARK: Final = "faults or processes"
 PASSED, FAILED = 0, 1
-EVENLY: Final = ("--dist=load", "--maxschedchunk=1")
 PROGRESS_SECONDS: Final = 20.0
 
 
@@ -45,14 +45,14 @@ class Part:
     arguments: Sequence[str]
 
 
-def _plain(processes: str) -> Part:
-    arguments = (f"-n{processes}", *EVENLY, "-m", f"not ({PROCESSES_MARK})")
+def _plain() -> Part:
+    arguments = (f"-n{PLAIN}", "--dist=worksteal", "--mixed", "-m", f"not ({PROCESSES_MARK})")
     return Part("tests without real processes", arguments)
 
 
 PARTS: Final = {
-    "quick": [_plain(QUICK_PLAIN)],
-    "all": [_plain(PLAIN), Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK))],
+    "quick": [_plain()],
+    "all": [_plain(), Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK))],
     "long": [Part("long forms", ("-n2", "--long", "-m", "long_form"))],
 }
 
@@ -100,34 +100,53 @@ class Run:
 
 
 def main(form: str) -> int:
-    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
+    """Run the parts of `form` with one template of the servers, and return the exit code."""
     # Without this, SIGTERM would end this process alone: the parts and their servers would run on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _shared_template():
+        return run(form)
+
+
+def run(form: str) -> int:
+    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
     FLAKY_FILE.unlink(missing_ok=True)
     failures: dict[str, str] = {}
-    for part in PARTS[form]:
-        with (
-            TemporaryDirectory(prefix="simwatch-suite-") as folder,
-            _running(part, Path(folder) / "part") as run,
-        ):
-            _wait(run)
-            run.print_output()
-            if not run.has_worked():
-                print("\npytest itself failed; its output above says why")
-                return 2
-            failures |= run.failures()
+    with TemporaryDirectory(prefix="simwatch-suite-") as folder:
+        for number, part in enumerate(PARTS[form]):
+            with _running(part, Path(folder) / str(number)) as running:
+                _wait(running)
+                running.print_output()
+                if not running.has_worked():
+                    print("\npytest itself failed; its output above says why")
+                    return 2
+                failures |= running.failures()
     return _repeat(failures, is_long=form == "long")
+
+
+@contextmanager
+def _shared_template() -> Iterator[None]:
+    """Create the template of the tests' servers for all runs of pytest in the block."""
+    with TemporaryDirectory(prefix="simwatch-tests-") as folder:
+        os.environ[template_database.FOLDER_VARIABLE] = folder
+        # Creating the template takes several seconds, in which pytest imports the tests.
+        creating = threading.Thread(target=template_database.create)
+        creating.start()
+        try:
+            yield
+        finally:
+            creating.join()
+            template_database.remove()
 
 
 @contextmanager
 def _running(part: Part, folder: Path) -> Iterator[Run]:
     """Start a part, and end it if it still runs when the block ends, for example after Ctrl-C."""
-    run = Run(part, folder)
+    running = Run(part, folder)
     try:
-        yield run
+        yield running
     finally:
-        run.process.terminate()
-        run.process.wait()
+        running.process.terminate()
+        running.process.wait()
 
 
 def _wait(run: Run) -> None:
