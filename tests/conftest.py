@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import django
 import pytest
@@ -39,6 +40,10 @@ pytest_plugins = [
 _to_start: list[tuple[int, ValkeyServer]] = []
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 _folders: list[Path] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mixed", action="store_true", help="run the modules in a mixed order")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -76,8 +81,16 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     connection.settings_dict["NAME"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
+    # Find a static file when it is requested. Otherwise, each test client would read all static files.
+    settings.WHITENOISE_AUTOREFRESH = True
     # Use a fast hash for passwords, because a secure hash takes longer than most tests that need a user.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the modules. Neighbouring ones often wait, or compute, all at once, and so would parallel tests."""
+    if config.getoption("--mixed"):
+        items.sort(key=lambda item: crc32(item.path.name.encode()))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,20 +21,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.support import template_database
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
-# If more tests fail, the change is at fault, and repeating each test by itself would take too long.
+# More failures are a fault of the change, and repeating each by itself would take too long.
 MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "4")
-# How many of the other tests run at the same time. Both numbers may exceed the number of processors, because
-# many tests wait for timers. PLAIN is smaller, so that a slow machine has some room.
-PLAIN: Final = "3"
-QUICK_PLAIN: Final = "5"
+# How many of the other tests run at the same time. It may exceed the number of processors, because many of
+# these tests wait for timers.
+PLAIN: Final = "5"
 PROCESSES_MARK: Final = "faults or processes"
 PASSED, FAILED = 0, 1
-EVENLY: Final = ("--dist=load", "--maxschedchunk=1")
 PROGRESS_SECONDS: Final = 20.0
 
 
@@ -45,14 +46,14 @@ class Part:
     arguments: Sequence[str]
 
 
-def _plain(processes: str) -> Part:
-    arguments = (f"-n{processes}", *EVENLY, "-m", f"not ({PROCESSES_MARK})")
+def _plain() -> Part:
+    arguments = (f"-n{PLAIN}", "--dist=worksteal", "--mixed", "-m", f"not ({PROCESSES_MARK})")
     return Part("tests without real processes", arguments)
 
 
 PARTS: Final = {
-    "quick": [_plain(QUICK_PLAIN)],
-    "all": [_plain(PLAIN), Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK))],
+    "quick": [_plain()],
+    "all": [_plain(), Part("tests of real processes", (f"-n{STACKS}", "-m", PROCESSES_MARK))],
     "long": [Part("long forms", ("-n2", "--long", "-m", "long_form"))],
 }
 
@@ -78,7 +79,7 @@ class Run:
         return file.read_text().count("\n") if file.exists() else 0
 
     def failures(self) -> dict[str, str]:
-        """Return a dict from each failed test to its output, including the output of setup and teardown."""
+        """Return a dict from each failed test to its output, also that of a failed setup or teardown."""
         file = self._folder / "failures"
         lines = file.read_text().splitlines() if file.exists() else []
         outputs: dict[str, str] = {}
@@ -100,34 +101,53 @@ class Run:
 
 
 def main(form: str) -> int:
-    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
+    """Run the parts of `form` with one template of the servers, and return the exit code."""
     # Without this, SIGTERM would end this process alone: the parts and their servers would run on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _shared_template():
+        return run(form)
+
+
+def run(form: str) -> int:
+    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
     FLAKY_FILE.unlink(missing_ok=True)
     failures: dict[str, str] = {}
-    for part in PARTS[form]:
-        with (
-            TemporaryDirectory(prefix="simwatch-suite-") as folder,
-            _running(part, Path(folder) / "part") as run,
-        ):
-            _wait(run)
-            run.print_output()
-            if not run.has_worked():
-                print("\npytest itself failed; its output above says why")
-                return 2
-            failures |= run.failures()
+    with TemporaryDirectory(prefix="simwatch-suite-") as folder:
+        for number, part in enumerate(PARTS[form]):
+            with _running(part, Path(folder) / str(number)) as running:
+                _wait(running)
+                running.print_output()
+                if not running.has_worked():
+                    print("\npytest itself failed; its output above says why")
+                    return 2
+                failures |= running.failures()
     return _repeat(failures, is_long=form == "long")
+
+
+@contextmanager
+def _shared_template() -> Iterator[None]:
+    """Create the template of the tests' servers for all runs of pytest in the block."""
+    with TemporaryDirectory(prefix="simwatch-tests-") as folder:
+        os.environ[template_database.FOLDER_VARIABLE] = folder
+        # Creating the template takes several seconds, in which pytest imports the tests.
+        creating = threading.Thread(target=template_database.create)
+        creating.start()
+        try:
+            yield
+        finally:
+            creating.join()
+            template_database.remove()
 
 
 @contextmanager
 def _running(part: Part, folder: Path) -> Iterator[Run]:
     """Start a part, and end it if it still runs when the block ends, for example after Ctrl-C."""
-    run = Run(part, folder)
+    running = Run(part, folder)
     try:
-        yield run
+        yield running
     finally:
-        run.process.terminate()
-        run.process.wait()
+        running.process.terminate()
+        running.process.wait()
 
 
 def _wait(run: Run) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 
 from lab.stack.environment import fresh_variables
-from lab.stack.servers import LOCALHOST, PostgresServer, free_port, make_folder
+from lab.stack.servers import LOCALHOST, PostgresServer, free_port, make_folder, remove_folder
 from lab.stack.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,9 @@ def copy(folder: Path, *, port: int | None = None) -> PostgresServer:
     source = create()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
-            subprocess.run(("cp", "--archive", copy_option, source / name, folder / name), check=True)
+            # `folder` may already have the binaries of Valkey. Without this option, the copy would go below them.
+            into = "--no-target-directory"
+            subprocess.run(("cp", "--archive", into, copy_option, source / name, folder / name), check=True)
     return _server(folder, port=port or free_port())
 
 
@@ -51,6 +53,11 @@ def create() -> Path:
     return folder
 
 
+def remove() -> None:
+    """Remove the template's folder, if it exists."""
+    remove_folder(Path(os.environ[FOLDER_VARIABLE]) / "model")
+
+
 def _create_template(folder: Path, *, log: Path) -> None:
     server = _server(folder, port=free_port())
     process = server.command.popen(log=log, before_exec=die_with_parent(server.command.stop_signal))
@@ -61,7 +68,14 @@ def _create_template(folder: Path, *, log: Path) -> None:
         subprocess.run(
             (sys.executable, "manage.py", "migrate", "--verbosity=0"),
             cwd=ROOT,
-            env={**os.environ, **fresh_variables(), "DATABASE_URL": server.url(DATABASE)},
+            env={
+                **os.environ,
+                **fresh_variables(),
+                "SIMWATCH_MODE": "local",
+                "DATABASE_URL": server.url(DATABASE),
+                # Migrations don't connect to Redis, but the settings need a URL.
+                "REDIS_URL": f"redis://{LOCALHOST}:1/0",
+            },
             check=True,
         )
     finally:

@@ -205,13 +205,23 @@ class RandomWalk:
         return {int(card) for card in self.redis.smembers(keys.suspects(TYPE))}
 
     def compare(self) -> None:
-        due = self._scores(keys.queue(TYPE))
-        queue, parked = due.keys(), self._scores(keys.parked(TYPE)).keys()
+        pipeline = self.redis.pipeline()
+        pipeline.zrange(keys.queue(TYPE), 0, -1, withscores=True)
+        pipeline.zrange(keys.parked(TYPE), 0, -1)
+        pipeline.hgetall(keys.claims(TYPE))
+        pipeline.hgetall(keys.lost(TYPE))
+        pipeline.smembers(keys.suspects(TYPE))
+        pipeline.smembers(keys.again(TYPE))
+        pipeline.lrange(keys.manual(TYPE), 0, -1)
+        stored = pipeline.execute()
+        due = {int(card): score + self.shift for card, score in stored[0]}
+        claims: dict[str, str] = stored[2]
+        losses: dict[str, str] = stored[3]
+        parked, suspects, again, manual = ([int(card) for card in stored[i]] for i in (1, 4, 5, 6))
+        queue = due.keys()
         assert due == pytest.approx(self.model.queue, abs=0.1)
-        assert parked == self.model.parked
-        ends = {
-            int(card): str(value).split("|") for card, value in self.redis.hgetall(keys.claims(TYPE)).items()
-        }
+        assert set(parked) == self.model.parked
+        ends = {int(card): value.split("|") for card, value in claims.items()}
         assert ends.keys() == self.model.claims.keys()
         # The script reads the clock a moment after the model, so copy the script's times to the model.
         self.model.queue.update(due)
@@ -225,13 +235,12 @@ class RandomWalk:
                 # The script rounds the new due time down to a second.
                 assert held.due - 1.1 <= float(due_at) + self.shift <= held.due + 0.1
                 held.due = float(due_at) + self.shift
-        lost = {int(card): int(count) for card, count in self.redis.hgetall(keys.lost(TYPE)).items()}
-        assert lost == self.model.lost
-        assert self.suspects() == self.model.suspects
-        assert {int(card) for card in self.redis.smembers(keys.again(TYPE))} == self.model.again
-        assert [int(card) for card in self.redis.lrange(keys.manual(TYPE), 0, -1)] == self.model.manual
-        assert not queue & parked
-        assert queue | parked == self.wanted, "the invariant: scheduled + parked = wanted"
+        assert {int(card): int(count) for card, count in losses.items()} == self.model.lost
+        assert set(suspects) == self.model.suspects
+        assert set(again) == self.model.again
+        assert manual == self.model.manual
+        assert not queue & set(parked)
+        assert queue | set(parked) == self.wanted, "the invariant: scheduled + parked = wanted"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
