@@ -50,19 +50,20 @@ class Keyring:
     def parse(cls, text: str) -> "Keyring":
         """Return the keyring for a text of the form `id:base64,id:base64`.
 
-        Raise InvalidKeyError if the text is invalid. The message may quote an id, but not the text after it.
+        Raise InvalidKeyError if the text is invalid. The message quotes nothing, because even an "id" may be
+        a key whose id is missing.
         """
         keys: dict[str, bytes] = {}
-        for entry in filter(None, (part.strip() for part in text.split(","))):
+        for number, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
             key_id, _, encoded = entry.partition(":")
             if not key_id.isalnum() or key_id in keys:
                 raise InvalidKeyError("each key id must consist of letters and digits, and must be unique")
             try:
                 keys[key_id] = base64.b64decode(encoded, validate=True)
             except binascii.Error:
-                raise InvalidKeyError(f"key '{key_id}' is not base64") from None
+                raise InvalidKeyError(f"key {number} must have the form id:base64") from None
             if len(keys[key_id]) != KEY_BYTES:
-                raise InvalidKeyError(f"key '{key_id}' must be {KEY_BYTES} bytes long")
+                raise InvalidKeyError(f"key {number} must have the form id:base64 with {KEY_BYTES} bytes")
         return cls(keys)
 
     def encrypt(self, text: str, *, associated: str) -> str:
