@@ -25,7 +25,7 @@ def sees_everything(user: Any) -> bool:
 def tree_of(user: Any) -> str | None:
     """Return the path of the agent whose tree `user` may see.
 
-    Return None unless `user` is active and has both the role `agent` and an agent.
+    Return None unless `user` is active, has the role `agent` and belongs to an agent.
     """
     if _is_active(user) and user.role is Role.AGENT and user.agent is not None:
         return str(user.agent.path)

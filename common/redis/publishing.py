@@ -7,10 +7,10 @@ Value = TypeVar("Value")
 
 
 def copy(read: Callable[[], Value], write: Callable[[Value], object]) -> Value:
-    """Read a value and write it, repeatedly, until a read returns the value just written. Return that value.
+    """Read a value from PostgreSQL and write it to Redis until both agree, and return the value.
 
-    Between the read and the write, another process may write a newer value. This process then overwrites the
-    newer value with its older one. The next read returns the newer value, so this process writes it again.
+    Between the read and the write, another process may write a newer value to Redis, which this process then
+    overwrites with an older one. The next read finds the newer value in PostgreSQL, and it is written again.
     """
     written, found = None, read()
     while written != found:

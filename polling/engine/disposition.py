@@ -191,7 +191,7 @@ def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Dispo
 
 
 def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
-    """Return the disposals of all cards of a call that failed or whose gateway asked for a rest."""
+    """Return one disposal for each card of a call. The call failed, or the gateway asked for a rest."""
     cards, rest = answered.call.cards, answered.rest
     if rest:
         known = Rest(min(rest, LONGEST_REST), is_open=answered.opens_breaker)

@@ -43,7 +43,7 @@ def reschedule(redis: Redis, card_ids: Sequence[int]) -> None:
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds) * min(1, len(card_ids) / FULL_RAMP_CARDS)
     planner: Planner | None = None
     # Repeat if the rules have changed in the meantime, because reconciliation may have planned these cards by
-    # the new rules before this loop planned them by the old rules.
+    # the new rules, and this loop may have overwritten their new due times.
     while planner is None or not planner.rules.is_current(redis):
         planner = Planner(redis, Rules.in_force(redis), ramp)
         for start in range(0, len(card_ids), CHUNK_CARDS):

@@ -129,7 +129,8 @@ def publish(redis: Redis) -> None:
 
 def _count(rules: Rules, *, keep_intervals: bool) -> None:
     if not keep_intervals:
-        # Set the intervals before counting, so that a row marked as outdated during the count keeps its mark.
+        # Set the intervals before counting. Setting them later would remove the mark of a row that became
+        # outdated during the count.
         _set_intervals(rules)
     with transaction.atomic(), connection.cursor() as cursor:
         # This lock makes only other recounts wait. `record_planned` may still add rows at any time.

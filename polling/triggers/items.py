@@ -13,8 +13,8 @@ from polling.models import ManualItem
 
 MAX_RESULT_LENGTH = 200
 
-# Lock triggers in ascending order of their ids, and before their items. Otherwise other drains, or a user who
-# cancels a trigger, could cause a deadlock.
+# Lock the rows of triggers in ascending order of their ids, and before their items. Otherwise other drains, or
+# a user who cancels a trigger, could cause a deadlock.
 _LOCK = """
     SELECT id FROM polling_manualtrigger
     WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))

@@ -56,7 +56,14 @@ def test_ciphertext_decrypts_only_in_its_place() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["k1", "ab" * 32, "k1:kurz", "k1:" + base64.b64encode(b"short").decode(), f"{key('k')},{key('k')}", "a b:xx"],
+    [
+        "k1",
+        "ab" * 32,
+        "k1:kurz",
+        "k1:" + base64.b64encode(b"short").decode(),
+        f"{key('k')},{key('k')}",
+        "a b:xx",
+    ],
     # Name the cases. Otherwise, pytest would build the test ids from the keys, and the keys are random.
     ids=["no key", "no id", "not base64", "too short", "one id twice", "a space"],
 )

@@ -85,7 +85,10 @@ def test_unknown_mode_is_refused() -> None:
         ({"REDIS_URL": "redis://127.0.0.1:abc/0"}, "REDIS_URL must be a URL"),
         ({"DEBUG": "perhaps"}, "DEBUG must be true or false"),
         ({"ENCRYPTION_KEYS": ""}, "ENCRYPTION_KEYS is missing"),
-        ({"ENCRYPTION_KEYS": "k:c2VjcmV0"}, "ENCRYPTION_KEYS: key 1 must have the form id:base64 with 32 bytes"),
+        (
+            {"ENCRYPTION_KEYS": "k:c2VjcmV0"},
+            "ENCRYPTION_KEYS: key 1 must have the form id:base64 with 32 bytes",
+        ),
     ],
 )
 def test_invalid_setting_is_named_in_one_line_and_never_quoted(changed: dict[str, str], message: str) -> None:

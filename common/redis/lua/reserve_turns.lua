@@ -1,8 +1,8 @@
 -- Reserve up to `want` turns that begin before the horizon ends (GCRA without bursts).
--- KEYS[1] turn: string, the time at which the next unreserved turn begins (unix us)
+-- KEYS[1] turn: string, the time at which the next unreserved turn begins (Unix time in microseconds)
 -- ARGV    interval_us (between two turns), want, horizon_us (from now)
--- Returns the number of turns reserved, the us until the first of them begins, and the us until the next
---         unreserved turn begins.
+-- Returns the number of turns reserved, the microseconds until the first of them begins, and the microseconds
+--         until the next unreserved turn begins.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, want, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

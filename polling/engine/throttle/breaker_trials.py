@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Trial:
-    """A call to a gateway about one of its cards.
+    """A test call to a gateway about one of its cards.
 
-    If `iccid` is None, the gateway has no polled card, and the trial succeeds without a call.
+    If `iccid` is None, the gateway has no polled card. Then no call is made, and the trial counts as a success.
     """
 
     gateway: Gateway

@@ -169,7 +169,7 @@ def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
     found = fleet.truths(
         stack, [(iccid, at) for iccid in cards.values() for at in (checked.began_at, checked.ended_at)]
     )
-    # If a holder was verified during the round, both answers are correct.
+    # If a card was verified during the round, the statuses before and after it are both correct.
     for card, before, after in zip(cards, found[::2], found[1::2], strict=True):
         right = {before["real_name_status"], after["real_name_status"]}
         if stored[card] not in right:
