@@ -19,13 +19,13 @@ from accounts.signing_in import SignInForm
 from audit.recorded_admin import RecordedAdmin
 
 admin.site.login_form = SignInForm
-# Hide groups from the admin. They stand for roles, and each migration sets their permissions again.
+# Hide groups from the admin, because they stand for roles, and each `migrate` resets their permissions.
 admin.site.unregister(Group)
 
 
 @admin.register(User)
 class UserAdmin(RecordedAdmin[User], DjangoUserAdmin[User]):
-    """Django's user admin, extended by the agent, time zone and language of a user. It records changes."""
+    """Django's user admin with the extra fields agent, time zone and language. It records changes."""
 
     fieldsets = (
         *(DjangoUserAdmin.fieldsets or ()),
@@ -40,7 +40,7 @@ class UserAdmin(RecordedAdmin[User], DjangoUserAdmin[User]):
         return users if sees_everything(request.user) else users.none()
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        # Write the new password and its operation in one transaction.
+        # Store the new password and the operation that records the change in one transaction.
         with transaction.atomic():
             return super().user_change_password(request, *args, **kwargs)
 

@@ -63,14 +63,14 @@ class ScopedAdmin(RecordedAdmin[Row], LargeTableAdmin[Row]):
 
 
 class ScopedReadOnlyAdmin(ScopedAdmin[Row], ReadOnlyAdmin[Row]):
-    """A read-only admin page that shows only rows visible to the user. Only the system writes the table."""
+    """A read-only page for a table that only the system writes. It shows only rows visible to the user."""
 
 
 class DeletedWhenUnused(admin.ModelAdmin[Row]):
     """An admin page that deletes rows one at a time, and only rows that no other row references.
 
-    Django's own deletion would first read every referencing row. For a carrier, these may be a third of the
-    fleet.
+    Django's own deletion would first read every row that references the deleted one. For a carrier, that may
+    be a third of all cards.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -35,7 +35,7 @@ def ids_within(path: str, *, at_most: int) -> list[int]:
 
 
 def path_of(agent_id: int | None) -> str:
-    """Return the path of an agent. For None, the parent of root agents, return `/`.
+    """Return the path of an agent. None stands for the parent of root agents; its path is `/`.
 
     The path cannot change while this transaction holds `lock`. Raise DomainError (404) for an unknown id.
     """

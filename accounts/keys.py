@@ -7,7 +7,7 @@ def requests(policy: str, user_id: int | None) -> str:
 
 
 def sign_ins(policy: str, digest: str) -> str:
-    """Return the key that holds the time (unix us) at which the entire limit is available again.
+    """Return the key that holds the time (unix us) at which the entire sign-in limit is available again.
 
     `digest` is the digest of a user name or of an address.
     """

@@ -70,8 +70,8 @@ class Agent(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the agent. A new agent gets its id before the insert, because its path ends with the id.
 
-        Raise ValueError if a stored agent is saved without `update_fields`, or if these contain `parent` or
-        `path`, because values that were read before a move would undo the move.
+        Raise ValueError if a stored agent is saved without `update_fields`, or with `parent` or `path` among
+        them. Such a save could undo a move that happened after the agent was read.
         """
         if self._state.adding:
             self._insert(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Which rows a user may see.
+"""Decide which rows a user may see.
 
 Staff see every row. An agent's users see the rows of their agent and of all agents below it. Other users see
 none.
@@ -55,8 +55,8 @@ class ScopedQuerySet(models.QuerySet[Row]):
 
     def within_tree(self, path: str) -> Self:
         """Return the rows of the agent at `path` and of all agents below it."""
-        # List the ids, because PostgreSQL has statistics on agent ids but not on paths. A filter by path made
-        # it read the entire fleet to find an agent's thirty oldest cards.
+        # List the ids, because PostgreSQL has statistics on agent ids but not on paths. With a filter by
+        # path, PostgreSQL read all cards to find the thirty oldest cards of an agent.
         agents = agent_tree.ids_within(path, at_most=MAX_LISTED_AGENTS + 1)
         is_large = len(agents) > MAX_LISTED_AGENTS
         conditions = [

@@ -10,10 +10,7 @@ from common import addresses
 
 
 class OriginMiddleware:
-    """Middleware that binds the addresses of client and server while a request is handled.
-
-    Operations that are recorded during the request then contain these addresses.
-    """
+    """Middleware that adds the addresses of client and server to operations recorded during a request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

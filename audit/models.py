@@ -34,7 +34,7 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         Administrators see all operations. Other staff see all except those on users and API tokens. Other
         users see none.
         """
-        # Use only properties of the role. This app is below `accounts`, so it must not import its `Role`.
+        # Use the role's properties, because this app is below `accounts` and must not import its `Role`.
         role = getattr(user, "role", None) if getattr(user, "is_active", False) else None
         if role is None or not role.sees_system:
             return self.none()
@@ -76,7 +76,7 @@ class Operation(models.Model):
         verbose_name = _("operation")
         verbose_name_plural = _("operations")
         indexes = (
-            # Each filter of the API has an index. Most end with `id`, because the API sorts pages by id.
+            # One index for each filter of the API. Most indexes end with `id`, because the API sorts by id.
             models.Index(fields=["actor", "id"], name="operation_actor"),
             models.Index(fields=["action", "id"], name="operation_action"),
             models.Index(fields=["target_type", "id"], name="operation_type"),

@@ -10,7 +10,7 @@ from common.fields import EncryptedTextField, Sealed
 
 Snapshot: TypeAlias = Mapping[str, Any]
 HIDDEN = "(secret)"
-# Values are hidden if the name of their column, or of their key at any depth, ends with one of these.
+# A column, or a key at any depth of a nested value, is secret if its name ends with one of these.
 SECRET_NAMES = ("password", "digest", "secret", "credentials", "token")
 
 
@@ -42,13 +42,13 @@ def snapshot(row: Model) -> Snapshot:
 def version(row: Model) -> Snapshot:
     """Return the same mapping as `snapshot`, but with secrets in their stored form, such as ciphertext.
 
-    Two versions of a row differ if any stored value differs, even a secret.
+    The mapping therefore changes with any stored value of the row, even a secret.
     """
     return {name: _stored(value) for name, value in snapshot(row).items()}
 
 
 def differences(before: Snapshot, after: Snapshot) -> tuple[Snapshot, Snapshot]:
-    """Return two snapshots with only the columns that differ: the old values and the new values. Pure."""
+    """Return the old values and the new values of the columns that differ. Pure."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 

@@ -160,9 +160,9 @@ def delete(cards: Collection[int], *, cause: str, now: datetime) -> list[int]:
 
 
 def _change(cards: Collection[int], changes: Changes, *, cause: str, now: datetime) -> list[int]:
-    """Lock the cards whose values differ from `changes`, update them and record each difference.
+    """Give cards the values in `changes`, which maps columns to values, and record the differences.
 
-    All of this is one SQL statement. Return the sorted ids of the changed cards.
+    One SQL statement locks, updates and records the cards whose values differ. Return their sorted ids.
     """
     columns = list(changes)
     if not columns:
@@ -173,7 +173,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
         for column, kind in _KINDS.items()
         if column in columns
     ]
-    # VALUES needs at least one row. A row whose `before` equals its `after` writes no event.
+    # VALUES needs at least one row. This one writes no event, because its `before` equals its `after`.
     events = events or ["('', '', '')"]
     parameters: dict[str, Any] = {**changes, "cards": list(cards), "now": now, "cause": cause}
     with connection.cursor() as cursor:

@@ -138,8 +138,8 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if tariff.is_lifetime:
         return _grown(meter, reading, reading.raw_mb - meter.raw_mb)
     if _carries_last_cycle(meter) and not _is_near_boundary(reading, tariff):
-        # No reset was seen. The counter was reset and has passed its old value again, or no reset took place.
-        # In both cases, if the reading is accepted, the counter's value becomes the usage of the cycle.
+        # Either no reset took place, or it was missed because the counter has passed its old value again. In
+        # both cases, if the reading is accepted, the counter's value becomes the usage of the cycle.
         return _suspicious(meter, reading, accepted_delta=reading.raw_mb - meter.used_mb)
     # After an accepted drop, the counter is below `used_mb`. It adds usage again once it exceeds `used_mb`.
     return _grown(meter, reading, max(ZERO, reading.raw_mb - max(meter.raw_mb, meter.used_mb)))
@@ -151,7 +151,8 @@ def _carries_last_cycle(meter: Meter) -> bool:
 
 
 def _reset_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    # A carrier may reset its counter shortly before a cycle ends. The reading then belongs to the next cycle.
+    # A carrier may reset its counter shortly before a cycle ends. A reading after such a reset belongs to the
+    # next cycle.
     nearest = tariff.calendar.cycle_of(reading.measured_at + RESET_WINDOW)
     if nearest > meter.cycle_start:
         meter = _rolled_over(meter, nearest)
@@ -185,7 +186,7 @@ def _grown(meter: Meter, reading: Reading, delta: Decimal) -> Step:
 
 
 def _suspicious(meter: Meter, reading: Reading, *, accepted_delta: Decimal) -> Step:
-    """Mark the meter as suspect, or accept the reading if readings have contradicted it for ACCEPT_AFTER.
+    """Mark the meter as suspect. If it has been suspect for ACCEPT_AFTER, accept the reading instead.
 
     `accepted_delta` is the usage that the reading adds if it is accepted.
     """

@@ -17,7 +17,7 @@ class UsagePartitionsCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield two gauges. Alert if the first one is above 0, or if the second one is below 2."""
+        """Yield two gauges. Alert if there are stray records, or partitions for fewer than 2 days."""
         yield GaugeMetricFamily(
             "simwatch_stray_usage_records",
             "Usage records in the DEFAULT partition. Counting stops at 10,001.",

@@ -40,10 +40,10 @@ def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
 
 
 def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
-    """Write changed states to their subscriptions. `judge` must have locked these subscriptions.
+    """Store changed quota states in the main subscriptions, which `judge` must have locked.
 
-    Subscriptions with an unchanged state are not written, because the check state of each card already
-    shows that the check took place.
+    An unchanged quota state is not written, because the `CheckState` of each card already shows that the
+    check took place.
     """
     states = {
         judgement.main.id: judgement.state.value
@@ -64,8 +64,8 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
 
 
 def _judgement(found: Sequence[Allowance], now: datetime) -> Judgement | None:
-    # Ignore a main subscription with an end: it was replaced while this batch waited for the lock. The change
-    # has also made a new check of the card due, and that check judges the new plan.
+    # Ignore a main subscription with an end, because it was ended or replaced while this batch waited for the
+    # lock. Replacing it also makes a new check of the card due, which judges the new plan.
     chosen = applicable(
         [allowance for allowance in found if not (allowance.is_main and allowance.ends_at)], now
     )

@@ -37,7 +37,7 @@ def whole_number(name: str, default: int) -> int:
 
 
 def whole_numbers(prefix: str, defaults: Mapping[str, int]) -> dict[str, int]:
-    """Return `{name: value}` for each name in `defaults`, read from the variable `PREFIX_NAME`."""
+    """Read the variable `PREFIX_NAME` for each name in `defaults`. Return the values by name."""
     return {name: whole_number(f"{prefix}_{name.upper()}", default) for name, default in defaults.items()}
 
 

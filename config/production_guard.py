@@ -25,7 +25,7 @@ class Exposure:
 
 
 def first_problem(exposure: Exposure) -> str | None:
-    """Return a one-line message that names an unsafe setting; None if production may start."""
+    """Return a one-line message that names an unsafe setting; None if all settings are safe."""
     return next((message for is_wrong, message in _rules(exposure) if is_wrong), None)
 
 

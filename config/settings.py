@@ -129,12 +129,12 @@ DATABASES = {
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # No JIT, because it spends 100 ms compiling queries that run in 1 ms. The idle timeout equals the
-        # lease of a slot, so a process that freezes in a transaction loses its row locks with its slots.
+        # lease of a slot, so a process that freezes in a transaction loses row locks and slots together.
         "OPTIONS": {
             "options": "-c jit=off -c random_page_cost=1.1 -c idle_in_transaction_session_timeout=30s",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
-            # Notice within 25 s that the network drops all packets. By default the kernel waits for hours.
+            # Notice within 25 s if the network drops all packets. By default the kernel waits for hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,

@@ -1,6 +1,6 @@
 """System checks that reject settings under which the engine could not keep its guarantees.
 
-Django runs them whenever a process starts.
+Most management commands run them when they start, unless `--skip-checks` is given.
 """
 
 from typing import Any

@@ -45,7 +45,7 @@ def drain() -> None:
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)
 def seed() -> None:
-    """Schedule every card, unless the schedule is complete by now or another process is seeding."""
+    """Schedule every card, unless the schedule is already complete or another process is seeding."""
     redis = for_worker()
     # Send a drain after each chunk, so that the chunk's cards are checked without waiting for the next tick.
     Seeder(redis, lambda _: wake_ups.send_one(redis, drain.delay)).run(only_if_needed=True)

@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose free ports for the servers of this process. Let the environment name only these servers."""
+    """Choose free ports for this process's servers, and make the environment name only these servers."""
     # Raise KeyboardInterrupt at SIGTERM, so that a terminated run stops its servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A background job of a shell ignores SIGINT, and so do the processes that it starts. Handle SIGINT again,
@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix the modules. Neighbouring ones often wait, or compute, all at once, and so would parallel tests."""
+    """Mix the modules: neighbours often all wait or all compute, but parallel tests should do both."""
     if config.getoption("--mixed"):
         items.sort(key=lambda item: crc32(item.path.name.encode()))
 
@@ -127,7 +127,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Prepare the database of this process's own server. It is a copy of the migrated template."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # This trigger, which has a test of its own, would refuse to empty the table after tests that commit.
+        # Disable the SQL trigger that would refuse to empty the table after tests that commit. It has a test.
         cursor.execute("ALTER TABLE audit_operation DISABLE TRIGGER operation_table_stays")
     yield
     from common.health import runner
@@ -148,7 +148,7 @@ def redis() -> Iterator["Redis"]:
 
 @pytest.fixture
 def frozen_redis(settings: Settings) -> Iterator["Redis"]:
-    """Return the client of web requests, connected to a server that accepts connections but never answers."""
+    """Return the Redis client of web requests. Its server accepts connections but never answers."""
     from common.redis.client import for_web
 
     with socket.socket() as listening:

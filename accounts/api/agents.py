@@ -67,14 +67,14 @@ class AgentViewSet(ManagedViewSet[Agent]):
     parameters = AgentParameters
 
     def filtered(self, rows: QuerySet[Agent], query: Mapping[str, Any]) -> QuerySet[Agent]:
-        # Leave the caller's own agent out of filtered lists, because its hidden parent could be found by
-        # trying ids.
+        # Leave the caller's own agent out of filtered lists. Otherwise the caller could find the hidden
+        # parent by trying one `parent_id` after another.
         root = tree_of(self.request.user)
         return super().filtered(rows.exclude(path=root) if root and query else rows, query)
 
     def etag_source(self, row: Agent) -> Snapshot:
-        # Use only the fields that the caller sees. If the hidden part of the path changed the ETag, a caller
-        # could guess that part and confirm the guess by comparing ETags.
+        # Compute the ETag only from fields that the caller sees. Otherwise a caller could guess the hidden
+        # part of the path and confirm the guess by comparing ETags.
         fields: Snapshot = self.get_serializer(row).data
         return fields
 

@@ -102,7 +102,7 @@ class ListViewSet(ScopedViewSet[Row]):
     def filtered(self, rows: QuerySet[Row], query: Mapping[str, Any]) -> QuerySet[Row]:
         """Return the `rows` that match `query`.
 
-        The keys of `query` are Django lookups. A parameter names its lookup as `source`.
+        `query` maps Django lookups to values. The `source` of a query parameter's field is its lookup.
         """
         return rows.filter(**query)
 

@@ -32,13 +32,13 @@ class PlanAdmin(DeletedWhenUnused[Plan], ScopedAdmin[Plan]):
 
 
 class SubscriptionForm(forms.ModelForm[Subscription]):
-    """A form that gives a card or a device a plan, or an add-on to its current plan.
+    """A form that starts a plan for a card or a device, or adds an add-on to the current plan.
 
     A new plan replaces the current one.
     """
 
-    # This field replaces the model's `kind`. If the form had `kind`, its unique check would reject a new plan
-    # until the current plan has ended.
+    # This field replaces the model's `kind`. If `kind` were in the form, Django's unique check would reject a
+    # new plan until the current plan has ended.
     is_add_on = forms.BooleanField(
         label=_("Add-on"),
         required=False,
@@ -124,7 +124,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: Any) -> None:
-        # `cards.subscriptions` inserts the row. Don't save `obj`, but copy the inserted row to it.
+        # `cards.subscriptions` inserts the row, so copy that row to `obj` instead of saving `obj`.
         values, now = form.cleaned_data, database.now()
         card, device, plan = values["card"], values["device"], values["plan"]
         owner = Owner.of_card(card) if card else Owner(values["carrier"], device=device)

@@ -26,10 +26,10 @@ def by_iccid(user: Any, beginning: str) -> Q:
 
 
 def ids_or_subquery(rows: QuerySet[Any]) -> Any:
-    """Return the ids of `rows` for an `__in` filter: a list of up to `MAX_LISTED` ids, otherwise a subquery.
+    """Return the ids of `rows` for an `__in` filter, as a list or, above `MAX_LISTED` ids, as a subquery.
 
-    A list tells PostgreSQL how many ids there are. For a subquery, PostgreSQL estimates the number of ids.
-    The estimate is bad if most of the searched values begin with the same characters.
+    A list tells PostgreSQL how many ids there are. For a subquery, PostgreSQL has to estimate the number, and
+    the estimate is bad if most of the searched values begin with the same characters.
     """
     ids = list(rows.values_list("pk", flat=True)[: MAX_LISTED + 1])
     return ids if len(ids) <= MAX_LISTED else rows.values("pk")

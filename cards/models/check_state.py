@@ -70,7 +70,7 @@ class CheckState(models.Model):
             models.Index(
                 fields=["type", "card"], condition=Q(parked_at__isnull=False), name="checkstate_parked"
             ),
-            # For `failing`, longest failing first. Repeated successes do not write to this index.
+            # For listing `failing` checks, longest first. Repeated successes do not write to this index.
             models.Index(
                 fields=["failing_since", "id"],
                 condition=Q(failing_since__isnull=False),

@@ -93,7 +93,8 @@ class ServiceOrder(models.Model):
         verbose_name = _("service order")
         verbose_name_plural = _("service orders")
         constraints = (
-            # Allow one order per card, action, period and quota version, besides failed and cancelled orders.
+            # Allow one automatic order per card, action, period and quota version, besides failed or
+            # cancelled ones. Manual orders have no period.
             models.UniqueConstraint(
                 fields=["card", "action", "cycle_start", "quota_version"],
                 condition=~Q(status__in=VOID),

@@ -7,10 +7,10 @@ Value = TypeVar("Value")
 
 
 def copy(read: Callable[[], Value], write: Callable[[Value], object]) -> Value:
-    """Read a value from PostgreSQL and write it to Redis until both agree, and return the value.
+    """Copy a value from PostgreSQL to Redis until it no longer changes in PostgreSQL, and return the value.
 
-    Between the read and the write, another process may write a newer value to Redis, which this process then
-    overwrites with an older one. The next read finds the newer value in PostgreSQL, and it is written again.
+    Between the read and the write, another process may copy a newer value, which this process then overwrites
+    with its older one. So it reads again after each write, and copies the value again if it has changed.
     """
     written, found = None, read()
     while written != found:

@@ -54,7 +54,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Policy:
-    """A rate of `turns` per `seconds`. All of these turns may be taken at once."""
+    """At most `turns` turns in `seconds` seconds. All of these turns may be taken at once."""
 
     name: str
     turns: int

@@ -128,7 +128,7 @@ class SlotPool:
                 raise
 
     def expire_soon(self, members: Collection[str]) -> None:
-        """Let slots of dead holders expire in `CALL_SECONDS`. By then, all their calls have ended."""
+        """Let slots of dead holders expire in `CALL_SECONDS`, because by then their calls have ended."""
         seconds, _ = self._redis.time()
         ends_at = (seconds + CALL_SECONDS) * 1000
         self._redis.zadd(self._keys.slots, dict.fromkeys(members, ends_at), xx=True, lt=True)
@@ -178,7 +178,7 @@ class HeldSlots:
         return has_idle
 
     def end(self) -> None:
-        """Mark a slot that was in use as idle again."""
+        """Make a slot idle again after its use."""
         with self._lock:
             self._in_use -= 1
 
@@ -205,10 +205,10 @@ class HeldSlots:
             self.pool.give_back_owed()
 
     def verify(self) -> Occupancy:
-        """Compare the slots held with Redis, and return the occupancy.
+        """Compare the slots of this process with those in Redis, and return the occupancy.
 
-        Forget slots that Redis has lost or whose lease has expired, because other processes may have taken
-        them. `len` may then return less than before. Let slots of dead holders expire soon.
+        Forget slots that are lost or expired in Redis, because other processes may have taken them. `len` may
+        then return less than before. Let slots of dead holders expire soon.
         """
         with self._lock:
             before = frozenset(self._members)
@@ -223,7 +223,7 @@ class HeldSlots:
         return occupancy
 
     def owe_all(self) -> None:
-        """Forget all slots, even those in use, without a call to Redis. `give_back_owed` then frees them."""
+        """Forget all slots, even those in use, without calling Redis. Call `give_back_owed` to free them."""
         with self._lock:
             members, self._members = self._members, []
         self.pool.owe(members)

@@ -124,7 +124,7 @@ def measure(caller: Caller, *, rounds: int) -> Iterator[RequestTimes]:
             milliseconds, trigger = caller.ask(f"{MANUAL}/{name}", {"task_type": "carddata", **selection})
             triggers.append(milliseconds)
             states.append(caller.ask(f"{MANUAL}/status?trigger_id={trigger['trigger_id']}")[0])
-            # Cancel the trigger, because the next trigger by condition would skip cards that still wait.
+            # Cancel the trigger. Otherwise the next trigger by condition would skip its waiting cards.
             caller.ask(f"{MANUAL}/cancel", {"trigger_id": trigger["trigger_id"]})
         yield RequestTimes(
             caller.who,

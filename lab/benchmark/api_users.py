@@ -13,8 +13,8 @@ def main(cards: int) -> None:
     """Create an administrator and a user of a small agent, and print a JSON object for each of them.
 
     The agent is the smallest agent with at least `cards` activated cards, or the largest agent if none has
-    that many. Each object has the keys `who`, `is_staff`, `token` and `cards`: the ids of up to `cards`
-    activated cards that the user can see.
+    that many. Each object has the keys `who`, `is_staff`, `token` and `cards`. The list under the key `cards`
+    has the ids of activated cards that the user can see, at most as many as the argument `cards`.
     """
     django.setup()
     from django.contrib.auth.models import Group

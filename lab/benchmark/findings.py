@@ -9,8 +9,8 @@ from typing import Any, Final
 class Target:
     """One line of the report: a figure that must meet the bound `must` and should meet the bound `aim`.
 
-    Both are lower bounds, or upper bounds if `is_better_when_less`. `digits` is the number of decimal places
-    in the report.
+    `must` and `aim` are lower bounds, or upper bounds if `is_better_when_less`. `digits` is the number of
+    decimal places in the report.
     """
 
     key: str

@@ -52,10 +52,11 @@ class Planning:
 
 
 def measure(redis: Redis, *, seed: int, tell: Callable[[int], None] = lambda _: None) -> Planning:
-    """Measure how long it takes to plan the fleet, to change every interval, and to plan cards one at a time.
+    """Measure the time to plan the fleet, to plan it again with shorter intervals, and to plan single cards.
 
-    Only intervals of the data-usage check are changed. PostgreSQL is only read. `redis` must be empty, and
-    the caller must call `empty` afterwards. `tell` is called with the number of cards planned so far.
+    Only intervals of the data-usage check are shortened, and nothing is written to PostgreSQL. `redis` must
+    be empty, and the caller must call `empty` afterwards. `tell` is called with the number of cards planned
+    so far.
     """
     chance = Random(seed)
     planner = scan.planner(redis)

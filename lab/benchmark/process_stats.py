@@ -17,7 +17,7 @@ def cpu_seconds(roots: Mapping[str, Collection[int]]) -> dict[str, float]:
 
 
 def family(roots: Collection[int]) -> set[psutil.Process]:
-    """Return the processes of `roots` that are still running, and all their descendants."""
+    """Return the running processes whose ids are in `roots`, and all their descendants."""
     found = set[psutil.Process]()
     for pid in roots:
         # A process may end while its descendants are being listed.

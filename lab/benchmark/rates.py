@@ -34,7 +34,7 @@ class Window:
         return sum(amount for moment, amount in done if self.contains(moment))
 
     def after(self, warm_up: timedelta) -> "Window":
-        """Return this window without the time `warm_up` at its beginning."""
+        """Return this window without the warm-up at its beginning."""
         return Window(min(self.begin + warm_up, self.end), self.end)
 
 

@@ -13,8 +13,8 @@ from polling.schedule import keys
 from polling.schedule.schedule import Schedule
 
 TICK_SECONDS = 0.1
-# When fewer than LOW_WATER due cards are left, CHUNK more cards are made due. The fastest check needs about
-# half a second for a chunk.
+# When fewer than LOW_WATER due cards are left, CHUNK more cards are made due. That is enough until the next
+# tick, because even the fastest check type takes about half a second for CHUNK cards.
 CHUNK = 20_000
 LOW_WATER = 20_000
 # In a small fleet, more cards are made due when fewer than this share of all scheduled cards are due.
@@ -29,8 +29,8 @@ UNREAD_METERS = """
     )
     SELECT count(*) FROM unread
 """
-# Sets check states back by 45 minutes. A row keeps only the time of a card's last good answer. The query
-# returns the times that it overwrites, so that these answers are counted too.
+# Sets check states back by 45 minutes. A row keeps only the time of a card's last good answer, so the query
+# returns the times that it overwrites. Otherwise these answers would not be counted.
 UNREAD_STATES = """
     WITH answered AS (
         SELECT id, checked_at FROM cards_checkstate
@@ -57,7 +57,7 @@ class DueCards:
     """The due cards of one check type. When few are left, the cards that would fall due next are made due.
 
     The supply has run out when fewer than `floor` cards are due. More cards are made due when fewer than
-    `low_water` are left. The `reserved` cards that fall due last are never made due. If `is_unread`, the rows
+    `low_water` are left. The last `reserved` cards of the queue are never made due. If `is_unread`, the rows
     of cards are set back by 45 minutes before the cards are made due, so that a card's second check costs as
     much as its first check. Example::
 

@@ -12,7 +12,7 @@ POOL = 20_000
 
 
 def main(count: int, seconds: float, seed: int) -> None:
-    """Trigger `count` of the cards that fall due last, because the schedule does not check them meanwhile."""
+    """Trigger `count` of the cards that fall due last, so that they are not checked before their triggers."""
     os.environ["POLLING_MANUAL_CALLS_ADMINISTRATOR"] = str(count)
     django.setup()
     from django.utils import timezone

@@ -24,7 +24,7 @@ ICCID_DIGITS = 20
 IN_DEVICE = (0, 3)
 NULL = "\\N"
 
-# The share (0 to 1) of cards or subscriptions that have a property, among those that can have it.
+# Each number is the share (0 to 1) of cards or subscriptions with a property, among those that can have it.
 POLLED, DELETED, INDUSTRY = 0.99, 0.001, 0.1
 STOPPED, FAILING = 0.005, 0.005
 SUBSCRIBED, WITH_ADD_ON, BY_QUARTER = 0.95, 0.02, 0.05
@@ -54,9 +54,9 @@ COLUMNS: Mapping[str, str] = {
 class CarrierCycle:
     """A carrier's position in its billing cycles at the time of reading, computed once for all its cards.
 
-    Three numbers of cycles, with fractions: `counted_cycles` is what a counter includes, `used_cycles` is the
-    part of the present cycle that has passed (0 to 1), and `quarter_cycles` is the time since the present
-    90-day period began.
+    Three numbers of cycles, with fractions: `counted_cycles` is how many cycles a card's counter covers,
+    `used_cycles` is the part of the present cycle that has passed (0 to 1), and `quarter_cycles` is the time
+    since the present 90-day period began.
     """
 
     carrier_id: int
@@ -111,7 +111,7 @@ class Rows:
 
         `numbers` are the cards' numbers in the fleet. A row comes after the rows that it refers to.
         """
-        # Square the random number, so that many agents are small: queries must be fast for small agents, too.
+        # Square the random number to make many agents small, because their queries must be fast, too.
         agent_id = self._leaves[int(len(self._leaves) * self._chance.random() ** 2)]
         device_id = self._first_device + numbers.start // BLOCK
         has_device = len(numbers) > max(IN_DEVICE)

@@ -11,13 +11,13 @@ from typing import Any, Final
 Call = Mapping[str, Any]
 # The only fault that still gives the engine a usable answer.
 SLOW = "latency"
-# If a caller hangs up, the log may show the end of the call up to NOTICED_AFTER too late. The next call about
-# a card may have begun meanwhile, and the two calls only seem to overlap.
+# If a caller hangs up, the log may show the end of its call up to NOTICED_AFTER too late. The next call about
+# the same card may then seem to overlap with it.
 NOTICED_AFTER: Final = timedelta(milliseconds=100)
 
 
 def longest_gap(calls: Iterable[Call], cards: Collection[str], *, begin: datetime, end: datetime) -> float:
-    """Return the longest time in seconds, from `begin` to `end`, without an answer about one of `cards`."""
+    """Return the longest time in seconds between `begin` and `end` that any of `cards` had no answer."""
     last = dict.fromkeys(cards, begin)
     longest = 0.0
     for call in sorted(calls, key=lambda call: call["end"]):
@@ -89,5 +89,5 @@ def gateway_of(call: Call) -> str:
 
 
 def _is_answered(call: Call) -> bool:
-    # Don't count a call whose caller was killed before the answer arrived.
+    # Don't count a call if its answer was unusable, or if its caller was killed before the answer arrived.
     return call["is_answered"] and call["fault"] in (None, SLOW)

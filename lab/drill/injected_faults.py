@@ -38,7 +38,7 @@ class InjectedFault:
 
 
 def kill(service: str) -> InjectedFault:
-    """Return a fault that kills a service and all its children with SIGKILL."""
+    """Return a fault that kills all processes in a service's process group with SIGKILL."""
     return InjectedFault(
         f"kill -9 of {service}", lambda stack, _: _signal_group(stack, service, signal.SIGKILL)
     )
@@ -90,7 +90,7 @@ def freeze(service: str) -> InjectedFault:
 
 
 def sicken(kind: str, *, milliseconds: int = 0) -> InjectedFault:
-    """Return a fault that applies the simulator's fault `kind` to all calls to `SICK`, until `heal`."""
+    """Return a fault that applies the simulator's fault `kind` to all calls to the carrier `SICK`."""
     fault = {"path": f"/c/{SICK}", "kind": kind, **({"milliseconds": milliseconds} if milliseconds else {})}
 
     def inject(stack: Stack, _: Random) -> bool:

@@ -71,8 +71,8 @@ def _judge_freshness(run: Run, course: Course, findings: Findings) -> None:
     findings.at_most("age of the oldest last answer, in PostgreSQL", gap, oldest, "s")
     rate, promised = _answer_rate(course, set(cards.values())), len(cards) / course.interval
     findings.about |= {"answers_per_second": round(rate, 1), "promised_per_second": round(promised, 1)}
-    # Judge the rate only if faults were injected for longer than `gap`. Otherwise, a delayed check may
-    # rightly be made only after the last fault.
+    # Judge the rate only if faults were injected for longer than `gap`. In a shorter drill, a check may be
+    # delayed until after the last fault without breaking a promise.
     if course.plan.seconds > gap:
         findings.at_least("cards answered per second", KEPT_SHARE * promised, rate)
 

@@ -19,8 +19,8 @@ LATENCY_MS: Final = 200
 LIMIT: Final = 12
 GATEWAY_LIMIT: Final = 6
 BATCH_SIZE: Final = 20
-# Long enough for a restarted worker to notice dead processes, and for their slots to become free. The slots
-# become free up to 10 s after the worker has noticed.
+# Long enough for a restarted worker to notice dead processes, and for their slots to become free, which takes
+# up to 10 s more.
 REST_SECONDS: Final = 30
 
 
@@ -29,8 +29,8 @@ class Plan:
     """The plan of one drill on a fleet of `cards` cards. `rate` cards are read per second.
 
     The drill lasts `seconds` seconds and injects a fault every `every` seconds. A card whose claim was lost
-    must be read again within `again_within` seconds. A server is frozen for at most `frozen_seconds`, and no
-    card can be read meanwhile. Example::
+    must be read again within `again_within` seconds. While a server is frozen (at most `frozen_seconds`), no
+    card can be read. Example::
 
         plan = Plan(cards=50_000, rate=200, seconds=600, every=5, seed=1)
         plan.interval(50_000)  # 250 s between two checks of a card
@@ -47,7 +47,7 @@ class Plan:
     def interval(self, wanting: int) -> int:
         """Return the seconds, at least 30, between two checks of a card.
 
-        `wanting` is the number of cards that are checked at `rate`.
+        `wanting` is the number of cards to check, together at `rate` cards per second.
         """
         return max(SHORTEST_INTERVAL, round(wanting / self.rate))
 

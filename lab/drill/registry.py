@@ -9,7 +9,7 @@ from lab.drill.injected_faults import KILLS, OUTAGES, SICK, SICKNESSES, Injected
 
 @dataclass(frozen=True)
 class Drill:
-    """A kind of drill. It injects one of its `faults` every `every` seconds.
+    """A kind of drill. It injects one of its `faults` after another, with `every` seconds between them.
 
     `sick` is the code of the carrier whose gateway is made to fail, or empty if all gateways work.
     """
@@ -20,7 +20,7 @@ class Drill:
     sick: str = ""
 
     def frozen_seconds(self, every: float) -> float:
-        """Return how many seconds a server can stay frozen if a fault is injected every `every` seconds."""
+        """Return how many seconds a server can stay frozen if faults are injected `every` seconds apart."""
         return every if any(fault.freezes for fault in self.faults) else 0.0
 
 

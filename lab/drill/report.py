@@ -23,7 +23,7 @@ def report(findings: Findings, **about: Any) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> RenderableType:
-    """Return the report as a table for the terminal, followed by lines of faults and further figures."""
+    """Return the report for the terminal: a table, followed by the faults and further figures as text."""
     lines = Table(
         title=f"Drill {found['drill']}: {'passed' if found['passed'] else 'FAILED'}", title_justify="left"
     )

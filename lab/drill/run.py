@@ -59,7 +59,8 @@ def drill(chosen: Drill, plan: Plan, say: Say) -> Findings:
 def _rest_seconds(course: Course) -> float:
     """Return how many seconds to wait after the last fault.
 
-    After this time, dead processes hold no slots, and a card forgotten at the first fault is noticed.
+    After this wait, the slots of dead processes are free again, and a card that the engine forgot at the
+    first fault has gone without an answer for long enough to be noticed.
     """
     spent = (course.ended - course.begun).total_seconds()
     return max(REST_SECONDS, course.plan.longest_gap(course.interval) + REST_SECONDS - spent)
@@ -79,7 +80,7 @@ def _promise(run: Run, interval: int) -> None:
         f"FROM (VALUES {ages}) AS neighbours (block, age) "
         f"WHERE card_id / {NEIGHBOURS} = block AND type = '{TYPE.value}' RETURNING cards_checkstate.id"
     )
-    # The first `plan` creates the configs. The second `plan` applies the changes that are made in between.
+    # The first `run.plan()` creates the configs. The second applies the changes that are made in between.
     run.plan()
     run.stack.rows(
         f"UPDATE polling_pollingconfig SET carddata_check_interval = {interval} "

@@ -1,4 +1,4 @@
-"""The usage amounts stored for a card. Its counter, meter, history and plan must grow by the same amount.
+"""A card's usage as stored in its counter, meter, history and plan, which must all grow by the same amount.
 
 Comparing their growth during a drill reveals a reading that was counted twice or not at all, even if that
 reading left no row.
@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from lab.stack.stack import Stack
 
-# One statement reads all amounts, because it sees all rows that a transaction wrote, or none of them. A
-# card's subscriptions are added up, because usage beyond an add-on's quota counts on the main subscription.
+# Read all amounts in one statement, because it sees either all rows of a transaction or none of them. Add up
+# a card's subscriptions, because usage beyond an add-on's quota counts on the main subscription.
 STORED_USAGE = """
     SELECT meter.card_id, meter.cycle_start, meter.raw_mb, meter.used_mb, coalesce(history.added_mb, 0),
            plan.period_start, plan.used_mb

@@ -1,4 +1,4 @@
-"""Compares PostgreSQL and Redis after a drill, with each other and with the simulated carriers."""
+"""Compare PostgreSQL and Redis after a drill, with each other and with the simulated carriers."""
 
 from datetime import datetime
 from random import Random
@@ -35,13 +35,13 @@ SAMPLE = 500
 def wanting(stack: Stack, *, without: str = "") -> dict[int, str]:
     """Return the cards that want the data-usage check, as a dict from id to ICCID.
 
-    Leave out the cards of the carrier with the code `without`.
+    `without` is the code of a carrier whose cards are left out.
     """
     return dict(stack.rows(WANTING.format(without=without)))
 
 
 def misplaced(stack: Stack) -> int:
-    """Return how many cards are in the wrong place.
+    """Return how many cards break this rule about the data-usage check.
 
     A card that wants the check must be scheduled or parked. Any other card must be neither.
     """
@@ -59,7 +59,7 @@ def parked(stack: Stack) -> int:
 
 
 def orphaned_slots(stack: Stack) -> int:
-    """Return the number of slots whose holders no longer run, for all check types and gateways together."""
+    """Return the number of slots, of all task types and gateways, that are held by dead processes."""
     gateways = [gateway_id for (gateway_id,) in stack.rows("SELECT id FROM carriers_gateway")]
     pools = [slots_of(stack.redis, task_type) for task_type in TaskType]
     pools += [limits.slots_of(stack.redis, gateway_id) for gateway_id in gateways]
@@ -70,7 +70,7 @@ def orphaned_slots(stack: Stack) -> int:
 
 
 def claims(stack: Stack) -> tuple[int, int]:
-    """Return how many claims were made and how many of them ran out since Redis was last emptied."""
+    """Return how many claims were made since Redis was last emptied, and how many of them ran out."""
     made, lost = stack.redis.hmget(keys.counters(TYPE), "claimed", "lost")
     return int(made or 0), int(lost or 0)
 
@@ -102,9 +102,9 @@ def recorded_twice(stack: Stack, since: datetime) -> int:
 
 
 def oldest_answer_seconds(stack: Stack, now: datetime, *, begun: datetime, without: str = "") -> float:
-    """Return the seconds since the last good answer about the card that has waited longest for a new one.
+    """Return the longest time, in seconds, that a card has waited since its last good answer.
 
-    Time before `begun` does not count. Leave out the cards of the carrier with the code `without`.
+    Time before `begun` does not count. `without` is the code of a carrier whose cards are left out.
     """
     query = f"""
         SELECT extract(epoch FROM '{now.isoformat()}'::timestamptz - min(greatest(checked_at, '{begun.isoformat()}')))

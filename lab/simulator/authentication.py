@@ -9,10 +9,11 @@ MAX_NONCES = 1_000_000
 
 
 class Authenticator:
-    """A check that requests are signed by `signer`, the only account, and that no nonce is used twice.
+    """A check that every request is signed by `signer`, the only account, and that no nonce is used twice.
 
-    It keeps two generations of nonces, so that a nonce is remembered for at least as long as its timestamp is
-    valid. (If a generation has more than a million requests, nonces are forgotten earlier.) Example::
+    It keeps the current and the previous generation of nonces, so that a nonce is remembered for at least as
+    long as its timestamp is valid. (If a generation reaches a million nonces, they are forgotten earlier.)
+    Example::
 
         authenticator = Authenticator(Signer("demo", b"secret"))
         authenticator.accepts(headers, path="/c/northwind/v1/usage", body=b"{}", now=time.time())

@@ -1,4 +1,4 @@
-"""The simulated time. It equals the machine's time until it is set. Then it runs on from the set moment."""
+"""The simulated time. It equals the machine's time until it is set, and then runs on from the new time."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta

@@ -63,7 +63,7 @@ class Fault:
 class Faults:
     """The faults in force, at most one for each path and kind.
 
-    With the same `seed`, the same sequence of calls is hit by the same faults. Example::
+    For the same `seed` and the same sequence of calls, the same faults hit the same calls. Example::
 
         faults = Faults(seed=0)
         faults.put(Fault("/c/northwind", FaultKind.ERROR, share=0.1))

@@ -73,7 +73,7 @@ class Cycle:
 
 
 def cycle_of(carrier: SimulatedCarrier, moment: datetime) -> Cycle:
-    """Return the carrier's cycle that contains `moment`. `earlier` is 0 if counters restart each cycle."""
+    """Return the carrier's cycle that contains `moment`. Its `earlier` is 0 if counters restart."""
     first_day = carrier.calendar.cycle_of(moment)
     begin, end = carrier.calendar.bounds_of(first_day)
     since = cycles_between(date(FIRST_YEAR, 1, carrier.billing_day), first_day)
@@ -86,6 +86,6 @@ def counter_mb(iccid: str, cycles: float) -> Decimal:
 
 
 def verified_at(iccid: str) -> datetime:
-    """Return the moment, within five years from the start of 2024, when the card's holder is verified."""
+    """Return when the card's holder is verified. The moment is within five years from the start of 2024."""
     share = _hash(iccid, "verification") / 2**64
     return _VERIFICATIONS_BEGIN + timedelta(seconds=int(_VERIFICATION_SECONDS * share**_VERIFICATION_CURVE))

@@ -67,8 +67,8 @@ class RawAnswer:
 
 
 Reply = Answer | RawAnswer
-# A context manager that is entered when the reply is needed, and left once the reply has been sent or the
-# client has hung up.
+# A context manager that yields the reply. It is entered when the reply is needed, and left once the reply has
+# been sent or the client has hung up.
 LateReply = AbstractAsyncContextManager[Reply]
 Handler = Callable[[Request], Answer | LateReply]
 
@@ -77,7 +77,7 @@ class HttpProtocol(asyncio.Protocol):
     """One connection, on which requests are answered in the order in which they arrive.
 
     `handle` is called for each request. If it returns an Answer, usually no task is created, because a task
-    costs time. While the connection is open, its transport is in `connections`. Example::
+    costs time. `connections` holds the transports of all open connections. Example::
 
         answer = Answer(200, b"{}")
         await loop.create_server(lambda: HttpProtocol(lambda request: answer, set()), "127.0.0.1", 8100)

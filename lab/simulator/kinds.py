@@ -1,6 +1,6 @@
 """The kinds of faults. Each is a function that returns what happens to a call that the fault hits.
 
-The functions are pure, except that some of them carry the call out.
+Some of the functions carry the call out. Apart from that, none of them has side effects.
 """
 
 from collections.abc import Callable

@@ -50,7 +50,7 @@ class RunningSimulator:
     def calls_ended(self, count: int) -> list[dict[str, Any]]:
         """Wait up to 5 s until the log holds `count` calls, and return all calls in it.
 
-        Waiting is needed because the simulator notices a moment late that a caller has hung up.
+        The wait is needed because the simulator takes a moment to notice that a caller has hung up.
         """
         ends_at = time.monotonic() + SECONDS
         while len(calls := self.calls()) < count and time.monotonic() < ends_at:

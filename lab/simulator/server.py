@@ -25,7 +25,7 @@ CARDS_PREFIX = "/_sim/cards/"
 class SimulatorServer:
     """One asyncio server that simulates all gateways. It accepts only calls that `signer` has signed.
 
-    `seed` decides which calls are hit by faults that have a share below 1.
+    If a fault has a share below 1, `seed` decides which calls it hits.
 
     Example::
 

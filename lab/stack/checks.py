@@ -17,7 +17,7 @@ ENVIRONMENT = {
 
 
 def main() -> None:
-    """Run both checks. They need no server, because they never query the database."""
+    """Run the system checks and the migration check. Neither queries the database, so no server is needed."""
     os.environ.update(ENVIRONMENT)
     import warnings
 

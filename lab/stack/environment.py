@@ -18,9 +18,9 @@ PORTS = ("POSTGRES_PORT", "VALKEY_PORT", "SIMULATOR_PORT", "FLOWER_PORT")
 
 @dataclass(frozen=True)
 class LocalEnvironment:
-    """The variables of the local stack, and which servers are foreign.
+    """The variables of the local stack, and whether its database and its Redis are foreign.
 
-    A server is foreign if its URL comes from the process's own environment. The stack does not start it.
+    A server is foreign if its URL comes from the process's own environment. The stack then does not start it.
     """
 
     variables: Mapping[str, str]

@@ -97,7 +97,7 @@ class Stack:
     def _begin(self, settings: Mapping[str, str]) -> None:
         self.variables: dict[str, str] = {
             **fresh_variables(),
-            # Empty, so that the stack does not use the environment file or the logs of the operator's stack.
+            # Leave both empty, so that this stack does not touch the operator's environment file and logs.
             "SIMWATCH_ENV_FILE": "",
             "LOG_DIR": "",
             "SIMWATCH_MODE": "local",
@@ -134,7 +134,7 @@ class Stack:
     def running(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run Python with `arguments` during the block, and kill the process if it outlives the block.
 
-        Its output goes to the log `name`. Raise StackError after the block if the process failed by itself.
+        Its output goes to the log `name`. If the process fails by itself, raise StackError after the block.
         """
         log = self.folder / "logs" / f"{name}.log"
         environment = {**os.environ, **self.variables}
@@ -193,8 +193,8 @@ class Stack:
     def wait_until(self, condition: Callable[[], object], *, seconds: float, what: str) -> float:
         """Wait until `condition` returns a true value, and return how many seconds that took.
 
-        Meanwhile, restart processes that die, as `bin/up` does. Raise StackError after `seconds`. The message
-        contains `what`, a description of the event that did not happen.
+        While waiting, restart processes that die, as `bin/up` does. After `seconds`, raise StackError with a
+        message that contains `what`, a description of the event that did not happen.
         """
         started = time.monotonic()
         while not condition():

@@ -79,7 +79,7 @@ class Supervisor:
     def check(self) -> None:
         """Restart each dead service a second after its death was noticed.
 
-        Without this pause, a broken service would restart all the time.
+        Without this pause, a broken service would be restarted several times a second.
         """
         now = time.monotonic()
         for name, (service, process) in list(self._running.items()):

@@ -8,7 +8,7 @@ from polling.models import ClassCensus
 
 @admin.register(ClassCensus)
 class ClassCensusAdmin(ScopedReadOnlyAdmin[ClassCensus]):
-    """The census: the number of cards with each profile and gateway, as of the last count."""
+    """The census: how many cards the last count found for each combination of profile and gateway."""
 
     list_display = (
         "carrier", "gateway", "category", "status", "real_name_status", "network_status", "enable_polling", "is_subscribed",

@@ -38,7 +38,7 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         return ", ".join(f"{holder.holder} ({holder.slots})" for holder in state.holders) if state else "?"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the change list, with each limit's state in Redis stored in its attribute `state`."""
+        """Return the change list. The attribute `state` of each limit is set to its state in Redis."""
         # Read all states at once, so that an outage of Redis costs one timeout, not one for each row.
         changes = super().get_changelist_instance(request)
         states = monitoring.limits_by_type(for_web())

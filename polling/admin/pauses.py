@@ -78,9 +78,9 @@ class PauseAdmin(OwnedAdmin[Pause], ScopedAdmin[Pause]):
     readonly_fields = ("owner", "created_at")
 
     def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: Any) -> None:
-        """Save the pause, and reschedule the cards that the pause deferred before the change.
+        """Save the pause. If it was changed, reschedule the cards that its old version deferred.
 
-        Without rescheduling, these cards would still wait until the old end of the pause.
+        Otherwise these cards would still wait until the old end of the pause.
         """
         before = list(Pause.objects.filter(pk=obj.pk).select_related("gateway")) if change else []
         super().save_model(request, obj, form, change)

@@ -135,7 +135,7 @@ class ConcurrencyView(ValidatedQueryView):
 
 
 class ConcurrencyResetView(ValidatedQueryView):
-    """The reset of a task type. It drops the slots that killed processes left behind."""
+    """The reset of a task type's slots. It drops the slots that killed processes left behind."""
 
     permission_classes = (MayOperate,)
 

@@ -62,7 +62,7 @@ class DecisionSerializer(serializers.Serializer[Decision]):
     """How often a check is made, and why.
 
     `config` is the name of the config that decided, and `config_id` is its id. Both are null if no config
-    decided. If a new draft decided, only `config_id` is null, because the draft has no id yet.
+    decided. If the draft of a new config decided, `config_id` is null, because the draft has no id yet.
     """
 
     config_id = serializers.IntegerField(source="config.pk", default=None, allow_null=True)
@@ -83,7 +83,7 @@ class ChangeSerializer(serializers.Serializer[Change]):
 
 
 class MoveSerializer(serializers.Serializer[Any]):
-    """A group of cards for which the draft would change a check's interval, or the config that sets it."""
+    """A group of cards for which the draft would change a check's interval, or which config decides it."""
 
     cards = serializers.IntegerField()
     task_type = serializers.CharField(source="change.check_type")

@@ -103,5 +103,5 @@ class PauseViewSet(ListViewSet[Pause], RetrieveViewSet[Pause], CreateViewSet[Pau
         return serializer.save(owner=self.request.user)
 
     def perform_destroy(self, row: Pause) -> None:
-        """Delete the pause. The checks that the pause deferred fall due again, spread over a minute."""
+        """Delete the pause. The checks that it deferred become due again, spread over a minute."""
         pauses.remove([row])

@@ -84,9 +84,9 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
 
 
 def _wait_for_turn(gateway: Gateway) -> bool:
-    """Reserve a turn to call the gateway, and wait until it begins, for at most `HORIZON_SECONDS`.
+    """Reserve a turn to call the gateway within the next `HORIZON_SECONDS`, and wait until the turn begins.
 
-    Return True if the call may be made now. Return False at once if no turn is free within that time.
+    Return True if the call may be made now. If no turn is free within that time, return False at once.
     """
     if gateway.calls_per_second is None:
         return True

@@ -11,10 +11,10 @@ from polling.checks.base import Outcome, Recorded, Result
 
 
 def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
-    """Store the check states of the results that are accepted, and return these results.
+    """Store the check states of the accepted results, and return those results. Needs a transaction.
 
-    A result is refused if the result of the same claim, or of a newer claim of the card, is already stored,
-    or if the card no longer exists. Needs a transaction.
+    A result is refused if its card no longer exists, or if the card already has a stored result of the same
+    claim or of a newer one.
     """
     tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
     newer = check_states.lock_newer(check_type, tokens)

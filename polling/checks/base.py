@@ -50,7 +50,7 @@ class Recorded(Enum):
 
     ANSWER = "answer"
     CARD_ERROR = "card_error"
-    # Nothing was stored, because this claim or a newer one already had a result, or the card was gone.
+    # Nothing was stored, because the card was gone, or its claim or a newer one already had a result.
     REFUSED = "refused"
 
 
@@ -80,7 +80,8 @@ class Check(ABC):
     def record(self, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
         """Store the results, and return one outcome for each of them. Needs a transaction.
 
-        Don't store a late result: if this claim or a newer one already has a result, the outcome is REFUSED.
+        Don't store a late result: if its claim or a newer claim of its card already has a stored result, the
+        outcome is REFUSED.
         """
 
 

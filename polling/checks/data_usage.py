@@ -14,8 +14,8 @@ from carriers.clients.base import CardError, CardErrorCode, GatewayClient, Usage
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
 
-# Reject a reading that is dated further in the future than this. After such a reading, the meter would ignore
-# correct readings with earlier dates.
+# Reject a reading that is dated further in the future than this, because the meter would then ignore correct
+# readings with earlier dates.
 MAX_AHEAD = timedelta(hours=1)
 
 

@@ -15,7 +15,7 @@ from polling.checks.card_profile import CardProfile
 
 
 class RealNameCheck(GatewayCheck):
-    """The check of real-name verification. After a card's status has changed, other configs may apply."""
+    """The check of real-name verification. If it changes a card's status, other configs may apply."""
 
     type = CheckType.REAL_NAME
 

@@ -114,8 +114,8 @@ class Admission:
             if fitting:
                 admitted.append((gateway, fitting))
             has_room = has_room or not deferred
-        # If every gateway in this batch is full, stop claiming until a call has ended. More cards would only
-        # be deferred.
+        # If every gateway in this batch is full, stop claiming until a call has ended, because more cards
+        # would only be deferred.
         all_full = bool(batch.cards) and not has_room
         return replace(batch, cards=[], admitted=admitted, disposals=disposals, is_last=is_last or all_full)
 

@@ -17,7 +17,7 @@ from polling.checks.base import GatewayCheck, PolledCard, Result
 
 # If more calls than this fail in a row, the gateway is to blame, not one of its cards.
 MAX_FAILURES = 3
-# A call may begin if it will probably end no later than this many seconds after the drain's time is up.
+# A call may begin if it is expected to overrun the drain's time by at most this many seconds.
 SHORT_SECONDS = 0.5
 SLOW_MS = 1000
 
@@ -87,9 +87,10 @@ class Answered:
 
 
 class Asker:
-    """Makes the calls of one check type in one drain. Changed credentials take effect in the next drain.
+    """Makes the calls of one check type in one drain.
 
-    It remembers which gateways have answered, so that it can tell gateway trouble from a card error.
+    It keeps one client for each gateway, so changed credentials take effect only in the next drain. It
+    remembers which gateways have answered, so that it can tell gateway trouble from a card error.
     """
 
     def __init__(self, check: GatewayCheck, outgoing: Outgoing) -> None:
@@ -122,13 +123,13 @@ class Asker:
         return self._last_ms.get(gateway_id, sys.maxsize) > SLOW_MS
 
     def outlasts(self, gateway_id: int, seconds: float) -> bool:
-        """Return whether the last call to the gateway took more than SHORT_SECONDS longer than `seconds`."""
+        """Return whether the last call to the gateway took longer than `seconds` plus SHORT_SECONDS."""
         return self._last_ms.get(gateway_id, 0) > (seconds + SHORT_SECONDS) * 1000
 
     def is_well(self, gateway: Gateway) -> bool:
         """Return whether the gateway has answered in this drain and is not failing again.
 
-        At most MAX_FAILURES calls may have failed since its last answer.
+        It counts as failing if more than MAX_FAILURES calls have failed since its last answer.
         """
         return self._failed_since_answer.get(gateway.pk, MAX_FAILURES + 1) <= MAX_FAILURES
 

@@ -70,7 +70,7 @@ class Disposal:
     """The end of one card's claim.
 
     `claim` is None if the card is parked, because parked cards are not claimed. `item_ids` are the ids of the
-    trigger items that wait for the card. None means that they must be looked up by the card's id.
+    trigger items that wait for the card, or None if they must be looked up by the card's id.
     """
 
     card_id: int
@@ -191,7 +191,7 @@ def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Dispo
 
 
 def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
-    """Return one disposal for each card of a call. The call failed, or the gateway asked for a rest."""
+    """Return one disposal for each card of a call that failed or was answered with a request for a rest."""
     cards, rest = answered.call.cards, answered.rest
     if rest:
         known = Rest(min(rest, LONGEST_REST), is_open=answered.opens_breaker)

@@ -43,7 +43,7 @@ class Fetcher:
         """Return the current configs, gateways, tariffs and pauses.
 
         Call this before every claim. It also asks PostgreSQL for the time, so that it raises an error if
-        PostgreSQL is down. Without that, cards would be claimed that cannot be checked.
+        PostgreSQL is down. Otherwise cards would be claimed but could not be checked.
         """
         close_old_connections()
         database.now()
@@ -58,10 +58,10 @@ class Fetcher:
             park(self._type, self._schedule, claimed.to_park)
         hydrated = hydrate(self._type, claimed.claims, snapshot)
         if hydrated.profiles_off:
-            # Cards with these profiles leave the schedule. Mark the profiles as outdated, because
-            # reconciliation would not notice that a config was switched off and then on again.
+            # Cards with these profiles leave the schedule. Mark their census rows as outdated. Otherwise
+            # reconciliation would not bring the cards back if a config was switched off and on again.
             census.mark_outdated(census.rows_of(hydrated.profiles_off), self._type)
-        # Settle these now, because a parked card has no claim to give back if this drain fails later.
+        # Dispose of these now, because a failed drain only gives back claims, and parked cards have none.
         self._in_flight.dispose([*hydrated.disposals, *_parked(claimed)])
         cards, paused = self._split_paused(hydrated.cards, snapshot)
         granted = len(claimed.claims)
@@ -93,7 +93,7 @@ class Fetcher:
 
     def _current_snapshot(self) -> ConfigSnapshot:
         if self._snapshot is None or time.monotonic() - self._read_at > SNAPSHOT_SECONDS:
-            # Take the time before reading, so that the snapshot is never older than its age says.
+            # Take the time before reading, so that the snapshot is never older than `_read_at` says.
             self._read_at, self._snapshot = time.monotonic(), ConfigSnapshot.read()
         return self._snapshot
 

@@ -120,14 +120,14 @@ class GatewayStream(Stream):
     def take_usage(self) -> int:
         begun, self._begun = self._begun, 0
         self._begun_last_tick = begun
-        # If slots were kept free for other gateways, count all slots as used. Otherwise the idle ones would
-        # be given back.
+        # If slots were kept free for other gateways, count all slots as used, so that the idle ones are not
+        # given back.
         return max(begun + len(self._calls), len(self.slots) * self._fair_share.take_withheld())
 
     # ---- slots: `SlotReview` adjusts them for all gateway streams of a drain together
 
     def share_slots(self) -> None:
-        """Divide the check type's slots among gateways again. The number of slots may have changed."""
+        """Divide the check type's slots among gateways again, because the total may have changed."""
         self._fair_share.update(self.waiting_by_gateway(), len(self.slots), self._admission.open_gateways)
 
     def slots_by_gateway(self) -> Counter[int]:
@@ -160,7 +160,7 @@ class GatewayStream(Stream):
             batch = await self._claim()
             if batch:
                 if batch.claimed:
-                    # Don't leave this to the tick: it may be late on a busy machine, and the drain would end.
+                    # Don't leave this to the tick, because a late tick on a busy machine would end the drain.
                     self.context.lifetime.note_work()
                 self._line_up(batch)
                 self._ask()
@@ -179,8 +179,8 @@ class GatewayStream(Stream):
             wanted = slots * CALLS_PER_SLOT - calls
             return await in_thread(self._admission.claim, wanted, ahead=ahead, share_of=share_of)
         if self._is_stuck and len({*self._fair_share.running, *waiting}) < len(self._admission.open_gateways):
-            # Slow gateways use all slots. Claim more, because cards of idle gateways may be due behind the
-            # waiting cards.
+            # Slow gateways use all slots. Claim more cards, because some of those that are due may belong to
+            # idle gateways.
             self._is_stuck = False
             wanted = slots * CALLS_PER_SLOT
             return await in_thread(self._admission.claim_behind, wanted, ahead=ahead, share_of=share_of)
@@ -320,9 +320,9 @@ class GatewayStream(Stream):
         self._hasten(outcomes)
 
     def _hasten(self, outcomes: Sequence[Outcome]) -> None:
-        """Make the checks that the outcomes hasten due within HASTEN_SECONDS.
+        """Let the checks that these outcomes hasten fall due within HASTEN_SECONDS.
 
-        If the process dies before it does this, these checks are due at their usual times.
+        If the process dies first, these checks fall due at their usual times.
         """
         by_type: dict[CheckType, list[tuple[int, float]]] = defaultdict(list)
         for outcome in outcomes:

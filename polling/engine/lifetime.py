@@ -1,4 +1,4 @@
-"""How long a drain runs, by the monotonic clock. Setting the system time does not affect that clock."""
+"""How long a drain runs, by the monotonic clock, which does not change when the system time is set."""
 
 import time
 from collections.abc import Callable
@@ -61,7 +61,7 @@ class Lifetime:
 
     @property
     def may_call(self) -> bool:
-        """Return whether another call may begin. A call begun now ends before its slots' leases run out."""
+        """Return whether another call may begin. If so, it ends before the leases of its slots run out."""
         return not (self.is_up or self._has_failed or self._is_stopped())
 
     @property

@@ -44,7 +44,7 @@ class LocalQueue:
     def repeat(self, calls: Sequence[Call]) -> None:
         """Add calls whose cards must stay together.
 
-        A call for triggered cards goes ahead of other triggered cards, any other call ahead of scheduled
+        A call for triggered cards goes ahead of other triggered cards. Any other call goes ahead of scheduled
         cards.
         """
         self._repeats.extend(calls)

@@ -191,8 +191,8 @@ def _can_work(stream: Stream, outlook: Outlook) -> bool:
 def _read_breakers(throttle: Throttle) -> None:
     """Read all breakers. Blocks.
 
-    Without this, a breaker would be read only after a card of its gateway is claimed. While the breaker is
-    open, these cards are due much later, so the breaker trial would come too late.
+    Otherwise a breaker would be read only after a card of its gateway is claimed. While the breaker is open,
+    such a card falls due much later, so the trial call would come too late.
     """
     close_old_connections()
     throttle.refresh(Gateway.objects.values_list("pk", flat=True))

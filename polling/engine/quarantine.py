@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> None:
-    """Park cards: first in PostgreSQL, then in the schedule. Safe to repeat.
+    """Park cards: first in PostgreSQL, then in Redis. Safe to repeat.
 
-    If Redis is lost, the rows in PostgreSQL still say which cards are parked.
+    If Redis loses its data, the rows in PostgreSQL still say which cards are parked.
     """
     present = set(Card.objects.filter(id__in=[card.card_id for card in lost]).values_list("id", flat=True))
     now = database.now()
@@ -51,9 +51,9 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
 def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
     """Put the parked checks among `chosen` back into the schedule, due at once; return their number.
 
-    `by` is the user or the command that releases them. The schedule changes first: if Redis is unavailable,
-    nothing has changed and the release can be repeated. If PostgreSQL fails afterwards, the next scan parks
-    the cards again.
+    `by` is the user or the command that releases them. Redis changes before PostgreSQL. So if Redis
+    is unavailable, nothing has changed and the release can be repeated. If PostgreSQL fails afterwards, the
+    next scan parks the cards again.
     """
     released = sorted(chosen.filter(parked_at__isnull=False).values_list("card_id", "type"))
     _into_schedule(redis, released)
@@ -64,7 +64,8 @@ def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:
             rows.update(parked_at=None, parked_where="")
         if released:
             record(by, Action.CHANGED, ParkedCheck, after={"released": released})
-    # Release the cards in Redis once more, because planning may have parked them before their rows changed.
+    # Release the cards in Redis once more, because planning may have parked them again before their rows
+    # changed.
     _into_schedule(redis, released)
     return len(released)
 

@@ -15,8 +15,8 @@ from django.db import connections
 
 from common.http.outgoing import Outgoing
 
-# The maximum number of open connections to gateways. One process never runs as many calls at once, so no call
-# should have to wait for a connection.
+# The maximum number of open connections to gateways. One process never runs that many calls at once, so no
+# call should have to wait for a connection.
 CONNECTIONS = 500
 # With two threads, one can claim and hydrate while the other records and settles.
 THREADS = 2

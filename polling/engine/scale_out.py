@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 def slots_wanted(*, held: int, usage: int, has_work: bool, has_cards: bool, share: int, free: int) -> int:
     """Return how many slots a drain should hold. Pure.
 
-    The drain holds `held` slots now, and used `usage` of them since the last tick. `has_work` is whether
-    cards are due. `has_cards` is whether the drain has claimed cards, which may still wait for a slot at
-    their gateway. `share` is the maximum number of slots that the drain may hold. `free` is the number of
-    slots that no drain holds. It is negative if the limit was lowered below the number of slots held.
+    `held` is the number of slots that the drain holds now, `usage` the number that it used since the last
+    tick, and `share` the maximum number that it may hold. `free` is the number of slots that no drain holds.
+    It is negative if the limit was lowered below the number of slots held. `has_work` means that cards are
+    due, and `has_cards` that the drain has claimed cards, which may still wait for a slot at their gateway.
     """
     if free < 0:
         return max(0, held + free)

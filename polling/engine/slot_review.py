@@ -1,4 +1,4 @@
-"""Adjust how many slots each stream of a drain holds, both of its check type and at gateways."""
+"""Adjust how many slots a drain holds: slots of the check type of each stream, and slots at gateways."""
 
 from collections import Counter
 from collections.abc import Sequence

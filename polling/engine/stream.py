@@ -49,9 +49,9 @@ class Stream(ABC):
 
     @abstractmethod
     async def run_suspects(self) -> None:
-        """Check cards that have lost claims, one at a time.
+        """Check suspects one at a time, so that if one kills the worker, no other card is blamed.
 
-        So if one of them kills the worker, no other card is blamed.
+        A suspect is a card whose claims were lost more than once.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Stream(ABC):
 
     @abstractmethod
     def tick(self, outlook: Outlook) -> None:
-        """React to `outlook`: how many cards can be claimed now. A drain calls this at every tick."""
+        """React to the number of cards that can be claimed now. A drain calls this at every tick."""
 
     @abstractmethod
     async def close(self) -> None:

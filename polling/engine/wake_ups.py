@@ -1,4 +1,4 @@
-"""Each second: remove expired slots, send a drain, and send a scan if one is needed."""
+"""Each second: remove expired slots, and send the messages that start a drain and, if needed, a scan."""
 
 from collections.abc import Callable
 

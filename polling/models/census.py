@@ -20,10 +20,10 @@ class ClassCensusQuerySet(StaffQuerySet["ClassCensus"]):
 
 
 class ClassCensus(models.Model):
-    """The number of cards that have one profile and one gateway, and the intervals of their checks.
+    """The number of cards with the same profile and gateway, and the intervals of their checks.
 
     Fewer than two thousand rows describe all cards. A row stores the intervals that planning last used for
-    its cards. If the rules in force give other intervals, the cards of the row are rescheduled.
+    its cards. If the configs in force give other intervals, the cards of the row are rescheduled.
     """
 
     carrier = models.ForeignKey(Carrier, models.CASCADE, db_index=False, verbose_name=_("carrier"))

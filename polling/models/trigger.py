@@ -106,7 +106,7 @@ class ManualItemQuerySet(models.QuerySet["ManualItem"]):
         return self.filter(trigger__in=ManualTrigger.objects.visible_to(user))
 
     def queued(self, check_type: CheckType) -> Self:
-        """Return the items that still wait for this check. A rebuild of the schedule does not lose them."""
+        """Return the items that still wait for this check. They survive a rebuild of the schedule."""
         return self.filter(task_type=check_type, status=ManualItem.Status.QUEUED)
 
 
@@ -142,7 +142,7 @@ class ManualItem(models.Model):
                 condition=Q(status__in=["queued", "done", "failed", "cancelled"]),
                 name="manualitem_status_known",
             ),
-            # The index also finds the waiting items of a claimed card, which its check will end.
+            # The index also finds the items that wait for the check of a claimed card.
             models.UniqueConstraint(
                 fields=["card", "task_type", "trigger"],
                 condition=Q(status="queued"),

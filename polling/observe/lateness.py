@@ -85,7 +85,7 @@ def _lateness(buckets: Sequence[Sequence[Any]]) -> Lateness:
 
 
 def watch(redis: Redis, *, send: Callable[[], object]) -> None:
-    """Call `send`, unless a measurement is running or the rest after the last measurement has not ended."""
+    """Call `send`, except during a measurement and during the rest after it."""
     if not redis.exists(keys.LATENESS_RESTS):
         send()
 
@@ -93,7 +93,7 @@ def watch(redis: Redis, *, send: Callable[[], object]) -> None:
 def publish(redis: Redis) -> None:
     """Measure the lateness of every check type, and write the results to Redis.
 
-    Do nothing if another process is measuring, or if the rest after the last measurement has not ended.
+    Do nothing while another process is measuring, or during the rest after the last measurement.
     """
     if not redis.set(keys.LATENESS_RESTS, 1, nx=True, px=MAX_MEASURING_TIME):
         return
@@ -136,7 +136,7 @@ def _promised(configs: Sequence[PollingConfig]) -> Mapping[CardProfile, Sequence
 
 
 def _buckets(promised: Mapping[CardProfile, Sequence[int | None]]) -> list[tuple[Any, ...]]:
-    """Return the histogram as rows of check type, bucket, number of cards, and highest lateness in percent.
+    """Return the histogram as rows of (check type, bucket, number of cards, highest lateness in percent).
 
     The bucket is None for cards that never had a good answer.
     """

@@ -60,7 +60,7 @@ class LiveView:
 
 
 def read(redis: Redis) -> LiveView:
-    """Return the present state. Gateways and pauses are read from PostgreSQL, and all else from Redis."""
+    """Return the present state. Gateways and pauses come from PostgreSQL, everything else from Redis."""
     at, snapshot = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), ConfigSnapshot.read()
     rests = Breakers(redis).rests(snapshot.gateways)
     return LiveView(

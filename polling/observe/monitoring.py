@@ -30,9 +30,10 @@ CLAIMS_ARE_STALE_AFTER = 30
 class QueueState:
     """The number of cards in each state, for one check type.
 
-    `queue_length` counts all scheduled cards, due or not. `suspects` are cards whose last claim was lost.
-    `oldest_due_seconds` is how long the longest-waiting due card has been due. `wanted` is the number of
-    cards that want the check, as the census last counted them; None before the first count.
+    `queue_length` counts all scheduled cards, due or not. `suspects` counts the cards that have lost several
+    claims and wait to be claimed alone. `oldest_due_seconds` is how long the longest-waiting due card has
+    been due. `wanted` is the number of cards that want the check, as the census last counted them; None
+    before the first count.
     """
 
     task_type: str
@@ -102,7 +103,7 @@ class TaskState:
     def checks_per_second(self) -> float:
         """The mean number of checks per second.
 
-        The mean covers all minutes that overlap the window, but the current minute only up to now.
+        The mean covers all minutes that overlap the window. The current minute counts only up to now.
         """
         return self.counted.checks / self.counted.seconds
 
@@ -223,7 +224,7 @@ def schedule_bytes(redis: Redis) -> int:
 
 
 def last_claim_age(redis: Redis) -> float | None:
-    """Return the seconds since a worker last claimed due cards; None if no worker has done so yet."""
+    """Return the seconds since a worker last looked for cards to claim; None if none has done so yet."""
     return _age(redis, keys.LAST_CLAIM)
 
 

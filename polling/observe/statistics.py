@@ -28,7 +28,7 @@ _COUNTED_FIELDS = (
 def flush(redis: Redis) -> int:
     """Sample the gauges, and copy the minutes that have ended to PostgreSQL. Return the number of new rows.
 
-    The function is safe to repeat. While PostgreSQL is down, the minutes wait in Redis for up to two hours.
+    It is safe to flush twice. While PostgreSQL is down, Redis keeps the minutes for up to two hours.
     """
     now = monitoring.redis_now(redis)
     queues = {queue.task_type: queue for queue in monitoring.queues(redis)}
@@ -48,7 +48,7 @@ def flush(redis: Redis) -> int:
 
 
 def write(task_type: str, minutes: Sequence[Minute]) -> None:
-    """Write one row for each of `minutes`. A row that exists already for the same minute is replaced."""
+    """Write one row for each minute, and replace a row that already exists for the same minute."""
     MinuteStat.objects.bulk_create(
         [_row(task_type, minute) for minute in minutes],
         update_conflicts=True,

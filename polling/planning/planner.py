@@ -91,10 +91,10 @@ class Planner:
         return plan
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
-        """Schedule the due cards of a plan; return how many of them were not scheduled before.
+        """Schedule the cards in `plan.due`; return how many of them were not scheduled before.
 
-        With `PlanMode.MOVE`, also remove the unwanted cards from the schedule. The caller must then call
-        `move_changed`, because cards may have changed since they were read.
+        With `PlanMode.MOVE`, also remove the cards in `plan.unwanted` from the schedule. The caller must then
+        call `move_changed`, because cards may have changed since they were read.
         """
         schedule = Schedule(self.redis, plan.check_type)
         if mode is PlanMode.MOVE:
@@ -127,7 +127,7 @@ class Planner:
     def park(self, check_type: CheckType, cards: Collection[int] | None = None) -> None:
         """Copy parked cards from PostgreSQL to Redis, so that they cannot be planned.
 
-        `cards` limits this to some cards; None means all.
+        If `cards` is None, copy all parked cards, otherwise only those among `cards`.
         """
         Schedule(self.redis, check_type).park(sorted(self._parked_by_rows(check_type, cards)))
 

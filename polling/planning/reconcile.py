@@ -88,8 +88,8 @@ class Reconciler:
             if not ClassCensus.objects.filter(pk=row.pk, **found).update(**intervals):
                 census.mark_all_outdated(ClassCensus.objects.filter(pk=row.pk))
         if not planner.rules.is_current(self.redis):
-            # Cards that changed during this pass were planned by newer rules. This pass may have overwritten
-            # their new due times, so plan everything again.
+            # The rules have changed. Another process may have planned cards by the new rules, and this pass
+            # may have overwritten their due times, so plan everything again.
             census.mark_all_outdated(ClassCensus.objects.all())
         census.publish(self.redis)
         log.info("schedule_replanned", classes=len(outdated), cards=examined)

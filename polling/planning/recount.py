@@ -10,7 +10,7 @@ from polling.policy import census
 from polling.policy.rules import Rules
 from polling.schedule import keys
 
-# A recount runs, and then rests 20 times as long as it ran. So recounts run less than 5% of the time.
+# After a recount, rest 20 times as long as it ran, so that recounts run less than 5% of the time.
 # A recount of a million cards takes about one second.
 REST_FACTOR = 20
 # A recount that takes longer than this is presumed dead, so another may begin.
@@ -23,14 +23,14 @@ def cards_changed(redis: Redis) -> None:
 
 
 def watch(redis: Redis, *, send: Callable[[], object]) -> None:
-    """Call `send` if cards have changed since the last recount, but not while a recount runs or rests."""
+    """Call `send` if cards have changed since the last recount, but not during a recount or its rest."""
     changes, counted, rests = redis.mget(keys.CENSUS_CHANGES, keys.CENSUS_COUNTED, keys.CENSUS_RESTS)
     if changes != counted and not rests:
         send()
 
 
 def recount(redis: Redis) -> None:
-    """Recount the census and publish the totals. Do nothing while another recount runs or rests."""
+    """Recount the census and publish the totals. Do nothing during another recount or its rest."""
     if not redis.set(keys.CENSUS_RESTS, 1, nx=True, px=MAX_DURATION):
         return
     begun, changes = time.monotonic(), redis.get(keys.CENSUS_CHANGES)
@@ -41,7 +41,7 @@ def recount(redis: Redis) -> None:
         redis.delete(keys.CENSUS_RESTS)
         raise
     if changes is not None:
-        # Store the number of changes from before the recount, so that a change during the recount causes
-        # another one.
+        # Store the number of changes that was read before the recount, so that a change during the recount
+        # causes another recount.
         redis.set(keys.CENSUS_COUNTED, changes)
     redis.pexpire(keys.CENSUS_RESTS, timedelta(seconds=(time.monotonic() - begun) * REST_FACTOR))

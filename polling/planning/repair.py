@@ -75,8 +75,8 @@ class Repair:
             lock.reacquire()
             return Epoch(self.redis).is_current(epoch)
 
-        # Adding depends on all rules. Removing depends only on the configs, because cards stay in the
-        # schedule while their gateway is closed (see `Rules`).
+        # The due times of missing cards depend on all rules. Which cards are strangers depends only on the
+        # configs, because cards stay in the schedule while their gateway is closed (see `Rules`).
         missing = self._add_missing(planner, lambda: is_ours() and planner.rules.is_current(self.redis))
         strangers = (
             None

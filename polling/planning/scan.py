@@ -48,8 +48,8 @@ def steps(
 ) -> Iterator[Step]:
     """Plan all cards with an id above `after`, and yield a step for each chunk.
 
-    `groups` limits this to the cards of some groups; None means all groups. Redis schedules one chunk while
-    PostgreSQL reads the next.
+    If `groups` is not None, plan only the cards of these groups. Redis schedules one chunk while PostgreSQL
+    reads the next.
     """
     drafts = _drafts(planner, check_types, after, groups)
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as executor:
@@ -74,8 +74,8 @@ def _drafts(
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    # A scan creates millions of small tuples and no reference cycles, but searching for cycles took half of
-    # the scan's time.
+    # A scan creates no reference cycles, but searching its millions of small tuples for cycles took half of
+    # its time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -114,8 +114,8 @@ class Seeder:
             if planner.has_stale_configs():
                 return None
         lock.reacquire()
-        # NEW_ONLY does not move cards that were scheduled earlier, perhaps by other rules. If there may be
-        # such cards, `refresh` keeps the intervals in the census, so reconciliation finds the outdated ones.
+        # With NEW_ONLY, cards that were scheduled before the scan, perhaps by other rules, were not moved. If
+        # there may be such cards, keep the census intervals, so that reconciliation finds the outdated ones.
         planned_everything = checkpoint.mode is PlanMode.MOVE or progress.was_empty()
         (census.take if planned_everything else census.refresh)(planner.rules)
         census.publish(self.redis)
@@ -127,7 +127,7 @@ def drop(redis: Redis) -> None:
 
     Cards that are being checked stay claimed.
     """
-    # Free the lock as well. A running seeder can no longer complete the schedule, and must not hold up the
-    # next seeder.
+    # Free the lock as well, because a running seeder can no longer complete the schedule, and must not hold
+    # up the next seeder.
     redis.delete(keys.SEEDER)
     Epoch(redis).withdraw()

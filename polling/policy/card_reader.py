@@ -9,8 +9,8 @@ from django.db import connection
 from cards.models import Card, CheckType
 from polling.checks.card_profile import PROFILE_COLUMNS, PROFILE_FIELDS, PROFILE_SQL, CardProfile
 
-# Query more than MAX_LISTED_IDS ids as a range (BETWEEN), because this is faster than a list. The range must
-# span fewer than MAX_RANGE_FACTOR times as many ids as the list contains.
+# For more than MAX_LISTED_IDS ids, query a range (BETWEEN), because a list would be slower. But use the list
+# if the range spans at least MAX_RANGE_FACTOR times as many ids.
 MAX_LISTED_IDS, MAX_RANGE_FACTOR = 5_000, 10
 
 
@@ -84,7 +84,7 @@ def last_checks(check_type: CheckType, cards: Collection[int]) -> tuple[dict[int
 def parked(check_type: CheckType, cards: Collection[int] | None = None) -> list[Row]:
     """Return (card id, group) for the cards that are parked in PostgreSQL.
 
-    `cards` limits the result to these ids. None means no limit.
+    If `cards` is not None, return only the cards with these ids.
     """
     among, values = ("", []) if cards is None else ("AND card.id = ANY(%s)", [list(cards)])
     return _rows(

@@ -20,7 +20,7 @@ from polling.schedule import keys
 from polling.schedule.progress import Fields
 
 Intervals = dict[str, int | None]
-# Marks a census row as outdated. A planned interval is never 0: it is None if the check is off.
+# Marks a census row as outdated. A planned interval is never 0, because it is None if the check is off.
 OUTDATED = 0
 
 
@@ -90,7 +90,7 @@ def outdated(rules: Rules) -> list[tuple[ClassCensus, Intervals]]:
 
 
 def intervals_for(group: Group, rules: Rules) -> Intervals:
-    """Return field name -> interval in seconds for a census row; None if the group does not get the check."""
+    """Return field of the census row -> interval in seconds, or None if the group does not get the check."""
     intervals: Intervals = {}
     for check_type in CheckType:
         interval = rules.interval_for(group, check_type)

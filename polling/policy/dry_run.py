@@ -151,7 +151,7 @@ def _samples(
     before: Sequence[PollingConfig],
     after: Sequence[PollingConfig],
 ) -> tuple[Sample, ...]:
-    """Return up to SAMPLES cards whose checks would change, from the largest profiles.
+    """Return up to SAMPLES cards whose checks would change, from the profiles with the most cards.
 
     If no check would change, return cards that match the draft.
     """

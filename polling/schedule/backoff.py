@@ -38,9 +38,9 @@ def after_answer(interval: timedelta, card_id: int, now: float) -> timedelta:
     """Return the delay after a good answer: the interval, plus or minus up to a tenth.
 
     `now` is unix time in seconds. Each block of neighbours has its own due moments, a fifth of an interval
-    apart. A card is due at the first of them that is at least nine tenths of the interval away. So different
-    blocks fall due at different moments, but neighbours that were answered at nearly the same moment fall due
-    together.
+    apart. A card is due at the first of these moments that is at least nine tenths of the interval after
+    `now`. So different blocks fall due at different moments, but neighbours that were answered at nearly the
+    same moment fall due together.
     """
     spacing = 2 * JITTER * interval.total_seconds()
     earliest = interval * (1 - JITTER)
@@ -64,7 +64,7 @@ def after_gateway_trouble(chance: Random) -> timedelta:
 
 
 def while_gateway_is_closed(interval: timedelta, opens_in: timedelta, chance: Random) -> timedelta:
-    """Return a random delay of half to one interval, or until the gateway takes calls again if that is later.
+    """Return a random delay of half to one interval, but at least until the gateway takes calls again.
 
     `opens_in` is the time until the gateway takes calls again, or zero if that time is unknown. If it is
     known, a random part of a minute is added, so that the cards of the gateway do not all fall due at once.
@@ -111,10 +111,10 @@ def spread_overdue(
 
     Cards that were never asked about come first, in the order of their phases. The others follow, beginning
     with the card that was asked about longest ago. `tokens` gives this order: it maps the id of a card to the
-    token of the claim that wrote the card last.
+    token of the claim that last wrote a result for the card.
 
-    If Redis is lost again and again, each ramp starts over before it has ended. Every card still gets its
-    turn, because a card that was asked about moves to the end even if it got no answer.
+    If Redis loses its data again and again, each ramp starts over before it has ended. Every card still gets
+    its turn, because a card that was asked about moves to the end even if it got no answer.
     """
     ordered = sorted(overdue, key=phase)
     ordered.sort(key=lambda card_id: tokens.get(card_id, 0))

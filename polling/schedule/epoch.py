@@ -78,12 +78,12 @@ class Epoch:
         return value == str(number) and server == self._server()
 
     def is_complete(self) -> bool:
-        """Return whether a scan has planned all cards since the server last started."""
+        """Return whether a scan has planned all cards since the Redis server last started."""
         value, server = self._read()
         return value is not None and not value.startswith(_SEEDING) and server == self._server()
 
     def withdraw_if_stale(self) -> None:
-        """Drop the schedule, which may be outdated, if Redis has restarted since the epoch began."""
+        """Drop the schedule if Redis has restarted since the epoch began, because it may then be outdated."""
         server = self._redis.get(keys.EPOCH_SERVER)
         if server is not None and server != self._server():
             self.withdraw()

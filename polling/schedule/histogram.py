@@ -15,7 +15,7 @@ BUCKETS: Final = len(BOUNDS_MS) + 1
 
 
 def percentile(counts: Sequence[int], share: float, bounds: Sequence[int] = BOUNDS_MS) -> int | None:
-    """Return the value below which `share` (0 to 1) of the values lie, interpolated; None without values."""
+    """Return the interpolated value below which `share` (0 to 1) of all values lies; None without values."""
     total = sum(counts)
     if total == 0:
         return None

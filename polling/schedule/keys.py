@@ -81,9 +81,9 @@ def counters(check_type: str) -> str:
 
 
 def minute(check_type: str) -> str:
-    """Return the prefix of the keys of the minutes' buckets (hashes).
+    """Return the prefix of the keys of buckets. A bucket is a hash with the counts of one minute.
 
-    A bucket's key is this prefix and the number of the minute (unix time / 60).
+    Its key is this prefix followed by the number of the minute (unix time / 60).
     """
     return f"polling:minute:{check_type}:"
 

@@ -35,10 +35,10 @@ class ManualQueue:
             push(self._manual, *cards[start : start + PORTION_CARDS])
 
     def without_hint(self, cards: Collection[int]) -> list[int]:
-        """Return the sorted `cards` that have no hint in the list and are not being checked.
+        """Return those of `cards`, sorted, that have no hint in the list and are not being checked.
 
-        A card in the set `again` does not count as having a hint, because it gets one only if its claim is
-        settled, and an expired claim may never be settled.
+        Being in the set `again` does not count as a hint: the card gets its hint once its claim is settled,
+        and an expired claim may never be settled.
         """
         pipeline = self._redis.pipeline()
         pipeline.lrange(self._manual, 0, -1)
@@ -47,6 +47,6 @@ class ManualQueue:
         queued, claims, (now, _) = cast(
             "tuple[list[str], dict[str, str], tuple[int, int]]", tuple(pipeline.execute())
         )
-        # Ignore expired claims: that of an unscheduled card stays until the card is claimed again.
+        # Ignore expired claims, because an unscheduled card keeps its claim until it is claimed again.
         checked = (card for card, claim in claims.items() if float(claim.split("|")[1]) > now)
         return sorted(set(cards) - set(map(int, (*queued, *checked))))

@@ -21,7 +21,7 @@ Fields = dict[
 class Checkpoint:
     """How far a scan has come.
 
-    All cards up to the id `cursor` are planned, and there are `done` of them. They were planned in `mode`, by
+    The scan has planned all cards up to the id `cursor`; their number is `done`. It planned them in `mode` by
     the rules whose fingerprint is `rules`.
     """
 
@@ -83,7 +83,7 @@ class SeedProgress:
         )
 
     def fail(self, error: str, *, epoch: int) -> None:
-        """Record that the scan has failed. The next process continues from its last checkpoint."""
+        """Record that the scan has failed. The next process continues from the scan's last checkpoint."""
         self._set(epoch, status="failed", error=error)
 
     def finish(self, *, epoch: int, done: int, now: datetime) -> None:

@@ -22,8 +22,8 @@ PORTION_CARDS = 1000
 PAGE_CARDS = 4000
 MINUTES_ARE_KEPT = timedelta(hours=2)
 
-# One lost claim may come from a restart. After two, a card is claimed alone, so that only this card can be
-# the cause of its next loss.
+# One lost claim may come from a restart. After two, a card is claimed alone, so that no other card can
+# cause its next loss.
 SUSPECT_AFTER = 2
 PARK_AFTER = 5
 
@@ -129,7 +129,7 @@ class Outlook:
 
     @property
     def cards(self) -> int:
-        """Return how many cards can be claimed now, without those that must be checked alone."""
+        """Return how many cards can be claimed now, not counting cards that must be checked alone."""
         return self.due + self.triggered
 
 
@@ -194,7 +194,7 @@ class Schedule:
     def outlook(self) -> Outlook:
         """Count the cards that can be claimed now. Raise NoScheduleError if there is no schedule.
 
-        This also counts as a claim for the readiness check, because it shows that a worker is running.
+        For the readiness check, this call counts as a claim, because it shows that a worker is running.
         """
         used = [self._queue, keys.EPOCH, keys.LAST_CLAIM, self._manual, self._suspects]
         return Outlook(**orjson.loads(cast("str", self._run("outlook", used, ()))))
@@ -262,7 +262,7 @@ class Schedule:
         )
 
     def expire_claims(self, dead_holders: Collection[str]) -> int:
-        """Let the claims of killed workers end after CALL_SECONDS, because their calls have ended by then.
+        """Let the claims of killed workers end after CALL_SECONDS: by then, the workers' calls have ended.
 
         Return how many claims end sooner than before.
         """
@@ -275,7 +275,7 @@ class Schedule:
         return sum(cast("int", self._run("forget", used, portion)) for portion in _portions(cards))
 
     def park(self, cards: Sequence[int]) -> int:
-        """Park cards in Redis that are already parked in PostgreSQL.
+        """Park in Redis the cards that are already parked in PostgreSQL.
 
         Return how many were not parked in Redis before.
         """
@@ -328,7 +328,7 @@ def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:
     return orjson.dumps(
         {
             "card": [claim.card_id for claim in claims],
-            # Send tokens as strings: the script compares them with text, and Lua's numbers are doubles.
+            # Send tokens as strings, because the script compares text, and Lua would read numbers as doubles.
             "token": [str(claim.token) for claim in claims],
             "due_in": [None if delay is None else delay.total_seconds() for delay in delays],
             "counts": [settlement.counts.value for settlement in settlements],

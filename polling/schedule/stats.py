@@ -58,7 +58,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Gauges:
-    """A sample of one moment: the number of due cards, of cards in flight and of slots that are taken.
+    """A sample of one moment: the numbers of due cards, cards in flight and taken slots.
 
     None means that the value was not sampled.
     """
@@ -133,7 +133,7 @@ class CheckStats:
         self._count_unflushed(keys=[self._totals], args=[self._minute, until, f"{average_ms:.1f}"])
 
     def since_emptied(self) -> dict[str, int]:
-        """Return the counters for Prometheus, by field. They only grow, until Redis is emptied."""
+        """Return the counters for Prometheus, by field. They only grow; emptying Redis resets them."""
         found = cast("dict[str, str]", self._redis.hgetall(self._counters))
         return {field: int(value) for field, value in found.items()}
 

@@ -4,7 +4,7 @@ from redis import Redis
 
 from polling.schedule import keys
 
-# A worker that dies may lose the message that it received, so another message may be sent after this time.
+# Allow another message after this time, because a worker that died may have lost the previous one.
 PENDING_SECONDS = 5
 
 

@@ -16,7 +16,7 @@ from polling.models import ManualTrigger
 # At most this many cards may wait for one check type, so that no card waits longer than a few minutes.
 MAX_QUEUED = 100_000
 # At most this many of the waiting cards may come from one agent, or from one user without an agent, so that
-# none of them can fill the entire queue.
+# no single agent or user can fill the entire queue.
 MAX_PER_USER = 25_000
 
 
@@ -58,7 +58,7 @@ def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def require_room(user: User, check_type: CheckType, cards: int) -> None:
-    """Raise DomainError if the queue or the user's share of the queue has no room for `cards` more cards.
+    """Raise DomainError if the queue, or the user's share of it, has no room for this many more cards.
 
     Other triggers of the same check wait here until the transaction ends, so that all cards are counted.
     """

@@ -109,7 +109,7 @@ def _meeting(user: Any, cards: CardQuerySet, condition: Condition) -> QuerySet[C
 
 
 def _unwanted_reasons(check_type: CheckType, cards: Collection[int]) -> dict[int, str]:
-    """Return card id -> why the card never gets the check, or "" if it can. Leave out deleted cards."""
+    """Return, by card id, why the card can never get the check ("" if it can). Leave out deleted cards."""
     check = CHECKS[check_type]
     return {card_id: check.unwanted_reason(group.profile) for card_id, group in card_reader.rows_of(cards)}
 

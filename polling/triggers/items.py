@@ -68,7 +68,7 @@ def end(items: Sequence[ItemEnd]) -> None:
 def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[ItemEnd]:
     """Return an ItemEnd for each item of the checked cards.
 
-    Leave out cards whose result was refused. The newer claim, whose result is stored, ends their items.
+    Leave out cards whose result was refused: the newer claim, whose result is stored, ends their items.
     """
     errors = {
         result.card.claim: result.answer.code.words
@@ -86,7 +86,7 @@ def checked(results: Sequence[Result], outcomes: Iterable[Outcome]) -> list[Item
 def unwanted(check_type: CheckType, reasons: Mapping[int, str]) -> list[ItemEnd]:
     """Return an ItemEnd for each waiting item of cards that will not be checked.
 
-    `reasons` maps the id of each of these cards to the reason, which is stored in the card's items.
+    `reasons` maps the ids of these cards to the reasons, which are stored in the items.
     """
     rows = ManualItem.objects.queued(check_type).filter(card_id__in=list(reasons))
     return [ItemEnd(item_id, reasons[card_id]) for item_id, card_id in rows.values_list("id", "card_id")]

@@ -31,7 +31,7 @@ def watch(*, now: datetime, send: Callable[[], object]) -> None:
 
 
 def restore(redis: Redis, *, before: datetime) -> int:
-    """Push a hint for each card that was triggered before `before`, still waits and has no hint.
+    """Push a hint for each waiting card that has no hint and was triggered before the time `before`.
 
     Return the number of these cards.
     """

@@ -120,7 +120,7 @@ def test_recording_outside_a_transaction_is_refused() -> None:
 def test_postgresql_refuses_to_change_operations(change: str, role: str) -> None:
     record("test", Action.CREATED, CarrierFactory.create(), after={})
     with connection.cursor() as cursor:
-        # The suite disables this trigger to be able to empty the table. Enable it, as the migration does.
+        # The suite disables this SQL trigger to be able to empty the table. Enable it, as the migration does.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE audit_operation ENABLE ALWAYS TRIGGER operation_table_stays")
         cursor.execute(f"SET LOCAL session_replication_role = {role}")

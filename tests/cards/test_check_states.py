@@ -1,4 +1,4 @@
-"""A check's result is stored only if its claim is newer than the claim of the result stored before."""
+"""A check's result is stored only if its claim is newer than that of the result already stored."""
 
 from datetime import UTC, datetime, timedelta
 

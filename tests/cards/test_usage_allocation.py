@@ -1,4 +1,4 @@
-"""Which subscriptions a card's usage counts on, and how much of the usage each subscription takes."""
+"""Which subscriptions a card's usage counts towards, and how much of the usage each subscription takes."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

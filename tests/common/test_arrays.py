@@ -1,4 +1,4 @@
-"""PostgreSQL reads an array literal as the same values that the literal was built from."""
+"""PostgreSQL reads an array literal back as the values from which it was built."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal

@@ -30,7 +30,7 @@ MAX_QUERIES = 12
 
 @pytest.fixture
 def many(db: None) -> None:
-    """In every table whose admin list has pages, create more rows than fit on one page."""
+    """Create more rows than fit on one page in every table whose admin list is paginated."""
     generate(600, seed=1, now=NOW, carriers=ensure_carriers(simulator_url="http://127.0.0.1:1", secret="x"))
     cards = list(Card.objects.present()[: PAGE_SIZE + 10])
     users = [UserFactory.create(agent=card.agent) for card in cards]

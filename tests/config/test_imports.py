@@ -1,4 +1,7 @@
-"""Importing a module opens no socket, loop or thread. Starting Django connects all receivers and checks."""
+"""Importing a module opens no socket and starts no loop or thread.
+
+Starting Django connects all receivers and checks.
+"""
 
 import ast
 import json
@@ -27,7 +30,7 @@ sockets = [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/se
 print(json.dumps({"sockets": sockets, "threads": threading.active_count(), "loops": made}))
 """
 
-# Decorators that connect a function when its module is imported, so Django's start has to import the module.
+# Decorators that connect a function when its module is imported. Starting Django must import such modules.
 CONNECTING = {"receiver", "register"}
 START = "import django, json, sys; django.setup(); print(json.dumps(sorted(sys.modules)))"
 

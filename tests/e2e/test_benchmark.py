@@ -36,7 +36,7 @@ class Run:
         )
 
     def watch(self, seconds: float, *, until_service: str = "") -> None:
-        """Wait until the run ends or `until_service` starts. Record the data folders of the run's servers."""
+        """Wait until the run ends or the service starts. Record the data folders of the run's servers."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline
@@ -46,15 +46,15 @@ class Run:
             time.sleep(0.05)
 
     def processes(self) -> Iterator[str]:
-        """Yield the command line of each process of the run that is still running."""
+        """Yield the command lines of the run's processes that have not ended."""
         for folder in Path("/proc").iterdir():
             with suppress(OSError):
                 if folder.name.isdecimal() and self.mark.encode() in (folder / "environ").read_bytes():
                     yield (folder / "cmdline").read_text()
 
     def assert_nothing_is_left(self) -> None:
-        # Allow some time, because a process that was just starting when the signal was sent ends only after
-        # it has noticed that the servers are gone.
+        # Allow some time: a process that was only starting when the signal was sent does not end until it
+        # notices that the servers are gone.
         deadline = time.monotonic() + GRACE_SECONDS
         while list(self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)

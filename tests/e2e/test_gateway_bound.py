@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 LIMIT = 200
 LATENCY_MS = 200
 CEILING = LIMIT * 1000 / LATENCY_MS
-# The number of cards, the warm-up and the length of the measurement, for a long run and for a quick one.
+# (number of cards, length of the warm-up, length of the measurement) of a long run and of a quick one.
 FULL = (32_000, timedelta(seconds=5), timedelta(seconds=20))
 SMOKE = (6_000, timedelta(seconds=1), timedelta(seconds=3))
 

@@ -84,7 +84,7 @@ class CardFactory(DjangoModelFactory[Card]):
 
     @classmethod
     def create_batch(cls, size: int, **fields: Any) -> list[Card]:
-        """Insert all cards by one statement. Unless `fields` say otherwise, they share their agent."""
+        """Insert all cards by one statement. They share carrier and agent, unless `fields` sets these."""
         shared = {"carrier": CarrierFactory.create, "agent": AgentFactory.create}
         missing = {name: create() for name, create in shared.items() if name not in fields}
         return Card.objects.bulk_create(cls.build_batch(size, **fields, **missing))

@@ -26,14 +26,14 @@ def data_usage_every(seconds: int) -> str:
 
 
 class Stack(LocalStack):
-    """A local stack with `cards` cards, and with methods that cause faults.
+    """A local stack with a given number of cards, and with methods that cause faults.
 
     The cards are generated from `seed`, like those of the demo. `statements` are SQL that is run before the
     cards are scheduled. `settings` are environment variables. `token` is an administrator's API token.
 
     With `fleet_at`, the cards are generated as of that moment, with all earlier readings. Without `fleet_at`,
-    no card has been read. The real-name check is then off unless `real_names` is true, so tests that count
-    calls see only data usage calls. Example::
+    no card has been read, and the real-name check is off unless `real_names` is true, so that tests which
+    count calls see only data usage calls. Example::
 
         def test_it(make_stack: MakeStack) -> None:
             stack = make_stack(300, data_usage_every(30), POLLING_SEED_RAMP_SECONDS="0")
@@ -126,7 +126,7 @@ MakeStack = Callable[..., Stack]
 
 @contextmanager
 def stack_factory(folder: Path) -> Iterator[MakeStack]:
-    """Yield a function that creates stacks in `folder`, and close these stacks after the block."""
+    """Yield a function that creates stacks in `folder`. Close these stacks when the `with` block ends."""
     made: list[Stack] = []
 
     def make(cards: int, *statements: str, **options: Any) -> Stack:

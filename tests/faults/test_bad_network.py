@@ -1,4 +1,4 @@
-"""The network to PostgreSQL or Redis is slow, down or drops data. Checks resume once the network recovers."""
+"""The network to PostgreSQL or Redis is slow or down, or drops data. Checks resume once it recovers."""
 
 import time
 from collections.abc import Iterator

@@ -55,7 +55,7 @@ def tls_context(folder: Path) -> ssl.SSLContext:
 
 @contextmanager
 def impostor(folder: Path, received: list[bytes]) -> Iterator[int]:
-    """Run a server with an untrusted certificate and yield its port. Add what clients send to `received`."""
+    """Run a server with an untrusted certificate and yield its port. Append received data to `received`."""
     context = tls_context(folder)
 
     def serve(listener: socket.socket) -> None:

@@ -24,12 +24,12 @@ CARDS = int(os.environ.get("DEAD_GATEWAY_FLEET", "6_000"))
 HEALTHY_CARDS = 3000
 TRIAL_SECONDS = 15
 RAMP_SECONDS = 30
-# The middle 80 % of the cards become due over 80 % of the ramp, so over 24 s. Accept slightly less.
+# The middle 80 % of the cards become due within 80 % of the ramp, which is 24 s. Accept slightly less.
 SPREAD_SECONDS = 20
 
 
 def due_times_of_dead_gateway(stack: Stack) -> dict[int, float]:
-    """Return the due times (Unix s) of the dead gateway's cards by card id. A claim changes the due time."""
+    """Return card id -> due time (Unix s) of the dead gateway's cards. A claim changes a card's due time."""
     queue = stack.redis.zrange(keys.queue(CHECK_TYPE), 0, -1, withscores=True)
     due = dict(cast("list[tuple[str, float]]", queue))
     cards = stack.rows(f"SELECT id FROM cards_card WHERE iccid LIKE '{DEAD.prefix}%'")

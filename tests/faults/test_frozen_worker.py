@@ -52,8 +52,8 @@ def test_late_results_of_frozen_worker_are_refused(make_stack: MakeStack, tmp_pa
     stack = make_stack(
         300,
         "UPDATE carriers_gateway SET batch_size = 10",
-        # Switch package checks off, because a process that froze inside their transaction would wake with a
-        # closed connection and could not record anything.
+        # Switch package checks off, because a process that froze in the transaction of such a check would
+        # wake with a closed connection and could not record anything.
         "UPDATE polling_concurrencylimit SET max_concurrency = 0 WHERE task_type = 'package'",
         POLLING_SEED_RAMP_SECONDS="0",
         POLLING_DRAIN_SECONDS="5",

@@ -68,7 +68,7 @@ def _is_complete(stack: Stack) -> bool:
 
 
 def _kill_at(stack: Stack, percent: float) -> int:
-    """Start a seeder, kill it at `percent`, and return the percentage reached, or -1 if it had not begun."""
+    """Start a seeder, kill it at `percent` %, and return the percentage reached (-1 if it had not begun)."""
     arguments = [sys.executable, "manage.py", "init_polling"]
     environment = {**os.environ, **stack.variables}
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL) as seeder:

@@ -53,12 +53,12 @@ def mean_healthy_calls(stack: Stack) -> float:
 
 
 def share_kept(stack: Stack, before: float) -> float:
-    """Measure the simultaneous calls to healthy gateways as a share of `before`. Return the best share."""
+    """Compare the simultaneous calls to healthy gateways with `before`. Return the best share kept."""
     return best_share(lambda: mean_healthy_calls(stack) / before)
 
 
 def share_kept_beside_slow_gateway(stack: Stack) -> float:
-    """Measure the share of their calls that healthy gateways keep beside a slow one. Return the best share.
+    """Return the best share of their calls that healthy gateways keep while another gateway is slow.
 
     The slow gateway keeps its slots, because its breaker stays closed. Each attempt has its own baseline.
     """
@@ -85,7 +85,7 @@ def best_share(measure: Callable[[], float]) -> float:
 
 
 def wait_for_calls_to_sick_gateway(stack: Stack) -> None:
-    """Wait until the sick gateway's cards are rescheduled, make them an hour overdue, and wait for calls."""
+    """Wait until the sick gateway's cards are rescheduled, make them an hour overdue, and await calls."""
     away = f"SELECT FROM polling_classcensus WHERE carddata_interval = {int(CLOSED_INTERVAL_SECONDS)}"
     stack.wait_until(lambda: not stack.rows(away), seconds=30, what=f"{SICK}'s cards are rescheduled")
     since = datetime.now(UTC)

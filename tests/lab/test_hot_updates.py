@@ -14,7 +14,7 @@ from cards.models import CheckState, CheckType
 from tests.factories import AgentFactory, CarrierFactory
 
 CARDS, ROUNDS, BATCH = 4_000, 6, 200
-# The share of results that are failures. An update changes an index if its card starts or stops failing.
+# The share of results that are failures. When a card starts or stops failing, its update changes an index.
 FAILING = 0.01
 
 
@@ -57,7 +57,7 @@ def test_check_results_are_heap_only_updates() -> None:
 
 
 def updates() -> tuple[int, int]:
-    """Return how many updates of check states were made so far, and how many of them were heap-only."""
+    """Return how many updates of check states have been made, and how many of them were heap-only."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute(

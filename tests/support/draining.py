@@ -28,7 +28,7 @@ def gateway(simulator: RunningSimulator, **fields: object) -> Gateway:
 
 
 def while_draining(redis: Redis, runtime: WorkerRuntime, act: Callable[[], object], *, after: float) -> int:
-    """Run `drain`, and call `act` in another thread after `after` seconds. Return the number of claims."""
+    """Run `drain`, call `act` in another thread `after` seconds later, and return the number of claims."""
     timer = threading.Timer(after, act)
     timer.start()
     claimed = drain(redis, runtime)

@@ -18,8 +18,8 @@ KEPT: Final = (
     "django_content_type",
     "django_migrations",
 )
-# A trigger refuses DELETE on this table even while most triggers are switched off, so the table is truncated.
-# Another trigger would refuse TRUNCATE, but the suite disables that one.
+# An SQL trigger refuses DELETE on this table even while most triggers are switched off, so the table is
+# truncated. The SQL trigger that would refuse TRUNCATE is disabled by tests/conftest.py.
 APPEND_ONLY: Final = "audit_operation"
 
 _SIZES = """
@@ -30,7 +30,7 @@ _SIZES = """
 
 
 def empty_database() -> None:
-    """Delete every row that `migrate` did not create. Most triggers and foreign keys are off meanwhile."""
+    """Delete every row that `migrate` did not create, with foreign keys and most SQL triggers off."""
     with connection.cursor() as cursor:
         cursor.execute(_SIZES, [list(KEPT)])
         sizes: dict[str, int] = dict(cursor.fetchall())

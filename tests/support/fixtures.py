@@ -44,7 +44,7 @@ def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
 
 @pytest.fixture
 def ready_to_drain(ready_for_all_checks: None) -> None:
-    """Switch the real-name check off, because one gateway check tests what all gateway checks share."""
+    """Switch the real-name check off, because the data usage check suffices to test gateway checks."""
     from polling.models import PollingConfig
 
     PollingConfig.objects.update(realname_check_interval=None)

@@ -39,7 +39,7 @@ def pick(*values: Any) -> st.SearchStrategy[Any]:
 
 
 def maybe(name: str) -> st.SearchStrategy[Any]:
-    """Return a strategy that draws `name` or None. A test replaces `name` by that field of its `RowIds`."""
+    """Return a strategy that draws `name` or None. A test replaces the name with an id from `RowIds`."""
     return pick(name, None)
 
 

@@ -53,7 +53,7 @@ class Model:
         return granted
 
     def claim_alone(self, suspect: int | None, now: float, ttl: float) -> list[tuple[int, str]]:
-        """Claim `suspect`, which Redis has chosen at random. None means that there was no suspect."""
+        """Claim the suspect that Redis has chosen at random. None means that there was no suspect."""
         if suspect is None:
             return []
         self.suspects.discard(suspect)

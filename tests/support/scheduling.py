@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "_ByStack | None":
-    """Return our own scheduler for `--dist=loadfile`, which `pyproject.toml` sets. Otherwise return None."""
+    """Return our own scheduler if `--dist` is `loadfile`, as in `pyproject.toml`; otherwise return None."""
     return _ByStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
@@ -26,7 +26,7 @@ class _ByStack(LoadFileScheduling):  # type: ignore[misc]
     """A scheduler that runs each module in one process.
 
     The modules of one folder below `faults` run in the same process, because they share a stack. The mark
-    `xdist_group` could do that, too, but then every other test would need the mark as well.
+    `xdist_group` would have the same effect, but then every other test would need the mark as well.
     """
 
     def _split_scope(self, nodeid: str) -> str:

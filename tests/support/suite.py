@@ -26,7 +26,7 @@ from tests.support import template_database
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
 MAX_FLAKY: Final = 2
-# More failures are a fault of the change, and repeating each by itself would take too long.
+# More failures than this are probably not flaky, and repeating each by itself would take too long.
 MAX_REPEATED: Final = 10
 # How many tests of real processes run at the same time. A slow machine may need a smaller number.
 STACKS: Final = os.environ.get("STACKS_AT_ONCE", "4")
@@ -40,7 +40,7 @@ PROGRESS_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Part:
-    """A run of pytest: its title and its arguments."""
+    """A part of the suite, which one call of pytest runs: its title and the arguments of pytest."""
 
     title: str
     arguments: Sequence[str]
@@ -59,7 +59,7 @@ PARTS: Final = {
 
 
 class Run:
-    """A running part. `folder` gets the output of pytest, the failures and the names of finished tests."""
+    """A running part. Its output, failures and names of finished tests are written to `folder`."""
 
     def __init__(self, part: Part, folder: Path) -> None:
         folder.mkdir()
@@ -79,7 +79,7 @@ class Run:
         return file.read_text().count("\n") if file.exists() else 0
 
     def failures(self) -> dict[str, str]:
-        """Return a dict from each failed test to its output, also that of a failed setup or teardown."""
+        """Return a dict from each failed test to its output, including that of a failed setup or teardown."""
         file = self._folder / "failures"
         lines = file.read_text().splitlines() if file.exists() else []
         outputs: dict[str, str] = {}
@@ -88,7 +88,7 @@ class Run:
         return outputs
 
     def has_worked(self) -> bool:
-        """Return whether pytest could import all modules, and either passed or reported which tests failed."""
+        """Return whether pytest imported all modules, and either passed or reported which tests failed."""
         code = self.process.returncode
         is_broken = (self._folder / "broken").exists()
         return not is_broken and (code == PASSED or (code == FAILED and bool(self.failures())))
@@ -101,7 +101,7 @@ class Run:
 
 
 def main(form: str) -> int:
-    """Run the parts of `form` with one template of the servers, and return the exit code."""
+    """Create the template of the tests' servers, run the parts of `form`, and return the exit code."""
     # Without this, SIGTERM would end this process alone: the parts and their servers would run on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _shared_template():
@@ -129,7 +129,7 @@ def _shared_template() -> Iterator[None]:
     """Create the template of the tests' servers for all runs of pytest in the block."""
     with TemporaryDirectory(prefix="simwatch-tests-") as folder:
         os.environ[template_database.FOLDER_VARIABLE] = folder
-        # Creating the template takes several seconds, in which pytest imports the tests.
+        # Use a thread, so that pytest imports the tests while the template is created, which takes seconds.
         creating = threading.Thread(target=template_database.create)
         creating.start()
         try:

@@ -26,11 +26,12 @@ def url(port: int) -> str:
 
 
 def copy(folder: Path, *, port: int | None = None) -> PostgresServer:
-    """Copy the template to `folder`. Return a server for the copy, not started. `DATABASE` has the tables."""
+    """Copy the template to `folder`. Return a server for the copy, which the caller must start."""
     source = create()
     for name, copy_option in (("binaries", "--link"), ("postgresql", "--reflink=auto")):
         if (source / name).exists():
-            # `folder` may already have the binaries of Valkey. Without this option, the copy would go below them.
+            # `folder` may already have `binaries`, with Valkey's. Without this option, cp would create
+            # `binaries/binaries`.
             into = "--no-target-directory"
             subprocess.run(("cp", "--archive", into, copy_option, source / name, folder / name), check=True)
     return _server(folder, port=port or free_port())

@@ -1,8 +1,8 @@
 -- Remove slots whose lease has expired, then take up to `want` slots, but no more than the limit leaves free.
--- KEYS[1] slots: zset, member = holder#n, score = expiry (unix ms)
+-- KEYS[1] slots: zset, member = prefix#n, score = expiry (unix ms)
 -- KEYS[2] limit: string; if it does not exist, no slot can be taken
 -- KEYS[3] current: string, the number of slots held, for operators to look at
--- ARGV    holder (a different one for each call of this script), want, lease_ms
+-- ARGV    prefix (the holder's name and a number that is new in each call of this script), want, lease_ms
 -- Returns the members of the slots taken.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,8 +1,8 @@
 -- Take one turn if one is left (GCRA with bursts).
 -- KEYS[1] turn: string, the time at which all turns are available again if no more are taken (unix us)
 -- ARGV    interval_us (until one turn comes back), burst (the largest number of available turns)
--- Returns 1 if a turn was taken, else 0; the number of turns left; the us until a turn can be taken; and the
---         us until all turns are available again.
+-- Returns 1 if a turn was taken, else 0; the number of turns left; the microseconds until a turn can be
+--         taken; and the microseconds until all turns are available again.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])

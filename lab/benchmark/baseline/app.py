@@ -47,7 +47,7 @@ app.conf.update(
 )
 
 
-# A shared task would also be registered in the engine's Celery application.
+# Not shared, because a shared task would also be registered in the engine's Celery application.
 @app.task(name="baseline.check", shared=False)
 def check(card_id: int) -> None:
     """Request one card's usage from its gateway, and record it."""

@@ -25,7 +25,7 @@ from carriers.cycles import BillingCalendar
 def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) -> None:
     """Meter a reading, and write all resulting rows in one transaction.
 
-    Load `card` with `select_related("usage")`. Otherwise reading the card's meter would take another query.
+    `card` should be loaded with `select_related("usage")`. Otherwise its meter takes another query.
     """
     with transaction.atomic():
         _note_check(card, now)

@@ -11,8 +11,8 @@ from lab.benchmark.run import Run, usage_answers
 from lab.benchmark.supply import keep_busy
 
 NAME = "baseline"
-# More than twice as many messages as the baseline processes on two cores, so that they do not run out. The
-# report shows how many were left.
+# Messages to send per second of measurement: more than twice what the baseline processes on two cores, so
+# that messages do not run out. The report shows how many were left.
 MESSAGES_PER_SECOND = 700
 APP = "lab.benchmark.baseline.app"
 START_SECONDS = 30

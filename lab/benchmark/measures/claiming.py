@@ -19,8 +19,8 @@ KEY, RATIO = "claim_200_ms", "million_claim_ratio"
 BATCH = 200
 CLAIM = timedelta(seconds=60)
 SMALL = 10_000
-# The number of the small schedule's Redis database minus the number of the large schedule's. The database
-# between them is the broker's.
+# Add this to the large schedule's Redis database number to get the small schedule's. The broker uses the
+# database between them.
 SMALL_DATABASE_OFFSET = 2
 
 

@@ -19,8 +19,8 @@ from polling.schedule.schedule import PlanMode, Schedule
 KEY = "million_cost_ratio"
 TYPE = CheckType.DATA_USAGE
 ROUND_SECONDS = 60
-# In the large fleet, successive rounds check this many different portions of cards, and then the first again.
-# The PostgreSQL pages of all these cards do not fit into a processor's caches.
+# The rounds of the large fleet check this many portions of cards in turn, over and over. There are several,
+# so that the PostgreSQL pages of all these cards do not fit into a processor's caches.
 PORTIONS = 5
 CHUNK = 20_000
 # Cards that are in no round stay in the queue, as in normal operation, but fall due after the last round.
@@ -63,8 +63,8 @@ class Fleet:
     """
 
     def __init__(self, run: Run) -> None:
-        # In normal operation, cards fall due in this order, too. Neighbours are checked together, and
-        # successive blocks of neighbours come from different parts of the fleet.
+        # Cards fall due in this order in normal operation, too: cards with neighbouring ids are checked
+        # together, and successive blocks of neighbours come from different parts of the fleet.
         self.cards = sorted(run.scheduled(TYPE), key=backoff.phase)
         self.seconds = 0.0
         self._run = run

@@ -91,7 +91,7 @@ def _measure_all(extent: Extent, seed: int) -> dict[str, Any]:
             if not progress.console.is_terminal:
                 progress.console.print(f"{time.monotonic() - started:5.0f} s  {title}")
 
-        # Without a seeding ramp, all overdue cards are due as soon as they are planned.
+        # Switch the seeding ramp off, so that all overdue cards are due as soon as they are planned.
         with private_stack(POLLING_SEED_RAMP_SECONDS="0") as stack:
             run = Run(stack, extent, seed)
             begin(f"Making {extent.cards:,} cards")

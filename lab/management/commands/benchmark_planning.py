@@ -68,7 +68,7 @@ def _refuse_in_use(redis: Redis, number: int) -> None:
         others = redis.dbsize() - redis.exists(*OWN_KEYS)
     except ResponseError as error:
         raise CommandError(f"Redis database {number}: {error}") from None
-    # Queues that a killed run has left behind do not count. They are removed below.
+    # Do not count the queues that a killed run has left behind, because `empty` removes them below.
     if others:
         raise CommandError(f"Redis database {number} is in use; choose another --database")
     empty(redis)

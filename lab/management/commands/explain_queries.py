@@ -15,7 +15,7 @@ from polling.policy.card_reader import estimated_cards
 
 
 class Command(BaseCommand):
-    """Explain every named query for each kind of user. All rows created meanwhile are rolled back."""
+    """Explain every named query for each kind of user. The rows created for this are rolled back."""
 
     help = "Print a table of what each named query costs PostgreSQL: rows, pages read, time, and scans."
 

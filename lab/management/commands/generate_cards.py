@@ -1,4 +1,4 @@
-"""`generate_cards --count N --seed S [--now T]` creates a demo fleet whose gateways are the simulator."""
+"""`generate_cards --count N --seed S [--now T]` creates a demo fleet with simulated gateways."""
 
 import os
 import time

@@ -17,8 +17,8 @@ NEGLIGIBLE = 0.01
 def fair_level(slots: int, demands: Collection[float]) -> float:
     """Return the maximum number of slots that any one gateway may use, by max-min fairness. Pure.
 
-    `demands` are in slots. A gateway that demands fewer slots than the maximum gets what it demands, and the
-    other gateways share the rest.
+    `demands` contains the number of slots that each gateway wants. A gateway that wants fewer slots than the
+    maximum gets what it wants, and the other gateways share the rest.
     """
     left, others = float(slots), len(demands)
     for demand in sorted(demands):
@@ -52,8 +52,8 @@ class Demand:
     def share_of(self, slots: int, *, is_slow: bool) -> int:
         """Return the maximum number of slots that one gateway may use now.
 
-        A slow gateway cannot free its slots quickly when other gateways want them. So a slow gateway gets
-        only what the others leave at their peak demand, rounded down.
+        A slow gateway cannot free its slots quickly when other gateways want them. So it gets only the slots
+        that the others do not need at their peak demand, rounded down.
         """
         if not slots:
             return 0
@@ -82,7 +82,7 @@ class FairShare:
         self._has_withheld = False
 
     def update(self, waiting: Counter[int], slots: int, gateways: Collection[int]) -> None:
-        """Divide `slots` among `gateways` by their demand: the calls that run and wait, now and recently."""
+        """Divide `slots` among `gateways` by how many calls run and wait at each, now and recently."""
         self._slots = slots
         self._demand.sample(self.running + waiting, slots, gateways)
         self._quick = self._demand.share_of(slots, is_slow=False)

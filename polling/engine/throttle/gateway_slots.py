@@ -40,14 +40,14 @@ class GatewaySlots:
         slots = self._of(gateway_id)
         slots.grow_to(calls)
         if calls and not len(slots):
-            # `verify` gives back the slots that this process no longer uses, and lets slots of killed workers
-            # expire soon. So try again.
+            # Try again after `verify`, which gives back slots that this process could not give back earlier,
+            # and lets slots of killed workers expire soon.
             slots.verify()
             slots.grow_to(calls)
         return len(slots)
 
     def begin(self, gateway_id: int) -> bool:
-        """Use an idle slot; return False if there is none. After True, `end` must follow."""
+        """Use an idle slot; return False if there is none. If it returns True, `end` must follow."""
         return self._of(gateway_id).begin()
 
     def end(self, gateway_id: int) -> None:
@@ -59,12 +59,16 @@ class GatewaySlots:
         return len(self._of(gateway_id)) > 0
 
     def review(self, needed: Mapping[int, int]) -> None:
-        """Forget slots that Redis has lost. Then hold `needed` slots at each gateway if its limit allows."""
+        """Forget slots that Redis has lost. Then adjust the number of slots held at each gateway.
+
+        `needed` contains the number wanted, by gateway id. Fewer are held if the limit of a gateway is lower.
+        """
         held = [gateway_id for gateway_id, slots in list(self._held.items()) if len(slots)]
         for gateway_id in {*held, *needed}:
             slots = self._of(gateway_id)
             occupancy = slots.verify()
-            # `free` is negative if the limit was lowered below the slots held. Then some must be given back.
+            # If the limit was lowered below the number of slots held, `free` is negative, and some slots must
+            # be given back.
             wanted = min(needed.get(gateway_id, 0), len(slots) + occupancy.free)
             slots.shrink_to(wanted)
             # A claim in another thread may have added calls that `needed` does not count. The next review

@@ -27,7 +27,7 @@ class RatePacer:
         self._reserving, self._using = Lock(), Lock()
 
     def reserve(self, calls: int) -> Turns:
-        """Reserve turns until `calls` are held, as far as the rate allows.
+        """Reserve turns until one is held for each of `calls` calls, as far as the rate allows.
 
         In the result, `count` is the number of turns held, and `next_free` is the number of seconds until the
         first unreserved turn.

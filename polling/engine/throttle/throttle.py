@@ -88,14 +88,14 @@ class Throttle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Report the last calls to the breakers, and give the slots back."""
+        """Tell the breakers about the last calls, and give the slots back."""
         try:
             self.refresh(())
         finally:
             self._slots.__exit__(kind, error, trace)
 
     def refresh(self, gateways: Collection[int]) -> None:
-        """Report ended calls to the breakers, and read whether these gateways must rest. Blocks."""
+        """Tell the breakers about ended calls, and read whether these gateways must rest. Blocks."""
         with self._lock:
             tallies, self._tallies = self._tallies, {}
         reported = {gateway_id: Tally() for gateway_id in gateways} | tallies
@@ -120,7 +120,7 @@ class Throttle:
         return replace(rest, left=timedelta(seconds=max(0.0, left)))
 
     def trials_due(self) -> list[int]:
-        """Return the ids of gateways whose trial call is due, judged by the breakers as last read."""
+        """Return the ids of gateways whose trial call is due, according to the last read of the breakers."""
         now = time.monotonic()
         return [
             gateway_id
@@ -129,7 +129,7 @@ class Throttle:
         ]
 
     def begin_trial(self, gateway_id: int) -> bool:
-        """Take the gateway's trial call and a slot for it; return whether both were free. Blocks.
+        """Take a slot and the right to make the gateway's trial call; return whether both were free. Blocks.
 
         If it returns True, `end_trial` must follow.
         """
@@ -141,7 +141,7 @@ class Throttle:
         return False
 
     def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta) -> None:
-        """Report the ended trial call; `rest` is what the gateway asked for (Retry-After). Blocks."""
+        """Report the ended trial call, and the rest that the gateway asked for (Retry-After). Blocks."""
         self._slots.end(gateway_id)
         self._breakers.end_trial(gateway_id, has_answered=has_answered, rest=rest)
         self.refresh([gateway_id])
@@ -185,8 +185,8 @@ class Throttle:
     def turn_in(self, gateways: Collection[int]) -> float | None:
         """Return the seconds until the next future turn at any of these gateways; None if there is none."""
         waits = [self._pacers[gateway].due_in() for gateway in gateways if gateway in self._pacers]
-        # Ignore turns that are due now, because their calls only wait for a slot, and the end of another call
-        # frees one.
+        # Ignore turns that are due now. Their calls wait only for a slot, and begin when another call frees
+        # one.
         return min((wait for wait in waits if wait), default=None)
 
     def has_slot(self, gateway_id: int) -> bool:
@@ -194,7 +194,10 @@ class Throttle:
         return self._slots.has_any(gateway_id)
 
     def review(self, slots: Mapping[int, int], waiting: Mapping[int, int]) -> None:
-        """Hold `slots` slots at each gateway, and reserve turns for its `waiting` calls. Blocks."""
+        """Adjust the number of slots held at each gateway, and reserve turns for its waiting calls. Blocks.
+
+        `slots` and `waiting` contain the numbers of slots needed and of waiting calls, by gateway id.
+        """
         self.refresh({*slots, *self._rests})
         self._slots.review(slots)
         for gateway_id, pacer in list(self._pacers.items()):

@@ -13,7 +13,7 @@ NEARLY_FULL = 0.9
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield findings about both servers. For a server that does not answer, yield `unreachable`."""
+    """Yield findings about both servers. For a server that does not answer, yield a finding that says so."""
     for subject, examine_server in (("database", _database), ("redis", lambda: _redis(redis))):
         try:
             yield from examine_server()
@@ -35,7 +35,10 @@ def unreachable(subject: str) -> Finding:
 
 
 def connections(used: int, limit: int) -> Finding:
-    """Return the finding about the connections to PostgreSQL: `used` are open and `limit` are allowed."""
+    """Return the finding about the connections to PostgreSQL.
+
+    `used` is the number of open connections, and `limit` is the number that PostgreSQL allows.
+    """
     detail = f"answers; {used} of {limit} connections are open"
     if used < limit * NEARLY_FULL:
         return ok("database", detail)

@@ -12,7 +12,7 @@
 -- KEYS[11] counters: hash; this script increases its fields `claimed` and `lost`
 -- ARGV[1] JSON: {count, claim_seconds, holder, which, suspect_after, park_after}
 --         which: any | manual (triggers only) | alone (one suspect)
---         suspect_after, park_after: numbers of lost claims
+--         suspect_after, park_after: lost claims after which a card becomes a suspect or is parked
 -- Returns JSON: {claims: {card, token, overdue, triggered}, to_park: {card, holder}, parked};
 --         each field is a list. overdue: seconds, negative if the card was not due yet.
 --         to_park: cards that lost too many claims, with the holder of the last claim.

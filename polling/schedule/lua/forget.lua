@@ -1,5 +1,5 @@
--- Remove cards from all of these keys, because they no longer want the check. A claim that has not ended yet
--- is removed as well, so settling it later has no effect.
+-- Remove cards that no longer want the check from all keys below. A claim that has not ended yet is removed
+-- as well, so settling it later has no effect.
 -- KEYS[1] queue  KEYS[2] claims  KEYS[3] lost  KEYS[4] suspects  KEYS[5] again
 -- KEYS[6] parked (see claim.lua)
 -- ARGV    cards

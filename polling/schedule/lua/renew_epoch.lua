@@ -1,4 +1,4 @@
--- Give a complete schedule a new epoch if it still has the known epoch.
+-- Give a complete schedule a new epoch, if it still has the epoch that the caller knows.
 -- KEYS[1] epoch  KEYS[2...] tokens: they start again at 0
 -- ARGV    known epoch, new epoch
 -- Returns 1 if the epoch was renewed, otherwise 0.

@@ -10,7 +10,7 @@
 --         late: how long the card had been due when it was claimed (s)
 --         counts: success | failed
 --               | nothing: the card was not checked, so its lost claims and its mark in `again` are kept
---               | again: like nothing, and the card goes to the front of the manual queue
+--               | again: the same as `nothing`, but the card also goes to the front of the manual queue
 -- Returns the number of cards whose claim was still valid.
 local settings, given = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local time = redis.call('TIME')

@@ -37,7 +37,7 @@ def test_requests_are_counted_and_headers_say_what_is_left(operator: Caller, set
     assert code_of(third) == (429, "rate_limited")
     assert third["RateLimit"].startswith('"reads";r=0;t=')
     assert 1 <= int(third["Retry-After"]) <= 30
-    # Writes have their own limit, and every other user has separate limits.
+    # Writes are limited separately from reads, and each user separately from other users.
     assert operator.post("polling-configs", BODY).status_code == 201
     assert Caller.of("operator").get("polling-configs").status_code == 200
 

@@ -43,7 +43,7 @@ class Example:
 
 
 def examples() -> Iterator[Example]:
-    """Yield the examples of docs/api.md in order. Every time in them is replaced by a time tomorrow."""
+    """Yield the examples of docs/api.md in order, with each timestamp replaced by a time tomorrow."""
     later = (timezone.now() + timedelta(days=1)).isoformat()
     block = (DOCS / "api.md").read_text().partition("### By hand\n")[2].partition("```\n\n###")[0]
     for call in re.findall(r'^ask "\$API/.*(?:\n {4}.*)*', block, re.MULTILINE):

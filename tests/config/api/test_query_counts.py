@@ -38,7 +38,7 @@ MAX_QUERIES = {
 }
 
 
-# The highest numbers if the caller is an agent's user. Most paths need one more query, for the agent's tree.
+# The same if the caller is an agent's user. Most paths then need one more query, for the agent's tree.
 MAX_AGENT_QUERIES = {
     "carriers": 5,
     "agents": 6,

@@ -18,7 +18,7 @@ STATISTICS = {"polling-stats", "polling-stats/queues", "polling-stats/tasks", "p
 
 
 def is_open(path: str) -> bool:
-    """Return whether `path` accepts writes without Redis. It may if PostgreSQL, too, limits their rate."""
+    """Return whether `path` accepts writes without Redis. It does if PostgreSQL also limits them."""
     view = resolve(f"/api/v1/{path}").func
     throttles = getattr(view, "view_class", getattr(view, "cls", None)).throttle_classes  # type: ignore[union-attr]
     return OpenRequestRate in throttles

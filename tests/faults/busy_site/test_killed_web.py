@@ -21,7 +21,7 @@ TRIGGERED = "SELECT id FROM polling_manualtrigger"
 
 
 class Caller(threading.Thread):
-    """A thread that triggers cards in turn. Each request is repeated, with the same key, until answered."""
+    """A thread that triggers cards in turn. It repeats each request, with the same key, until answered."""
 
     def __init__(self, api: Api, cards: list[int]) -> None:
         super().__init__(daemon=True)

@@ -90,7 +90,7 @@ def test_flushed_redis_gets_its_limits_before_its_cards(stack: Stack) -> None:
         time.sleep(0.005)
 
     rebuilt = time.monotonic() - started
-    # Ignore calls in the first 0.3 s after the flush. Their cards were claimed before the flush.
+    # Ignore calls in the first 0.3 s after the flush, because their cards were claimed before it.
     resumed = seconds_to_resume(stack, flushed_at + timedelta(seconds=0.3)) + 0.3
     print(f"\nrebuilt after {rebuilt:.1f} s, first call after {resumed:.1f} s")
     assert (False, True) not in observed

@@ -100,8 +100,8 @@ def test_sigterm_to_worker_group_or_child_loses_no_card(stack: Stack) -> None:
         print(f"\n{end.__name__}: ended after {(datetime.now(UTC) - signalled_at).total_seconds():.1f} s")
         assert claimed_iccids(stack) == set()
         assert slots_taken(stack) == set()
-        # There is no such assertion for the children below, because Celery may log the wake-up of a
-        # child as a lost job, with a traceback. Losing a wake-up costs only a second.
+        # When only the children end, as below, Celery may log a wake-up as a lost job, with a traceback.
+        # So the log is not checked there. Losing a wake-up costs only a second.
         assert "Traceback" not in stack.log("worker-checks")[logged_before:]
 
     stack.simulator.fault(path="/c/", kind="latency", share=0)

@@ -29,8 +29,8 @@ FEW_PAGES = 400
 # For a user with few cards, a query may read all of the user's cards with their related rows. It may also
 # scan from the newest row on, if PostgreSQL expects to meet one of the user's cards soon.
 PAGES_PER_CARD = 16
-# The large agent has a third of the fleet. These queries have no bound, because PostgreSQL first looks up all
-# subscriptions of the agent's cards and devices.
+# The large agent has a third of the fleet. The pages of these queries are not limited, because PostgreSQL
+# first looks up all subscriptions of the agent's cards and devices.
 UNBOUNDED = {("Subscription.visible_to", "large agent"), ("Subscription.visible_to, over", "large agent")}
 UNBOUNDED |= {("Subscription.in_force_at", "large agent")}
 
@@ -123,7 +123,7 @@ def test_every_method_of_a_queryset_is_explained() -> None:
                     name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])
                 ]
                 missing += [f"{model}.{name}" for name in methods if f"{model}.{name}" not in named]
-    # `touch` is not explained because it writes, and `within_tree` because `visible_to` covers it.
+    # `touch` writes, so it is not explained. `within_tree` is not explained, because `visible_to` covers it.
     assert set(missing) <= {"ApiToken.touch", "UsageRecord.within_tree"}
 
 

@@ -1,4 +1,4 @@
-"""A benchmark makes cards due again when few due cards are left. Its shift ends when no work is left."""
+"""A benchmark makes more cards due when few are left, and stops measuring when no work is left."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ HOUR = 3600.0
 
 @dataclass
 class SuiteStack:
-    """The part of a stack that a supply uses, on the test suite's own servers."""
+    """The part of a stack that `lab.benchmark.supply` uses, on the test suite's own servers."""
 
     redis: Redis
 
@@ -45,7 +45,7 @@ class SuiteStack:
 
 @dataclass
 class Pieces:
-    """Work for a shift. Each `top_up` returns the next amount in `lefts`. The last amount is repeated."""
+    """Work for a shift. `top_up` returns the amounts in `lefts` in turn, and then always the last one."""
 
     lefts: list[int]
     floor: int = 1

@@ -188,7 +188,7 @@ def usage(raw: int, used: int, added: int, plan: int) -> StoredUsage:
         (usage(12, 7, 8, 5), True),
         (usage(12, 7, 10, 7), True),
         (usage(12, 5, 8, 3), True),
-        # A card is skipped if its cycle changed; its plan is skipped if the plan ended or its period changed.
+        # These amounts are not judged, because the cycle or the plan's period changed or the plan ended.
         (replace(usage(2, 2, 10, 5), cycle_start=date(2026, 6, 1)), False),
         (replace(usage(12, 7, 10, 0), period_start=date(2026, 6, 1)), False),
         (replace(usage(12, 7, 10, 0), period_start=None, plan_used_mb=None), False),

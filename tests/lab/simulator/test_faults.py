@@ -54,7 +54,7 @@ def call(simulator: RunningSimulator, path: str, **body: Any) -> tuple[int, Any]
 
 
 def received(connection: socket.socket, *, seconds: float) -> bytes:
-    """Return the bytes that arrive within `seconds`, or until the connection ends."""
+    """Return the bytes that arrive until `seconds` have passed or the connection ends."""
     ends_at, data = time.monotonic() + seconds, b""
     while (left := ends_at - time.monotonic()) > 0:
         connection.settimeout(left)

@@ -74,7 +74,7 @@ def test_changed_status_applies_other_configs_at_once(
     for card in others:
         assert due_in(redis, card) < 70
         assert due_in(redis, card, "carddata") < 2000
-    # A changed status also reschedules a data usage check that is not running.
+    # A changed status also reschedules the card's data usage check if that check waits in the queue.
     redis.zadd(keys.queue("carddata"), {str(verified[0].pk): redis.time()[0] + 600})
     Card.objects.filter(pk=verified[0].pk).update(real_name_status="unverified")
     redis.zadd(keys.queue(TYPE), {str(verified[0].pk): 1})
@@ -91,7 +91,8 @@ def test_change_by_another_check_meanwhile_is_not_lost(
     Seeder(redis).run()
     claims = {claim.card_id: claim for claim in schedule.claim(10, ttl=timedelta(seconds=60)).claims}
 
-    # The data usage check finds the card online. The card's interval is now a minute instead of six hours.
+    # The data usage check finds the card online, so the card's real-name interval is now a minute instead of
+    # six hours.
     Card.objects.filter(pk=card.pk).update(network_status="online")
     reschedule(redis, [card.pk])
     schedule.settle([Settlement(claims[card.pk], timedelta(hours=6), Counts.SUCCESS, 1)])

@@ -1,4 +1,4 @@
-"""The trigger of a card that cannot be checked ends when the card is claimed, without a call."""
+"""If a triggered card cannot be checked, its trigger ends when the card is claimed. No call is made."""
 
 from random import Random
 

@@ -18,7 +18,7 @@ def test_failed_stream_ends_the_others_without_a_successor() -> None:
     failed.fail()
 
     assert (before, failed.may_claim, failed.may_call) == (True, False, False)
-    # If the time were up, the drain would wake a successor, and the successor would fail as well.
+    # A failure must not set `is_up`. Otherwise the drain would wake a successor, which would fail as well.
     assert not failed.is_up
 
 

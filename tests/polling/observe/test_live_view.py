@@ -67,7 +67,7 @@ def test_too_short_interval_is_refused() -> None:
 
 
 def read(terminal: int) -> bytes:
-    """Wait up to a second for output to the terminal, and return the output; empty if there is none."""
+    """Return the output to the terminal, or empty bytes if there is none within a second."""
     ready, _, _ = select.select([terminal], [], [], 1)
     return os.read(terminal, 65536) if ready else b""
 

@@ -76,7 +76,7 @@ def test_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list
     redis.zadd(keys.parked(TYPE), {str(cards[1].pk): 1})
     redis.zrem(QUEUE, str(cards[1].pk))
 
-    # The second card is parked only in Redis and not in its row, so the repair counts it as missing.
+    # The second card is parked in Redis but not in PostgreSQL, so the repair counts it as missing.
     assert repair(redis) == (1, 0)
 
     assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(cards[0].pk)]
@@ -156,8 +156,8 @@ def test_card_wanted_by_a_new_config_while_removed_returns(
         return read(ids)
 
     monkeypatch.setattr(card_reader, "rows_of", change_meanwhile)
-    # No config wants these cards yet, so the repair starts to remove them. Meanwhile, the new config plans
-    # them.
+    # No config wants these cards yet, so the repair starts to remove them. Before it has removed them, the
+    # changed config schedules them.
     redis.zadd(QUEUE, {str(card.pk): 1 for card in cards})
 
     assert Repair(redis).run() is None
@@ -222,6 +222,6 @@ def test_pages_hold_every_card_and_are_read_by_id(redis: Redis) -> None:
     pages = list(schedule.pages())
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
-    # The cards of one page are spread over all ids. The query for a larger page would read the whole range
-    # between the smallest and the largest id.
+    # The ids of a page are far apart. If a page were larger, its query would read all cards between the
+    # smallest and the largest id.
     assert max(len(page) for page in pages) < card_reader.MAX_LISTED_IDS

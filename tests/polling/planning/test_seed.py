@@ -184,7 +184,7 @@ def test_lost_queue_is_seeded_again(redis: Redis) -> None:
     assert wake() == []
     redis.delete(QUEUE)
     redis.set(keys.CENSUS_CHANGES, 5)
-    # Cards have just changed. The census may be out of date, so a tick does not rely on it.
+    # Cards have just changed, so the census may be out of date, and a tick does not rely on it.
     assert wake() == []
     redis.set(keys.CENSUS_COUNTED, 5)
     assert wake() == ["seed"]

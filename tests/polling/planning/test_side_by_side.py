@@ -28,7 +28,7 @@ from tests.factories import CardFactory
 from tests.support.draining import TYPE
 
 pytestmark = pytest.mark.django_db(transaction=True)
-# All go on until the slowest one has run this often.
+# All threads repeat their work until the slowest thread has done it this many times.
 ROUNDS = 3
 FULL_ROUNDS = 50
 
@@ -52,7 +52,7 @@ def test_concurrent_planners_lose_no_card(redis: Redis, settings: Settings, is_l
         config.is_enabled = chance.random() < 0.7
         config.carddata_check_interval = chance.choice([None, 0, 60, 1800])
         config.save()
-        # Each change of a config makes the seeder start again.
+        # Wait, because each change of a config makes the seeder start again.
         time.sleep(0.3)
 
     rounds = FULL_ROUNDS if is_long else ROUNDS
@@ -65,7 +65,7 @@ def test_concurrent_planners_lose_no_card(redis: Redis, settings: Settings, is_l
                 times[number] += 1
                 time.sleep(0.05)
         except BaseException:
-            # Without this, the others would wait for this one's rounds forever.
+            # Otherwise the other threads would wait forever for the rounds of this thread.
             times[number] += rounds
             raise
         finally:

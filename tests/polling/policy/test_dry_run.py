@@ -30,7 +30,7 @@ def administrator(client: Client) -> Client:
 
 @pytest.fixture
 def fleet(redis: Redis) -> list[Card]:
-    """Create twelve activated cards, three of which are industry cards with their own gateway."""
+    """Return twelve activated cards, three of which are industry cards with their own gateway."""
     defaults.make_missing()
     carrier = CarrierFactory.create()
     GatewayFactory.create(carrier=carrier, name="main", batch_size=10, calls_per_second=1)
@@ -123,7 +123,7 @@ def test_ten_samples_have_reasons_largest_profiles_first(fleet: list[Card]) -> N
     reasons = [(change.before.reason, change.after.reason) for change in changes]
     activated = ("config 'Activated' (50): activated", "config 'Draft' (15): every card")
     industry = ("config 'Industry' (20): industry (M2M)", "config 'Draft' (15): every card")
-    # Samples are taken from the two profiles in turn until the three industry cards are used up.
+    # Samples alternate between the two profiles until the three industry cards are used up.
     assert reasons == [activated, industry] * 3 + [activated] * 4
     assert len({sample.iccid for sample in result.samples} & {card.iccid for card in fleet}) == 10
 

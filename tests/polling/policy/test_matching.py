@@ -188,7 +188,7 @@ def test_queues_hold_the_cards_that_sql_finds(redis: Redis, seed: int) -> None:
 
 
 def wanting(check: CheckType) -> set[int]:
-    """Find the ids of the cards that want the check, by SQL.
+    """Find, with SQL, the ids of the cards that want the check.
 
     Among the configs that match a card, the first with an interval decides. The interval 0 means no check.
     """

@@ -77,7 +77,7 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 
 
 def plain_plans(stack: Stack) -> dict[int, Plan]:
-    """Return card id -> plan, for cards whose only own subscription is a main one with monthly periods."""
+    """Return card id -> plan, for each card with a single subscription of its own, a monthly main one."""
     rows = stack.rows(
         "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
         "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
@@ -87,6 +87,6 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
 
 
 def truths(stack: Stack, cards: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
-    """Return the true state for each pair of an ICCID and a time in `cards`, in the same order."""
+    """Return the true state for each pair (ICCID, time) in `cards`, in the same order."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda card: stack.simulator.truth(*card), cards))

@@ -87,14 +87,14 @@ def _before(carrier: SimulatedCarrier, start: Meter | None, raw: Decimal, stored
 
 def _after(carrier: SimulatedCarrier, before: Expected, raw: Decimal, stored: Meter) -> Expected:
     # A lifetime counter does not show when it grew, so all growth since the first round counts for the new
-    # month. A counter that restarts at the boundary loses the usage between the first round and the boundary.
+    # month. A monthly counter restarts at the boundary, so the usage from the first round to then is lost.
     added = raw - before.meter.raw_mb if carrier.is_lifetime else raw
     cycle = months.first_day(carrier, stored.measured_at)
     return Expected(Meter(raw, added, before.meter.used_mb, cycle, stored.measured_at), added)
 
 
 def judge_meters(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Judge that exactly the polled cards were read in both rounds, and that their meters are as expected."""
+    """Verify that exactly the polled cards were read in both rounds, and their meters are as expected."""
     for checked in (boundary.first, boundary.second):
         strangers = checked.meters.keys() ^ boundary.cards.keys()
         yield from (f"card {card} was read but should not be, or the reverse" for card in strangers)
@@ -108,7 +108,7 @@ def judge_meters(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expe
 
 
 def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]) -> Iterator[str]:
-    """Judge that each card's history has only readings of the two rounds, and adds up to the card's usage."""
+    """Verify that each card's history has only readings of the two rounds and adds up to the card's usage."""
     history = fleet.history(boundary.stack)
     yield from (
         f"card {card} has a history, but is not polled" for card in history.keys() - boundary.cards.keys()
@@ -123,7 +123,7 @@ def judge_history(boundary: Boundary, expected: Mapping[int, tuple[Expected, Exp
 def judge_subscriptions(
     boundary: Boundary, expected: Mapping[int, tuple[Expected, Expected]]
 ) -> Iterator[str]:
-    """Judge that each monthly plan counted usage in the right month, and started from 0 in the new month."""
+    """Verify that each monthly plan counted usage in the right month, and started from 0 in the new month."""
     for card, plan in boundary.start.plans.items():
         if card not in expected:
             continue
@@ -139,7 +139,7 @@ def judge_subscriptions(
 
 
 def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Iterator[str]:
-    """Judge that exactly the scheduled cards had a good answer after `since`, and no later failure."""
+    """Verify that exactly the scheduled cards had a good answer after `since`, and no later failure."""
     good = {
         card
         for (card,) in stack.rows(
@@ -154,7 +154,7 @@ def judge_check_states(stack: Stack, check_type: str, *, since: datetime) -> Ite
 
 
 def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> Iterator[str]:
-    """Judge that the stored network statuses are the carrier's. Every usage answer contains a status."""
+    """Verify that the stored network statuses are the carrier's, which every usage answer contains."""
     stored = fleet.column(stack, "network_status")
     found = fleet.truths(stack, [(iccid, at) for iccid in cards.values()])
     for card, truth in zip(cards, found, strict=True):
@@ -163,7 +163,7 @@ def judge_network(stack: Stack, cards: Mapping[int, str], *, at: datetime) -> It
 
 
 def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
-    """Judge that the stored real-name statuses are the carrier's, and that no industry card was checked."""
+    """Verify that the stored real-name statuses are the carrier's, and that no industry card was checked."""
     cards = fleet.column(stack, "iccid", of=fleet.WANT_REAL_NAME)
     stored = fleet.column(stack, "real_name_status")
     found = fleet.truths(
@@ -182,7 +182,7 @@ def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
 
 
 def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Iterator[str]:
-    """Judge that each plan's state is right: over the allowance, near it (from 95 % on), or normal."""
+    """Verify that each plan's state is right: over the allowance, near it (from 95 % on), or normal."""
     for card, plan in plans.items():
         used, allowance = plan.used_mb, plan.allowance_mb
         must = "over" if used > allowance else "near" if used * 100 >= allowance * 95 else "normal"
@@ -191,7 +191,7 @@ def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Itera
 
 
 def judge_orders(stack: Stack) -> Iterator[str]:
-    """Judge that each activated card over its quota has one proposed suspension; other cards have none."""
+    """Verify that each activated card over its quota has one proposed suspension, and others have none."""
     # A card's own plan takes precedence over its device's plan.
     over = {
         card

@@ -74,7 +74,7 @@ def polled_since(stack: Stack, moment: datetime) -> dict[str, datetime]:
 
 
 def seconds_to_resume(stack: Stack, moment: datetime) -> float:
-    """Make cards due until a call begins; return how many seconds after `moment` the first call began."""
+    """Keep making cards due until a call begins. Return the seconds from `moment` to the first call."""
     due_cards = [int(str(card)) for card in stack.redis.zrange(keys.queue(CHECK_TYPE), 0, 20)]
 
     def make_due_and_look_for_calls() -> bool:

@@ -107,7 +107,7 @@ class Proxy:
                 await asyncio.sleep(self.delay_seconds)
                 sink.write(data)
                 await sink.drain()
-        # If one side closes a connection that is a black hole, the other side must not notice it.
+        # On a black-hole connection, neither side may notice that the other side has closed it.
         if not link.is_black_hole:
             sink.close()
 

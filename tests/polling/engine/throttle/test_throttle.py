@@ -1,4 +1,4 @@
-"""Breaker, breaker trials, requests for rest, rate and slots decide which calls to a gateway may begin."""
+"""Which calls a gateway's breaker, breaker trials, requests for rest, rate and slots allow to begin."""
 
 from collections.abc import Sequence
 from dataclasses import replace
