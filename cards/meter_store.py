@@ -1,25 +1,56 @@
 """Load and store meters, and append to the history of usage, in batches."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from django.db import connection
 
-from cards.metering import Meter
+from cards.metering import Doubt, Meter, Reading, Restart, Step
+from carriers.cycles import shifted
 from common.arrays import array
 
-# The columns of cards_cardusage that hold a `Meter`, in the order of its fields.
-METER_FIELDS: Final = tuple(field.name for field in fields(Meter))
+# The PostgreSQL type of each column of cards_cardusage that holds a field of `Meter`, in the order of the fields.
+METER_COLUMNS: Final = {
+    "cycle_start": "date",
+    "used_mb": "numeric",
+    "raw_mb": "numeric",
+    "measured_at": "timestamptz",
+    "last_month_total_mb": "numeric",
+    "restart": "text",
+    "lower_since": "timestamptz",
+    "suspect_raw_mb": "numeric",
+    "suspect_since": "timestamptz",
+    "before_raw_mb": "numeric",
+    "before_used_mb": "numeric",
+    "before_last_mb": "numeric",
+    "before_restart": "text",
+    "before_at": "timestamptz",
+    "doubt": "text",
+    "doubt_since": "timestamptz",
+    "over_mb": "numeric",
+    "under_mb": "numeric",
+    "last_over_mb": "numeric",
+    "last_under_mb": "numeric",
+}
+METER_FIELDS: Final = tuple(METER_COLUMNS)
+_values: Final = attrgetter(*METER_FIELDS)
+_STORE: Final = f"""
+    INSERT INTO cards_cardusage (card_id, {", ".join(METER_COLUMNS)})
+    SELECT * FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in METER_COLUMNS.values())})
+    ON CONFLICT (card_id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in METER_COLUMNS)}
+"""
 
 
 @dataclass(frozen=True)
 class UsageLine:
-    """One row of the history of a card's usage, in megabytes."""
+    """One row of the history of a card's usage, in megabytes. `delta_mb` counts in the cycle `cycle_start`."""
 
     card_id: int
+    cycle_start: date
     measured_at: datetime
     raw_mb: Decimal
     used_mb: Decimal
@@ -33,7 +64,20 @@ def meters_of(cards: Collection[int]) -> dict[int, Meter]:
         cursor.execute(
             f"SELECT {columns} FROM cards_cardusage WHERE card_id = ANY(%s::bigint[])", [array(cards)]
         )
-        return {card_id: Meter(*values) for card_id, *values in cursor.fetchall()}
+        return {card_id: meter_from(values) for card_id, *values in cursor.fetchall()}
+
+
+def meter_from(values: Sequence[Any]) -> Meter:
+    """Return the meter whose columns, in the order of `METER_FIELDS`, have these values."""
+    meter = Meter(*values)
+    if meter.before_restart is None and meter.doubt is None:
+        return replace(meter, restart=Restart(meter.restart))
+    return replace(
+        meter,
+        restart=Restart(meter.restart),
+        before_restart=Restart(meter.before_restart) if meter.before_restart else None,
+        doubt=Doubt(meter.doubt) if meter.doubt else None,
+    )
 
 
 def store_meters(meters: Mapping[int, Meter]) -> None:
@@ -45,43 +89,39 @@ def store_meters(meters: Mapping[int, Meter]) -> None:
         return
     cards = sorted(meters)
     ordered = [meters[card_id] for card_id in cards]
+    columns = zip(*map(_values, ordered), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO cards_cardusage (card_id, cycle_start, used_mb, raw_mb, measured_at,
-                                         last_month_total_mb, suspect_raw_mb, suspect_since)
-            SELECT * FROM unnest(%s::bigint[], %s::date[], %s::numeric[], %s::numeric[], %s::timestamptz[],
-                                 %s::numeric[], %s::numeric[], %s::timestamptz[])
-            ON CONFLICT (card_id) DO UPDATE SET
-                cycle_start = EXCLUDED.cycle_start,
-                used_mb = EXCLUDED.used_mb,
-                raw_mb = EXCLUDED.raw_mb,
-                measured_at = EXCLUDED.measured_at,
-                last_month_total_mb = EXCLUDED.last_month_total_mb,
-                suspect_raw_mb = EXCLUDED.suspect_raw_mb,
-                suspect_since = EXCLUDED.suspect_since
-            """,
-            [
-                array(cards),
-                array(meter.cycle_start for meter in ordered),
-                array(meter.used_mb for meter in ordered),
-                array(meter.raw_mb for meter in ordered),
-                array(meter.measured_at for meter in ordered),
-                array(meter.last_month_total_mb for meter in ordered),
-                array(meter.suspect_raw_mb for meter in ordered),
-                array(meter.suspect_since for meter in ordered),
-            ],
+        cursor.execute(_STORE, [array(cards), *map(array, columns)])
+
+
+def lines_of(card_id: int, reading: Reading, step: Step) -> list[UsageLine]:
+    """Return the rows of the history for one reading, one for each cycle whose usage it changed."""
+    meter = step.meter
+    lines = [
+        UsageLine(
+            card_id, meter.cycle_start, reading.measured_at, reading.raw_mb, meter.used_mb, step.delta_mb
         )
+    ]
+    if step.last_delta_mb:
+        last, total = shifted(meter.cycle_start, -1), meter.last_month_total_mb
+        line = UsageLine(card_id, last, reading.measured_at, reading.raw_mb, total, step.last_delta_mb)
+        lines.insert(0, line)
+    return lines
 
 
 def append(lines: Sequence[UsageLine], *, now: datetime) -> None:
     """Append `lines` to the history with COPY. Set `recorded_at`, which decides the partition, to `now`."""
     if not lines:
         return
-    columns = "card_id, recorded_at, measured_at, raw_mb, used_mb, delta_mb"
+    columns = "card_id, cycle_start, recorded_at, measured_at, raw_mb, used_mb, delta_mb"
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY cards_usagerecord ({columns}) FROM STDIN") as copy,
     ):
         for line in lines:
-            copy.write_row((line.card_id, now, line.measured_at, line.raw_mb, line.used_mb, line.delta_mb))
+            copy.write_row(
+                (
+                    line.card_id, line.cycle_start, now, line.measured_at,
+                    line.raw_mb, line.used_mb, line.delta_mb,
+                )
+            )  # fmt: skip

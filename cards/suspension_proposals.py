@@ -22,7 +22,7 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     `judgements` maps card ids to judgements. If a device is over its quota, propose to suspend all activated
     cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
     the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
-    or has a plan with auto-suspend off.
+    has a plan with auto-suspend off, or whose usage is uncertain.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.
@@ -106,6 +106,10 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
             JOIN accounts_agent AS agent ON agent.id = card.agent_id
             WHERE card.deleted_at IS NULL AND card.enable_polling AND card.status = %(activated)s
               AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
+              AND NOT EXISTS (
+                SELECT FROM cards_cardusage AS meter
+                WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR meter.doubt IS NOT NULL)
+              )
               AND NOT EXISTS (
                 SELECT FROM cards_exemption AS exemption
                 LEFT JOIN accounts_agent AS exempt ON exempt.id = exemption.agent_id

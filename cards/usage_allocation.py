@@ -68,7 +68,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Growth:
-    """The usage that one reading added.
+    """The usage that one reading added. It is negative if the reading corrected earlier ones.
 
     The first reading of a card covers the entire cycle up to the reading, so `since` is the start of that
     cycle. Any later reading covers only the time since the reading before it, and `since` is None.
@@ -105,10 +105,25 @@ def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allo
     if growth.measured_at < main.calendar.start_of(main.period_start):
         # Ignore a late reading: a newer reading of another card in the device has already closed the period.
         return list(allowances)
+    if growth.added_mb < 0:
+        return _given_back(allowances, main, -growth.added_mb)
     left, after = growth.added_mb, {}
     for allowance in allowances:
         part = max(ZERO, min(left, allowance.allowance_mb - allowance.used_mb))
         after[allowance.id] = replace(allowance, used_mb=allowance.used_mb + part)
         left -= part
     after[main.id] = replace(after[main.id], used_mb=after[main.id].used_mb + left)
+    return list(after.values())
+
+
+def _given_back(allowances: Sequence[Allowance], main: Allowance, surplus: Decimal) -> list[Allowance]:
+    """Take back usage that was counted by mistake: first what exceeds the allowances, then in reverse order."""
+    after = {allowance.id: allowance for allowance in allowances}
+    excess = max(ZERO, main.used_mb - main.allowance_mb)
+    portions = [(main.id, excess), *((allowance.id, allowance.used_mb) for allowance in reversed(allowances))]
+    for allowance_id, most in portions:
+        used = after[allowance_id].used_mb
+        part = min(surplus, most, used)
+        after[allowance_id] = replace(after[allowance_id], used_mb=used - part)
+        surplus -= part
     return list(after.values())

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import TypeAlias
 
-# Values whose text needs no quotes in an array. `date` includes datetime, a subclass of date.
-Plain: TypeAlias = int | Decimal | date | None
+# Values whose text needs no quotes in an array. `date` includes datetime, a subclass of date. The text of an
+# enumeration must consist of letters and underscores.
+Plain: TypeAlias = int | Decimal | date | StrEnum | None
 
 
 def array(values: Iterable[Plain]) -> str:

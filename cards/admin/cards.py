@@ -64,7 +64,15 @@ class CardUsageInline(ReadOnlyInline):
     """The card's meter."""
 
     model = CardUsage
-    fields = ("cycle_start", "used_mb", "last_month_total_mb", "raw_mb", "measured_at", "suspect_since")
+    fields = (
+        "cycle_start",
+        "used_mb",
+        "last_month_total_mb",
+        "raw_mb",
+        "measured_at",
+        "suspect_since",
+        "doubt",
+    )
 
 
 class SubscriptionInline(ReadOnlyInline):

@@ -28,7 +28,15 @@ class CheckStateAdmin(CardRowsAdmin[CheckState]):
 class CardUsageAdmin(CardRowsAdmin[CardUsage]):
     """The read-only page for the meters of cards."""
 
-    list_display = ("card", "cycle_start", "used_mb", "last_month_total_mb", "measured_at", "suspect_since")
+    list_display = (
+        "card",
+        "cycle_start",
+        "used_mb",
+        "last_month_total_mb",
+        "measured_at",
+        "suspect_since",
+        "doubt",
+    )
     list_select_related = ("card",)
 
 

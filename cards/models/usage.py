@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import ScopedQuerySet
+from cards.metering import Doubt, Restart
 from cards.models.card import Card
 from cards.models.megabytes import megabytes
 
@@ -39,8 +40,38 @@ class CardUsage(models.Model):
     last_month_total_mb = megabytes(_("used in the previous cycle (MB)"), default=0)
     raw_mb = megabytes(_("counter (MB)"))
     measured_at = models.DateTimeField(_("measured at"))
+    restart = models.CharField(
+        _("counter restart"),
+        max_length=8,
+        choices=[(Restart.AWAITED, _("awaited")), (Restart.SEEN, _("seen")), (Restart.UNKNOWN, _("unknown"))],
+        db_default=Restart.UNKNOWN,
+        default=Restart.UNKNOWN,
+    )
+    lower_since = models.DateTimeField(_("lower since"), null=True, blank=True)
     suspect_raw_mb = megabytes(_("suspect counter (MB)"), null=True, blank=True)
     suspect_since = models.DateTimeField(_("suspect since"), null=True, blank=True)
+    before_raw_mb = megabytes(_("counter before the drop (MB)"), null=True, blank=True)
+    before_used_mb = megabytes(_("used before the drop (MB)"), null=True, blank=True)
+    before_last_mb = megabytes(_("previous cycle before the drop (MB)"), null=True, blank=True)
+    before_restart = models.CharField(_("restart before the drop"), max_length=8, null=True, blank=True)  # noqa: DJ001
+    before_at = models.DateTimeField(_("time of the drop"), null=True, blank=True)
+    doubt = models.CharField(  # noqa: DJ001 (null is no doubt)
+        _("uncertain because"),
+        max_length=24,
+        null=True,
+        blank=True,
+        choices=[
+            (Doubt.NOT_RESTARTED, _("the counter has not restarted")),
+            (Doubt.BOUNDARY_NOT_SEEN, _("no reading around the start of the cycle")),
+            (Doubt.COUNTER_REPLACED, _("the counter was replaced")),
+            (Doubt.SUDDEN_RISE, _("the counter rose too fast")),
+        ],
+    )
+    doubt_since = models.DateTimeField(_("uncertain since"), null=True, blank=True)
+    over_mb = megabytes(_("perhaps less (MB)"), default=0, db_default=0)
+    under_mb = megabytes(_("perhaps more (MB)"), default=0, db_default=0)
+    last_over_mb = megabytes(_("previous cycle: perhaps less (MB)"), default=0, db_default=0)
+    last_under_mb = megabytes(_("previous cycle: perhaps more (MB)"), default=0, db_default=0)
 
     objects = CardUsageQuerySet.as_manager()
 
@@ -57,6 +88,15 @@ class CardUsage(models.Model):
                 | Q(suspect_raw_mb__isnull=False, suspect_since__isnull=False),
                 name="cardusage_suspicion_whole",
             ),
+            models.CheckConstraint(
+                condition=Q(over_mb__gte=0, under_mb__gte=0, last_over_mb__gte=0, last_under_mb__gte=0),
+                name="cardusage_bounds_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(doubt__isnull=True, doubt_since__isnull=True)
+                | Q(doubt__isnull=False, doubt_since__isnull=False),
+                name="cardusage_doubt_whole",
+            ),
         )
 
     def __str__(self) -> str:
@@ -66,17 +106,21 @@ class CardUsage(models.Model):
 class UsageRecord(models.Model):
     """One reading of a card's counter that changed its meter, or was the first reading of its day.
 
+    The sum of `delta_mb` over the records of a cycle is the usage of the cycle. A negative `delta_mb` corrects
+    earlier records. `cycle_start` is empty in records that are older than this column.
+
     The table is partitioned by the day of `recorded_at` (see `cards.usage_partitions`), so its primary key in
     the database is (id, recorded_at). `card_id` is not a foreign key, because checking a foreign key would
     slow down the millions of inserts.
     """
 
     card_id = models.BigIntegerField(_("card"))
+    cycle_start = models.DateField(_("cycle start"), null=True, blank=True)
     recorded_at = models.DateTimeField(_("recorded at"))
     measured_at = models.DateTimeField(_("measured at"))
     raw_mb = megabytes(_("counter (MB)"))
     used_mb = megabytes(_("used in the cycle (MB)"))
-    delta_mb = megabytes(_("increase (MB)"))
+    delta_mb = megabytes(_("change (MB)"))
 
     objects = UsageRecordQuerySet.as_manager()
 

@@ -8,7 +8,7 @@ from typing import cast
 from cards import carrier_state, meter_store, subscription_usage
 from cards.meter_store import UsageLine
 from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
-from cards.models import CheckType
+from cards.models import Card, CheckType
 from cards.usage_allocation import Growth
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
 from polling.checks.accepting import accept, recorded, refused
@@ -72,20 +72,24 @@ def _meter(results: Sequence[Result], now: datetime) -> set[int]:
     lines: list[UsageLine] = []
     growths: list[Growth] = []
     for result in results:
-        card_id, answer = result.card.claim.card_id, cast(UsageReading, result.answer)
-        meter, reading = before.get(card_id), Reading(answer.used_mb, answer.measured_at)
+        card_id = result.card.claim.card_id
+        meter, reading = before.get(card_id), _reading(result)
         step = advance(meter, reading, result.card.tariff)
         if step.meter != meter:
             after[card_id] = step.meter
         if is_worth_recording(meter, step.meter):
-            lines.append(
-                UsageLine(card_id, reading.measured_at, reading.raw_mb, step.meter.used_mb, step.delta_mb)
-            )
+            lines += meter_store.lines_of(card_id, reading, step)
         growths += _growths(card_id, meter, step, result.card.tariff)
     meter_store.store_meters(after)
     meter_store.append(lines, now=now)
     subscription_usage.count(growths)
     return {growth.card_id for growth in growths}
+
+
+def _reading(result: Result) -> Reading:
+    answer = cast(UsageReading, result.answer)
+    network = answer.network.value if answer.network else result.card.profile.network_status
+    return Reading(answer.used_mb, answer.measured_at, is_stopped=network == Card.NetworkStatus.STOPPED)
 
 
 def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> list[Growth]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cards import meter_store, usage_partitions
 from cards.meter_store import UsageLine
-from cards.metering import Meter
+from cards.metering import Doubt, Meter, Restart
 from cards.metrics import UsagePartitionsCollector
 from cards.models import UsageRecord
 from tests.factories import CardFactory
@@ -23,7 +23,11 @@ NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 def test_meters_are_loaded_as_they_were_stored() -> None:
     first, second = CardFactory.create(), CardFactory.create()
     meter = Meter(NOW.date(), Decimal("1.500"), Decimal("2.500"), NOW, Decimal("9.000"))
-    suspect = Meter(NOW.date(), Decimal(1), Decimal(2), NOW, Decimal(0), Decimal("0.100"), NOW)
+    suspect = Meter(
+        NOW.date(), Decimal(1), Decimal(2), NOW, Decimal(0), Restart.AWAITED, NOW, Decimal("0.100"), NOW,
+        Decimal(7), Decimal(6), Decimal(5), Restart.SEEN, NOW, Doubt.SUDDEN_RISE, NOW,
+        Decimal("0.5"), Decimal(3), Decimal(2), Decimal(1),
+    )  # fmt: skip
 
     meter_store.store_meters({first.pk: suspect, second.pk: meter})
     meter_store.store_meters({first.pk: meter, second.pk: suspect})
@@ -35,7 +39,7 @@ def test_history_goes_into_the_partition_of_its_day() -> None:
     now = timezone.now()
     usage_partitions.make_ahead(now.date())
 
-    meter_store.append([UsageLine(7, now, Decimal("1.234"), Decimal("1.2"), Decimal(0))], now=now)
+    meter_store.append([UsageLine(7, now.date(), now, Decimal("1.234"), Decimal("1.2"), Decimal(0))], now=now)
 
     record = UsageRecord.objects.get(card_id=7)
     assert (record.recorded_at, record.raw_mb, record.used_mb) == (now, Decimal("1.234"), Decimal("1.200"))
@@ -47,7 +51,7 @@ def test_history_goes_into_the_partition_of_its_day() -> None:
 def test_history_without_a_partition_is_kept_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     far = timezone.now() + timedelta(days=400)
 
-    meter_store.append([UsageLine(7, far, Decimal(1), Decimal(1), Decimal(0))], now=far)
+    meter_store.append([UsageLine(7, far.date(), far, Decimal(1), Decimal(1), Decimal(0))], now=far)
     usage_partitions.make_ahead(timezone.now().date())
 
     assert UsageRecord.objects.filter(card_id=7).exists()
@@ -81,7 +85,9 @@ def test_partitions_are_made_during_a_concurrent_write() -> None:
 
     def write() -> None:
         with transaction.atomic():
-            meter_store.append([UsageLine(7, today, Decimal(1), Decimal(1), Decimal(0))], now=today)
+            meter_store.append(
+                [UsageLine(7, today.date(), today, Decimal(1), Decimal(1), Decimal(0))], now=today
+            )
             began.set()
             # Keep the transaction open, so that the writer holds its locks while partitions are made.
             while not made:
@@ -104,7 +110,7 @@ def test_partitions_are_made_during_a_concurrent_write() -> None:
 
 def test_stray_rows_move_into_their_new_partition() -> None:
     day = datetime(2032, 5, 10, 12, tzinfo=UTC)
-    meter_store.append([UsageLine(7, day, Decimal(1), Decimal(1), Decimal(0))], now=day)
+    meter_store.append([UsageLine(7, day.date(), day, Decimal(1), Decimal(1), Decimal(0))], now=day)
 
     made = usage_partitions.make_ahead(day.date())
 

@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
+from cards.metering import Doubt, Meter, Reading, Step, Tariff, advance, is_worth_recording
 from carriers.cycles import BillingCalendar
 
 UTC_FIRST = BillingCalendar("UTC", 1)
@@ -31,7 +32,7 @@ def after(*readings: Reading, tariff: Tariff = PER_CYCLE) -> Step:
 
 
 def test_first_reading_of_a_restarting_counter_is_the_usage() -> None:
-    assert after(reading("7.5", NOON)) == Step(Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON))
+    assert after(reading("7.5", NOON)) == Step(Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON), mb("7.5"))
 
 
 def test_first_reading_of_a_lifetime_counter_is_not_usage() -> None:
@@ -46,11 +47,25 @@ def test_increase_is_added(tariff: Tariff) -> None:
     assert step.meter.used_mb == (mb("2.5") if tariff.is_lifetime else mb("12.5"))
 
 
-@pytest.mark.parametrize("at", [NOON, NOON - timedelta(seconds=1)], ids=["repeated", "late"])
-def test_repeated_or_late_reading_changes_nothing(at: datetime) -> None:
+@pytest.mark.parametrize(
+    ("raw", "at"), [("10", NOON), ("99", NOON - timedelta(seconds=1))], ids=["repeated", "late"]
+)
+def test_repeated_or_late_reading_changes_nothing(raw: str, at: datetime) -> None:
     before = after(reading("10", NOON)).meter
 
-    assert advance(before, reading("99", at), PER_CYCLE) == Step(before)
+    assert advance(before, reading(raw, at), PER_CYCLE) == Step(before)
+
+
+def test_higher_counter_with_the_same_stamp_is_news() -> None:
+    step = after(reading("10", NOON), reading("12", NOON))
+
+    assert (step.meter.used_mb, step.delta_mb) == (12, 2)
+
+
+def test_zero_of_a_stopped_card_changes_nothing() -> None:
+    before = after(reading("10", NOON)).meter
+
+    assert advance(before, Reading(Decimal(0), BOUNDARY, is_stopped=True), PER_CYCLE) == Step(before)
 
 
 def test_new_cycle_keeps_the_total_of_the_previous_one() -> None:
@@ -108,7 +123,7 @@ def test_glitch_that_recovers_leaves_no_trace() -> None:
     assert (step.meter.used_mb, step.delta_mb) == (101, 1)
 
 
-def test_drop_is_accepted_after_10_minutes_and_keeps_usage() -> None:
+def test_drop_that_lasts_10_minutes_is_a_replaced_counter() -> None:
     early = after(
         reading("100", NOON),
         reading("3", NOON + timedelta(minutes=1)),
@@ -119,11 +134,12 @@ def test_drop_is_accepted_after_10_minutes_and_keeps_usage() -> None:
 
     assert early.meter.is_suspect
     assert not accepted.meter.is_suspect
-    assert (accepted.meter.used_mb, accepted.meter.raw_mb, accepted.delta_mb) == (100, 5, 0)
-    assert (grown.meter.used_mb, grown.delta_mb) == (120, 20)
+    assert (accepted.meter.used_mb, accepted.meter.raw_mb, accepted.delta_mb) == (105, 5, 5)
+    assert (accepted.meter.doubt, accepted.meter.low_mb) == (Doubt.COUNTER_REPLACED, 100)
+    assert (grown.meter.used_mb, grown.delta_mb) == (220, 115)
 
 
-def test_accepted_drop_of_a_lifetime_counter_keeps_the_usage() -> None:
+def test_replaced_lifetime_counter_counts_on_from_zero() -> None:
     step = after(
         reading("100", NOON),
         reading("110", NOON + timedelta(minutes=1)),
@@ -133,7 +149,7 @@ def test_accepted_drop_of_a_lifetime_counter_keeps_the_usage() -> None:
         tariff=LIFETIME,
     )
 
-    assert step.meter.used_mb == 12
+    assert step.meter.used_mb == 16
 
 
 def test_early_reset_begins_the_new_cycle_early() -> None:
@@ -157,27 +173,37 @@ def test_late_reset_neither_loses_nor_carries_over_usage() -> None:
     assert (not_yet.meter.used_mb, not_yet.meter.last_month_total_mb) == (1, 900)
     assert still_not.meter.used_mb == 50
     assert (reset.meter.used_mb, reset.meter.last_month_total_mb) == (mb("0.3"), 950)
-    assert reset.delta_mb == mb("0.3")
+    assert (reset.delta_mb, reset.last_delta_mb) == (mb("-49.7"), 50)
 
 
-def test_overtaken_counter_is_flagged_then_accepted() -> None:
+def test_counter_that_does_not_restart_is_counted_by_its_growth() -> None:
     overtaken = after(
         reading("100", BOUNDARY - timedelta(hours=1)), reading("150", BOUNDARY + timedelta(hours=5))
     )
-    flagged = advance(overtaken.meter, reading("2000", BOUNDARY + timedelta(days=20)), PER_CYCLE)
-    accepted = advance(flagged.meter, reading("2001", BOUNDARY + timedelta(days=20, minutes=30)), PER_CYCLE)
+    doubtful = advance(overtaken.meter, reading("2000", BOUNDARY + timedelta(days=20)), PER_CYCLE)
 
-    assert overtaken.meter.used_mb == 50
-    assert flagged.meter.is_suspect
-    assert flagged.meter.used_mb == 50
-    assert not accepted.meter.is_suspect
-    assert (accepted.meter.used_mb, accepted.delta_mb) == (2001, 1951)
+    assert (overtaken.meter.used_mb, overtaken.meter.doubt) == (50, None)
+    assert (doubtful.meter.used_mb, doubtful.delta_mb) == (1900, 1850)
+    assert doubtful.meter.doubt is Doubt.NOT_RESTARTED
+    assert (doubtful.meter.low_mb, doubtful.meter.high_mb) == (1900, 2000)
 
 
 def test_card_first_read_before_a_late_reset_restarts_at_zero() -> None:
     step = after(reading("900", BOUNDARY + timedelta(hours=1)), reading("0.3", BOUNDARY + timedelta(hours=3)))
 
-    assert (step.meter.used_mb, step.delta_mb) == (mb("0.3"), 0)
+    assert (step.meter.used_mb, step.delta_mb) == (mb("0.3"), mb("-899.7"))
+    assert (step.meter.last_month_total_mb, step.last_delta_mb) == (900, 900)
+
+
+def test_lower_counter_is_followed_after_two_days() -> None:
+    step = after(
+        reading("1000", NOON),
+        reading("995", NOON + timedelta(hours=1)),
+        reading("995", NOON + timedelta(hours=49)),
+        reading("998", NOON + timedelta(hours=50)),
+    )
+
+    assert (step.meter.used_mb, step.delta_mb) == (1003, 3)
 
 
 def test_only_changes_and_first_reading_of_a_day_are_recorded() -> None:
@@ -191,11 +217,11 @@ def test_only_changes_and_first_reading_of_a_day_are_recorded() -> None:
     assert is_recorded("5", timedelta(minutes=1))
     assert is_recorded("10", timedelta(days=1))
     assert not is_recorded("10", timedelta(minutes=1))
-    assert not is_recorded("9.5", timedelta(minutes=1))
-    assert not is_recorded("11", timedelta())
+    assert not is_recorded("9.95", timedelta(minutes=1))
+    assert not is_recorded("10", timedelta())
 
 
-STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 5000)), min_size=1, max_size=60)
+STEPS = st.lists(st.tuples(st.integers(1, 1440), st.integers(0, 2400)), min_size=1, max_size=60)
 
 
 @given(start=st.integers(0, 10**6), steps=STEPS)
@@ -227,16 +253,18 @@ def test_usage_of_a_lifetime_counter_is_the_sum_of_increases(
     ),
     is_lifetime=st.booleans(),
 )
-def test_usage_is_never_negative_and_time_never_runs_backwards(
+def test_changes_add_up_to_usage_that_is_never_negative(
     readings: list[tuple[Decimal, datetime]], is_lifetime: bool
 ) -> None:
     tariff = Tariff(BillingCalendar("Asia/Shanghai", 15), is_lifetime)
     meter: Meter | None = None
+    changes: Counter[date] = Counter()
     for raw, at in readings:
         step = advance(meter, Reading(raw, at), tariff)
-        assert step.delta_mb >= 0
-        assert step.meter.used_mb >= 0
-        assert step.meter.last_month_total_mb >= 0
+        changes[step.meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
+        assert step.meter.used_mb == changes[step.meter.cycle_start]
+        assert step.meter.used_mb >= step.meter.over_mb >= 0
+        assert step.meter.last_month_total_mb >= step.meter.last_over_mb >= 0
+        assert step.meter.under_mb >= 0
         assert meter is None or step.meter.measured_at >= meter.measured_at
-        assert meter is None or step.meter.cycle_start >= meter.cycle_start
         meter = step.meter

@@ -47,6 +47,15 @@ def test_first_to_expire_is_used_first_and_main_takes_the_rest() -> None:
     assert used(allowances, grown(170)) == {2: 50, 1: 120}
 
 
+def test_correction_is_taken_back_in_reverse_order() -> None:
+    full = applicable([replace(MAIN, used_mb=Decimal(120)), replace(ADD_ON, used_mb=Decimal(50))], NOW)
+
+    assert used(full, grown(-15)) == {2: 50, 1: 105}
+    assert used(full, grown(-60)) == {2: 50, 1: 60}
+    assert used(full, grown(-140)) == {2: 30, 1: 0}
+    assert used(full, grown(-999)) == {2: 0, 1: 0}
+
+
 def test_add_on_that_outlasts_the_period_is_used_after_the_plan() -> None:
     lasting = replace(ADD_ON, ends_at=NOW + timedelta(days=60))
 

@@ -83,6 +83,10 @@ def test_every_card_crosses_its_carriers_month_boundary(make_stack: MakeStack, i
         CARDS if is_long else SMOKE_CARDS, fleet_at=eve, seed=seed, POLLING_SEED_RAMP_SECONDS="0"
     )
     stack.simulator.set_clock(eve)
+    # Let some cards be over their quota within a few hours of the new month.
+    stack.rows(
+        "UPDATE cards_subscription SET quota_mb = 1, virtual_quota_mb = NULL WHERE id % 5 = 0 RETURNING id"
+    )
     cards, start = fleet.column(stack, "iccid", of=fleet.WANT_USAGE), ended_round(stack, began_at=eve)
     prepared = time.monotonic()
     stack.start_engine()

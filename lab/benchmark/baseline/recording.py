@@ -1,11 +1,11 @@
 """Records one card's reading through the ORM, and leaves the same rows as the engine's data-usage check."""
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import datetime
 
 from django.db import transaction
 
-from cards.meter_store import METER_FIELDS
+from cards.meter_store import METER_FIELDS, lines_of, meter_from
 from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
 from cards.models import (
     Card,
@@ -31,19 +31,14 @@ def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) 
         _note_check(card, now)
         _note_network(card, reading, now)
         row = getattr(card, "usage", None) or CardUsage(card=card)
-        before = None if row.pk is None else Meter(*(getattr(row, name) for name in METER_FIELDS))
-        step = advance(before, Reading(reading.used_mb, reading.measured_at), tariff)
+        before = None if row.pk is None else meter_from([getattr(row, name) for name in METER_FIELDS])
+        metered = Reading(reading.used_mb, reading.measured_at)
+        step = advance(before, metered, tariff)
         if step.meter != before:
             _write_meter(row, step.meter)
         if is_worth_recording(before, step.meter):
-            UsageRecord.objects.create(
-                card_id=card.pk,
-                recorded_at=now,
-                measured_at=reading.measured_at,
-                raw_mb=reading.used_mb,
-                used_mb=step.meter.used_mb,
-                delta_mb=step.delta_mb,
-            )
+            for line in lines_of(card.pk, metered, step):
+                UsageRecord.objects.create(recorded_at=now, **asdict(line))
         if before is None or step.delta_mb:
             _count(card, _growth(card, before, step, tariff), tariff.calendar)
 

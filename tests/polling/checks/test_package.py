@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -10,7 +11,7 @@ from django.utils import timezone
 from redis import Redis
 
 from cards import quota_judging, subscriptions, suspension_proposals
-from cards.models import Card, CheckState, Plan, ServiceOrder, Subscription
+from cards.models import Card, CardUsage, CheckState, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
@@ -50,6 +51,35 @@ def test_only_a_subscription_over_its_quota_is_suspended(redis: Redis, runtime: 
     assert order.evidence == {"used_mb": "1000.001", "allowance_mb": "1000.000", "auto_suspend": "shadow"}
     assert CheckState.objects.filter(type=TYPE, failures=0, checked_at__isnull=False).count() == 4
     assert redis.hget(keys.stats(TYPE), "success") == "4"
+
+
+@pytest.mark.parametrize(
+    "uncertain",
+    [
+        {"doubt": "not_restarted", "doubt_since": datetime(2026, 5, 1, tzinfo=UTC)},
+        {"suspect_raw_mb": 3, "suspect_since": datetime(2026, 5, 1, tzinfo=UTC)},
+    ],
+    ids=["doubt", "suspect"],
+)
+def test_card_with_uncertain_usage_is_not_suspended(
+    redis: Redis, runtime: WorkerRuntime, uncertain: dict[str, Any]
+) -> None:
+    rows = [subscription("1200"), subscription("1200")]
+    for row, flags in zip(rows, ({}, uncertain), strict=True):
+        assert row.card
+        CardUsage.objects.create(
+            card=row.card,
+            cycle_start=row.period_start,
+            used_mb=1200,
+            raw_mb=1200,
+            measured_at=timezone.now(),
+            **flags,
+        )
+
+    drain(redis, runtime)
+
+    assert states() == ["over", "over"]
+    assert ServiceOrder.objects.get().card_id == rows[0].card_id
 
 
 def test_card_over_its_quota_gets_one_order(redis: Redis, runtime: WorkerRuntime) -> None:

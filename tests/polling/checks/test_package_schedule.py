@@ -78,7 +78,13 @@ def test_more_usage_hastens_the_check(
         return cast(float, redis.zscore(keys.queue(TYPE), str(card.pk))) - redis.time()[0]
 
     def read_again(counter_before: Decimal) -> None:
-        CardUsage.objects.update(raw_mb=counter_before, used_mb=counter_before)
+        CardUsage.objects.update(
+            raw_mb=counter_before,
+            used_mb=counter_before,
+            measured_at=usage.measured_at - timedelta(hours=1),
+            suspect_raw_mb=None,
+            suspect_since=None,
+        )
         redis.zadd(keys.queue("carddata"), {str(card.pk): 1})
         redis.zadd(keys.queue(TYPE), {str(card.pk): redis.time()[0] + 900})
         Drain(redis, runtime, Random(1)).run()

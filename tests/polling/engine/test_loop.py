@@ -180,7 +180,7 @@ def test_calls_respect_batch_size_and_slots(
     gateway(simulator, batch_size=7)
     ConcurrencyLimit.objects.filter(task_type=TYPE).update(max_concurrency=3)
     CardFactory.create_batch(100)
-    simulator.fault(path="/c/northwind", kind="latency", milliseconds=300)
+    simulator.fault(path="/c/northwind", kind="latency", milliseconds=600)
 
     drain(redis, runtime)
 

@@ -1,0 +1,150 @@
+"""Short stories of faulty counters, each with the usage that the meter must show after every reading."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cards.metering import Meter, Reading, Tariff, advance
+from carriers.cycles import BillingCalendar, shifted
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+PER_CYCLE = Tariff(BillingCalendar("Asia/Shanghai", 1), is_lifetime=False)
+LIFETIME = replace(PER_CYCLE, is_lifetime=True)
+DAY_STAMPS = replace(PER_CYCLE, stamp_grain=timedelta(days=1))
+ACCURACY = Decimal("0.001")
+
+# Each line: time, counter -> used in the cycle, then `last` with the total of the previous cycle, then flags.
+# `doubt` and `suspect` must be set, and must not be set where they are missing.
+CASES = {
+    "restart a day late, idle card": (PER_CYCLE, """
+        10-31 23:30 3000 -> 3000
+        11-01 00:30 3000 -> 0
+        11-01 06:30 3000 -> 0
+        11-01 07:00 3000 -> 0
+        11-02 00:30 5 -> 5 last 3000
+        11-02 01:00 5 -> 5
+        11-20 12:00 900 -> 900 last 3000"""),
+    "restart at midnight in UTC, card in use": (PER_CYCLE, """
+        05-31 23:00 900 -> 900
+        06-01 01:00 905 -> 5
+        06-01 05:30 950 -> 50
+        06-01 06:30 960 -> 60
+        06-01 07:00 965 -> 65
+        06-01 08:10 0.3 -> 0.3 last 965
+        06-01 12:00 3 -> 3
+        06-28 12:00 280 -> 280 last 965"""),
+    "one reading every 12 hours": (PER_CYCLE, """
+        10-31 20:00 3000 -> 3000
+        11-01 07:00 3000 -> 0
+        11-01 19:00 4 -> 4 last 3000"""),
+    "billing day entered as 1, in truth 5": (PER_CYCLE, """
+        05-31 23:00 500 -> 500
+        06-01 12:00 512 -> 12
+        06-04 12:00 552 -> 52
+        06-05 00:10 0.2 -> 0.2 last 552
+        06-30 12:00 260 -> 260 last 552"""),
+    "lifetime: two zeros, then back": (LIFETIME, """
+        05-10 00:00 80000 -> 0
+        05-10 00:10 0 -> 0 suspect
+        05-10 00:20 0 -> 0 suspect
+        05-10 00:30 80000.5 -> 0.5"""),
+    "one absurd value": (PER_CYCLE, """
+        05-10 12:00 100 -> 100
+        05-10 12:30 999999999 -> 100 suspect
+        05-10 13:00 101 -> 101
+        05-10 13:40 103 -> 103
+        06-01 00:20 0.1 -> 0.1 last 103"""),
+    "kilobytes for megabytes once": (PER_CYCLE, """
+        11-05 00:00 300 -> 300
+        11-05 00:05 300000 -> 300 suspect
+        11-05 00:10 300.1 -> 300.1
+        11-20 12:00 900 -> 900"""),
+    "jitter at the first reading of the cycle": (PER_CYCLE, """
+        10-31 23:30 3000 -> 3000
+        11-01 00:05 2999.9 -> 0
+        11-01 02:05 0.2 -> 0.2 last 3000
+        11-01 12:00 5 -> 5 last 3000"""),
+    "one zero shortly before the boundary": (PER_CYCLE, """
+        10-31 21:30 3000 -> 3000
+        10-31 22:00 0 -> 3000 suspect
+        10-31 22:30 3001 -> 3001
+        11-01 00:30 0.5 -> 0.5 last 3001"""),
+    "zeros after the boundary, before a late restart": (PER_CYCLE, """
+        10-31 23:30 3000 -> 3000
+        11-01 00:30 0 -> 0 last 3000
+        11-01 01:00 3000.5 -> 0.5 last 3000
+        11-01 08:10 0.3 -> 0.3 last 3000.5"""),
+    "another SIM card": (PER_CYCLE, """
+        11-05 00:00 300 -> 300
+        11-05 00:30 0.5 -> 300 suspect
+        11-05 01:00 1 -> 301 doubt
+        11-15 12:00 250 -> 550 doubt
+        11-29 12:00 500 -> 800 doubt"""),
+    "another SIM card hours before the boundary": (PER_CYCLE, """
+        10-31 12:00 300 -> 300
+        10-31 12:30 1 -> 300 suspect
+        10-31 23:30 50 -> 300 suspect
+        11-01 00:30 2 -> 2 last 350"""),
+    "32 bits overflow": (PER_CYCLE, """
+        11-05 00:00 4294 -> 4294
+        11-05 00:30 1 -> 4294 suspect
+        11-05 01:00 2 -> 4296.967
+        11-20 12:00 4000 -> 8294.967"""),
+    "stamps are days": (DAY_STAMPS, """
+        05-31 00:00 100 -> 100
+        05-31 00:00 300 -> 300
+        05-31 00:00 700 -> 700
+        06-01 00:00 5 -> 5 last 700"""),
+    "tiny card, late restart": (PER_CYCLE, """
+        10-31 23:30 0.8 -> 0.8
+        11-01 00:30 0.8 -> 0
+        11-01 03:30 0 -> 0
+        11-15 12:00 0.4 -> 0.4
+        11-30 12:00 0.79 -> 0.79 last 0.8"""),
+    "a counter that never restarts, declared per cycle": (PER_CYCLE, """
+        05-20 12:00 40000 -> 40000
+        06-01 03:00 40100 -> 100 doubt
+        06-01 07:00 40110 -> 110 doubt
+        06-01 07:30 40111 -> 111 doubt"""),
+    "lifetime, not seen for three months": (LIFETIME, """
+        08-01 12:00 1001 -> 0
+        11-02 12:00 4001 -> 48.387 last 1000 doubt"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_meter_shows_the_right_usage_after_every_reading(name: str) -> None:
+    tariff, story = CASES[name]
+    meter: Meter | None = None
+    changes: Counter[date] = Counter()
+
+    for line in story.strip().splitlines():
+        day, time, raw, _, used, *expected = line.split()
+        at = datetime.strptime(f"2026-{day} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI)
+        step = advance(meter, Reading(Decimal(raw), at), tariff)
+        meter, last_cycle = step.meter, shifted(step.meter.cycle_start, -1)
+        changes[meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
+        changes[last_cycle] += step.last_delta_mb  # type: ignore[assignment]
+
+        assert abs(meter.used_mb - Decimal(used)) < ACCURACY, line
+        assert meter.used_mb == changes[meter.cycle_start], line
+        assert (meter.doubt is not None, meter.is_suspect) == ("doubt" in expected, "suspect" in expected), (
+            line
+        )
+        if "last" in expected:
+            last = Decimal(expected[expected.index("last") + 1])
+            assert abs(meter.last_month_total_mb - last) < ACCURACY, line
+            assert tariff.is_lifetime or changes[last_cycle] == meter.last_month_total_mb, line
+
+
+def test_bounds_of_a_gap_are_stated() -> None:
+    at = datetime(2026, 8, 1, 12, tzinfo=SHANGHAI)
+    meter = advance(None, Reading(Decimal(1001), at), LIFETIME).meter
+
+    meter = advance(meter, Reading(Decimal(4001), at.replace(month=11, day=2)), LIFETIME).meter
+
+    assert (meter.low_mb, meter.high_mb) == (0, 3000)

@@ -1,0 +1,233 @@
+"""True histories: a card's usage, what a carrier with one kind of fault says about it, and what the meter makes of it.
+
+`play` runs one history of 75 days through the meter and judges the cycle that is closed last. What a card used
+between the two good readings around a restart cannot be known, and is allowed as a difference.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from cards.metering import JITTER_SHARE, Meter, Reading, Tariff, advance
+from carriers.cycles import BillingCalendar, shifted
+
+ZONES = (
+    "UTC", "Asia/Shanghai", "America/Sao_Paulo", "Europe/Berlin", "Asia/Kolkata",
+    "Pacific/Auckland", "America/Los_Angeles", "Africa/Cairo", "Pacific/Kiritimati",
+)  # fmt: skip
+HOUR = timedelta(hours=1)
+INTERVALS = (timedelta(minutes=5), timedelta(minutes=30), HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR)
+DAYS = 75
+ROUNDING = Decimal("0.01")
+# Counters that restart each cycle show these faults of restarts.
+RESTARTS = (
+    "late",
+    "early",
+    "at midnight in UTC",
+    "four days late",
+    "never",
+    "late and jitter",
+    "late, tiny card",
+)
+# Both kinds of counters show these.
+READINGS = (
+    "honest", "zero", "two zeros", "zeros before the boundary", "kilobytes", "gigabytes", "absurd",
+    "replaced card", "gap", "stopped", "out of order",
+)  # fmt: skip
+FAULTS = (*RESTARTS, *READINGS)
+# Fault -> the number of faulty readings, and what they say instead of the counter.
+ODD_VALUES: dict[str, tuple[int, Callable[[Decimal, Random], Decimal]]] = {
+    "zero": (1, lambda raw, chance: Decimal(0)),
+    "two zeros": (2, lambda raw, chance: Decimal(0)),
+    "kilobytes": (1, lambda raw, chance: raw * 1000),
+    "gigabytes": (1, lambda raw, chance: rounded(raw / 1000)),
+    "absurd": (1, lambda raw, chance: Decimal(chance.choice([999_999_999, 10**12, 2**31]))),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the meter says about a closed cycle, and whether it is right, flagged, and within its bounds.
+
+    `readings` counts all readings of the history, and `flagged_readings` those after which usage was uncertain.
+    """
+
+    is_right: bool
+    is_flagged: bool
+    is_within_bounds: bool
+    readings: int
+    flagged_readings: int
+
+
+class Usage:
+    """The true usage of a card, as its total at each poll. In between, it grows evenly."""
+
+    def __init__(self, polls: Sequence[datetime], totals: Sequence[Decimal]) -> None:
+        self._polls, self.totals = polls, list(totals)
+
+    def at(self, moment: datetime) -> Decimal:
+        """Return the total at a moment."""
+        place = bisect_right(self._polls, moment) - 1
+        if place < 0:
+            return Decimal(0)
+        if place + 1 == len(self._polls):
+            return self.totals[-1]
+        before, after = self._polls[place], self._polls[place + 1]
+        share = Decimal((moment - before) / (after - before))
+        return rounded(self.totals[place] + (self.totals[place + 1] - self.totals[place]) * share)
+
+    def unseen_around(self, moment: datetime, faulty: set[int]) -> Decimal:
+        """Return the usage between the two readings around a moment, apart from faulty ones."""
+        before = max(0, bisect_right(self._polls, moment) - 1)
+        after = min(before + 1, len(self._polls) - 1)
+        while before in faulty and before:
+            before -= 1
+        while after in faulty and after + 1 < len(self._polls):
+            after += 1
+        return self.totals[after] - self.totals[before]
+
+
+def rounded(amount: float | Decimal) -> Decimal:
+    """Return an amount in whole thousandths of a megabyte."""
+    return Decimal(amount).quantize(Decimal("0.001"))
+
+
+class History:
+    """A random history of one card whose carrier has one kind of fault."""
+
+    def __init__(self, seed: int, fault: str) -> None:
+        self.fault, self.chance = fault, Random(f"{fault} {seed}")
+        chance = self.chance
+        self.calendar = BillingCalendar(chance.choice(ZONES), chance.randint(1, 28))
+        self.is_lifetime = fault in READINGS and chance.random() < 0.4
+        start = datetime(2026, chance.randint(1, 6), chance.randint(1, 28), chance.randint(0, 23), tzinfo=UTC)
+        self.cycles = [shifted(self.calendar.cycle_of(start), number) for number in range(4)]
+        self.begins = [self.calendar.start_of(cycle) for cycle in self.cycles]
+        self.polls = self._polls(start)
+        self.restarts = sorted(self._restart(number) for number in range(1, 4)) if fault != "never" else []
+        # The reading that is faulty, or the first of several.
+        self.odd = chance.randrange(
+            len(self.polls) // 4, max(len(self.polls) // 4 + 1, len(self.polls) * 3 // 4)
+        )
+        self.usage = Usage(self.polls, self._totals())
+        self.base = rounded(chance.uniform(0, 100_000) if self.is_lifetime else chance.uniform(0, 100))
+
+    def _polls(self, start: datetime) -> list[datetime]:
+        """Return the times of readings: often near a boundary, and at least every 6 hours elsewhere."""
+        every, at, polls = self.chance.choice(INTERVALS), start, list[datetime]()
+        while at < start + timedelta(days=DAYS):
+            polls.append(at)
+            is_near = any(abs(at - begin) < 60 * HOUR for begin in self.begins)
+            at += (every if is_near else max(every, 6 * HOUR)) * self.chance.uniform(0.95, 1.05)
+        if self.fault == "gap":
+            boundary = self.chance.choice(self.begins[1:3])
+            begin = boundary - timedelta(days=self.chance.uniform(0.2, 20))
+            end = boundary + timedelta(days=self.chance.uniform(0.2, 10))
+            polls = [at for at in polls if not begin < at < end]
+        return polls
+
+    def _restart(self, number: int) -> datetime:
+        cycle, begin, chance = self.cycles[number], self.begins[number], self.chance
+        if self.fault == "at midnight in UTC":
+            return datetime(cycle.year, cycle.month, cycle.day, tzinfo=UTC)
+        hours = {
+            "late": chance.uniform(0, 48), "early": -chance.uniform(0, 13), "four days late": 96.0,
+            "late and jitter": chance.uniform(0, 12), "late, tiny card": chance.uniform(0, 8),
+        }.get(self.fault, 0.0)  # fmt: skip
+        return begin + hours * HOUR
+
+    def _totals(self) -> list[Decimal]:
+        chance = self.chance
+        per_month = chance.choice(
+            [0, chance.uniform(0.1, 3), chance.uniform(5, 3000), chance.uniform(1000, 40_000)]
+        )
+        if self.fault == "late, tiny card":
+            per_month = chance.uniform(0.05, 2)
+        totals = [Decimal(0)]
+        for place, (before, after) in enumerate(zip(self.polls, self.polls[1:], strict=False)):
+            mean = per_month * ((after - before) / timedelta(days=30))
+            is_idle = chance.random() < 0.3 or (self.fault == "stopped" and self._is_stopped(place + 1))
+            totals.append(totals[-1] + rounded(0 if is_idle else mean * chance.expovariate(1)))
+        return totals
+
+    def _is_stopped(self, place: int) -> bool:
+        return self.odd <= place < self.odd + 20
+
+    def counter(self, at: datetime) -> Decimal:
+        """Return the value of a counter that only shows the faults of restarts."""
+        restart = bisect_right(self.restarts, at) - 1
+        if self.is_lifetime or restart < 0:
+            return self.base + self.usage.at(at)
+        return self.usage.at(at) - self.usage.at(self.restarts[restart])
+
+    def reading(self, place: int) -> Reading:
+        """Return what the carrier says at a poll."""
+        at = self.polls[place]
+        if self.fault == "stopped" and self._is_stopped(place):
+            return Reading(Decimal(0), at, is_stopped=True)
+        if self.fault == "out of order" and place and self.chance.random() < 0.05:
+            at = self.polls[place - 1] - timedelta(minutes=1)
+        return Reading(self._faulty(place, at, self.counter(at)), at)
+
+    def _faulty(self, place: int, at: datetime, raw: Decimal) -> Decimal:
+        chance = self.chance
+        if self.fault in ODD_VALUES:
+            count, value = ODD_VALUES[self.fault]
+            return value(raw, chance) if self.odd <= place < self.odd + count else raw
+        if self.fault == "replaced card" and place >= self.odd:
+            restarts = () if self.is_lifetime else self.restarts
+            since = max([self.polls[self.odd], *(restart for restart in restarts if restart <= at)])
+            return self.usage.at(at) - self.usage.at(since)
+        if self.fault == "zeros before the boundary" and abs(at - self.begins[1]) < 8 * HOUR:
+            return Decimal(0) if chance.random() < 0.3 else raw
+        if self.fault == "late and jitter" and chance.random() < 0.2:
+            return rounded(raw * Decimal(1 - chance.random() * 0.009))
+        return raw
+
+
+def play(seed: int, fault: str) -> Judged | None:
+    """Return the judgement of one history; None if it saw no whole cycle. Assert that all changes add up."""
+    history = History(seed, fault)
+    tariff = Tariff(history.calendar, history.is_lifetime)
+    meter: Meter | None = None
+    latest: dict[date, Meter] = {}
+    changes: Counter[date] = Counter()
+    faulty: set[int] = set()
+    flagged = 0
+    for place, at in enumerate(history.polls):
+        reading = history.reading(place)
+        if reading.is_stopped or (
+            reading.raw_mb != history.counter(at) and fault not in {"replaced card", "late and jitter"}
+        ):
+            faulty.add(place)
+        step = advance(meter, reading, tariff)
+        meter = latest[step.meter.cycle_start] = step.meter
+        changes[meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
+        assert meter.used_mb == changes[meter.cycle_start], (seed, fault, reading)
+        flagged += not meter.is_certain
+    closed = latest.get(history.cycles[2])
+    return _judged(history, closed, faulty, flagged) if closed else None
+
+
+def _judged(history: History, closed: Meter, faulty: set[int], flagged: int) -> Judged:
+    edges = history.begins[1:3] if history.is_lifetime or not history.restarts else history.restarts[:2]
+    begin, end = (history.usage.at(edge) for edge in edges)
+    truth, found = end - begin, closed.last_month_total_mb
+    allowed = sum((history.usage.unseen_around(edge, faulty) for edge in edges), ROUNDING)
+    if history.fault == "replaced card":
+        allowed += history.usage.unseen_around(history.polls[history.odd], {history.odd, history.odd - 1})
+    if history.fault == "late and jitter":
+        allowed += truth * JITTER_SHARE * 2
+    return Judged(
+        is_right=abs(found - truth) <= allowed,
+        is_flagged=bool(closed.last_over_mb or closed.last_under_mb),
+        is_within_bounds=found - closed.last_over_mb - allowed
+        <= truth
+        <= found + closed.last_under_mb + allowed,
+        readings=len(history.polls),
+        flagged_readings=flagged,
+    )
