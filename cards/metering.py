@@ -272,7 +272,8 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return _held(meter, reading)
     held = meter.suspect_raw_mb
     before = _confirmed_rise(meter)
-    may_be_unit = reading.raw_mb > meter.raw_mb * UNIT_FACTOR > 0 and growth > SLACK_MB
+    is_sudden = reading.measured_at - meter.measured_at <= GAP
+    may_be_unit = is_sudden and reading.raw_mb > meter.raw_mb * UNIT_FACTOR > 0 and growth > SLACK_MB
     if may_be_unit:
         before = _remembered(before, reading)
     grown = _believed(replace(before, used_mb=meter.used_mb + growth), reading)
