@@ -228,7 +228,7 @@ def _rolled_over(meter: Meter, cycle: date) -> Meter:
 
 
 def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
-    """Split the growth of a lifetime counter over a long gap by time, because nobody saw it at the boundary."""
+    """Split growth over a long gap by time, because no reading shows a lifetime counter at the boundary."""
     meter, gap = step.meter, reading.measured_at - before.measured_at
     if gap <= GAP or step.delta_mb <= 0:
         return step
