@@ -1,5 +1,6 @@
 """Start the suite's own PostgreSQL and Valkey before Django reads its settings."""
 
+import gc
 import os
 import secrets
 import shutil
@@ -36,6 +37,8 @@ pytest_plugins = [
     "tests.support.scheduling",
 ]
 
+# The environment variable that names the folder of the controller of this run, or of this only process.
+FOLDER_VARIABLE = "SIMWATCH_TESTS_FOLDER"
 # The servers to start: the port for PostgreSQL, and the Valkey server.
 _to_start: list[tuple[int, ValkeyServer]] = []
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
@@ -54,11 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # A background job of a shell ignores SIGINT, and so do the processes that it starts. Handle SIGINT again,
     # so that tests can interrupt the processes that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Use a thread, because creating the template takes several seconds. Meanwhile, pytest collects the tests.
+    threading.Thread(target=template_database.create, daemon=True).start()
     # The folder of an xdist worker is inside the folder of its controller. The controller ends last and
     # removes everything.
-    base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(template_database.FOLDER_VARIABLE)))
+    base = Path(mkdtemp(prefix="simwatch-tests-", dir=os.environ.get(FOLDER_VARIABLE)))
     _folders.append(base)
-    os.environ.setdefault(template_database.FOLDER_VARIABLE, str(base))
+    os.environ.setdefault(FOLDER_VARIABLE, str(base))
     if config.getoption("numprocesses", None) and not config.option.collectonly:
         return
     port = free_port()
@@ -75,8 +80,6 @@ def pytest_configure(config: pytest.Config) -> None:
         DJANGO_SETTINGS_MODULE="config.settings",
         LOG_LEVEL="WARNING",
     )
-    # Use a thread, because creating the template takes several seconds. Meanwhile, pytest collects the tests.
-    threading.Thread(target=template_database.create, daemon=True).start()
     # pytest-django looked for settings before the environment was complete, so Django isn't set up yet.
     django.setup()
     connection.settings_dict["NAME"] = template_database.DATABASE
@@ -96,6 +99,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Start the servers of this process."""
+    if session.config.option.collectonly:
+        return
+    # Keep the garbage collector from visiting all modules and tests again and again.
+    gc.collect()
+    gc.freeze()
     while _to_start:
         port, valkey = _to_start.pop()
         for server in (template_database.copy(make_folder(_folders[0] / "servers"), port=port), valkey):
@@ -118,7 +126,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             process.wait()
     while _folders:
         base = _folders.pop()
-        for link in (*base.glob("servers"), *base.glob("model"), *base.glob("*/servers")):
+        for link in (*base.glob("servers"), *base.glob("*/servers")):
             remove_folder(link)
         shutil.rmtree(base, ignore_errors=True)
 

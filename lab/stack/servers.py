@@ -151,6 +151,7 @@ class PostgresServer:
             "shared_buffers": f"{_shared_buffers_mb()}MB",
             "max_wal_size": "4GB",
             "fsync": "on" if self._is_durable else "off",
+            "full_page_writes": "on" if self._is_durable else "off",
             "log_min_messages": "warning",
         }
         options = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))

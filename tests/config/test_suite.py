@@ -19,7 +19,7 @@ folder = Path(sys.argv[1])
 suite.FLAKY_FILE = folder / "flaky.txt"
 suite.ROOT = folder
 suite.PARTS = {"all": [suite.Part("small tests", ("-q", "-n2", "-p", "tests.support.results", str(folder)))]}
-sys.exit(suite.run("all"))
+sys.exit(suite.main("all"))
 """
 PASSING = "def test_passing(): pass\n"
 FAILING = "def test_failing(): assert False, 'always'\n"

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
-
-from tests.support import template_database
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FLAKY_FILE: Final = ROOT / ".run" / "flaky-tests.txt"
@@ -101,15 +98,9 @@ class Run:
 
 
 def main(form: str) -> int:
-    """Create the template of the tests' servers, run the parts of `form`, and return the exit code."""
+    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
     # Without this, SIGTERM would end this process alone: the parts and their servers would run on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _shared_template():
-        return run(form)
-
-
-def run(form: str) -> int:
-    """Run the parts of `form`, repeat the failed tests, and return the exit code."""
     FLAKY_FILE.unlink(missing_ok=True)
     failures: dict[str, str] = {}
     with TemporaryDirectory(prefix="simwatch-suite-") as folder:
@@ -122,21 +113,6 @@ def run(form: str) -> int:
                     return 2
                 failures |= running.failures()
     return _repeat(failures, is_long=form == "long")
-
-
-@contextmanager
-def _shared_template() -> Iterator[None]:
-    """Create the template of the tests' servers for all runs of pytest in the block."""
-    with TemporaryDirectory(prefix="simwatch-tests-") as folder:
-        os.environ[template_database.FOLDER_VARIABLE] = folder
-        # Use a thread, so that pytest imports the tests while the template is created, which takes seconds.
-        creating = threading.Thread(target=template_database.create)
-        creating.start()
-        try:
-            yield
-        finally:
-            creating.join()
-            template_database.remove()
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""A PostgreSQL server that is migrated once per test run and then copied, because migrations are slow."""
+"""A PostgreSQL server that is migrated once and then copied for each process, because migrations are slow."""
 
 import fcntl
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import psycopg
 
@@ -12,12 +14,24 @@ from lab.stack.environment import fresh_variables
 from lab.stack.servers import LOCALHOST, PostgresServer, free_port, make_folder, remove_folder
 from lab.stack.supervisor import die_with_parent
 
-ROOT = Path(__file__).resolve().parents[2]
-# The environment variable that names the folder shared by all processes of a run.
-FOLDER_VARIABLE = "SIMWATCH_TESTS_FOLDER"
+ROOT: Final = Path(__file__).resolve().parents[2]
+# Templates stay here between runs. A run uses the one that was made from the same files.
+TEMPLATES: Final = ROOT / ".run" / "test-templates"
+# The files that decide what a migrated database contains.
+SOURCES: Final = (
+    "accounts/*.py",
+    "*/migrations/*.py",
+    "*/models.py",
+    "*/models/*.py",
+    "common/**/*.py",
+    "config/**/*.py",
+    "lab/stack/*.py",
+    "tests/support/template_database.py",
+    "uv.lock",
+)
 # The name of the database that has the tables.
-DATABASE = "model"
-PASSWORD = "of-the-model"
+DATABASE: Final = "model"
+PASSWORD: Final = "of-the-model"
 
 
 def url(port: int) -> str:
@@ -43,20 +57,26 @@ def _server(folder: Path, *, port: int) -> PostgresServer:
 
 def create() -> Path:
     """Return the template's folder. The first process creates the template while the other processes wait."""
-    shared = Path(os.environ[FOLDER_VARIABLE])
-    completion_mark = shared / "model-is-complete"
-    with (shared / "model.lock").open("w") as lock:
+    TEMPLATES.mkdir(parents=True, exist_ok=True)
+    template = TEMPLATES / _fingerprint()
+    completion_mark = template / "is-complete"
+    with (TEMPLATES / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = make_folder(shared / "model")
         if not completion_mark.exists():
-            _create_template(folder, log=shared / "model.log")
+            # Remove templates of earlier code, and what an interrupted run left.
+            for outdated in TEMPLATES.glob("*/"):
+                remove_folder(outdated)
+            _create_template(make_folder(template), log=TEMPLATES / "log")
             completion_mark.touch()
-    return folder
+    return template.resolve()
 
 
-def remove() -> None:
-    """Remove the template's folder, if it exists."""
-    remove_folder(Path(os.environ[FOLDER_VARIABLE]) / "model")
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in ROOT.glob(pattern)):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def _create_template(folder: Path, *, log: Path) -> None:

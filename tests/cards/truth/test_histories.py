@@ -1,13 +1,13 @@
 """The meter equals the truth, or is flagged, for every kind of fault that carriers show.
 
-`bin/test --long tests/cards/truth/test_histories.py` plays ten times as many histories.
+`bin/test --long tests/cards/truth/test_histories.py` plays thirty times as many histories.
 """
 
 import pytest
 
 from tests.support.histories import FAULTS, Judged, play
 
-HISTORIES = 15
+HISTORIES = 5
 FULL_HISTORIES = 150
 # At most this share of the readings of an honest carrier may be flagged.
 FALSE_FLAGS = 0.001
