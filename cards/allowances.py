@@ -54,7 +54,7 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
                    coalesce(subscription.virtual_quota_mb, subscription.quota_mb),
                    subscription.used_mb, subscription.period_start,
                    subscription.starts_at, subscription.ends_at, subscription.cycle,
-                   carrier.time_zone, carrier.billing_day, subscription.quota_version,
+                   carrier.time_zone, carrier.billing_day, carrier.calendar_changed_at, subscription.quota_version,
                    CASE WHEN subscription.judged_at IS NOT NULL THEN subscription.state END
             FROM cards_subscription AS subscription
             JOIN carriers_carrier AS carrier ON carrier.id = subscription.carrier_id
@@ -66,11 +66,11 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
         return {
             pk: Allowance(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
-                PlanCycle(cycle), BillingCalendar(time_zone, billing_day), version,
+                PlanCycle(cycle), BillingCalendar(time_zone, billing_day, changed_at), version,
                 Subscription.State(state) if state else None,
             )
             for (
-                pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle, time_zone, billing_day, version,
-                state,
+                pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle,
+                time_zone, billing_day, changed_at, version, state,
             ) in cursor.fetchall()
         }  # fmt: skip

@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy as _
 from cards import signals, suspension_proposals
 from cards.models import Card, Device, Plan, PlanCycle, Subscription
 from cards.periods import period_of
-from carriers.cycles import BillingCalendar
 from carriers.models import Carrier
 from common.errors import DomainError
 
@@ -201,7 +200,6 @@ def _insert(
     version: int = 1,
     quota_mb: Decimal | None = None,
 ) -> Subscription:
-    calendar = BillingCalendar(owner.carrier.time_zone, owner.carrier.billing_day)
     return Subscription.objects.create(
         **owner.lookup(),
         plan=plan,
@@ -212,6 +210,8 @@ def _insert(
         virtual_quota_mb=plan.virtual_quota_mb if quota_mb is None else None,
         starts_at=now,
         ends_at=ends_at,
-        period_start=period_of(now, cycle=PlanCycle(plan.cycle), starts_at=now, calendar=calendar),
+        period_start=period_of(
+            now, cycle=PlanCycle(plan.cycle), starts_at=now, calendar=owner.carrier.calendar
+        ),
         quota_version=version,
     )

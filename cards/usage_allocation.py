@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from cards.meter import Meter, Step
 from cards.models import PlanCycle, Subscription
 from cards.periods import end_of, period_of
 from carriers.cycles import BillingCalendar
@@ -57,13 +58,20 @@ class Allowance:
     def at(self, moment: datetime) -> "Allowance":
         """Return the allowance as it is at `moment`: if a new period has begun, `used_mb` is 0 again.
 
-        An add-on has a single period, so its usage never restarts. A period never moves back: if a correction
-        of the carrier's calendar puts `moment` into an earlier period, the current period continues.
+        An add-on has a single period, so its usage never restarts. If the carrier's calendar was corrected,
+        the current period continues until the next boundary.
         """
         if not self.is_main:
             return self
         period = self.period_of(moment)
-        return self if period <= self.period_start else replace(self, period_start=period, used_mb=ZERO)
+        if not self.calendar.follows(period, self.period_start):
+            return self
+        return replace(self, period_start=period, used_mb=ZERO)
+
+    def covers(self, boundary: datetime) -> bool:
+        """Return whether usage just before `boundary` belongs to the current period too."""
+        began = self.calendar.start_of(self.period_start) if self.is_main else self.starts_at
+        return began < boundary
 
 
 @dataclass(frozen=True)
@@ -72,12 +80,31 @@ class Growth:
 
     The first reading of a card covers the entire cycle up to the reading, so `since` is the start of that
     cycle. Any later reading covers only the time since the reading before it, and `since` is None.
+
+    `earlier_mb` is usage before `boundary`, the start of the meter's cycle. It counts on subscriptions whose
+    period had begun by then. The periods of all others are over, or had not begun.
     """
 
     card_id: int
     added_mb: Decimal
     measured_at: datetime
     since: datetime | None = None
+    earlier_mb: Decimal = ZERO
+    boundary: datetime | None = None
+
+
+def growths_of(card_id: int, before: Meter | None, step: Step, calendar: BillingCalendar) -> list[Growth]:
+    """Return what a reading adds to the subscriptions of a card. `before` is the meter before the reading."""
+    meter = step.meter
+    at, boundary = meter.measured_at, calendar.start_of(meter.cycle_start)
+    if before is None:
+        return [Growth(card_id, step.delta_mb, at, since=boundary)]
+    growths = [Growth(card_id, step.first_mb, at, since=boundary)] if step.first_mb else []
+    later = step.delta_mb - step.first_mb
+    # Report the first reading of each day even if nothing was used, so that a new period starts at 0 on time.
+    if later or step.last_delta_mb or calendar.day_of(at) != calendar.day_of(before.measured_at):
+        growths.append(Growth(card_id, later, at, earlier_mb=step.last_delta_mb, boundary=boundary))
+    return growths
 
 
 def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowance]:
@@ -105,22 +132,34 @@ def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allo
     if growth.measured_at < main.calendar.start_of(main.period_start):
         # Ignore a late reading: a newer reading of another card in the device has already closed the period.
         return list(allowances)
-    if growth.added_mb < 0:
-        return _given_back(allowances, main, -growth.added_mb)
-    left, after = growth.added_mb, {}
+    changed = _changed(allowances, growth.added_mb)
+    if growth.boundary is None or not growth.earlier_mb:
+        return changed
+    covering = [allowance for allowance in changed if allowance.covers(growth.boundary)]
+    after = {allowance.id: allowance for allowance in (*changed, *_changed(covering, growth.earlier_mb))}
+    return list(after.values())
+
+
+def _changed(allowances: Sequence[Allowance], amount: Decimal) -> list[Allowance]:
+    """Add `amount` in the order of `allowances`, or take it back. What exceeds them counts on the main one."""
+    if amount < 0:
+        return _given_back(allowances, -amount)
+    left, after = amount, {}
     for allowance in allowances:
         part = max(ZERO, min(left, allowance.allowance_mb - allowance.used_mb))
         after[allowance.id] = replace(allowance, used_mb=allowance.used_mb + part)
         left -= part
-    after[main.id] = replace(after[main.id], used_mb=after[main.id].used_mb + left)
+    main = next((allowance for allowance in after.values() if allowance.is_main), None)
+    if main and left:
+        after[main.id] = replace(main, used_mb=main.used_mb + left)
     return list(after.values())
 
 
-def _given_back(allowances: Sequence[Allowance], main: Allowance, surplus: Decimal) -> list[Allowance]:
+def _given_back(allowances: Sequence[Allowance], surplus: Decimal) -> list[Allowance]:
     """Take back usage that was counted by mistake: first what exceeds the allowances, then in reverse order."""
     after = {allowance.id: allowance for allowance in allowances}
-    excess = max(ZERO, main.used_mb - main.allowance_mb)
-    portions = [(main.id, excess), *((allowance.id, allowance.used_mb) for allowance in reversed(allowances))]
+    excess = [(main.id, max(ZERO, main.used_mb - main.allowance_mb)) for main in allowances if main.is_main]
+    portions = [*excess, *((allowance.id, allowance.used_mb) for allowance in reversed(allowances))]
     for allowance_id, most in portions:
         used = after[allowance_id].used_mb
         part = min(surplus, most, used)

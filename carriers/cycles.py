@@ -23,6 +23,17 @@ class BillingCalendar:
 
     time_zone: str
     billing_day: int
+    # When the time zone or the billing day was last changed.
+    changed_at: datetime | None = None
+
+    def follows(self, cycle: date, current: date) -> bool:
+        """Return whether `cycle` is a new cycle for a meter or a subscription that is in the cycle `current`.
+
+        A changed calendar applies from its next boundary on, so a boundary before the change begins no cycle.
+        """
+        if cycle <= current:
+            return False
+        return self.changed_at is None or self.start_of(cycle) > self.changed_at
 
     def day_of(self, moment: datetime) -> date:
         """Return the date of `moment` in the carrier's time zone."""

@@ -1,17 +1,19 @@
 """Carriers (network operators) and their gateways (HTTP endpoints)."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import validate_time_zone
 from accounts.scoping import SharedQuerySet, StaffQuerySet
 from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClient
 from carriers.clients.registry import ADAPTERS
+from carriers.cycles import BillingCalendar
 from common.crypto import DecryptionError
 from common.fields import EncryptedTextField, Sealed
 from common.http.outgoing import Outgoing
@@ -47,6 +49,9 @@ class Carrier(models.Model):
     counter = models.CharField(
         _("counter"), max_length=16, choices=Counter.choices, default=Counter.PER_CYCLE
     )
+    calendar_changed_at = models.DateTimeField(
+        _("time zone or billing day changed at"), null=True, editable=False
+    )
 
     objects = CarrierQuerySet.as_manager()
 
@@ -63,6 +68,20 @@ class Carrier(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save the carrier, and note the time if its calendar has changed."""
+        stored = Carrier.objects.filter(pk=self.pk).values_list("time_zone", "billing_day").first()
+        if stored and stored != (self.time_zone, self.billing_day):
+            self.calendar_changed_at = timezone.now()
+            if options.get("update_fields"):
+                options["update_fields"] = {*options["update_fields"], "calendar_changed_at"}
+        super().save(*args, **options)
+
+    @property
+    def calendar(self) -> BillingCalendar:
+        """The carrier's billing calendar. A changed one applies from its next boundary on."""
+        return BillingCalendar(self.time_zone, self.billing_day, self.calendar_changed_at)
 
 
 class GatewayQuerySet(StaffQuerySet["Gateway"]):

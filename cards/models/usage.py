@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import ScopedQuerySet
-from cards.metering import Doubt, Restart
+from cards.meter import Doubt, Restart
 from cards.models.card import Card
 from cards.models.megabytes import megabytes
 
@@ -32,7 +32,7 @@ class UsageRecordQuerySet(ScopedQuerySet["UsageRecord"]):
 
 
 class CardUsage(models.Model):
-    """The stored meter of one card. `cards.metering.Meter` explains the fields."""
+    """The stored meter of one card. `cards.meter` explains the fields."""
 
     card = models.OneToOneField(Card, models.CASCADE, related_name="usage", verbose_name=_("card"))
     cycle_start = models.DateField(_("cycle start"))
@@ -46,6 +46,17 @@ class CardUsage(models.Model):
         choices=[(Restart.AWAITED, _("awaited")), (Restart.SEEN, _("seen")), (Restart.UNKNOWN, _("unknown"))],
         db_default=Restart.UNKNOWN,
         default=Restart.UNKNOWN,
+    )
+    # No constraint and no index: meters are only read by card, and this is the carrier of the latest reading.
+    carrier = models.ForeignKey(
+        "carriers.Carrier",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("carrier of the counter"),
     )
     lower_since = models.DateTimeField(_("lower since"), null=True, blank=True)
     suspect_raw_mb = megabytes(_("suspect counter (MB)"), null=True, blank=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from cards.metering import Tariff
+from cards.meter import Tariff
 from cards.models import CheckType
 from carriers.clients.base import CardError, GatewayClient
 from polling.checks.card_profile import CardProfile

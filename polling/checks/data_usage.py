@@ -5,11 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from cards import carrier_state, meter_store, subscription_usage
-from cards.meter_store import UsageLine
-from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
+from cards import carrier_state, usage_recording
+from cards.meter import Reading
 from cards.models import Card, CheckType
-from cards.usage_allocation import Growth
+from cards.usage_recording import MeteredReading
 from carriers.clients.base import CardError, CardErrorCode, GatewayClient, UsageReading
 from polling.checks.accepting import accept, recorded, refused
 from polling.checks.base import GatewayCheck, Outcome, PolledCard, Result
@@ -33,7 +32,7 @@ class DataUsageCheck(GatewayCheck):
         readings = [result for result in accepted if isinstance(result.answer, UsageReading)]
         # Lock cards before subscriptions, as all writers do, so that transactions cannot deadlock.
         _store_network(readings, now)
-        growing = _meter(readings, now)
+        growing = usage_recording.record([_metered(result) for result in readings], now=now)
         outcomes = [_outcome(result, growing) for result in accepted]
         return outcomes + refused(results, accepted)
 
@@ -62,43 +61,11 @@ def _store_network(results: Sequence[Result], now: datetime) -> None:
     carrier_state.store(carrier_state.NETWORK, changes, cause="data usage check", now=now)
 
 
-def _meter(results: Sequence[Result], now: datetime) -> set[int]:
-    """Store meters, usage records and subscription usage.
-
-    Return the ids of the cards whose subscriptions may have gained usage or entered a new period.
-    """
-    before = meter_store.meters_of([result.card.claim.card_id for result in results])
-    after: dict[int, Meter] = {}
-    lines: list[UsageLine] = []
-    growths: list[Growth] = []
-    for result in results:
-        card_id = result.card.claim.card_id
-        meter, reading = before.get(card_id), _reading(result)
-        step = advance(meter, reading, result.card.tariff)
-        if step.meter != meter:
-            after[card_id] = step.meter
-        if is_worth_recording(meter, step.meter):
-            lines += meter_store.lines_of(card_id, reading, step)
-        growths += _growths(card_id, meter, step, result.card.tariff)
-    meter_store.store_meters(after)
-    meter_store.append(lines, now=now)
-    subscription_usage.count(growths)
-    return {growth.card_id for growth in growths}
+def _metered(result: Result) -> MeteredReading:
+    return MeteredReading(result.card.claim.card_id, _reading(result), result.card.tariff)
 
 
 def _reading(result: Result) -> Reading:
     answer = cast(UsageReading, result.answer)
     network = answer.network.value if answer.network else result.card.profile.network_status
     return Reading(answer.used_mb, answer.measured_at, is_stopped=network == Card.NetworkStatus.STOPPED)
-
-
-def _growths(card_id: int, before: Meter | None, step: Step, tariff: Tariff) -> list[Growth]:
-    meter = step.meter
-    if before is None:
-        since = tariff.calendar.start_of(meter.cycle_start)
-        return [Growth(card_id, meter.used_mb, meter.measured_at, since)]
-    # Report the first reading of each day even if nothing was used, so that a new period starts at 0 on time.
-    day_of = tariff.calendar.day_of
-    if step.delta_mb or day_of(meter.measured_at) != day_of(before.measured_at):
-        return [Growth(card_id, step.delta_mb, meter.measured_at)]
-    return []

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cards.metering import Tariff
+from cards.meter import Tariff
 from cards.models import CheckType
-from carriers.cycles import BillingCalendar
 from carriers.models import Carrier, Counter, Gateway
 from common import database
 from polling.models import Pause, PollingConfig
@@ -95,5 +94,4 @@ def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
 
 
 def _tariff(carrier: Carrier) -> Tariff:
-    calendar = BillingCalendar(carrier.time_zone, carrier.billing_day)
-    return Tariff(calendar, is_lifetime=carrier.counter == Counter.LIFETIME)
+    return Tariff(carrier.calendar, is_lifetime=carrier.counter == Counter.LIFETIME, carrier_id=carrier.pk)

@@ -1,17 +1,19 @@
 """PostgreSQL stores and returns meters, and usage records are appended to their partitions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
 from time import sleep
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
 from cards import meter_store, usage_partitions
+from cards.meter import Before, Doubt, Meter, Restart, Suspect, Uncertainty
 from cards.meter_store import UsageLine
-from cards.metering import Doubt, Meter, Restart
 from cards.metrics import UsagePartitionsCollector
 from cards.models import UsageRecord
 from tests.factories import CardFactory
@@ -22,17 +24,43 @@ NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 
 def test_meters_are_loaded_as_they_were_stored() -> None:
     first, second = CardFactory.create(), CardFactory.create()
-    meter = Meter(NOW.date(), Decimal("1.500"), Decimal("2.500"), NOW, Decimal("9.000"))
-    suspect = Meter(
-        NOW.date(), Decimal(1), Decimal(2), NOW, Decimal(0), Restart.AWAITED, NOW, Decimal("0.100"), NOW,
-        Decimal(7), Decimal(6), Decimal(5), Restart.SEEN, NOW, Doubt.SUDDEN_RISE, NOW,
-        Decimal("0.5"), Decimal(3), Decimal(2), Decimal(1),
+    plain = Meter(NOW.date(), Decimal("1.500"), Decimal("2.500"), NOW, Decimal("9.000"), Restart.SEEN, 7)
+    full = Meter(
+        NOW.date(), Decimal(1), Decimal(2), NOW, Decimal(0), Restart.AWAITED, 7, NOW,
+        Suspect(Decimal("0.100"), NOW),
+        Before(Decimal(7), Decimal(6), Decimal(5), Restart.SEEN, NOW),
+        Uncertainty(Doubt.SUDDEN_RISE, NOW, Decimal("0.5"), Decimal(3)),
+        Decimal(2), Decimal(1),
     )  # fmt: skip
+    stored = {first.pk: full, second.pk: plain}
+    changed = {first.pk: plain, second.pk: full}
 
-    meter_store.store_meters({first.pk: suspect, second.pk: meter})
-    meter_store.store_meters({first.pk: meter, second.pk: suspect})
+    meter_store.store_meters({}, stored)
+    meter_store.store_meters(stored, changed)
 
-    assert meter_store.meters_of([first.pk, second.pk]) == {first.pk: meter, second.pk: suspect}
+    assert meter_store.meters_of([first.pk, second.pk]) == changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lower_since": NOW},
+        {"suspect": Suspect(Decimal(1), NOW)},
+        {"before": Before(Decimal(7), Decimal(6), Decimal(5), Restart.SEEN, NOW)},
+        {"uncertainty": Uncertainty(Doubt.SUDDEN_RISE, NOW)},
+        {"last_over_mb": Decimal(1)},
+        {"last_under_mb": Decimal(1)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_rare_field_is_stored_and_emptied(change: dict[str, Any]) -> None:
+    card = CardFactory.create().pk
+    plain = Meter(NOW.date(), Decimal("1.500"), Decimal("2.500"), NOW, Decimal("9.000"), Restart.SEEN, 7)
+    rare = replace(plain, **change)
+
+    for before, after in ((None, rare), (rare, plain), (plain, rare)):
+        meter_store.store_meters({card: before} if before else {}, {card: after})
+        assert meter_store.meters_of([card]) == {card: after}
 
 
 def test_history_goes_into_the_partition_of_its_day() -> None:

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -6,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cards.metering import Doubt, Meter, Reading, Step, Tariff, advance, is_worth_recording
+from cards.meter import Doubt, Meter, Reading, Restart, Step, Tariff
+from cards.metering import advance, is_worth_recording
 from carriers.cycles import BillingCalendar
 
 UTC_FIRST = BillingCalendar("UTC", 1)
@@ -32,7 +34,81 @@ def after(*readings: Reading, tariff: Tariff = PER_CYCLE) -> Step:
 
 
 def test_first_reading_of_a_restarting_counter_is_the_usage() -> None:
-    assert after(reading("7.5", NOON)) == Step(Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON), mb("7.5"))
+    step = after(reading("7.5", NOON))
+
+    meter = Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON, restart=Restart.SEEN)
+    assert step == Step(meter, delta_mb=mb("7.5"), first_mb=mb("7.5"))
+
+
+def test_first_reading_just_after_the_boundary_may_be_of_the_previous_cycle() -> None:
+    early = after(reading("900", BOUNDARY + timedelta(hours=1)))
+    later = advance(early.meter, reading("905", BOUNDARY + timedelta(hours=49)), PER_CYCLE)
+    known = advance(
+        None, reading("900", BOUNDARY + timedelta(hours=1)), replace(PER_CYCLE, others_restarted=True)
+    )
+
+    assert (early.meter.used_mb, early.meter.low_mb) == (900, 0)
+    assert early.meter.doubt is Doubt.BOUNDARY_NOT_SEEN
+    assert (later.meter.used_mb, later.meter.is_certain) == (905, True)
+    assert known.meter.is_certain
+
+
+def test_counter_after_a_gap_is_the_usage_if_other_cards_restarted() -> None:
+    before = after(reading("900", BOUNDARY - timedelta(days=3))).meter
+    following = reading("1000", BOUNDARY + timedelta(days=3))
+
+    alone = advance(before, following, PER_CYCLE)
+    witnessed = advance(before, following, replace(PER_CYCLE, others_restarted=True))
+
+    assert (alone.meter.used_mb, alone.meter.high_mb) == (100, 1000)
+    assert (witnessed.meter.used_mb, witnessed.meter.is_certain) == (1000, True)
+    assert witnessed.meter.last_month_total_mb == 900
+
+
+def test_counter_of_another_carrier_is_counted_by_its_growth() -> None:
+    old, new = replace(PER_CYCLE, carrier_id=1), replace(LIFETIME, carrier_id=2)
+    before = advance(None, reading("4.045", NOON), old).meter
+
+    moved = advance(before, reading("80004", NOON + timedelta(hours=1)), new)
+    grown = advance(moved.meter, reading("80005.5", NOON + timedelta(hours=2)), new)
+
+    assert (moved.meter.used_mb, moved.delta_mb) == (mb("4.045"), 0)
+    assert (grown.meter.used_mb, grown.delta_mb) == (mb("5.545"), mb("1.5"))
+
+
+def test_corrected_billing_day_applies_from_the_next_boundary() -> None:
+    at = datetime(2026, 5, 27, 12, tzinfo=UTC)
+    before = after(
+        reading("500", datetime(2026, 5, 18, 20, tzinfo=UTC)),
+        reading("7", datetime(2026, 5, 19, 1, tzinfo=UTC)),
+        reading("300", at),
+        tariff=Tariff(BillingCalendar("UTC", 19), is_lifetime=False),
+    ).meter
+
+    meter, totals = before, []
+    for days, raw, billing_day in (
+        (0, "301", 25),
+        (1, "302", 19),
+        (2, "303", 25),
+        (28, "900", 25),
+        (29, "4", 25),
+    ):
+        changed = BillingCalendar("UTC", billing_day, changed_at=at + timedelta(days=min(days, 2)))
+        step = advance(
+            meter,
+            reading(raw, at + timedelta(days=days, hours=1)),
+            Tariff(changed, is_lifetime=False),
+        )
+        meter = step.meter
+        totals.append((meter.cycle_start.isoformat(), meter.used_mb, meter.last_month_total_mb))
+
+    assert totals == [
+        ("2026-05-19", 301, 500),
+        ("2026-05-19", 302, 500),
+        ("2026-05-19", 303, 500),
+        ("2026-05-19", 900, 500),
+        ("2026-06-25", 4, 900),
+    ]
 
 
 def test_first_reading_of_a_lifetime_counter_is_not_usage() -> None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cards.meter import Reading, Tariff
+from cards.metering import advance
 from cards.models import PlanCycle
-from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable
+from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable, growths_of
 from carriers.cycles import BillingCalendar
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -34,8 +36,8 @@ def used(allowances: list[Allowance], growth: Growth) -> dict[int, Decimal]:
     return {allowance.id: allowance.used_mb for allowance in allocate_usage(allowances, growth)}
 
 
-def grown(added: int, **options: datetime) -> Growth:
-    return Growth(9, Decimal(added), options.pop("measured_at", NOW), **options)
+def grown(added: int, *, measured_at: datetime = NOW, since: datetime | None = None) -> Growth:
+    return Growth(9, Decimal(added), measured_at, since)
 
 
 def test_first_to_expire_is_used_first_and_main_takes_the_rest() -> None:
@@ -157,3 +159,47 @@ def test_first_reading_counts_if_the_plan_is_as_old_as_the_cycle(starts: int, ex
     main = replace(MAIN, starts_at=datetime(2026, 5, starts, tzinfo=UTC) if starts > 1 else begin)
 
     assert used(applicable([main], NOW), grown(300, since=begin)) == {1: expected}
+
+
+BOUNDARY = datetime(2026, 4, 30, 16, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("allowance", "expected"),
+    [
+        (replace(MAIN, used_mb=Decimal(60)), 5),
+        (replace(MAIN, used_mb=Decimal(60), cycle=PlanCycle.DAYS_90, period_start=date(2026, 4, 2)), 65),
+    ],
+    ids=["month", "90 days"],
+)
+def test_usage_moved_to_last_month_stays_in_longer_periods(allowance: Allowance, expected: int) -> None:
+    correction = Growth(9, Decimal(-55), NOW, earlier_mb=Decimal(60), boundary=BOUNDARY)
+
+    assert used(applicable([allowance], NOW), correction) == {1: expected}
+
+
+def test_usage_moved_to_last_month_stays_in_an_add_on() -> None:
+    half_used = replace(ADD_ON, used_mb=Decimal(40), starts_at=BOUNDARY - timedelta(days=3))
+    correction = Growth(9, Decimal(-35), NOW, earlier_mb=Decimal(40), boundary=BOUNDARY)
+
+    assert used(applicable([MAIN, half_used], NOW), correction) == {1: 0, 2: 45}
+
+
+def test_correction_of_an_uncounted_first_reading_takes_nothing_back() -> None:
+    late = BOUNDARY + timedelta(hours=7)
+    tariff = Tariff(MAIN.calendar, is_lifetime=False)
+    readings = [
+        Reading(Decimal(raw), BOUNDARY + timedelta(hours=hours))
+        for raw, hours in ((900, 1), (910, 3), (5, 7))
+    ]
+    owned = [replace(MAIN, starts_at=BOUNDARY + timedelta(minutes=30))]
+
+    meter, totals = None, []
+    for reading in readings:
+        step = advance(meter, reading, tariff)
+        for growth in growths_of(9, meter, step, tariff.calendar):
+            owned = allocate_usage(applicable(owned, late), growth)
+        meter = step.meter
+        totals.append(owned[0].used_mb)
+
+    assert totals == [0, 10, 5]

@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from cards.metering import JITTER_SHARE, Meter, Reading, Tariff, advance
+from cards.meter import Meter, Reading, Tariff
+from cards.metering import JITTER_SHARE, advance
 from carriers.cycles import BillingCalendar, shifted
 
 ZONES = (
@@ -164,6 +165,12 @@ class History:
             return self.base + self.usage.at(at)
         return self.usage.at(at) - self.usage.at(self.restarts[restart])
 
+    def tariff(self, at: datetime) -> Tariff:
+        """Return how to interpret the counter. The other cards of the carrier restart with this one."""
+        begin = self.calendar.start_of(self.calendar.cycle_of(at))
+        restarted = any(begin - 14 * HOUR < restart <= at for restart in self.restarts)
+        return Tariff(self.calendar, self.is_lifetime, others_restarted=restarted)
+
     def reading(self, place: int) -> Reading:
         """Return what the carrier says at a poll."""
         at = self.polls[place]
@@ -192,7 +199,6 @@ class History:
 def play(seed: int, fault: str) -> Judged | None:
     """Return the judgement of one history; None if it saw no whole cycle. Assert that all changes add up."""
     history = History(seed, fault)
-    tariff = Tariff(history.calendar, history.is_lifetime)
     meter: Meter | None = None
     latest: dict[date, Meter] = {}
     changes: Counter[date] = Counter()
@@ -204,7 +210,7 @@ def play(seed: int, fault: str) -> Judged | None:
             reading.raw_mb != history.counter(at) and fault not in {"replaced card", "late and jitter"}
         ):
             faulty.add(place)
-        step = advance(meter, reading, tariff)
+        step = advance(meter, reading, history.tariff(at))
         meter = latest[step.meter.cycle_start] = step.meter
         changes[meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
         assert meter.used_mb == changes[meter.cycle_start], (seed, fault, reading)

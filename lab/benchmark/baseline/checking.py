@@ -4,9 +4,8 @@ from functools import cache
 
 from django.utils import timezone
 
-from cards.metering import Tariff
+from cards.meter import Tariff
 from cards.models import Card
-from carriers.cycles import BillingCalendar
 from carriers.models import Carrier, Counter, Gateway
 from lab.benchmark.baseline import client, recording
 
@@ -29,5 +28,4 @@ def _gateway(gateway_id: int | None, carrier_id: int) -> Gateway:
 @cache
 def _tariff(carrier_id: int) -> Tariff:
     carrier = Carrier.objects.get(pk=carrier_id)
-    calendar = BillingCalendar(carrier.time_zone, carrier.billing_day)
-    return Tariff(calendar, is_lifetime=carrier.counter == Counter.LIFETIME)
+    return Tariff(carrier.calendar, is_lifetime=carrier.counter == Counter.LIFETIME, carrier_id=carrier_id)

@@ -1,12 +1,13 @@
 """Records one card's reading through the ORM, and leaves the same rows as the engine's data-usage check."""
 
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
 
-from cards.meter_store import METER_FIELDS, lines_of, meter_from
-from cards.metering import Meter, Reading, Step, Tariff, advance, is_worth_recording
+from cards.meter import Meter, Reading, Tariff
+from cards.meter_store import METER_COLUMNS, lines_of, meter_from, values_of
+from cards.metering import advance, is_worth_recording
 from cards.models import (
     Card,
     CardEvent,
@@ -17,7 +18,7 @@ from cards.models import (
     Subscription,
     UsageRecord,
 )
-from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable
+from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable, growths_of
 from carriers.clients.base import UsageReading
 from carriers.cycles import BillingCalendar
 
@@ -31,7 +32,7 @@ def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) 
         _note_check(card, now)
         _note_network(card, reading, now)
         row = getattr(card, "usage", None) or CardUsage(card=card)
-        before = None if row.pk is None else meter_from([getattr(row, name) for name in METER_FIELDS])
+        before = None if row.pk is None else meter_from([getattr(row, name) for name in METER_COLUMNS])
         metered = Reading(reading.used_mb, reading.measured_at)
         step = advance(before, metered, tariff)
         if step.meter != before:
@@ -39,8 +40,8 @@ def record(card: Card, reading: UsageReading, *, tariff: Tariff, now: datetime) 
         if is_worth_recording(before, step.meter):
             for line in lines_of(card.pk, metered, step):
                 UsageRecord.objects.create(recorded_at=now, **asdict(line))
-        if before is None or step.delta_mb:
-            _count(card, _growth(card, before, step, tariff), tariff.calendar)
+        for growth in growths_of(card.pk, before, step, tariff.calendar):
+            _count(card, growth, tariff.calendar)
 
 
 def _note_check(card: Card, now: datetime) -> None:
@@ -67,16 +68,9 @@ def _note_network(card: Card, reading: UsageReading, now: datetime) -> None:
 
 
 def _write_meter(row: CardUsage, meter: Meter) -> None:
-    for name, value in zip(METER_FIELDS, astuple(meter), strict=True):
+    for name, value in zip(METER_COLUMNS, values_of(meter), strict=True):
         setattr(row, name, value)
-    row.save(update_fields=None if row.pk is None else METER_FIELDS)
-
-
-def _growth(card: Card, before: Meter | None, step: Step, tariff: Tariff) -> Growth:
-    if before is None:
-        since = tariff.calendar.start_of(step.meter.cycle_start)
-        return Growth(card.pk, step.meter.used_mb, step.meter.measured_at, since)
-    return Growth(card.pk, step.delta_mb, step.meter.measured_at)
+    row.save(update_fields=None if row.pk is None else METER_COLUMNS)
 
 
 def _count(card: Card, growth: Growth, calendar: BillingCalendar) -> None:

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cards.metering import Meter, Reading, Tariff, advance
+from cards.meter import Meter, Reading, Tariff
+from cards.metering import advance
 from carriers.cycles import BillingCalendar, shifted
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -116,29 +117,35 @@ CASES = {
 }  # fmt: skip
 
 
+def readings_of(story: str) -> list[tuple[Reading, list[str]]]:
+    """Return the readings of a story, each with what the meter must show: the usage, then flags."""
+    readings = []
+    for line in story.strip().splitlines():
+        day, time, raw, _, *expected = line.split()
+        at = datetime.strptime(f"2026-{day} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI)
+        readings.append((Reading(Decimal(raw), at), expected))
+    return readings
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_meter_shows_the_right_usage_after_every_reading(name: str) -> None:
     tariff, story = CASES[name]
     meter: Meter | None = None
     changes: Counter[date] = Counter()
 
-    for line in story.strip().splitlines():
-        day, time, raw, _, used, *expected = line.split()
-        at = datetime.strptime(f"2026-{day} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI)
-        step = advance(meter, Reading(Decimal(raw), at), tariff)
+    for reading, (used, *expected) in readings_of(story):
+        step = advance(meter, reading, tariff)
         meter, last_cycle = step.meter, shifted(step.meter.cycle_start, -1)
         changes[meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
         changes[last_cycle] += step.last_delta_mb  # type: ignore[assignment]
 
-        assert abs(meter.used_mb - Decimal(used)) < ACCURACY, line
-        assert meter.used_mb == changes[meter.cycle_start], line
-        assert (meter.doubt is not None, meter.is_suspect) == ("doubt" in expected, "suspect" in expected), (
-            line
-        )
+        assert abs(meter.used_mb - Decimal(used)) < ACCURACY
+        assert meter.used_mb == changes[meter.cycle_start]
+        assert (meter.doubt is not None, meter.is_suspect) == ("doubt" in expected, "suspect" in expected)
         if "last" in expected:
             last = Decimal(expected[expected.index("last") + 1])
-            assert abs(meter.last_month_total_mb - last) < ACCURACY, line
-            assert tariff.is_lifetime or changes[last_cycle] == meter.last_month_total_mb, line
+            assert abs(meter.last_month_total_mb - last) < ACCURACY
+            assert tariff.is_lifetime or changes[last_cycle] == meter.last_month_total_mb
 
 
 def test_bounds_of_a_gap_are_stated() -> None:

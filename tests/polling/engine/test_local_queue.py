@@ -3,7 +3,7 @@
 from datetime import timedelta
 from unittest.mock import Mock
 
-from cards.metering import Tariff
+from cards.meter import Tariff
 from carriers.cycles import BillingCalendar
 from carriers.models import Gateway
 from polling.checks.base import PolledCard

@@ -1,0 +1,205 @@
+"""The meter of a card: what is kept from one reading of its counter to the next.
+
+`cards.metering` turns readings into usage. All amounts are megabytes (10^6 bytes).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+
+from carriers.cycles import BillingCalendar
+
+ZERO = Decimal(0)
+
+
+class Restart(StrEnum):
+    """Whether a counter that restarts each cycle has restarted in the meter's cycle.
+
+    A restart is `AWAITED` from the start of a cycle until a reading shows it. It is `UNKNOWN` if the card was
+    first read in this cycle.
+    """
+
+    AWAITED = "awaited"
+    SEEN = "seen"
+    UNKNOWN = "unknown"
+
+
+class Doubt(StrEnum):
+    """Why the usage of a cycle is uncertain."""
+
+    NOT_RESTARTED = "not_restarted"
+    BOUNDARY_NOT_SEEN = "boundary_not_seen"
+    COUNTER_REPLACED = "counter_replaced"
+    SUDDEN_RISE = "sudden_rise"
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """How to interpret a carrier's counter.
+
+    A lifetime counter never restarts. Any other counter restarts in each cycle. A card can use at most
+    `max_mb_per_second`. If a carrier stamps its readings with days only, `stamp_grain` is one day. A reading
+    of another `carrier_id` than the meter's comes from another counter. `others_restarted` says whether the
+    counters of other cards of the carrier have restarted in the current cycle.
+    """
+
+    calendar: BillingCalendar
+    is_lifetime: bool
+    # 320 Mbit/s
+    max_mb_per_second: Decimal = Decimal(40)
+    stamp_grain: timedelta = timedelta()
+    carrier_id: int | None = None
+    others_restarted: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The value of a counter, the time at which the carrier measured it, and whether the network is stopped."""
+
+    raw_mb: Decimal
+    measured_at: datetime
+    is_stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Readings that contradict the meter: the value of the latest one, and the time of the first one."""
+
+    raw_mb: Decimal
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Before:
+    """What an odd reading at `at` changed in a meter. It is restored if the counter returns."""
+
+    raw_mb: Decimal
+    used_mb: Decimal
+    last_mb: Decimal
+    restart: Restart
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Why usage is uncertain, since when, and by how much: it may be up to `over_mb` too high, or `under_mb` too low."""
+
+    doubt: Doubt
+    since: datetime
+    over_mb: Decimal = ZERO
+    under_mb: Decimal = ZERO
+
+
+@dataclass(frozen=True)
+class Meter:
+    """The state of a card's metering, kept from one reading to the next.
+
+    `used_mb` is the usage of the cycle that begins on `cycle_start`. Growth is measured from the counter value
+    `raw_mb`, which was the latest believed value at `measured_at`. The counter belongs to the carrier
+    `carrier_id`, and has been lower by jitter since `lower_since`. `suspect` is set while readings contradict
+    the meter. After an odd reading was believed, `before` says what it changed, for as long as the counter may
+    return. `uncertainty` bounds the usage of the cycle, and `last_over_mb` and `last_under_mb` bound
+    `last_month_total_mb` in the same way.
+    """
+
+    cycle_start: date
+    used_mb: Decimal
+    raw_mb: Decimal
+    measured_at: datetime
+    last_month_total_mb: Decimal = ZERO
+    restart: Restart = Restart.UNKNOWN
+    carrier_id: int | None = None
+    lower_since: datetime | None = None
+    suspect: Suspect | None = None
+    before: Before | None = None
+    uncertainty: Uncertainty | None = None
+    last_over_mb: Decimal = ZERO
+    last_under_mb: Decimal = ZERO
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether only the first fields are set, up to `carrier_id`, as in almost all meters."""
+        return not (
+            self.suspect
+            or self.before
+            or self.uncertainty
+            or self.lower_since
+            or self.last_over_mb
+            or self.last_under_mb
+        )
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the latest readings contradict the meter."""
+        return self.suspect is not None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether `used_mb` is known exactly, as far as the readings tell."""
+        return self.suspect is None and self.uncertainty is None
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why the usage of the cycle is uncertain."""
+        return self.uncertainty.doubt if self.uncertainty else None
+
+    @property
+    def over_mb(self) -> Decimal:
+        """The most by which `used_mb` may be too high."""
+        return self.uncertainty.over_mb if self.uncertainty else ZERO
+
+    @property
+    def under_mb(self) -> Decimal:
+        """The most by which `used_mb` may be too low."""
+        return self.uncertainty.under_mb if self.uncertainty else ZERO
+
+    @property
+    def low_mb(self) -> Decimal:
+        """The least that the card can have used in this cycle."""
+        return self.used_mb - self.over_mb
+
+    @property
+    def high_mb(self) -> Decimal:
+        """The most that the card can have used in this cycle."""
+        return self.used_mb + self.under_mb
+
+    def believing(self, reading: Reading, **changes: Any) -> Self:
+        """Return the meter with `changes`, in which growth is measured from `reading`."""
+        return replace(
+            self,
+            raw_mb=reading.raw_mb,
+            measured_at=reading.measured_at,
+            lower_since=None,
+            suspect=None,
+            **changes,
+        )
+
+    def doubting(self, doubt: Doubt, since: datetime, *, over: Decimal = ZERO, under: Decimal = ZERO) -> Self:
+        """Return the meter with the usage of its cycle uncertain by these amounts more than before."""
+        if self.uncertainty:
+            since = self.uncertainty.since
+        uncertainty = Uncertainty(doubt, since, self.over_mb + over, self.under_mb + under)
+        return replace(self, uncertainty=uncertainty)
+
+    def remembering(self, reading: Reading) -> Self:
+        """Return the meter with a memory of itself, in case the counter returns."""
+        at = self.suspect.since if self.suspect else reading.measured_at
+        before = Before(self.raw_mb, self.used_mb, self.last_month_total_mb, self.restart, at)
+        return replace(self, before=before)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The effect of one reading: the meter after it, and the usage that it added or corrected.
+
+    `delta_mb` is the change in the meter's cycle, and `last_delta_mb` the change in the cycle before. Either is
+    negative if usage was counted in the wrong cycle, or was none. `first_mb` is the part of `delta_mb` that is
+    the card's first reading, or corrects it.
+    """
+
+    meter: Meter
+    delta_mb: Decimal = ZERO
+    last_delta_mb: Decimal = ZERO
+    first_mb: Decimal = ZERO
