@@ -55,7 +55,8 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
                    subscription.used_mb, subscription.period_start,
                    subscription.starts_at, subscription.ends_at, subscription.cycle,
                    carrier.time_zone, carrier.billing_day, carrier.calendar_changed_at, subscription.quota_version,
-                   CASE WHEN subscription.judged_at IS NOT NULL THEN subscription.state END
+                   CASE WHEN subscription.judged_at IS NOT NULL THEN subscription.state END,
+                   subscription.possible_state
             FROM cards_subscription AS subscription
             JOIN carriers_carrier AS carrier ON carrier.id = subscription.carrier_id
             WHERE subscription.id = ANY(%s::bigint[])
@@ -68,9 +69,10 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
                 PlanCycle(cycle), BillingCalendar(time_zone, billing_day, changed_at), version,
                 Subscription.State(state) if state else None,
+                Subscription.State(possible) if possible else None,
             )
             for (
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle,
-                time_zone, billing_day, changed_at, version, state,
+                time_zone, billing_day, changed_at, version, state, possible,
             ) in cursor.fetchall()
         }  # fmt: skip

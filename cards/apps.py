@@ -7,12 +7,13 @@ from common import metrics
 
 
 class CardsConfig(AppConfig):
-    """Configuration of the app. It registers the metrics of the usage history when Django starts."""
+    """Configuration of the app. It registers the metrics of usage when Django starts."""
 
     name = "cards"
     verbose_name = _("Cards")
 
     def ready(self) -> None:
-        from cards.metrics import UsagePartitionsCollector
+        from cards.metrics import CountersCollector, UsagePartitionsCollector
 
         metrics.register(UsagePartitionsCollector())
+        metrics.register(CountersCollector())

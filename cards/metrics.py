@@ -1,4 +1,4 @@
-"""Prometheus metrics that show whether the partitions of the usage history are created in time."""
+"""Prometheus metrics of the usage history's partitions, of uncertain meters and of wrong counters."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from cards import usage_partitions
+from cards.models import CounterFinding, CounterSurvey
 
 
 class UsagePartitionsCollector(Collector):
@@ -28,3 +29,30 @@ class UsagePartitionsCollector(Collector):
             "Consecutive days, from today on, that have a partition.",
             value=usage_partitions.days_ahead(timezone.now().date()),
         )
+
+
+class CountersCollector(Collector):
+    """A collector that reads the latest surveys of counters, and what is wrong with them."""
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the number of uncertain cards by carrier and reason, and a 1 for each finding."""
+        uncertain = GaugeMetricFamily(
+            "simwatch_uncertain_cards",
+            "Cards whose usage in the current cycle is uncertain, at the latest survey.",
+            labels=["carrier", "reason"],
+        )
+        for survey in CounterSurvey.objects.select_related("carrier"):
+            for reason, cards in survey.uncertain.items():
+                uncertain.add_metric([survey.carrier.code, reason], cards)
+        findings = GaugeMetricFamily(
+            "simwatch_counter_findings",
+            "1 for each thing that is wrong with the counters of a carrier.",
+            labels=["carrier", "gateway", "kind"],
+        )
+        for finding in CounterFinding.objects.select_related("carrier", "gateway"):
+            gateway = finding.gateway.name if finding.gateway else ""
+            findings.add_metric([finding.carrier.code, gateway, finding.kind], 1)
+        yield from (uncertain, findings)

@@ -6,21 +6,25 @@ from datetime import datetime
 
 from django.db import connection
 
-from cards import allowances
+from cards import allowances, usage_bounds
 from cards.quota import Balance, State
 from cards.usage_allocation import Allowance, applicable
+from cards.usage_bounds import EXACT, Bounds
+from common.arrays import array
 
 
 @dataclass(frozen=True)
 class Judgement:
     """The main subscription that a card uses, and the state of its quota.
 
-    `balance` is the total of the main subscription and its add-ons.
+    `balance` is the total of the main subscription and its add-ons. `state` is certain. `possible_state` is
+    set if it may be worse.
     """
 
     main: Allowance
     balance: Balance
     state: State
+    possible_state: State | None = None
 
 
 def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
@@ -31,12 +35,14 @@ def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
     """
     candidates = allowances.in_force([(card_id, now) for card_id in cards])
     known = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
+    bounds = usage_bounds.of_subscriptions([pk for pk, allowance in known.items() if allowance.is_main])
     # Cards of one device have the same subscriptions. Judge each combination of subscriptions only once.
     judged: dict[tuple[int, ...], Judgement | None] = {}
     for ids in set(map(tuple, candidates.values())):
-        judged[ids] = _judgement([known[allowance_id] for allowance_id in ids if allowance_id in known], now)
-    found = ((card_id, judged[tuple(ids)]) for card_id, ids in candidates.items())
-    return {card_id: judgement for card_id, judgement in found if judgement}
+        found = [known[allowance_id] for allowance_id in ids if allowance_id in known]
+        judged[ids] = _judgement(found, bounds, now)
+    by_card = ((card_id, judged[tuple(ids)]) for card_id, ids in candidates.items())
+    return {card_id: judgement for card_id, judgement in by_card if judgement}
 
 
 def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
@@ -45,25 +51,32 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
     An unchanged quota state is not written, because the `CheckState` of each card already shows that the
     check took place.
     """
-    states = {
-        judgement.main.id: judgement.state.value
-        for judgement in judgements
-        if judgement.state is not judgement.main.stored_state
-    }
-    if not states:
+    changed = [
+        judgement
+        for judgement in {judgement.main.id: judgement for judgement in judgements}.values()
+        if (judgement.state, judgement.possible_state)
+        != (judgement.main.stored_state, judgement.main.stored_possible_state)
+    ]
+    if not changed:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE cards_subscription AS main SET state = judged.state, judged_at = %s
-            FROM unnest(%s::bigint[], %s::text[]) AS judged(id, state)
+            UPDATE cards_subscription AS main
+            SET state = judged.state, possible_state = judged.possible_state, judged_at = %s
+            FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS judged(id, state, possible_state)
             WHERE main.id = judged.id
             """,
-            [now, list(states), list(states.values())],
+            [
+                now,
+                array(judgement.main.id for judgement in changed),
+                array(judgement.state for judgement in changed),
+                array(judgement.possible_state for judgement in changed),
+            ],
         )
 
 
-def _judgement(found: Sequence[Allowance], now: datetime) -> Judgement | None:
+def _judgement(found: Sequence[Allowance], bounds: Mapping[int, Bounds], now: datetime) -> Judgement | None:
     # Ignore a main subscription with an end, because it was ended or replaced while this batch waited for the
     # lock. Replacing it also makes a new check of the card due, which judges the new plan.
     chosen = applicable(
@@ -71,5 +84,6 @@ def _judgement(found: Sequence[Allowance], now: datetime) -> Judgement | None:
     )
     if not chosen:
         return None
-    balance = Balance.of(chosen)
-    return Judgement(next(allowance for allowance in chosen if allowance.is_main), balance, balance.state)
+    main = next(allowance for allowance in chosen if allowance.is_main)
+    balance = Balance.of(chosen, bounds.get(main.id, EXACT))
+    return Judgement(main, balance, balance.state, balance.possible_state)

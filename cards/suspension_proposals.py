@@ -22,7 +22,8 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     `judgements` maps card ids to judgements. If a device is over its quota, propose to suspend all activated
     cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
     the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
-    has a plan with auto-suspend off, or whose usage is uncertain.
+    has a plan with auto-suspend off, or whose meter is contradicted by readings or awaits the restart of its
+    counter, or while something is wrong with the counters of its carrier.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.
@@ -108,7 +109,10 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
               AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
               AND NOT EXISTS (
                 SELECT FROM cards_cardusage AS meter
-                WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR meter.doubt IS NOT NULL)
+                WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR meter.restart = 'awaited')
+              )
+              AND NOT EXISTS (
+                SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = card.carrier_id
               )
               AND NOT EXISTS (
                 SELECT FROM cards_exemption AS exemption
@@ -134,4 +138,10 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
 
 def _evidence(judgement: Judgement) -> str:
     balance = judgement.balance
-    return json.dumps({"used_mb": str(balance.used_mb), "allowance_mb": str(balance.allowance_mb)})
+    return json.dumps(
+        {
+            "used_mb": str(balance.used_mb),
+            "least_mb": str(balance.least_mb),
+            "allowance_mb": str(balance.allowance_mb),
+        }
+    )

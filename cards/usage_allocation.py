@@ -23,8 +23,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class Allowance:
     """The fields of a subscription that are needed to count its usage and to compare it with its quota.
 
-    `is_own` is False for a subscription of a device. `stored_state` is the state in the database, or None if
-    no package check has stored one yet.
+    `is_own` is False for a subscription of a device. `stored_state` and `stored_possible_state` are the states
+    in the database, or None if no package check has stored one yet.
     """
 
     id: int
@@ -39,6 +39,7 @@ class Allowance:
     calendar: BillingCalendar
     quota_version: int
     stored_state: Subscription.State | None = None
+    stored_possible_state: Subscription.State | None = None
 
     @property
     def runs_out_at(self) -> datetime:

@@ -1,6 +1,6 @@
 """Carriers (network operators) and their gateways (HTTP endpoints)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -31,6 +31,22 @@ class Counter(models.TextChoices):
     LIFETIME = "lifetime", _("never restarts")
 
 
+class StampGrain(models.TextChoices):
+    """How precise the time stamps of a carrier's figures are. A coarse stamp is the start of its hour or day."""
+
+    EXACT = "exact", _("exact")
+    HOUR = "hour", _("hours")
+    DAY = "day", _("days")
+
+
+GRAINS = {
+    StampGrain.EXACT: timedelta(),
+    StampGrain.HOUR: timedelta(hours=1),
+    StampGrain.DAY: timedelta(days=1),
+}
+MAX_DELAY_MINUTES = 3 * 24 * 60
+
+
 class CarrierQuerySet(SharedQuerySet["Carrier"]):
     """Queries for carriers."""
 
@@ -49,6 +65,21 @@ class Carrier(models.Model):
     counter = models.CharField(
         _("counter"), max_length=16, choices=Counter.choices, default=Counter.PER_CYCLE
     )
+    stamp_grain = models.CharField(
+        _("grain of time stamps"), max_length=8, choices=StampGrain.choices, default=StampGrain.EXACT
+    )
+    figures_delay_minutes = models.PositiveSmallIntegerField(
+        _("delay of figures (min)"),
+        default=0,
+        validators=[MaxValueValidator(MAX_DELAY_MINUTES)],
+        help_text=_("how much later than the usage the carrier's figures are known to be"),
+    )
+    max_mbit_per_second = models.PositiveIntegerField(
+        _("fastest card (Mbit/s)"),
+        default=320,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+        help_text=_("a counter that rises faster is not believed"),
+    )
     calendar_changed_at = models.DateTimeField(
         _("time zone or billing day changed at"), null=True, editable=False
     )
@@ -64,6 +95,15 @@ class Carrier(models.Model):
                 condition=Q(billing_day__range=(1, 28)), name="carrier_billing_day_in_every_month"
             ),
             models.CheckConstraint(condition=Q(counter__in=Counter.values), name="carrier_counter_known"),
+            models.CheckConstraint(
+                condition=Q(stamp_grain__in=StampGrain.values), name="carrier_stamp_grain_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(figures_delay_minutes__lte=MAX_DELAY_MINUTES), name="carrier_delay_at_most_3_days"
+            ),
+            models.CheckConstraint(
+                condition=Q(max_mbit_per_second__range=(1, 100_000)), name="carrier_speed_possible"
+            ),
         )
 
     def __str__(self) -> str:
@@ -82,6 +122,16 @@ class Carrier(models.Model):
     def calendar(self) -> BillingCalendar:
         """The carrier's billing calendar. A changed one applies from its next boundary on."""
         return BillingCalendar(self.time_zone, self.billing_day, self.calendar_changed_at)
+
+    @property
+    def stamp_grain_duration(self) -> timedelta:
+        """By how much a figure can be newer than its time stamp."""
+        return GRAINS[StampGrain(self.stamp_grain)]
+
+    @property
+    def figures_delay(self) -> timedelta:
+        """How much later than the usage the carrier's figures are known to be."""
+        return timedelta(minutes=self.figures_delay_minutes)
 
 
 class GatewayQuerySet(StaffQuerySet["Gateway"]):

@@ -105,6 +105,11 @@ app.conf.update(
             "schedule": timedelta(seconds=10),
             "options": {"queue": "ticks", "expires": 10},
         },
+        "survey-counters": {
+            "task": "polling.survey_counters",
+            "schedule": timedelta(minutes=5),
+            "options": {"queue": "background", "expires": 240},
+        },
         "make-usage-partitions": {
             "task": "cards.make_usage_partitions",
             "schedule": timedelta(hours=1),

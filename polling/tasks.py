@@ -12,10 +12,11 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.utils import timezone
 
+from common import database
 from common.redis.client import for_worker
 from polling.engine import runtime, shutdown, wake_ups
 from polling.engine.loop import Drain
-from polling.observe import lateness, statistics
+from polling.observe import counter_survey, lateness, statistics
 from polling.planning import reconcile, recount
 from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
@@ -98,6 +99,15 @@ def watch_lateness() -> None:
 def measure_lateness() -> None:
     """Measure lateness and write it to Redis, unless a measurement is running or has just ended."""
     lateness.publish(for_worker())
+
+
+@shared_task(name="polling.survey_counters", queue="background", expires=240, time_limit=240)
+def survey_counters() -> None:
+    """Survey the meters of all cards, and store what is wrong with the counters of carriers.
+
+    Beat sends this task every five minutes.
+    """
+    counter_survey.publish(now=database.now())
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

@@ -70,9 +70,24 @@ class CardUsageInline(ReadOnlyInline):
         "last_month_total_mb",
         "raw_mb",
         "measured_at",
+        "suspect_raw_mb",
         "suspect_since",
         "doubt",
+        "doubt_since",
+        "at_least",
+        "at_most",
     )
+    readonly_fields = ("at_least", "at_most")
+
+    @admin.display(description=_("at least (MB)"))
+    def at_least(self, usage: CardUsage) -> str:
+        """Return the least that the card can have used in this cycle."""
+        return f"{usage.low_mb:,}"
+
+    @admin.display(description=_("at most (MB)"))
+    def at_most(self, usage: CardUsage) -> str:
+        """Return the most that the card can have used in this cycle."""
+        return f"{usage.high_mb:,}"
 
 
 class SubscriptionInline(ReadOnlyInline):
@@ -80,7 +95,17 @@ class SubscriptionInline(ReadOnlyInline):
 
     model = Subscription
     verbose_name_plural = _("own subscriptions")
-    fields = ("plan", "kind", "used_mb", "quota_mb", "virtual_quota_mb", "period_start", "ends_at", "state")
+    fields = (
+        "plan",
+        "kind",
+        "used_mb",
+        "quota_mb",
+        "virtual_quota_mb",
+        "period_start",
+        "ends_at",
+        "state",
+        "possible_state",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         return super().get_queryset(request).select_related("plan")

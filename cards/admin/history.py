@@ -5,12 +5,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_scoping import ScopedAdmin
+from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from cards.admin.search import CardRowsAdmin
-from cards.models import Card, CardEvent, CardUsage, CheckState, Exemption, ServiceOrder, UsageRecord
+from cards.models import (
+    Card,
+    CardEvent,
+    CardUsage,
+    CheckState,
+    CounterFinding,
+    CounterSurvey,
+    Exemption,
+    ServiceOrder,
+    UsageRecord,
+)
 from common import database
 from common.admin import OwnedAdmin
 
@@ -22,6 +33,52 @@ class CheckStateAdmin(CardRowsAdmin[CheckState]):
     list_display = ("card", "type", "checked_at", "failures", "error", "failing_since", "parked_at")
     list_select_related = ("card",)
     list_filter = ("type",)
+
+
+class CertaintyFilter(admin.SimpleListFilter):
+    """A filter for meters that readings contradict, or whose usage is uncertain for one reason."""
+
+    title = _("certainty")
+    parameter_name = "certainty"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return the choices."""
+        doubts = CardUsage._meta.get_field("doubt").choices or ()
+        return (("suspect", _("readings contradict the meter")), *doubts)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[CardUsage]) -> QuerySet[CardUsage]:
+        """Return the meters that match the chosen value."""
+        if self.value() is None:
+            return queryset
+        if self.value() == "suspect":
+            return queryset.filter(suspect_since__isnull=False)
+        return queryset.filter(doubt=self.value())
+
+
+@admin.register(CounterFinding)
+class CounterFindingAdmin(ScopedReadOnlyAdmin[CounterFinding]):
+    """The read-only page for what is wrong with the counters of carriers."""
+
+    list_display = ("__str__", "carrier", "gateway", "kind", "since")
+    list_select_related = ("carrier", "gateway")
+
+
+@admin.register(CounterSurvey)
+class CounterSurveyAdmin(ScopedReadOnlyAdmin[CounterSurvey]):
+    """The read-only page for the latest survey of each carrier's counters."""
+
+    list_display = (
+        "carrier",
+        "surveyed_at",
+        "cycle_start",
+        "cards",
+        "restarted",
+        "awaited",
+        "earliest_restart",
+        "median_restart",
+        "uncertain",
+    )
+    list_select_related = ("carrier",)
 
 
 @admin.register(CardUsage)
@@ -37,6 +94,7 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
         "suspect_since",
         "doubt",
     )
+    list_filter = (CertaintyFilter,)
     list_select_related = ("card",)
 
 

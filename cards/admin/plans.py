@@ -89,6 +89,7 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     form = SubscriptionForm
     list_display = (
         "card", "device", "plan", "kind", "used_mb", "quota_mb", "virtual_quota_mb", "period_start", "ends_at", "state",
+        "possible_state",
     )  # fmt: skip
     list_select_related = ("card", "device", "plan")
     list_filter = ("state", "kind", "plan")

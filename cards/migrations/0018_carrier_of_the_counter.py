@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("cards", "0017_uncertain_meters"),
-        ("carriers", "0003_changed_calendars"),
+        ("carriers", "0003_counters_properties"),
     ]
 
     operations = [

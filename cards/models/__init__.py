@@ -2,6 +2,7 @@
 
 from cards.models.card import ICCID_PATTERN, Card, CardQuerySet
 from cards.models.check_state import CheckState, CheckType
+from cards.models.counters import CounterFinding, CounterSurvey
 from cards.models.device import Device
 from cards.models.event import CardEvent
 from cards.models.exemption import Exemption
@@ -18,6 +19,8 @@ __all__ = [
     "CardUsage",
     "CheckState",
     "CheckType",
+    "CounterFinding",
+    "CounterSurvey",
     "Device",
     "Exemption",
     "Plan",

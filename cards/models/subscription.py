@@ -79,6 +79,9 @@ class Subscription(models.Model):
     used_mb = megabytes(_("used in the period (MB)"), default=0)
     quota_version = models.PositiveIntegerField(_("quota version"), default=1)
     state = models.CharField(_("state"), max_length=6, choices=State.choices, default=State.NORMAL)
+    possible_state = models.CharField(  # noqa: DJ001 (null is no other state)
+        _("perhaps"), max_length=6, choices=State.choices, null=True, blank=True
+    )
     judged_at = models.DateTimeField(_("in this state since"), null=True, blank=True)
 
     objects = SubscriptionQuerySet.as_manager()

@@ -1,6 +1,7 @@
 """The models of data usage: the meter of each card, and the history of the card's readings."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar, Self
 
 from django.db import models
@@ -89,6 +90,14 @@ class CardUsage(models.Model):
     class Meta:
         verbose_name = _("card usage")
         verbose_name_plural = _("card usage")
+        indexes = (
+            # Serves the admin's list of uncertain meters.
+            models.Index(
+                fields=["-id"],
+                condition=Q(doubt__isnull=False) | Q(suspect_since__isnull=False),
+                name="cardusage_uncertain",
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(used_mb__gte=0, raw_mb__gte=0, last_month_total_mb__gte=0),
@@ -112,6 +121,18 @@ class CardUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.used_mb} MB since {self.cycle_start}"
+
+    @property
+    def low_mb(self) -> Decimal:
+        """The least that the card can have used in this cycle."""
+        low: Decimal = self.used_mb - self.over_mb
+        return low
+
+    @property
+    def high_mb(self) -> Decimal:
+        """The most that the card can have used in this cycle."""
+        high: Decimal = self.used_mb + self.under_mb
+        return high
 
 
 class UsageRecord(models.Model):

@@ -11,7 +11,17 @@ class CarrierSerializer(StrictModelSerializer[Carrier]):
 
     class Meta:
         model = Carrier
-        fields = ("id", "code", "name", "time_zone", "billing_day", "counter")
+        fields = (
+            "id",
+            "code",
+            "name",
+            "time_zone",
+            "billing_day",
+            "counter",
+            "stamp_grain",
+            "figures_delay_minutes",
+            "max_mbit_per_second",
+        )
 
 
 class CarrierViewSet(ManagedViewSet[Carrier]):

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
+from cards.counter_findings import have_restarted
 from cards.meter import Tariff
-from cards.models import CheckType
+from cards.models import CheckType, CounterSurvey
 from carriers.models import Carrier, Counter, Gateway
 from common import database
 from polling.models import Pause, PollingConfig
@@ -46,7 +48,10 @@ class ConfigSnapshot:
             default_gateways={
                 gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default
             },
-            tariffs={carrier.pk: _tariff(carrier) for carrier in Carrier.objects.all()},
+            tariffs={
+                carrier.pk: _tariff(carrier, getattr(carrier, "survey", None), now)
+                for carrier in Carrier.objects.select_related("survey")
+            },
             pauses=_pauses(now),
             now=now,
         )
@@ -93,5 +98,16 @@ def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
     return pauses
 
 
-def _tariff(carrier: Carrier) -> Tariff:
-    return Tariff(carrier.calendar, is_lifetime=carrier.counter == Counter.LIFETIME, carrier_id=carrier.pk)
+def _tariff(carrier: Carrier, survey: CounterSurvey | None, now: datetime) -> Tariff:
+    if survey and survey.cycle_start == carrier.calendar.cycle_of(now):
+        others_restarted = have_restarted(survey.restarted, survey.awaited)
+    else:
+        others_restarted = False
+    return Tariff(
+        carrier.calendar,
+        is_lifetime=carrier.counter == Counter.LIFETIME,
+        max_mb_per_second=Decimal(carrier.max_mbit_per_second) / 8,
+        stamp_grain=carrier.stamp_grain_duration,
+        carrier_id=carrier.pk,
+        others_restarted=others_restarted,
+    )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.serializers.json import DjangoJSONEncoder
 from django.test import Client
 from django.urls import reverse
 
@@ -39,16 +40,23 @@ def form_of(client: Client, url: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_adding_changing_and_deleting_a_row_is_recorded(administrator: Client) -> None:
-    fields = {"code": "sun", "name": "Sun", "time_zone": "UTC", "billing_day": 1, "counter": "per_cycle"}
+    fields = {
+        "code": "sun", "name": "Sun", "time_zone": "UTC", "billing_day": 1, "counter": "per_cycle",
+        "stamp_grain": "exact", "figures_delay_minutes": 0, "max_mbit_per_second": 320,
+    }  # fmt: skip
     administrator.post(admin_url(Carrier, "add"), fields)
     carrier = Carrier.objects.get()
     administrator.post(admin_url(Carrier, "change", carrier.pk), {**fields, "billing_day": 5})
+    changed_at = Carrier.objects.get().calendar_changed_at
+    assert changed_at
     administrator.post(admin_url(Carrier, "delete", carrier.pk), {"post": "yes"})
 
+    created = {"id": carrier.pk, **fields, "calendar_changed_at": None}
+    corrected = {"billing_day": 5, "calendar_changed_at": DjangoJSONEncoder().default(changed_at)}
     assert recorded() == [
-        ("root", "created", "carriers.carrier", None, {"id": carrier.pk, **fields}),
-        ("root", "changed", "carriers.carrier", {"billing_day": 1}, {"billing_day": 5}),
-        ("root", "deleted", "carriers.carrier", {"id": carrier.pk, **fields, "billing_day": 5}, None),
+        ("root", "created", "carriers.carrier", None, created),
+        ("root", "changed", "carriers.carrier", {"billing_day": 1, "calendar_changed_at": None}, corrected),
+        ("root", "deleted", "carriers.carrier", created | corrected, None),
     ]
 
 

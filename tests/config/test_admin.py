@@ -46,7 +46,7 @@ def test_every_list_and_form_opens(administrator: Client, model: type, page: str
 
     is_closed = page == "add" and model.__name__ in {
         "ApiToken", "CheckState", "CardUsage", "UsageRecord", "ParkedCheck", "MinuteStat", "CardEvent",
-        "ServiceOrder", "ClassCensus", "ManualTrigger", "ManualItem", "Operation",
+        "ServiceOrder", "ClassCensus", "ManualTrigger", "ManualItem", "Operation", "CounterFinding", "CounterSurvey",
     }  # fmt: skip
 
     assert answer.status_code == (403 if is_closed else 200)

@@ -6,7 +6,7 @@ from redis import Redis
 
 from common import database
 from polling.observe import monitoring
-from polling.observe.doctor import gateways, limits, planning, processes, results, servers
+from polling.observe.doctor import counters, gateways, limits, planning, processes, results, servers
 from polling.observe.doctor.finding import Finding, Verdict
 from polling.observe.doctor.processes import WorkerReport
 
@@ -35,6 +35,7 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
     yield from limits.examine(redis, now=now)
     yield from gateways.examine(redis)
     yield from results.examine(redis)
+    yield from counters.examine()
 
 
 def count_troubles(findings: list[Finding]) -> int:

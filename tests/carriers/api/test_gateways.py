@@ -39,6 +39,7 @@ def test_carrier_is_created_changed_and_deleted(operator: Caller) -> None:
     pk = created.json()["id"]
     assert created.json() == {
         "id": pk, "code": "sun", "name": "Sun", "time_zone": "Asia/Shanghai", "billing_day": 5, "counter": "per_cycle",
+        "stamp_grain": "exact", "figures_delay_minutes": 0, "max_mbit_per_second": 320,
     }  # fmt: skip
 
     assert operator.patch(f"carriers/{pk}", {"counter": "lifetime"}).json()["counter"] == "lifetime"
@@ -49,7 +50,9 @@ def test_carrier_is_created_changed_and_deleted(operator: Caller) -> None:
 
 @pytest.mark.parametrize(("fields", "field"), [
     ({"billing_day": 29}, "billing_day"), ({"billing_day": 0}, "billing_day"), ({"time_zone": "Mars"}, "time_zone"),
-    ({"time_zone": "\x00"}, "time_zone"), ({"code": "a b"}, "code"), ({"counter": "x"}, "counter"),
+    ({"time_zone": "\x00"}, "time_zone"), ({"code": "a b"}, "code"), ({"counter": "x"}, "counter"), ({"stamp_grain": "week"}, "stamp_grain"),
+    ({"figures_delay_minutes": 4321}, "figures_delay_minutes"), ({"max_mbit_per_second": 0}, "max_mbit_per_second"),
+
 ])  # fmt: skip
 def test_invalid_carrier_is_refused(operator: Caller, fields: dict[str, Any], field: str) -> None:
     assert list(fields_refused(operator.post("carriers", {"code": "a", "name": "A", **fields}))) == [field]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from redis import Redis
 
 from cards import quota_judging, subscriptions, suspension_proposals
-from cards.models import Card, CardUsage, CheckState, Plan, ServiceOrder, Subscription
+from cards.models import Card, CardUsage, CheckState, CounterFinding, Plan, ServiceOrder, Subscription
 from cards.subscriptions import Owner
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
@@ -48,38 +48,89 @@ def test_only_a_subscription_over_its_quota_is_suspended(redis: Redis, runtime: 
     assert (order.card_id, order.subscription_id) == (over.card_id, over.pk)
     assert (order.action, order.reason, order.status) == ("suspend", "quota", "proposed")
     assert (order.cycle_start, order.quota_version) == (over.period_start, 1)
-    assert order.evidence == {"used_mb": "1000.001", "allowance_mb": "1000.000", "auto_suspend": "shadow"}
+    assert order.evidence == {
+        "used_mb": "1000.001", "least_mb": "1000.001", "allowance_mb": "1000.000", "auto_suspend": "shadow",
+    }  # fmt: skip
     assert CheckState.objects.filter(type=TYPE, failures=0, checked_at__isnull=False).count() == 4
     assert redis.hget(keys.stats(TYPE), "success") == "4"
 
 
+EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
-    "uncertain",
+    ("uncertain", "state", "possible", "is_proposed"),
     [
-        {"doubt": "not_restarted", "doubt_since": datetime(2026, 5, 1, tzinfo=UTC)},
-        {"suspect_raw_mb": 3, "suspect_since": datetime(2026, 5, 1, tzinfo=UTC)},
+        ({}, "over", None, True),
+        ({"doubt": "counter_replaced", "doubt_since": EARLIER, "over_mb": 100}, "over", None, True),
+        ({"doubt": "sudden_rise", "doubt_since": EARLIER, "over_mb": 900}, "normal", "over", False),
+        ({"doubt": "counter_replaced", "doubt_since": EARLIER, "over_mb": 220}, "near", "over", False),
+        ({"suspect_raw_mb": 3, "suspect_since": EARLIER}, "over", None, False),
+        ({"restart": "awaited"}, "normal", "over", False),
     ],
-    ids=["doubt", "suspect"],
+    ids=[
+        "certain",
+        "over in any case",
+        "normal or over",
+        "near or over",
+        "contradicted",
+        "awaits its restart",
+    ],
 )
-def test_card_with_uncertain_usage_is_not_suspended(
-    redis: Redis, runtime: WorkerRuntime, uncertain: dict[str, Any]
+def test_only_what_is_certain_is_judged_and_proposed(
+    redis: Redis,
+    runtime: WorkerRuntime,
+    uncertain: dict[str, Any],
+    state: str,
+    possible: str | None,
+    is_proposed: bool,
 ) -> None:
-    rows = [subscription("1200"), subscription("1200")]
-    for row, flags in zip(rows, ({}, uncertain), strict=True):
-        assert row.card
-        CardUsage.objects.create(
-            card=row.card,
-            cycle_start=row.period_start,
-            used_mb=1200,
-            raw_mb=1200,
-            measured_at=timezone.now(),
-            **flags,
-        )
+    row = subscription("1200")
+    assert row.card
+    CardUsage.objects.create(
+        card=row.card,
+        cycle_start=row.period_start,
+        used_mb=1200,
+        raw_mb=1200,
+        measured_at=timezone.now(),
+        **uncertain,
+    )
 
     drain(redis, runtime)
 
-    assert states() == ["over", "over"]
-    assert ServiceOrder.objects.get().card_id == rows[0].card_id
+    row.refresh_from_db()
+    assert (row.state, row.possible_state) == (state, possible)
+    assert ServiceOrder.objects.exists() is is_proposed
+
+
+def test_usage_may_be_higher_than_counted(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("400")
+    assert row.card
+    CardUsage.objects.create(
+        card=row.card,
+        cycle_start=row.period_start,
+        used_mb=400,
+        raw_mb=3400,
+        measured_at=timezone.now(),
+        doubt="boundary_not_seen",
+        doubt_since=EARLIER,
+        under_mb=3000,
+    )
+
+    drain(redis, runtime)
+
+    row.refresh_from_db()
+    assert (row.state, row.possible_state) == ("normal", "over")
+
+
+def test_no_card_of_a_carrier_with_wrong_counters_is_proposed(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("1200")
+    CounterFinding.objects.create(carrier=row.carrier, kind="no_restart", since=timezone.now())
+
+    drain(redis, runtime)
+
+    assert states() == ["over"]
+    assert not ServiceOrder.objects.exists()
 
 
 def test_card_over_its_quota_gets_one_order(redis: Redis, runtime: WorkerRuntime) -> None:

@@ -180,4 +180,4 @@ def test_diagnosis_completes_without_cards_or_gateways(redis: Redis) -> None:
         "schedule",
     ]
     assert count_troubles(found) == 3
-    assert found[-1].subject == "failures"
+    assert found[-1].subject == "counters"

@@ -1,0 +1,159 @@
+"""Find out from many counters together what one counter cannot show, for example a wrong time zone.
+
+All functions are pure. `polling.observe.counter_survey` collects the evidence.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+# Fewer cards are no evidence about a carrier.
+MIN_CARDS: Final = 10
+# Most restarts are seen at the first reading after them, so a difference below this may come from the readings.
+MIN_LATE: Final = timedelta(hours=2)
+MIN_EARLY: Final = timedelta(hours=1)
+# If no counter has restarted this long after the boundary, the counters probably never restart.
+MAX_WAIT: Final = timedelta(hours=24)
+# A share of the cards above this makes a fault the carrier's, not the card's.
+MOST: Final = 0.5
+NEARLY_NONE: Final = 0.01
+NEARLY_ALL: Final = 0.9
+# Figures may be this old, in addition to the delay and the grain of time stamps that the carrier declares.
+MAX_AGE: Final = timedelta(hours=6)
+DAY: Final = timedelta(days=1)
+
+
+class FindingKind(TextChoices):
+    """What can be wrong with the counters of a carrier."""
+
+    LATE_RESTART = "late_restart", _("restart after the declared boundary")
+    EARLY_RESTART = "early_restart", _("restart before the declared boundary")
+    NO_RESTART = "no_restart", _("do not restart")
+    SUDDEN_RISE = "sudden_rise", _("rose too fast together")
+    STALE = "stale", _("figures are not updated")
+
+
+@dataclass(frozen=True)
+class GatewayEvidence:
+    """What the answers of one gateway show: their number in the last minutes, and the newest time stamp."""
+
+    gateway_id: int
+    answers: int
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the meters of one carrier's cards show together. `CounterSurvey` explains the fields.
+
+    `risen` cards rose by a factor of a hundred or more within a day, half of them before `rose_at`. Figures
+    that are older than `max_age` are stale.
+    """
+
+    is_lifetime: bool
+    begins: datetime
+    cards: int
+    restarted: int
+    awaited: int
+    earliest_restart: timedelta | None
+    median_restart: timedelta | None
+    risen: int = 0
+    rose_at: datetime | None = None
+    max_age: timedelta = MAX_AGE
+    gateways: tuple[GatewayEvidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that is wrong with the counters of a carrier, or of one gateway if `gateway_id` is set."""
+
+    kind: FindingKind
+    gateway_id: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find(evidence: Evidence, *, now: datetime) -> Iterator[Found]:
+    """Yield what the evidence shows to be wrong.
+
+    Example::
+
+        list(find(evidence, now=now))  # [Found(FindingKind.NO_RESTART, details={"cards": 3000})]
+    """
+    if not evidence.is_lifetime:
+        yield from _restarts(evidence, now)
+    if evidence.cards >= MIN_CARDS and evidence.risen > evidence.cards * MOST and evidence.rose_at:
+        details = {"cards": evidence.risen, "at": evidence.rose_at.isoformat()}
+        yield Found(FindingKind.SUDDEN_RISE, details=details)
+    for gateway in evidence.gateways:
+        if gateway.newest and gateway.answers >= MIN_CARDS and now - gateway.newest > evidence.max_age:
+            hours = _hours(now - gateway.newest)
+            yield Found(FindingKind.STALE, gateway.gateway_id, {"hours": hours})
+
+
+def _restarts(evidence: Evidence, now: datetime) -> Iterator[Found]:
+    restarted, awaited = evidence.restarted, evidence.awaited
+    if awaited >= MIN_CARDS and restarted <= awaited * NEARLY_NONE and now - evidence.begins > MAX_WAIT:
+        yield Found(FindingKind.NO_RESTART, details={"cards": awaited})
+    earliest, median = evidence.earliest_restart, evidence.median_restart
+    if (
+        restarted < MIN_CARDS
+        or restarted < (restarted + awaited) * MOST
+        or earliest is None
+        or median is None
+    ):
+        return
+    if earliest >= MIN_LATE:
+        yield Found(FindingKind.LATE_RESTART, details={"cards": restarted, "hours": _hours(earliest)})
+    if median <= -MIN_EARLY:
+        yield Found(FindingKind.EARLY_RESTART, details={"cards": restarted, "hours": _hours(-median)})
+
+
+def have_restarted(restarted: int, awaited: int) -> bool:
+    """Return whether nearly all counters of a carrier have restarted, so that any other one has, too."""
+    return restarted >= MIN_CARDS and restarted >= (restarted + awaited) * NEARLY_ALL
+
+
+def message(kind: FindingKind, subject: str, details: Mapping[str, Any]) -> str:
+    """Return one line that says what is wrong. `subject` is the name of the carrier or the gateway."""
+    return _MESSAGES[kind](subject, details)
+
+
+def _late(subject: str, details: Mapping[str, Any]) -> str:
+    hours = details["hours"]
+    if hours < DAY // timedelta(hours=1):
+        return (
+            f"counters of {subject} restart at {hours:02d}:00, but the cycle is declared to begin at 00:00: "
+            "is its time zone right?"
+        )
+    days = round(hours / 24)
+    return (
+        f"counters of {subject} restart {days} days after the declared billing day: is the billing day right?"
+    )
+
+
+_MESSAGES: Final[Mapping[FindingKind, Callable[[str, Mapping[str, Any]], str]]] = {
+    FindingKind.LATE_RESTART: _late,
+    FindingKind.EARLY_RESTART: lambda subject, details: (
+        f"counters of {subject} restart {details['hours']} h before the declared start of the cycle: "
+        "is its time zone right?"
+    ),
+    FindingKind.NO_RESTART: lambda subject, details: (
+        f"none of {details['cards']:,} counters of {subject} has restarted in this cycle: "
+        "do they count over the card's lifetime?"
+    ),
+    FindingKind.SUDDEN_RISE: lambda subject, details: (
+        f"{details['cards']:,} counters of {subject} rose a hundredfold or more at "
+        f"{datetime.fromisoformat(details['at']):%H:%M} UTC: has the unit changed?"
+    ),
+    FindingKind.STALE: lambda subject, details: (
+        f"the figures of {subject} have not moved for {details['hours']} h, although it answers"
+    ),
+}
+
+
+def _hours(duration: timedelta) -> int:
+    return duration // timedelta(hours=1)

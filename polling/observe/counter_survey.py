@@ -1,0 +1,220 @@
+"""Survey the meters of all cards, and store what is wrong with the counters of carriers.
+
+The survey reads every meter, so it runs in the background every five minutes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db import connection, transaction
+
+from cards.counter_findings import MAX_AGE, Evidence, Found, GatewayEvidence, find
+from cards.meter import Doubt
+from cards.metering import EARLY_RESTART, LATE_RESTART, UNIT_FACTOR
+from cards.models import CheckType, CounterFinding, CounterSurvey
+from carriers.models import Carrier, Counter, Gateway
+from common.arrays import array
+from polling.models import MinuteStat
+
+log = structlog.get_logger(__name__)
+
+ANSWERS_WITHIN: Final = timedelta(minutes=15)
+RISEN_WITHIN: Final = timedelta(hours=24)
+# The reasons for uncertain usage: the doubts, and "suspect" while readings contradict a meter.
+REASONS: Final = (*(doubt.value for doubt in Doubt), "suspect")
+
+_SURVEY: Final = f"""
+    WITH current AS (
+        SELECT * FROM unnest(%(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[])
+            AS current(id, cycle_start, begins)
+    ), meter AS (
+        SELECT card.carrier_id, card.gateway_id, usage.measured_at,
+            usage.measured_at > %(day_ago)s AS is_recent,
+            usage.cycle_start = current.cycle_start AND usage.restart = 'seen'
+                AND usage.before_at BETWEEN begins - make_interval(secs => %(early)s)
+                    AND begins + make_interval(secs => %(late)s) AS has_restarted,
+            usage.cycle_start = current.cycle_start AND usage.restart = 'awaited' AS is_awaited,
+            usage.before_at - begins AS restarted_after,
+            CASE
+                WHEN usage.raw_mb > 0 AND usage.suspect_raw_mb > usage.raw_mb * {UNIT_FACTOR}
+                    THEN usage.suspect_since
+                WHEN usage.doubt = 'sudden_rise' THEN usage.doubt_since
+            END AS rose_at,
+            usage.doubt, usage.suspect_since
+        FROM cards_cardusage AS usage
+        JOIN cards_card AS card ON card.id = usage.card_id
+        JOIN current ON current.id = card.carrier_id
+        WHERE card.deleted_at IS NULL
+    )
+    SELECT carrier_id, gateway_id, GROUPING(gateway_id) = 1 AS is_total, max(measured_at),
+        count(*) FILTER (WHERE is_recent),
+        count(*) FILTER (WHERE has_restarted),
+        count(*) FILTER (WHERE is_awaited),
+        percentile_disc(0.1) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted),
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted),
+        count(*) FILTER (WHERE rose_at > %(day_ago)s),
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) FILTER (WHERE rose_at > %(day_ago)s),
+        {", ".join(f"count(*) FILTER (WHERE doubt = '{doubt.value}')" for doubt in Doubt)},
+        count(suspect_since)
+    FROM meter GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
+"""
+
+
+@dataclass
+class _Survey:
+    """The numbers of one carrier, as the SQL query returns them."""
+
+    cards: int = 0
+    restarted: int = 0
+    awaited: int = 0
+    earliest_restart: timedelta | None = None
+    median_restart: timedelta | None = None
+    risen: int = 0
+    rose_at: datetime | None = None
+    uncertain: Mapping[str, int] = field(default_factory=dict)
+    # Gateway id -> the newest time stamp of its cards; None is the carrier's default gateway.
+    newest: dict[int | None, datetime] = field(default_factory=dict)
+
+
+def publish(*, now: datetime) -> list[CounterFinding]:
+    """Survey all meters, store the surveys and the findings, and return the findings."""
+    carriers = {carrier.pk: carrier for carrier in Carrier.objects.all()}
+    surveys = _surveyed(carriers.values(), now=now)
+    earlier = {survey.carrier_id: survey for survey in CounterSurvey.objects.all()}
+    gateways, answers = _gateways(), _answers(now)
+    found: dict[int, list[Found]] = {}
+    for carrier_id, carrier in carriers.items():
+        cycle = carrier.calendar.cycle_of(now)
+        survey = surveys[carrier_id]
+        _keep_restarts(survey, earlier.get(carrier_id), cycle)
+        CounterSurvey.objects.update_or_create(
+            carrier=carrier,
+            defaults={
+                "surveyed_at": now,
+                "cycle_start": cycle,
+                "cards": survey.cards,
+                "restarted": survey.restarted,
+                "awaited": survey.awaited,
+                "earliest_restart": survey.earliest_restart,
+                "median_restart": survey.median_restart,
+                "uncertain": survey.uncertain,
+            },
+        )
+        evidence = _evidence(carrier, survey, gateways.get(carrier_id, ()), answers, now)
+        found[carrier_id] = list(find(evidence, now=now))
+    return _store(found, now=now)
+
+
+def _surveyed(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, _Survey]:
+    cycles = {carrier.pk: (carrier.calendar, carrier.calendar.cycle_of(now)) for carrier in carriers}
+    surveys: dict[int, _Survey] = defaultdict(_Survey)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SURVEY,
+            {
+                "carriers": array(cycles),
+                "cycles": array(cycle for _, cycle in cycles.values()),
+                "begins": array(calendar.start_of(cycle) for calendar, cycle in cycles.values()),
+                "early": EARLY_RESTART.total_seconds(),
+                "late": LATE_RESTART.total_seconds(),
+                "day_ago": now - RISEN_WITHIN,
+            },
+        )
+        for carrier_id, gateway_id, is_total, newest, *numbers in cursor.fetchall():
+            survey = surveys[carrier_id]
+            if not is_total:
+                survey.newest[gateway_id] = newest
+                continue
+            *counts, suspect = numbers[7:]
+            (
+                survey.cards, survey.restarted, survey.awaited, survey.earliest_restart, survey.median_restart,
+                survey.risen, survey.rose_at,
+            ) = numbers[:7]  # fmt: skip
+            by_reason = zip(REASONS, (*counts, suspect), strict=True)
+            survey.uncertain = {reason: cards for reason, cards in by_reason if cards}
+    return surveys
+
+
+def _keep_restarts(survey: _Survey, earlier: CounterSurvey | None, cycle: date) -> None:
+    """Keep the restarts that an earlier survey saw in this cycle, because meters forget their restarts."""
+    if earlier and earlier.cycle_start == cycle and earlier.restarted > survey.restarted:
+        survey.restarted = earlier.restarted
+        survey.earliest_restart, survey.median_restart = earlier.earliest_restart, earlier.median_restart
+
+
+def _gateways() -> dict[int, list[Gateway]]:
+    found: dict[int, list[Gateway]] = defaultdict(list)
+    for gateway in Gateway.objects.all():
+        found[gateway.carrier_id].append(gateway)
+    return found
+
+
+def _answers(now: datetime) -> dict[int, int]:
+    """Return gateway id -> number of good answers in the last minutes."""
+    found: dict[int, int] = defaultdict(int)
+    minutes = MinuteStat.objects.filter(
+        task_type=CheckType.DATA_USAGE.value, minute__gte=now - ANSWERS_WITHIN
+    )
+    for gateway_id, success in minutes.values_list("gateway_id", "success"):
+        if gateway_id:
+            found[gateway_id] += success
+    return found
+
+
+def _evidence(
+    carrier: Carrier,
+    survey: _Survey,
+    gateways: Sequence[Gateway],
+    answers: Mapping[int, int],
+    now: datetime,
+) -> Evidence:
+    calendar = carrier.calendar
+    seen = []
+    for gateway in gateways:
+        stamps = [survey.newest.get(gateway.pk), survey.newest.get(None) if gateway.is_default else None]
+        newest = max((stamp for stamp in stamps if stamp), default=None)
+        seen.append(GatewayEvidence(gateway.pk, answers.get(gateway.pk, 0), newest))
+    return Evidence(
+        is_lifetime=carrier.counter == Counter.LIFETIME,
+        begins=calendar.start_of(calendar.cycle_of(now)),
+        cards=survey.cards,
+        restarted=survey.restarted,
+        awaited=survey.awaited,
+        earliest_restart=survey.earliest_restart,
+        median_restart=survey.median_restart,
+        risen=survey.risen,
+        rose_at=survey.rose_at,
+        max_age=MAX_AGE + carrier.stamp_grain_duration + carrier.figures_delay,
+        gateways=tuple(seen),
+    )
+
+
+def _store(found: Mapping[int, Sequence[Found]], *, now: datetime) -> list[CounterFinding]:
+    """Store new findings, refresh the details of known ones, and delete those that are over."""
+    with transaction.atomic():
+        known = {
+            (finding.carrier_id, finding.gateway_id, finding.kind): finding
+            for finding in CounterFinding.objects.select_for_update(of=("self",))
+        }
+        current = []
+        for carrier_id, findings in found.items():
+            for one in findings:
+                finding = known.pop((carrier_id, one.gateway_id, one.kind.value), None)
+                if finding is None:
+                    finding = CounterFinding(
+                        carrier_id=carrier_id, gateway_id=one.gateway_id, kind=one.kind, since=now
+                    )
+                    log.warning(
+                        "counter_finding_began", carrier_id=carrier_id, kind=one.kind.value, **one.details
+                    )
+                finding.details = dict(one.details)
+                finding.save()
+                current.append(finding)
+        for finding in known.values():
+            log.info("counter_finding_ended", carrier_id=finding.carrier_id, kind=finding.kind)
+            finding.delete()
+    return current

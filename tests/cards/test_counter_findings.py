@@ -1,0 +1,109 @@
+"""What many counters together show about their carrier."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cards.counter_findings import Evidence, FindingKind, GatewayEvidence, find, have_restarted, message
+
+BEGINS = datetime(2026, 6, 1, tzinfo=UTC)
+NOW = BEGINS + timedelta(days=5)
+HOUR = timedelta(hours=1)
+HONEST = Evidence(
+    is_lifetime=False,
+    begins=BEGINS,
+    cards=3000,
+    restarted=2990,
+    awaited=10,
+    earliest_restart=timedelta(minutes=2),
+    median_restart=timedelta(minutes=15),
+    gateways=(GatewayEvidence(7, answers=500, newest=NOW - HOUR),),
+)
+FEW = replace(HONEST, cards=9, restarted=0, awaited=9)
+
+
+def kinds(evidence: Evidence, *, now: datetime = NOW) -> list[FindingKind]:
+    return [found.kind for found in find(evidence, now=now)]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"earliest_restart": 8 * HOUR, "median_restart": 9 * HOUR}, [FindingKind.LATE_RESTART]),
+        ({"earliest_restart": HOUR, "median_restart": 9 * HOUR}, []),
+        ({"earliest_restart": -5 * HOUR, "median_restart": -5 * HOUR}, [FindingKind.EARLY_RESTART]),
+        ({"restarted": 0, "awaited": 3000}, [FindingKind.NO_RESTART]),
+        ({"restarted": 0, "awaited": 3000, "is_lifetime": True}, []),
+        ({"restarted": 100, "awaited": 2900}, []),
+        ({"risen": 2900, "rose_at": NOW}, [FindingKind.SUDDEN_RISE]),
+        ({"risen": 1400, "rose_at": NOW}, []),
+        ({"gateways": (GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),)}, [FindingKind.STALE]),
+        ({"gateways": (GatewayEvidence(7, answers=0, newest=NOW - 9 * HOUR),)}, []),
+        ({"gateways": (GatewayEvidence(7, answers=500, newest=None),)}, []),
+        ({"gateways": (GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),), "max_age": 30 * HOUR}, []),
+    ],
+    ids=str,
+)
+def test_fault_of_most_counters_is_the_carriers(
+    change: dict[str, object], expected: list[FindingKind]
+) -> None:
+    assert kinds(replace(HONEST, **change)) == expected  # type: ignore[arg-type]
+
+
+def test_few_cards_are_no_evidence() -> None:
+    assert kinds(FEW) == []
+    assert kinds(replace(FEW, risen=9, rose_at=NOW)) == []
+
+
+def test_counters_may_restart_a_day_late() -> None:
+    waiting = replace(HONEST, restarted=0, awaited=3000)
+
+    assert kinds(waiting, now=BEGINS + 23 * HOUR) == []
+    assert kinds(waiting, now=BEGINS + 25 * HOUR) == [FindingKind.NO_RESTART]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "text"),
+    [
+        (
+            replace(HONEST, earliest_restart=8 * HOUR, median_restart=9 * HOUR),
+            (
+                "counters of Sun restart at 08:00, but the cycle is declared to begin at 00:00: "
+                "is its time zone right?"
+            ),
+        ),
+        (
+            replace(HONEST, earliest_restart=96 * HOUR, median_restart=97 * HOUR),
+            "counters of Sun restart 4 days after the declared billing day: is the billing day right?",
+        ),
+        (
+            replace(HONEST, earliest_restart=-5 * HOUR, median_restart=-5 * HOUR),
+            "counters of Sun restart 5 h before the declared start of the cycle: is its time zone right?",
+        ),
+        (
+            replace(HONEST, restarted=0, awaited=3000),
+            "none of 3,000 counters of Sun has restarted in this cycle: do they count over the card's lifetime?",
+        ),
+        (
+            replace(HONEST, risen=3000, rose_at=datetime(2026, 6, 5, 14, 5, tzinfo=UTC)),
+            "3,000 counters of Sun rose a hundredfold or more at 14:05 UTC: has the unit changed?",
+        ),
+        (
+            replace(HONEST, gateways=(GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),)),
+            "the figures of Sun have not moved for 9 h, although it answers",
+        ),
+    ],
+)
+def test_finding_is_told_in_one_line(evidence: Evidence, text: str) -> None:
+    [found] = find(evidence, now=NOW)
+
+    assert message(found.kind, "Sun", found.details) == text
+
+
+@pytest.mark.parametrize(
+    ("restarted", "awaited", "expected"), [(9, 0, False), (10, 1, True), (90, 10, True), (89, 11, False)]
+)
+def test_nearly_all_counters_must_have_restarted(restarted: int, awaited: int, expected: bool) -> None:
+    assert have_restarted(restarted, awaited) is expected

@@ -1,0 +1,135 @@
+"""A survey of all meters stores what is wrong with a carrier's counters, and removes what is over."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cards import meter_store
+from cards.counter_findings import FindingKind
+from cards.meter import Before, Doubt, Meter, Restart, Suspect, Uncertainty
+from cards.models import Card, CounterFinding, CounterSurvey
+from carriers.models import Carrier
+from polling.models import MinuteStat
+from polling.observe import counter_survey
+from polling.observe.doctor import counters
+from polling.observe.doctor.finding import Verdict
+from polling.policy.config_snapshot import ConfigSnapshot
+from tests.factories import CardFactory, CarrierFactory, GatewayFactory
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
+BEGINS = datetime(2026, 6, 1, tzinfo=UTC)
+METER = Meter(BEGINS.date(), Decimal(5), Decimal(905), NOW, Decimal(900), Restart.AWAITED)
+
+
+def fleet(count: int = 12, **carrier: Any) -> tuple[Carrier, list[Card]]:
+    created = CarrierFactory.create(time_zone="UTC", **carrier)
+    return created, CardFactory.create_batch(count, carrier=created)
+
+
+def store(cards: list[Card], meter: Meter) -> None:
+    meter_store.store_meters({}, dict.fromkeys((card.pk for card in cards), meter))
+
+
+def found(*, now: datetime = NOW) -> list[str]:
+    return [finding.kind for finding in counter_survey.publish(now=now)]
+
+
+def restarted(after: timedelta) -> Meter:
+    before = Before(Decimal(900), Decimal(0), Decimal(900), Restart.AWAITED, BEGINS + after)
+    return Meter(BEGINS.date(), Decimal(5), Decimal(5), NOW, Decimal(900), Restart.SEEN, before=before)
+
+
+def test_counters_that_do_not_restart_are_found_until_they_do() -> None:
+    carrier, cards = fleet()
+    store(cards, METER)
+
+    assert found() == [FindingKind.NO_RESTART]
+    since = CounterFinding.objects.get().since
+    assert found(now=NOW + timedelta(hours=1)) == [FindingKind.NO_RESTART]
+    assert CounterFinding.objects.get().since == since
+
+    store(cards, restarted(timedelta(minutes=5)))
+    assert found() == []
+    assert not CounterFinding.objects.exists()
+    assert CounterSurvey.objects.get(carrier=carrier).restarted == 12
+
+
+def test_restarts_in_the_morning_are_found_and_remembered() -> None:
+    carrier, cards = fleet()
+    store(cards, restarted(timedelta(hours=8)))
+
+    assert found() == [FindingKind.LATE_RESTART]
+    # Meters forget their restarts after some days, but the finding remains for the whole cycle.
+    store(cards, Meter(BEGINS.date(), Decimal(50), Decimal(50), NOW, Decimal(900), Restart.SEEN))
+    assert found() == [FindingKind.LATE_RESTART]
+    assert CounterSurvey.objects.get(carrier=carrier).earliest_restart == timedelta(hours=8)
+
+
+def test_units_that_change_for_all_cards_are_found() -> None:
+    _, cards = fleet()
+    held = Meter(
+        BEGINS.date(), Decimal(5), Decimal(5), NOW, restart=Restart.SEEN, suspect=Suspect(Decimal(5000), NOW)
+    )
+    store(cards, held)
+
+    assert found() == [FindingKind.SUDDEN_RISE]
+    assert found(now=NOW + timedelta(days=2)) == []
+
+
+def test_figures_that_stand_still_name_the_gateway() -> None:
+    carrier, cards = fleet(counter="lifetime")
+    gateway = GatewayFactory.create(carrier=carrier, is_default=True)
+    store(cards, Meter(BEGINS.date(), Decimal(5), Decimal(5), NOW - timedelta(hours=9), restart=Restart.SEEN))
+    MinuteStat.objects.create(
+        minute=NOW - timedelta(minutes=2),
+        task_type="carddata",
+        gateway_id=gateway.pk,
+        success=40,
+        histogram=[],
+    )
+
+    assert found() == [FindingKind.STALE]
+    finding = CounterFinding.objects.get()
+    assert finding.gateway == gateway
+    assert str(finding) == f"the figures of {gateway.name} have not moved for 9 h, although it answers"
+
+    Carrier.objects.update(stamp_grain="day")
+    assert found() == []
+
+
+def test_doctor_names_findings_and_uncertain_cards() -> None:
+    carrier, cards = fleet()
+    assert [finding.verdict for finding in counters.examine()] == [Verdict.OK]
+
+    store(cards, METER)
+    store(
+        cards[:3],
+        Meter(
+            BEGINS.date(), Decimal(5), Decimal(905), NOW, restart=Restart.AWAITED,
+            uncertainty=Uncertainty(Doubt.NOT_RESTARTED, NOW, under_mb=Decimal(900)),
+        ),
+    )  # fmt: skip
+    counter_survey.publish(now=NOW)
+
+    wrong, uncertain = counters.examine()
+    assert wrong.verdict is Verdict.TROUBLE
+    assert wrong.detail.startswith(f"none of 12 counters of {carrier} has restarted in this cycle")
+    assert uncertain.detail == f"the usage of some cards of {carrier} is uncertain: not restarted 3"
+
+
+def test_tariffs_know_that_the_other_counters_have_restarted() -> None:
+    carrier, cards = fleet()
+    now = ConfigSnapshot.read().now
+    cycle = carrier.calendar.cycle_of(now)
+    store(cards, METER)
+    assert not ConfigSnapshot.read().tariffs[carrier.pk].others_restarted
+
+    CounterSurvey.objects.create(
+        carrier=carrier, surveyed_at=now, cycle_start=cycle, cards=12, restarted=12, awaited=0
+    )
+    assert ConfigSnapshot.read().tariffs[carrier.pk].others_restarted
+    CounterSurvey.objects.update(cycle_start=BEGINS.date().replace(year=2020))
+    assert not ConfigSnapshot.read().tariffs[carrier.pk].others_restarted
