@@ -20,6 +20,23 @@ class CheckResult:
     error: str = ""
 
 
+def lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
+    """Lock the check states of these cards, and return card id -> token. Needs a transaction.
+
+    The rows are locked by ascending card id, so that two batches with the same cards cannot deadlock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT card_id, token FROM cards_checkstate
+            WHERE card_id = ANY(%s::bigint[]) AND type = %s
+            ORDER BY card_id FOR NO KEY UPDATE
+            """,
+            [array(cards), check_type.value],
+        )
+        return dict(cursor.fetchall())
+
+
 def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
     """Lock the check states of the cards in `tokens`. Return the ids of cards whose results may be written.
 
@@ -32,11 +49,11 @@ def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
         newer = lock_newer(check_type, {card.pk: claim.token})
         write(check_type, [result for result in results if result.card_id in newer], now=now)
     """
-    found = _lock(check_type, tokens)
+    found = lock(check_type, tokens)
     missing = tokens.keys() - found.keys()
     if missing:
         _insert(check_type, sorted(missing))
-        found |= _lock(check_type, missing)
+        found |= lock(check_type, missing)
     return {card_id for card_id, token in found.items() if token < tokens[card_id]}
 
 
@@ -88,20 +105,6 @@ def _parameters(check_type: CheckType, results: Sequence[CheckResult], now: date
         "tokens": array(result.token for result in results),
         "type": check_type.value,
     }
-
-
-def _lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
-    # Lock the rows by ascending card id, so that two batches with the same cards cannot deadlock.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT card_id, token FROM cards_checkstate
-            WHERE card_id = ANY(%s::bigint[]) AND type = %s
-            ORDER BY card_id FOR NO KEY UPDATE
-            """,
-            [array(cards), check_type.value],
-        )
-        return dict(cursor.fetchall())
 
 
 def _insert(check_type: CheckType, cards: Sequence[int]) -> None:

@@ -255,13 +255,17 @@ def _restarted(meter: Meter, reading: Reading) -> Step:
     # The carrier counts everything before the restart in the cycle before.
     moved = meter.used_mb
     first = meter.over_mb if meter.restart is Restart.UNKNOWN else ZERO
+    replaced = overflowed = ZERO
     if meter.suspect and reading.raw_mb < meter.suspect.raw_mb < meter.raw_mb:
         # The counter has dropped twice: it was replaced, counted on from 0, and then restarted.
-        moved += meter.suspect.raw_mb
+        replaced, overflowed = meter.suspect.raw_mb, _possible_overflow(meter)
+        moved += replaced
     after = meter.believing(
         reading,
         used_mb=reading.raw_mb,
         last_month_total_mb=meter.last_month_total_mb + moved,
+        last_over_mb=meter.last_over_mb + replaced,
+        last_under_mb=meter.last_under_mb + overflowed,
         restart=Restart.SEEN,
         before=meter.remembering(reading).before,
         uncertainty=None,
@@ -280,10 +284,18 @@ def _dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
             return Step(meter.believing(reading, used_mb=meter.used_mb + added, before=before), added)
     if reading.raw_mb > _possible(reading.measured_at - meter.measured_at, tariff):
         return _held(meter, reading)
-    # Another SIM card, or another counter, counts from 0.
+    # Another SIM card, or another counter, counts from 0. Or the counter has overflowed between two readings.
     added = reading.raw_mb
     swapped = meter.believing(reading, used_mb=meter.used_mb + added, before=before)
-    return Step(swapped.doubting(Doubt.COUNTER_REPLACED, reading.measured_at, over=added), added)
+    doubtful = swapped.doubting(
+        Doubt.COUNTER_REPLACED, reading.measured_at, over=added, under=_possible_overflow(meter)
+    )
+    return Step(doubtful, added)
+
+
+def _possible_overflow(meter: Meter) -> Decimal:
+    """Return what a counter that dropped may have counted before it overflowed unseen."""
+    return next((wrap - meter.raw_mb for wrap in WRAPS_MB if wrap / 2 <= meter.raw_mb <= wrap), ZERO)
 
 
 def _is_confirmed(meter: Meter, reading: Reading) -> bool:
@@ -324,17 +336,23 @@ def _returned(meter: Meter, reading: Reading) -> Step:
         reading,
         used_mb=used,
         last_month_total_mb=before.last_mb,
+        last_over_mb=min(meter.last_over_mb, before.last_mb),
         restart=before.restart,
         before=None,
         uncertainty=None,
     )
     restored = replace(restored, raw_mb=max(before.raw_mb, reading.raw_mb))
-    added = used - meter.used_mb
-    if restored.restart is not Restart.UNKNOWN:
-        return Step(restored, added, before.last_mb - meter.last_month_total_mb)
-    # The first reading is usage again, and is as uncertain as before.
-    doubtful = restored.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=used)
-    return Step(doubtful, added, before.last_mb - meter.last_month_total_mb, first_mb=added)
+    added, last = used - meter.used_mb, before.last_mb - meter.last_month_total_mb
+    if restored.restart is Restart.UNKNOWN:
+        # The first reading is usage again, and is as uncertain as before.
+        doubtful = restored.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=used)
+        return Step(doubtful, added, last, first_mb=added)
+    if meter.raw_mb > SLACK_MB:
+        # Or the counter was replaced, and its growth has reached the old value by chance.
+        grown = meter.used_mb + reading.raw_mb - meter.raw_mb
+        under = max(ZERO, grown - used)
+        restored = restored.doubting(Doubt.COUNTER_REPLACED, reading.measured_at, under=under)
+    return Step(restored, added, last)
 
 
 def _possible(elapsed: timedelta, tariff: Tariff) -> Decimal:

@@ -4,13 +4,18 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
+from audit.models import Action
+from audit.recording import record
 from cards.admin.search import CardRowsAdmin
+from cards.meter_decisions import Decision, decide
 from cards.models import (
     Card,
     CardEvent,
@@ -24,6 +29,10 @@ from cards.models import (
 )
 from common import database
 from common.admin import OwnedAdmin
+from common.admin_confirmation import confirmation_page, is_confirmed
+
+# One action decides about at most this many cards, because it does so in one request and one transaction.
+MAX_DECIDED = 1_000
 
 
 @admin.register(CheckState)
@@ -96,6 +105,46 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
     )
     list_filter = (CertaintyFilter,)
     list_select_related = ("card",)
+    actions = ("accept_counter", "keep_usage")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may decide about uncertain usage: whoever may change cards."""
+        return request.user.has_perm("cards.change_card")
+
+    @admin.action(description=_("Uncertain usage: accept the carrier's counter"), permissions=["decide"])
+    def accept_counter(self, request: HttpRequest, queryset: QuerySet[CardUsage]) -> HttpResponse | None:
+        """Add to the usage of the chosen cards what the counter shows beyond it."""
+        return self._decide(request, queryset, Decision.ACCEPT_COUNTER)
+
+    @admin.action(description=_("Uncertain usage: keep what was counted"), permissions=["decide"])
+    def keep_usage(self, request: HttpRequest, queryset: QuerySet[CardUsage]) -> HttpResponse | None:
+        """Keep the usage of the chosen cards, and measure growth from the latest counter."""
+        return self._decide(request, queryset, Decision.KEEP_USAGE)
+
+    def _decide(
+        self, request: HttpRequest, queryset: QuerySet[CardUsage], decision: Decision
+    ) -> HttpResponse | None:
+        cards = list(queryset.order_by().values_list("card_id", flat=True)[: MAX_DECIDED + 1])
+        if len(cards) > MAX_DECIDED:
+            refusal = _("You can decide about at most %(max)d cards at a time. Nothing was changed.")
+            messages.error(request, refusal % {"max": MAX_DECIDED})
+            return None
+        if not is_confirmed(request):
+            text = ngettext(
+                "%(decision)s of %(count)d card? If it is uncertain, it counts as certain from then on.",
+                "%(decision)s of %(count)d cards? Those that are uncertain count as certain from then on.",
+                len(cards),
+            )
+            question = text % {"decision": decision.value.capitalize(), "count": len(cards)}
+            return confirmation_page(request, question)
+        with transaction.atomic():
+            changed = decide(cards, decision, cause=f"admin: {request.user}", now=database.now())
+            if changed:
+                details = {"action": request.POST["action"], "card_ids": changed}
+                record(request.user, Action.CHANGED, CardUsage, after=details)
+        text = ngettext("%(count)d card changed.", "%(count)d cards changed.", len(changed))
+        messages.success(request, text % {"count": len(changed)})
+        return None
 
 
 @admin.register(UsageRecord)
@@ -112,10 +161,10 @@ class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         # `card_id` is not a foreign key, so Django cannot join. Look up all ICCIDs of the page in one query.
         changelist = super().get_changelist_instance(request)
-        cards = {record.card_id for record in changelist.result_list}
+        cards = {row.card_id for row in changelist.result_list}
         iccids = dict(Card.objects.filter(pk__in=cards).values_list("pk", "iccid"))
-        for record in changelist.result_list:
-            vars(record)["iccid"] = iccids.get(record.card_id, "-")
+        for row in changelist.result_list:
+            vars(row)["iccid"] = iccids.get(row.card_id, "-")
         return changelist
 
 

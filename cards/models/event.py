@@ -31,6 +31,7 @@ class CardEvent(models.Model):
         DEVICE = "device", _("device")
         POLLING = "polling", _("polled")
         DELETED = "deleted", _("deleted")
+        USAGE = "usage", _("usage decided")
 
     card = models.ForeignKey(
         Card, models.CASCADE, related_name="events", db_index=False, verbose_name=_("card")
@@ -59,6 +60,7 @@ class CardEvent(models.Model):
                         "device",
                         "polling",
                         "deleted",
+                        "usage",
                     ]
                 ),
                 name="cardevent_kind_known",

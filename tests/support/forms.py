@@ -10,6 +10,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="run drills, benchmarks and the like in their full form"
     )
+    parser.addoption("--histories", type=int, help="how many histories to play for each kind of fault")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,9 @@ HOUR = timedelta(hours=1)
 INTERVALS = (timedelta(minutes=5), timedelta(minutes=30), HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR)
 DAYS = 75
 ROUNDING = Decimal("0.01")
+OVERFLOW_MB = Decimal(2**32) / 10**6
+# Every reading of a carrier with these faults differs from the true counter.
+ALWAYS = {"replaced card", "late and jitter", "overflow", "old figures"}
 # Counters that restart each cycle show these faults of restarts.
 RESTARTS = (
     "late",
@@ -37,7 +40,7 @@ RESTARTS = (
 # Both kinds of counters show these.
 READINGS = (
     "honest", "zero", "two zeros", "zeros before the boundary", "kilobytes", "gigabytes", "absurd",
-    "replaced card", "gap", "stopped", "out of order",
+    "replaced card", "gap", "stopped", "out of order", "overflow", "old figures", "days as stamps",
 )  # fmt: skip
 FAULTS = (*RESTARTS, *READINGS)
 # Fault -> the number of faulty readings, and what they say instead of the counter.
@@ -115,6 +118,7 @@ class History:
             len(self.polls) // 4, max(len(self.polls) // 4 + 1, len(self.polls) * 3 // 4)
         )
         self.usage = Usage(self.polls, self._totals())
+        self.age = chance.uniform(0, 6) * HOUR if fault == "old figures" else timedelta()
         self.base = rounded(chance.uniform(0, 100_000) if self.is_lifetime else chance.uniform(0, 100))
 
     def _polls(self, start: datetime) -> list[datetime]:
@@ -169,7 +173,8 @@ class History:
         """Return how to interpret the counter. The other cards of the carrier restart with this one."""
         begin = self.calendar.start_of(self.calendar.cycle_of(at))
         restarted = any(begin - 14 * HOUR < restart <= at for restart in self.restarts)
-        return Tariff(self.calendar, self.is_lifetime, others_restarted=restarted)
+        grain = timedelta(days=1) if self.fault == "days as stamps" else timedelta()
+        return Tariff(self.calendar, self.is_lifetime, stamp_grain=grain, others_restarted=restarted)
 
     def reading(self, place: int) -> Reading:
         """Return what the carrier says at a poll."""
@@ -178,7 +183,10 @@ class History:
             return Reading(Decimal(0), at, is_stopped=True)
         if self.fault == "out of order" and place and self.chance.random() < 0.05:
             at = self.polls[place - 1] - timedelta(minutes=1)
-        return Reading(self._faulty(place, at, self.counter(at)), at)
+        raw = self._faulty(place, at, self.counter(at - self.age))
+        if self.fault == "days as stamps":
+            at = self.calendar.start_of(self.calendar.day_of(at))
+        return Reading(raw, at)
 
     def _faulty(self, place: int, at: datetime, raw: Decimal) -> Decimal:
         chance = self.chance
@@ -191,6 +199,8 @@ class History:
             return self.usage.at(at) - self.usage.at(since)
         if self.fault == "zeros before the boundary" and abs(at - self.begins[1]) < 8 * HOUR:
             return Decimal(0) if chance.random() < 0.3 else raw
+        if self.fault == "overflow":
+            return raw % OVERFLOW_MB
         if self.fault == "late and jitter" and chance.random() < 0.2:
             return rounded(raw * Decimal(1 - chance.random() * 0.009))
         return raw
@@ -206,9 +216,7 @@ def play(seed: int, fault: str) -> Judged | None:
     flagged = 0
     for place, at in enumerate(history.polls):
         reading = history.reading(place)
-        if reading.is_stopped or (
-            reading.raw_mb != history.counter(at) and fault not in {"replaced card", "late and jitter"}
-        ):
+        if reading.is_stopped or (reading.raw_mb != history.counter(at) and fault not in ALWAYS):
             faulty.add(place)
         step = advance(meter, reading, history.tariff(at))
         meter = latest[step.meter.cycle_start] = step.meter
@@ -224,6 +232,10 @@ def _judged(history: History, closed: Meter, faulty: set[int], flagged: int) -> 
     begin, end = (history.usage.at(edge) for edge in edges)
     truth, found = end - begin, closed.last_month_total_mb
     allowed = sum((history.usage.unseen_around(edge, faulty) for edge in edges), ROUNDING)
+    for edge in edges if history.age else ():
+        # The last figures before the edge are older than it.
+        aged = edge - history.age
+        allowed += history.usage.at(edge) - history.usage.at(aged) + history.usage.unseen_around(aged, faulty)
     if history.fault == "replaced card":
         allowed += history.usage.unseen_around(history.polls[history.odd], {history.odd, history.odd - 1})
     if history.fault == "late and jitter":

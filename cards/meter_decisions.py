@@ -1,0 +1,94 @@
+"""Let a person decide about uncertain usage: accept the carrier's counter, or keep what the meter has counted."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from django.db import transaction
+
+from cards import check_states, meter_store, signals, subscription_usage
+from cards.meter import Meter, Reading, Restart, Step
+from cards.models import Card, CardEvent, CheckType
+from cards.usage_allocation import Growth, growths_of
+
+
+class Decision(StrEnum):
+    """What to believe."""
+
+    ACCEPT_COUNTER = "accept the counter"
+    KEEP_USAGE = "keep the usage"
+
+
+def decide(cards: Collection[int], decision: Decision, *, cause: str, now: datetime) -> list[int]:
+    """Apply `decision` to those of `cards` whose usage is uncertain, and return their ids.
+
+    The correction is a usage record, the subscriptions follow it, and each card gets an event. From then on,
+    growth is measured from the latest counter.
+    """
+    with transaction.atomic():
+        check_states.lock(CheckType.DATA_USAGE, cards)
+        before = meter_store.meters_of(cards)
+        steps = {
+            card_id: decided(meter, decision) for card_id, meter in before.items() if not meter.is_certain
+        }
+        meter_store.store_meters(before, {card_id: step.meter for card_id, step in steps.items()})
+        lines = [
+            line
+            for card_id, step in steps.items()
+            for line in meter_store.lines_of(card_id, _reading(step.meter), step)
+        ]
+        meter_store.append(lines, now=now)
+        growths: list[Growth] = []
+        for card in Card.objects.filter(pk__in=steps).select_related("carrier"):
+            growths += growths_of(card.pk, before[card.pk], steps[card.pk], card.carrier.calendar)
+        subscription_usage.count(growths)
+        CardEvent.objects.bulk_create(
+            CardEvent(
+                card_id=card_id,
+                at=now,
+                kind=CardEvent.Kind.USAGE,
+                before=f"{before[card_id].used_mb} MB",
+                after=f"{step.meter.used_mb} MB",
+                cause=f"{cause}: {decision.value}",
+            )
+            for card_id, step in steps.items()
+        )
+        signals.send_on_commit(sorted(steps))
+        return sorted(steps)
+
+
+def decided(meter: Meter, decision: Decision) -> Step:
+    """Return the certain meter that `decision` makes of an uncertain one, and the change of its usage."""
+    added = _believed(meter) if decision is Decision.ACCEPT_COUNTER else Decimal(0)
+    raw, at = meter.raw_mb, meter.measured_at
+    if meter.suspect:
+        raw, at = meter.suspect.raw_mb, max(at, meter.suspect.since)
+    certain = replace(
+        meter,
+        used_mb=meter.used_mb + added,
+        raw_mb=raw,
+        measured_at=at,
+        restart=Restart.SEEN,
+        lower_since=None,
+        suspect=None,
+        before=None,
+        uncertainty=None,
+    )
+    return Step(certain, added)
+
+
+def _believed(meter: Meter) -> Decimal:
+    """Return the usage that the carrier's counter shows in addition to the meter's."""
+    if meter.suspect is None:
+        # Usage that may be too high is already the counter's.
+        return Decimal(0) if meter.over_mb else meter.under_mb
+    if meter.suspect.raw_mb >= meter.raw_mb:
+        return meter.suspect.raw_mb - meter.raw_mb
+    # The counter was replaced, and has counted from 0.
+    return meter.suspect.raw_mb
+
+
+def _reading(meter: Meter) -> Reading:
+    return Reading(meter.raw_mb, meter.measured_at)

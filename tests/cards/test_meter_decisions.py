@@ -1,0 +1,100 @@
+"""A person accepts the carrier's counter or keeps the usage, and meter, records and subscription follow."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audit.models import Operation
+from cards import meter_store, usage_partitions
+from cards.meter import Doubt, Meter, Restart, Suspect, Uncertainty
+from cards.meter_decisions import Decision, decide, decided
+from cards.models import Card, CardEvent, CardUsage, Subscription, UsageRecord
+from tests.factories import CardFactory, SubscriptionFactory, UserFactory
+from tests.support.admin_forms import post
+
+NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
+METER = Meter(date(2026, 5, 1), Decimal(300), Decimal(300), NOW, restart=Restart.SEEN)
+
+
+def meter(**changes: Any) -> Meter:
+    return replace(METER, **changes)
+
+
+@pytest.mark.parametrize(
+    ("uncertain", "accepted", "kept", "raw"),
+    [
+        ({"suspect": Suspect(Decimal(5000), NOW)}, 5000, 300, 5000),
+        ({"suspect": Suspect(Decimal(20), NOW)}, 320, 300, 20),
+        (
+            {
+                "raw_mb": Decimal(3300),
+                "restart": Restart.AWAITED,
+                "uncertainty": Uncertainty(Doubt.NOT_RESTARTED, NOW, under_mb=Decimal(3000)),
+            },
+            3300, 300, 3300,
+        ),
+        ({"uncertainty": Uncertainty(Doubt.SUDDEN_RISE, NOW, over_mb=Decimal(200))}, 300, 300, 300),
+    ],
+    ids=["rise", "drop", "not restarted", "believed rise"],
+)  # fmt: skip
+def test_decision_makes_usage_certain(uncertain: dict[str, Any], accepted: int, kept: int, raw: int) -> None:
+    accept = decided(meter(**uncertain), Decision.ACCEPT_COUNTER)
+    keep = decided(meter(**uncertain), Decision.KEEP_USAGE)
+
+    assert (accept.meter.used_mb, accept.delta_mb) == (accepted, accepted - 300)
+    assert (keep.meter.used_mb, keep.delta_mb) == (kept, 0)
+    assert accept.meter.is_certain
+    assert keep.meter.is_certain
+    assert accept.meter.raw_mb == keep.meter.raw_mb == raw
+
+
+@pytest.fixture
+def card(db: None) -> Card:
+    usage_partitions.make_ahead(timezone.now().date())
+    created: Card = CardFactory.create()
+    SubscriptionFactory.create(card=created, used_mb=300)
+    meter_store.store_meters({}, {created.pk: meter(suspect=Suspect(Decimal(5000), NOW))})
+    return created
+
+
+def test_accepted_counter_reaches_record_subscription_and_story(card: Card) -> None:
+    certain = CardFactory.create()
+    meter_store.store_meters({}, {certain.pk: METER})
+
+    changed = decide([card.pk, certain.pk], Decision.ACCEPT_COUNTER, cause="admin: root", now=timezone.now())
+
+    assert changed == [card.pk]
+    assert meter_store.meters_of([card.pk])[card.pk].used_mb == 5000
+    assert [record.delta_mb for record in UsageRecord.objects.all()] == [4700]
+    assert Subscription.objects.get().used_mb == 5000
+    event = CardEvent.objects.get(kind="usage")
+    assert (event.before, event.after) == ("300.000 MB", "5000.000 MB")
+    assert event.cause == "admin: root: accept the counter"
+
+
+def test_decision_in_the_admin_is_confirmed_and_recorded(card: Card, client: Client) -> None:
+    client.force_login(UserFactory.create(role="operator", is_staff=True))
+    chosen = {"action": "keep_usage", "_selected_action": [CardUsage.objects.get().pk]}
+
+    question = post(client, CardUsage, "changelist", chosen)
+    assert "Keep the usage of 1 card?" in question.rendered_content
+    assert not CardEvent.objects.filter(kind="usage").exists()
+
+    post(client, CardUsage, "changelist", {**chosen, "confirmed": "yes"})
+    assert meter_store.meters_of([card.pk])[card.pk].is_certain
+    assert Operation.objects.get().after == {"action": "keep_usage", "card_ids": [card.pk]}
+
+
+def test_viewer_may_not_decide(card: Card, client: Client) -> None:
+    client.force_login(UserFactory.create(role="viewer", is_staff=True))
+    chosen = {"action": "keep_usage", "_selected_action": [CardUsage.objects.get().pk], "confirmed": "yes"}
+
+    post(client, CardUsage, "changelist", chosen)
+
+    assert not meter_store.meters_of([card.pk])[card.pk].is_certain
+    assert not Operation.objects.exists()
