@@ -35,6 +35,15 @@ class Doubt(StrEnum):
     SUDDEN_RISE = "sudden_rise"
 
 
+class Cause(StrEnum):
+    """Why a reading, or a person, changed usage in another way than by growth."""
+
+    RESTARTED = "restarted"
+    RETURNED = "returned"
+    OTHER_COUNTER = "other_counter"
+    DECIDED = "decided"
+
+
 @dataclass(frozen=True)
 class Tariff:
     """How to interpret a carrier's counter.
@@ -196,10 +205,17 @@ class Step:
 
     `delta_mb` is the change in the meter's cycle, and `last_delta_mb` the change in the cycle before. Either is
     negative if usage was counted in the wrong cycle, or was none. `first_mb` is the part of `delta_mb` that is
-    the card's first reading, or corrects it.
+    the card's first reading, or corrects it. `cause` is set unless the counter simply grew.
     """
 
     meter: Meter
     delta_mb: Decimal = ZERO
     last_delta_mb: Decimal = ZERO
     first_mb: Decimal = ZERO
+    cause: Cause | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """The cause of the change, or why the usage is uncertain after it. It is kept in the usage record."""
+        uncertain = "suspect" if self.meter.suspect else self.meter.doubt
+        return self.cause or uncertain

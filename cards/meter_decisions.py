@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.db import transaction
 
 from cards import check_states, meter_store, signals, subscription_usage
-from cards.meter import Meter, Reading, Restart, Step
+from cards.meter import Cause, Meter, Reading, Restart, Step
 from cards.models import Card, CardEvent, CheckType
 from cards.usage_allocation import Growth, growths_of
 
@@ -76,7 +76,7 @@ def decided(meter: Meter, decision: Decision) -> Step:
         before=None,
         uncertainty=None,
     )
-    return Step(certain, added)
+    return Step(certain, added, cause=Cause.DECIDED)
 
 
 def _believed(meter: Meter) -> Decimal:

@@ -67,7 +67,10 @@ _READ: Final = (
 
 @dataclass(frozen=True)
 class UsageLine:
-    """One row of the history of a card's usage, in megabytes. `delta_mb` counts in the cycle `cycle_start`."""
+    """One row of the history of a card's usage, in megabytes. `delta_mb` counts in the cycle `cycle_start`.
+
+    `Step.reason` explains `reason`.
+    """
 
     card_id: int
     cycle_start: date
@@ -75,6 +78,7 @@ class UsageLine:
     raw_mb: Decimal
     used_mb: Decimal
     delta_mb: Decimal
+    reason: str | None = None
 
 
 def meters_of(cards: Collection[int]) -> dict[int, Meter]:
@@ -164,12 +168,20 @@ def lines_of(card_id: int, reading: Reading, step: Step) -> list[UsageLine]:
     meter = step.meter
     lines = [
         UsageLine(
-            card_id, meter.cycle_start, reading.measured_at, reading.raw_mb, meter.used_mb, step.delta_mb
+            card_id,
+            meter.cycle_start,
+            reading.measured_at,
+            reading.raw_mb,
+            meter.used_mb,
+            step.delta_mb,
+            step.reason,
         )
     ]
     if step.last_delta_mb:
         last, total = shifted(meter.cycle_start, -1), meter.last_month_total_mb
-        line = UsageLine(card_id, last, reading.measured_at, reading.raw_mb, total, step.last_delta_mb)
+        line = UsageLine(
+            card_id, last, reading.measured_at, reading.raw_mb, total, step.last_delta_mb, step.reason
+        )
         lines.insert(0, line)
     return lines
 
@@ -178,7 +190,7 @@ def append(lines: Sequence[UsageLine], *, now: datetime) -> None:
     """Append `lines` to the history with COPY. Set `recorded_at`, which decides the partition, to `now`."""
     if not lines:
         return
-    columns = "card_id, cycle_start, recorded_at, measured_at, raw_mb, used_mb, delta_mb"
+    columns = "card_id, cycle_start, recorded_at, measured_at, raw_mb, used_mb, delta_mb, reason"
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY cards_usagerecord ({columns}) FROM STDIN") as copy,
@@ -187,6 +199,6 @@ def append(lines: Sequence[UsageLine], *, now: datetime) -> None:
             copy.write_row(
                 (
                     line.card_id, line.cycle_start, now, line.measured_at,
-                    line.raw_mb, line.used_mb, line.delta_mb,
+                    line.raw_mb, line.used_mb, line.delta_mb, line.reason,
                 )
             )  # fmt: skip

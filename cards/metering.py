@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from cards.meter import ZERO, Doubt, Meter, Reading, Restart, Step, Suspect, Tariff, Uncertainty
+from cards.meter import ZERO, Cause, Doubt, Meter, Reading, Restart, Step, Suspect, Tariff, Uncertainty
 from carriers.cycles import cycles_between, shifted
 
 # A drop of at most 1 % is rounding or a correction by the carrier. It is not usage, and not a restart.
@@ -105,7 +105,7 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if calendar.follows(cycle, meter.cycle_start) and calendar.start_of(cycle) > meter.measured_at:
         meter = _rolled_over(meter, cycle)
     moved = meter.believing(reading, carrier_id=tariff.carrier_id, restart=Restart.SEEN, before=None)
-    return Step(moved)
+    return Step(moved, cause=Cause.OTHER_COUNTER)
 
 
 def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -> Step:
@@ -270,7 +270,7 @@ def _restarted(meter: Meter, reading: Reading) -> Step:
         before=meter.remembering(reading).before,
         uncertainty=None,
     )
-    return Step(after, reading.raw_mb - meter.used_mb, moved, first_mb=-first)
+    return Step(after, reading.raw_mb - meter.used_mb, moved, first_mb=-first, cause=Cause.RESTARTED)
 
 
 def _dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
@@ -346,13 +346,13 @@ def _returned(meter: Meter, reading: Reading) -> Step:
     if restored.restart is Restart.UNKNOWN:
         # The first reading is usage again, and is as uncertain as before.
         doubtful = restored.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=used)
-        return Step(doubtful, added, last, first_mb=added)
+        return Step(doubtful, added, last, first_mb=added, cause=Cause.RETURNED)
     if meter.raw_mb > SLACK_MB:
         # Or the counter was replaced, and its growth has reached the old value by chance.
         grown = meter.used_mb + reading.raw_mb - meter.raw_mb
         under = max(ZERO, grown - used)
         restored = restored.doubting(Doubt.COUNTER_REPLACED, reading.measured_at, under=under)
-    return Step(restored, added, last)
+    return Step(restored, added, last, cause=Cause.RETURNED)
 
 
 def _possible(elapsed: timedelta, tariff: Tariff) -> Decimal:

@@ -151,7 +151,7 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
 class UsageRecordAdmin(CardRowsAdmin[UsageRecord]):
     """The read-only page for usage records. Each card's page links here, filtered by that card."""
 
-    list_display = ("iccid", "recorded_at", "measured_at", "raw_mb", "used_mb", "delta_mb")
+    list_display = ("iccid", "recorded_at", "measured_at", "raw_mb", "used_mb", "delta_mb", "reason")
 
     @admin.display(description=_("card"))
     def iccid(self, record: UsageRecord) -> str:

@@ -9,9 +9,16 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import ScopedQuerySet
-from cards.meter import Doubt, Restart
+from cards.meter import Cause, Doubt, Restart
 from cards.models.card import Card
 from cards.models.megabytes import megabytes
+
+DOUBTS = [
+    (Doubt.NOT_RESTARTED, _("the counter has not restarted")),
+    (Doubt.BOUNDARY_NOT_SEEN, _("no reading around the start of the cycle")),
+    (Doubt.COUNTER_REPLACED, _("the counter was replaced")),
+    (Doubt.SUDDEN_RISE, _("the counter rose too fast")),
+]
 
 
 class CardUsageQuerySet(ScopedQuerySet["CardUsage"]):
@@ -72,12 +79,7 @@ class CardUsage(models.Model):
         max_length=24,
         null=True,
         blank=True,
-        choices=[
-            (Doubt.NOT_RESTARTED, _("the counter has not restarted")),
-            (Doubt.BOUNDARY_NOT_SEEN, _("no reading around the start of the cycle")),
-            (Doubt.COUNTER_REPLACED, _("the counter was replaced")),
-            (Doubt.SUDDEN_RISE, _("the counter rose too fast")),
-        ],
+        choices=DOUBTS,
     )
     doubt_since = models.DateTimeField(_("uncertain since"), null=True, blank=True)
     over_mb = megabytes(_("perhaps less (MB)"), default=0, db_default=0)
@@ -153,6 +155,19 @@ class UsageRecord(models.Model):
     raw_mb = megabytes(_("counter (MB)"))
     used_mb = megabytes(_("used in the cycle (MB)"))
     delta_mb = megabytes(_("change (MB)"))
+    reason = models.CharField(  # noqa: DJ001 (null is plain growth)
+        _("reason"),
+        max_length=24,
+        null=True,
+        choices=[
+            (Cause.RESTARTED, _("the counter has restarted")),
+            (Cause.RETURNED, _("the counter was never away")),
+            (Cause.OTHER_COUNTER, _("the first reading of another counter")),
+            (Cause.DECIDED, _("a person has decided")),
+            ("suspect", _("held: it contradicts the meter")),
+            *DOUBTS,
+        ],
+    )
 
     objects = UsageRecordQuerySet.as_manager()
 

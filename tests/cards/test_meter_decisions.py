@@ -70,7 +70,8 @@ def test_accepted_counter_reaches_record_subscription_and_story(card: Card) -> N
 
     assert changed == [card.pk]
     assert meter_store.meters_of([card.pk])[card.pk].used_mb == 5000
-    assert [record.delta_mb for record in UsageRecord.objects.all()] == [4700]
+    record = UsageRecord.objects.get()
+    assert (record.delta_mb, record.reason) == (4700, "decided")
     assert Subscription.objects.get().used_mb == 5000
     event = CardEvent.objects.get(kind="usage")
     assert (event.before, event.after) == ("300.000 MB", "5000.000 MB")

@@ -38,6 +38,8 @@ def test_records_meter_and_subscription_show_the_same_usage(name: str) -> None:
         assert sums[meter.cycle_start] == meter.used_mb
         assert sums[shifted(meter.cycle_start, -1)] == meter.last_month_total_mb
         assert Subscription.objects.get().used_mb == meter.used_mb
+    corrections = UsageRecord.objects.filter(delta_mb__lt=0)
+    assert all(record.reason in {"restarted", "returned"} for record in corrections)
 
 
 def _sums(card: Card) -> dict[date | None, Decimal]:
