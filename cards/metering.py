@@ -111,8 +111,10 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
 def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -> Step:
     rolled = _rolled_over(meter, cycle)
     if tariff.is_lifetime:
-        step = _in_cycle(replace(rolled, restart=Restart.SEEN), reading, tariff)
-        return _split(step, meter, reading, tariff)
+        # What is still held was used before the boundary.
+        held = _held_amount(meter, meter.suspect) if meter.suspect else ZERO
+        rolled = replace(rolled, restart=Restart.SEEN, last_under_mb=rolled.last_under_mb + held)
+        return _split(_in_cycle(rolled, reading, tariff), meter, reading, tariff)
     if _has_restarted_unseen(rolled, reading, tariff):
         return _restarted(rolled, reading)
     return _in_cycle(rolled, reading, tariff)
@@ -293,6 +295,13 @@ def _dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     return Step(doubtful, added)
 
 
+def _held_amount(meter: Meter, suspect: Suspect) -> Decimal:
+    """Return the most that the card has used if the readings that contradict its meter are right."""
+    if suspect.raw_mb >= meter.raw_mb:
+        return suspect.raw_mb - meter.raw_mb
+    return suspect.raw_mb + _possible_overflow(meter)
+
+
 def _possible_overflow(meter: Meter) -> Decimal:
     """Return what a counter that dropped may have counted before it overflowed unseen."""
     return next((wrap - meter.raw_mb for wrap in WRAPS_MB if wrap / 2 <= meter.raw_mb <= wrap), ZERO)
@@ -351,7 +360,9 @@ def _returned(meter: Meter, reading: Reading) -> Step:
         # Or the counter was replaced, and its growth has reached the old value by chance.
         grown = meter.used_mb + reading.raw_mb - meter.raw_mb
         under = max(ZERO, grown - used)
-        restored = restored.doubting(Doubt.COUNTER_REPLACED, reading.measured_at, under=under)
+        restored = replace(restored, uncertainty=meter.uncertainty).doubting(
+            Doubt.COUNTER_REPLACED, reading.measured_at, under=under
+        )
     return Step(restored, added, last, cause=Cause.RETURNED)
 
 
