@@ -12,6 +12,7 @@ from accounts.roles import Role
 from carriers import limits
 from carriers.clients.registry import unusable_reason
 from carriers.models import Carrier, Gateway
+from common import database
 from common.fields import Sealed
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
@@ -72,6 +73,17 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
     ordering = ("code",)
     search_fields = ("name", "code")
+
+    def save_model(self, request: HttpRequest, obj: Carrier, form: Any, change: Any) -> None:
+        """Save the carrier, and say from when on a changed calendar applies."""
+        super().save_model(request, obj, form, change)
+        if change and {"time_zone", "billing_day"} & set(form.changed_data):
+            begins = obj.calendar.next_start(database.now())
+            text = _(
+                "The new time zone and billing day apply from %(begins)s UTC on. Until then, the current cycle and "
+                "the periods of subscriptions continue. To undo the change, change it back before that time."
+            )
+            messages.warning(request, text % {"begins": f"{begins:%Y-%m-%d %H:%M}"})
 
 
 @admin.register(Gateway)

@@ -49,11 +49,15 @@ class BillingCalendar:
         """Return the instant (UTC) at which a cycle begins. `cycle` is its first day."""
         return _midnight(cycle, self.time_zone)
 
+    def next_start(self, moment: datetime) -> datetime:
+        """Return the instant (UTC) at which the cycle after the one that contains `moment` begins."""
+        return self.start_of(shifted(self.cycle_of(moment), 1))
+
     def seconds_to_nearest_boundary(self, moment: datetime) -> float:
         """Return the seconds between `moment` and the nearest start of a cycle, before or after `moment`."""
         cycle = self.cycle_of(moment)
         since = moment - self.start_of(cycle)
-        until = self.start_of(shifted(cycle, 1)) - moment
+        until = self.next_start(moment) - moment
         return min(since, until).total_seconds()
 
     def bounds_of(self, cycle: date) -> tuple[datetime, datetime]:

@@ -174,7 +174,9 @@ class History:
         cycle = self.calendar.cycle_of(at)
         begin = self.calendar.start_of(cycle)
         # The history begins after the restart of its first cycle.
-        restarted = cycle <= self.cycles[0] or any(begin - 14 * HOUR < moment <= at for moment in self.restarts)
+        restarted = cycle <= self.cycles[0] or any(
+            begin - 14 * HOUR < moment <= at for moment in self.restarts
+        )
         grain = timedelta(days=1) if self.fault == "days as stamps" else timedelta()
         return Tariff(self.calendar, self.is_lifetime, stamp_grain=grain, others_restarted=restarted)
 
