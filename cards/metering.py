@@ -122,7 +122,8 @@ def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -
 
 def _rolled_over(meter: Meter, cycle: date) -> Meter:
     # Without a reading in the previous cycle, the usage of that cycle is unknown and counts as 0.
-    is_next = cycles_between(meter.cycle_start, cycle) == 1
+    # After a change of the billing day, two cycles may begin in the same month.
+    is_next = cycles_between(meter.cycle_start, cycle) <= 1
     return replace(
         meter,
         cycle_start=cycle,
@@ -227,13 +228,13 @@ def _confirmed(
 def _awaiting(grown: Meter, before: Meter, reading: Reading, tariff: Tariff) -> Meter:
     """Doubt the usage if the counter has not restarted, or may have restarted unseen and passed its old value."""
     begin = tariff.calendar.start_of(grown.cycle_start)
+    under = reading.raw_mb - grown.used_mb
     if before.measured_at < begin and reading.measured_at - before.measured_at > GAP:
-        doubt = Doubt.BOUNDARY_NOT_SEEN
-    elif reading.measured_at - begin > LATE_RESTART:
-        doubt = Doubt.NOT_RESTARTED
-    else:
-        return grown
-    return grown.doubting(doubt, reading.measured_at, under=reading.raw_mb - grown.used_mb)
+        # If it has not restarted, the card may have used everything before the boundary.
+        return grown.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=grown.used_mb, under=under)
+    if reading.measured_at - begin > LATE_RESTART:
+        return grown.doubting(Doubt.NOT_RESTARTED, reading.measured_at, under=under)
+    return grown
 
 
 def _jitter(meter: Meter, reading: Reading) -> Step:
@@ -257,17 +258,18 @@ def _restarted(meter: Meter, reading: Reading) -> Step:
     # The carrier counts everything before the restart in the cycle before.
     moved = meter.used_mb
     first = meter.over_mb if meter.restart is Restart.UNKNOWN else ZERO
-    replaced = overflowed = ZERO
+    over, under = _bounds_of_readings(meter)
     if meter.suspect and reading.raw_mb < meter.suspect.raw_mb < meter.raw_mb:
         # The counter has dropped twice: it was replaced, counted on from 0, and then restarted.
-        replaced, overflowed = meter.suspect.raw_mb, _possible_overflow(meter)
-        moved += replaced
+        over += meter.suspect.raw_mb
+        under += _possible_overflow(meter)
+        moved += meter.suspect.raw_mb
     after = meter.believing(
         reading,
         used_mb=reading.raw_mb,
         last_month_total_mb=meter.last_month_total_mb + moved,
-        last_over_mb=meter.last_over_mb + replaced,
-        last_under_mb=meter.last_under_mb + overflowed,
+        last_over_mb=meter.last_over_mb + over,
+        last_under_mb=meter.last_under_mb + under,
         restart=Restart.SEEN,
         before=meter.remembering(reading).before,
         uncertainty=None,
@@ -293,6 +295,16 @@ def _dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         Doubt.COUNTER_REPLACED, reading.measured_at, over=added, under=_possible_overflow(meter)
     )
     return Step(doubtful, added)
+
+
+def _bounds_of_readings(meter: Meter) -> tuple[Decimal, Decimal]:
+    """Return by how much odd readings may have made the usage too high and too low.
+
+    A restart answers all other doubts.
+    """
+    if meter.doubt in {Doubt.SUDDEN_RISE, Doubt.COUNTER_REPLACED}:
+        return meter.over_mb, meter.under_mb
+    return ZERO, ZERO
 
 
 def _held_amount(meter: Meter, suspect: Suspect) -> Decimal:
@@ -356,7 +368,10 @@ def _returned(meter: Meter, reading: Reading) -> Step:
         # The first reading is usage again, and is as uncertain as before.
         doubtful = restored.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=used)
         return Step(doubtful, added, last, first_mb=added, cause=Cause.RETURNED)
-    if meter.raw_mb > SLACK_MB:
+    if meter.uncertainty and meter.uncertainty.since < before.at:
+        # The usage was uncertain before the drop, too.
+        restored = replace(restored, uncertainty=meter.uncertainty)
+    if SLACK_MB < meter.raw_mb < before.raw_mb:
         # Or the counter was replaced, and its growth has reached the old value by chance.
         grown = meter.used_mb + reading.raw_mb - meter.raw_mb
         under = max(ZERO, grown - used)

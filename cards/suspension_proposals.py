@@ -109,7 +109,9 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
               AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
               AND NOT EXISTS (
                 SELECT FROM cards_cardusage AS meter
-                WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR meter.restart = 'awaited')
+                WHERE meter.card_id = card.id AND (
+                    meter.suspect_since IS NOT NULL OR (meter.restart = 'awaited' AND meter.doubt IS NULL)
+                )
               )
               AND NOT EXISTS (
                 SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = card.carrier_id

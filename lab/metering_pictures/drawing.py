@@ -151,7 +151,8 @@ def _balance(frame: Frame, quota: Decimal) -> Balance:
     meter = frame.meter
     # While a restart is awaited, all growth may belong to the cycle before. `cards.usage_bounds` has the same
     # rule in SQL.
-    over = meter.used_mb if meter.restart is Restart.AWAITED else meter.over_mb
+    is_provisional = meter.restart is Restart.AWAITED and not meter.uncertainty
+    over = meter.used_mb if is_provisional else meter.over_mb
     return Balance(meter.used_mb, quota, Bounds(over, meter.under_mb))
 
 

@@ -34,7 +34,7 @@ _SURVEY: Final = f"""
     ), meter AS (
         SELECT card.carrier_id, card.gateway_id, usage.measured_at,
             usage.measured_at > %(day_ago)s AS is_recent,
-            usage.cycle_start = current.cycle_start AND usage.restart = 'seen'
+            usage.cycle_start = current.cycle_start AND usage.restart = 'seen' AND usage.before_restart <> 'seen'
                 AND usage.before_at BETWEEN begins - make_interval(secs => %(early)s)
                     AND begins + make_interval(secs => %(late)s) AS has_restarted,
             usage.cycle_start = current.cycle_start AND usage.restart = 'awaited' AS is_awaited,
@@ -42,7 +42,8 @@ _SURVEY: Final = f"""
             CASE
                 WHEN usage.raw_mb > 0 AND usage.suspect_raw_mb > usage.raw_mb * {UNIT_FACTOR}
                     THEN usage.suspect_since
-                WHEN usage.doubt = 'sudden_rise' THEN usage.doubt_since
+                WHEN usage.before_raw_mb > 0 AND usage.raw_mb > usage.before_raw_mb * {UNIT_FACTOR}
+                    THEN usage.before_at
             END AS rose_at,
             usage.doubt, usage.suspect_since
         FROM cards_cardusage AS usage

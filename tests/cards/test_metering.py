@@ -60,9 +60,39 @@ def test_counter_after_a_gap_is_the_usage_if_other_cards_restarted() -> None:
     alone = advance(before, following, PER_CYCLE)
     witnessed = advance(before, following, replace(PER_CYCLE, others_restarted=True))
 
-    assert (alone.meter.used_mb, alone.meter.high_mb) == (100, 1000)
+    assert (alone.meter.low_mb, alone.meter.used_mb, alone.meter.high_mb) == (0, 100, 1000)
     assert (witnessed.meter.used_mb, witnessed.meter.is_certain) == (1000, True)
     assert witnessed.meter.last_month_total_mb == 900
+
+
+def test_wrong_unit_that_is_taken_back_leaves_no_doubt() -> None:
+    wrong = after(reading("30", NOON), reading("30200", NOON + timedelta(hours=1)))
+    right = advance(wrong.meter, reading("30.5", NOON + timedelta(hours=2)), PER_CYCLE)
+
+    assert wrong.meter.doubt is Doubt.SUDDEN_RISE
+    assert (right.meter.used_mb, right.meter.is_certain) == (mb("30.5"), True)
+
+
+def test_doubt_about_a_rise_follows_its_usage_to_the_previous_cycle() -> None:
+    step = after(
+        reading("40", BOUNDARY - timedelta(hours=1)),
+        reading("41", BOUNDARY + timedelta(hours=1)),
+        reading("9000", BOUNDARY + timedelta(hours=2)),
+        reading("0.5", BOUNDARY + timedelta(hours=8)),
+    )
+
+    assert step.meter.last_month_total_mb == 9000
+    assert step.meter.last_over_mb == 8959
+
+
+def test_total_survives_a_billing_day_moved_within_the_month() -> None:
+    at = datetime(2026, 5, 27, 12, tzinfo=UTC)
+    before = after(reading("600", at - timedelta(days=20)), reading("610", at)).meter
+    corrected = Tariff(BillingCalendar("UTC", 28, changed_at=at), is_lifetime=False)
+
+    step = advance(before, reading("611", at + timedelta(days=1)), corrected)
+
+    assert (step.meter.cycle_start, step.meter.last_month_total_mb) == (date(2026, 5, 28), 610)
 
 
 def test_counter_of_another_carrier_is_counted_by_its_growth() -> None:

@@ -41,5 +41,5 @@ def usage(carrier: str, uncertain: dict[str, int]) -> Finding:
     return note(
         "usage",
         f"the usage of some cards of {carrier} is uncertain: {reasons}",
-        "see 'card usage' in the admin, filtered by the reason; these cards are not proposed for suspension",
+        "see 'card usage' in the admin, filtered by certainty; a person can accept the counter or keep the usage",
     )

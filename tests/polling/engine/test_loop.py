@@ -10,11 +10,11 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
 
+from cards import usage_recording
 from cards.models import Card, CardUsage, CheckState, UsageRecord
 from lab.demo.carriers import ensure_carriers
 from lab.demo.fleet import generate
 from lab.simulator.remote import RunningSimulator
-from polling.checks import data_usage
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.models import ConcurrencyLimit, PollingConfig
@@ -211,7 +211,7 @@ def test_outage_while_recording_gives_back_cards_uncounted(
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(data_usage, "_meter", lose_connection)
+    monkeypatch.setattr(usage_recording, "record", lose_connection)
     with pytest.raises(OperationalError):
         drain(redis, runtime)
     monkeypatch.undo()

@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError
 from redis import Redis
 
+from cards import usage_recording
 from cards.models import CardUsage, CheckState
 from carriers.clients.base import (
     CardError,
@@ -22,7 +23,6 @@ from carriers.clients.base import (
 )
 from carriers.clients.registry import ADAPTERS
 from common.http.outgoing import Outgoing
-from polling.checks import data_usage
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeder
@@ -184,7 +184,7 @@ def test_failed_recording_stops_all_calls(
         raise OperationalError("gone")
 
     monkeypatch.setattr(carrier, "usage", slow)
-    monkeypatch.setattr(data_usage, "_meter", broken)
+    monkeypatch.setattr(usage_recording, "record", broken)
 
     with pytest.raises(OperationalError):
         drain(redis, runtime)

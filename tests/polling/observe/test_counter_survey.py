@@ -78,6 +78,11 @@ def test_units_that_change_for_all_cards_are_found() -> None:
     assert found() == [FindingKind.SUDDEN_RISE]
     assert found(now=NOW + timedelta(days=2)) == []
 
+    # Rises that the meters believed are found, too.
+    before = Before(Decimal(5), Decimal(5), Decimal(0), Restart.SEEN, NOW)
+    store(cards, Meter(BEGINS.date(), Decimal(5000), Decimal(5000), NOW, restart=Restart.SEEN, before=before))
+    assert found() == [FindingKind.SUDDEN_RISE]
+
 
 def test_figures_that_stand_still_name_the_gateway() -> None:
     carrier, cards = fleet(counter="lifetime")
