@@ -91,7 +91,8 @@ def publish(*, now: datetime) -> list[CounterFinding]:
     for carrier_id, carrier in carriers.items():
         cycle = carrier.calendar.cycle_of(now)
         survey = surveys[carrier_id]
-        _keep_restarts(survey, earlier.get(carrier_id), cycle)
+        if _is_comparable(earlier.get(carrier_id), carrier, cycle):
+            _keep_restarts(survey, earlier[carrier_id])
         CounterSurvey.objects.update_or_create(
             carrier=carrier,
             defaults={
@@ -140,9 +141,16 @@ def _surveyed(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, _Surve
     return surveys
 
 
-def _keep_restarts(survey: _Survey, earlier: CounterSurvey | None, cycle: date) -> None:
+def _is_comparable(earlier: CounterSurvey | None, carrier: Carrier, cycle: date) -> bool:
+    """Return whether an earlier survey was made in this cycle, by the same calendar."""
+    if earlier is None or earlier.cycle_start != cycle:
+        return False
+    return carrier.calendar_changed_at is None or carrier.calendar_changed_at < earlier.surveyed_at
+
+
+def _keep_restarts(survey: _Survey, earlier: CounterSurvey) -> None:
     """Keep the restarts that an earlier survey saw in this cycle, because meters forget their restarts."""
-    if earlier and earlier.cycle_start == cycle and earlier.restarted > survey.restarted:
+    if earlier.restarted > survey.restarted:
         survey.restarted = earlier.restarted
         survey.earliest_restart, survey.median_restart = earlier.earliest_restart, earlier.median_restart
 

@@ -1,10 +1,12 @@
 """A survey of all meters stores what is wrong with a carrier's counters, and removes what is over."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 
 from cards import meter_store
 from cards.counter_findings import FindingKind
@@ -30,7 +32,8 @@ def fleet(count: int = 12, **carrier: Any) -> tuple[Carrier, list[Card]]:
 
 
 def store(cards: list[Card], meter: Meter) -> None:
-    meter_store.store_meters({}, dict.fromkeys((card.pk for card in cards), meter))
+    ids = [card.pk for card in cards]
+    meter_store.store_meters(meter_store.meters_of(ids), dict.fromkeys(ids, meter))
 
 
 def found(*, now: datetime = NOW) -> list[str]:
@@ -66,6 +69,22 @@ def test_restarts_in_the_morning_are_found_and_remembered() -> None:
     store(cards, Meter(BEGINS.date(), Decimal(50), Decimal(50), NOW, Decimal(900), Restart.SEEN))
     assert found() == [FindingKind.LATE_RESTART]
     assert CounterSurvey.objects.get(carrier=carrier).earliest_restart == timedelta(hours=8)
+
+
+def test_corrected_time_zone_ends_the_finding() -> None:
+    carrier, cards = fleet()
+    Carrier.objects.update(time_zone="America/Los_Angeles")
+    late = restarted(timedelta(hours=2))
+    store(cards, late)
+    assert found() == [FindingKind.EARLY_RESTART]
+
+    # By now, the meters have forgotten their restarts.
+    store(cards, replace(late, before=None))
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        carrier.refresh_from_db()
+        carrier.time_zone = "UTC"
+        carrier.save()
+    assert found(now=NOW + timedelta(hours=2)) == []
 
 
 def test_units_that_change_for_all_cards_are_found() -> None:
