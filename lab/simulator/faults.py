@@ -1,10 +1,8 @@
-"""The faults of the simulator, which can be switched on and off while it runs."""
+"""The faults of the simulator that hit calls. They can be switched on and off while it runs."""
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class FaultKind(StrEnum):
@@ -38,27 +36,6 @@ class Fault:
     share: float = 1.0
     milliseconds: int = 0
 
-    @classmethod
-    def parse(cls, body: object) -> "Fault":
-        """Return the fault that `body` describes.
-
-        If `body` is invalid, raise ValueError with a message for the sender.
-        """
-        if not isinstance(body, Mapping):
-            raise ValueError("the body must be a JSON object")  # noqa: TRY004 (one type for bad input)
-        if unknown := sorted(body.keys() - {field.name for field in fields(cls)}):
-            raise ValueError(f"there is no field {unknown[0]}")
-        kinds = [kind.value for kind in FaultKind]
-        if body.get("kind") not in kinds:
-            raise ValueError(f"kind must be one of {', '.join(kinds)}")
-        path = body.get("path")
-        if not isinstance(path, str) or not path.startswith("/"):
-            raise ValueError("path must begin with /")
-        kind = FaultKind(body["kind"])
-        share = _number(body, "share", default=1, maximum=1)
-        default = DEFAULT_MILLISECONDS.get(kind, 0)
-        return cls(path, kind, share, int(_number(body, "milliseconds", default, MAX_MILLISECONDS)))
-
 
 class Faults:
     """The faults in force, at most one for each path and kind.
@@ -89,10 +66,3 @@ class Faults:
             for fault in self._faults.values()
             if path.startswith(fault.path) and self._random.random() < fault.share
         ]
-
-
-def _number(body: Mapping[str, Any], name: str, default: float, maximum: float) -> float:
-    value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= maximum:
-        raise ValueError(f"{name} must be a number from 0 to {maximum}")
-    return value

@@ -47,13 +47,14 @@ CARRIERS: tuple[SimulatedCarrier, ...] = (
 )
 
 
-def _hash(iccid: str, subject: str) -> int:
+def hash_of(iccid: str, subject: str) -> int:
+    """Return a number below 2^64 that the ICCID and `subject` decide."""
     return int.from_bytes(hashlib.sha256(f"{subject}:{iccid}".encode()).digest()[:8])
 
 
 def monthly_mb(iccid: str) -> int:
     """Return how many MB the card uses in each cycle, from 1 to 2,000."""
-    return _hash(iccid, "usage") % MAX_MONTHLY_MB + 1
+    return hash_of(iccid, "usage") % MAX_MONTHLY_MB + 1
 
 
 @dataclass(frozen=True)
@@ -87,5 +88,5 @@ def counter_mb(iccid: str, cycles: float) -> Decimal:
 
 def verified_at(iccid: str) -> datetime:
     """Return when the card's holder is verified. The moment is within five years from the start of 2024."""
-    share = _hash(iccid, "verification") / 2**64
+    share = hash_of(iccid, "verification") / 2**64
     return _VERIFICATIONS_BEGIN + timedelta(seconds=int(_VERIFICATION_SECONDS * share**_VERIFICATION_CURVE))

@@ -4,12 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from lab.simulator.clock import Clock
+from lab.simulator.counter_faults import CounterFaults
 from lab.simulator.fleet import CARRIERS, Cycle, SimulatedCarrier, counter_mb, cycle_of, verified_at
 
 MAX_BATCH = 500
+USAGE = "/v1/usage"
 _ICCID = re.compile(r"[0-9A-F]{18,22}")
 _CARRIERS = {carrier.code: carrier for carrier in CARRIERS}
 
@@ -22,6 +25,8 @@ class BadRequestError(ValueError):
 class SimulatedGateway:
     """The gateways of all carriers. They remember which cards were stopped, and take the time from `clock`.
 
+    `counter_faults` change what they say about the usage of cards.
+
     Example::
 
         gateway = SimulatedGateway()
@@ -29,6 +34,7 @@ class SimulatedGateway:
     """
 
     clock: Clock = field(default_factory=Clock)
+    counter_faults: CounterFaults = field(default_factory=lambda: CounterFaults(seed=0))
     _stopped: set[str] = field(default_factory=set)
     _done: dict[str, dict[str, str]] = field(default_factory=dict)
     _cycles: dict[str, Cycle] = field(default_factory=dict)
@@ -42,7 +48,7 @@ class SimulatedGateway:
         if path in ("/v1/stop", "/v1/start"):
             return {"code": 0, "data": self._switch(carrier, body, is_stop=path == "/v1/stop")}
         entry = {
-            "/v1/usage": self._usage,
+            USAGE: self._usage,
             "/v1/realname-status": self._real_name,
             "/v1/status": self._status,
         }[path]
@@ -65,16 +71,27 @@ class SimulatedGateway:
     def _usage(self, carrier: SimulatedCarrier, iccids: Sequence[str]) -> list[dict[str, str]]:
         now = self.clock()
         cycles, measured_at = self._cycle(carrier, now).counted(now), now.isoformat()
+        if self.counter_faults:
+            return [
+                _entry(carrier, iccid) or self._usage_entry(iccid, *self._faulty(carrier, iccid, now))
+                for iccid in iccids
+            ]
         return [
-            _entry(carrier, iccid)
-            or {
-                "iccid": iccid,
-                "used_mb": str(counter_mb(iccid, cycles)),
-                "measured_at": measured_at,
-                "network_status": self._network_status(iccid),
-            }
+            _entry(carrier, iccid) or self._usage_entry(iccid, counter_mb(iccid, cycles), measured_at)
             for iccid in iccids
         ]
+
+    def _faulty(self, carrier: SimulatedCarrier, iccid: str, now: datetime) -> tuple[Decimal, str]:
+        reading = self.counter_faults.read(carrier, iccid, f"/c/{carrier.code}{USAGE}", at=now)
+        return reading.used_mb, reading.measured_at.isoformat()
+
+    def _usage_entry(self, iccid: str, used_mb: Decimal, measured_at: str) -> dict[str, str]:
+        return {
+            "iccid": iccid,
+            "used_mb": str(used_mb),
+            "measured_at": measured_at,
+            "network_status": self._network_status(iccid),
+        }
 
     def _real_name(self, carrier: SimulatedCarrier, iccids: Sequence[str]) -> list[dict[str, str]]:
         now = self.clock()

@@ -32,7 +32,7 @@ class RunningSimulator:
         return f"http://127.0.0.1:{self.port}"
 
     def fault(self, **fault: Any) -> None:
-        """Switch a fault on, or off if `share` is 0. The arguments are the fields of `Fault`."""
+        """Switch a fault on, or off if `share` is 0. The arguments are the fields of `Fault` or `CounterFault`."""
         self._put("/_sim/faults", fault)
 
     def set_clock(self, now: datetime | None) -> None:

@@ -13,6 +13,8 @@ from carriers.clients.signing import Signer
 from lab.simulator.authentication import Authenticator
 from lab.simulator.calls import CallLog
 from lab.simulator.clock import parse_clock, parse_moment
+from lab.simulator.counter_faults import CounterFault, CounterFaults
+from lab.simulator.fault_requests import parse_fault
 from lab.simulator.faults import Fault, Faults
 from lab.simulator.gateway import BadRequestError, SimulatedGateway
 from lab.simulator.http import Answer, HttpProtocol, LateReply, Reply, Request
@@ -25,7 +27,7 @@ CARDS_PREFIX = "/_sim/cards/"
 class SimulatorServer:
     """One asyncio server that simulates all gateways. It accepts only calls that `signer` has signed.
 
-    If a fault has a share below 1, `seed` decides which calls it hits.
+    If a fault has a share below 1, `seed` decides which calls, cards or readings it hits.
 
     Example::
 
@@ -36,7 +38,7 @@ class SimulatorServer:
 
     def __init__(self, signer: Signer, *, seed: int = 0) -> None:
         self._authenticator = Authenticator(signer)
-        self._gateway = SimulatedGateway()
+        self._gateway = SimulatedGateway(counter_faults=CounterFaults(seed=seed))
         self._calls = CallLog()
         self._faults = Faults(seed=seed)
         self._listening: list[asyncio.Server] = []
@@ -129,10 +131,14 @@ class SimulatorServer:
 
     def _put_fault(self, body: bytes) -> Answer:
         try:
-            fault = Fault.parse(orjson.loads(body))
+            fault = parse_fault(orjson.loads(body))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
-        self._faults.put(fault)
+        match fault:
+            case Fault():
+                self._faults.put(fault)
+            case CounterFault():
+                self._gateway.counter_faults.put(fault, now=self._gateway.clock())
         return _json({"status": "ok"})
 
     def _clock(self) -> Answer:

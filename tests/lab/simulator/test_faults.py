@@ -244,7 +244,8 @@ def test_pipelined_calls_are_answered_in_order() -> None:
     ("fault", "words"),
     [
         ([], "the body must be a JSON object"),
-        ({}, "kind must be one of latency, error, timeout, garbage, truncate, huge, drip, reset, wrong_card, retry_after"),
+        ({}, "kind must be one of latency, error, timeout, garbage, truncate, huge, drip, reset, wrong_card, retry_after, zero, "),
+        ({"kind": "", "path": "/"}, "kind must be one of latency, "),
         ({"kind": "flood", "path": "/"}, "kind must be one of"),
         ({"kind": ["error"], "path": "/"}, "kind must be one of"),
         ({"kind": "error"}, "path must begin with /"),
@@ -253,7 +254,15 @@ def test_pipelined_calls_are_answered_in_order() -> None:
         ({"kind": "error", "path": "/", "share": True}, "share must be a number from 0 to 1"),
         ({"kind": "drip", "path": "/", "milliseconds": "1"}, "milliseconds must be a number from 0 to 60000"),
         ({"kind": "drip", "path": "/", "milliseconds": 60_001}, "milliseconds must be a number from 0 to 60000"),
-        ({"kind": "drip", "path": "/", "seconds": 1}, "there is no field seconds"),
+        ({"kind": "drip", "path": "/", "seconds": 1}, "there is no field seconds for the kind drip"),
+        ({"kind": "drip", "path": "/", "hours": 1}, "there is no field hours for the kind drip"),
+        ({"kind": "lag", "path": "/", "milliseconds": 1}, "there is no field milliseconds for the kind lag"),
+        ({"kind": "lag", "path": "/", "hours": "6"}, "hours must be a number from 0 to 240"),
+        ({"kind": "lag", "path": "/", "hours": True}, "hours must be a number from 0 to 240"),
+        ({"kind": "lag", "path": "/", "hours": -1}, "hours must be a number from 0 to 240"),
+        ({"kind": "lag", "path": "/", "hours": 241}, "hours must be a number from 0 to 240"),
+        ({"kind": "swap", "path": "/", "share": 1.1}, "share must be a number from 0 to 1"),
+        ({"kind": "swap", "path": "swap"}, "path must begin with /"),
     ],
 )  # fmt: skip
 def test_invalid_fault_is_refused_naming_its_field(fault: Any, words: str) -> None:
