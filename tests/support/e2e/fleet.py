@@ -41,12 +41,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Plan:
-    """The main monthly subscription of a card that has no other subscription of its own."""
+    """The main monthly subscription of a card that has no other subscription of its own.
+
+    By the card's meter, `used_mb` may be too high by `over_mb`, or too low by `under_mb`.
+    """
 
     used_mb: Decimal
     period_start: date
     allowance_mb: Decimal
     state: str
+    possible_state: str | None
+    over_mb: Decimal
+    under_mb: Decimal
 
 
 def carrier_of(iccid: str) -> SimulatedCarrier:
@@ -79,9 +85,21 @@ def history(stack: Stack) -> dict[int, list[Record]]:
 def plain_plans(stack: Stack) -> dict[int, Plan]:
     """Return card id -> plan, for each card with a single subscription of its own, a monthly main one."""
     rows = stack.rows(
-        "SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state) "
-        "FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id "
-        "HAVING count(*) = 1 AND min(kind) = 'main' AND min(cycle) = 'month'"
+        """
+        SELECT plan.*,
+            CASE
+                WHEN meter.restart = 'awaited' AND meter.doubt IS NULL THEN meter.used_mb
+                ELSE coalesce(meter.over_mb, 0)
+            END,
+            coalesce(meter.under_mb, 0)
+        FROM (
+            SELECT card_id, min(used_mb), min(period_start), min(coalesce(virtual_quota_mb, quota_mb)), min(state),
+                min(possible_state)
+            FROM cards_subscription WHERE card_id IS NOT NULL GROUP BY card_id
+            HAVING count(*) = 1 AND min(kind) = 'main' AND min(cycle) = 'month'
+        ) AS plan
+        LEFT JOIN cards_cardusage AS meter ON meter.card_id = plan.card_id
+        """
     )
     return {card_id: Plan(*columns) for card_id, *columns in rows}
 

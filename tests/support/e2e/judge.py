@@ -214,12 +214,19 @@ def judge_real_names(stack: Stack, checked: Round) -> Iterator[str]:
 
 
 def judge_packages(plans: Mapping[int, Plan], cards: Mapping[int, str]) -> Iterator[str]:
-    """Verify that each plan's state is right: over the allowance, near it (from 95 % on), or normal."""
+    """Verify that each plan's state is right for the least usage, and its possible state for the most."""
     for card, plan in plans.items():
-        used, allowance = plan.used_mb, plan.allowance_mb
-        must = "over" if used > allowance else "near" if used * 100 >= allowance * 95 else "normal"
-        if card in cards and plan.state != must:
-            yield f"{cards[card]}: its plan is {plan.state}, but must be {must}: {plan}"
+        least = _state(max(ZERO, plan.used_mb - plan.over_mb), plan.allowance_mb)
+        most = _state(plan.used_mb + plan.under_mb, plan.allowance_mb)
+        must = (least, None if most == least else most)
+        if card in cards and (plan.state, plan.possible_state) != must:
+            yield f"{cards[card]}: its plan must be {must}: {plan}"
+
+
+def _state(used: Decimal, allowance: Decimal) -> str:
+    """Return over, near (from 95 % of the allowance on) or normal."""
+    is_near = used and used * 100 >= allowance * 95
+    return "over" if used > allowance else "near" if is_near else "normal"
 
 
 def judge_orders(stack: Stack) -> Iterator[str]:
