@@ -8,7 +8,8 @@ from django.db import connection
 
 from cards.models import PlanCycle, Subscription
 from cards.usage_allocation import Allowance
-from carriers.cycles import BillingCalendar
+from cards.usage_bounds import Bounds
+from carriers.cycles import calendar_from
 from common.arrays import array
 
 
@@ -54,9 +55,10 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
                    coalesce(subscription.virtual_quota_mb, subscription.quota_mb),
                    subscription.used_mb, subscription.period_start,
                    subscription.starts_at, subscription.ends_at, subscription.cycle,
-                   carrier.time_zone, carrier.billing_day, carrier.calendar_changed_at, subscription.quota_version,
+                   carrier.time_zone, carrier.billing_day, carrier.calendar_changed_at, carrier.changed_in_cycle,
+                   carrier.time_zone_before, subscription.quota_version,
                    CASE WHEN subscription.judged_at IS NOT NULL THEN subscription.state END,
-                   subscription.possible_state
+                   subscription.possible_state, subscription.over_mb, subscription.under_mb
             FROM cards_subscription AS subscription
             JOIN carriers_carrier AS carrier ON carrier.id = subscription.carrier_id
             WHERE subscription.id = ANY(%s::bigint[])
@@ -67,12 +69,13 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
         return {
             pk: Allowance(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
-                PlanCycle(cycle), BillingCalendar(time_zone, billing_day, changed_at), version,
+                PlanCycle(cycle), calendar_from(*calendar), version,
                 Subscription.State(state) if state else None,
                 Subscription.State(possible) if possible else None,
+                Bounds(over, under),
             )
             for (
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle,
-                time_zone, billing_day, changed_at, version, state, possible,
+                *calendar, version, state, possible, over, under,
             ) in cursor.fetchall()
         }  # fmt: skip

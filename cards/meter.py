@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
-from carriers.cycles import BillingCalendar
+from carriers.cycles import BillingCalendar, shifted
 
 ZERO = Decimal(0)
 
@@ -17,13 +17,20 @@ ZERO = Decimal(0)
 class Restart(StrEnum):
     """Whether a counter that restarts each cycle has restarted in the meter's cycle.
 
-    A restart is `AWAITED` from the start of a cycle until a reading shows it. It is `UNKNOWN` if the card was
-    first read in this cycle.
+    A restart is `AWAITED` from the start of a cycle until a reading shows it, and `MISSED` if none has shown it
+    for as long as restarts can be late. If the card was first read soon after the start of the cycle, its
+    restart is `UNKNOWN`, and if it was first read some days later, `LIKELY`.
     """
 
     AWAITED = "awaited"
     SEEN = "seen"
     UNKNOWN = "unknown"
+    LIKELY = "likely"
+    MISSED = "missed"
+
+
+# The restarts of counters that may still restart, for SQL. It agrees with `Meter.may_restart`.
+MAY_RESTART = "('awaited', 'unknown', 'likely')"
 
 
 class Doubt(StrEnum):
@@ -50,8 +57,10 @@ class Tariff:
 
     A lifetime counter never restarts. Any other counter restarts in each cycle. A card can use at most
     `max_mb_per_second`. If a carrier stamps its readings with days only, `stamp_grain` is one day. A reading
-    of another `carrier_id` than the meter's comes from another counter. `others_restarted` says whether the
-    counters of other cards of the carrier have restarted in the current cycle.
+    of another `carrier_id` than the meter's comes from another counter.
+
+    Other cards of the carrier are witnesses: nearly all their counters have restarted in the cycle
+    `restarted_cycle`, and most rose too fast together if `others_rose`.
     """
 
     calendar: BillingCalendar
@@ -60,7 +69,8 @@ class Tariff:
     max_mb_per_second: Decimal = Decimal(40)
     stamp_grain: timedelta = timedelta()
     carrier_id: int | None = None
-    others_restarted: bool = False
+    restarted_cycle: date | None = None
+    others_rose: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,11 @@ class Reading:
     raw_mb: Decimal
     measured_at: datetime
     is_stopped: bool = False
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether the reading says anything: some carriers report 0 for cards whose network is stopped."""
+        return self.raw_mb > 0 or not self.is_stopped
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class Before:
     last_mb: Decimal
     restart: Restart
     at: datetime
+    first_mb: Decimal = ZERO
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,9 @@ class Meter:
     the meter. After an odd reading was believed, `before` says what it changed, for as long as the counter may
     return. `uncertainty` bounds the usage of the cycle, and `last_over_mb` and `last_under_mb` bound
     `last_month_total_mb` in the same way.
+
+    `last_start` is set if the previous cycle did not begin a month before, because the calendar has changed.
+    `first_mb` is the part of `used_mb` that is the card's first reading, while its restart is unknown.
     """
 
     cycle_start: date
@@ -126,6 +145,8 @@ class Meter:
     uncertainty: Uncertainty | None = None
     last_over_mb: Decimal = ZERO
     last_under_mb: Decimal = ZERO
+    last_start: date | None = None
+    first_mb: Decimal = ZERO
 
     @property
     def is_plain(self) -> bool:
@@ -137,7 +158,19 @@ class Meter:
             or self.lower_since
             or self.last_over_mb
             or self.last_under_mb
+            or self.last_start
+            or self.first_mb
         )
+
+    @property
+    def last_cycle(self) -> date:
+        """The first day of the previous cycle."""
+        return self.last_start or shifted(self.cycle_start, -1)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether no reading of the card could be believed yet."""
+        return bool(self.suspect and self.restart is Restart.UNKNOWN and not self.raw_mb and not self.used_mb)
 
     @property
     def is_suspect(self) -> bool:
@@ -165,9 +198,14 @@ class Meter:
         return self.uncertainty.under_mb if self.uncertainty else ZERO
 
     @property
+    def may_restart(self) -> bool:
+        """Whether the counter may still restart, so that all usage may belong to the previous cycle."""
+        return self.restart in {Restart.AWAITED, Restart.UNKNOWN, Restart.LIKELY}
+
+    @property
     def low_mb(self) -> Decimal:
         """The least that the card can have used in this cycle."""
-        return self.used_mb - self.over_mb
+        return ZERO if self.may_restart else max(ZERO, self.used_mb - self.over_mb)
 
     @property
     def high_mb(self) -> Decimal:
@@ -187,16 +225,23 @@ class Meter:
 
     def doubting(self, doubt: Doubt, since: datetime, *, over: Decimal = ZERO, under: Decimal = ZERO) -> Self:
         """Return the meter with the usage of its cycle uncertain by these amounts more than before."""
+        if not (over or under):
+            return self
         if self.uncertainty:
             since = self.uncertainty.since
         uncertainty = Uncertainty(doubt, since, self.over_mb + over, self.under_mb + under)
         return replace(self, uncertainty=uncertainty)
 
-    def remembering(self, reading: Reading) -> Self:
-        """Return the meter with a memory of itself, in case the counter returns."""
-        at = self.suspect.since if self.suspect else reading.measured_at
-        before = Before(self.raw_mb, self.used_mb, self.last_month_total_mb, self.restart, at)
-        return replace(self, before=before)
+    def relieved(self, *, over: Decimal) -> Self:
+        """Return the meter with `over` less in its upper error. Without any error left, its usage is certain."""
+        uncertainty = self.uncertainty and replace(self.uncertainty, over_mb=max(ZERO, self.over_mb - over))
+        if uncertainty and not (uncertainty.over_mb or uncertainty.under_mb):
+            uncertainty = None
+        return replace(self, uncertainty=uncertainty)
+
+    def remembered(self, at: datetime) -> Before:
+        """Return what to remember of the meter before an odd reading at `at` changes it."""
+        return Before(self.raw_mb, self.used_mb, self.last_month_total_mb, self.restart, at, self.first_mb)
 
 
 @dataclass(frozen=True)

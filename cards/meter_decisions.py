@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.db import transaction
 
 from cards import check_states, meter_store, signals, subscription_usage
-from cards.meter import Cause, Meter, Reading, Restart, Step
+from cards.meter import Cause, Doubt, Meter, Reading, Restart, Step
 from cards.models import Card, CardEvent, CheckType
 from cards.usage_allocation import Growth, growths_of
 
@@ -62,21 +62,32 @@ def decide(cards: Collection[int], decision: Decision, *, cause: str, now: datet
 def decided(meter: Meter, decision: Decision) -> Step:
     """Return the certain meter that `decision` makes of an uncertain one, and the change of its usage."""
     added = _believed(meter) if decision is Decision.ACCEPT_COUNTER else Decimal(0)
-    raw, at = meter.raw_mb, meter.measured_at
+    raw, at, before = meter.raw_mb, meter.measured_at, meter.before
     if meter.suspect:
+        # The decision is undone if the counter returns.
         raw, at = meter.suspect.raw_mb, max(at, meter.suspect.since)
+        before = meter.remembered(meter.suspect.since)
     certain = replace(
         meter,
         used_mb=meter.used_mb + added,
         raw_mb=raw,
         measured_at=at,
-        restart=Restart.SEEN,
+        restart=_restart(meter, decision),
         lower_since=None,
         suspect=None,
-        before=None,
+        before=before,
         uncertainty=None,
+        first_mb=Decimal(0),
     )
     return Step(certain, added, cause=Cause.DECIDED)
+
+
+def _restart(meter: Meter, decision: Decision) -> Restart:
+    """Return whether the counter has restarted, as the decision says. If it may still do so, wait for it."""
+    is_about_restart = meter.doubt in {Doubt.BOUNDARY_NOT_SEEN, Doubt.NOT_RESTARTED}
+    if meter.restart is Restart.MISSED or (is_about_restart and decision is Decision.ACCEPT_COUNTER):
+        return Restart.SEEN
+    return meter.restart
 
 
 def _believed(meter: Meter) -> Decimal:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from django.db import connection
 
 from cards.meter import Before, Doubt, Meter, Reading, Restart, Step, Suspect, Uncertainty
-from carriers.cycles import shifted
 from common.arrays import array
 
 # The columns of cards_cardusage and their PostgreSQL types. Almost all meters are plain: all columns but these
@@ -33,16 +32,22 @@ OTHER_COLUMNS: Final = {
     "before_last_mb": "numeric",
     "before_restart": "text",
     "before_at": "timestamptz",
+    "before_first_mb": "numeric",
     "doubt": "text",
     "doubt_since": "timestamptz",
     "over_mb": "numeric",
     "under_mb": "numeric",
     "last_over_mb": "numeric",
     "last_under_mb": "numeric",
+    "last_start": "date",
+    "first_mb": "numeric",
 }
 METER_COLUMNS: Final = PLAIN_COLUMNS | OTHER_COLUMNS
 # The SQL condition for a plain meter. It agrees with `Meter.is_plain`.
-IS_PLAIN: Final = "num_nonnulls(lower_since, suspect_since, before_at, doubt) = 0 AND last_over_mb = 0 AND last_under_mb = 0"
+IS_PLAIN: Final = (
+    "num_nonnulls(lower_since, suspect_since, before_at, doubt, last_start) = 0 "
+    "AND last_over_mb = 0 AND last_under_mb = 0 AND first_mb = 0"
+)
 _plain_values: Final = attrgetter(*PLAIN_COLUMNS)
 _RESTARTS: Final = {restart.value: restart for restart in Restart}
 
@@ -105,18 +110,20 @@ def meter_from(values: Sequence[Any]) -> Meter:
     if not others:
         return Meter(*plain)
     lower_since, suspect_raw, suspect_since, *others = others
-    before_raw, before_used, before_last, before_restart, before_at, *others = others
-    doubt, doubt_since, over, under, last_over, last_under = others
+    before_raw, before_used, before_last, before_restart, before_at, before_first, *others = others
+    doubt, doubt_since, over, under, last_over, last_under, last_start, first = others
     return Meter(
         *plain,
         lower_since=lower_since,
         suspect=Suspect(suspect_raw, suspect_since) if suspect_since else None,
-        before=Before(before_raw, before_used, before_last, Restart(before_restart), before_at)
+        before=Before(before_raw, before_used, before_last, Restart(before_restart), before_at, before_first)
         if before_at
         else None,
         uncertainty=Uncertainty(Doubt(doubt), doubt_since, over, under) if doubt else None,
         last_over_mb=last_over,
         last_under_mb=last_under,
+        last_start=last_start,
+        first_mb=first,
     )
 
 
@@ -128,15 +135,17 @@ def values_of(meter: Meter) -> tuple[Any, ...]:
         meter.lower_since,
         *((suspect.raw_mb, suspect.since) if suspect else (None, None)),
         *(
-            (before.raw_mb, before.used_mb, before.last_mb, before.restart, before.at)
+            (before.raw_mb, before.used_mb, before.last_mb, before.restart, before.at, before.first_mb)
             if before
-            else (None, None, None, None, None)
+            else (None, None, None, None, None, 0)
         ),
         *((uncertain.doubt, uncertain.since) if uncertain else (None, None)),
         meter.over_mb,
         meter.under_mb,
         meter.last_over_mb,
         meter.last_under_mb,
+        meter.last_start,
+        meter.first_mb,
     )
 
 
@@ -178,9 +187,15 @@ def lines_of(card_id: int, reading: Reading, step: Step) -> list[UsageLine]:
         )
     ]
     if step.last_delta_mb:
-        last, total = shifted(meter.cycle_start, -1), meter.last_month_total_mb
+        total = meter.last_month_total_mb
         line = UsageLine(
-            card_id, last, reading.measured_at, reading.raw_mb, total, step.last_delta_mb, step.reason
+            card_id,
+            meter.last_cycle,
+            reading.measured_at,
+            reading.raw_mb,
+            total,
+            step.last_delta_mb,
+            step.reason,
         )
         lines.insert(0, line)
     return lines

@@ -7,33 +7,31 @@ bound. All amounts are megabytes (10^6 bytes).
 """
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from cards.counter_drops import dropped, has_returned, held, held_amount, lasted, returned
+from cards.counter_restarts import (
+    dropped_near_boundary,
+    has_restarted_unseen,
+    may_restart,
+    may_restart_early,
+    restarted,
+    waited,
+)
 from cards.meter import ZERO, Cause, Doubt, Meter, Reading, Restart, Step, Suspect, Tariff, Uncertainty
+from cards.meter_limits import (
+    GAP,
+    JITTER_LASTS,
+    LATE_RESTART,
+    MONTH,
+    SLACK_MB,
+    SOON,
+    UNIT_FACTOR,
+    is_about,
+    possible,
+)
 from carriers.cycles import cycles_between, shifted
-
-# A drop of at most 1 % is rounding or a correction by the carrier. It is not usage, and not a restart.
-JITTER_SHARE = Decimal("0.01")
-# After a lower counter has lasted this long, growth is measured from it.
-JITTER_LASTS = timedelta(hours=48)
-# Carriers restart their counters up to 14 h before and up to 100 h after the start of a billing cycle.
-EARLY_RESTART = timedelta(hours=14)
-LATE_RESTART = timedelta(hours=100)
-# The same for a card whose counter was not seen before the boundary, because its drop may have other causes.
-UNKNOWN_RESTART = timedelta(hours=48)
-# A drop in mid-cycle is believed if a reading still shows it after this time.
-CONFIRMED_AFTER = timedelta(minutes=10)
-# A counter may return to its old value within this time. Then the reading in between was a fault.
-RETURNS_WITHIN = timedelta(hours=100)
-# A rise by this factor may be a wrong unit.
-UNIT_FACTOR = 100
-# A longer gap between two readings around a boundary leaves open how much was used before it.
-GAP = timedelta(hours=24)
-# Rounding and the time that a carrier takes to count may add this much to the fastest possible growth.
-SLACK_MB = Decimal(10)
-# A counter of 32 bits restarts after 2^32 bytes, or after 2^32 kilobytes of 1000 or 1024 bytes.
-WRAPS_MB = tuple(Decimal(2**32 * unit) / 10**6 for unit in (1, 1000, 1024))
 
 
 def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
@@ -50,12 +48,14 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
         return _first(reading, tariff)
     if not _is_news(meter, reading):
         return Step(meter)
+    if meter.is_unread:
+        return _first(reading, tariff)
     if meter.carrier_id is None:
         meter = replace(meter, carrier_id=tariff.carrier_id)
     elif meter.carrier_id != tariff.carrier_id:
         return _of_other_counter(meter, reading, tariff)
     cycle = tariff.calendar.cycle_of(reading.measured_at)
-    if tariff.calendar.follows(cycle, meter.cycle_start):
+    if cycle > meter.cycle_start:
         return _in_new_cycle(meter, cycle, reading, tariff)
     return _in_cycle(meter, reading, tariff)
 
@@ -75,22 +75,24 @@ def _figures(meter: Meter) -> tuple[object, ...]:
 
 
 def _first(reading: Reading, tariff: Tariff) -> Step:
-    calendar = tariff.calendar
-    cycle = calendar.cycle_of(reading.measured_at)
+    calendar, at = tariff.calendar, reading.measured_at
+    cycle = calendar.cycle_of(at)
+    elapsed = at - calendar.start_of(cycle)
+    nothing = Meter(cycle, ZERO, ZERO, at, carrier_id=tariff.carrier_id)
+    if reading.raw_mb > possible(MONTH if tariff.is_lifetime else elapsed, tariff):
+        return Step(replace(nothing, suspect=Suspect(reading.raw_mb, at)))
     used = ZERO if tariff.is_lifetime else reading.raw_mb
-    meter = Meter(
-        cycle, used, reading.raw_mb, reading.measured_at, restart=Restart.SEEN, carrier_id=tariff.carrier_id
-    )
-    may_restart_later = reading.measured_at <= calendar.start_of(cycle) + UNKNOWN_RESTART
-    if used and may_restart_later and not tariff.others_restarted:
-        meter = replace(meter, restart=Restart.UNKNOWN)
-        meter = meter.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=used)
-    return Step(meter, used, first_mb=used)
+    meter = nothing.believing(reading, used_mb=used, restart=Restart.SEEN)
+    if tariff.is_lifetime or tariff.restarted_cycle == cycle or elapsed > LATE_RESTART:
+        return Step(meter, used, first_mb=used)
+    if elapsed > SOON:
+        return Step(replace(meter, restart=Restart.LIKELY), used, first_mb=used)
+    unknown = replace(meter, restart=Restart.UNKNOWN, first_mb=used)
+    return Step(unknown.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=used), used, first_mb=used)
 
 
 def _is_news(meter: Meter, reading: Reading) -> bool:
-    if reading.is_stopped and reading.raw_mb == 0:
-        # Some carriers report 0 for cards whose network is stopped.
+    if not reading.is_evidence:
         return False
     if reading.measured_at == meter.measured_at:
         # Some carriers stamp all readings of a day, or of an hour, with the same time.
@@ -100,24 +102,43 @@ def _is_news(meter: Meter, reading: Reading) -> bool:
 
 def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Count the growth of another carrier's counter from now on. Its first reading is not usage."""
-    calendar = tariff.calendar
-    cycle = calendar.cycle_of(reading.measured_at)
-    if calendar.follows(cycle, meter.cycle_start) and calendar.start_of(cycle) > meter.measured_at:
-        meter = _rolled_over(meter, cycle)
-    moved = meter.believing(reading, carrier_id=tariff.carrier_id, restart=Restart.SEEN, before=None)
-    return Step(moved, cause=Cause.OTHER_COUNTER)
+    cycle, added = tariff.calendar.cycle_of(reading.measured_at), ZERO
+    moved = meter
+    if cycle > meter.cycle_start:
+        moved = _rolled_over(meter, cycle)
+        if tariff.calendar.start_of(cycle) <= meter.measured_at:
+            # The other carrier's cycle has begun before the card moved there, so the same usage is in it.
+            added = meter.used_mb
+            moved = replace(
+                moved,
+                used_mb=added,
+                uncertainty=meter.uncertainty,
+                last_month_total_mb=ZERO,
+                last_over_mb=ZERO,
+                last_under_mb=ZERO,
+            )
+    moved = moved.believing(
+        reading, carrier_id=tariff.carrier_id, restart=Restart.SEEN, first_mb=ZERO, before=None
+    )
+    return Step(moved, added, -added, cause=Cause.OTHER_COUNTER)
 
 
 def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -> Step:
     rolled = _rolled_over(meter, cycle)
     if tariff.is_lifetime:
-        # What is still held was used before the boundary.
-        held = _held_amount(meter, meter.suspect) if meter.suspect else ZERO
-        rolled = replace(rolled, restart=Restart.SEEN, last_under_mb=rolled.last_under_mb + held)
+        rolled = replace(rolled, restart=Restart.SEEN)
         return _split(_in_cycle(rolled, reading, tariff), meter, reading, tariff)
-    if _has_restarted_unseen(rolled, reading, tariff):
-        return _restarted(rolled, reading)
-    return _in_cycle(rolled, reading, tariff)
+    if has_restarted_unseen(rolled, reading, tariff):
+        return restarted(rolled, reading)
+    step = _in_cycle(rolled, reading, tariff)
+    grown = step.meter
+    if reading.measured_at - meter.measured_at <= GAP or grown.is_suspect or grown.restart is Restart.SEEN:
+        return step
+    # If it has not restarted, the card may have used everything before the boundary.
+    over = max(ZERO, grown.used_mb - grown.over_mb)
+    under = max(ZERO, grown.raw_mb - grown.high_mb)
+    doubtful = grown.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=over, under=under)
+    return replace(step, meter=doubtful)
 
 
 def _rolled_over(meter: Meter, cycle: date) -> Meter:
@@ -129,31 +150,30 @@ def _rolled_over(meter: Meter, cycle: date) -> Meter:
         cycle_start=cycle,
         used_mb=ZERO,
         last_month_total_mb=meter.used_mb if is_next else ZERO,
-        last_over_mb=meter.over_mb if is_next else ZERO,
-        last_under_mb=meter.under_mb if is_next else ZERO,
-        # A counter at 0 shows no restart. Growth is the usage whether or not it restarts.
-        restart=Restart.AWAITED if meter.raw_mb else Restart.SEEN,
+        last_over_mb=meter.used_mb - meter.low_mb if is_next else ZERO,
+        last_under_mb=meter.under_mb + _unseen_restart(meter) if is_next else ZERO,
+        last_start=meter.cycle_start if is_next and meter.cycle_start != shifted(cycle, -1) else None,
+        restart=Restart.AWAITED,
+        first_mb=ZERO,
         before=None,
         uncertainty=None,
     )
 
 
-def _has_restarted_unseen(rolled: Meter, reading: Reading, tariff: Tariff) -> bool:
-    """Return whether a counter that was not read around the boundary has restarted, as other cards' have."""
-    is_gap = reading.measured_at - rolled.measured_at > GAP
-    if not (is_gap and tariff.others_restarted):
-        return False
-    elapsed = reading.measured_at - tariff.calendar.start_of(rolled.cycle_start)
-    return reading.raw_mb <= _possible(elapsed, tariff)
+def _unseen_restart(meter: Meter) -> Decimal:
+    """Return what a counter that was not read for long enough has counted in the cycle if it had restarted."""
+    if meter.restart is not Restart.AWAITED or meter.doubt is Doubt.BOUNDARY_NOT_SEEN:
+        return ZERO
+    return max(ZERO, meter.raw_mb - meter.used_mb)
 
 
 def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Split growth over a long gap by time, because no reading shows a lifetime counter at the boundary."""
     meter, gap = step.meter, reading.measured_at - before.measured_at
     if gap <= GAP or step.delta_mb <= 0:
-        return step
-    begin = tariff.calendar.start_of(meter.cycle_start)
-    last_begin = tariff.calendar.start_of(shifted(meter.cycle_start, -1))
+        return replace(step, meter=_with_held(meter, step.delta_mb, before, reading))
+    begin = max(tariff.calendar.start_of(meter.cycle_start), before.measured_at)
+    last_begin = tariff.calendar.start_of(meter.last_cycle)
     used = _share(step.delta_mb, reading.measured_at - begin, gap)
     last = _share(step.delta_mb, begin - max(last_begin, before.measured_at), gap)
     split = replace(
@@ -170,224 +190,69 @@ def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
     return Step(split, used, last)
 
 
+def _with_held(meter: Meter, added: Decimal, before: Meter, reading: Reading) -> Meter:
+    """Return the meter with the bounds of usage that was held at the boundary, so was used before it."""
+    if before.suspect is None or not _lasts(before.suspect, before, reading):
+        return meter
+    amount = held_amount(before, before.suspect)
+    meter = replace(meter, last_under_mb=meter.last_under_mb + amount)
+    over = max(ZERO, min(amount, added))
+    return meter.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=over)
+
+
+def _lasts(suspect: Suspect, before: Meter, reading: Reading) -> bool:
+    """Return whether a reading shows the same rise or drop as the readings that are held."""
+    if suspect.raw_mb >= before.raw_mb:
+        return is_about(reading.raw_mb, suspect.raw_mb)
+    return not is_about(reading.raw_mb, before.raw_mb)
+
+
 def _share(amount: Decimal, part: timedelta, whole: timedelta) -> Decimal:
     return (amount * Decimal(part / whole)).quantize(Decimal("0.001"))
 
 
 def _in_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if meter.before:
-        if reading.measured_at - meter.before.at > RETURNS_WITHIN:
-            meter = replace(meter, before=None)
-        elif _has_returned(meter, reading):
-            return _returned(meter, reading)
+        meter = lasted(meter, meter.before, reading, tariff)
+    if meter.before and has_returned(meter, reading, tariff):
+        return returned(meter, meter.before, reading)
     if reading.raw_mb >= meter.raw_mb:
         return _higher(meter, reading, tariff)
-    if reading.raw_mb >= meter.raw_mb * (1 - JITTER_SHARE):
-        return _jitter(meter, reading)
-    if _may_restart(meter, tariff):
-        return _restarted(meter, reading)
-    return _dropped(meter, reading, tariff)
+    if is_about(reading.raw_mb, meter.raw_mb):
+        return _jitter(meter, reading, tariff)
+    if may_restart(meter, tariff):
+        return dropped_near_boundary(meter, reading, tariff)
+    if may_restart_early(reading, tariff):
+        return held(meter, reading)
+    return dropped(meter, reading, tariff)
 
 
 def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     growth = reading.raw_mb - meter.raw_mb
     elapsed = reading.measured_at - meter.measured_at
-    if growth > SLACK_MB and growth > _possible(elapsed, tariff):
-        return _held(meter, reading)
-    held = meter.suspect
-    may_be_unit = growth > SLACK_MB and elapsed <= GAP and reading.raw_mb > meter.raw_mb * UNIT_FACTOR > 0
-    grown = meter.believing(
-        reading,
-        used_mb=meter.used_mb + growth,
-        uncertainty=meter.uncertainty and _confirmed(meter, meter.uncertainty, reading, tariff),
-        before=meter.remembering(reading).before if may_be_unit else meter.before,
-    )
-    if held and meter.raw_mb < held.raw_mb and reading.raw_mb >= held.raw_mb * (1 - JITTER_SHARE):
-        grown = grown.doubting(Doubt.SUDDEN_RISE, held.since, over=growth)
-    elif may_be_unit:
-        grown = grown.doubting(Doubt.SUDDEN_RISE, reading.measured_at, over=growth)
-    if grown.restart is Restart.AWAITED and not grown.uncertainty:
-        grown = _awaiting(grown, meter, reading, tariff)
-    return Step(grown, growth)
+    if growth > SLACK_MB and growth > possible(elapsed, tariff):
+        return held(meter, reading)
+    grown = meter.believing(reading, used_mb=meter.used_mb + growth)
+    rose_at = _odd_rise(meter, reading)
+    if rose_at:
+        grown = replace(grown, before=meter.remembered(reading.measured_at))
+        grown = grown.doubting(Doubt.SUDDEN_RISE, rose_at, over=growth)
+    return Step(waited(grown, reading, tariff), growth)
 
 
-def _confirmed(
-    meter: Meter, uncertainty: Uncertainty, reading: Reading, tariff: Tariff
-) -> Uncertainty | None:
-    """Return what stays uncertain after a reading that does not contradict the meter."""
-    if uncertainty.doubt is Doubt.SUDDEN_RISE and uncertainty.since == meter.measured_at:
-        # Only the latest reading showed the rise.
-        return None
-    begin = tariff.calendar.start_of(meter.cycle_start)
-    if meter.restart is Restart.UNKNOWN and reading.measured_at > begin + UNKNOWN_RESTART:
-        # The counter would have restarted by now, so it had before the card was first read.
-        return None
-    return uncertainty
+def _odd_rise(meter: Meter, reading: Reading) -> datetime | None:
+    """Return when the counter rose, if it did so by more than was possible then, or enough for a wrong unit."""
+    suspect = meter.suspect
+    if suspect and meter.raw_mb < suspect.raw_mb and is_about(reading.raw_mb, suspect.raw_mb):
+        return suspect.since
+    is_soon = reading.measured_at - meter.measured_at <= GAP
+    may_be_unit = is_soon and reading.raw_mb > meter.raw_mb * UNIT_FACTOR > 0
+    return reading.measured_at if may_be_unit and reading.raw_mb > meter.raw_mb + SLACK_MB else None
 
 
-def _awaiting(grown: Meter, before: Meter, reading: Reading, tariff: Tariff) -> Meter:
-    """Doubt the usage if the counter has not restarted, or may have restarted unseen and passed its old value."""
-    begin = tariff.calendar.start_of(grown.cycle_start)
-    under = reading.raw_mb - grown.used_mb
-    if before.measured_at < begin and reading.measured_at - before.measured_at > GAP:
-        # If it has not restarted, the card may have used everything before the boundary.
-        return grown.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=grown.used_mb, under=under)
-    if reading.measured_at - begin > LATE_RESTART:
-        return grown.doubting(Doubt.NOT_RESTARTED, reading.measured_at, under=under)
-    return grown
-
-
-def _jitter(meter: Meter, reading: Reading) -> Step:
+def _jitter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     since = meter.lower_since or reading.measured_at
     if reading.measured_at - since >= JITTER_LASTS:
-        return Step(meter.believing(reading))
+        return Step(waited(meter.believing(reading), reading, tariff))
     lower = replace(meter, measured_at=reading.measured_at, lower_since=since, suspect=None)
-    return Step(lower)
-
-
-def _may_restart(meter: Meter, tariff: Tariff) -> bool:
-    """Return whether a drop is the restart that each cycle of the counter begins with."""
-    if tariff.is_lifetime or meter.restart is Restart.SEEN:
-        return False
-    allowed = UNKNOWN_RESTART if meter.restart is Restart.UNKNOWN else LATE_RESTART
-    # The restart may have come at any time between the two readings, so the earlier one decides.
-    return meter.measured_at <= tariff.calendar.start_of(meter.cycle_start) + allowed
-
-
-def _restarted(meter: Meter, reading: Reading) -> Step:
-    # The carrier counts everything before the restart in the cycle before.
-    moved = meter.used_mb
-    first = meter.over_mb if meter.restart is Restart.UNKNOWN else ZERO
-    over, under = _bounds_of_readings(meter)
-    if meter.suspect and reading.raw_mb < meter.suspect.raw_mb < meter.raw_mb:
-        # The counter has dropped twice: it was replaced, counted on from 0, and then restarted.
-        over += meter.suspect.raw_mb
-        under += _possible_overflow(meter)
-        moved += meter.suspect.raw_mb
-    after = meter.believing(
-        reading,
-        used_mb=reading.raw_mb,
-        last_month_total_mb=meter.last_month_total_mb + moved,
-        last_over_mb=meter.last_over_mb + over,
-        last_under_mb=meter.last_under_mb + under,
-        restart=Restart.SEEN,
-        before=meter.remembering(reading).before,
-        uncertainty=None,
-    )
-    return Step(after, reading.raw_mb - meter.used_mb, moved, first_mb=-first, cause=Cause.RESTARTED)
-
-
-def _dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    """Hold a drop in mid-cycle until a later reading explains it."""
-    if not _is_confirmed(meter, reading) or _may_restart_early(reading, tariff):
-        return _held(meter, reading)
-    before = meter.remembering(reading).before
-    for wrap in WRAPS_MB:
-        if wrap * (1 - JITTER_SHARE) <= meter.raw_mb <= wrap:
-            added = wrap - meter.raw_mb + reading.raw_mb
-            return Step(meter.believing(reading, used_mb=meter.used_mb + added, before=before), added)
-    if reading.raw_mb > _possible(reading.measured_at - meter.measured_at, tariff):
-        return _held(meter, reading)
-    # Another SIM card, or another counter, counts from 0. Or the counter has overflowed between two readings.
-    added = reading.raw_mb
-    swapped = meter.believing(reading, used_mb=meter.used_mb + added, before=before)
-    doubtful = swapped.doubting(
-        Doubt.COUNTER_REPLACED, reading.measured_at, over=added, under=_possible_overflow(meter)
-    )
-    return Step(doubtful, added)
-
-
-def _bounds_of_readings(meter: Meter) -> tuple[Decimal, Decimal]:
-    """Return by how much odd readings may have made the usage too high and too low.
-
-    A restart answers all other doubts.
-    """
-    if meter.doubt in {Doubt.SUDDEN_RISE, Doubt.COUNTER_REPLACED}:
-        return meter.over_mb, meter.under_mb
-    return ZERO, ZERO
-
-
-def _held_amount(meter: Meter, suspect: Suspect) -> Decimal:
-    """Return the most that the card has used if the readings that contradict its meter are right."""
-    if suspect.raw_mb >= meter.raw_mb:
-        return suspect.raw_mb - meter.raw_mb
-    return suspect.raw_mb + _possible_overflow(meter)
-
-
-def _possible_overflow(meter: Meter) -> Decimal:
-    """Return what a counter that dropped may have counted before it overflowed unseen."""
-    return next((wrap - meter.raw_mb for wrap in WRAPS_MB if wrap / 2 <= meter.raw_mb <= wrap), ZERO)
-
-
-def _is_confirmed(meter: Meter, reading: Reading) -> bool:
-    """Return whether an earlier reading showed the drop too. Zeros are no evidence, because they are errors."""
-    suspect = meter.suspect
-    if suspect is None or suspect.raw_mb >= meter.raw_mb or reading.raw_mb == 0:
-        return False
-    lasts = reading.measured_at - suspect.since >= CONFIRMED_AFTER
-    return lasts and reading.raw_mb >= suspect.raw_mb * (1 - JITTER_SHARE)
-
-
-def _may_restart_early(reading: Reading, tariff: Tariff) -> bool:
-    """Return whether a drop may be an early restart of the next cycle, which then counts from the boundary."""
-    if tariff.is_lifetime:
-        return False
-    calendar = tariff.calendar
-    soon = calendar.cycle_of(reading.measured_at + EARLY_RESTART)
-    return calendar.follows(soon, calendar.cycle_of(reading.measured_at))
-
-
-def _has_returned(meter: Meter, reading: Reading) -> bool:
-    """Return whether the counter jumped back to about its value before an odd reading."""
-    if meter.before is None:
-        return False
-    raw = meter.before.raw_mb
-    least = raw * (1 - JITTER_SHARE)
-    if meter.raw_mb > raw * UNIT_FACTOR:
-        return least <= reading.raw_mb <= raw + SLACK_MB + meter.raw_mb / UNIT_FACTOR
-    return meter.raw_mb * 2 <= raw and least <= reading.raw_mb <= raw * (1 + JITTER_SHARE)
-
-
-def _returned(meter: Meter, reading: Reading) -> Step:
-    """Undo a drop, because the counter was never away. Only what lies beyond its old value is usage."""
-    before = meter.before
-    assert before  # noqa: S101 (`_has_returned` has checked it)
-    used = before.used_mb + max(ZERO, reading.raw_mb - before.raw_mb)
-    restored = meter.believing(
-        reading,
-        used_mb=used,
-        last_month_total_mb=before.last_mb,
-        last_over_mb=min(meter.last_over_mb, before.last_mb),
-        restart=before.restart,
-        before=None,
-        uncertainty=None,
-    )
-    restored = replace(restored, raw_mb=max(before.raw_mb, reading.raw_mb))
-    added, last = used - meter.used_mb, before.last_mb - meter.last_month_total_mb
-    if restored.restart is Restart.UNKNOWN:
-        # The first reading is usage again, and is as uncertain as before.
-        doubtful = restored.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=used)
-        return Step(doubtful, added, last, first_mb=added, cause=Cause.RETURNED)
-    if meter.uncertainty and meter.uncertainty.since < before.at:
-        # The usage was uncertain before the drop, too.
-        restored = replace(restored, uncertainty=meter.uncertainty)
-    if SLACK_MB < meter.raw_mb < before.raw_mb:
-        # Or the counter was replaced, and its growth has reached the old value by chance.
-        grown = meter.used_mb + reading.raw_mb - meter.raw_mb
-        under = max(ZERO, grown - used)
-        restored = replace(restored, uncertainty=meter.uncertainty).doubting(
-            Doubt.COUNTER_REPLACED, reading.measured_at, under=under
-        )
-    return Step(restored, added, last, cause=Cause.RETURNED)
-
-
-def _possible(elapsed: timedelta, tariff: Tariff) -> Decimal:
-    """Return the most that a card can have used in this time."""
-    seconds = Decimal((elapsed + tariff.stamp_grain).total_seconds())
-    return tariff.max_mb_per_second * seconds + SLACK_MB
-
-
-def _held(meter: Meter, reading: Reading) -> Step:
-    """Keep the meter, and note that the reading contradicts it."""
-    since = meter.suspect.since if meter.suspect else reading.measured_at
-    return Step(replace(meter, suspect=Suspect(reading.raw_mb, since)))
+    return Step(waited(lower, reading, tariff))

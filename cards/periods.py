@@ -7,7 +7,7 @@ day. The functions are pure.
 from datetime import date, datetime, timedelta
 
 from cards.models import PlanCycle
-from carriers.cycles import BillingCalendar, shifted
+from carriers.cycles import BillingCalendar
 
 _LENGTHS = {
     PlanCycle.DAYS_90: timedelta(days=90),
@@ -30,5 +30,6 @@ def period_of(moment: datetime, *, cycle: PlanCycle, starts_at: datetime, calend
 
 def end_of(period: date, *, cycle: PlanCycle, calendar: BillingCalendar) -> datetime:
     """Return the instant (UTC) at which a period ends. `period` is its first day."""
-    following = shifted(period, 1) if cycle is PlanCycle.MONTH else period + _LENGTHS[cycle]
-    return calendar.start_of(following)
+    if cycle is PlanCycle.MONTH:
+        return calendar.end_of(period)
+    return calendar.start_of(period + _LENGTHS[cycle])

@@ -28,7 +28,11 @@ class Balance:
 
     @classmethod
     def of(cls, allowances: Sequence[Allowance], bounds: Bounds = EXACT) -> "Balance":
-        """Return the totals of `allowances`. An add-on contributes its full quota until it ends."""
+        """Return the totals of `allowances`. An add-on contributes its full quota until it ends.
+
+        `bounds` are those of the cards' meters.
+        """
+        bounds = sum((allowance.bounds for allowance in allowances), bounds)
         used = sum((allowance.used_mb for allowance in allowances), Decimal(0))
         return cls(used, sum((allowance.allowance_mb for allowance in allowances), Decimal(0)), bounds)
 

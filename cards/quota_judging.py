@@ -9,7 +9,7 @@ from django.db import connection
 from cards import allowances, usage_bounds
 from cards.quota import Balance, State
 from cards.usage_allocation import Allowance, applicable
-from cards.usage_bounds import EXACT, Bounds
+from cards.usage_bounds import EXACT, Bounds, Since
 from common.arrays import array
 
 
@@ -35,13 +35,13 @@ def judge(cards: Sequence[int], *, now: datetime) -> Mapping[int, Judgement]:
     """
     candidates = allowances.in_force([(card_id, now) for card_id in cards])
     known = allowances.lock({allowance_id for ids in candidates.values() for allowance_id in ids})
-    bounds = usage_bounds.of_subscriptions([pk for pk, allowance in known.items() if allowance.is_main])
     # Cards of one device have the same subscriptions. Judge each combination of subscriptions only once.
-    judged: dict[tuple[int, ...], Judgement | None] = {}
-    for ids in set(map(tuple, candidates.values())):
-        found = [known[allowance_id] for allowance_id in ids if allowance_id in known]
-        judged[ids] = _judgement(found, bounds, now)
-    by_card = ((card_id, judged[tuple(ids)]) for card_id, ids in candidates.items())
+    chosen = {ids: _chosen(ids, known, now) for ids in set(map(tuple, candidates.values()))}
+    bounds = usage_bounds.of_subscriptions(
+        {_main_of(found).id: _since(found) for found in chosen.values() if found}
+    )
+    judged = {ids: _judgement(found, bounds) for ids, found in chosen.items() if found}
+    by_card = ((card_id, judged.get(tuple(ids))) for card_id, ids in candidates.items())
     return {card_id: judgement for card_id, judgement in by_card if judgement}
 
 
@@ -76,14 +76,26 @@ def store(judgements: Iterable[Judgement], *, now: datetime) -> None:
         )
 
 
-def _judgement(found: Sequence[Allowance], bounds: Mapping[int, Bounds], now: datetime) -> Judgement | None:
+def _chosen(ids: Sequence[int], known: Mapping[int, Allowance], now: datetime) -> Sequence[Allowance]:
     # Ignore a main subscription with an end, because it was ended or replaced while this batch waited for the
     # lock. Replacing it also makes a new check of the card due, which judges the new plan.
-    chosen = applicable(
+    found = [known[allowance_id] for allowance_id in ids if allowance_id in known]
+    return applicable(
         [allowance for allowance in found if not (allowance.is_main and allowance.ends_at)], now
     )
-    if not chosen:
-        return None
-    main = next(allowance for allowance in chosen if allowance.is_main)
+
+
+def _judgement(chosen: Sequence[Allowance], bounds: Mapping[int, Bounds]) -> Judgement:
+    main = _main_of(chosen)
     balance = Balance.of(chosen, bounds.get(main.id, EXACT))
     return Judgement(main, balance, balance.state, balance.possible_state)
+
+
+def _main_of(chosen: Sequence[Allowance]) -> Allowance:
+    return next(allowance for allowance in chosen if allowance.is_main)
+
+
+def _since(chosen: Sequence[Allowance]) -> Since:
+    return Since(
+        min(allowance.began_at for allowance in chosen), min(allowance.began_on for allowance in chosen)
+    )

@@ -46,13 +46,16 @@ def _write(changed: Sequence[Allowance]) -> None:
         cursor.execute(
             """
             UPDATE cards_subscription AS subscription
-            SET used_mb = new.used_mb, period_start = new.period_start
-            FROM unnest(%s::bigint[], %s::numeric[], %s::date[]) AS new(id, used_mb, period_start)
+            SET used_mb = new.used_mb, period_start = new.period_start, over_mb = new.over_mb, under_mb = new.under_mb
+            FROM unnest(%s::bigint[], %s::numeric[], %s::date[], %s::numeric[], %s::numeric[])
+                AS new(id, used_mb, period_start, over_mb, under_mb)
             WHERE subscription.id = new.id
             """,
             [
                 array(allowance.id for allowance in changed),
                 array(allowance.used_mb for allowance in changed),
                 array(allowance.period_start for allowance in changed),
+                array(allowance.bounds.over_mb for allowance in changed),
+                array(allowance.bounds.under_mb for allowance in changed),
             ],
         )

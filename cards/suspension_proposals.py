@@ -1,19 +1,30 @@
 """Propose service orders to suspend cards that are over their quota. Nothing carries out the orders yet."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from django.db import connection
 
+from cards.meter import MAY_RESTART
 from cards.models import Card, ServiceOrder
 from cards.quota import State
 from cards.quota_judging import Judgement
 from common.arrays import array
 
 log = structlog.get_logger(__name__)
+
+# The SQL condition for a card that must not be suspended, because its usage may be a mistake.
+_IS_DOUBTFUL: Final = f"""(
+    EXISTS (
+        SELECT FROM cards_cardusage AS meter
+        WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR meter.restart IN {MAY_RESTART})
+    )
+    OR EXISTS (SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = card.carrier_id)
+)"""
 
 
 def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
@@ -22,8 +33,8 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     `judgements` maps card ids to judgements. If a device is over its quota, propose to suspend all activated
     cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
     the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
-    has a plan with auto-suspend off, or whose meter is contradicted by readings or awaits the restart of its
-    counter, or while something is wrong with the counters of its carrier.
+    has a plan with auto-suspend off, or whose meter is contradicted by readings or has a counter that may still
+    restart, or while something is wrong with the counters of its carrier.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.
@@ -49,28 +60,29 @@ def cancel_for(subscriptions: Collection[int], *, now: datetime) -> None:
 
 
 def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None:
-    """Cancel proposals for cards that are no longer over their quota, or have a new plan, period or quota.
+    """Cancel proposals for cards that are no longer certainly over the quota of this plan and period.
 
     A card can have only one open order, so an outdated proposal would block a valid one.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT id, card_id, subscription_id, cycle_start, quota_version FROM cards_serviceorder
-            WHERE card_id = ANY(%s::bigint[]) AND status = 'proposed' AND action = 'suspend' AND reason = 'quota'
+            f"""
+            SELECT proposed.id, card.id, {_IS_DOUBTFUL}, subscription_id, cycle_start, quota_version
+            FROM cards_serviceorder AS proposed JOIN cards_card AS card ON card.id = proposed.card_id
+            WHERE card.id = ANY(%s::bigint[]) AND proposed.status = 'proposed' AND action = 'suspend'
+              AND reason = 'quota'
             """,
             [array(judgements)],
         )
-        outdated = [
-            order_id
-            for order_id, card_id, *intent in cursor.fetchall()
-            if intent != _intent_of(judgements[card_id])
-        ]
-    if outdated:
+        reasons: dict[str, list[int]] = defaultdict(list)
+        for order_id, card_id, is_doubtful, *intent in cursor.fetchall():
+            if intent != _intent_of(judgements[card_id]):
+                reasons["no longer over this quota in this period"].append(order_id)
+            elif is_doubtful:
+                reasons["the usage is uncertain"].append(order_id)
+    for reason, outdated in reasons.items():
         ServiceOrder.objects.filter(pk__in=outdated, status=ServiceOrder.Status.PROPOSED).update(
-            status=ServiceOrder.Status.CANCELLED,
-            ended_at=now,
-            error="no longer over this quota in this period",
+            status=ServiceOrder.Status.CANCELLED, ended_at=now, error=reason
         )
 
 
@@ -86,7 +98,7 @@ def _intent_of(judgement: Judgement) -> list[Any] | None:
 def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             INSERT INTO cards_serviceorder (card_id, subscription_id, action, reason, cycle_start, quota_version,
                                             status, idempotency_key, evidence, attempts, error, created_at)
             SELECT card.id, main.id, 'suspend', 'quota', wanted.cycle_start, wanted.quota_version,
@@ -107,15 +119,7 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
             JOIN accounts_agent AS agent ON agent.id = card.agent_id
             WHERE card.deleted_at IS NULL AND card.enable_polling AND card.status = %(activated)s
               AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'
-              AND NOT EXISTS (
-                SELECT FROM cards_cardusage AS meter
-                WHERE meter.card_id = card.id AND (
-                    meter.suspect_since IS NOT NULL OR (meter.restart = 'awaited' AND meter.doubt IS NULL)
-                )
-              )
-              AND NOT EXISTS (
-                SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = card.carrier_id
-              )
+              AND NOT {_IS_DOUBTFUL}
               AND NOT EXISTS (
                 SELECT FROM cards_exemption AS exemption
                 LEFT JOIN accounts_agent AS exempt ON exempt.id = exemption.agent_id

@@ -13,6 +13,7 @@ from decimal import Decimal
 from cards.meter import Meter, Step
 from cards.models import PlanCycle, Subscription
 from cards.periods import end_of, period_of
+from cards.usage_bounds import EXACT, Bounds
 from carriers.cycles import BillingCalendar
 
 ZERO = Decimal(0)
@@ -24,7 +25,8 @@ class Allowance:
     """The fields of a subscription that are needed to count its usage and to compare it with its quota.
 
     `is_own` is False for a subscription of a device. `stored_state` and `stored_possible_state` are the states
-    in the database, or None if no package check has stored one yet.
+    in the database, or None if no package check has stored one yet. `bounds` are those of cycles that the meters
+    of the cards no longer know.
     """
 
     id: int
@@ -40,6 +42,7 @@ class Allowance:
     quota_version: int
     stored_state: Subscription.State | None = None
     stored_possible_state: Subscription.State | None = None
+    bounds: Bounds = EXACT
 
     @property
     def runs_out_at(self) -> datetime:
@@ -59,20 +62,28 @@ class Allowance:
     def at(self, moment: datetime) -> "Allowance":
         """Return the allowance as it is at `moment`: if a new period has begun, `used_mb` is 0 again.
 
-        An add-on has a single period, so its usage never restarts. If the carrier's calendar was corrected,
-        the current period continues until the next boundary.
+        An add-on has a single period, so its usage never restarts.
         """
         if not self.is_main:
             return self
         period = self.period_of(moment)
-        if not self.calendar.follows(period, self.period_start):
+        if period <= self.period_start:
             return self
-        return replace(self, period_start=period, used_mb=ZERO)
+        return replace(self, period_start=period, used_mb=ZERO, bounds=EXACT)
+
+    @property
+    def began_at(self) -> datetime:
+        """The time since which usage is counted in `used_mb`."""
+        return self.calendar.start_of(self.period_start) if self.is_main else self.starts_at
+
+    @property
+    def began_on(self) -> date:
+        """The date of `began_at` in the carrier's time zone."""
+        return self.period_start if self.is_main else self.calendar.day_of(self.starts_at)
 
     def covers(self, boundary: datetime) -> bool:
         """Return whether usage just before `boundary` belongs to the current period too."""
-        began = self.calendar.start_of(self.period_start) if self.is_main else self.starts_at
-        return began < boundary
+        return self.began_at < boundary
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,9 @@ class Growth:
 
     `earlier_mb` is usage before `boundary`, the start of the meter's cycle. It counts on subscriptions whose
     period had begun by then. The periods of all others are over, or had not begun.
+
+    `forgotten` are the bounds of usage before `forgotten_until` that the meter no longer knows, because it is
+    two cycles old.
     """
 
     card_id: int
@@ -92,6 +106,8 @@ class Growth:
     since: datetime | None = None
     earlier_mb: Decimal = ZERO
     boundary: datetime | None = None
+    forgotten: Bounds = EXACT
+    forgotten_until: datetime | None = None
 
 
 def growths_of(card_id: int, before: Meter | None, step: Step, calendar: BillingCalendar) -> list[Growth]:
@@ -102,10 +118,32 @@ def growths_of(card_id: int, before: Meter | None, step: Step, calendar: Billing
         return [Growth(card_id, step.delta_mb, at, since=boundary)]
     growths = [Growth(card_id, step.first_mb, at, since=boundary)] if step.first_mb else []
     later = step.delta_mb - step.first_mb
+    forgotten = _forgotten(before, meter)
     # Report the first reading of each day even if nothing was used, so that a new period starts at 0 on time.
-    if later or step.last_delta_mb or calendar.day_of(at) != calendar.day_of(before.measured_at):
-        growths.append(Growth(card_id, later, at, earlier_mb=step.last_delta_mb, boundary=boundary))
+    is_new_day = calendar.day_of(at) != calendar.day_of(before.measured_at)
+    if later or step.last_delta_mb or is_new_day or forgotten != EXACT:
+        growths.append(
+            Growth(
+                card_id,
+                later,
+                at,
+                earlier_mb=step.last_delta_mb,
+                boundary=boundary,
+                forgotten=forgotten,
+                forgotten_until=calendar.start_of(before.cycle_start),
+            )
+        )
     return growths
+
+
+def _forgotten(before: Meter, after: Meter) -> Bounds:
+    """Return the bounds of the previous cycle, if `after` is in a new cycle and knows only those of `before`."""
+    if before.is_plain or before.cycle_start == after.cycle_start:
+        return EXACT
+    forgotten = Bounds(min(before.last_over_mb, before.last_month_total_mb), before.last_under_mb)
+    if after.last_cycle == before.cycle_start:
+        return forgotten
+    return forgotten + Bounds(before.used_mb - before.low_mb, before.under_mb)
 
 
 def applicable(allowances: Iterable[Allowance], moment: datetime) -> list[Allowance]:
@@ -133,12 +171,26 @@ def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allo
     if growth.measured_at < main.calendar.start_of(main.period_start):
         # Ignore a late reading: a newer reading of another card in the device has already closed the period.
         return list(allowances)
+    allowances = _with_forgotten(allowances, growth)
     changed = _changed(allowances, growth.added_mb)
     if growth.boundary is None or not growth.earlier_mb:
         return changed
     covering = [allowance for allowance in changed if allowance.covers(growth.boundary)]
     after = {allowance.id: allowance for allowance in (*changed, *_changed(covering, growth.earlier_mb))}
     return list(after.values())
+
+
+def _with_forgotten(allowances: Sequence[Allowance], growth: Growth) -> Sequence[Allowance]:
+    """Keep the bounds that the meter no longer knows on the allowance that will count that usage longest."""
+    until = growth.forgotten_until
+    if until is None or growth.forgotten == EXACT:
+        return allowances
+    covering = [allowance for allowance in allowances if allowance.covers(until)]
+    if not covering:
+        return allowances
+    keeper = max(covering, key=lambda allowance: (allowance.runs_out_at, allowance.id))
+    kept = replace(keeper, bounds=keeper.bounds + growth.forgotten)
+    return [kept if allowance is keeper else allowance for allowance in allowances]
 
 
 def _changed(allowances: Sequence[Allowance], amount: Decimal) -> list[Allowance]:

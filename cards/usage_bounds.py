@@ -1,12 +1,14 @@
 """Load by how much the usage of subscriptions may be wrong, because meters of their cards are uncertain."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
 from django.db import connection
 
+from cards.meter import MAY_RESTART
 from common.arrays import array
 
 
@@ -17,42 +19,67 @@ class Bounds:
     over_mb: Decimal = Decimal(0)
     under_mb: Decimal = Decimal(0)
 
+    def __add__(self, other: "Bounds") -> "Bounds":
+        """Return the bounds of the sum of two amounts."""
+        return Bounds(self.over_mb + other.over_mb, self.under_mb + other.under_mb)
+
 
 EXACT: Final = Bounds()
 
 
-def of_subscriptions(mains: Collection[int]) -> dict[int, Bounds]:
-    """Return id -> bounds of the main subscriptions whose cards have uncertain meters.
+@dataclass(frozen=True)
+class Since:
+    """When the period of a subscription began, and the date of that in the carrier's time zone."""
 
-    While a counter's restart is awaited, its growth may belong to the cycle before. If the period of a
-    subscription began before the meter's cycle, the bounds of the previous cycle count, too.
+    at: datetime
+    on: date
+
+
+def of_subscriptions(mains: Mapping[int, Since]) -> dict[int, Bounds]:
+    """Return the bounds of the main subscriptions whose cards have uncertain meters.
+
+    `mains` maps their ids to the begin of the oldest period whose usage is judged with them. While a counter may
+    still restart, its growth may belong to the cycle before, so none of it is certain. If the period began
+    before the meter's cycle, the bounds of the previous cycle count, too.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            WITH owned AS (
-                SELECT main.id, main.card_id, main.period_start FROM cards_subscription AS main
-                WHERE main.id = ANY(%(mains)s::bigint[]) AND main.card_id IS NOT NULL
+            f"""
+            WITH judged AS (
+                SELECT * FROM unnest(%(mains)s::bigint[], %(since)s::timestamptz[], %(days)s::date[])
+                    AS judged(id, began_at, began_on)
+            ), owned AS (
+                SELECT judged.*, main.card_id FROM judged JOIN cards_subscription AS main USING (id)
+                WHERE main.card_id IS NOT NULL
                 UNION ALL
-                SELECT main.id, card.id, main.period_start FROM cards_subscription AS main
+                SELECT judged.*, card.id FROM judged JOIN cards_subscription AS main USING (id)
                 JOIN cards_card AS card ON card.device_id = main.device_id
-                WHERE main.id = ANY(%(mains)s::bigint[]) AND NOT EXISTS (
+                WHERE NOT EXISTS (
                     SELECT FROM cards_subscription AS own
                     WHERE own.card_id = card.id AND own.kind = 'main' AND own.ends_at IS NULL
                 )
+            ), bound AS (
+                SELECT owned.id, owned.began_on < usage.cycle_start AS is_longer,
+                    usage.under_mb, usage.last_under_mb,
+                    least(usage.last_over_mb, usage.last_month_total_mb) AS last_over_mb,
+                    CASE WHEN usage.restart IN {MAY_RESTART} THEN usage.used_mb
+                        ELSE least(usage.over_mb, usage.used_mb) END
+                        AS most_over_mb
+                FROM owned JOIN cards_cardusage AS usage ON usage.card_id = owned.card_id
+                -- The usage of any other meter was counted in an earlier period.
+                WHERE usage.measured_at > owned.began_at
             )
-            SELECT owned.id,
-                sum(CASE
-                    WHEN usage.restart = 'awaited' AND usage.doubt IS NULL THEN usage.used_mb
-                    ELSE usage.over_mb
-                END + CASE WHEN owned.period_start < usage.cycle_start THEN usage.last_over_mb ELSE 0 END),
-                sum(usage.under_mb
-                    + CASE WHEN owned.period_start < usage.cycle_start THEN usage.last_under_mb ELSE 0 END)
-            FROM owned JOIN cards_cardusage AS usage ON usage.card_id = owned.card_id
-            WHERE usage.doubt IS NOT NULL OR usage.restart = 'awaited'
-                OR (usage.last_over_mb + usage.last_under_mb > 0 AND owned.period_start < usage.cycle_start)
-            GROUP BY owned.id
+            SELECT id,
+                sum(most_over_mb + CASE WHEN is_longer THEN last_over_mb ELSE 0 END),
+                sum(under_mb + CASE WHEN is_longer THEN last_under_mb ELSE 0 END)
+            FROM bound
+            WHERE most_over_mb + under_mb > 0 OR (is_longer AND last_over_mb + last_under_mb > 0)
+            GROUP BY id
             """,
-            {"mains": array(mains)},
+            {
+                "mains": array(mains),
+                "since": array(since.at for since in mains.values()),
+                "days": array(since.on for since in mains.values()),
+            },
         )
         return {main_id: Bounds(over, under) for main_id, over, under in cursor.fetchall()}

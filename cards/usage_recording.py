@@ -33,6 +33,8 @@ def record(readings: Sequence[MeteredReading], *, now: datetime) -> set[int]:
     for metered in readings:
         card_id, reading, tariff = metered.card_id, metered.reading, metered.tariff
         meter = before.get(card_id)
+        if meter is None and not reading.is_evidence:
+            continue
         step = advance(meter, reading, tariff)
         if step.meter != meter:
             after[card_id] = step.meter

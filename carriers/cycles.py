@@ -12,10 +12,20 @@ MONTHS = 12
 
 
 @dataclass(frozen=True)
+class CalendarChange:
+    """When a calendar was last changed, and the cycle (in the time zone of that time) that was running then."""
+
+    at: datetime
+    running_cycle: date
+    time_zone: str
+
+
+@dataclass(frozen=True)
 class BillingCalendar:
     """The IANA time zone and the day of the month (1 to 28) that determine when cycles begin.
 
-    Example::
+    A changed calendar applies from its next boundary on: the cycle that is running at `change` continues until
+    then. Example::
 
         calendar = BillingCalendar("Asia/Shanghai", billing_day=15)
         begin, end = calendar.bounds_of(calendar.cycle_of(now))
@@ -23,17 +33,7 @@ class BillingCalendar:
 
     time_zone: str
     billing_day: int
-    # When the time zone or the billing day was last changed.
-    changed_at: datetime | None = None
-
-    def follows(self, cycle: date, current: date) -> bool:
-        """Return whether `cycle` is a new cycle for a meter or a subscription that is in the cycle `current`.
-
-        A changed calendar applies from its next boundary on, so a boundary before the change begins no cycle.
-        """
-        if cycle <= current:
-            return False
-        return self.changed_at is None or self.start_of(cycle) > self.changed_at
+    change: CalendarChange | None = None
 
     def day_of(self, moment: datetime) -> date:
         """Return the date of `moment` in the carrier's time zone."""
@@ -41,28 +41,64 @@ class BillingCalendar:
 
     def cycle_of(self, moment: datetime) -> date:
         """Return the first day (in the carrier's time zone) of the cycle that contains `moment`."""
+        change = self.change
+        if change is None or moment >= self._first_start_after(change):
+            return self._regular_cycle_of(moment)
+        if moment >= self.start_of(change.running_cycle):
+            return change.running_cycle
+        return BillingCalendar(change.time_zone, change.running_cycle.day).cycle_of(moment)
+
+    def start_of(self, cycle: date) -> datetime:
+        """Return the instant (UTC) at which a cycle begins. `cycle` is its first day."""
+        return _midnight(cycle, self._zone_of(cycle))
+
+    def end_of(self, cycle: date) -> datetime:
+        """Return the instant (UTC) at which a cycle ends. `cycle` is its first day."""
+        if self.change and cycle == self.change.running_cycle:
+            return self._first_start_after(self.change)
+        return self.start_of(shifted(cycle, 1))
+
+    def next_start(self, moment: datetime) -> datetime:
+        """Return the instant (UTC) at which the cycle after the one that contains `moment` begins."""
+        return self.end_of(self.cycle_of(moment))
+
+    def seconds_to_nearest_boundary(self, moment: datetime) -> float:
+        """Return the seconds between `moment` and the nearest start of a cycle, before or after `moment`."""
+        begin, end = self.bounds_of(self.cycle_of(moment))
+        return min(moment - begin, end - moment).total_seconds()
+
+    def bounds_of(self, cycle: date) -> tuple[datetime, datetime]:
+        """Return the instants (UTC) at which a cycle begins and ends. `cycle` is its first day."""
+        return self.start_of(cycle), self.end_of(cycle)
+
+    def change_at(self, moment: datetime) -> CalendarChange:
+        """Return the change that a calendar with another time zone or billing day has, if it replaces this one."""
+        cycle = self.cycle_of(moment)
+        return CalendarChange(moment, cycle, self._zone_of(cycle))
+
+    def _zone_of(self, cycle: date) -> str:
+        is_older = self.change is not None and cycle <= self.change.running_cycle
+        return self.change.time_zone if self.change and is_older else self.time_zone
+
+    def _regular_cycle_of(self, moment: datetime) -> date:
         local = self.day_of(moment)
         first = local.replace(day=self.billing_day)
         return first if local >= first else shifted(first, -1)
 
-    def start_of(self, cycle: date) -> datetime:
-        """Return the instant (UTC) at which a cycle begins. `cycle` is its first day."""
-        return _midnight(cycle, self.time_zone)
+    def _first_start_after(self, change: CalendarChange) -> datetime:
+        return _midnight(shifted(self._regular_cycle_of(change.at), 1), self.time_zone)
 
-    def next_start(self, moment: datetime) -> datetime:
-        """Return the instant (UTC) at which the cycle after the one that contains `moment` begins."""
-        return self.start_of(shifted(self.cycle_of(moment), 1))
 
-    def seconds_to_nearest_boundary(self, moment: datetime) -> float:
-        """Return the seconds between `moment` and the nearest start of a cycle, before or after `moment`."""
-        cycle = self.cycle_of(moment)
-        since = moment - self.start_of(cycle)
-        until = self.next_start(moment) - moment
-        return min(since, until).total_seconds()
-
-    def bounds_of(self, cycle: date) -> tuple[datetime, datetime]:
-        """Return the instants (UTC) at which a cycle begins and ends. `cycle` is its first day."""
-        return self.start_of(cycle), self.start_of(shifted(cycle, 1))
+def calendar_from(
+    time_zone: str,
+    billing_day: int,
+    changed_at: datetime | None,
+    running_cycle: date | None,
+    zone_before: str,
+) -> BillingCalendar:
+    """Return the calendar that the columns of a carrier describe."""
+    change = CalendarChange(changed_at, running_cycle, zone_before) if changed_at and running_cycle else None
+    return BillingCalendar(time_zone, billing_day, change)
 
 
 def shifted(cycle: date, months: int) -> date:

@@ -13,7 +13,7 @@ from accounts.models import validate_time_zone
 from accounts.scoping import SharedQuerySet, StaffQuerySet
 from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClient
 from carriers.clients.registry import ADAPTERS
-from carriers.cycles import BillingCalendar
+from carriers.cycles import BillingCalendar, calendar_from
 from common.crypto import DecryptionError
 from common.fields import EncryptedTextField, Sealed
 from common.http.outgoing import Outgoing
@@ -45,6 +45,7 @@ GRAINS = {
     StampGrain.DAY: timedelta(days=1),
 }
 MAX_DELAY_MINUTES = 3 * 24 * 60
+CHANGE_FIELDS = ("calendar_changed_at", "changed_in_cycle", "time_zone_before")
 
 
 class CarrierQuerySet(SharedQuerySet["Carrier"]):
@@ -83,6 +84,10 @@ class Carrier(models.Model):
     calendar_changed_at = models.DateTimeField(
         _("time zone or billing day changed at"), null=True, editable=False
     )
+    changed_in_cycle = models.DateField(_("cycle of that change"), null=True, editable=False)
+    time_zone_before = models.CharField(
+        _("time zone of that cycle"), max_length=64, blank=True, editable=False
+    )
 
     objects = CarrierQuerySet.as_manager()
 
@@ -110,18 +115,26 @@ class Carrier(models.Model):
         return self.name
 
     def save(self, *args: Any, **options: Any) -> None:
-        """Save the carrier, and note the time if its calendar has changed."""
-        stored = Carrier.objects.filter(pk=self.pk).values_list("time_zone", "billing_day").first()
-        if stored and stored != (self.time_zone, self.billing_day):
-            self.calendar_changed_at = timezone.now()
+        """Save the carrier. If its calendar has changed, note when, and in which cycle."""
+        stored = Carrier.objects.filter(pk=self.pk).first()
+        if stored and (stored.time_zone, stored.billing_day) != (self.time_zone, self.billing_day):
+            change = stored.calendar.change_at(timezone.now())
+            self.calendar_changed_at, self.changed_in_cycle = change.at, change.running_cycle
+            self.time_zone_before = change.time_zone
             if options.get("update_fields"):
-                options["update_fields"] = {*options["update_fields"], "calendar_changed_at"}
+                options["update_fields"] = {*options["update_fields"], *CHANGE_FIELDS}
         super().save(*args, **options)
 
     @property
     def calendar(self) -> BillingCalendar:
         """The carrier's billing calendar. A changed one applies from its next boundary on."""
-        return BillingCalendar(self.time_zone, self.billing_day, self.calendar_changed_at)
+        return calendar_from(
+            self.time_zone,
+            self.billing_day,
+            self.calendar_changed_at,
+            self.changed_in_cycle,
+            self.time_zone_before,
+        )
 
     @property
     def stamp_grain_duration(self) -> timedelta:

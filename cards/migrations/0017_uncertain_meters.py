@@ -3,8 +3,6 @@
 from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
-import cards.meter
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -63,10 +61,10 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 choices=[
-                    (cards.meter.Doubt["NOT_RESTARTED"], "the counter has not restarted"),
-                    (cards.meter.Doubt["BOUNDARY_NOT_SEEN"], "no reading around the start of the cycle"),
-                    (cards.meter.Doubt["COUNTER_REPLACED"], "the counter was replaced"),
-                    (cards.meter.Doubt["SUDDEN_RISE"], "the counter rose too fast"),
+                    ("not_restarted", "the counter has not restarted"),
+                    ("boundary_not_seen", "no reading around the start of the cycle"),
+                    ("counter_replaced", "the counter was replaced"),
+                    ("sudden_rise", "the counter rose too fast"),
                 ],
                 max_length=24,
                 null=True,
@@ -117,12 +115,12 @@ class Migration(migrations.Migration):
             name="restart",
             field=models.CharField(
                 choices=[
-                    (cards.meter.Restart["AWAITED"], "awaited"),
-                    (cards.meter.Restart["SEEN"], "seen"),
-                    (cards.meter.Restart["UNKNOWN"], "unknown"),
+                    ("awaited", "awaited"),
+                    ("seen", "seen"),
+                    ("unknown", "unknown"),
                 ],
-                db_default=cards.meter.Restart["UNKNOWN"],
-                default=cards.meter.Restart["UNKNOWN"],
+                db_default="unknown",
+                default="unknown",
                 max_length=8,
                 verbose_name="counter restart",
             ),

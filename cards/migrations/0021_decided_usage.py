@@ -33,4 +33,6 @@ class Migration(migrations.Migration):
             ),
         ),
         ValidateConstraint("cardevent", "cardevent_kind_known"),
+        # The older constraint refuses these events.
+        migrations.RunSQL(migrations.RunSQL.noop, "DELETE FROM cards_cardevent WHERE kind = 'usage'"),
     ]

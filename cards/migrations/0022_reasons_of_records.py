@@ -2,8 +2,6 @@
 
 from django.db import migrations, models
 
-import cards.meter
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -16,15 +14,15 @@ class Migration(migrations.Migration):
             name="reason",
             field=models.CharField(
                 choices=[
-                    (cards.meter.Cause["RESTARTED"], "the counter has restarted"),
-                    (cards.meter.Cause["RETURNED"], "the counter was never away"),
-                    (cards.meter.Cause["OTHER_COUNTER"], "the first reading of another counter"),
-                    (cards.meter.Cause["DECIDED"], "a person has decided"),
+                    ("restarted", "the counter has restarted"),
+                    ("returned", "the counter was never away"),
+                    ("other_counter", "the first reading of another counter"),
+                    ("decided", "a person has decided"),
                     ("suspect", "held: it contradicts the meter"),
-                    (cards.meter.Doubt["NOT_RESTARTED"], "the counter has not restarted"),
-                    (cards.meter.Doubt["BOUNDARY_NOT_SEEN"], "no reading around the start of the cycle"),
-                    (cards.meter.Doubt["COUNTER_REPLACED"], "the counter was replaced"),
-                    (cards.meter.Doubt["SUDDEN_RISE"], "the counter rose too fast"),
+                    ("not_restarted", "the counter has not restarted"),
+                    ("boundary_not_seen", "no reading around the start of the cycle"),
+                    ("counter_replaced", "the counter was replaced"),
+                    ("sudden_rise", "the counter rose too fast"),
                 ],
                 max_length=24,
                 null=True,

@@ -1,11 +1,14 @@
 """What the meters of all cards of a carrier show together, and what is wrong with its counters."""
 
+from datetime import date
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import StaffQuerySet
-from cards.counter_findings import FindingKind, message
+from cards.counter_findings import FindingKind, have_restarted, message
 from carriers.models import Carrier, Gateway
 
 
@@ -41,9 +44,18 @@ class CounterSurvey(models.Model):
     def __str__(self) -> str:
         return f"{self.restarted} of {self.restarted + self.awaited} restarted"
 
+    @property
+    def restarted_cycle(self) -> date | None:
+        """The cycle of the survey if nearly all counters have restarted in it."""
+        return self.cycle_start if have_restarted(self.restarted, self.awaited) else None
+
 
 class CounterFindingQuerySet(StaffQuerySet["CounterFinding"]):
     """Findings about counters. Only staff see them, because they concern whole carriers."""
+
+    def sudden_rises(self) -> Self:
+        """Return the findings about carriers most of whose counters rose too fast together."""
+        return self.filter(kind=FindingKind.SUDDEN_RISE)
 
 
 class CounterFinding(models.Model):

@@ -38,6 +38,8 @@ class Subscription(models.Model):
     `ends_at` is empty. `cycle` and the quotas are copied from the plan when the subscription starts.
 
     `used_mb` is the usage of the period that begins on `period_start`, a day in the time zone of `carrier`.
+    `over_mb` and `under_mb` bound the part of it that the cards' meters no longer know, because they only keep
+    the bounds of the current and the previous cycle.
     Monthly periods are the billing months of `carrier`. The `quota_version` of a main subscription increases
     when the plan is replaced, an add-on starts or is ended, or a card joins or leaves the device.
     """
@@ -77,6 +79,8 @@ class Subscription(models.Model):
     ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
     period_start = models.DateField(_("period start"))
     used_mb = megabytes(_("used in the period (MB)"), default=0)
+    over_mb = megabytes(_("perhaps less (MB)"), default=0, db_default=0, editable=False)
+    under_mb = megabytes(_("perhaps more (MB)"), default=0, db_default=0, editable=False)
     quota_version = models.PositiveIntegerField(_("quota version"), default=1)
     state = models.CharField(_("state"), max_length=6, choices=State.choices, default=State.NORMAL)
     possible_state = models.CharField(  # noqa: DJ001 (null is no other state)

@@ -13,6 +13,13 @@ from cards.meter import Cause, Doubt, Restart
 from cards.models.card import Card
 from cards.models.megabytes import megabytes
 
+RESTARTS = [
+    (Restart.AWAITED, _("awaited")),
+    (Restart.SEEN, _("seen")),
+    (Restart.UNKNOWN, _("unknown")),
+    (Restart.LIKELY, _("likely")),
+    (Restart.MISSED, _("missed")),
+]
 DOUBTS = [
     (Doubt.NOT_RESTARTED, _("the counter has not restarted")),
     (Doubt.BOUNDARY_NOT_SEEN, _("no reading around the start of the cycle")),
@@ -51,7 +58,7 @@ class CardUsage(models.Model):
     restart = models.CharField(
         _("counter restart"),
         max_length=8,
-        choices=[(Restart.AWAITED, _("awaited")), (Restart.SEEN, _("seen")), (Restart.UNKNOWN, _("unknown"))],
+        choices=RESTARTS,
         db_default=Restart.UNKNOWN,
         default=Restart.UNKNOWN,
     )
@@ -69,11 +76,14 @@ class CardUsage(models.Model):
     lower_since = models.DateTimeField(_("lower since"), null=True, blank=True)
     suspect_raw_mb = megabytes(_("suspect counter (MB)"), null=True, blank=True)
     suspect_since = models.DateTimeField(_("suspect since"), null=True, blank=True)
-    before_raw_mb = megabytes(_("counter before the drop (MB)"), null=True, blank=True)
-    before_used_mb = megabytes(_("used before the drop (MB)"), null=True, blank=True)
-    before_last_mb = megabytes(_("previous cycle before the drop (MB)"), null=True, blank=True)
-    before_restart = models.CharField(_("restart before the drop"), max_length=8, null=True, blank=True)  # noqa: DJ001
-    before_at = models.DateTimeField(_("time of the drop"), null=True, blank=True)
+    before_raw_mb = megabytes(_("counter before the odd reading (MB)"), null=True, blank=True)
+    before_used_mb = megabytes(_("used before the odd reading (MB)"), null=True, blank=True)
+    before_last_mb = megabytes(_("previous cycle before the odd reading (MB)"), null=True, blank=True)
+    before_restart = models.CharField(  # noqa: DJ001 (null is no memory)
+        _("restart before the odd reading"), max_length=8, null=True, blank=True
+    )
+    before_at = models.DateTimeField(_("time of the odd reading"), null=True, blank=True)
+    before_first_mb = megabytes(_("first reading before the odd reading (MB)"), default=0, db_default=0)
     doubt = models.CharField(  # noqa: DJ001 (null is no doubt)
         _("uncertain because"),
         max_length=24,
@@ -86,6 +96,8 @@ class CardUsage(models.Model):
     under_mb = megabytes(_("perhaps more (MB)"), default=0, db_default=0)
     last_over_mb = megabytes(_("previous cycle: perhaps less (MB)"), default=0, db_default=0)
     last_under_mb = megabytes(_("previous cycle: perhaps more (MB)"), default=0, db_default=0)
+    last_start = models.DateField(_("start of the previous cycle"), null=True, blank=True)
+    first_mb = megabytes(_("first reading (MB)"), default=0, db_default=0)
 
     objects = CardUsageQuerySet.as_manager()
 
@@ -127,7 +139,8 @@ class CardUsage(models.Model):
     @property
     def low_mb(self) -> Decimal:
         """The least that the card can have used in this cycle."""
-        low: Decimal = self.used_mb - self.over_mb
+        may_restart = self.restart in {Restart.AWAITED, Restart.UNKNOWN, Restart.LIKELY}
+        low: Decimal = Decimal(0) if may_restart else max(Decimal(0), self.used_mb - self.over_mb)
         return low
 
     @property

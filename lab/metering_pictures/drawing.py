@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from cards.meter import Restart
-from cards.metering import GAP
+from cards.meter_limits import GAP
 from cards.quota import Balance
 from cards.usage_bounds import Bounds
 from lab.metering_pictures.playing import Frame, play

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -11,8 +11,9 @@ from carriers.cycles import BillingCalendar
 
 PER_CYCLE: Final = Tariff(BillingCalendar("Asia/Shanghai", 1), is_lifetime=False, carrier_id=1)
 LIFETIME: Final = replace(PER_CYCLE, is_lifetime=True)
-OTHERS_RESTARTED: Final = replace(PER_CYCLE, others_restarted=True)
-_CORRECTED_AT: Final = datetime(2026, 5, 27, 5, tzinfo=UTC)
+OTHERS_RESTARTED: Final = replace(PER_CYCLE, restarted_cycle=date(2026, 6, 1))
+_DAY_19: Final = BillingCalendar("Asia/Shanghai", 19)
+_CORRECTED: Final = _DAY_19.change_at(datetime(2026, 5, 27, 5, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,8 @@ STORIES: Final[Mapping[str, Story]] = {
         06-24 12:00 900
         06-25 01:00 4
         06-26 12:00 30""",
-        replace(PER_CYCLE, calendar=BillingCalendar("Asia/Shanghai", 19)),
-        later={
-            3: replace(PER_CYCLE, calendar=BillingCalendar("Asia/Shanghai", 25, changed_at=_CORRECTED_AT))
-        }),
+        replace(PER_CYCLE, calendar=_DAY_19),
+        later={3: replace(PER_CYCLE, calendar=BillingCalendar("Asia/Shanghai", 25, _CORRECTED))}),
     "day_stamps": Story("Figures that carry only the day", """
         05-31 00:00 100
         05-31 00:00 300

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from cards.counter_findings import MAX_AGE, Evidence, Found, GatewayEvidence, find
 from cards.meter import Doubt
-from cards.metering import EARLY_RESTART, LATE_RESTART, UNIT_FACTOR
+from cards.meter_limits import EARLY_RESTART, LATE_RESTART, UNIT_FACTOR
 from cards.models import CheckType, CounterFinding, CounterSurvey
 from carriers.models import Carrier, Counter, Gateway
 from common.arrays import array

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from cards.counter_findings import have_restarted
 from cards.meter import Tariff
-from cards.models import CheckType, CounterSurvey
+from cards.models import CheckType, CounterFinding, CounterSurvey
 from carriers.models import Carrier, Counter, Gateway
 from common import database
 from polling.models import Pause, PollingConfig
@@ -42,6 +41,7 @@ class ConfigSnapshot:
     def read(cls) -> "ConfigSnapshot":
         """Read the tables from PostgreSQL, and use its clock for `now`."""
         gateways, now = {gateway.pk: gateway for gateway in Gateway.objects.all()}, database.now()
+        rising = set(CounterFinding.objects.sudden_rises().values_list("carrier_id", flat=True))
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
             gateways=gateways,
@@ -49,7 +49,9 @@ class ConfigSnapshot:
                 gateway.carrier_id: gateway.pk for gateway in gateways.values() if gateway.is_default
             },
             tariffs={
-                carrier.pk: _tariff(carrier, getattr(carrier, "survey", None), now)
+                carrier.pk: _tariff(
+                    carrier, getattr(carrier, "survey", None), others_rose=carrier.pk in rising
+                )
                 for carrier in Carrier.objects.select_related("survey")
             },
             pauses=_pauses(now),
@@ -98,16 +100,13 @@ def _pauses(now: datetime) -> dict[tuple[str, str | int], datetime]:
     return pauses
 
 
-def _tariff(carrier: Carrier, survey: CounterSurvey | None, now: datetime) -> Tariff:
-    if survey and survey.cycle_start == carrier.calendar.cycle_of(now):
-        others_restarted = have_restarted(survey.restarted, survey.awaited)
-    else:
-        others_restarted = False
+def _tariff(carrier: Carrier, survey: CounterSurvey | None, *, others_rose: bool) -> Tariff:
     return Tariff(
         carrier.calendar,
         is_lifetime=carrier.counter == Counter.LIFETIME,
         max_mb_per_second=Decimal(carrier.max_mbit_per_second) / 8,
         stamp_grain=carrier.stamp_grain_duration,
         carrier_id=carrier.pk,
-        others_restarted=others_restarted,
+        restarted_cycle=survey.restarted_cycle if survey else None,
+        others_rose=others_rose,
     )

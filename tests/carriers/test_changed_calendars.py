@@ -1,11 +1,13 @@
 """A corrected calendar applies from its next boundary on."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carriers.cycles import BillingCalendar
 from carriers.models import Carrier
@@ -15,21 +17,56 @@ from tests.support.admin_forms import post
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
+DAY_19 = BillingCalendar("UTC", 19)
+DAY_25 = BillingCalendar("UTC", 25, DAY_19.change_at(NOW))
+
+
 @pytest.mark.parametrize(
-    ("changed_at", "cycle", "follows"),
+    ("moment", "cycle"),
     [
-        (None, date(2026, 11, 25), True),
-        (None, date(2026, 11, 19), False),
-        (NOW, date(2026, 11, 25), False),
-        (NOW, date(2026, 12, 25), True),
+        (datetime(2026, 11, 18, tzinfo=UTC), date(2026, 10, 19)),
+        (datetime(2026, 11, 26, tzinfo=UTC), date(2026, 11, 19)),
+        (datetime(2026, 12, 24, 23, 59, tzinfo=UTC), date(2026, 11, 19)),
+        (datetime(2026, 12, 25, tzinfo=UTC), date(2026, 12, 25)),
+        (datetime(2027, 1, 25, tzinfo=UTC), date(2027, 1, 25)),
     ],
 )
-def test_boundary_before_the_change_begins_no_cycle(
-    changed_at: datetime | None, cycle: date, follows: bool
-) -> None:
-    calendar = BillingCalendar("UTC", 25, changed_at)
+def test_running_cycle_continues_until_the_next_boundary(moment: datetime, cycle: date) -> None:
+    assert DAY_25.cycle_of(moment) == cycle
+    assert DAY_25.bounds_of(date(2026, 11, 19)) == (
+        datetime(2026, 11, 19, tzinfo=UTC),
+        datetime(2026, 12, 25, tzinfo=UTC),
+    )
 
-    assert calendar.follows(cycle, date(2026, 11, 19)) is follows
+
+def test_calendar_that_is_changed_back_is_as_before() -> None:
+    back = BillingCalendar("UTC", 19, DAY_25.change_at(NOW + timedelta(days=1)))
+
+    for days in range(-60, 120):
+        moment = NOW + timedelta(days=days)
+        assert back.bounds_of(back.cycle_of(moment)) == DAY_19.bounds_of(DAY_19.cycle_of(moment))
+
+
+ZONES = st.sampled_from(["UTC", "Asia/Shanghai", "America/Sao_Paulo", "Pacific/Kiritimati", "Pacific/Niue"])
+
+
+@given(
+    changes=st.lists(st.tuples(ZONES, st.integers(1, 28), st.integers(1, 60 * 24)), min_size=2, max_size=5),
+    hours=st.integers(-24 * 40, 24 * 90),
+)
+def test_cycles_of_a_changed_calendar_leave_no_gap(changes: list[tuple[str, int, int]], hours: int) -> None:
+    calendar, changed_at = BillingCalendar("UTC", 1), NOW
+    for zone, billing_day, later in changes:
+        changed_at += timedelta(hours=later)
+        changed = BillingCalendar(zone, billing_day, calendar.change_at(changed_at))
+        assert changed.cycle_of(changed_at) == calendar.cycle_of(changed_at)
+        calendar = changed
+    moment = changed_at + timedelta(hours=hours)
+
+    begin, end = calendar.bounds_of(calendar.cycle_of(moment))
+
+    assert begin <= moment < end
+    assert calendar.cycle_of(end) > calendar.cycle_of(moment)
 
 
 @pytest.mark.django_db

@@ -1,7 +1,7 @@
 """True histories: a card's usage, what a carrier with one kind of fault says about it, and what the meter makes of it.
 
-`play` runs one history of 75 days through the meter and judges the cycle that is closed last. What a card used
-between the two good readings around a restart cannot be known, and is allowed as a difference.
+`play` runs one history of 75 days through the meter, and judges all closed cycles and what was certain in between.
+What a card used between the two good readings around a restart cannot be known, and is allowed as a difference.
 """
 
 from bisect import bisect_right
@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from cards.meter import Meter, Reading, Tariff
-from cards.metering import JITTER_SHARE, advance
+from cards.meter import Meter, Reading, Restart, Tariff
+from cards.meter_limits import JITTER_SHARE, SLACK_MB
+from cards.metering import advance
 from carriers.cycles import BillingCalendar, shifted
 
 ZONES = (
@@ -49,22 +50,26 @@ ODD_VALUES: dict[str, tuple[int, Callable[[Decimal, Random], Decimal]]] = {
     "two zeros": (2, lambda raw, chance: Decimal(0)),
     "kilobytes": (1, lambda raw, chance: raw * 1000),
     "gigabytes": (1, lambda raw, chance: rounded(raw / 1000)),
-    "absurd": (1, lambda raw, chance: Decimal(chance.choice([999_999_999, 10**12, 2**31]))),
+    "absurd": (1, lambda raw, chance: Decimal(chance.choice([999_999_999, 536_870_912, 10**8]))),
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Judged:
-    """What the meter says about a closed cycle, and whether it is right, flagged, and within its bounds.
+    """What the meter said about one history.
 
-    `readings` counts all readings of the history, and `flagged_readings` those after which usage was uncertain.
+    Of the `closed` cycles, `wrong` ones differ from the truth, `unflagged` ones do so without a flag, and
+    `unbounded` ones lie outside their stated bounds. Of the `readings`, `flagged` ones left the usage uncertain.
+    After `overstated` ones, usage that was certain enough for a suspension was more than the truth.
     """
 
-    is_right: bool
-    is_flagged: bool
-    is_within_bounds: bool
-    readings: int
-    flagged_readings: int
+    closed: int = 0
+    wrong: int = 0
+    unflagged: int = 0
+    unbounded: int = 0
+    readings: int = 0
+    flagged: int = 0
+    overstated: int = 0
 
 
 class Usage:
@@ -84,15 +89,15 @@ class Usage:
         share = Decimal((moment - before) / (after - before))
         return rounded(self.totals[place] + (self.totals[place + 1] - self.totals[place]) * share)
 
-    def unseen_around(self, moment: datetime, faulty: set[int]) -> Decimal:
-        """Return the usage between the two readings around a moment, apart from faulty ones."""
-        before = max(0, bisect_right(self._polls, moment) - 1)
+    def unseen_around(self, moment: datetime, faulty: set[int], *, age: timedelta = timedelta()) -> Decimal:
+        """Return the usage between the two figures around a moment, apart from faulty ones. They are `age` old."""
+        before = max(0, bisect_right(self._polls, moment + age) - 1)
         after = min(before + 1, len(self._polls) - 1)
         while before in faulty and before:
             before -= 1
         while after in faulty and after + 1 < len(self._polls):
             after += 1
-        return self.totals[after] - self.totals[before]
+        return self.at(self._polls[after] - age) - self.at(self._polls[before] - age)
 
 
 def rounded(amount: float | Decimal) -> Decimal:
@@ -109,17 +114,25 @@ class History:
         self.calendar = BillingCalendar(chance.choice(ZONES), chance.randint(1, 28))
         self.is_lifetime = fault in READINGS and chance.random() < 0.4
         start = datetime(2026, chance.randint(1, 6), chance.randint(1, 28), chance.randint(0, 23), tzinfo=UTC)
+        if fault != "honest" and chance.random() < 0.1:
+            # More cards than by chance are first read just after a boundary.
+            start = self.calendar.start_of(self.calendar.cycle_of(start)) + chance.uniform(0, 48) * HOUR
         self.cycles = [shifted(self.calendar.cycle_of(start), number) for number in range(4)]
         self.begins = [self.calendar.start_of(cycle) for cycle in self.cycles]
         self.polls = self._polls(start)
-        self.restarts = sorted(self._restart(number) for number in range(1, 4)) if fault != "never" else []
+        self.restarts = sorted(self._restart(number) for number in range(4)) if fault != "never" else []
+        # When the survey has seen that nearly all other cards have restarted. A small carrier has no witnesses.
+        self.lag = chance.uniform(0.1, 7) * HOUR if chance.random() < 0.8 else None
+        # When cycles begin, as the counter shows it.
+        self.edges = self.restarts if self.restarts and not self.is_lifetime else self.begins
         # The reading that is faulty, or the first of several.
         self.odd = chance.randrange(
             len(self.polls) // 4, max(len(self.polls) // 4 + 1, len(self.polls) * 3 // 4)
         )
         self.usage = Usage(self.polls, self._totals())
         self.age = chance.uniform(0, 6) * HOUR if fault == "old figures" else timedelta()
-        self.base = rounded(chance.uniform(0, 100_000) if self.is_lifetime else chance.uniform(0, 100))
+        most = 100_000 if self.is_lifetime or fault == "never" else 100
+        self.base = rounded(chance.choice([0, chance.uniform(0, most)]))
 
     def _polls(self, start: datetime) -> list[datetime]:
         """Return the times of readings: often near a boundary, and at least every 6 hours elsewhere."""
@@ -165,20 +178,20 @@ class History:
     def counter(self, at: datetime) -> Decimal:
         """Return the value of a counter that only shows the faults of restarts."""
         restart = bisect_right(self.restarts, at) - 1
-        if self.is_lifetime or restart < 0:
+        if self.is_lifetime or restart < 0 or self.restarts[restart] < self.polls[0]:
             return self.base + self.usage.at(at)
         return self.usage.at(at) - self.usage.at(self.restarts[restart])
 
     def tariff(self, at: datetime) -> Tariff:
         """Return how to interpret the counter. The other cards of the carrier restart with this one."""
-        cycle = self.calendar.cycle_of(at)
-        begin = self.calendar.start_of(cycle)
-        # The history begins after the restart of its first cycle.
-        restarted = cycle <= self.cycles[0] or any(
-            begin - 14 * HOUR < moment <= at for moment in self.restarts
-        )
+        seen = [moment for moment in self.restarts if self.lag is not None and moment + self.lag <= at]
         grain = timedelta(days=1) if self.fault == "days as stamps" else timedelta()
-        return Tariff(self.calendar, self.is_lifetime, stamp_grain=grain, others_restarted=restarted)
+        return Tariff(
+            self.calendar,
+            self.is_lifetime,
+            stamp_grain=grain,
+            restarted_cycle=self.cycles[len(seen) - 1] if seen else None,
+        )
 
     def reading(self, place: int) -> Reading:
         """Return what the carrier says at a poll."""
@@ -210,14 +223,14 @@ class History:
         return raw
 
 
-def play(seed: int, fault: str) -> Judged | None:
-    """Return the judgement of one history; None if it saw no whole cycle. Assert that all changes add up."""
+def play(seed: int, fault: str) -> Judged:
+    """Return the judgement of one history. Assert that all changes add up."""
     history = History(seed, fault)
     meter: Meter | None = None
     latest: dict[date, Meter] = {}
     changes: Counter[date] = Counter()
     faulty: set[int] = set()
-    flagged = 0
+    judged = Judged(readings=len(history.polls))
     for place, at in enumerate(history.polls):
         reading = history.reading(place)
         if reading.is_stopped or (reading.raw_mb != history.counter(at) and fault not in ALWAYS):
@@ -225,31 +238,65 @@ def play(seed: int, fault: str) -> Judged | None:
         step = advance(meter, reading, history.tariff(at))
         meter = latest[step.meter.cycle_start] = step.meter
         changes[meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
+        changes[meter.last_cycle] += step.last_delta_mb  # type: ignore[assignment]
         assert meter.used_mb == changes[meter.cycle_start], (seed, fault, reading)
-        flagged += not meter.is_certain
-    closed = latest.get(history.cycles[2])
-    return _judged(history, closed, faulty, flagged) if closed else None
+        judged.flagged += not meter.is_certain
+        if not meter.is_suspect and meter.restart in {Restart.SEEN, Restart.MISSED}:
+            judged.overstated += _is_overstated(history, meter, at, faulty)
+    for number in range(len(history.cycles) - 1):
+        if fault == "never" and number == 0:
+            # A first reading does not show that the counter is older than the cycle.
+            continue
+        following = latest.get(history.cycles[number + 1])
+        if following and history.polls[0] < history.edges[number + 1] < history.polls[-1]:
+            _judge(history, number, following, faulty, judged)
+    return judged
 
 
-def _judged(history: History, closed: Meter, faulty: set[int], flagged: int) -> Judged:
-    edges = history.begins[1:3] if history.is_lifetime or not history.restarts else history.restarts[:2]
-    begin, end = (history.usage.at(edge) for edge in edges)
-    truth, found = end - begin, closed.last_month_total_mb
-    allowed = sum((history.usage.unseen_around(edge, faulty) for edge in edges), ROUNDING)
-    for edge in edges if history.age else ():
-        # The last figures before the edge are older than it.
-        aged = edge - history.age
-        allowed += history.usage.at(edge) - history.usage.at(aged) + history.usage.unseen_around(aged, faulty)
+def _is_overstated(history: History, meter: Meter, at: datetime, faulty: set[int]) -> bool:
+    number = history.cycles.index(meter.cycle_start) if meter.cycle_start in history.cycles else None
+    if number is None or (history.fault == "never" and number == 0):
+        return False
+    truth, allowed = _truth(history, number, at, faulty)
+    return meter.low_mb > truth + allowed
+
+
+def _judge(history: History, number: int, following: Meter, faulty: set[int], judged: Judged) -> None:
+    """Judge a closed cycle by what the latest meter of the cycle that followed says about it."""
+    truth, allowed = _truth(history, number, None, faulty)
+    found = following.last_month_total_mb
+    low, high = found - following.last_over_mb, found + following.last_under_mb
+    is_wrong = abs(found - truth) > allowed
+    judged.closed += 1
+    judged.wrong += is_wrong
+    judged.unflagged += is_wrong and low == high
+    judged.unbounded += not low - allowed <= truth <= high + allowed
+
+
+def _truth(
+    history: History, number: int, until: datetime | None, faulty: set[int]
+) -> tuple[Decimal, Decimal]:
+    """Return the usage of a cycle, until a moment or its end, and the difference that cannot be known."""
+    begin, end = history.edges[number], history.edges[number + 1] if until is None else until
+    edges = [begin] if begin > history.polls[0] else []
+    truth = history.usage.at(max(begin, end)) - history.usage.at(begin)
+    if not edges and not history.is_lifetime and history.restarts:
+        # The counter has counted the card's usage since the cycle began, before it was first read.
+        truth += history.base
+    edges += [end] if until is None else []
+    allowed = sum((history.usage.unseen_around(edge, faulty, age=history.age) for edge in edges), ROUNDING)
+    if history.is_lifetime:
+        # The figures just after the edge are older than it.
+        allowed += sum(
+            history.usage.at(edge)
+            - history.usage.at(edge - history.age)
+            + history.usage.unseen_around(edge - history.age, faulty, age=history.age)
+            for edge in edges
+        )
     if history.fault == "replaced card":
         allowed += history.usage.unseen_around(history.polls[history.odd], {history.odd, history.odd - 1})
+    if history.fault == "kilobytes":
+        allowed += SLACK_MB
     if history.fault == "late and jitter":
         allowed += truth * JITTER_SHARE * 2
-    return Judged(
-        is_right=abs(found - truth) <= allowed,
-        is_flagged=bool(closed.last_over_mb or closed.last_under_mb),
-        is_within_bounds=found - closed.last_over_mb - allowed
-        <= truth
-        <= found + closed.last_under_mb + allowed,
-        readings=len(history.polls),
-        flagged_readings=flagged,
-    )
+    return truth, allowed

@@ -77,7 +77,7 @@ CASES = {
     "zeros after the boundary, before a late restart": (PER_CYCLE, """
         10-31 23:30 3000 -> 3000
         11-01 00:30 0 -> 0 last 3000
-        11-01 01:00 3000.5 -> 0.5 last 3000
+        11-01 01:00 3000.5 -> 0.5 last 3000 doubt
         11-01 08:10 0.3 -> 0.3 last 3000.5"""),
     "another SIM card": (PER_CYCLE, """
         11-05 00:00 300 -> 300

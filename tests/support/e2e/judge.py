@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from cards.metering import JITTER_SHARE
+from cards.meter_limits import JITTER_SHARE
 from lab.simulator.fleet import SimulatedCarrier
 from tests.faults.conftest import Stack
 from tests.support.e2e import fleet, months

@@ -1,0 +1,147 @@
+"""The rules for counters that drop in mid-cycle, and for those that come back. Pure functions."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from cards.meter import ZERO, Before, Cause, Doubt, Meter, Reading, Restart, Step, Suspect, Tariff
+from cards.meter_limits import (
+    CONFIRMED_AFTER,
+    JITTER_SHARE,
+    RETURNS_WITHIN,
+    SLACK_MB,
+    UNIT_FACTOR,
+    WRAPS_MB,
+    is_about,
+    possible,
+)
+
+
+def held(meter: Meter, reading: Reading) -> Step:
+    """Keep the meter, and note that the reading contradicts it."""
+    since, suspect = reading.measured_at, meter.suspect
+    if suspect and (suspect.raw_mb < meter.raw_mb) == (reading.raw_mb < meter.raw_mb):
+        since = suspect.since
+    return Step(replace(meter, suspect=Suspect(reading.raw_mb, since)))
+
+
+def held_amount(meter: Meter, suspect: Suspect) -> Decimal:
+    """Return the most that the card has used if the readings that contradict its meter are right."""
+    if suspect.raw_mb >= meter.raw_mb:
+        return suspect.raw_mb - meter.raw_mb
+    return suspect.raw_mb + _possible_overflow(meter)
+
+
+def confirmed(meter: Meter, reading: Reading) -> bool:
+    """Return whether an earlier reading showed the drop too. Zeros are no evidence, because they are errors."""
+    suspect = meter.suspect
+    if suspect is None or suspect.raw_mb >= meter.raw_mb or reading.raw_mb == 0:
+        return False
+    lasts = reading.measured_at - suspect.since >= CONFIRMED_AFTER
+    return lasts and is_about(reading.raw_mb, suspect.raw_mb)
+
+
+def dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    """Count on from 0 if the counter was replaced or has overflowed. Hold the drop until a reading confirms it."""
+    if meter.suspect is None or not confirmed(meter, reading):
+        return held(meter, reading)
+    before = meter.remembered(meter.suspect.since)
+    for wrap in WRAPS_MB:
+        if is_about(meter.raw_mb, wrap) and meter.raw_mb <= wrap:
+            added = wrap - meter.raw_mb + reading.raw_mb
+            return Step(meter.believing(reading, used_mb=meter.used_mb + added, before=before), added)
+    if reading.raw_mb > possible(reading.measured_at - meter.measured_at, tariff):
+        return held(meter, reading)
+    # Another SIM card, or another counter, counts from 0. Or the counter has overflowed between two readings.
+    added = reading.raw_mb
+    over = added
+    if meter.restart is Restart.LIKELY:
+        # Or it has restarted late, and the card was first read before that.
+        over += meter.used_mb
+    if reading.raw_mb * 2 >= meter.raw_mb:
+        # Or the carrier has corrected the counter, and the card has used less than the meter says.
+        over += meter.raw_mb - reading.raw_mb
+    swapped = meter.believing(reading, used_mb=meter.used_mb + added, before=before)
+    under = _possible_overflow(meter)
+    return Step(swapped.doubting(Doubt.COUNTER_REPLACED, reading.measured_at, over=over, under=under), added)
+
+
+def has_returned(meter: Meter, reading: Reading, tariff: Tariff) -> bool:
+    """Return whether the counter jumped back to about its value before an odd reading."""
+    before = meter.before
+    if before is None or not is_about(reading.raw_mb, before.raw_mb):
+        return False
+    if _has_undone_restart(meter, before) and tariff.restarted_cycle == meter.cycle_start:
+        # The counter has restarted, as other cards' have, and has reached its old value by usage.
+        return False
+    if meter.raw_mb > before.raw_mb:
+        most = before.raw_mb + SLACK_MB + meter.raw_mb / UNIT_FACTOR
+        return reading.raw_mb * 2 <= meter.raw_mb and reading.raw_mb <= most
+    return meter.raw_mb * 2 <= before.raw_mb and reading.raw_mb <= before.raw_mb * (1 + JITTER_SHARE)
+
+
+def returned(meter: Meter, before: Before, reading: Reading) -> Step:
+    """Undo an odd reading, because the counter was never away. Only what lies beyond its old value is usage."""
+    used = before.used_mb + max(ZERO, reading.raw_mb - before.raw_mb)
+    restored = meter.believing(
+        reading,
+        used_mb=used,
+        last_month_total_mb=before.last_mb,
+        last_over_mb=min(meter.last_over_mb, before.last_mb),
+        restart=before.restart,
+        first_mb=before.first_mb,
+        before=None,
+        uncertainty=None,
+    )
+    restored = replace(restored, raw_mb=max(before.raw_mb, reading.raw_mb))
+    return Step(
+        _doubted(restored, meter, before, reading),
+        used - meter.used_mb,
+        before.last_mb - meter.last_month_total_mb,
+        first_mb=before.first_mb - meter.first_mb,
+        cause=Cause.RETURNED,
+    )
+
+
+def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) -> Meter:
+    """Return the restored meter with what is uncertain about it."""
+    at = reading.measured_at
+    if _has_undone_restart(meter, before):
+        # The restart had moved the bounds to the cycle before. They may belong to either cycle.
+        over = before.first_mb + min(meter.last_over_mb, restored.used_mb)
+        # Or the counter has restarted, and has reached its old value by usage.
+        under = meter.last_under_mb + max(ZERO, restored.raw_mb - restored.used_mb)
+        return restored.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=over, under=under)
+    if meter.uncertainty and meter.uncertainty.since < before.at:
+        # The usage was uncertain before the odd reading, too.
+        restored = replace(restored, uncertainty=meter.uncertainty)
+    if SLACK_MB < meter.raw_mb < before.raw_mb:
+        # Or the counter was replaced, and its growth has reached the old value by chance.
+        grown = meter.used_mb + reading.raw_mb - meter.raw_mb
+        restored = replace(restored, uncertainty=meter.uncertainty)
+        under = max(ZERO, grown - restored.used_mb)
+        return restored.doubting(Doubt.COUNTER_REPLACED, at, under=under)
+    return restored
+
+
+def lasted(meter: Meter, before: Before, reading: Reading, tariff: Tariff) -> Meter:
+    """Return the meter after a reading that did not return to the value before an odd reading.
+
+    In time, a rise is believed, unless most cards of the carrier rose together.
+    """
+    if reading.measured_at - before.at <= RETURNS_WITHIN:
+        return meter
+    uncertain = meter.uncertainty
+    if uncertain and uncertain.doubt is Doubt.SUDDEN_RISE and uncertain.since == before.at:
+        if tariff.others_rose:
+            return meter
+        uncertain = None
+    return replace(meter, before=None, uncertainty=uncertain)
+
+
+def _has_undone_restart(meter: Meter, before: Before) -> bool:
+    return meter.restart is Restart.SEEN and before.restart in {Restart.AWAITED, Restart.UNKNOWN}
+
+
+def _possible_overflow(meter: Meter) -> Decimal:
+    """Return what a counter that dropped may have counted before it overflowed unseen."""
+    return next((wrap - meter.raw_mb for wrap in WRAPS_MB if wrap / 2 <= meter.raw_mb <= wrap), ZERO)
