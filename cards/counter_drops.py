@@ -8,6 +8,7 @@ from cards.meter_limits import (
     CONFIRMED_AFTER,
     JITTER_SHARE,
     RETURNS_WITHIN,
+    RISE_LASTS,
     SLACK_MB,
     UNIT_FACTOR,
     WRAPS_MB,
@@ -128,14 +129,12 @@ def lasted(meter: Meter, before: Before, reading: Reading, tariff: Tariff) -> Me
 
     In time, a rise is believed, unless most cards of the carrier rose together.
     """
-    if reading.measured_at - before.at <= RETURNS_WITHIN:
-        return meter
-    uncertain = meter.uncertainty
+    elapsed, uncertain = reading.measured_at - before.at, meter.uncertainty
     if uncertain and uncertain.doubt is Doubt.SUDDEN_RISE and uncertain.since == before.at:
-        if tariff.others_rose:
+        if elapsed <= RISE_LASTS or tariff.others_rose:
             return meter
-        uncertain = None
-    return replace(meter, before=None, uncertainty=uncertain)
+        meter = replace(meter, uncertainty=None)
+    return replace(meter, before=None) if elapsed > RETURNS_WITHIN else meter
 
 
 def _has_undone_restart(meter: Meter, before: Before) -> bool:

@@ -18,8 +18,9 @@ SOON = timedelta(hours=48)
 CONFIRMED_AFTER = timedelta(minutes=10)
 # A counter may return to its old value within this time. Then the readings in between were a fault.
 RETURNS_WITHIN = timedelta(hours=100)
-# A rise by this factor may be a wrong unit.
+# A rise by this factor may be a wrong unit. It is believed after it has lasted this long.
 UNIT_FACTOR = 100
+RISE_LASTS = timedelta(hours=24)
 # A longer gap between two readings around a boundary leaves open how much was used before it.
 GAP = timedelta(hours=24)
 # Rounding and the time that a carrier takes to count may add this much to the fastest possible growth.

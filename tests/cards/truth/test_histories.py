@@ -12,8 +12,9 @@ HISTORIES = 5
 FULL_HISTORIES = 150
 # At most this share of the readings of an honest carrier may be flagged.
 FALSE_FLAGS = 0.001
-# At most this share of the closed cycles may be wrong without a flag. A value in the wrong unit may be plausible.
+# At most this share of the closed cycles may be wrong without a flag, and one more if the fault can look like usage.
 UNFLAGGED = dict.fromkeys(FAULTS, 0.002) | {"absurd": 0.01, "kilobytes": 0.01}
+PLAUSIBLE = {"absurd", "kilobytes", "replaced card"}
 # At most this share of the closed cycles may lie outside their stated bounds.
 UNBOUNDED = 0.01
 
@@ -26,10 +27,10 @@ def test_usage_is_right_or_flagged(fault: str, is_long: bool, pytestconfig: pyte
     closed = sum(found.closed for found in judged.values())
 
     assert closed > len(seeds)
-    assert len([seed for seed, found in judged.items() if found.unflagged]) <= UNFLAGGED[fault] * closed, (
-        judged
-    )
-    assert sum(found.unbounded for found in judged.values()) <= UNBOUNDED * closed, judged
+    unflagged = sum(found.unflagged for found in judged.values())
+    assert unflagged <= UNFLAGGED[fault] * closed + (fault in PLAUSIBLE), judged
+    unbounded = sum(found.unbounded for found in judged.values())
+    assert unbounded <= UNBOUNDED * closed + (fault in PLAUSIBLE), judged
     assert [seed for seed, found in judged.items() if found.overstated] == []
     if fault == "honest":
         assert not any(found.wrong for found in judged.values())
