@@ -112,6 +112,9 @@ def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) ->
         # Or the counter has restarted, and has reached its old value by usage.
         under = meter.last_under_mb + max(ZERO, restored.raw_mb - restored.used_mb)
         return restored.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=over, under=under)
+    if meter.raw_mb > before.raw_mb:
+        # What was uncertain before the rise still is.
+        return replace(restored, uncertainty=meter.uncertainty).relieved(over=meter.used_mb - before.used_mb)
     if meter.uncertainty and meter.uncertainty.since < before.at:
         # The usage was uncertain before the odd reading, too.
         restored = replace(restored, uncertainty=meter.uncertainty)

@@ -38,24 +38,24 @@ def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Ste
     if reading.raw_mb > possible(reading.measured_at - since, tariff):
         return held(meter, reading)
     if reading.raw_mb * 2 < meter.raw_mb:
-        return restarted(meter, reading)
+        return restarted(meter, reading, tariff)
     if not confirmed(meter, reading):
         return held(meter, reading)
     if tariff.restarted_cycle == meter.cycle_start:
-        step = restarted(meter, reading)
+        step = restarted(meter, reading, tariff)
         doubtful = step.meter.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=reading.raw_mb)
         return replace(step, meter=doubtful)
     return _lowered(meter, reading)
 
 
-def restarted(meter: Meter, reading: Reading) -> Step:
+def restarted(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Begin to count from 0. The carrier counts everything before the restart in the cycle before."""
     moved = meter.used_mb
     over, under = _bounds_of_readings(meter)
     if meter.suspect and meter.suspect.raw_mb >= meter.raw_mb:
         # No later reading has told whether the rise was usage.
         under += held_amount(meter, meter.suspect)
-    elif meter.suspect and reading.raw_mb < meter.suspect.raw_mb:
+    elif meter.suspect and reading.raw_mb < meter.suspect.raw_mb <= _possible_since(meter, tariff):
         # The counter has dropped twice: it was replaced, counted on from 0, and then restarted.
         over += meter.suspect.raw_mb
         under += held_amount(meter, meter.suspect) - meter.suspect.raw_mb
@@ -110,6 +110,11 @@ def _lowered(meter: Meter, reading: Reading) -> Step:
     )
     under = max(ZERO, reading.raw_mb - meter.used_mb)
     return Step(lower.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=drop, under=under))
+
+
+def _possible_since(meter: Meter, tariff: Tariff) -> Decimal:
+    """Return the most that a new counter can have shown when the readings began to contradict the meter."""
+    return possible(meter.suspect.since - meter.measured_at, tariff) if meter.suspect else ZERO
 
 
 def _bounds_of_readings(meter: Meter) -> tuple[Decimal, Decimal]:

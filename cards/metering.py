@@ -129,7 +129,7 @@ def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -
         rolled = replace(rolled, restart=Restart.SEEN)
         return _split(_in_cycle(rolled, reading, tariff), meter, reading, tariff)
     if has_restarted_unseen(rolled, reading, tariff):
-        return restarted(rolled, reading)
+        return restarted(rolled, reading, tariff)
     step = _in_cycle(rolled, reading, tariff)
     grown = step.meter
     if reading.measured_at - meter.measured_at <= GAP or grown.is_suspect or grown.restart is Restart.SEEN:

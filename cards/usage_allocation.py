@@ -113,7 +113,9 @@ class Growth:
 def growths_of(card_id: int, before: Meter | None, step: Step, calendar: BillingCalendar) -> list[Growth]:
     """Return what a reading adds to the subscriptions of a card. `before` is the meter before the reading."""
     meter = step.meter
-    at, boundary = meter.measured_at, calendar.start_of(meter.cycle_start)
+    boundary = calendar.start_of(meter.cycle_start)
+    # A reading that is held after the boundary leaves the meter's time before it.
+    at = max(meter.measured_at, boundary)
     if before is None:
         return [Growth(card_id, step.delta_mb, at, since=boundary)]
     growths = [Growth(card_id, step.first_mb, at, since=boundary)] if step.first_mb else []

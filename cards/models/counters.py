@@ -1,7 +1,6 @@
 """What the meters of all cards of a carrier show together, and what is wrong with its counters."""
 
 from datetime import date
-from typing import Self
 
 from django.db import models
 from django.db.models import Q
@@ -52,10 +51,6 @@ class CounterSurvey(models.Model):
 
 class CounterFindingQuerySet(StaffQuerySet["CounterFinding"]):
     """Findings about counters. Only staff see them, because they concern whole carriers."""
-
-    def sudden_rises(self) -> Self:
-        """Return the findings about carriers most of whose counters rose too fast together."""
-        return self.filter(kind=FindingKind.SUDDEN_RISE)
 
 
 class CounterFinding(models.Model):

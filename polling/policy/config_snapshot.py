@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
+
 from cards.meter import Tariff
 from cards.models import CheckType, CounterFinding, CounterSurvey
 from carriers.models import Carrier, Counter, Gateway
 from common import database
 from polling.models import Pause, PollingConfig
 
+_RISES = CounterFinding.objects.filter(carrier=OuterRef("pk"), kind=CounterFinding.Kind.SUDDEN_RISE)
 # A drain reads a new snapshot when the last one is older than this.
 SNAPSHOT_SECONDS = 1.0
 
@@ -41,7 +44,6 @@ class ConfigSnapshot:
     def read(cls) -> "ConfigSnapshot":
         """Read the tables from PostgreSQL, and use its clock for `now`."""
         gateways, now = {gateway.pk: gateway for gateway in Gateway.objects.all()}, database.now()
-        rising = set(CounterFinding.objects.sudden_rises().values_list("carrier_id", flat=True))
         return cls(
             configs=tuple(PollingConfig.objects.in_force()),
             gateways=gateways,
@@ -50,9 +52,9 @@ class ConfigSnapshot:
             },
             tariffs={
                 carrier.pk: _tariff(
-                    carrier, getattr(carrier, "survey", None), others_rose=carrier.pk in rising
+                    carrier, getattr(carrier, "survey", None), others_rose=carrier.others_rose
                 )
-                for carrier in Carrier.objects.select_related("survey")
+                for carrier in Carrier.objects.select_related("survey").annotate(others_rose=Exists(_RISES))
             },
             pauses=_pauses(now),
             now=now,

@@ -47,15 +47,21 @@ def test_adding_changing_and_deleting_a_row_is_recorded(administrator: Client) -
     administrator.post(admin_url(Carrier, "add"), fields)
     carrier = Carrier.objects.get()
     administrator.post(admin_url(Carrier, "change", carrier.pk), {**fields, "billing_day": 5})
-    changed_at = Carrier.objects.get().calendar_changed_at
-    assert changed_at
+    change = Carrier.objects.get().calendar.change
+    assert change
     administrator.post(admin_url(Carrier, "delete", carrier.pk), {"post": "yes"})
 
-    created = {"id": carrier.pk, **fields, "calendar_changed_at": None}
-    corrected = {"billing_day": 5, "calendar_changed_at": DjangoJSONEncoder().default(changed_at)}
+    unchanged = {"calendar_changed_at": None, "changed_in_cycle": None, "time_zone_before": ""}
+    created = {"id": carrier.pk, **fields, **unchanged}
+    corrected = {
+        "billing_day": 5,
+        "calendar_changed_at": DjangoJSONEncoder().default(change.at),
+        "changed_in_cycle": change.running_cycle.isoformat(),
+        "time_zone_before": "UTC",
+    }
     assert recorded() == [
         ("root", "created", "carriers.carrier", None, created),
-        ("root", "changed", "carriers.carrier", {"billing_day": 1, "calendar_changed_at": None}, corrected),
+        ("root", "changed", "carriers.carrier", {"billing_day": 1, **unchanged}, corrected),
         ("root", "deleted", "carriers.carrier", created | corrected, None),
     ]
 

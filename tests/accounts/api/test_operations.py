@@ -20,7 +20,7 @@ def test_api_change_is_recorded_with_both_addresses(administrator: Caller) -> No
     operation.pop("id")
     assert operation == {
         "actor_id": administrator.user.pk, "actor_name": administrator.user.username, "action": "created",
-        "target_type": "carriers.carrier", "target_id": str(created["id"]), "before": None, "after": created | {"calendar_changed_at": None},
+        "target_type": "carriers.carrier", "target_id": str(created["id"]), "before": None, "after": created | {"calendar_changed_at": None, "changed_in_cycle": None, "time_zone_before": ""},
         "client_ip": "127.0.0.1", "server_ip": "127.0.0.1", "request_id": "abc-1",
     }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Short stories of faulty counters, each with the usage that the meter must show after every reading."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -10,15 +10,30 @@ import pytest
 
 from cards.meter import Meter, Reading, Tariff
 from cards.metering import advance
-from carriers.cycles import BillingCalendar, shifted
+from carriers.cycles import BillingCalendar
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-PER_CYCLE = Tariff(BillingCalendar("Asia/Shanghai", 1), is_lifetime=False)
+PER_CYCLE = Tariff(BillingCalendar("Asia/Shanghai", 1), is_lifetime=False, carrier_id=1)
 LIFETIME = replace(PER_CYCLE, is_lifetime=True)
 DAY_STAMPS = replace(PER_CYCLE, stamp_grain=timedelta(days=1))
+LATER = replace(PER_CYCLE, restarted_cycle=date(2026, 6, 1))
+DAY_19 = BillingCalendar("Asia/Shanghai", 19)
+DAY_25 = BillingCalendar("Asia/Shanghai", 25, DAY_19.change_at(datetime(2026, 5, 27, 12, tzinfo=SHANGHAI)))
+DAY_19_AGAIN = BillingCalendar(
+    "Asia/Shanghai", 19, DAY_25.change_at(datetime(2026, 5, 28, 12, tzinfo=SHANGHAI))
+)
+# A name after the time -> the tariff from that reading on.
+TARIFFS = {
+    "moved": replace(LIFETIME, carrier_id=2),
+    "moved-to-day-15": Tariff(BillingCalendar("Asia/Shanghai", 15), is_lifetime=False, carrier_id=2),
+    "day-19": replace(PER_CYCLE, calendar=DAY_19),
+    "day-25": replace(PER_CYCLE, calendar=DAY_25),
+    "day-19-again": replace(PER_CYCLE, calendar=DAY_19_AGAIN),
+    "others-restarted": LATER,
+}
 ACCURACY = Decimal("0.001")
 
-# Each line: time, counter -> used in the cycle, then `last` with the total of the previous cycle, then flags.
+# Each line: time, a tariff if it changes, counter -> used in the cycle, then `last` with the total of the previous cycle, then flags.
 # `doubt` and `suspect` must be set, and must not be set where they are missing.
 CASES = {
     "restart a day late, idle card": (PER_CYCLE, """
@@ -114,30 +129,142 @@ CASES = {
     "lifetime, not seen for three months": (LIFETIME, """
         08-01 12:00 1001 -> 0
         11-02 12:00 4001 -> 48.387 last 1000 doubt"""),
+    "moves to a carrier with a lifetime counter": (PER_CYCLE, """
+        05-10 12:00 3 -> 3
+        05-10 18:00 4.045 -> 4.045
+        05-11 12:00 moved 80004 -> 4.045
+        05-11 18:00 80005.5 -> 5.545
+        06-01 01:00 80005.5 -> 0 last 5.545"""),
+    "moves to a carrier with another billing day": (PER_CYCLE, """
+        05-18 12:00 400 -> 400
+        05-20 12:00 moved-to-day-15 7000 -> 400
+        05-21 12:00 7001 -> 401
+        06-14 23:30 7400 -> 800
+        06-15 00:30 2 -> 2 last 800"""),
+    "moves over a boundary of the other carrier": (PER_CYCLE, """
+        05-10 12:00 400 -> 400
+        05-20 12:00 moved-to-day-15 7000 -> 0 last 400
+        05-21 12:00 7001 -> 1 last 400"""),
+    "billing day corrected from 19 to 25, and back": (replace(PER_CYCLE, calendar=DAY_19), """
+        05-18 20:00 500 -> 500
+        05-19 01:00 7 -> 7 last 500
+        05-27 10:00 300 -> 300 last 500
+        05-27 14:00 day-25 301 -> 301 last 500
+        05-28 10:00 310 -> 310 last 500
+        05-28 14:00 day-19-again 311 -> 311 last 500
+        06-18 23:00 700 -> 700 last 500
+        06-19 01:00 2 -> 2 last 700"""),
+    "billing day corrected from 19 to 25": (replace(PER_CYCLE, calendar=DAY_19), """
+        05-27 10:00 300 -> 300
+        05-27 14:00 day-25 301 -> 301
+        06-24 12:00 900 -> 900
+        06-25 01:00 4 -> 4 last 900"""),
+    "not read since before the boundary that preceded the correction": (replace(PER_CYCLE, calendar=DAY_19), """
+        05-18 20:00 500 -> 500
+        05-28 14:00 day-25 40 -> 40 last 500
+        06-24 12:00 900 -> 900 last 500
+        06-25 01:00 4 -> 4 last 900"""),
+    "first read at 0, just after the boundary and before a late restart": (PER_CYCLE, """
+        11-01 03:00 0 -> 0
+        11-01 06:00 5 -> 5
+        11-01 08:10 0.3 -> 0.3 last 5
+        11-06 12:00 9 -> 9 last 5"""),
+    "unused last month, late restart": (PER_CYCLE, """
+        10-31 20:00 0 -> 0
+        11-01 03:00 0 -> 0
+        11-01 06:00 5 -> 5
+        11-01 08:10 0.3 -> 0.3 last 5"""),
+    "unused last month, no restart to see": (PER_CYCLE, """
+        10-31 20:00 0 -> 0
+        11-01 03:00 5 -> 5
+        11-06 06:00 9 -> 9"""),
+    "corrected by 3 % in mid-cycle": (PER_CYCLE, """
+        11-10 00:00 600 -> 600
+        11-10 06:00 580 -> 600 suspect
+        11-10 12:00 580 -> 1180 doubt
+        11-10 18:00 580.5 -> 1180.5 doubt"""),
+    "corrected by 3 % near the boundary": (PER_CYCLE, """
+        10-31 23:30 1200 -> 1200
+        11-01 00:30 1170 -> 0 suspect
+        11-01 01:00 1171 -> 0 doubt last 1200
+        11-01 08:00 0.2 -> 0.2 last 1200"""),
+    "impossible drop near the boundary": (PER_CYCLE, """
+        10-31 23:59 20000 -> 20000
+        11-01 00:01 9500 -> 0 suspect
+        11-01 00:10 1 -> 1 last 20000"""),
+    "kilobytes for megabytes twice": (PER_CYCLE, """
+        11-10 00:00 5 -> 5
+        11-10 01:00 5000 -> 5000 doubt
+        11-10 02:00 5001 -> 5001 doubt
+        11-10 03:00 5.1 -> 5.1"""),
+    "hundredfold rise that lasts": (PER_CYCLE, """
+        11-10 00:00 5 -> 5
+        11-10 01:00 5000 -> 5000 doubt
+        11-11 02:00 5001 -> 5001"""),
+    "rise that was held, and falls back": (PER_CYCLE, """
+        11-10 00:00 100 -> 100
+        11-10 00:01 5000 -> 100 suspect
+        11-10 00:05 5001 -> 5001 doubt
+        11-10 01:00 101 -> 101"""),
+    "impossible first reading": (PER_CYCLE, """
+        05-10 12:00 999999999 -> 0 suspect
+        05-10 12:30 101 -> 101
+        05-10 13:00 102 -> 102"""),
+    "impossible first reading of a lifetime counter": (LIFETIME, """
+        05-10 12:00 999999999 -> 0 suspect
+        05-10 12:30 80000 -> 0
+        05-10 13:00 80001 -> 1"""),
+    "restarted, and used as much as before within hours": (LATER, """
+        05-31 23:30 1500 -> 1500
+        06-01 00:30 0 -> 0 last 1500
+        06-01 04:30 1505 -> 1505 last 1500"""),
+    "perhaps restarted, and used as much as before within hours": (PER_CYCLE, """
+        05-31 23:30 1500 -> 1500
+        06-01 00:30 0 -> 0 last 1500
+        06-01 04:30 1505 -> 5 last 1500 doubt"""),
+    "restart is seen after readings were held on both sides": (PER_CYCLE, """
+        05-10 12:00 100 -> 100
+        05-10 12:05 999999999 -> 100 suspect
+        05-10 12:30 3 -> 100 suspect
+        05-10 12:31 3 -> 100 suspect
+        05-10 12:41 3 -> 103 doubt"""),
 }  # fmt: skip
 
 
-def readings_of(story: str) -> list[tuple[Reading, list[str]]]:
-    """Return the readings of a story, each with what the meter must show: the usage, then flags."""
-    readings = []
+@dataclass(frozen=True)
+class Told:
+    """One line of a story: the reading, how to interpret it, and what the meter must show after it."""
+
+    reading: Reading
+    tariff: Tariff
+    expected: list[str]
+
+
+def told(name: str) -> list[Told]:
+    """Return the lines of a story."""
+    tariff, story = CASES[name]
+    lines = []
     for line in story.strip().splitlines():
-        day, time, raw, _, *expected = line.split()
+        before, after = line.split(" -> ")
+        day, time, *changed, raw = before.split()
+        for key in changed:
+            tariff = TARIFFS[key]
         at = datetime.strptime(f"2026-{day} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI)
-        readings.append((Reading(Decimal(raw), at), expected))
-    return readings
+        lines.append(Told(Reading(Decimal(raw), at), tariff, after.split()))
+    return lines
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_meter_shows_the_right_usage_after_every_reading(name: str) -> None:
-    tariff, story = CASES[name]
     meter: Meter | None = None
     changes: Counter[date] = Counter()
 
-    for reading, (used, *expected) in readings_of(story):
-        step = advance(meter, reading, tariff)
-        meter, last_cycle = step.meter, shifted(step.meter.cycle_start, -1)
+    for line in told(name):
+        used, *expected = line.expected
+        step = advance(meter, line.reading, line.tariff)
+        meter = step.meter
         changes[meter.cycle_start] += step.delta_mb  # type: ignore[assignment]
-        changes[last_cycle] += step.last_delta_mb  # type: ignore[assignment]
+        changes[meter.last_cycle] += step.last_delta_mb  # type: ignore[assignment]
 
         assert abs(meter.used_mb - Decimal(used)) < ACCURACY
         assert meter.used_mb == changes[meter.cycle_start]
@@ -145,7 +272,7 @@ def test_meter_shows_the_right_usage_after_every_reading(name: str) -> None:
         if "last" in expected:
             last = Decimal(expected[expected.index("last") + 1])
             assert abs(meter.last_month_total_mb - last) < ACCURACY
-            assert tariff.is_lifetime or changes[last_cycle] == meter.last_month_total_mb
+            assert changes[meter.last_cycle] == meter.last_month_total_mb
 
 
 def test_bounds_of_a_gap_are_stated() -> None:

@@ -1,7 +1,7 @@
 """The package check compares usage with the quota, and proposes a suspension only once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -67,6 +67,12 @@ EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
         ({"doubt": "counter_replaced", "doubt_since": EARLIER, "over_mb": 220}, "near", "over", False),
         ({"suspect_raw_mb": 3, "suspect_since": EARLIER}, "over", None, False),
         ({"restart": "awaited"}, "normal", "over", False),
+        (
+            {"restart": "unknown", "doubt": "sudden_rise", "doubt_since": EARLIER, "over_mb": 100},
+            "normal", "over", False,
+        ),
+        ({"restart": "likely"}, "normal", "over", False),
+        ({"restart": "missed"}, "over", None, True),
     ],
     ids=[
         "certain",
@@ -75,8 +81,11 @@ EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
         "near or over",
         "contradicted",
         "awaits its restart",
+        "first read just after the boundary",
+        "first read days after the boundary",
+        "has not restarted in time",
     ],
-)
+)  # fmt: skip
 def test_only_what_is_certain_is_judged_and_proposed(
     redis: Redis,
     runtime: WorkerRuntime,
@@ -93,7 +102,7 @@ def test_only_what_is_certain_is_judged_and_proposed(
         used_mb=1200,
         raw_mb=1200,
         measured_at=timezone.now(),
-        **uncertain,
+        **{"restart": "seen", **uncertain},
     )
 
     drain(redis, runtime)
@@ -112,6 +121,7 @@ def test_usage_may_be_higher_than_counted(redis: Redis, runtime: WorkerRuntime) 
         used_mb=400,
         raw_mb=3400,
         measured_at=timezone.now(),
+        restart="seen",
         doubt="boundary_not_seen",
         doubt_since=EARLIER,
         under_mb=3000,
@@ -131,6 +141,55 @@ def test_no_card_of_a_carrier_with_wrong_counters_is_proposed(redis: Redis, runt
 
     assert states() == ["over"]
     assert not ServiceOrder.objects.exists()
+
+
+def test_bounds_of_an_ended_cycle_do_not_judge_a_new_period(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("1200")
+    assert row.card
+    begins = row.carrier.calendar.start_of(row.period_start)
+    CardUsage.objects.create(
+        card=row.card,
+        cycle_start=date(2020, 1, 1),
+        used_mb=900,
+        raw_mb=900,
+        measured_at=begins - timedelta(hours=1),
+        restart="awaited",
+    )
+
+    drain(redis, runtime)
+
+    assert states() == ["over"]
+
+
+@pytest.mark.parametrize(
+    "uncertain",
+    [
+        {"suspect_raw_mb": 3, "suspect_since": EARLIER},
+        {"restart": "awaited", "over_mb": 0},
+        None,
+    ],
+    ids=["contradicted", "awaits its restart", "finding"],
+)
+def test_proposal_is_cancelled_when_its_usage_becomes_uncertain(
+    redis: Redis, runtime: WorkerRuntime, uncertain: dict[str, Any] | None
+) -> None:
+    row = subscription("1200")
+    assert row.card
+    drain(redis, runtime)
+    assert ServiceOrder.objects.get().status == "proposed"
+
+    if uncertain is None:
+        CounterFinding.objects.create(carrier=row.card.carrier, kind="no_restart", since=timezone.now())
+    else:
+        CardUsage.objects.create(
+            card=row.card, cycle_start=row.period_start, used_mb=0, raw_mb=0, measured_at=timezone.now(),
+            **{"restart": "seen", **uncertain},
+        )  # fmt: skip
+    redis.zadd(keys.queue(TYPE), {str(row.card_id): 1})
+    drain(redis, runtime)
+
+    order = ServiceOrder.objects.get()
+    assert (order.status, order.error) == ("cancelled", "the usage is uncertain")
 
 
 def test_card_over_its_quota_gets_one_order(redis: Redis, runtime: WorkerRuntime) -> None:

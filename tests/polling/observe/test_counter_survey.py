@@ -149,11 +149,11 @@ def test_tariffs_know_that_the_other_counters_have_restarted() -> None:
     now = ConfigSnapshot.read().now
     cycle = carrier.calendar.cycle_of(now)
     store(cards, METER)
-    assert not ConfigSnapshot.read().tariffs[carrier.pk].others_restarted
+    assert ConfigSnapshot.read().tariffs[carrier.pk].restarted_cycle != cycle
 
     CounterSurvey.objects.create(
         carrier=carrier, surveyed_at=now, cycle_start=cycle, cards=12, restarted=12, awaited=0
     )
-    assert ConfigSnapshot.read().tariffs[carrier.pk].others_restarted
+    assert ConfigSnapshot.read().tariffs[carrier.pk].restarted_cycle == cycle
     CounterSurvey.objects.update(cycle_start=BEGINS.date().replace(year=2020))
-    assert not ConfigSnapshot.read().tariffs[carrier.pk].others_restarted
+    assert ConfigSnapshot.read().tariffs[carrier.pk].restarted_cycle != cycle
