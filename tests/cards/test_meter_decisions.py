@@ -1,7 +1,7 @@
 """A person accepts the carrier's counter or keeps the usage, and meter, records and subscription follow."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,13 +11,16 @@ from django.utils import timezone
 
 from audit.models import Operation
 from cards import meter_store, usage_partitions
-from cards.meter import Doubt, Meter, Restart, Suspect, Uncertainty
+from cards.meter import Doubt, Meter, Reading, Restart, Suspect, Tariff, Uncertainty
 from cards.meter_decisions import Decision, decide, decided
+from cards.metering import advance
 from cards.models import Card, CardEvent, CardUsage, Subscription, UsageRecord
+from carriers.cycles import BillingCalendar
 from tests.factories import CardFactory, SubscriptionFactory, UserFactory
 from tests.support.admin_forms import post
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
+TARIFF = Tariff(BillingCalendar("UTC", 1), is_lifetime=False)
 METER = Meter(date(2026, 5, 1), Decimal(300), Decimal(300), NOW, restart=Restart.SEEN)
 
 
@@ -51,6 +54,36 @@ def test_decision_makes_usage_certain(uncertain: dict[str, Any], accepted: int, 
     assert accept.meter.is_certain
     assert keep.meter.is_certain
     assert accept.meter.raw_mb == keep.meter.raw_mb == raw
+
+
+@pytest.mark.parametrize("decision", Decision)
+@pytest.mark.parametrize("odd", [5000, 0], ids=["rise", "drop"])
+def test_decision_is_undone_if_the_counter_returns(decision: Decision, odd: int) -> None:
+    suspect = Suspect(Decimal(odd), NOW + timedelta(hours=1))
+
+    certain = decided(meter(suspect=suspect), decision).meter
+    step = advance(certain, Reading(Decimal(301), NOW + timedelta(hours=2)), TARIFF)
+
+    assert (step.meter.used_mb, step.meter.is_certain) == (301, True)
+
+
+@pytest.mark.parametrize(
+    ("restart", "doubt", "decision", "expected"),
+    [
+        ("awaited", Doubt.BOUNDARY_NOT_SEEN, Decision.ACCEPT_COUNTER, "seen"),
+        ("awaited", Doubt.BOUNDARY_NOT_SEEN, Decision.KEEP_USAGE, "awaited"),
+        ("awaited", Doubt.SUDDEN_RISE, Decision.ACCEPT_COUNTER, "awaited"),
+        ("missed", Doubt.NOT_RESTARTED, Decision.ACCEPT_COUNTER, "seen"),
+        ("missed", Doubt.NOT_RESTARTED, Decision.KEEP_USAGE, "seen"),
+        ("unknown", Doubt.BOUNDARY_NOT_SEEN, Decision.KEEP_USAGE, "unknown"),
+    ],
+)
+def test_restart_is_still_awaited_unless_the_decision_says_when_it_was(
+    restart: str, doubt: Doubt, decision: Decision, expected: str
+) -> None:
+    uncertain = meter(restart=Restart(restart), uncertainty=Uncertainty(doubt, NOW, Decimal(10)))
+
+    assert decided(uncertain, decision).meter.restart == expected
 
 
 @pytest.fixture

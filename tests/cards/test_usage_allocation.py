@@ -12,6 +12,7 @@ from cards.meter import Reading, Tariff
 from cards.metering import advance
 from cards.models import PlanCycle
 from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable, growths_of
+from cards.usage_bounds import EXACT, Bounds
 from carriers.cycles import BillingCalendar
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -203,3 +204,40 @@ def test_correction_of_an_uncounted_first_reading_takes_nothing_back() -> None:
         totals.append(owned[0].used_mb)
 
     assert totals == [0, 10, 5]
+
+
+LONG = replace(MAIN, cycle=PlanCycle.DAYS_90, period_start=date(2026, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("allowances", "kept"),
+    [
+        ([MAIN], {}),
+        ([replace(LONG, starts_at=datetime(2026, 3, 2, tzinfo=UTC))], {1: (30, 7)}),
+        ([MAIN, replace(ADD_ON, starts_at=BOUNDARY - timedelta(days=40))], {2: (30, 7)}),
+    ],
+    ids=["month", "90 days", "add-on"],
+)
+def test_bounds_that_the_meter_forgets_stay_with_the_longer_period(
+    allowances: list[Allowance], kept: dict[int, tuple[int, int]]
+) -> None:
+    tariff = Tariff(MAIN.calendar, is_lifetime=False)
+    before = replace(
+        advance(None, Reading(Decimal(900), BOUNDARY - timedelta(hours=1)), tariff).meter,
+        last_month_total_mb=Decimal(500),
+        last_over_mb=Decimal(30),
+        last_under_mb=Decimal(7),
+    )
+    step = advance(before, Reading(Decimal(2), NOW), tariff)
+
+    (growth,) = growths_of(9, before, step, tariff.calendar)
+    after = allocate_usage(applicable(allowances, NOW), growth)
+
+    bounds = {allowance.id: allowance.bounds for allowance in after}
+    assert {pk: (b.over_mb, b.under_mb) for pk, b in bounds.items() if b != EXACT} == kept
+
+
+def test_new_period_is_certain() -> None:
+    uncertain = replace(MAIN, period_start=date(2026, 4, 1), bounds=Bounds(Decimal(30), Decimal(7)))
+
+    assert uncertain.at(NOW).bounds == EXACT
