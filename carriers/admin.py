@@ -1,9 +1,13 @@
 """The admin pages for carriers and gateways. Credentials can be set but never read."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -11,6 +15,7 @@ from accounts.admin_scoping import DeletedWhenUnused, ScopedAdmin
 from accounts.roles import Role
 from carriers import limits
 from carriers.clients.registry import unusable_reason
+from carriers.cycles import BillingCalendar
 from carriers.models import Carrier, Gateway
 from common import database
 from common.fields import Sealed
@@ -66,24 +71,65 @@ class GatewayForm(forms.ModelForm[Gateway]):
         return cleaned
 
 
+class CarrierForm(forms.ModelForm[Carrier]):
+    """The form for a carrier. It shows what a changed calendar or counter will do, and asks to confirm it."""
+
+    confirmed = forms.BooleanField(
+        label=_("Confirm"),
+        required=False,
+        help_text=_("needed to change the time zone, the billing day or the counter"),
+    )
+
+    class Meta:
+        model = Carrier
+        fields = (
+            "code",
+            "name",
+            "time_zone",
+            "billing_day",
+            "counter",
+            "stamp_grain",
+            "figures_delay_minutes",
+            "max_mbit_per_second",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Return the cleaned data. Raise ValidationError with a preview of a change that is not confirmed."""
+        cleaned = super().clean() or {}
+        is_risky = bool({"time_zone", "billing_day", "counter"} & set(self.changed_data))
+        if self.instance.pk and is_risky and not self.errors and not cleaned.get("confirmed"):
+            raise forms.ValidationError({"confirmed": self._preview(cleaned)})
+        return cleaned
+
+    def _preview(self, cleaned: Mapping[str, Any]) -> str:
+        now = database.now()
+        stored = Carrier.objects.get(pk=self.instance.pk)
+        calendar = BillingCalendar(
+            cleaned["time_zone"], cleaned["billing_day"], stored.calendar.change_at(now)
+        )
+        totals = stored.card_set.filter(deleted_at__isnull=True).aggregate(
+            cards=Count("pk"), used_mb=Coalesce(Sum("usage__used_mb"), Decimal(0))
+        )
+        text = _(
+            "%(cards)s cards, which have used %(used_mb)s MB in their current cycles, will follow the new settings "
+            "from %(begins)s UTC on. Until then, the current cycle and the periods of subscriptions continue. To "
+            "undo the change, change it back before that time. Tick this box and save again to apply it."
+        )
+        return text % {
+            "cards": f"{totals['cards']:,}",
+            "used_mb": f"{totals['used_mb']:,.0f}",
+            "begins": f"{calendar.next_start(now):%Y-%m-%d %H:%M}",
+        }
+
+
 @admin.register(Carrier)
 class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
     """The admin page for carriers, sorted by code."""
 
+    form = CarrierForm
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
     ordering = ("code",)
     search_fields = ("name", "code")
-
-    def save_model(self, request: HttpRequest, obj: Carrier, form: Any, change: Any) -> None:
-        """Save the carrier, and say from when on a changed calendar applies."""
-        super().save_model(request, obj, form, change)
-        if change and {"time_zone", "billing_day"} & set(form.changed_data):
-            begins = obj.calendar.next_start(database.now())
-            text = _(
-                "The new time zone and billing day apply from %(begins)s UTC on. Until then, the current cycle and "
-                "the periods of subscriptions continue. To undo the change, change it back before that time."
-            )
-            messages.warning(request, text % {"begins": f"{begins:%Y-%m-%d %H:%M}"})
 
 
 @admin.register(Gateway)

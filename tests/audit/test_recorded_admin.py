@@ -46,7 +46,9 @@ def test_adding_changing_and_deleting_a_row_is_recorded(administrator: Client) -
     }  # fmt: skip
     administrator.post(admin_url(Carrier, "add"), fields)
     carrier = Carrier.objects.get()
-    administrator.post(admin_url(Carrier, "change", carrier.pk), {**fields, "billing_day": 5})
+    administrator.post(
+        admin_url(Carrier, "change", carrier.pk), {**fields, "billing_day": 5, "confirmed": "on"}
+    )
     change = Carrier.objects.get().calendar.change
     assert change
     administrator.post(admin_url(Carrier, "delete", carrier.pk), {"post": "yes"})

@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cards.models import CardUsage
+from carriers.admin import CarrierForm
 from carriers.cycles import BillingCalendar
 from carriers.models import Carrier
-from tests.factories import CarrierFactory, UserFactory
-from tests.support.admin_forms import post
+from tests.factories import CardFactory, CarrierFactory, UserFactory
+from tests.support.admin_forms import errors, post
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -86,27 +89,25 @@ def test_time_of_a_changed_calendar_is_noted(change: dict[str, Any], is_noted: b
 
 
 @pytest.mark.django_db
-def test_admin_says_when_a_changed_calendar_applies(client: Client) -> None:
+@pytest.mark.parametrize(
+    "change", [{"billing_day": 25}, {"time_zone": "Asia/Tokyo"}, {"counter": "lifetime"}]
+)
+def test_admin_previews_a_change_before_it_is_made(client: Client, change: dict[str, Any]) -> None:
     carrier = CarrierFactory.create(time_zone="UTC", billing_day=19)
+    cards = CardFactory.create_batch(2, carrier=carrier)
+    cycle = date(2026, 11, 19)
+    CardUsage.objects.create(card=cards[0], cycle_start=cycle, used_mb=1234, raw_mb=0, measured_at=NOW)
     client.force_login(UserFactory.create(role="administrator", is_staff=True))
-    fields = {
-        name: getattr(carrier, name)
-        for name in (
-            "code",
-            "name",
-            "time_zone",
-            "counter",
-            "stamp_grain",
-            "figures_delay_minutes",
-            "max_mbit_per_second",
-        )
-    }
+    fields = {name: getattr(carrier, name) for name in CarrierForm.Meta.fields} | change
 
-    answer = post(client, Carrier, "change", {**fields, "billing_day": 25}, carrier.pk)
+    question = post(client, Carrier, "change", fields, carrier.pk)
 
-    assert answer.status_code == 302
-    message, *_ = client.get(answer["Location"]).context["messages"]
-    carrier.refresh_from_db()
-    assert carrier.calendar_changed_at
-    begins = carrier.calendar.next_start(carrier.calendar_changed_at)
-    assert f"apply from {begins:%Y-%m-%d} 00:00 UTC on" in str(message)
+    (preview,) = errors(question)["confirmed"]
+    assert preview.startswith("2 cards, which have used 1,234 MB in their current cycles, will follow")
+    unchanged = Carrier.objects.get()
+    assert all(getattr(unchanged, name) == getattr(carrier, name) for name in change)
+
+    post(client, Carrier, "change", {**fields, "confirmed": "on"}, carrier.pk)
+    changed = Carrier.objects.get()
+    assert all(getattr(changed, name) == value for name, value in change.items())
+    assert f"from {changed.calendar.next_start(timezone.now()):%Y-%m-%d %H:%M} UTC on" in preview
