@@ -81,11 +81,11 @@ STORIES: Final[Mapping[str, Story]] = {
         05-10 13:00 101
         05-10 13:40 103
         06-01 00:20 0.1"""),
-    "wrong_unit": Story("One value in kilobytes instead of megabytes", """
-        11-05 00:00 30
-        11-05 01:00 30200 # kilobytes
-        11-05 02:00 30.5
-        11-05 03:00 31
+    "wrong_unit": Story("Two values in kilobytes instead of megabytes", """
+        11-08 00:00 30
+        11-08 01:00 30200 # kilobytes
+        11-08 02:00 30201
+        11-08 03:00 31
         11-20 12:00 90"""),
     "drop": Story("Two zeros by mistake", """
         05-10 12:00 300
@@ -101,16 +101,16 @@ STORIES: Final[Mapping[str, Story]] = {
         05-10 15:00 302 # back
         05-10 16:00 303"""),
     "sim_swap": Story("Another SIM card with a counter of its own", """
-        11-05 00:00 300
-        11-05 00:30 0.5 # other SIM
-        11-05 01:00 1
+        11-08 00:00 300
+        11-08 00:30 0.5 # other SIM
+        11-08 01:00 1
         11-15 12:00 250
         11-29 12:00 500
         12-01 00:30 0.5"""),
     "overflow": Story("A counter of 32 bits that overflows", """
-        11-05 00:00 4294
-        11-05 00:30 1 # overflow
-        11-05 01:00 2
+        11-08 00:00 4294
+        11-08 00:30 1 # overflow
+        11-08 01:00 2
         11-10 12:00 1500
         11-20 12:00 4000"""),
     "jitter": Story("A counter that is corrected down by half a percent", """
@@ -168,8 +168,9 @@ STORIES: Final[Mapping[str, Story]] = {
         06-01 01:00 900 # new card
         06-01 12:00 905
         06-02 12:00 950
-        06-03 01:00 980 # 49 h
-        06-05 12:00 1100"""),
+        06-03 01:00 980
+        06-05 05:00 1100 # 101 h
+        06-08 12:00 1200"""),
     "uncertainty": Story("A rise that was too fast when it came, and possible four minutes later", """
         10-30 12:00 100
         10-30 12:01 5000
