@@ -55,8 +55,8 @@ def dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     # Another SIM card, or another counter, counts from 0. Or the counter has overflowed between two readings.
     added = reading.raw_mb
     over = added
-    if meter.restart is Restart.LIKELY:
-        # Or it has restarted late, and the card was first read before that.
+    if meter.restart is Restart.LIKELY or (meter.before and _is_after_restart(meter, meter.before)):
+        # Or only this is the restart, and what the counter showed before was wrong.
         over += meter.used_mb
     if reading.raw_mb * 2 >= meter.raw_mb:
         # Or the carrier has corrected the counter, and the card has used less than the meter says.
@@ -66,12 +66,12 @@ def dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     return Step(swapped.doubting(Doubt.COUNTER_REPLACED, reading.measured_at, over=over, under=under), added)
 
 
-def has_returned(meter: Meter, reading: Reading, tariff: Tariff) -> bool:
+def has_returned(meter: Meter, before: Before, reading: Reading, tariff: Tariff) -> bool:
     """Return whether the counter jumped back to about its value before an odd reading."""
-    before = meter.before
-    if before is None or not is_about(reading.raw_mb, before.raw_mb):
+    is_soon = reading.measured_at - before.at <= RETURNS_WITHIN or _is_rise_doubted(meter, before)
+    if not is_soon or not is_about(reading.raw_mb, before.raw_mb):
         return False
-    if _has_undone_restart(meter, before) and tariff.restarted_cycle == meter.cycle_start:
+    if _is_after_restart(meter, before) and tariff.restarted_cycle == meter.cycle_start:
         # The counter has restarted, as other cards' have, and has reached its old value by usage.
         return False
     if meter.raw_mb > before.raw_mb:
@@ -106,7 +106,7 @@ def returned(meter: Meter, before: Before, reading: Reading) -> Step:
 def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) -> Meter:
     """Return the restored meter with what is uncertain about it."""
     at = reading.measured_at
-    if _has_undone_restart(meter, before):
+    if _is_after_restart(meter, before):
         # The restart had moved the bounds to the cycle before. They may belong to either cycle.
         over = before.first_mb + min(meter.last_over_mb, restored.used_mb)
         # Or the counter has restarted, and has reached its old value by usage.
@@ -127,20 +127,30 @@ def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) ->
     return restored
 
 
-def lasted(meter: Meter, before: Before, reading: Reading, tariff: Tariff) -> Meter:
-    """Return the meter after a reading that did not return to the value before an odd reading.
+def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
+    """Return the meter after a reading that does not contradict an odd reading before it.
 
     In time, a rise is believed, unless most cards of the carrier rose together.
     """
-    elapsed, uncertain = reading.measured_at - before.at, meter.uncertainty
-    if uncertain and uncertain.doubt is Doubt.SUDDEN_RISE and uncertain.since == before.at:
+    before = meter.before
+    if before is None:
+        return meter
+    elapsed = reading.measured_at - before.at
+    if _is_rise_doubted(meter, before):
         if elapsed <= RISE_LASTS or tariff.others_rose:
             return meter
         meter = replace(meter, uncertainty=None)
     return replace(meter, before=None) if elapsed > RETURNS_WITHIN else meter
 
 
-def _has_undone_restart(meter: Meter, before: Before) -> bool:
+def _is_rise_doubted(meter: Meter, before: Before) -> bool:
+    """Return whether the odd reading was a rise, and is the only doubt about the usage."""
+    uncertain = meter.uncertainty
+    return bool(uncertain and uncertain.doubt is Doubt.SUDDEN_RISE and uncertain.since == before.at)
+
+
+def _is_after_restart(meter: Meter, before: Before) -> bool:
+    """Return whether the odd reading that the meter remembers was the restart."""
     return meter.restart is Restart.SEEN and before.restart in {Restart.AWAITED, Restart.UNKNOWN}
 
 

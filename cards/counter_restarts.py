@@ -34,10 +34,12 @@ def has_restarted_unseen(rolled: Meter, reading: Reading, tariff: Tariff) -> boo
 
 def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Take a drop for the restart, unless the counter still shows half of its old value or more than is possible."""
-    since = max(tariff.calendar.start_of(meter.cycle_start) - EARLY_RESTART, meter.measured_at)
+    begin = tariff.calendar.start_of(meter.cycle_start)
+    since = max(begin - EARLY_RESTART, meter.measured_at)
     if reading.raw_mb > possible(reading.measured_at - since, tariff):
         return held(meter, reading)
-    if reading.raw_mb * 2 < meter.raw_mb:
+    has_restarted = reading.measured_at > begin + LATE_RESTART
+    if has_restarted or reading.raw_mb * 2 < meter.raw_mb:
         return restarted(meter, reading, tariff)
     if not confirmed(meter, reading):
         return held(meter, reading)

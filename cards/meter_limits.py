@@ -18,7 +18,7 @@ SOON = timedelta(hours=48)
 CONFIRMED_AFTER = timedelta(minutes=10)
 # A counter may return to its old value within this time. Then the readings in between were a fault.
 RETURNS_WITHIN = timedelta(hours=100)
-# A rise by this factor may be a wrong unit. It is believed after it has lasted this long.
+# A rise by this factor in each day may be a wrong unit. It is believed after it has lasted this long.
 UNIT_FACTOR = 100
 RISE_LASTS = timedelta(hours=24)
 # A longer gap between two readings around a boundary leaves open how much was used before it.

@@ -212,9 +212,7 @@ def _share(amount: Decimal, part: timedelta, whole: timedelta) -> Decimal:
 
 
 def _in_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    if meter.before:
-        meter = lasted(meter, meter.before, reading, tariff)
-    if meter.before and has_returned(meter, reading, tariff):
+    if meter.before and has_returned(meter, meter.before, reading, tariff):
         return returned(meter, meter.before, reading)
     if reading.raw_mb >= meter.raw_mb:
         return _higher(meter, reading, tariff)
@@ -232,6 +230,7 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     elapsed = reading.measured_at - meter.measured_at
     if growth > SLACK_MB and growth > possible(elapsed, tariff):
         return held(meter, reading)
+    meter = lasted(meter, reading, tariff)
     grown = meter.believing(reading, used_mb=meter.used_mb + growth)
     rose_at = _odd_rise(meter, reading)
     if rose_at:
@@ -245,12 +244,17 @@ def _odd_rise(meter: Meter, reading: Reading) -> datetime | None:
     suspect = meter.suspect
     if suspect and meter.raw_mb < suspect.raw_mb and is_about(reading.raw_mb, suspect.raw_mb):
         return suspect.since
-    is_soon = reading.measured_at - meter.measured_at <= GAP
-    may_be_unit = is_soon and reading.raw_mb > meter.raw_mb * UNIT_FACTOR > 0
-    return reading.measured_at if may_be_unit and reading.raw_mb > meter.raw_mb + SLACK_MB else None
+    growth, elapsed = reading.raw_mb - meter.raw_mb, reading.measured_at - meter.measured_at
+    natural = meter.raw_mb
+    if elapsed > GAP:
+        # A small counter may well grow a hundredfold in some days.
+        natural = max(natural, SLACK_MB) * Decimal(elapsed / GAP)
+    may_be_unit = meter.raw_mb > 0 and growth > SLACK_MB and reading.raw_mb > natural * UNIT_FACTOR
+    return reading.measured_at if may_be_unit else None
 
 
 def _jitter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    meter = lasted(meter, reading, tariff)
     since = meter.lower_since or reading.measured_at
     if reading.measured_at - since >= JITTER_LASTS:
         return Step(waited(meter.believing(reading), reading, tariff))

@@ -4,11 +4,10 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from lab.simulator.fleet import CARRIERS
 from tests.faults.conftest import MakeStack, Stack
 from tests.support.e2e import fleet, judge, months
 from tests.support.faults.judge import invariant_holds
@@ -17,9 +16,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 
 CHECK_TYPES = ("carddata", "realname", "package")
 CARDS, SMOKE_CARDS = 5_000, 400
-EVE = timedelta(minutes=10)
-# This is longer than the test takes, because no other billing month may begin while the test runs.
-QUIET = timedelta(minutes=10)
 
 
 def check_all(stack: Stack) -> judge.Round:
@@ -60,22 +56,9 @@ def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:
     yield "orders", judge.judge_orders(stack)
 
 
-def quiet_eve() -> datetime:
-    """Return a time ten minutes before the earliest start of the carriers' current billing months.
-
-    Wait first if a billing month is about to begin now.
-    """
-    while True:
-        present = datetime.now(UTC)
-        eve = months.earliest_boundary(present) - EVE
-        if all(months.boundaries_between(carrier, eve, present + QUIET) == 1 for carrier in CARRIERS):
-            return eve
-        time.sleep(1)
-
-
 def test_every_card_crosses_its_carriers_month_boundary(make_stack: MakeStack, is_long: bool) -> None:
     seed = int(os.environ.get("FLEET_SEED") or random.randrange(1_000_000))
-    eve = quiet_eve()
+    eve = months.quiet_eve()
     started = time.monotonic()
     print(f"\nFLEET_SEED={seed}, read from {eve} on")
 

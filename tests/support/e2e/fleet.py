@@ -88,7 +88,7 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
         """
         SELECT plan.*,
             CASE
-                WHEN meter.restart = 'awaited' AND meter.doubt IS NULL THEN meter.used_mb
+                WHEN meter.restart IN ('awaited', 'unknown', 'likely') THEN meter.used_mb
                 ELSE coalesce(meter.over_mb, 0)
             END,
             coalesce(meter.under_mb, 0)

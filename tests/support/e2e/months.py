@@ -1,9 +1,14 @@
 """Billing months of the simulated carriers, computed independently of the engine's own code."""
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from lab.simulator.fleet import CARRIERS, SimulatedCarrier
+
+EVE = timedelta(minutes=10)
+# This is longer than a test takes, because no other billing month may begin while the test runs.
+QUIET = timedelta(minutes=10)
 
 
 def first_day(carrier: SimulatedCarrier, moment: datetime) -> date:
@@ -32,3 +37,16 @@ def boundaries_between(carrier: SimulatedCarrier, earlier: datetime, later: date
         crossed += 1
         later = last_boundary(carrier, later) - timedelta(hours=1)
     return crossed
+
+
+def quiet_eve() -> datetime:
+    """Return a time ten minutes before the earliest start of the carriers' current billing months.
+
+    Wait first if a billing month is about to begin now.
+    """
+    while True:
+        present = datetime.now(UTC)
+        eve = earliest_boundary(present) - EVE
+        if all(boundaries_between(carrier, eve, present + QUIET) == 1 for carrier in CARRIERS):
+            return eve
+        time.sleep(1)
