@@ -215,7 +215,9 @@ def repaired_cards(redis: Redis) -> dict[tuple[str, str], int]:
 
 def schedule_bytes(redis: Redis) -> int:
     """Return how many bytes of memory the schedule takes, as Redis estimates it."""
-    structures = (keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.manual, keys.parked)
+    structures = (
+        keys.queue, keys.claims, keys.lost, keys.suspects, keys.again, keys.forgotten, keys.manual, keys.parked
+    )  # fmt: skip
     pipeline = redis.pipeline(transaction=False)
     for structure in structures:
         for check_type in CheckType.values:

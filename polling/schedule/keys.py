@@ -49,6 +49,11 @@ def again(check_type: str) -> str:
     return f"polling:again:{check_type}"
 
 
+def forgotten(check_type: str) -> str:
+    """Return the key of a set: the tokens of claims whose cards left the schedule during the claim."""
+    return f"polling:forgotten:{check_type}"
+
+
 def manual(check_type: str) -> str:
     """Return the key of a list: ids of triggered cards, as hints (see `ManualQueue`)."""
     return f"polling:manual:{check_type}"

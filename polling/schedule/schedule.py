@@ -159,6 +159,7 @@ class Schedule:
         self._parked = keys.parked(check_type)
         self._counters = keys.counters(check_type)
         self._suspects = keys.suspects(check_type)
+        self._forgotten = keys.forgotten(check_type)
         self._memory = [keys.lost(check_type), self._suspects, keys.again(check_type)]
 
     def claim(self, count: int, *, ttl: timedelta, holder: str = "", which: Which = Which.ANY) -> Claimed:
@@ -214,7 +215,8 @@ class Schedule:
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End claims; return how many were still valid.
 
-        A claim is ignored if its card has since been claimed again, parked or removed.
+        A claim is ignored if its card has since been claimed again or parked. If its card was removed by
+        `forget`, the claim is counted, but changes nothing else.
         """
         used = [
             self._queue,
@@ -223,6 +225,7 @@ class Schedule:
             self._manual,
             keys.stats(self.check_type),
             self._counters,
+            self._forgotten,
         ]
         settings = orjson.dumps(
             {
@@ -271,7 +274,7 @@ class Schedule:
 
     def forget(self, cards: Sequence[int]) -> int:
         """Remove cards from all keys except the manual queue; return how many were scheduled or parked."""
-        used = [self._queue, self._claims, *self._memory, self._parked]
+        used = [self._queue, self._claims, *self._memory, self._parked, self._forgotten]
         return sum(cast("int", self._run("forget", used, portion)) for portion in _portions(cards))
 
     def park(self, cards: Sequence[int]) -> int:

@@ -1,5 +1,6 @@
 """A model of the schedule in plain Python. Tests compare the Lua scripts with it."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
 
@@ -28,6 +29,10 @@ class Model:
     again: set[int] = field(default_factory=set)
     manual: list[int] = field(default_factory=list)
     parked: set[int] = field(default_factory=set)
+    # The tokens of claims whose cards were forgotten during the claim.
+    forgotten: set[int] = field(default_factory=set)
+    # The number of claims by their end, as in `polling:counters`: lost, success or uncounted.
+    ended: Counter[str] = field(default_factory=Counter)
     tokens: int = 0
 
     def is_alive(self, card: int, now: float) -> bool:
@@ -65,8 +70,12 @@ class Model:
         self, card: int, token: int, delay: float | None, now: float, *, was_asked: bool, again: bool = False
     ) -> bool:
         if card not in self.claims or self.claims[card].token != token:
+            if token in self.forgotten:
+                self.forgotten.remove(token)
+                self._end(was_asked=was_asked)
             return False
         held = self.claims.pop(card)
+        self._end(was_asked=was_asked)
         if delay is None:
             self.queue.pop(card, None)
         elif card in self.queue:
@@ -108,12 +117,17 @@ class Model:
     def forget(self, card: int) -> None:
         self.queue.pop(card, None)
         self.parked.discard(card)
+        if card in self.claims:
+            self.forgotten.add(self.claims[card].token)
         self._clear(card)
 
     def park(self, card: int) -> None:
         self.queue.pop(card, None)
         self._clear(card)
         self.parked.add(card)
+
+    def _end(self, *, was_asked: bool) -> None:
+        self.ended["success" if was_asked else "uncounted"] += 1
 
     def _clear(self, card: int) -> None:
         self.claims.pop(card, None)
@@ -130,6 +144,7 @@ class Model:
         if card in self.claims:
             del self.claims[card]
             self.lost[card] = self.lost.get(card, 0) + 1
+            self.ended["lost"] += 1
         lost = self.lost.get(card, 0)
         if card in self.queue:
             self.queue[card] = now + ttl

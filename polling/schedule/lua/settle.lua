@@ -3,6 +3,7 @@
 -- KEYS[6] manual (see claim.lua)
 -- KEYS[7] totals: hash, counts since the last flush
 -- KEYS[8] counters: hash, counts since Redis was emptied
+-- KEYS[9] forgotten (see forget.lua): these claims only count
 -- ARGV[1] JSON: {minute: key prefix of the minutes' buckets, kept_seconds: how long a bucket is kept,
 --         duration_bounds (ms, ascending), delay_bounds (s, ascending)}
 -- ARGV[2] JSON: {card, token, due_in, counts, duration_ms, late}, each a list with one value per claim
@@ -27,23 +28,31 @@ local function bucket(bounds, value)
   return number
 end
 
-local function count(outcome, ms, late)
+-- Count the end of a claim; return whether it ended with a check.
+local function count(n)
+  local outcome, ms, late = given.counts[n], given.duration_ms[n], given.late[n]
+  if outcome == 'nothing' or outcome == 'again' then
+    uncounted = uncounted + 1
+    return false
+  end
   counted = true
   add(outcome, 1)
   add('total_duration_ms', ms)
   add('h' .. bucket(settings.duration_bounds, ms), 1)
   add('l' .. bucket(settings.delay_bounds, late), 1)
   add('total_late_ms', math.floor(late * 1000))
+  return true
 end
 
 -- Read and write all cards at once, because one call for each card would take most of the script's time.
 local claims = #given.card > 0 and redis.call('HMGET', KEYS[2], unpack(given.card)) or {}
 local function exists(key) return redis.call('EXISTS', key) == 1 end
 local has_lost, has_suspects, has_again = exists(KEYS[3]), exists(KEYS[4]), exists(KEYS[5])
+local has_forgotten = exists(KEYS[9])
 local settled, moved, removed, triggered, seen = {}, {}, {}, {}, {}
 
 local function settle(n, card)
-  local counts, is_removed = given.counts[n], given.due_in[n] == cjson.null
+  local is_removed = given.due_in[n] == cjson.null
   settled[#settled + 1] = card
   if is_removed then
     removed[#removed + 1] = card
@@ -53,17 +62,12 @@ local function settle(n, card)
     moved[#moved + 1] = math.min(now + given.due_in[n], planned or math.huge)
     moved[#moved + 1] = card
   end
-  if counts == 'again' then
-    triggered[#triggered + 1] = card
-    counts = 'nothing'
-  end
-  if counts == 'nothing' then uncounted = uncounted + 1 end
-  if counts == 'nothing' and not is_removed then return end
+  if given.counts[n] == 'again' then triggered[#triggered + 1] = card end
+  if not count(n) and not is_removed then return end
   if has_lost then redis.call('HDEL', KEYS[3], card) end
   if has_suspects then redis.call('SREM', KEYS[4], card) end
   local once_more = has_again and redis.call('SREM', KEYS[5], card) == 1
   if once_more and not is_removed then triggered[#triggered + 1] = card end
-  if counts ~= 'nothing' then count(counts, given.duration_ms[n], given.late[n]) end
 end
 
 for n, card in ipairs(given.card) do
@@ -71,6 +75,8 @@ for n, card in ipairs(given.card) do
   if claims[n] and not seen[card] and string.match(claims[n], '^%d+') == given.token[n] then
     accepted, seen[card] = accepted + 1, true
     settle(n, card)
+  elseif has_forgotten and redis.call('SREM', KEYS[9], given.token[n]) == 1 then
+    count(n)
   end
 end
 

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from cards.models import Card, CardEvent, CheckState
+from cards.models import Card, CardEvent, CheckState, CheckType
 from lab.simulator.fleet import verified_at
 from lab.simulator.remote import RunningSimulator
 from polling.engine.runtime import WorkerRuntime
@@ -17,6 +17,7 @@ from polling.schedule import keys
 from polling.schedule.schedule import Counts, Schedule, Settlement
 from tests.factories import CardFactory
 from tests.support.draining import drain, gateway
+from tests.support.triggering import ask_for, run, state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_for_all_checks")]
 TYPE = "realname"
@@ -101,6 +102,23 @@ def test_change_by_another_check_meanwhile_is_not_lost(
     # six hours.
     assert -2 <= due_in(redis, card) <= 1
     assert redis.hlen(keys.claims(TYPE)) == 3
+
+
+def test_triggered_check_that_changes_an_unpolled_card_counts(
+    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator
+) -> None:
+    gateway(simulator)
+    (card, _), _ = fleet(4, enable_polling=False)
+    Seeder(redis).run()
+
+    trigger = ask_for(card, check_type=CheckType.REAL_NAME)
+    run(redis, runtime)
+
+    card.refresh_from_db()
+    assert card.real_name_status == "verified"
+    assert state_of(trigger) == ("finished", 1, 0)
+    assert redis.hmget(keys.counters(TYPE), "claimed", "success") == ["1", "1"]
+    assert redis.hlen(keys.claims(TYPE)) == 0
 
 
 def test_industry_card_is_never_asked_about(

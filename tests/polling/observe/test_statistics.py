@@ -101,8 +101,8 @@ def test_refused_settlement_counts_nothing(redis: Redis) -> None:
     settle(redis, 1, Counts.SUCCESS, 7)
     schedule = Schedule(redis, TYPE)
     schedule.plan([(1, 0.0)], mode=PlanMode.MOVE)
-    (claim,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
-    schedule.forget([1])
+    (older,) = schedule.claim(1, ttl=timedelta(seconds=-1)).claims
+    schedule.claim(1, ttl=timedelta(seconds=60))
 
-    assert schedule.settle([Settlement(claim, timedelta(hours=1), Counts.SUCCESS, 7)]) == 0
+    assert schedule.settle([Settlement(older, timedelta(hours=1), Counts.SUCCESS, 7)]) == 0
     assert redis.hget(keys.counters(TYPE), "success") == "1"

@@ -134,6 +134,24 @@ def test_card_removed_during_its_check_does_not_come_back(schedule: Schedule, re
     assert redis.zcard(keys.queue(TYPE)) == 0
 
 
+def test_check_of_a_card_forgotten_meanwhile_counts_once(schedule: Schedule, redis: Redis) -> None:
+    plan(schedule, 1)
+    older = claim(schedule, 1)[0]
+    schedule.forget([1])
+    plan(schedule, 1)
+    newer = claim(schedule, 1)[0]
+    settlement = Settlement(older, timedelta(hours=1), Counts.SUCCESS, 1)
+
+    assert schedule.settle([settlement, settlement]) == 0
+    assert schedule.settle([settlement]) == 0
+
+    assert redis.hget(keys.counters(TYPE), "success") == "1"
+    assert str(redis.hget(keys.claims(TYPE), "1")).startswith(f"{newer.token}|")
+    assert schedule.settle([Settlement(newer, timedelta(hours=1), Counts.FAILED, 1)]) == 1
+    counted = redis.hmget(keys.counters(TYPE), "claimed", "success", "failed")
+    assert counted == ["2", "1", "1"]
+
+
 def test_planning_moves_a_scheduled_card_only_in_mode_move(schedule: Schedule) -> None:
     assert plan(schedule, 1, 2, delay=3600) == 2
 

@@ -213,6 +213,8 @@ class RandomWalk:
         pipeline.smembers(keys.suspects(TYPE))
         pipeline.smembers(keys.again(TYPE))
         pipeline.lrange(keys.manual(TYPE), 0, -1)
+        pipeline.smembers(keys.forgotten(TYPE))
+        pipeline.hgetall(keys.counters(TYPE))
         stored = pipeline.execute()
         due = {int(card): score + self.shift for card, score in stored[0]}
         claims: dict[str, str] = stored[2]
@@ -239,6 +241,11 @@ class RandomWalk:
         assert set(suspects) == self.model.suspects
         assert set(again) == self.model.again
         assert manual == self.model.manual
+        assert {int(token) for token in stored[7]} == self.model.forgotten
+        counts = Counter({field: int(count) for field, count in stored[8].items()})
+        assert all(counts[end] == self.model.ended[end] for end in ("success", "uncounted", "lost"))
+        open_claims = len(claims) + len(self.model.forgotten)
+        assert counts["claimed"] == self.model.ended.total() + open_claims, "each claim ends exactly once"
         assert not queue & set(parked)
         assert queue | set(parked) == self.wanted, "the invariant: scheduled + parked = wanted"
 
