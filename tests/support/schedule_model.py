@@ -96,7 +96,7 @@ class Model:
         if self.is_alive(card, now):
             self.queue.setdefault(card, self.claims[card].ends_at)
             if move:
-                self.claims[card].due = min(self.claims[card].due, now + delay)
+                self.claims[card].due = now + delay
         elif move or card not in self.queue:
             self.queue[card] = now + delay
 

@@ -4,8 +4,9 @@
 -- ARGV[2] JSON: {card, due_in (s)}, two lists of equal length, for at least one card. Card ids are
 --         below 2^53. Inserting is cheapest if the cards are sorted by due_in.
 -- A card that is being checked enters the queue with the end of its claim as its due time. SET also appends
--- the new due time to the claim, so that settle.lua makes the card due no later than that. A parked card does
--- not enter the queue.
+-- the new due time to the claim, so that settle.lua makes the card due no later than that. It replaces an
+-- earlier one, as in the queue, so that a plan from an old row can be corrected. A parked card does not enter
+-- the queue.
 -- Returns the number of cards that were not in the queue before.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -24,9 +25,8 @@ for i, card in ipairs(cards) do
   elseif ends_at > now then
     added = added + redis.call('ZADD', KEYS[1], 'NX', ends_at, card)
     if ARGV[1] == 'SET' then
-      -- If the card was hastened during its claim, keep the sooner of the old and the new time.
-      local claim, noted = string.match(claims[i], '^([^|]*|[^|]*|[^|]*)|?(.*)$')
-      redis.call('HSET', KEYS[2], card, string.format('%s|%.3f', claim, math.min(due, tonumber(noted) or math.huge)))
+      local claim = string.match(claims[i], '^[^|]*|[^|]*|[^|]*')
+      redis.call('HSET', KEYS[2], card, string.format('%s|%.3f', claim, due))
     end
   else
     free[#free + 1] = due

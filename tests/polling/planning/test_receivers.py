@@ -10,12 +10,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cards import lifecycle
 from cards.lifecycle import NewCard
-from cards.models import Card, CheckState
+from cards.models import Card, CheckState, CheckType
 from polling.models import PollingConfig
 from polling.planning import receivers
+from polling.planning.planner import Planner
 from polling.planning.seed import Seeder
+from polling.policy import card_reader
+from polling.policy.rules import Rules
 from polling.schedule import backoff, keys
-from polling.schedule.schedule import Schedule
+from polling.schedule.schedule import Counts, PlanMode, Schedule, Settlement
 from tests.factories import AgentFactory, CardFactory, CarrierFactory
 from tests.support.draining import TYPE
 
@@ -110,6 +113,28 @@ def test_card_being_checked_keeps_its_claim(redis: Redis) -> None:
     assert redis.hlen(keys.claims(TYPE)) == 1
     assert claim.card_id == card.pk
     assert 50 < scheduled(redis)[card.pk] <= 61
+
+
+def test_plan_from_an_old_row_is_corrected_during_a_check(redis: Redis) -> None:
+    PollingConfig.objects.create(
+        name="Verified", priority=0, card_condition="real_name", carddata_check_interval=7200
+    )
+    card = CardFactory.create()
+    receivers.reschedule(redis, [card.pk])
+    schedule = Schedule(redis, TYPE)
+    (claim,) = schedule.claim(1, ttl=timedelta(seconds=60)).claims
+    planner = Planner(redis, Rules.in_force(redis), timedelta())
+
+    # While another planner uses the card's old row, the check records its answer and the card changes.
+    old_rows = card_reader.rows_of([card.pk])
+    CheckState.objects.create(card=card, type=TYPE, checked_at=timezone.now())
+    Card.objects.filter(pk=card.pk).update(real_name_status="verified")
+    receivers.reschedule(redis, [card.pk])
+    planner.carry_out(planner.draw_up(CheckType.DATA_USAGE, old_rows), mode=PlanMode.MOVE)
+    planner.move_changed([CheckType.DATA_USAGE], [card.pk], old_rows)
+    schedule.settle([Settlement(claim, timedelta(hours=2), Counts.SUCCESS, 1)])
+
+    assert 7190 <= scheduled(redis)[card.pk] <= 7201
 
 
 def test_change_without_redis_stands_and_is_logged(
