@@ -104,6 +104,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     # Keep the garbage collector from visiting all modules and tests again and again.
     gc.collect()
     gc.freeze()
+    # Collect less often, because tests make many objects and few cycles.
+    gc.set_threshold(20_000, 20, 50)
     while _to_start:
         port, valkey = _to_start.pop()
         for server in (template_database.copy(make_folder(_folders[0] / "servers"), port=port), valkey):
@@ -152,6 +154,16 @@ def redis() -> Iterator["Redis"]:
     client.flushall()
     yield client
     client.flushall()
+
+
+@pytest.fixture
+def unreachable() -> "Redis":
+    """Return a client for a port on which no server listens. Like the product's clients, it does not retry."""
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 
 @pytest.fixture

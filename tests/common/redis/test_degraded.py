@@ -7,13 +7,12 @@ from structlog.testing import capture_logs
 from common.redis.degraded import degraded_without_redis
 
 
-def test_outage_leaves_the_block_and_logs_what_was_left_out() -> None:
-    nowhere = Redis(port=1, socket_connect_timeout=1)
+def test_outage_leaves_the_block_and_logs_what_was_left_out(unreachable: Redis) -> None:
     with (
         capture_logs() as events,
         degraded_without_redis("limits are not in force yet", gateway=7) as degraded,
     ):
-        nowhere.ping()
+        unreachable.ping()
 
     assert degraded.is_on
     assert events == [

@@ -56,12 +56,12 @@ def test_frozen_redis_answers_reads_and_refuses_writes_fast() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("redis")
 def test_limit_changed_without_redis_is_kept_in_its_row(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, unreachable: Redis
 ) -> None:
     gateway = GatewayFactory.create()
     operator = Caller.of("operator")
     for module in ("polling.schedule.limits", "carriers.limits", "polling.api.concurrency"):
-        monkeypatch.setattr(f"{module}.for_web", lambda: Redis(port=1))
+        monkeypatch.setattr(f"{module}.for_web", lambda: unreachable)
 
     changed = operator.put("polling-concurrency/carddata", {"max_concurrency": 7})
     throttled = operator.put(f"gateways/{gateway.pk}", {"max_concurrency": 3})

@@ -99,8 +99,10 @@ def test_reset_drops_only_expired_slots(operator: Caller, redis: Redis) -> None:
     assert fields_refused(operator.post("polling-concurrency/reset")) == {"task_type": "required"}
 
 
-def test_limits_can_be_read_without_redis(viewer: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polling.api.concurrency.for_web", lambda: Redis(port=1))
+def test_limits_can_be_read_without_redis(
+    viewer: Caller, monkeypatch: pytest.MonkeyPatch, unreachable: Redis
+) -> None:
+    monkeypatch.setattr("polling.api.concurrency.for_web", lambda: unreachable)
 
     assert viewer.get("polling-concurrency/carddata").json() == {
         "task_type": "carddata", "max_concurrency": 50, "current": None, "usage_percent": None, "holders": None,

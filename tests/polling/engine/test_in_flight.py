@@ -4,13 +4,10 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.retry import Retry
 
 from cards.models import CheckType
 from common.redis.semaphore import SlotKeys, SlotPool
-from lab.stack.servers import free_port
 from polling.engine.disposition import Disposal, Disposition, dispose_claim
 from polling.engine.in_flight import InFlight
 from polling.models import ManualItem
@@ -21,12 +18,6 @@ from tests.factories import CardFactory, ManualItemFactory
 
 TYPE = CheckType.DATA_USAGE
 SLOTS = SlotKeys("slots", "limit", "current")
-
-
-@pytest.fixture
-def unreachable() -> Redis:
-    """Return a client for a port on which no server listens."""
-    return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 
 def test_slots_kept_through_an_outage_are_given_back_later(redis: Redis, unreachable: Redis) -> None:

@@ -101,13 +101,16 @@ def test_flush_of_redis_loses_no_trigger(
 
 
 def test_trigger_without_redis_is_kept(
-    redis: Redis, runtime: WorkerRuntime, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+    redis: Redis,
+    unreachable: Redis,
+    runtime: WorkerRuntime,
+    simulator: RunningSimulator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
     not_due(redis, card)
-    away = Redis(host="127.0.0.1", port=1, socket_timeout=0.1)
-    monkeypatch.setattr(triggering, "for_web", lambda: away)
+    monkeypatch.setattr(triggering, "for_web", lambda: unreachable)
 
     trigger = ask_for(card)
     assert state_of(trigger) == ("queued", 0, 0)
