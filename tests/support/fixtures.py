@@ -37,7 +37,8 @@ def ready_for_all_checks(redis: Redis, settings: Settings) -> None:
     from cards import usage_partitions
     from polling.policy import defaults
 
-    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0)
+    # A drain notes its work five times a second, so it need not wait for a whole second without work.
+    settings.POLLING = replace(settings.POLLING, seed_ramp_seconds=0, drain_linger_milliseconds=500)
     defaults.make_missing()
     usage_partitions.make_ahead(timezone.now().date())
 
