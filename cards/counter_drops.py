@@ -68,7 +68,7 @@ def dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
 
 def has_returned(meter: Meter, before: Before, reading: Reading, tariff: Tariff) -> bool:
     """Return whether the counter jumped back to about its value before an odd reading."""
-    is_soon = reading.measured_at - before.at <= RETURNS_WITHIN or _is_rise_doubted(meter, before)
+    is_soon = reading.measured_at - before.at <= RETURNS_WITHIN or is_rise_doubted(meter)
     if not is_soon or not is_about(reading.raw_mb, before.raw_mb):
         return False
     if _is_after_restart(meter, before) and tariff.restarted_cycle == meter.cycle_start:
@@ -83,11 +83,14 @@ def has_returned(meter: Meter, before: Before, reading: Reading, tariff: Tariff)
 def returned(meter: Meter, before: Before, reading: Reading) -> Step:
     """Undo an odd reading, because the counter was never away. Only what lies beyond its old value is usage."""
     used = before.used_mb + max(ZERO, reading.raw_mb - before.raw_mb)
+    last = before.last_mb - meter.last_month_total_mb
+    # A rise just before the boundary has raised the total of the previous cycle.
+    last_over = max(ZERO, meter.last_over_mb + last) if meter.raw_mb > before.raw_mb else meter.last_over_mb
     restored = meter.believing(
         reading,
         used_mb=used,
         last_month_total_mb=before.last_mb,
-        last_over_mb=min(meter.last_over_mb, before.last_mb),
+        last_over_mb=min(last_over, before.last_mb),
         restart=before.restart,
         first_mb=before.first_mb,
         before=None,
@@ -97,7 +100,7 @@ def returned(meter: Meter, before: Before, reading: Reading) -> Step:
     return Step(
         _doubted(restored, meter, before, reading),
         used - meter.used_mb,
-        before.last_mb - meter.last_month_total_mb,
+        last,
         first_mb=before.first_mb - meter.first_mb,
         cause=Cause.RETURNED,
     )
@@ -136,17 +139,18 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
     if before is None:
         return meter
     elapsed = reading.measured_at - before.at
-    if _is_rise_doubted(meter, before):
+    uncertain = meter.uncertainty
+    # It was possible when it came, and is the only doubt.
+    if uncertain and is_rise_doubted(meter) and uncertain.since == before.at:
         if elapsed <= RISE_LASTS or tariff.others_rose:
             return meter
         meter = replace(meter, uncertainty=None)
     return replace(meter, before=None) if elapsed > RETURNS_WITHIN else meter
 
 
-def _is_rise_doubted(meter: Meter, before: Before) -> bool:
-    """Return whether the odd reading was a rise, and is the only doubt about the usage."""
-    uncertain = meter.uncertainty
-    return bool(uncertain and uncertain.doubt is Doubt.SUDDEN_RISE and uncertain.since == before.at)
+def is_rise_doubted(meter: Meter) -> bool:
+    """Return whether the odd reading that the meter remembers was a rise, which is still in doubt."""
+    return bool(meter.before and meter.before.raw_mb < meter.raw_mb and meter.doubt is Doubt.SUDDEN_RISE)
 
 
 def _is_after_restart(meter: Meter, before: Before) -> bool:

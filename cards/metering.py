@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from cards.counter_drops import dropped, has_returned, held, held_amount, lasted, returned
+from cards.counter_drops import dropped, has_returned, held, held_amount, is_rise_doubted, lasted, returned
 from cards.counter_restarts import (
     dropped_near_boundary,
     has_restarted_unseen,
@@ -19,7 +19,19 @@ from cards.counter_restarts import (
     restarted,
     waited,
 )
-from cards.meter import ZERO, Cause, Doubt, Meter, Reading, Restart, Step, Suspect, Tariff, Uncertainty
+from cards.meter import (
+    ZERO,
+    Before,
+    Cause,
+    Doubt,
+    Meter,
+    Reading,
+    Restart,
+    Step,
+    Suspect,
+    Tariff,
+    Uncertainty,
+)
 from cards.meter_limits import (
     GAP,
     JITTER_LASTS,
@@ -105,7 +117,7 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     cycle, added = tariff.calendar.cycle_of(reading.measured_at), ZERO
     moved = meter
     if cycle > meter.cycle_start:
-        moved = _rolled_over(meter, cycle)
+        moved = _rolled_over(meter, cycle, Restart.SEEN)
         if tariff.calendar.start_of(cycle) <= meter.measured_at:
             # The other carrier's cycle has begun before the card moved there, so the same usage is in it.
             added = meter.used_mb
@@ -124,9 +136,8 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
 
 
 def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -> Step:
-    rolled = _rolled_over(meter, cycle)
+    rolled = _rolled_over(meter, cycle, Restart.SEEN if tariff.is_lifetime else Restart.AWAITED)
     if tariff.is_lifetime:
-        rolled = replace(rolled, restart=Restart.SEEN)
         return _split(_in_cycle(rolled, reading, tariff), meter, reading, tariff)
     if has_restarted_unseen(rolled, reading, tariff):
         return restarted(rolled, reading, tariff)
@@ -141,10 +152,14 @@ def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -
     return replace(step, meter=doubtful)
 
 
-def _rolled_over(meter: Meter, cycle: date) -> Meter:
+def _rolled_over(meter: Meter, cycle: date, restart: Restart) -> Meter:
     # Without a reading in the previous cycle, the usage of that cycle is unknown and counts as 0.
     # After a change of the billing day, two cycles may begin in the same month.
     is_next = cycles_between(meter.cycle_start, cycle) <= 1
+    before = meter.before if is_next else None
+    if before:
+        # An odd reading just before the boundary may still be taken back.
+        before = Before(before.raw_mb, ZERO, before.used_mb, restart, before.at)
     return replace(
         meter,
         cycle_start=cycle,
@@ -153,9 +168,9 @@ def _rolled_over(meter: Meter, cycle: date) -> Meter:
         last_over_mb=meter.used_mb - meter.low_mb if is_next else ZERO,
         last_under_mb=meter.under_mb + _unseen_restart(meter) if is_next else ZERO,
         last_start=meter.cycle_start if is_next and meter.cycle_start != shifted(cycle, -1) else None,
-        restart=Restart.AWAITED,
+        restart=restart,
         first_mb=ZERO,
-        before=None,
+        before=before,
         uncertainty=None,
     )
 
@@ -236,6 +251,9 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if rose_at:
         grown = replace(grown, before=meter.remembered(reading.measured_at))
         grown = grown.doubting(Doubt.SUDDEN_RISE, rose_at, over=growth)
+    elif is_rise_doubted(meter):
+        # In a wrong unit, growth is as wrong as the rise.
+        grown = grown.doubting(Doubt.SUDDEN_RISE, reading.measured_at, over=growth)
     return Step(waited(grown, reading, tariff), growth)
 
 

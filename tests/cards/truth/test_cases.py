@@ -206,6 +206,20 @@ CASES = {
         11-10 00:01 5000 -> 100 suspect
         11-10 00:05 5001 -> 5001 doubt
         11-10 01:00 101 -> 101"""),
+    "kilobytes for megabytes just before the boundary, late restart": (PER_CYCLE, """
+        10-31 20:00 68.7 -> 68.7
+        10-31 22:00 68900 -> 68900 doubt
+        11-01 00:30 69 -> 0.3 last 68.7
+        11-01 08:10 0.2 -> 0.2 last 69"""),
+    "kilobytes for megabytes just before the boundary, lifetime": (LIFETIME, """
+        10-31 20:00 68.7 -> 0
+        10-31 22:00 68900 -> 68831.3 doubt
+        11-01 00:30 69 -> 0.3 last 0"""),
+    "replaced just before the boundary, and back": (LIFETIME, """
+        10-31 20:00 300 -> 0
+        10-31 21:00 1 -> 0 suspect
+        10-31 22:00 1 -> 1 doubt
+        11-01 00:30 301 -> 1 last 0"""),
     "impossible first reading": (PER_CYCLE, """
         05-10 12:00 999999999 -> 0 suspect
         05-10 12:30 101 -> 101

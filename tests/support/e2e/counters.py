@@ -105,13 +105,13 @@ def flagged(stack: Stack) -> set[int]:
 
 
 def judge_proposals(
-    stack: Stack, cards: Mapping[int, str], quotas: Mapping[int, Decimal], at: datetime
+    stack: Stack, proposals: Mapping[int, str], quotas: Mapping[int, Decimal]
 ) -> Iterator[str]:
-    """Verify that no card is proposed for suspension that is not truly over its quota at `at`."""
-    suspects = {card: cards[card] for card in proposed(stack)}
-    for card, used in used_in_month(stack, suspects, at, unseen=UNSEEN).items():
+    """Verify that the cards that are proposed for suspension are truly over their quotas now."""
+    at = stack.simulator.clock()
+    for card, used in used_in_month(stack, proposals, at, unseen=UNSEEN).items():
         if used <= quotas[card]:
-            yield f"{cards[card]} is proposed at {at}, but used {used} of {quotas[card]} MB: {told(stack, card)}"
+            yield f"{proposals[card]} is proposed at {at}, but used {used} of {quotas[card]} MB: {told(stack, card)}"
 
 
 def over(stack: Stack, cards: Mapping[int, str], quotas: Mapping[int, Decimal], at: datetime) -> set[int]:
