@@ -18,10 +18,12 @@ MIN_LATE: Final = timedelta(hours=2)
 MIN_EARLY: Final = timedelta(hours=1)
 # If no counter has restarted this long after the boundary, the counters probably never restart.
 MAX_WAIT: Final = timedelta(hours=24)
-# A share of the cards above this makes a fault the carrier's, not the card's.
-MOST: Final = 0.5
-NEARLY_NONE: Final = 0.01
-NEARLY_ALL: Final = 0.9
+# A fault of more than this share of the cards is the carrier's, not the card's.
+MAJORITY: Final = 0.5
+# Counters do not restart if at most this share of them has: a few SIM cards are always swapped.
+NEGLIGIBLE_SHARE: Final = 0.01
+# If this share of the counters has restarted, the others have, too.
+WITNESS_SHARE: Final = 0.9
 # Figures may be this old, in addition to the delay and the grain of time stamps that the carrier declares.
 MAX_AGE: Final = timedelta(hours=6)
 DAY: Final = timedelta(days=1)
@@ -85,7 +87,7 @@ def find(evidence: Evidence, *, now: datetime) -> Iterator[Found]:
     """
     if not evidence.is_lifetime:
         yield from _restarts(evidence, now)
-    if evidence.cards >= MIN_CARDS and evidence.risen > evidence.cards * MOST and evidence.rose_at:
+    if evidence.cards >= MIN_CARDS and evidence.risen > evidence.cards * MAJORITY and evidence.rose_at:
         details = {"cards": evidence.risen, "at": evidence.rose_at.isoformat()}
         yield Found(FindingKind.SUDDEN_RISE, details=details)
     for gateway in evidence.gateways:
@@ -96,12 +98,12 @@ def find(evidence: Evidence, *, now: datetime) -> Iterator[Found]:
 
 def _restarts(evidence: Evidence, now: datetime) -> Iterator[Found]:
     restarted, awaited = evidence.restarted, evidence.awaited
-    if awaited >= MIN_CARDS and restarted <= awaited * NEARLY_NONE and now - evidence.begins > MAX_WAIT:
+    if awaited >= MIN_CARDS and restarted <= awaited * NEGLIGIBLE_SHARE and now - evidence.begins > MAX_WAIT:
         yield Found(FindingKind.NO_RESTART, details={"cards": awaited})
     earliest, median = evidence.earliest_restart, evidence.median_restart
     if (
         restarted < MIN_CARDS
-        or restarted < (restarted + awaited) * MOST
+        or restarted < (restarted + awaited) * MAJORITY
         or earliest is None
         or median is None
     ):
@@ -114,7 +116,7 @@ def _restarts(evidence: Evidence, now: datetime) -> Iterator[Found]:
 
 def have_restarted(restarted: int, awaited: int) -> bool:
     """Return whether nearly all counters of a carrier have restarted, so that any other one has, too."""
-    return restarted >= MIN_CARDS and restarted >= (restarted + awaited) * NEARLY_ALL
+    return restarted >= MIN_CARDS and restarted >= (restarted + awaited) * WITNESS_SHARE
 
 
 def message(kind: FindingKind, subject: str, details: Mapping[str, Any]) -> str:

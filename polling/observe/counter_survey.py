@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from django.db import connection, transaction
@@ -26,6 +26,28 @@ ANSWERS_WITHIN: Final = timedelta(minutes=15)
 RISEN_WITHIN: Final = timedelta(hours=24)
 # The reasons for uncertain usage: the doubts, and "suspect" while readings contradict a meter.
 REASONS: Final = (*(doubt.value for doubt in Doubt), "suspect")
+
+
+class _Row(NamedTuple):
+    """One row of `_SURVEY`: a carrier, or the cards of one gateway. None is the carrier's default gateway."""
+
+    carrier_id: int
+    gateway_id: int | None
+    is_total: bool
+    newest: datetime | None
+    cards: int
+    restarted: int
+    awaited: int
+    earliest_restart: timedelta | None
+    median_restart: timedelta | None
+    risen: int
+    rose_at: datetime | None
+    not_restarted: int
+    boundary_not_seen: int
+    counter_replaced: int
+    sudden_rise: int
+    suspect: int
+
 
 _SURVEY: Final = f"""
     WITH current AS (
@@ -50,24 +72,29 @@ _SURVEY: Final = f"""
         JOIN cards_card AS card ON card.id = usage.card_id
         JOIN current ON current.id = card.carrier_id
         WHERE card.deleted_at IS NULL
+    ), survey AS (
+        SELECT carrier_id, gateway_id, GROUPING(gateway_id) = 1 AS is_total,
+            max(measured_at) AS newest,
+            count(*) FILTER (WHERE is_recent) AS cards,
+            count(*) FILTER (WHERE has_restarted) AS restarted,
+            count(*) FILTER (WHERE is_awaited) AS awaited,
+            percentile_disc(0.1) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted)
+                AS earliest_restart,
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted)
+                AS median_restart,
+            count(*) FILTER (WHERE rose_at > %(day_ago)s) AS risen,
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) FILTER (WHERE rose_at > %(day_ago)s) AS rose_at,
+            {", ".join(f"count(*) FILTER (WHERE doubt = '{doubt}') AS {doubt}" for doubt in Doubt)},
+            count(suspect_since) AS suspect
+        FROM meter GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
     )
-    SELECT carrier_id, gateway_id, GROUPING(gateway_id) = 1 AS is_total, max(measured_at),
-        count(*) FILTER (WHERE is_recent),
-        count(*) FILTER (WHERE has_restarted),
-        count(*) FILTER (WHERE is_awaited),
-        percentile_disc(0.1) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted),
-        percentile_disc(0.5) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted),
-        count(*) FILTER (WHERE rose_at > %(day_ago)s),
-        percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) FILTER (WHERE rose_at > %(day_ago)s),
-        {", ".join(f"count(*) FILTER (WHERE doubt = '{doubt.value}')" for doubt in Doubt)},
-        count(suspect_since)
-    FROM meter GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
+    SELECT {", ".join(_Row._fields)} FROM survey
 """
 
 
 @dataclass
 class _Survey:
-    """The numbers of one carrier, as the SQL query returns them."""
+    """The numbers of one carrier."""
 
     cards: int = 0
     restarted: int = 0
@@ -78,7 +105,7 @@ class _Survey:
     rose_at: datetime | None = None
     uncertain: Mapping[str, int] = field(default_factory=dict)
     # Gateway id -> the newest time stamp of its cards; None is the carrier's default gateway.
-    newest: dict[int | None, datetime] = field(default_factory=dict)
+    newest: dict[int | None, datetime | None] = field(default_factory=dict)
 
 
 def publish(*, now: datetime) -> list[CounterFinding]:
@@ -126,18 +153,15 @@ def _surveyed(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, _Surve
                 "day_ago": now - RISEN_WITHIN,
             },
         )
-        for carrier_id, gateway_id, is_total, newest, *numbers in cursor.fetchall():
-            survey = surveys[carrier_id]
-            if not is_total:
-                survey.newest[gateway_id] = newest
+        for row in map(_Row._make, cursor.fetchall()):
+            survey = surveys[row.carrier_id]
+            if not row.is_total:
+                survey.newest[row.gateway_id] = row.newest
                 continue
-            *counts, suspect = numbers[7:]
-            (
-                survey.cards, survey.restarted, survey.awaited, survey.earliest_restart, survey.median_restart,
-                survey.risen, survey.rose_at,
-            ) = numbers[:7]  # fmt: skip
-            by_reason = zip(REASONS, (*counts, suspect), strict=True)
-            survey.uncertain = {reason: cards for reason, cards in by_reason if cards}
+            survey.cards, survey.restarted, survey.awaited = row.cards, row.restarted, row.awaited
+            survey.earliest_restart, survey.median_restart = row.earliest_restart, row.median_restart
+            survey.risen, survey.rose_at = row.risen, row.rose_at
+            survey.uncertain = {reason: cards for reason in REASONS if (cards := getattr(row, reason))}
     return surveys
 
 
@@ -206,24 +230,27 @@ def _store(found: Mapping[int, Sequence[Found]], *, now: datetime) -> list[Count
     """Store new findings, refresh the details of known ones, and delete those that are over."""
     with transaction.atomic():
         known = {
-            (finding.carrier_id, finding.gateway_id, finding.kind): finding
-            for finding in CounterFinding.objects.select_for_update(of=("self",))
+            (row.carrier_id, row.gateway_id, row.kind): row
+            for row in CounterFinding.objects.select_for_update(of=("self",))
         }
         current = []
         for carrier_id, findings in found.items():
-            for one in findings:
-                finding = known.pop((carrier_id, one.gateway_id, one.kind.value), None)
-                if finding is None:
-                    finding = CounterFinding(
-                        carrier_id=carrier_id, gateway_id=one.gateway_id, kind=one.kind, since=now
+            for finding in findings:
+                row = known.pop((carrier_id, finding.gateway_id, finding.kind.value), None)
+                if row is None:
+                    row = CounterFinding(
+                        carrier_id=carrier_id, gateway_id=finding.gateway_id, kind=finding.kind, since=now
                     )
                     log.warning(
-                        "counter_finding_began", carrier_id=carrier_id, kind=one.kind.value, **one.details
+                        "counter_finding_began",
+                        carrier_id=carrier_id,
+                        kind=finding.kind.value,
+                        **finding.details,
                     )
-                finding.details = dict(one.details)
-                finding.save()
-                current.append(finding)
-        for finding in known.values():
-            log.info("counter_finding_ended", carrier_id=finding.carrier_id, kind=finding.kind)
-            finding.delete()
+                row.details = dict(finding.details)
+                row.save()
+                current.append(row)
+        for row in known.values():
+            log.info("counter_finding_ended", carrier_id=row.carrier_id, kind=row.kind)
+            row.delete()
     return current
