@@ -54,27 +54,34 @@ _SURVEY: Final = f"""
         SELECT * FROM unnest(%(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[])
             AS current(id, cycle_start, begins)
     ), meter AS (
-        SELECT card.carrier_id, card.gateway_id, usage.measured_at,
-            usage.measured_at > %(day_ago)s AS is_recent,
-            usage.cycle_start = current.cycle_start AND usage.restart = 'seen' AND usage.before_restart <> 'seen'
-                AND usage.before_at BETWEEN begins - make_interval(secs => %(early)s)
-                    AND begins + make_interval(secs => %(late)s) AS has_restarted,
-            usage.cycle_start = current.cycle_start AND usage.restart = 'awaited' AS is_awaited,
-            usage.before_at - begins AS restarted_after,
-            CASE
-                WHEN usage.raw_mb > 0 AND usage.suspect_raw_mb > usage.raw_mb * {UNIT_FACTOR}
-                    THEN usage.suspect_since
-                WHEN usage.before_raw_mb > 0 AND usage.raw_mb > usage.before_raw_mb * {UNIT_FACTOR}
-                    THEN usage.before_at
-            END AS rose_at,
-            usage.doubt, usage.suspect_since
+        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins,
+            -- The network of a stopped card is not used, and held readings do not move the meter's time.
+            card.network_status <> 'stopped' AND usage.suspect_since IS NULL AS is_moving,
+            -- A card that has moved to another carrier still has the counter of the old one until it is read.
+            usage.carrier_id IS NULL OR usage.carrier_id = card.carrier_id AS is_own,
+            usage.cycle_start = current.cycle_start AS is_current
         FROM cards_cardusage AS usage
         JOIN cards_card AS card ON card.id = usage.card_id
         JOIN current ON current.id = card.carrier_id
         WHERE card.deleted_at IS NULL
+    ), evidence AS (
+        SELECT card_carrier_id AS carrier_id, gateway_id, doubt, suspect_since,
+            CASE WHEN is_own AND is_moving THEN measured_at END AS moved_at,
+            is_own AND measured_at > %(day_ago)s AS is_recent,
+            is_own AND is_current AND restart = 'seen' AND before_restart <> 'seen'
+                AND before_at BETWEEN begins - make_interval(secs => %(early)s)
+                    AND begins + make_interval(secs => %(late)s) AS has_restarted,
+            is_own AND is_current AND restart = 'awaited' AS is_awaited,
+            before_at - begins AS restarted_after,
+            CASE
+                WHEN NOT is_own THEN NULL
+                WHEN raw_mb > 0 AND suspect_raw_mb > raw_mb * {UNIT_FACTOR} THEN suspect_since
+                WHEN before_raw_mb > 0 AND raw_mb > before_raw_mb * {UNIT_FACTOR} THEN before_at
+            END AS rose_at
+        FROM meter
     ), survey AS (
         SELECT carrier_id, gateway_id, GROUPING(gateway_id) = 1 AS is_total,
-            max(measured_at) AS newest,
+            max(moved_at) AS newest,
             count(*) FILTER (WHERE is_recent) AS cards,
             count(*) FILTER (WHERE has_restarted) AS restarted,
             count(*) FILTER (WHERE is_awaited) AS awaited,
@@ -86,7 +93,7 @@ _SURVEY: Final = f"""
             percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) FILTER (WHERE rose_at > %(day_ago)s) AS rose_at,
             {", ".join(f"count(*) FILTER (WHERE doubt = '{doubt}') AS {doubt}" for doubt in Doubt)},
             count(suspect_since) AS suspect
-        FROM meter GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
+        FROM evidence GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
     )
     SELECT {", ".join(_Row._fields)} FROM survey
 """

@@ -12,7 +12,7 @@ from cards import meter_store
 from cards.counter_findings import FindingKind
 from cards.meter import Before, Doubt, Meter, Restart, Suspect, Uncertainty
 from cards.models import Card, CounterFinding, CounterSurvey
-from carriers.models import Carrier
+from carriers.models import Carrier, Gateway
 from polling.models import MinuteStat
 from polling.observe import counter_survey
 from polling.observe.doctor import counters
@@ -23,6 +23,8 @@ from tests.factories import CardFactory, CarrierFactory, GatewayFactory
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
 BEGINS = datetime(2026, 6, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+OLD = Meter(BEGINS.date(), Decimal(5), Decimal(5), NOW - 9 * HOUR, restart=Restart.SEEN)
 METER = Meter(BEGINS.date(), Decimal(5), Decimal(905), NOW, Decimal(900), Restart.AWAITED)
 
 
@@ -103,10 +105,8 @@ def test_units_that_change_for_all_cards_are_found() -> None:
     assert found() == [FindingKind.SUDDEN_RISE]
 
 
-def test_figures_that_stand_still_name_the_gateway() -> None:
-    carrier, cards = fleet(counter="lifetime")
+def answering_gateway(carrier: Carrier) -> Gateway:
     gateway = GatewayFactory.create(carrier=carrier, is_default=True)
-    store(cards, Meter(BEGINS.date(), Decimal(5), Decimal(5), NOW - timedelta(hours=9), restart=Restart.SEEN))
     MinuteStat.objects.create(
         minute=NOW - timedelta(minutes=2),
         task_type="carddata",
@@ -114,6 +114,13 @@ def test_figures_that_stand_still_name_the_gateway() -> None:
         success=40,
         histogram=[],
     )
+    return gateway
+
+
+def test_figures_that_stand_still_name_the_gateway() -> None:
+    carrier, cards = fleet(counter="lifetime")
+    gateway = answering_gateway(carrier)
+    store(cards, OLD)
 
     assert found() == [FindingKind.STALE]
     finding = CounterFinding.objects.get()
@@ -122,6 +129,46 @@ def test_figures_that_stand_still_name_the_gateway() -> None:
 
     Carrier.objects.update(stamp_grain="day")
     assert found() == []
+
+
+def test_stopped_and_held_cards_do_not_make_figures_stale() -> None:
+    carrier, cards = fleet(counter="lifetime")
+    answering_gateway(carrier)
+    # Zeros of stopped cards, and readings that are held, do not move the meter's time.
+    store(cards, replace(OLD, suspect=Suspect(Decimal(0), NOW - 8 * HOUR)))
+    assert found() == []
+
+    store(cards, OLD)
+    Card.objects.update(network_status=Card.NetworkStatus.STOPPED)
+    assert found() == []
+
+    Card.objects.filter(pk=cards[0].pk).update(network_status=Card.NetworkStatus.ONLINE)
+    assert found() == [FindingKind.STALE]
+
+
+def test_fresh_figures_of_stopped_cards_hide_no_stale_ones() -> None:
+    carrier, cards = fleet(counter="lifetime")
+    answering_gateway(carrier)
+    store(cards, OLD)
+    store(cards[:1], replace(OLD, measured_at=NOW))
+    Card.objects.filter(pk=cards[0].pk).update(network_status=Card.NetworkStatus.STOPPED)
+
+    assert found() == [FindingKind.STALE]
+
+
+def test_meters_of_another_carrier_are_no_evidence() -> None:
+    carrier, cards = fleet()
+    other, _ = fleet(0, code="southwind")
+    doubtful = replace(METER, uncertainty=Uncertainty(Doubt.NOT_RESTARTED, NOW, under_mb=Decimal(900)))
+    store(cards, replace(doubtful, carrier_id=other.pk))
+
+    assert found() == []
+    survey = CounterSurvey.objects.get(carrier=carrier)
+    assert (survey.cards, survey.awaited) == (0, 0)
+    assert survey.uncertain == {"not_restarted": 12}
+
+    store(cards, replace(doubtful, carrier_id=carrier.pk))
+    assert found() == [FindingKind.NO_RESTART]
 
 
 def test_doctor_names_findings_and_uncertain_cards() -> None:
