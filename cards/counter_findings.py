@@ -52,8 +52,8 @@ class GatewayEvidence:
 class Evidence:
     """What the meters of one carrier's cards show together. `CounterSurvey` explains the fields.
 
-    `risen` cards rose by a factor of a hundred or more within a day, half of them before `rose_at`. Figures
-    that are older than `max_age` are stale.
+    `risen` counters rose suddenly, and these rises are held or still uncertain. Half of them came before
+    `rose_at`. Figures that are older than `max_age` are stale.
     """
 
     is_lifetime: bool
@@ -148,8 +148,8 @@ _MESSAGES: Final[Mapping[FindingKind, Callable[[str, Mapping[str, Any]], str]]] 
         "do they count over the card's lifetime?"
     ),
     FindingKind.SUDDEN_RISE: lambda subject, details: (
-        f"{details['cards']:,} counters of {subject} rose a hundredfold or more at "
-        f"{datetime.fromisoformat(details['at']):%H:%M} UTC: has the unit changed?"
+        f"{details['cards']:,} counters of {subject} rose suddenly at "
+        f"{datetime.fromisoformat(details['at']):%Y-%m-%d %H:%M} UTC: has the unit changed?"
     ),
     FindingKind.STALE: lambda subject, details: (
         f"the figures of {subject} have not moved for {details['hours']} h, although it answers"

@@ -6,7 +6,7 @@ The survey reads every meter, so it runs in the background every five minutes.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from cards.counter_findings import MAX_AGE, Evidence, Found, GatewayEvidence, find
 from cards.meter import Doubt
-from cards.meter_limits import EARLY_RESTART, LATE_RESTART, UNIT_FACTOR
+from cards.meter_limits import EARLY_RESTART, LATE_RESTART, SLACK_MB, UNIT_FACTOR
 from cards.models import CheckType, CounterFinding, CounterSurvey
 from carriers.models import Carrier, Counter, Gateway
 from common.arrays import array
@@ -23,7 +23,11 @@ from polling.models import MinuteStat
 log = structlog.get_logger(__name__)
 
 ANSWERS_WITHIN: Final = timedelta(minutes=15)
-RISEN_WITHIN: Final = timedelta(hours=24)
+READ_WITHIN: Final = timedelta(hours=24)
+# On the first day after a restart, a card may use hundreds of times what the counter showed at first.
+SETTLED_AFTER: Final = timedelta(hours=24)
+# A counter below 10 MB that rises less than this has not changed its unit, but begun to count.
+MIN_RISE_MB: Final = SLACK_MB * (UNIT_FACTOR - 1)
 # The reasons for uncertain usage: the doubts, and "suspect" while readings contradict a meter.
 REASONS: Final = (*(doubt.value for doubt in Doubt), "suspect")
 
@@ -51,10 +55,11 @@ class _Row(NamedTuple):
 
 _SURVEY: Final = f"""
     WITH current AS (
-        SELECT * FROM unnest(%(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[])
-            AS current(id, cycle_start, begins)
+        SELECT * FROM unnest(
+            %(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[], %(settled)s::timestamptz[]
+        ) AS current(id, cycle_start, begins, settled_at)
     ), meter AS (
-        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins,
+        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins, settled_at,
             -- The network of a stopped card is not used, and held readings do not move the meter's time.
             card.network_status <> 'stopped' AND usage.suspect_since IS NULL AS is_moving,
             -- A card that has moved to another carrier still has the counter of the old one until it is read.
@@ -75,22 +80,26 @@ _SURVEY: Final = f"""
             before_at - begins AS restarted_after,
             CASE
                 WHEN NOT is_own THEN NULL
-                WHEN raw_mb > 0 AND suspect_raw_mb > raw_mb * {UNIT_FACTOR} THEN suspect_since
-                WHEN before_raw_mb > 0 AND raw_mb > before_raw_mb * {UNIT_FACTOR} THEN before_at
+                WHEN raw_mb > 0 AND suspect_raw_mb > greatest(raw_mb, {SLACK_MB}) * {UNIT_FACTOR}
+                    THEN suspect_since
+                WHEN is_current AND doubt = 'sudden_rise' AND over_mb > {MIN_RISE_MB} AND NOT (
+                    -- The first megabytes after a restart.
+                    restart = 'seen' AND over_mb <= last_month_total_mb AND doubt_since < settled_at
+                ) THEN doubt_since
             END AS rose_at
         FROM meter
     ), survey AS (
         SELECT carrier_id, gateway_id, GROUPING(gateway_id) = 1 AS is_total,
             max(moved_at) AS newest,
-            count(*) FILTER (WHERE is_recent) AS cards,
+            count(*) FILTER (WHERE is_recent OR rose_at IS NOT NULL) AS cards,
             count(*) FILTER (WHERE has_restarted) AS restarted,
             count(*) FILTER (WHERE is_awaited) AS awaited,
             percentile_disc(0.1) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted)
                 AS earliest_restart,
             percentile_disc(0.5) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted)
                 AS median_restart,
-            count(*) FILTER (WHERE rose_at > %(day_ago)s) AS risen,
-            percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) FILTER (WHERE rose_at > %(day_ago)s) AS rose_at,
+            count(rose_at) AS risen,
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) AS rose_at,
             {", ".join(f"count(*) FILTER (WHERE doubt = '{doubt}') AS {doubt}" for doubt in Doubt)},
             count(suspect_since) AS suspect
         FROM evidence GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
@@ -117,21 +126,20 @@ class _Survey:
 
 def publish(*, now: datetime) -> list[CounterFinding]:
     """Survey all meters, store the surveys and the findings, and return the findings."""
-    carriers = {carrier.pk: carrier for carrier in Carrier.objects.all()}
-    surveys = _surveyed(carriers.values(), now=now)
-    earlier = {survey.carrier_id: survey for survey in CounterSurvey.objects.all()}
+    carriers = list(Carrier.objects.all())
+    earlier = _earlier(carriers, now=now)
+    surveys = _surveyed(carriers, earlier, now=now)
     gateways, answers = _gateways(), _answers(now)
     found: dict[int, list[Found]] = {}
-    for carrier_id, carrier in carriers.items():
-        cycle = carrier.calendar.cycle_of(now)
-        survey = surveys[carrier_id]
-        if _is_comparable(earlier.get(carrier_id), carrier, cycle):
-            _keep_restarts(survey, earlier[carrier_id])
+    for carrier in carriers:
+        survey = surveys[carrier.pk]
+        if carrier.pk in earlier:
+            _keep_restarts(survey, earlier[carrier.pk])
         CounterSurvey.objects.update_or_create(
             carrier=carrier,
             defaults={
                 "surveyed_at": now,
-                "cycle_start": cycle,
+                "cycle_start": carrier.calendar.cycle_of(now),
                 "cards": survey.cards,
                 "restarted": survey.restarted,
                 "awaited": survey.awaited,
@@ -140,24 +148,48 @@ def publish(*, now: datetime) -> list[CounterFinding]:
                 "uncertain": survey.uncertain,
             },
         )
-        evidence = _evidence(carrier, survey, gateways.get(carrier_id, ()), answers, now)
-        found[carrier_id] = list(find(evidence, now=now))
+        evidence = _evidence(carrier, survey, gateways.get(carrier.pk, ()), answers, now)
+        found[carrier.pk] = list(find(evidence, now=now))
     return _store(found, now=now)
 
 
-def _surveyed(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, _Survey]:
-    cycles = {carrier.pk: (carrier.calendar, carrier.calendar.cycle_of(now)) for carrier in carriers}
+def _earlier(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, CounterSurvey]:
+    """Return carrier id -> the earlier survey, if it was made in this cycle by the same calendar."""
+    surveys = {survey.carrier_id: survey for survey in CounterSurvey.objects.all()}
+    return {
+        carrier.pk: survey
+        for carrier in carriers
+        if (survey := surveys.get(carrier.pk)) and _is_comparable(survey, carrier, now=now)
+    }
+
+
+def _is_comparable(earlier: CounterSurvey, carrier: Carrier, *, now: datetime) -> bool:
+    changed_at = carrier.calendar_changed_at
+    is_same_calendar = changed_at is None or changed_at < earlier.surveyed_at
+    return is_same_calendar and earlier.cycle_start == carrier.calendar.cycle_of(now)
+
+
+def _surveyed(
+    carriers: Sequence[Carrier], earlier: Mapping[int, CounterSurvey], *, now: datetime
+) -> dict[int, _Survey]:
+    cycles = [carrier.calendar.cycle_of(now) for carrier in carriers]
+    begins = [carrier.calendar.start_of(cycle) for carrier, cycle in zip(carriers, cycles, strict=True)]
+    settled = [
+        begin + _restarts_after(earlier.get(carrier.pk)) + SETTLED_AFTER
+        for carrier, begin in zip(carriers, begins, strict=True)
+    ]
     surveys: dict[int, _Survey] = defaultdict(_Survey)
     with connection.cursor() as cursor:
         cursor.execute(
             _SURVEY,
             {
-                "carriers": array(cycles),
-                "cycles": array(cycle for _, cycle in cycles.values()),
-                "begins": array(calendar.start_of(cycle) for calendar, cycle in cycles.values()),
+                "carriers": array(carrier.pk for carrier in carriers),
+                "cycles": array(cycles),
+                "begins": array(begins),
+                "settled": array(settled),
                 "early": EARLY_RESTART.total_seconds(),
                 "late": LATE_RESTART.total_seconds(),
-                "day_ago": now - RISEN_WITHIN,
+                "day_ago": now - READ_WITHIN,
             },
         )
         for row in map(_Row._make, cursor.fetchall()):
@@ -172,11 +204,9 @@ def _surveyed(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, _Surve
     return surveys
 
 
-def _is_comparable(earlier: CounterSurvey | None, carrier: Carrier, cycle: date) -> bool:
-    """Return whether an earlier survey was made in this cycle, by the same calendar."""
-    if earlier is None or earlier.cycle_start != cycle:
-        return False
-    return carrier.calendar_changed_at is None or carrier.calendar_changed_at < earlier.surveyed_at
+def _restarts_after(earlier: CounterSurvey | None) -> timedelta:
+    """Return how long after the start of the cycle half of the counters had restarted, as far as is known."""
+    return max(timedelta(), (earlier and earlier.median_restart) or timedelta())
 
 
 def _keep_restarts(survey: _Survey, earlier: CounterSurvey) -> None:

@@ -88,7 +88,7 @@ def test_counters_may_restart_a_day_late() -> None:
         ),
         (
             replace(HONEST, risen=3000, rose_at=datetime(2026, 6, 5, 14, 5, tzinfo=UTC)),
-            "3,000 counters of Sun rose a hundredfold or more at 14:05 UTC: has the unit changed?",
+            "3,000 counters of Sun rose suddenly at 2026-06-05 14:05 UTC: has the unit changed?",
         ),
         (
             replace(HONEST, gateways=(GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),)),

@@ -89,20 +89,83 @@ def test_corrected_time_zone_ends_the_finding() -> None:
     assert found(now=NOW + timedelta(hours=2)) == []
 
 
-def test_units_that_change_for_all_cards_are_found() -> None:
-    _, cards = fleet()
-    held = Meter(
-        BEGINS.date(), Decimal(5), Decimal(5), NOW, restart=Restart.SEEN, suspect=Suspect(Decimal(5000), NOW)
+SMALL = Meter(BEGINS.date(), Decimal(5), Decimal(5), NOW, Decimal(150), Restart.SEEN)
+
+
+def risen(new_mb: int, *, at: datetime = NOW, last_mb: int = 150) -> Meter:
+    """Return a meter whose counter has risen from 5 to `new_mb`, which was believed and flagged."""
+    new = Decimal(new_mb)
+    before = Before(Decimal(5), Decimal(5), Decimal(last_mb), Restart.SEEN, at)
+    uncertainty = Uncertainty(Doubt.SUDDEN_RISE, at, over_mb=new - 5)
+    return Meter(
+        BEGINS.date(), new, new, at, Decimal(last_mb), Restart.SEEN, before=before, uncertainty=uncertainty
     )
-    store(cards, held)
+
+
+def test_held_rises_are_found_for_as_long_as_they_last() -> None:
+    _, cards = fleet()
+    store(cards, replace(SMALL, suspect=Suspect(Decimal(999_999_999), NOW)))
 
     assert found() == [FindingKind.SUDDEN_RISE]
-    assert found(now=NOW + timedelta(days=2)) == []
+    # The readings of this card contradict its meter, so the time of its meter stands still.
+    assert found(now=NOW + timedelta(days=5)) == [FindingKind.SUDDEN_RISE]
 
-    # Rises that the meters believed are found, too.
-    before = Before(Decimal(5), Decimal(5), Decimal(0), Restart.SEEN, NOW)
-    store(cards, Meter(BEGINS.date(), Decimal(5000), Decimal(5000), NOW, restart=Restart.SEEN, before=before))
+    store(cards, replace(SMALL, measured_at=NOW + timedelta(days=6)))
+    assert found(now=NOW + timedelta(days=6)) == []
+
+
+def test_believed_rises_are_found_until_their_doubts_end() -> None:
+    _, cards = fleet()
+    rise = risen(5000)
+    store(cards, rise)
+
     assert found() == [FindingKind.SUDDEN_RISE]
+    # Meters forget what the counter was before the rise.
+    store(cards, replace(rise, before=None))
+    assert found(now=NOW + timedelta(days=12)) == [FindingKind.SUDDEN_RISE]
+    assert CounterFinding.objects.get().details == {"cards": 12, "at": NOW.isoformat()}
+
+    store(cards, replace(rise, before=None, uncertainty=None))
+    assert found(now=NOW + timedelta(days=12)) == []
+
+
+def test_rises_of_the_cycle_before_are_over() -> None:
+    _, cards = fleet()
+    store(cards, risen(5000))
+
+    assert found(now=BEGINS + timedelta(days=30, hours=1)) == []
+
+
+def test_first_megabytes_after_a_restart_are_no_rise() -> None:
+    _, cards = fleet()
+    # A hundredfold rise of a counter near 0 is usage.
+    store(cards, risen(600))
+    assert found() == []
+
+    # On the first day, so is a rise that stays below the usage of the whole month before.
+    store(cards, risen(1600, at=BEGINS + 20 * HOUR, last_mb=50_000))
+    assert found() == []
+    store(cards, risen(1600, at=BEGINS + 25 * HOUR, last_mb=50_000))
+    assert found() == [FindingKind.SUDDEN_RISE]
+    store(cards, risen(5000, at=BEGINS + 20 * HOUR, last_mb=150))
+    assert found() == [FindingKind.SUDDEN_RISE]
+
+
+def test_first_day_begins_when_the_counters_restart() -> None:
+    _, cards = fleet()
+    store(cards, restarted(8 * HOUR))
+    counter_survey.publish(now=NOW)
+    store(cards, risen(1600, at=BEGINS + 30 * HOUR, last_mb=50_000))
+
+    assert FindingKind.SUDDEN_RISE not in found()
+
+
+def test_first_reading_that_is_held_is_no_rise() -> None:
+    _, cards = fleet()
+    unread = Meter(BEGINS.date(), Decimal(0), Decimal(0), NOW, suspect=Suspect(Decimal(90_000), NOW))
+    store(cards, unread)
+
+    assert found() == []
 
 
 def answering_gateway(carrier: Carrier) -> Gateway:
