@@ -3,7 +3,7 @@
 All functions are pure. `polling.observe.counter_survey` collects the evidence.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,12 +11,15 @@ from typing import Any, Final
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from cards.meter_limits import LATE_RESTART
+
 # Fewer cards are no evidence about a carrier.
 MIN_CARDS: Final = 10
-# Most restarts are seen at the first reading after them, so a difference below this may come from the readings.
+# A restart that differs less than this from the boundary is on time, because carriers take a while for all cards.
 MIN_LATE: Final = timedelta(hours=2)
 MIN_EARLY: Final = timedelta(hours=1)
-# If no counter has restarted this long after the boundary, the counters probably never restart.
+# If no counter has restarted this long after the boundary, the counters probably never restart. But counters
+# that have restarted late before may do so again.
 MAX_WAIT: Final = timedelta(hours=24)
 # A fault of more than this share of the cards is the carrier's, not the card's.
 MAJORITY: Final = 0.5
@@ -52,6 +55,10 @@ class GatewayEvidence:
 class Evidence:
     """What the meters of one carrier's cards show together. `CounterSurvey` explains the fields.
 
+    The cards have `meters`. Of the restarts, `late_restarts` are known to be late: 2 h or more after the start
+    of the cycle, a reading still showed the old counter. Of the awaited ones, `overdue` were not seen after
+    `longest_wait` either. `known` has the details of the findings about the carrier so far, by kind.
+
     `risen` counters rose suddenly, and these rises are held or still uncertain. Half of them came before
     `rose_at`. Figures that are older than `max_age` are stale.
     """
@@ -63,10 +70,14 @@ class Evidence:
     awaited: int
     earliest_restart: timedelta | None
     median_restart: timedelta | None
+    meters: int = 0
+    late_restarts: int = 0
+    overdue: int = 0
     risen: int = 0
     rose_at: datetime | None = None
     max_age: timedelta = MAX_AGE
     gateways: tuple[GatewayEvidence, ...] = ()
+    known: Mapping[FindingKind, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,20 +109,41 @@ def find(evidence: Evidence, *, now: datetime) -> Iterator[Found]:
 
 def _restarts(evidence: Evidence, now: datetime) -> Iterator[Found]:
     restarted, awaited = evidence.restarted, evidence.awaited
-    if awaited >= MIN_CARDS and restarted <= awaited * NEGLIGIBLE_SHARE and now - evidence.begins > MAX_WAIT:
-        yield Found(FindingKind.NO_RESTART, details={"cards": awaited})
+    if restarted >= MIN_CARDS and restarted >= (restarted + awaited) * MAJORITY:
+        yield from _misplaced(evidence)
+    elif cards := _never_restarting(evidence):
+        yield Found(FindingKind.NO_RESTART, details={"cards": cards})
+    elif now - evidence.begins <= LATE_RESTART:
+        # So far, this cycle neither confirms nor refutes what the one before has shown.
+        for kind in (FindingKind.LATE_RESTART, FindingKind.EARLY_RESTART):
+            if kind in evidence.known:
+                yield Found(kind, details=evidence.known[kind])
+
+
+def _never_restarting(evidence: Evidence) -> int:
+    """Return how many counters do not restart, or 0 if too few are known or some do."""
+    known = evidence.known.get(FindingKind.NO_RESTART, {}).get("cards", 0)
+    cards: int = max(evidence.overdue, min(known, evidence.meters))
+    return cards if cards >= MIN_CARDS and evidence.restarted <= cards * NEGLIGIBLE_SHARE else 0
+
+
+def _misplaced(evidence: Evidence) -> Iterator[Found]:
     earliest, median = evidence.earliest_restart, evidence.median_restart
-    if (
-        restarted < MIN_CARDS
-        or restarted < (restarted + awaited) * MAJORITY
-        or earliest is None
-        or median is None
-    ):
-        return
-    if earliest >= MIN_LATE:
-        yield Found(FindingKind.LATE_RESTART, details={"cards": restarted, "hours": _hours(earliest)})
-    if median <= -MIN_EARLY:
-        yield Found(FindingKind.EARLY_RESTART, details={"cards": restarted, "hours": _hours(-median)})
+    if earliest and earliest >= MIN_LATE:
+        # Without readings around the boundary, restarts are seen late although they were not.
+        if evidence.late_restarts > evidence.restarted * MAJORITY:
+            details = {"cards": evidence.restarted, "hours": _hours(earliest)}
+            yield Found(FindingKind.LATE_RESTART, details=details)
+        elif FindingKind.LATE_RESTART in evidence.known:
+            yield Found(FindingKind.LATE_RESTART, details=evidence.known[FindingKind.LATE_RESTART])
+    if median and median <= -MIN_EARLY:
+        details = {"cards": evidence.restarted, "hours": _hours(-median)}
+        yield Found(FindingKind.EARLY_RESTART, details=details)
+
+
+def longest_wait(known: Collection[FindingKind]) -> timedelta:
+    """Return how long after the start of a cycle counters are expected to restart."""
+    return LATE_RESTART if FindingKind.LATE_RESTART in known else MAX_WAIT
 
 
 def have_restarted(restarted: int, awaited: int) -> bool:
@@ -144,7 +176,7 @@ _MESSAGES: Final[Mapping[FindingKind, Callable[[str, Mapping[str, Any]], str]]] 
         "is its time zone right?"
     ),
     FindingKind.NO_RESTART: lambda subject, details: (
-        f"none of {details['cards']:,} counters of {subject} has restarted in this cycle: "
+        f"none of {details['cards']:,} counters of {subject} restarts with its cycle: "
         "do they count over the card's lifetime?"
     ),
     FindingKind.SUDDEN_RISE: lambda subject, details: (

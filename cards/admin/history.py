@@ -83,6 +83,7 @@ class CounterSurveyAdmin(ScopedReadOnlyAdmin[CounterSurvey]):
         "cards",
         "restarted",
         "awaited",
+        "late",
         "earliest_restart",
         "median_restart",
         "uncertain",

@@ -19,6 +19,7 @@ class CounterSurvey(models.Model):
     """The latest survey of a carrier's counters in the cycle that begins on `cycle_start`.
 
     `restarted` and `awaited` count the cards whose counters have restarted, or have not, since the cycle began.
+    `late` is the most counters at a time that still had not, by a reading 2 h or more after it began.
     `earliest_restart` and `median_restart` say how long after the start of the cycle a tenth and a half of
     them had restarted. `uncertain` maps each reason for uncertain usage to the number of cards.
     """
@@ -29,6 +30,9 @@ class CounterSurvey(models.Model):
     cards = models.PositiveIntegerField(_("cards read within a day"))
     restarted = models.PositiveIntegerField(_("counters that restarted"))
     awaited = models.PositiveIntegerField(_("counters that have not restarted"))
+    late = models.PositiveIntegerField(
+        _("counters that had not restarted 2 h later"), default=0, db_default=0
+    )
     earliest_restart = models.DurationField(_("a tenth restarted after"), null=True)
     median_restart = models.DurationField(_("half restarted after"), null=True)
     uncertain = models.JSONField(_("uncertain cards by reason"), default=dict)

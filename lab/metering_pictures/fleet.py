@@ -31,6 +31,7 @@ def draw_fleet() -> str:
         cards=CARDS,
         restarted=CARDS,
         awaited=0,
+        late_restarts=CARDS,
         earliest_restart=delays[CARDS // 10 - 1],
         median_restart=delays[CARDS // 2 - 1],
     )

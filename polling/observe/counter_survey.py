@@ -4,15 +4,24 @@ The survey reads every meter, so it runs in the background every five minutes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from django.db import connection, transaction
 
-from cards.counter_findings import MAX_AGE, Evidence, Found, GatewayEvidence, find
+from cards.counter_findings import (
+    MAX_AGE,
+    MIN_LATE,
+    Evidence,
+    FindingKind,
+    Found,
+    GatewayEvidence,
+    find,
+    longest_wait,
+)
 from cards.meter import Doubt
 from cards.meter_limits import EARLY_RESTART, LATE_RESTART, SLACK_MB, UNIT_FACTOR
 from cards.models import CheckType, CounterFinding, CounterSurvey
@@ -42,6 +51,9 @@ class _Row(NamedTuple):
     cards: int
     restarted: int
     awaited: int
+    still_late: int
+    overdue: int
+    meters: int
     earliest_restart: timedelta | None
     median_restart: timedelta | None
     risen: int
@@ -56,27 +68,32 @@ class _Row(NamedTuple):
 _SURVEY: Final = f"""
     WITH current AS (
         SELECT * FROM unnest(
-            %(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[], %(settled)s::timestamptz[]
-        ) AS current(id, cycle_start, begins, settled_at)
+            %(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[], %(settled)s::timestamptz[],
+            %(overdue)s::timestamptz[]
+        ) AS current(id, cycle_start, begins, settled_at, overdue_at)
     ), meter AS (
-        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins, settled_at,
+        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins, settled_at, overdue_at,
             -- The network of a stopped card is not used, and held readings do not move the meter's time.
             card.network_status <> 'stopped' AND usage.suspect_since IS NULL AS is_moving,
             -- A card that has moved to another carrier still has the counter of the old one until it is read.
             usage.carrier_id IS NULL OR usage.carrier_id = card.carrier_id AS is_own,
-            usage.cycle_start = current.cycle_start AS is_current
+            usage.cycle_start = current.cycle_start AS is_current,
+            -- A counter that was at 0 when the cycle began shows nothing, whether or not it has restarted.
+            usage.restart IN ('awaited', 'missed') AND usage.raw_mb > usage.used_mb AS is_old
         FROM cards_cardusage AS usage
         JOIN cards_card AS card ON card.id = usage.card_id
         JOIN current ON current.id = card.carrier_id
         WHERE card.deleted_at IS NULL
     ), evidence AS (
-        SELECT card_carrier_id AS carrier_id, gateway_id, doubt, suspect_since,
+        SELECT card_carrier_id AS carrier_id, gateway_id, doubt, suspect_since, is_own,
             CASE WHEN is_own AND is_moving THEN measured_at END AS moved_at,
             is_own AND measured_at > %(day_ago)s AS is_recent,
             is_own AND is_current AND restart = 'seen' AND before_restart <> 'seen'
                 AND before_at BETWEEN begins - make_interval(secs => %(early)s)
                     AND begins + make_interval(secs => %(late)s) AS has_restarted,
-            is_own AND is_current AND restart = 'awaited' AS is_awaited,
+            is_own AND is_current AND is_old AS is_awaited,
+            measured_at >= begins + make_interval(secs => %(min_late)s) AS is_read_late,
+            measured_at > overdue_at AS is_overdue,
             before_at - begins AS restarted_after,
             CASE
                 WHEN NOT is_own THEN NULL
@@ -94,6 +111,9 @@ _SURVEY: Final = f"""
             count(*) FILTER (WHERE is_recent OR rose_at IS NOT NULL) AS cards,
             count(*) FILTER (WHERE has_restarted) AS restarted,
             count(*) FILTER (WHERE is_awaited) AS awaited,
+            count(*) FILTER (WHERE is_awaited AND is_read_late) AS still_late,
+            count(*) FILTER (WHERE is_awaited AND is_overdue) AS overdue,
+            count(*) FILTER (WHERE is_own) AS meters,
             percentile_disc(0.1) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted)
                 AS earliest_restart,
             percentile_disc(0.5) WITHIN GROUP (ORDER BY restarted_after) FILTER (WHERE has_restarted)
@@ -110,11 +130,15 @@ _SURVEY: Final = f"""
 
 @dataclass
 class _Survey:
-    """The numbers of one carrier."""
+    """The numbers of one carrier. `late` is the greatest `still_late` of all surveys in the cycle."""
 
     cards: int = 0
     restarted: int = 0
     awaited: int = 0
+    still_late: int = 0
+    late: int = 0
+    overdue: int = 0
+    meters: int = 0
     earliest_restart: timedelta | None = None
     median_restart: timedelta | None = None
     risen: int = 0
@@ -127,66 +151,76 @@ class _Survey:
 def publish(*, now: datetime) -> list[CounterFinding]:
     """Survey all meters, store the surveys and the findings, and return the findings."""
     carriers = list(Carrier.objects.all())
-    earlier = _earlier(carriers, now=now)
-    surveys = _surveyed(carriers, earlier, now=now)
+    earlier = _earlier(carriers)
+    known = _known(earlier)
+    surveys = _surveyed(carriers, earlier, known, now=now)
     gateways, answers = _gateways(), _answers(now)
     found: dict[int, list[Found]] = {}
     for carrier in carriers:
-        survey = surveys[carrier.pk]
-        if carrier.pk in earlier:
+        survey, cycle = surveys[carrier.pk], carrier.calendar.cycle_of(now)
+        if carrier.pk in earlier and earlier[carrier.pk].cycle_start == cycle:
             _keep_restarts(survey, earlier[carrier.pk])
         CounterSurvey.objects.update_or_create(
             carrier=carrier,
             defaults={
                 "surveyed_at": now,
-                "cycle_start": carrier.calendar.cycle_of(now),
+                "cycle_start": cycle,
                 "cards": survey.cards,
                 "restarted": survey.restarted,
                 "awaited": survey.awaited,
+                "late": survey.late,
                 "earliest_restart": survey.earliest_restart,
                 "median_restart": survey.median_restart,
                 "uncertain": survey.uncertain,
             },
         )
         evidence = _evidence(carrier, survey, gateways.get(carrier.pk, ()), answers, now)
+        evidence = replace(evidence, known=known[carrier.pk])
         found[carrier.pk] = list(find(evidence, now=now))
     return _store(found, now=now)
 
 
-def _earlier(carriers: Iterable[Carrier], *, now: datetime) -> dict[int, CounterSurvey]:
-    """Return carrier id -> the earlier survey, if it was made in this cycle by the same calendar."""
+def _earlier(carriers: Iterable[Carrier]) -> dict[int, CounterSurvey]:
+    """Return carrier id -> the earlier survey, unless the carrier's calendar was corrected since then."""
     surveys = {survey.carrier_id: survey for survey in CounterSurvey.objects.all()}
     return {
         carrier.pk: survey
         for carrier in carriers
-        if (survey := surveys.get(carrier.pk)) and _is_comparable(survey, carrier, now=now)
+        if (survey := surveys.get(carrier.pk))
+        and (carrier.calendar_changed_at is None or carrier.calendar_changed_at < survey.surveyed_at)
     }
 
 
-def _is_comparable(earlier: CounterSurvey, carrier: Carrier, *, now: datetime) -> bool:
-    changed_at = carrier.calendar_changed_at
-    is_same_calendar = changed_at is None or changed_at < earlier.surveyed_at
-    return is_same_calendar and earlier.cycle_start == carrier.calendar.cycle_of(now)
+def _known(carriers: Collection[int]) -> dict[int, dict[FindingKind, dict[str, Any]]]:
+    """Return carrier id -> kind -> details of the findings about these carriers so far."""
+    known: dict[int, dict[FindingKind, dict[str, Any]]] = defaultdict(dict)
+    for finding in CounterFinding.objects.filter(carrier__in=carriers, gateway=None):
+        known[finding.carrier_id][FindingKind(finding.kind)] = finding.details
+    return known
 
 
 def _surveyed(
-    carriers: Sequence[Carrier], earlier: Mapping[int, CounterSurvey], *, now: datetime
+    carriers: Sequence[Carrier],
+    earlier: Mapping[int, CounterSurvey],
+    known: Mapping[int, Collection[FindingKind]],
+    *,
+    now: datetime,
 ) -> dict[int, _Survey]:
-    cycles = [carrier.calendar.cycle_of(now) for carrier in carriers]
-    begins = [carrier.calendar.start_of(cycle) for carrier, cycle in zip(carriers, cycles, strict=True)]
-    settled = [
-        begin + _restarts_after(earlier.get(carrier.pk)) + SETTLED_AFTER
-        for carrier, begin in zip(carriers, begins, strict=True)
-    ]
+    cycles = {carrier.pk: carrier.calendar.cycle_of(now) for carrier in carriers}
+    begins = {carrier.pk: carrier.calendar.start_of(cycles[carrier.pk]) for carrier in carriers}
+    settled = (begin + _restarts_after(earlier.get(pk)) + SETTLED_AFTER for pk, begin in begins.items())
+    overdue = (begin + longest_wait(known.get(pk, ())) for pk, begin in begins.items())
     surveys: dict[int, _Survey] = defaultdict(_Survey)
     with connection.cursor() as cursor:
         cursor.execute(
             _SURVEY,
             {
-                "carriers": array(carrier.pk for carrier in carriers),
-                "cycles": array(cycles),
-                "begins": array(begins),
+                "carriers": array(cycles),
+                "cycles": array(cycles.values()),
+                "begins": array(begins.values()),
                 "settled": array(settled),
+                "overdue": array(overdue),
+                "min_late": MIN_LATE.total_seconds(),
                 "early": EARLY_RESTART.total_seconds(),
                 "late": LATE_RESTART.total_seconds(),
                 "day_ago": now - READ_WITHIN,
@@ -197,7 +231,9 @@ def _surveyed(
             if not row.is_total:
                 survey.newest[row.gateway_id] = row.newest
                 continue
-            survey.cards, survey.restarted, survey.awaited = row.cards, row.restarted, row.awaited
+            survey.cards, survey.meters = row.cards, row.meters
+            survey.restarted, survey.awaited, survey.overdue = row.restarted, row.awaited, row.overdue
+            survey.still_late = survey.late = row.still_late
             survey.earliest_restart, survey.median_restart = row.earliest_restart, row.median_restart
             survey.risen, survey.rose_at = row.risen, row.rose_at
             survey.uncertain = {reason: cards for reason in REASONS if (cards := getattr(row, reason))}
@@ -210,7 +246,8 @@ def _restarts_after(earlier: CounterSurvey | None) -> timedelta:
 
 
 def _keep_restarts(survey: _Survey, earlier: CounterSurvey) -> None:
-    """Keep the restarts that an earlier survey saw in this cycle, because meters forget their restarts."""
+    """Keep what an earlier survey saw in this cycle, because meters forget their restarts."""
+    survey.late = max(survey.late, earlier.late)
     if earlier.restarted > survey.restarted:
         survey.restarted = earlier.restarted
         survey.earliest_restart, survey.median_restart = earlier.earliest_restart, earlier.median_restart
@@ -256,6 +293,9 @@ def _evidence(
         awaited=survey.awaited,
         earliest_restart=survey.earliest_restart,
         median_restart=survey.median_restart,
+        meters=survey.meters,
+        late_restarts=survey.late - survey.still_late,
+        overdue=survey.overdue,
         risen=survey.risen,
         rose_at=survey.rose_at,
         max_age=MAX_AGE + carrier.stamp_grain_duration + carrier.figures_delay,

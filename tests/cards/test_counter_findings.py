@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,16 @@ HONEST = Evidence(
     is_lifetime=False,
     begins=BEGINS,
     cards=3000,
+    meters=3000,
     restarted=2990,
     awaited=10,
     earliest_restart=timedelta(minutes=2),
     median_restart=timedelta(minutes=15),
     gateways=(GatewayEvidence(7, answers=500, newest=NOW - HOUR),),
 )
-FEW = replace(HONEST, cards=9, restarted=0, awaited=9)
+FEW = replace(HONEST, cards=9, meters=9, restarted=0, awaited=9, overdue=9)
+LATE: dict[str, Any] = {"earliest_restart": 8 * HOUR, "median_restart": 9 * HOUR, "late_restarts": 2900}
+NONE: dict[str, Any] = {"restarted": 0, "awaited": 3000, "overdue": 3000}
 
 
 def kinds(evidence: Evidence, *, now: datetime = NOW) -> list[FindingKind]:
@@ -31,12 +35,19 @@ def kinds(evidence: Evidence, *, now: datetime = NOW) -> list[FindingKind]:
     ("change", "expected"),
     [
         ({}, []),
-        ({"earliest_restart": 8 * HOUR, "median_restart": 9 * HOUR}, [FindingKind.LATE_RESTART]),
-        ({"earliest_restart": HOUR, "median_restart": 9 * HOUR}, []),
+        (LATE, [FindingKind.LATE_RESTART]),
+        (LATE | {"earliest_restart": HOUR}, []),
+        (LATE | {"late_restarts": 1000}, []),
+        (
+            LATE | {"late_restarts": 0, "known": {FindingKind.LATE_RESTART: {"hours": 8}}},
+            [FindingKind.LATE_RESTART],
+        ),
+        ({"known": {FindingKind.LATE_RESTART: {"hours": 8}}}, []),
         ({"earliest_restart": -5 * HOUR, "median_restart": -5 * HOUR}, [FindingKind.EARLY_RESTART]),
-        ({"restarted": 0, "awaited": 3000}, [FindingKind.NO_RESTART]),
-        ({"restarted": 0, "awaited": 3000, "is_lifetime": True}, []),
-        ({"restarted": 100, "awaited": 2900}, []),
+        (NONE, [FindingKind.NO_RESTART]),
+        (NONE | {"overdue": 0}, []),
+        (NONE | {"is_lifetime": True}, []),
+        (NONE | {"restarted": 100}, []),
         ({"risen": 2900, "rose_at": NOW}, [FindingKind.SUDDEN_RISE]),
         ({"risen": 1400, "rose_at": NOW}, []),
         ({"gateways": (GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),)}, [FindingKind.STALE]),
@@ -57,25 +68,47 @@ def test_few_cards_are_no_evidence() -> None:
     assert kinds(replace(FEW, risen=9, rose_at=NOW)) == []
 
 
-def test_counters_may_restart_a_day_late() -> None:
-    waiting = replace(HONEST, restarted=0, awaited=3000)
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"restarted": 0}, [FindingKind.NO_RESTART]),
+        ({"restarted": 20}, [FindingKind.NO_RESTART]),
+        ({"restarted": 40}, []),
+        ({"restarted": 0, "is_lifetime": True}, []),
+        # Most cards have left the carrier since then.
+        ({"restarted": 0, "meters": 9}, []),
+        ({"restarted": 2, "meters": 50}, []),
+    ],
+    ids=str,
+)
+def test_missing_restarts_are_known_until_some_are_seen(
+    change: dict[str, object], expected: list[FindingKind]
+) -> None:
+    early = replace(HONEST, awaited=300, known={FindingKind.NO_RESTART: {"cards": 3000}})
 
-    assert kinds(waiting, now=BEGINS + 23 * HOUR) == []
-    assert kinds(waiting, now=BEGINS + 25 * HOUR) == [FindingKind.NO_RESTART]
+    assert kinds(replace(early, **change), now=BEGINS + HOUR) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [FindingKind.LATE_RESTART, FindingKind.EARLY_RESTART])
+def test_misplaced_restarts_are_known_until_the_next_ones(kind: FindingKind) -> None:
+    early = replace(HONEST, restarted=5, awaited=300, known={kind: {"cards": 3000, "hours": 8}})
+
+    assert kinds(early, now=BEGINS + HOUR) == [kind]
+    assert kinds(early, now=BEGINS + 101 * HOUR) == []
 
 
 @pytest.mark.parametrize(
     ("evidence", "text"),
     [
         (
-            replace(HONEST, earliest_restart=8 * HOUR, median_restart=9 * HOUR),
+            replace(HONEST, **LATE),
             (
                 "counters of Sun restart at 08:00, but the cycle is declared to begin at 00:00: "
                 "is its time zone right?"
             ),
         ),
         (
-            replace(HONEST, earliest_restart=96 * HOUR, median_restart=97 * HOUR),
+            replace(HONEST, **LATE | {"earliest_restart": 96 * HOUR}),
             "counters of Sun restart 4 days after the declared billing day: is the billing day right?",
         ),
         (
@@ -83,8 +116,8 @@ def test_counters_may_restart_a_day_late() -> None:
             "counters of Sun restart 5 h before the declared start of the cycle: is its time zone right?",
         ),
         (
-            replace(HONEST, restarted=0, awaited=3000),
-            "none of 3,000 counters of Sun has restarted in this cycle: do they count over the card's lifetime?",
+            replace(HONEST, **NONE),
+            "none of 3,000 counters of Sun restarts with its cycle: do they count over the card's lifetime?",
         ),
         (
             replace(HONEST, risen=3000, rose_at=datetime(2026, 6, 5, 14, 5, tzinfo=UTC)),

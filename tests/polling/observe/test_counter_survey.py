@@ -62,15 +62,105 @@ def test_counters_that_do_not_restart_are_found_until_they_do() -> None:
     assert CounterSurvey.objects.get(carrier=carrier).restarted == 12
 
 
+def waiting(after: timedelta, **changes: Any) -> Meter:
+    """Return a meter that was read `after` the boundary and still showed the old counter."""
+    return replace(METER, measured_at=BEGINS + after, **changes)
+
+
 def test_restarts_in_the_morning_are_found_and_remembered() -> None:
     carrier, cards = fleet()
-    store(cards, restarted(timedelta(hours=8)))
+    store(cards, waiting(7 * HOUR))
+    assert found(now=BEGINS + 7 * HOUR) == []
+    store(cards, restarted(8 * HOUR))
 
     assert found() == [FindingKind.LATE_RESTART]
     # Meters forget their restarts after some days, but the finding remains for the whole cycle.
     store(cards, Meter(BEGINS.date(), Decimal(50), Decimal(50), NOW, Decimal(900), Restart.SEEN))
     assert found() == [FindingKind.LATE_RESTART]
-    assert CounterSurvey.objects.get(carrier=carrier).earliest_restart == timedelta(hours=8)
+    survey = CounterSurvey.objects.get(carrier=carrier)
+    assert (survey.earliest_restart, survey.late) == (8 * HOUR, 12)
+
+
+def test_outage_over_the_boundary_makes_no_restart_late() -> None:
+    _, cards = fleet(20)
+    # The last readings before the outage come shortly after the boundary, except those of a few cards.
+    store(cards, waiting(HOUR))
+    store(cards[:9], waiting(3 * HOUR))
+    assert found(now=BEGINS + 3 * HOUR) == []
+    store(cards, restarted(9 * HOUR))
+
+    assert found() == []
+
+
+def test_outage_over_the_boundary_is_no_missing_restart() -> None:
+    _, cards = fleet()
+    store(cards, waiting(HOUR))
+
+    assert found(now=BEGINS + 30 * HOUR) == []
+    store(cards, waiting(23 * HOUR))
+    assert found(now=BEGINS + 30 * HOUR) == []
+    store(cards, waiting(25 * HOUR))
+    assert found(now=BEGINS + 30 * HOUR) == [FindingKind.NO_RESTART]
+
+
+def test_missed_restarts_are_evidence_and_zeros_are_none() -> None:
+    carrier, cards = fleet()
+    store(cards, replace(METER, restart=Restart.MISSED))
+    assert found() == [FindingKind.NO_RESTART]
+    assert CounterSurvey.objects.get(carrier=carrier).awaited == 12
+
+    # A counter that was at 0 when the cycle began may have restarted unseen.
+    CounterFinding.objects.all().delete()
+    store(cards, replace(METER, raw_mb=METER.used_mb))
+    assert found() == []
+    assert CounterSurvey.objects.get(carrier=carrier).awaited == 0
+
+
+JULY = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def test_missing_restarts_are_found_until_restarts_are_seen() -> None:
+    _, cards = fleet()
+    store(cards, METER)
+    assert found() == [FindingKind.NO_RESTART]
+
+    assert found(now=JULY + timedelta(minutes=5)) == [FindingKind.NO_RESTART]
+    assert CounterFinding.objects.get().details == {"cards": 12}
+    store(cards[:3], replace(METER, cycle_start=JULY.date(), measured_at=JULY + HOUR))
+    assert found(now=JULY + HOUR) == [FindingKind.NO_RESTART]
+
+    before = Before(Decimal(900), Decimal(5), Decimal(900), Restart.AWAITED, JULY + HOUR)
+    seen = Meter(JULY.date(), Decimal(1), Decimal(1), JULY + HOUR, restart=Restart.SEEN, before=before)
+    store(cards[3:5], seen)
+    assert found(now=JULY + HOUR) == []
+    assert found(now=JULY + 2 * HOUR) == []
+
+
+@pytest.mark.parametrize("change", [{"counter": "lifetime"}, {"time_zone": "Asia/Tokyo"}])
+def test_corrected_carrier_ends_findings_of_older_cycles(change: dict[str, str]) -> None:
+    carrier, cards = fleet()
+    store(cards, METER)
+    assert found() == [FindingKind.NO_RESTART]
+
+    with time_machine.travel(JULY - timedelta(days=2), tick=False):
+        carrier.refresh_from_db()
+        vars(carrier).update(change)
+        carrier.save()
+    assert found(now=JULY + HOUR) == []
+
+
+def test_late_restarts_are_found_until_the_next_restarts() -> None:
+    _, cards = fleet()
+    store(cards, waiting(7 * HOUR))
+    found(now=BEGINS + 7 * HOUR)
+    store(cards, restarted(8 * HOUR))
+    assert found() == [FindingKind.LATE_RESTART]
+
+    # Counters that restart late are not said to never restart.
+    store(cards, replace(METER, cycle_start=JULY.date(), measured_at=JULY + 90 * HOUR))
+    assert found(now=JULY + 90 * HOUR) == [FindingKind.LATE_RESTART]
+    store(cards, replace(METER, cycle_start=JULY.date(), measured_at=JULY + 101 * HOUR))
+    assert found(now=JULY + 101 * HOUR) == [FindingKind.NO_RESTART]
 
 
 def test_corrected_time_zone_ends_the_finding() -> None:
@@ -250,7 +340,7 @@ def test_doctor_names_findings_and_uncertain_cards() -> None:
 
     wrong, uncertain = counters.examine()
     assert wrong.verdict is Verdict.TROUBLE
-    assert wrong.detail.startswith(f"none of 12 counters of {carrier} has restarted in this cycle")
+    assert wrong.detail.startswith(f"none of 12 counters of {carrier} restarts with its cycle")
     assert uncertain.detail == f"the usage of some cards of {carrier} is uncertain: not restarted 3"
 
 
