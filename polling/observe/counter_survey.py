@@ -149,7 +149,17 @@ class _Survey:
 
 
 def publish(*, now: datetime) -> list[CounterFinding]:
-    """Survey all meters, store the surveys and the findings, and return the findings."""
+    """Survey all meters, store the surveys and the findings, and return the findings.
+
+    Each survey continues what the one before has stored, so a second one waits until the first one is committed.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cards_countersurvey'))")
+        return _publish(now)
+
+
+def _publish(now: datetime) -> list[CounterFinding]:
     carriers = list(Carrier.objects.all())
     earlier = _earlier(carriers)
     known = _known(earlier)
@@ -305,29 +315,25 @@ def _evidence(
 
 def _store(found: Mapping[int, Sequence[Found]], *, now: datetime) -> list[CounterFinding]:
     """Store new findings, refresh the details of known ones, and delete those that are over."""
-    with transaction.atomic():
-        known = {
-            (row.carrier_id, row.gateway_id, row.kind): row
-            for row in CounterFinding.objects.select_for_update(of=("self",))
-        }
-        current = []
-        for carrier_id, findings in found.items():
-            for finding in findings:
-                row = known.pop((carrier_id, finding.gateway_id, finding.kind.value), None)
-                if row is None:
-                    row = CounterFinding(
-                        carrier_id=carrier_id, gateway_id=finding.gateway_id, kind=finding.kind, since=now
-                    )
-                    log.warning(
-                        "counter_finding_began",
-                        carrier_id=carrier_id,
-                        kind=finding.kind.value,
-                        **finding.details,
-                    )
-                row.details = dict(finding.details)
-                row.save()
-                current.append(row)
-        for row in known.values():
-            log.info("counter_finding_ended", carrier_id=row.carrier_id, kind=row.kind)
-            row.delete()
+    known = {(row.carrier_id, row.gateway_id, row.kind): row for row in CounterFinding.objects.all()}
+    current = []
+    for carrier_id, findings in found.items():
+        for finding in findings:
+            row = known.pop((carrier_id, finding.gateway_id, finding.kind.value), None)
+            if row is None:
+                row = CounterFinding(
+                    carrier_id=carrier_id, gateway_id=finding.gateway_id, kind=finding.kind, since=now
+                )
+                log.warning(
+                    "counter_finding_began",
+                    carrier_id=carrier_id,
+                    kind=finding.kind.value,
+                    **finding.details,
+                )
+            row.details = dict(finding.details)
+            row.save()
+            current.append(row)
+    for row in known.values():
+        log.info("counter_finding_ended", carrier_id=row.carrier_id, kind=row.kind)
+        row.delete()
     return current

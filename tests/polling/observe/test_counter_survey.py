@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Thread
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection, transaction
 
 from cards import meter_store
 from cards.counter_findings import FindingKind
@@ -322,6 +324,34 @@ def test_meters_of_another_carrier_are_no_evidence() -> None:
 
     store(cards, replace(doubtful, carrier_id=carrier.pk))
     assert found() == [FindingKind.NO_RESTART]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_surveys_store_each_finding_once() -> None:
+    _, cards = fleet()
+    store(cards, METER)
+    kinds: list[list[str]] = []
+
+    def survey() -> None:
+        try:
+            kinds.append(found())
+        finally:
+            connection.close()
+
+    threads = [Thread(target=survey) for _ in range(2)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Nothing can be stored while this lock is held, so both surveys are under way when it is released.
+        cursor.execute("LOCK TABLE cards_counterfinding IN SHARE MODE")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(0.5)
+    for thread in threads:
+        thread.join(10)
+
+    assert kinds == [[FindingKind.NO_RESTART], [FindingKind.NO_RESTART]]
+    assert CounterFinding.objects.count() == 1
+    assert CounterSurvey.objects.count() == 1
 
 
 def test_doctor_names_findings_and_uncertain_cards() -> None:
