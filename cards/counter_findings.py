@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from cards.meter_limits import LATE_RESTART
 
@@ -29,6 +30,7 @@ NEGLIGIBLE_SHARE: Final = 0.01
 WITNESS_SHARE: Final = 0.9
 # Figures may be this old, in addition to the delay and the grain of time stamps that the carrier declares.
 MAX_AGE: Final = timedelta(hours=6)
+HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
 
@@ -158,36 +160,66 @@ def message(kind: FindingKind, subject: str, details: Mapping[str, Any]) -> str:
 
 def _late(subject: str, details: Mapping[str, Any]) -> str:
     hours = details["hours"]
-    if hours < DAY // timedelta(hours=1):
+    if hours < DAY // HOUR:
         return (
             f"counters of {subject} restart at {hours:02d}:00, but the cycle is declared to begin at 00:00: "
             "is its time zone right?"
         )
     days = round(hours / 24)
-    return (
-        f"counters of {subject} restart {days} days after the declared billing day: is the billing day right?"
-    )
+    return ngettext(
+        "counters of %(subject)s restart %(days)d day after the declared billing day: is the billing day right?",
+        "counters of %(subject)s restart %(days)d days after the declared billing day: is the billing day right?",
+        days,
+    ) % {"subject": subject, "days": days}
+
+
+def _early(subject: str, details: Mapping[str, Any]) -> str:
+    hours = details["hours"]
+    return ngettext(
+        "counters of %(subject)s restart %(hours)d hour before the declared start of the cycle: "
+        "is its time zone right?",
+        "counters of %(subject)s restart %(hours)d hours before the declared start of the cycle: "
+        "is its time zone right?",
+        hours,
+    ) % {"subject": subject, "hours": hours}
+
+
+def _none(subject: str, details: Mapping[str, Any]) -> str:
+    cards = details["cards"]
+    return ngettext(
+        "%(cards)s counter of %(subject)s does not restart with its cycle: does it count over the card's lifetime?",
+        "none of %(cards)s counters of %(subject)s restarts with its cycle: "
+        "do they count over the card's lifetime?",
+        cards,
+    ) % {"subject": subject, "cards": f"{cards:,}"}
+
+
+def _risen(subject: str, details: Mapping[str, Any]) -> str:
+    cards, at = details["cards"], datetime.fromisoformat(details["at"])
+    return ngettext(
+        "%(cards)s counter of %(subject)s rose suddenly at %(at)s UTC: has the unit changed?",
+        "%(cards)s counters of %(subject)s rose suddenly at %(at)s UTC: has the unit changed?",
+        cards,
+    ) % {"subject": subject, "cards": f"{cards:,}", "at": f"{at:%Y-%m-%d %H:%M}"}
+
+
+def _stale(subject: str, details: Mapping[str, Any]) -> str:
+    hours = details["hours"]
+    return ngettext(
+        "the figures of %(subject)s have not moved for %(hours)d hour, although it answers",
+        "the figures of %(subject)s have not moved for %(hours)d hours, although it answers",
+        hours,
+    ) % {"subject": subject, "hours": hours}
 
 
 _MESSAGES: Final[Mapping[FindingKind, Callable[[str, Mapping[str, Any]], str]]] = {
     FindingKind.LATE_RESTART: _late,
-    FindingKind.EARLY_RESTART: lambda subject, details: (
-        f"counters of {subject} restart {details['hours']} h before the declared start of the cycle: "
-        "is its time zone right?"
-    ),
-    FindingKind.NO_RESTART: lambda subject, details: (
-        f"none of {details['cards']:,} counters of {subject} restarts with its cycle: "
-        "do they count over the card's lifetime?"
-    ),
-    FindingKind.SUDDEN_RISE: lambda subject, details: (
-        f"{details['cards']:,} counters of {subject} rose suddenly at "
-        f"{datetime.fromisoformat(details['at']):%Y-%m-%d %H:%M} UTC: has the unit changed?"
-    ),
-    FindingKind.STALE: lambda subject, details: (
-        f"the figures of {subject} have not moved for {details['hours']} h, although it answers"
-    ),
+    FindingKind.EARLY_RESTART: _early,
+    FindingKind.NO_RESTART: _none,
+    FindingKind.SUDDEN_RISE: _risen,
+    FindingKind.STALE: _stale,
 }
 
 
 def _hours(duration: timedelta) -> int:
-    return duration // timedelta(hours=1)
+    return duration // HOUR

@@ -113,7 +113,7 @@ def test_misplaced_restarts_are_known_until_the_next_ones(kind: FindingKind) -> 
         ),
         (
             replace(HONEST, earliest_restart=-5 * HOUR, median_restart=-5 * HOUR),
-            "counters of Sun restart 5 h before the declared start of the cycle: is its time zone right?",
+            "counters of Sun restart 5 hours before the declared start of the cycle: is its time zone right?",
         ),
         (
             replace(HONEST, **NONE),
@@ -125,7 +125,7 @@ def test_misplaced_restarts_are_known_until_the_next_ones(kind: FindingKind) -> 
         ),
         (
             replace(HONEST, gateways=(GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),)),
-            "the figures of Sun have not moved for 9 h, although it answers",
+            "the figures of Sun have not moved for 9 hours, although it answers",
         ),
     ],
 )
@@ -133,6 +133,19 @@ def test_finding_is_told_in_one_line(evidence: Evidence, text: str) -> None:
     [found] = find(evidence, now=NOW)
 
     assert message(found.kind, "Sun", found.details) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "text"),
+    [
+        (FindingKind.LATE_RESTART, {"hours": 26}, "restart 1 day after"),
+        (FindingKind.LATE_RESTART, {"hours": 48}, "restart 2 days after"),
+        (FindingKind.EARLY_RESTART, {"hours": 1}, "restart 1 hour before"),
+        (FindingKind.STALE, {"hours": 1}, "for 1 hour,"),
+    ],
+)
+def test_numbers_have_the_right_plural(kind: FindingKind, details: dict[str, int], text: str) -> None:
+    assert text in message(kind, "Sun", details)
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def test_figures_that_stand_still_name_the_gateway() -> None:
     assert found() == [FindingKind.STALE]
     finding = CounterFinding.objects.get()
     assert finding.gateway == gateway
-    assert str(finding) == f"the figures of {gateway.name} have not moved for 9 h, although it answers"
+    assert str(finding) == f"the figures of {gateway.name} have not moved for 9 hours, although it answers"
 
     Carrier.objects.update(stamp_grain="day")
     assert found() == []
