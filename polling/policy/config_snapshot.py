@@ -52,7 +52,7 @@ class ConfigSnapshot:
             },
             tariffs={
                 carrier.pk: _tariff(
-                    carrier, getattr(carrier, "survey", None), others_rose=carrier.others_rose
+                    carrier, getattr(carrier, "survey", None), others_rose=vars(carrier)["others_rose"]
                 )
                 for carrier in Carrier.objects.select_related("survey").annotate(others_rose=Exists(_RISES))
             },
