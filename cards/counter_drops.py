@@ -142,9 +142,11 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
     uncertain = meter.uncertainty
     # It was possible when it came, and is the only doubt.
     if uncertain and is_rise_doubted(meter) and uncertain.since == before.at:
-        if elapsed <= RISE_LASTS or tariff.others_rose:
+        # Many counters rise by more than 10 MB from 0, so one reading that goes on is enough for these.
+        is_common = before.raw_mb == 0
+        if tariff.others_rose or not (is_common or elapsed > RISE_LASTS):
             return meter
-        meter = replace(meter, uncertainty=None)
+        meter = replace(meter, uncertainty=None, before=None if is_common else before)
     return replace(meter, before=None) if elapsed > RETURNS_WITHIN else meter
 
 

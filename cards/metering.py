@@ -157,7 +157,9 @@ def _rolled_over(meter: Meter, cycle: date, restart: Restart) -> Meter:
     # After a change of the billing day, two cycles may begin in the same month.
     is_next = cycles_between(meter.cycle_start, cycle) <= 1
     before = meter.before if is_next else None
-    if before:
+    if before and before.raw_mb == 0:
+        before = None
+    elif before:
         # An odd reading just before the boundary may still be taken back.
         before = Before(before.raw_mb, ZERO, before.used_mb, restart, before.at)
     return replace(
@@ -227,7 +229,13 @@ def _share(amount: Decimal, part: timedelta, whole: timedelta) -> Decimal:
 
 
 def _in_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    if meter.before and has_returned(meter, meter.before, reading, tariff):
+    is_early = may_restart_early(reading, tariff)
+    # Near the boundary, a counter that rose from 0 and is low again may also have restarted.
+    if (
+        meter.before
+        and (meter.before.raw_mb or not is_early)
+        and has_returned(meter, meter.before, reading, tariff)
+    ):
         return returned(meter, meter.before, reading)
     if reading.raw_mb >= meter.raw_mb:
         return _higher(meter, reading, tariff)
@@ -235,7 +243,7 @@ def _in_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return _jitter(meter, reading, tariff)
     if may_restart(meter, tariff):
         return dropped_near_boundary(meter, reading, tariff)
-    if may_restart_early(reading, tariff):
+    if is_early:
         return held(meter, reading)
     return dropped(meter, reading, tariff)
 
@@ -267,7 +275,7 @@ def _odd_rise(meter: Meter, reading: Reading) -> datetime | None:
     if elapsed > GAP:
         # A small counter may well grow a hundredfold in some days.
         natural = max(natural, SLACK_MB) * Decimal(elapsed / GAP)
-    may_be_unit = meter.raw_mb > 0 and growth > SLACK_MB and reading.raw_mb > natural * UNIT_FACTOR
+    may_be_unit = growth > SLACK_MB and reading.raw_mb > natural * UNIT_FACTOR
     return reading.measured_at if may_be_unit else None
 
 

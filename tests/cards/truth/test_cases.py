@@ -200,7 +200,11 @@ CASES = {
     "hundredfold rise that lasts": (PER_CYCLE, """
         11-10 00:00 5 -> 5
         11-10 01:00 5000 -> 5000 doubt
-        11-11 02:00 5001 -> 5001"""),
+        11-10 13:30 5001 -> 5001"""),
+    "kilobytes for megabytes, from 0": (PER_CYCLE, """
+        11-10 00:00 0 -> 0
+        11-10 01:00 37 -> 37 doubt
+        11-10 02:00 0.04 -> 0.04"""),
     "rise that was held, and falls back": (PER_CYCLE, """
         11-10 00:00 100 -> 100
         11-10 00:01 5000 -> 100 suspect
@@ -231,7 +235,8 @@ CASES = {
     "restarted, and used as much as before within hours": (LATER, """
         05-31 23:30 1500 -> 1500
         06-01 00:30 0 -> 0 last 1500
-        06-01 04:30 1505 -> 1505 last 1500"""),
+        06-01 04:30 1505 -> 1505 last 1500 doubt
+        06-01 05:00 1506 -> 1506 last 1500"""),
     "perhaps restarted, and used as much as before within hours": (PER_CYCLE, """
         05-31 23:30 1500 -> 1500
         06-01 00:30 0 -> 0 last 1500
