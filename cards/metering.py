@@ -229,23 +229,27 @@ def _share(amount: Decimal, part: timedelta, whole: timedelta) -> Decimal:
 
 
 def _in_cycle(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    is_early = may_restart_early(reading, tariff)
-    # Near the boundary, a counter that rose from 0 and is low again may also have restarted.
-    if (
-        meter.before
-        and (meter.before.raw_mb or not is_early)
-        and has_returned(meter, meter.before, reading, tariff)
-    ):
-        return returned(meter, meter.before, reading)
+    if before := _returned_to(meter, reading, tariff):
+        return returned(meter, before, reading)
     if reading.raw_mb >= meter.raw_mb:
         return _higher(meter, reading, tariff)
     if is_about(reading.raw_mb, meter.raw_mb):
         return _jitter(meter, reading, tariff)
     if may_restart(meter, tariff):
         return dropped_near_boundary(meter, reading, tariff)
-    if is_early:
+    if may_restart_early(reading, tariff):
         return held(meter, reading)
     return dropped(meter, reading, tariff)
+
+
+def _returned_to(meter: Meter, reading: Reading, tariff: Tariff) -> Before | None:
+    """Return the meter's memory if the counter is back where it was before an odd reading."""
+    before = meter.before
+    if before is None or not has_returned(meter, before, reading, tariff):
+        return None
+    # Near the boundary, a low counter that rose and is low again may also have restarted.
+    is_low = before.raw_mb < SLACK_MB
+    return None if is_low and (meter.may_restart or may_restart_early(reading, tariff)) else before
 
 
 def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
