@@ -29,8 +29,7 @@ class Restart(StrEnum):
     MISSED = "missed"
 
 
-# The restarts of counters that may still restart, for SQL. It agrees with `Meter.may_restart`.
-MAY_RESTART = "('awaited', 'unknown', 'likely')"
+OPEN_RESTARTS = frozenset({Restart.AWAITED, Restart.UNKNOWN, Restart.LIKELY})
 
 
 class Doubt(StrEnum):
@@ -200,12 +199,20 @@ class Meter:
     @property
     def may_restart(self) -> bool:
         """Whether the counter may still restart, so that all usage may belong to the previous cycle."""
-        return self.restart in {Restart.AWAITED, Restart.UNKNOWN, Restart.LIKELY}
+        return self.restart in OPEN_RESTARTS
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether no usage is certain: the counter may still restart, or only the latest reading shows a restart."""
+        before = self.before
+        return self.may_restart or bool(
+            before and before.restart in OPEN_RESTARTS and before.at == self.measured_at
+        )
 
     @property
     def low_mb(self) -> Decimal:
         """The least that the card can have used in this cycle."""
-        return ZERO if self.may_restart else max(ZERO, self.used_mb - self.over_mb)
+        return ZERO if self.is_provisional else max(ZERO, self.used_mb - self.over_mb)
 
     @property
     def high_mb(self) -> Decimal:

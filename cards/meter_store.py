@@ -48,6 +48,11 @@ IS_PLAIN: Final = (
     "num_nonnulls(lower_since, suspect_since, before_at, doubt, last_start) = 0 "
     "AND last_over_mb = 0 AND last_under_mb = 0 AND first_mb = 0"
 )
+# The SQL condition for a meter of which no usage is certain. It agrees with `Meter.is_provisional`.
+IS_PROVISIONAL: Final = """(
+    meter.restart IN ('awaited', 'unknown', 'likely')
+    OR (meter.before_restart IN ('awaited', 'unknown', 'likely') AND meter.before_at = meter.measured_at)
+)"""
 _plain_values: Final = attrgetter(*PLAIN_COLUMNS)
 _RESTARTS: Final = {restart.value: restart for restart in Restart}
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from django.db import connection
 
-from cards.meter import MAY_RESTART
+from cards.meter_store import IS_PROVISIONAL
 from cards.models import Card, ServiceOrder
 from cards.quota import State
 from cards.quota_judging import Judgement
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _IS_DOUBTFUL: Final = f"""(
     EXISTS (
         SELECT FROM cards_cardusage AS meter
-        WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR meter.restart IN {MAY_RESTART})
+        WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR {IS_PROVISIONAL})
     )
     OR EXISTS (SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = card.carrier_id)
 )"""

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db import connection
 
-from cards.meter import MAY_RESTART
+from cards.meter_store import IS_PROVISIONAL
 from common.arrays import array
 
 
@@ -59,15 +59,15 @@ def of_subscriptions(mains: Mapping[int, Since]) -> dict[int, Bounds]:
                     WHERE own.card_id = card.id AND own.kind = 'main' AND own.ends_at IS NULL
                 )
             ), bound AS (
-                SELECT owned.id, owned.began_on < usage.cycle_start AS is_longer,
-                    usage.under_mb, usage.last_under_mb,
-                    least(usage.last_over_mb, usage.last_month_total_mb) AS last_over_mb,
-                    CASE WHEN usage.restart IN {MAY_RESTART} THEN usage.used_mb
-                        ELSE least(usage.over_mb, usage.used_mb) END
+                SELECT owned.id, owned.began_on < meter.cycle_start AS is_longer,
+                    meter.under_mb, meter.last_under_mb,
+                    least(meter.last_over_mb, meter.last_month_total_mb) AS last_over_mb,
+                    CASE WHEN {IS_PROVISIONAL} THEN meter.used_mb
+                        ELSE least(meter.over_mb, meter.used_mb) END
                         AS most_over_mb
-                FROM owned JOIN cards_cardusage AS usage ON usage.card_id = owned.card_id
+                FROM owned JOIN cards_cardusage AS meter ON meter.card_id = owned.card_id
                 -- The usage of any other meter was counted in an earlier period.
-                WHERE usage.measured_at > owned.began_at
+                WHERE meter.measured_at > owned.began_at
             )
             SELECT id,
                 sum(most_over_mb + CASE WHEN is_longer THEN last_over_mb ELSE 0 END),

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import ScopedQuerySet
-from cards.meter import Cause, Doubt, Restart
+from cards.meter import OPEN_RESTARTS, Cause, Doubt, Restart
 from cards.models.card import Card
 from cards.models.megabytes import megabytes
 
@@ -139,8 +139,9 @@ class CardUsage(models.Model):
     @property
     def low_mb(self) -> Decimal:
         """The least that the card can have used in this cycle."""
-        may_restart = self.restart in {Restart.AWAITED, Restart.UNKNOWN, Restart.LIKELY}
-        low: Decimal = Decimal(0) if may_restart else max(Decimal(0), self.used_mb - self.over_mb)
+        is_fresh = self.before_restart in OPEN_RESTARTS and self.before_at == self.measured_at
+        is_provisional = self.restart in OPEN_RESTARTS or is_fresh
+        low: Decimal = Decimal(0) if is_provisional else max(Decimal(0), self.used_mb - self.over_mb)
         return low
 
     @property

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from cards.meter import Meter, Reading, Restart, Tariff
+from cards.meter import Meter, Reading, Tariff
 from cards.meter_limits import JITTER_SHARE, SLACK_MB
 from cards.metering import advance
 from carriers.cycles import BillingCalendar, shifted
@@ -241,7 +241,7 @@ def play(seed: int, fault: str) -> Judged:
         changes[meter.last_cycle] += step.last_delta_mb  # type: ignore[assignment]
         assert meter.used_mb == changes[meter.cycle_start], (seed, fault, reading)
         judged.flagged += not meter.is_certain
-        if not meter.is_suspect and meter.restart in {Restart.SEEN, Restart.MISSED}:
+        if not meter.is_suspect and not meter.is_provisional:
             judged.overstated += _is_overstated(history, meter, at, faulty)
     for number in range(len(history.cycles) - 1):
         if fault == "never" and number == 0:

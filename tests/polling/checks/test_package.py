@@ -56,6 +56,7 @@ def test_only_a_subscription_over_its_quota_is_suspended(redis: Redis, runtime: 
 
 
 EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
+LATEST = timezone.now()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,8 @@ EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
         ),
         ({"restart": "likely"}, "normal", "over", False),
         ({"restart": "missed"}, "over", None, True),
+        ({"before_restart": "awaited", "before_at": EARLIER}, "over", None, True),
+        ({"before_restart": "awaited", "before_at": LATEST, "measured_at": LATEST}, "normal", "over", False),
     ],
     ids=[
         "certain",
@@ -84,6 +87,8 @@ EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
         "first read just after the boundary",
         "first read days after the boundary",
         "has not restarted in time",
+        "two readings show the restart",
+        "one reading shows the restart",
     ],
 )  # fmt: skip
 def test_only_what_is_certain_is_judged_and_proposed(
@@ -101,8 +106,7 @@ def test_only_what_is_certain_is_judged_and_proposed(
         cycle_start=row.period_start,
         used_mb=1200,
         raw_mb=1200,
-        measured_at=timezone.now(),
-        **{"restart": "seen", **uncertain},
+        **{"restart": "seen", "measured_at": timezone.now(), **uncertain},
     )
 
     drain(redis, runtime)

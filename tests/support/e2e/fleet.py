@@ -89,6 +89,9 @@ def plain_plans(stack: Stack) -> dict[int, Plan]:
         SELECT plan.*,
             CASE
                 WHEN meter.restart IN ('awaited', 'unknown', 'likely') THEN meter.used_mb
+                -- Only the latest reading shows the restart.
+                WHEN meter.before_restart IN ('awaited', 'unknown', 'likely') AND meter.before_at = meter.measured_at
+                    THEN meter.used_mb
                 ELSE coalesce(meter.over_mb, 0)
             END,
             coalesce(meter.under_mb, 0)
