@@ -20,7 +20,7 @@ CONFIRMED_AFTER = timedelta(minutes=10)
 RETURNS_WITHIN = timedelta(hours=100)
 # A rise by this factor in each day may be a wrong unit. It is believed after it has lasted this long.
 UNIT_FACTOR = 100
-RISE_LASTS = timedelta(hours=12)
+RISE_LASTS = timedelta(hours=24)
 # A longer gap between two readings around a boundary leaves open how much was used before it.
 GAP = timedelta(hours=24)
 # Rounding and the time that a carrier takes to count may add this much to the fastest possible growth.

@@ -200,7 +200,7 @@ CASES = {
     "hundredfold rise that lasts": (PER_CYCLE, """
         11-10 00:00 5 -> 5
         11-10 01:00 5000 -> 5000 doubt
-        11-10 13:30 5001 -> 5001"""),
+        11-11 02:00 5001 -> 5001"""),
     "kilobytes for megabytes, from 0": (PER_CYCLE, """
         11-10 00:00 0 -> 0
         11-10 01:00 37 -> 37 doubt
