@@ -28,8 +28,6 @@ MAJORITY: Final = 0.5
 NEGLIGIBLE_SHARE: Final = 0.01
 # If this share of the counters has restarted, the others have, too.
 WITNESS_SHARE: Final = 0.9
-# Figures may be this old, in addition to the delay and the grain of time stamps that the carrier declares.
-MAX_AGE: Final = timedelta(hours=6)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
@@ -77,7 +75,7 @@ class Evidence:
     overdue: int = 0
     risen: int = 0
     rose_at: datetime | None = None
-    max_age: timedelta = MAX_AGE
+    max_age: timedelta = timedelta(hours=6)
     gateways: tuple[GatewayEvidence, ...] = ()
     known: Mapping[FindingKind, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -45,6 +45,8 @@ GRAINS = {
     StampGrain.DAY: timedelta(days=1),
 }
 MAX_DELAY_MINUTES = 3 * 24 * 60
+# Without a declared delay and grain of time stamps, figures may be this old.
+MAX_FIGURES_AGE = timedelta(hours=6)
 CHANGE_FIELDS = ("calendar_changed_at", "changed_in_cycle", "time_zone_before")
 
 
@@ -145,6 +147,11 @@ class Carrier(models.Model):
     def figures_delay(self) -> timedelta:
         """How much later than the usage the carrier's figures are known to be."""
         return timedelta(minutes=self.figures_delay_minutes)
+
+    @property
+    def max_figures_age(self) -> timedelta:
+        """How much older than an answer its figures may be before they count as stale."""
+        return MAX_FIGURES_AGE + self.stamp_grain_duration + self.figures_delay
 
 
 class GatewayQuerySet(StaffQuerySet["Gateway"]):

@@ -70,6 +70,7 @@ class CardUsageInline(ReadOnlyInline):
         "last_month_total_mb",
         "raw_mb",
         "measured_at",
+        "is_stale",
         "suspect_raw_mb",
         "suspect_since",
         "doubt",
@@ -77,7 +78,12 @@ class CardUsageInline(ReadOnlyInline):
         "at_least",
         "at_most",
     )
-    readonly_fields = ("at_least", "at_most")
+    readonly_fields = ("at_least", "at_most", "is_stale")
+
+    @admin.display(description=_("figures stand still"), boolean=True)
+    def is_stale(self, usage: CardUsage) -> bool:
+        """Return whether the figures stand still although the card is checked."""
+        return usage.is_stale
 
     @admin.display(description=_("at least (MB)"))
     def at_least(self, usage: CardUsage) -> str:

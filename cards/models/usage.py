@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.scoping import ScopedQuerySet
 from cards.meter import OPEN_RESTARTS, Cause, Doubt, Restart
 from cards.models.card import Card
+from cards.models.check_state import CheckType
 from cards.models.megabytes import megabytes
 
 RESTARTS = [
@@ -135,6 +136,15 @@ class CardUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.used_mb} MB since {self.cycle_start}"
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the figures stand still, although the card is checked and not stopped."""
+        card = self.card
+        if card.network_status == Card.NetworkStatus.STOPPED or self.suspect_since:
+            return False
+        oldest = self.measured_at + card.carrier.max_figures_age
+        return card.check_states.filter(type=CheckType.DATA_USAGE, checked_at__gt=oldest).exists()
 
     @property
     def low_mb(self) -> Decimal:

@@ -13,7 +13,6 @@ import structlog
 from django.db import connection, transaction
 
 from cards.counter_findings import (
-    MAX_AGE,
     MIN_LATE,
     Evidence,
     FindingKind,
@@ -37,8 +36,9 @@ READ_WITHIN: Final = timedelta(hours=24)
 SETTLED_AFTER: Final = timedelta(hours=24)
 # A counter below 10 MB that rises less than this has not changed its unit, but begun to count.
 MIN_RISE_MB: Final = SLACK_MB * (UNIT_FACTOR - 1)
-# The reasons for uncertain usage: the doubts, and "suspect" while readings contradict a meter.
-REASONS: Final = (*(doubt.value for doubt in Doubt), "suspect")
+# The reasons for uncertain usage: the doubts, "suspect" while readings contradict a meter, and "stale" while the
+# figures of a card stand still although it is checked.
+REASONS: Final = (*(doubt.value for doubt in Doubt), "suspect", "stale")
 
 
 class _Row(NamedTuple):
@@ -63,18 +63,20 @@ class _Row(NamedTuple):
     counter_replaced: int
     sudden_rise: int
     suspect: int
+    stale: int
 
 
 _SURVEY: Final = f"""
     WITH current AS (
         SELECT * FROM unnest(
             %(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[], %(settled)s::timestamptz[],
-            %(overdue)s::timestamptz[]
-        ) AS current(id, cycle_start, begins, settled_at, overdue_at)
+            %(overdue)s::timestamptz[], %(max_ages)s::bigint[]
+        ) AS current(id, cycle_start, begins, settled_at, overdue_at, max_age)
     ), meter AS (
         SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins, settled_at, overdue_at,
             -- The network of a stopped card is not used, and held readings do not move the meter's time.
             card.network_status <> 'stopped' AND usage.suspect_since IS NULL AS is_moving,
+            state.checked_at - usage.measured_at > make_interval(secs => max_age) AS is_stale,
             -- A card that has moved to another carrier still has the counter of the old one until it is read.
             usage.carrier_id IS NULL OR usage.carrier_id = card.carrier_id AS is_own,
             usage.cycle_start = current.cycle_start AS is_current,
@@ -83,10 +85,12 @@ _SURVEY: Final = f"""
         FROM cards_cardusage AS usage
         JOIN cards_card AS card ON card.id = usage.card_id
         JOIN current ON current.id = card.carrier_id
+        LEFT JOIN cards_checkstate AS state ON state.card_id = card.id AND state.type = 'carddata'
         WHERE card.deleted_at IS NULL
     ), evidence AS (
         SELECT card_carrier_id AS carrier_id, gateway_id, doubt, suspect_since, is_own,
             CASE WHEN is_own AND is_moving THEN measured_at END AS moved_at,
+            is_own AND is_moving AND is_stale AS is_stale,
             is_own AND measured_at > %(day_ago)s AS is_recent,
             is_own AND is_current AND restart = 'seen' AND before_restart <> 'seen'
                 AND before_at BETWEEN begins - make_interval(secs => %(early)s)
@@ -121,7 +125,8 @@ _SURVEY: Final = f"""
             count(rose_at) AS risen,
             percentile_disc(0.5) WITHIN GROUP (ORDER BY rose_at) AS rose_at,
             {", ".join(f"count(*) FILTER (WHERE doubt = '{doubt}') AS {doubt}" for doubt in Doubt)},
-            count(suspect_since) AS suspect
+            count(suspect_since) AS suspect,
+            count(*) FILTER (WHERE is_stale) AS stale
         FROM evidence GROUP BY GROUPING SETS ((carrier_id), (carrier_id, gateway_id))
     )
     SELECT {", ".join(_Row._fields)} FROM survey
@@ -230,6 +235,7 @@ def _surveyed(
                 "begins": array(begins.values()),
                 "settled": array(settled),
                 "overdue": array(overdue),
+                "max_ages": array(carrier.max_figures_age // timedelta(seconds=1) for carrier in carriers),
                 "min_late": MIN_LATE.total_seconds(),
                 "early": EARLY_RESTART.total_seconds(),
                 "late": LATE_RESTART.total_seconds(),
@@ -308,7 +314,7 @@ def _evidence(
         overdue=survey.overdue,
         risen=survey.risen,
         rose_at=survey.rose_at,
-        max_age=MAX_AGE + carrier.stamp_grain_duration + carrier.figures_delay,
+        max_age=carrier.max_figures_age,
         gateways=tuple(seen),
     )
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from cards import meter_store
 from cards.counter_findings import FindingKind
 from cards.meter import Before, Doubt, Meter, Restart, Suspect, Uncertainty
-from cards.models import Card, CounterFinding, CounterSurvey
+from cards.models import Card, CardUsage, CheckState, CounterFinding, CounterSurvey
 from carriers.models import Carrier, Gateway
 from polling.models import MinuteStat
 from polling.observe import counter_survey
@@ -387,3 +387,19 @@ def test_tariffs_know_that_the_other_counters_have_restarted() -> None:
     assert ConfigSnapshot.read().tariffs[carrier.pk].restarted_cycle == cycle
     CounterSurvey.objects.update(cycle_start=BEGINS.date().replace(year=2020))
     assert ConfigSnapshot.read().tariffs[carrier.pk].restarted_cycle != cycle
+
+
+def test_cards_whose_figures_stand_still_are_counted() -> None:
+    carrier, cards = fleet(figures_delay_minutes=60)
+    store(cards, replace(OLD, measured_at=NOW - 7 * HOUR))
+    for hours, card in enumerate(cards[:9]):
+        CheckState.objects.create(card=card, type="carddata", checked_at=NOW - hours * HOUR + HOUR / 2)
+    stopped, contradicted = cards[:2]
+    Card.objects.filter(pk=stopped.pk).update(network_status="stopped")
+    CardUsage.objects.filter(card=contradicted).update(suspect_raw_mb=3, suspect_since=NOW)
+    CheckState.objects.filter(card=cards[2]).update(checked_at=NOW + HOUR)
+
+    counter_survey.publish(now=NOW)
+
+    assert CounterSurvey.objects.get(carrier=carrier).uncertain == {"suspect": 1, "stale": 1}
+    assert [meter.card for meter in CardUsage.objects.all() if meter.is_stale] == [cards[2]]

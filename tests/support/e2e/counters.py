@@ -95,9 +95,11 @@ def flagged(stack: Stack) -> set[int]:
         """
         SELECT card.id FROM cards_card AS card
         LEFT JOIN cards_cardusage AS meter ON meter.card_id = card.id
+        LEFT JOIN cards_checkstate AS state ON state.card_id = card.id AND state.type = 'carddata'
         LEFT JOIN cards_subscription AS plan ON plan.card_id = card.id
         WHERE meter.doubt IS NOT NULL OR meter.suspect_since IS NOT NULL OR meter.restart IN ('awaited', 'unknown', 'likely')
             OR plan.possible_state = 'over'
+            OR state.checked_at - meter.measured_at > interval '6 hours'
             OR card.carrier_id IN (SELECT carrier_id FROM cards_counterfinding)
         """
     )
