@@ -270,11 +270,16 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
 
 
 def _odd_rise(meter: Meter, reading: Reading) -> datetime | None:
-    """Return when the counter rose, if it did so by more than was possible then, or enough for a wrong unit."""
-    suspect = meter.suspect
+    """Return when the counter rose, if it did so oddly.
+
+    That is by more than was possible then, after readings that showed a drop, or enough for a wrong unit.
+    """
+    suspect, growth = meter.suspect, reading.raw_mb - meter.raw_mb
     if suspect and meter.raw_mb < suspect.raw_mb and is_about(reading.raw_mb, suspect.raw_mb):
         return suspect.since
-    growth, elapsed = reading.raw_mb - meter.raw_mb, reading.measured_at - meter.measured_at
+    if suspect and suspect.raw_mb < meter.raw_mb and growth > SLACK_MB:
+        return reading.measured_at
+    elapsed = reading.measured_at - meter.measured_at
     natural = meter.raw_mb
     if elapsed > GAP:
         # A small counter may well grow a hundredfold in some days.

@@ -17,7 +17,7 @@ STEP, SMOKE_STEP = timedelta(hours=8), timedelta(days=3)
 AROUND = (timedelta(hours=-1), timedelta(minutes=30), timedelta(hours=4), timedelta(hours=9))
 # Shares of the cards, and of the readings.
 LASTING = {"late_restart": 0.15, "wrap": 0.1, "lag": 0.1, "day_stamps": 0.1}
-PASSING = {"zero": 0.03, "absurd": 0.03, "unit": 0.03}
+PASSING = {"zero": 0.01, "absurd": 0.01, "unit": 0.01}
 LATER = {"swap": 0.1, "frozen": 0.1}
 
 
