@@ -77,7 +77,6 @@ def decided(meter: Meter, decision: Decision) -> Step:
         suspect=None,
         before=before,
         uncertainty=None,
-        first_mb=Decimal(0),
     )
     return Step(certain, added, cause=Cause.DECIDED)
 

@@ -204,7 +204,7 @@ def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
             Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over_mb=used, under_mb=step.delta_mb - used
         ),
     )
-    return Step(split, used, last)
+    return replace(step, meter=split, delta_mb=used, last_delta_mb=step.last_delta_mb + last)
 
 
 def _with_held(meter: Meter, added: Decimal, before: Meter, reading: Reading) -> Meter:

@@ -219,6 +219,10 @@ CASES = {
         10-31 20:00 68.7 -> 0
         10-31 22:00 68900 -> 68831.3 doubt
         11-01 00:30 69 -> 0.3 last 0"""),
+    "kilobytes for megabytes before a gap over the boundary": (LIFETIME, """
+        10-29 21:40 400.5 -> 0
+        10-30 09:40 400500 -> 400099.5 doubt
+        11-03 13:40 400.6 -> 0.062 last 0.038 doubt"""),
     "replaced just before the boundary, and back": (LIFETIME, """
         10-31 20:00 300 -> 0
         10-31 21:00 1 -> 0 suspect

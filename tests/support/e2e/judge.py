@@ -232,13 +232,15 @@ def _state(used: Decimal, allowance: Decimal) -> str:
 def judge_orders(stack: Stack) -> Iterator[str]:
     """Verify that each activated card over its quota has one proposed suspension, and others have none.
 
-    A card whose usage is uncertain may have one from the time when it was certain.
+    A card whose readings are held, or whose counter may still restart, may have one from an earlier time.
     """
     # A card's own plan takes precedence over its device's plan.
     over: dict[int, bool] = dict(
         stack.rows(
             """
-            SELECT card.id, meter.doubt IS NULL AND meter.suspect_since IS NULL FROM cards_card AS card
+            SELECT card.id, meter.suspect_since IS NULL AND meter.restart IN ('seen', 'missed')
+                AND (meter.before_at IS NULL OR meter.before_at < meter.measured_at)
+            FROM cards_card AS card
             JOIN LATERAL (
                 SELECT state FROM cards_subscription AS plan
                 WHERE kind = 'main' AND ends_at IS NULL AND (plan.card_id = card.id OR plan.device_id = card.device_id)
