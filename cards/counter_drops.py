@@ -20,7 +20,9 @@ from cards.meter_limits import (
 def held(meter: Meter, reading: Reading) -> Step:
     """Keep the meter, and note that the reading contradicts it."""
     since, suspect = reading.measured_at, meter.suspect
-    if suspect and (suspect.raw_mb < meter.raw_mb) == (reading.raw_mb < meter.raw_mb):
+    is_same_side = suspect and (suspect.raw_mb < meter.raw_mb) == (reading.raw_mb < meter.raw_mb)
+    # What lasts since a zero is no evidence.
+    if suspect and is_same_side and (suspect.raw_mb or not reading.raw_mb):
         since = suspect.since
     return Step(replace(meter, suspect=Suspect(reading.raw_mb, since)))
 
@@ -35,7 +37,7 @@ def held_amount(meter: Meter, suspect: Suspect) -> Decimal:
 def confirmed(meter: Meter, reading: Reading) -> bool:
     """Return whether an earlier reading showed the drop too. Zeros are no evidence, because they are errors."""
     suspect = meter.suspect
-    if suspect is None or suspect.raw_mb >= meter.raw_mb or reading.raw_mb == 0:
+    if suspect is None or suspect.raw_mb >= meter.raw_mb or 0 in {suspect.raw_mb, reading.raw_mb}:
         return False
     lasts = reading.measured_at - suspect.since >= CONFIRMED_AFTER
     return lasts and is_about(reading.raw_mb, suspect.raw_mb)
@@ -58,6 +60,9 @@ def dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if meter.restart is Restart.LIKELY or (meter.before and _is_after_restart(meter, meter.before)):
         # Or only this is the restart, and what the counter showed before was wrong.
         over += meter.used_mb
+    if meter.before and meter.before.raw_mb < meter.raw_mb:
+        # Or the counter had risen by mistake.
+        over += max(ZERO, meter.used_mb - meter.before.used_mb)
     if reading.raw_mb * 2 >= meter.raw_mb:
         # Or the carrier has corrected the counter, and the card has used less than the meter says.
         over += meter.raw_mb - reading.raw_mb
@@ -71,9 +76,12 @@ def has_returned(meter: Meter, before: Before, reading: Reading, tariff: Tariff)
     is_soon = reading.measured_at - before.at <= RETURNS_WITHIN or is_rise_doubted(meter)
     if not is_soon or not is_about(reading.raw_mb, before.raw_mb):
         return False
-    if _is_after_restart(meter, before) and tariff.restarted_cycle == meter.cycle_start:
-        # The counter has restarted, as other cards' have, and has reached its old value by usage.
-        return False
+    if _is_after_restart(meter, before):
+        # If other cards' counters have restarted, this one has reached its old value by usage. Otherwise it may be
+        # back, or has been used as much as before. The bounds say so.
+        is_near = before.raw_mb >= SLACK_MB and reading.raw_mb <= before.raw_mb * 2
+        is_jump = meter.raw_mb * 2 <= before.raw_mb
+        return is_near and is_jump and tariff.restarted_cycle != meter.cycle_start
     if meter.raw_mb > before.raw_mb:
         most = before.raw_mb + SLACK_MB + meter.raw_mb / UNIT_FACTOR
         return reading.raw_mb * 2 <= meter.raw_mb and reading.raw_mb <= most
@@ -140,6 +148,9 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
         return meter
     elapsed = reading.measured_at - before.at
     uncertain = meter.uncertainty
+    if before.raw_mb < meter.raw_mb and not is_rise_doubted(meter):
+        # The rise was plausible, and one reading that goes on from it is enough.
+        return replace(meter, before=None)
     # It was possible when it came, and is the only doubt.
     if uncertain and is_rise_doubted(meter) and uncertain.since == before.at:
         # Many counters rise by more than 10 MB from 0, so one reading that goes on is enough for these.

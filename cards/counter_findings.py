@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from cards.meter_limits import LATE_RESTART
+from carriers.models import MAX_FIGURES_AGE
 
 # Fewer cards are no evidence about a carrier.
 MIN_CARDS: Final = 10
@@ -27,7 +28,7 @@ MAJORITY: Final = 0.5
 # Counters do not restart if at most this share of them has: a few SIM cards are always swapped.
 NEGLIGIBLE_SHARE: Final = 0.01
 # If this share of the counters has restarted, the others have, too.
-WITNESS_SHARE: Final = 0.9
+WITNESS_SHARE: Final = 0.99
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
@@ -75,7 +76,7 @@ class Evidence:
     overdue: int = 0
     risen: int = 0
     rose_at: datetime | None = None
-    max_age: timedelta = timedelta(hours=6)
+    max_age: timedelta = MAX_FIGURES_AGE
     gateways: tuple[GatewayEvidence, ...] = ()
     known: Mapping[FindingKind, Mapping[str, Any]] = field(default_factory=dict)
 

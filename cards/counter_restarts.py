@@ -1,6 +1,7 @@
 """The rules for counters that restart in each cycle: when a drop is the restart, and what it changes. Pure functions."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from cards.counter_drops import confirmed, held, held_amount
@@ -70,7 +71,7 @@ def restarted(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         last_under_mb=meter.last_under_mb + under,
         restart=Restart.SEEN,
         first_mb=ZERO,
-        before=meter.remembered(meter.suspect.since if meter.suspect else reading.measured_at),
+        before=meter.remembered(_restarted_at(meter, reading)),
         uncertainty=None,
     )
     added = reading.raw_mb - meter.used_mb
@@ -108,10 +109,15 @@ def _lowered(meter: Meter, reading: Reading) -> Step:
     lower = meter.believing(
         reading,
         before=meter.remembered(meter.suspect.since if meter.suspect else reading.measured_at),
-        last_over_mb=meter.last_over_mb + drop,
+        last_over_mb=min(meter.last_month_total_mb, meter.last_over_mb + drop),
     )
     under = max(ZERO, reading.raw_mb - meter.used_mb)
     return Step(lower.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=drop, under=under))
+
+
+def _restarted_at(meter: Meter, reading: Reading) -> datetime:
+    """Return the time of the first reading that showed the restart. Zeros are no evidence."""
+    return meter.suspect.since if meter.suspect and meter.suspect.raw_mb else reading.measured_at
 
 
 def _possible_since(meter: Meter, tariff: Tariff) -> Decimal:

@@ -19,7 +19,7 @@ class Restart(StrEnum):
 
     A restart is `AWAITED` from the start of a cycle until a reading shows it, and `MISSED` if none has shown it
     for as long as restarts can be late. If the card was first read soon after the start of the cycle, its
-    restart is `UNKNOWN`, and if it was first read some days later, `LIKELY`.
+    restart is `UNKNOWN`. If it was first read later, its restart is `LIKELY` until more readings confirm it.
     """
 
     AWAITED = "awaited"
@@ -205,14 +205,22 @@ class Meter:
     def is_provisional(self) -> bool:
         """Whether no usage is certain: the counter may still restart, or only the latest reading shows a restart."""
         before = self.before
-        return self.may_restart or bool(
-            before and before.restart in OPEN_RESTARTS and before.at == self.measured_at
-        )
+        is_latest = before is not None and before.at == self.measured_at and self.raw_mb < before.raw_mb
+        return self.may_restart or bool(is_latest and before and before.restart in OPEN_RESTARTS)
+
+    @property
+    def unconfirmed_mb(self) -> Decimal:
+        """The usage that only the latest reading shows, if the counter has doubled or more."""
+        before = self.before
+        is_latest = before is not None and before.at == self.measured_at and before.raw_mb < self.raw_mb
+        return self.used_mb - before.used_mb if before and is_latest else ZERO
 
     @property
     def low_mb(self) -> Decimal:
         """The least that the card can have used in this cycle."""
-        return ZERO if self.is_provisional else max(ZERO, self.used_mb - self.over_mb)
+        if self.is_provisional:
+            return ZERO
+        return max(ZERO, self.used_mb - max(self.over_mb, self.unconfirmed_mb))
 
     @property
     def high_mb(self) -> Decimal:

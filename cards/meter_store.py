@@ -51,7 +51,13 @@ IS_PLAIN: Final = (
 # The SQL condition for a meter of which no usage is certain. It agrees with `Meter.is_provisional`.
 IS_PROVISIONAL: Final = """(
     meter.restart IN ('awaited', 'unknown', 'likely')
-    OR (meter.before_restart IN ('awaited', 'unknown', 'likely') AND meter.before_at = meter.measured_at)
+    OR (meter.before_restart IN ('awaited', 'unknown', 'likely') AND meter.before_at = meter.measured_at
+        AND meter.raw_mb < meter.before_raw_mb)
+)"""
+# The SQL expression for the usage that only the latest reading shows. It agrees with `Meter.unconfirmed_mb`.
+UNCONFIRMED_MB: Final = """(
+    CASE WHEN meter.before_at = meter.measured_at AND meter.before_raw_mb < meter.raw_mb
+        THEN meter.used_mb - meter.before_used_mb ELSE 0 END
 )"""
 _plain_values: Final = attrgetter(*PLAIN_COLUMNS)
 _RESTARTS: Final = {restart.value: restart for restart in Restart}

@@ -35,7 +35,6 @@ from cards.meter import (
 from cards.meter_limits import (
     GAP,
     JITTER_LASTS,
-    LATE_RESTART,
     MONTH,
     SLACK_MB,
     SOON,
@@ -61,7 +60,7 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     if not _is_news(meter, reading):
         return Step(meter)
     if meter.is_unread:
-        return _first(reading, tariff)
+        return _second(meter, reading, tariff)
     if meter.carrier_id is None:
         meter = replace(meter, carrier_id=tariff.carrier_id)
     elif meter.carrier_id != tariff.carrier_id:
@@ -82,7 +81,7 @@ def is_worth_recording(before: Meter | None, after: Meter) -> bool:
 def _figures(meter: Meter) -> tuple[object, ...]:
     uncertain = (meter.suspect, meter.uncertainty, meter.last_over_mb, meter.last_under_mb)
     return (
-        meter.raw_mb, meter.used_mb, meter.cycle_start, meter.last_month_total_mb, meter.restart, *uncertain,
+        meter.raw_mb, meter.used_mb, meter.cycle_start, meter.last_month_total_mb, *uncertain,
     )  # fmt: skip
 
 
@@ -95,12 +94,28 @@ def _first(reading: Reading, tariff: Tariff) -> Step:
         return Step(replace(nothing, suspect=Suspect(reading.raw_mb, at)))
     used = ZERO if tariff.is_lifetime else reading.raw_mb
     meter = nothing.believing(reading, used_mb=used, restart=Restart.SEEN)
-    if tariff.is_lifetime or tariff.restarted_cycle == cycle or elapsed > LATE_RESTART:
+    if tariff.is_lifetime:
         return Step(meter, used, first_mb=used)
-    if elapsed > SOON:
+    if elapsed > SOON or tariff.restarted_cycle == cycle:
         return Step(replace(meter, restart=Restart.LIKELY), used, first_mb=used)
     unknown = replace(meter, restart=Restart.UNKNOWN, first_mb=used)
     return Step(unknown.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=used), used, first_mb=used)
+
+
+def _second(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    """Believe a counter that could not be believed at first sight if a second reading agrees. It is not usage."""
+    suspect = meter.suspect
+    step = _first(reading, tariff)
+    if suspect is None or not step.meter.is_unread:
+        return step
+    growth = reading.raw_mb - suspect.raw_mb
+    if not 0 <= growth <= possible(reading.measured_at - suspect.since, tariff):
+        return step
+    base = step.meter.believing(reading, restart=Restart.SEEN)
+    if tariff.is_lifetime:
+        return Step(base)
+    missed = replace(base, restart=Restart.MISSED)
+    return Step(missed.doubting(Doubt.NOT_RESTARTED, reading.measured_at, under=reading.raw_mb))
 
 
 def _is_news(meter: Meter, reading: Reading) -> bool:
@@ -129,6 +144,10 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
                 last_over_mb=ZERO,
                 last_under_mb=ZERO,
             )
+    if meter.is_provisional and moved.used_mb:
+        # Later readings cannot show whether the old counter had restarted.
+        over = max(ZERO, moved.used_mb - moved.over_mb)
+        moved = moved.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=over)
     moved = moved.believing(
         reading, carrier_id=tariff.carrier_id, restart=Restart.SEEN, first_mb=ZERO, before=None
     )
@@ -157,7 +176,7 @@ def _rolled_over(meter: Meter, cycle: date, restart: Restart) -> Meter:
     # After a change of the billing day, two cycles may begin in the same month.
     is_next = cycles_between(meter.cycle_start, cycle) <= 1
     before = meter.before if is_next else None
-    if before and before.raw_mb == 0:
+    if before and (before.raw_mb == 0 or (before.raw_mb < meter.raw_mb and not is_rise_doubted(meter))):
         before = None
     elif before:
         # An odd reading just before the boundary may still be taken back.
@@ -247,9 +266,10 @@ def _returned_to(meter: Meter, reading: Reading, tariff: Tariff) -> Before | Non
     before = meter.before
     if before is None or not has_returned(meter, before, reading, tariff):
         return None
-    # Near the boundary, a low counter that rose and is low again may also have restarted.
-    is_low = before.raw_mb < SLACK_MB
-    return None if is_low and (meter.may_restart or may_restart_early(reading, tariff)) else before
+    # Near the boundary, a counter that rose and is low again may also have restarted.
+    is_doubted = is_rise_doubted(meter) or before.at < tariff.calendar.start_of(meter.cycle_start)
+    is_plausible = before.raw_mb < SLACK_MB or (before.raw_mb < meter.raw_mb and not is_doubted)
+    return None if is_plausible and (meter.may_restart or may_restart_early(reading, tariff)) else before
 
 
 def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
@@ -263,6 +283,9 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     if rose_at:
         grown = replace(grown, before=meter.remembered(reading.measured_at))
         grown = grown.doubting(Doubt.SUDDEN_RISE, rose_at, over=growth)
+    elif growth > SLACK_MB and reading.raw_mb >= meter.raw_mb * 2 and not meter.before:
+        # It may be an error, although it is plausible: the next reading shows it.
+        grown = replace(grown, before=meter.remembered(reading.measured_at))
     elif is_rise_doubted(meter):
         # In a wrong unit, growth is as wrong as the rise.
         grown = grown.doubting(Doubt.SUDDEN_RISE, reading.measured_at, over=growth)

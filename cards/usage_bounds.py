@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db import connection
 
-from cards.meter_store import IS_PROVISIONAL
+from cards.meter_store import IS_PROVISIONAL, UNCONFIRMED_MB
 from common.arrays import array
 
 
@@ -38,7 +38,7 @@ class Since:
 def of_subscriptions(mains: Mapping[int, Since]) -> dict[int, Bounds]:
     """Return the bounds of the main subscriptions whose cards have uncertain meters.
 
-    `mains` maps their ids to the begin of the oldest period whose usage is judged with them. While a counter may
+    `mains` maps their ids to the start of the oldest period whose usage is judged with them. While a counter may
     still restart, its growth may belong to the cycle before, so none of it is certain. If the period began
     before the meter's cycle, the bounds of the previous cycle count, too.
     """
@@ -63,7 +63,7 @@ def of_subscriptions(mains: Mapping[int, Since]) -> dict[int, Bounds]:
                     meter.under_mb, meter.last_under_mb,
                     least(meter.last_over_mb, meter.last_month_total_mb) AS last_over_mb,
                     CASE WHEN {IS_PROVISIONAL} THEN meter.used_mb
-                        ELSE least(meter.over_mb, meter.used_mb) END
+                        ELSE least(greatest(meter.over_mb, {UNCONFIRMED_MB}), meter.used_mb) END
                         AS most_over_mb
                 FROM owned JOIN cards_cardusage AS meter ON meter.card_id = owned.card_id
                 -- The usage of any other meter was counted in an earlier period.

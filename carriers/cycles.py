@@ -86,7 +86,11 @@ class BillingCalendar:
         return first if local >= first else shifted(first, -1)
 
     def _first_start_after(self, change: CalendarChange) -> datetime:
-        return _midnight(shifted(self._regular_cycle_of(change.at), 1), self.time_zone)
+        first = shifted(self._regular_cycle_of(change.at), 1)
+        if first <= change.running_cycle:
+            # In the new time zone, the first day of the running cycle has not begun yet.
+            first = shifted(first, 1)
+        return _midnight(first, self.time_zone)
 
 
 def calendar_from(

@@ -9,7 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.scoping import ScopedQuerySet
-from cards.meter import OPEN_RESTARTS, Cause, Doubt, Restart
+from cards.meter import Cause, Doubt, Meter, Restart
+from cards.meter_store import METER_COLUMNS, meter_from
 from cards.models.card import Card
 from cards.models.check_state import CheckType
 from cards.models.megabytes import megabytes
@@ -147,18 +148,19 @@ class CardUsage(models.Model):
         return card.check_states.filter(type=CheckType.DATA_USAGE, checked_at__gt=oldest).exists()
 
     @property
+    def meter(self) -> Meter:
+        """The meter that the row stores."""
+        return meter_from([getattr(self, name) for name in METER_COLUMNS])
+
+    @property
     def low_mb(self) -> Decimal:
         """The least that the card can have used in this cycle."""
-        is_fresh = self.before_restart in OPEN_RESTARTS and self.before_at == self.measured_at
-        is_provisional = self.restart in OPEN_RESTARTS or is_fresh
-        low: Decimal = Decimal(0) if is_provisional else max(Decimal(0), self.used_mb - self.over_mb)
-        return low
+        return self.meter.low_mb
 
     @property
     def high_mb(self) -> Decimal:
         """The most that the card can have used in this cycle."""
-        high: Decimal = self.used_mb + self.under_mb
-        return high
+        return self.meter.high_mb
 
 
 class UsageRecord(models.Model):

@@ -149,7 +149,8 @@ def test_numbers_have_the_right_plural(kind: FindingKind, details: dict[str, int
 
 
 @pytest.mark.parametrize(
-    ("restarted", "awaited", "expected"), [(9, 0, False), (10, 1, True), (90, 10, True), (89, 11, False)]
+    ("restarted", "awaited", "expected"),
+    [(9, 0, False), (10, 0, True), (10, 1, False), (99, 1, True), (98, 2, False)],
 )
 def test_nearly_all_counters_must_have_restarted(restarted: int, awaited: int, expected: bool) -> None:
     assert have_restarted(restarted, awaited) is expected

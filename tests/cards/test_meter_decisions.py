@@ -78,7 +78,7 @@ def test_decision_is_undone_if_the_counter_returns(decision: Decision, odd: int)
         ("unknown", Doubt.BOUNDARY_NOT_SEEN, Decision.KEEP_USAGE, "unknown"),
     ],
 )
-def test_restart_is_still_awaited_unless_the_decision_says_when_it_was(
+def test_decision_still_waits_for_a_restart_that_may_come(
     restart: str, doubt: Doubt, decision: Decision, expected: str
 ) -> None:
     uncertain = meter(restart=Restart(restart), uncertainty=Uncertainty(doubt, NOW, Decimal(10)))

@@ -41,6 +41,26 @@ def test_meters_are_loaded_as_they_were_stored() -> None:
     assert meter_store.meters_of([first.pk, second.pk]) == changed
 
 
+@pytest.mark.parametrize("restart", Restart)
+@pytest.mark.parametrize("before", [None, *Restart])
+@pytest.mark.parametrize("before_raw", [1, 2, 3])
+@pytest.mark.parametrize("is_latest", [True, False])
+def test_sql_and_meter_agree_on_what_is_certain(
+    restart: Restart, before: Restart | None, before_raw: int, *, is_latest: bool
+) -> None:
+    at = NOW if is_latest else NOW - timedelta(hours=1)
+    memory = Before(Decimal(before_raw), Decimal("0.5"), Decimal(0), before, at) if before else None
+    meter = Meter(NOW.date(), Decimal(2), Decimal(2), NOW, restart=restart, before=memory)
+    meter_store.store_meters({}, {CardFactory.create().pk: meter})
+
+    with connection.cursor() as cursor:
+        columns = f"{meter_store.IS_PROVISIONAL}, {meter_store.UNCONFIRMED_MB}"
+        cursor.execute(f"SELECT {columns} FROM cards_cardusage AS meter")
+        found = cursor.fetchone()
+
+    assert (bool(found[0]), found[1]) == (meter.is_provisional, meter.unconfirmed_mb)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -50,6 +70,8 @@ def test_meters_are_loaded_as_they_were_stored() -> None:
         {"uncertainty": Uncertainty(Doubt.SUDDEN_RISE, NOW)},
         {"last_over_mb": Decimal(1)},
         {"last_under_mb": Decimal(1)},
+        {"last_start": NOW.date()},
+        {"first_mb": Decimal(1)},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -37,7 +37,7 @@ def after(*readings: Reading, tariff: Tariff = PER_CYCLE) -> Step:
 def test_first_reading_of_a_restarting_counter_is_the_usage() -> None:
     step = after(reading("7.5", NOON))
 
-    meter = Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON, restart=Restart.SEEN)
+    meter = Meter(date(2026, 5, 1), mb("7.5"), mb("7.5"), NOON, restart=Restart.LIKELY)
     assert step == Step(meter, delta_mb=mb("7.5"), first_mb=mb("7.5"))
 
 
@@ -74,6 +74,7 @@ def test_wrong_unit_that_is_taken_back_leaves_no_doubt() -> None:
 
 def test_doubt_about_a_rise_follows_its_usage_to_the_previous_cycle() -> None:
     step = after(
+        reading("40", BOUNDARY - timedelta(hours=2)),
         reading("40", BOUNDARY - timedelta(hours=1)),
         reading("41", BOUNDARY + timedelta(hours=1)),
         reading("9000", BOUNDARY + timedelta(hours=2)),
@@ -229,6 +230,7 @@ def test_glitch_that_recovers_leaves_no_trace() -> None:
 
 def test_drop_that_lasts_10_minutes_is_a_replaced_counter() -> None:
     early = after(
+        reading("100", NOON - timedelta(minutes=1)),
         reading("100", NOON),
         reading("3", NOON + timedelta(minutes=1)),
         reading("4", NOON + timedelta(minutes=10, seconds=59)),
@@ -284,12 +286,14 @@ def test_counter_that_does_not_restart_is_counted_by_its_growth() -> None:
     overtaken = after(
         reading("100", BOUNDARY - timedelta(hours=1)), reading("150", BOUNDARY + timedelta(hours=5))
     )
-    doubtful = advance(overtaken.meter, reading("2000", BOUNDARY + timedelta(days=20)), PER_CYCLE)
+    single = advance(overtaken.meter, reading("2000", BOUNDARY + timedelta(days=20)), PER_CYCLE)
+    doubtful = advance(single.meter, reading("2010", BOUNDARY + timedelta(days=21)), PER_CYCLE)
 
     assert (overtaken.meter.used_mb, overtaken.meter.doubt) == (50, None)
-    assert (doubtful.meter.used_mb, doubtful.delta_mb) == (1900, 1850)
-    assert doubtful.meter.doubt is Doubt.NOT_RESTARTED
-    assert (doubtful.meter.low_mb, doubtful.meter.high_mb) == (1900, 2000)
+    assert (single.meter.used_mb, single.delta_mb) == (1900, 1850)
+    assert single.meter.doubt is Doubt.NOT_RESTARTED
+    assert (single.meter.low_mb, single.meter.high_mb) == (50, 2000)
+    assert (doubtful.meter.low_mb, doubtful.meter.high_mb) == (1910, 2010)
 
 
 def test_card_first_read_before_a_late_reset_restarts_at_zero() -> None:

@@ -218,7 +218,7 @@ LONG = replace(MAIN, cycle=PlanCycle.DAYS_90, period_start=date(2026, 3, 2))
     ],
     ids=["month", "90 days", "add-on"],
 )
-def test_bounds_that_the_meter_forgets_stay_with_the_longer_period(
+def test_forgotten_bounds_stay_with_the_longer_period(
     allowances: list[Allowance], kept: dict[int, tuple[int, int]]
 ) -> None:
     tariff = Tariff(MAIN.calendar, is_lifetime=False)

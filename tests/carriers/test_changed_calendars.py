@@ -50,6 +50,16 @@ def test_calendar_that_is_changed_back_is_as_before() -> None:
         assert back.bounds_of(back.cycle_of(moment)) == DAY_19.bounds_of(DAY_19.cycle_of(moment))
 
 
+def test_zone_changed_just_after_a_boundary_leaves_no_gap() -> None:
+    shanghai = BillingCalendar("Asia/Shanghai", 1)
+    changed = BillingCalendar("UTC", 1, shanghai.change_at(datetime(2026, 2, 28, 20, tzinfo=UTC)))
+
+    assert changed.bounds_of(changed.cycle_of(datetime(2026, 3, 15, tzinfo=UTC))) == (
+        datetime(2026, 2, 28, 16, tzinfo=UTC),
+        datetime(2026, 4, 1, tzinfo=UTC),
+    )
+
+
 ZONES = st.sampled_from(["UTC", "Asia/Shanghai", "America/Sao_Paulo", "Pacific/Kiritimati", "Pacific/Niue"])
 
 

@@ -8,6 +8,7 @@ import pytest
 from lab.simulator.fleet import CARRIERS
 from tests.faults.conftest import MakeStack, Stack
 from tests.support.e2e import counters, fleet, months
+from tests.support.e2e.checking import check
 
 pytestmark = [pytest.mark.processes, pytest.mark.long_form]
 
@@ -39,25 +40,6 @@ def check_all(stack: Stack) -> None:
         what="the counters are surveyed",
     )
     check(stack, "package")
-
-
-def check(stack: Stack, check_type: str) -> None:
-    since = datetime.now(UTC)
-    stack.make_all_due(check_type)
-    stack.wait_until(
-        lambda: not unchecked(stack, check_type, since),
-        seconds=60,
-        what=f"every card has had the check {check_type}",
-    )
-
-
-def unchecked(stack: Stack, check_type: str, since: datetime) -> set[int]:
-    # A counter of petabytes is refused, so the check of its card fails.
-    checked = stack.rows(
-        f"SELECT card_id FROM cards_checkstate WHERE type = '{check_type}' "
-        f"AND (checked_at >= '{since.isoformat()}' OR failing_since IS NOT NULL)"
-    )
-    return stack.scheduled(check_type) - {card for (card,) in checked}
 
 
 def turn_on(stack: Stack, shares: dict[str, float]) -> None:

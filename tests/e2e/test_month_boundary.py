@@ -4,12 +4,13 @@ import os
 import random
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from tests.faults.conftest import MakeStack, Stack
 from tests.support.e2e import fleet, judge, months
+from tests.support.e2e.checking import check
 from tests.support.faults.judge import invariant_holds
 
 pytestmark = [pytest.mark.processes, pytest.mark.long_form]
@@ -22,26 +23,13 @@ def check_all(stack: Stack, check_types: Sequence[str] = CHECK_TYPES) -> judge.R
     """Make the real workers check every card once, and return what is stored afterwards."""
     began_at = stack.simulator.clock()
     for check_type in check_types:
-        since = datetime.now(UTC)
-        stack.make_all_due(check_type)
-        stack.wait_until(
-            lambda: not unchecked(stack, check_type, since),  # noqa: B023
-            seconds=60,
-            what=f"every card has had the check {check_type}",
-        )
+        since = check(stack, check_type)
         assert [*judge.judge_check_states(stack, check_type, since=since)][:5] == []
     return ended_round(stack, began_at=began_at)
 
 
 def ended_round(stack: Stack, *, began_at: datetime) -> judge.Round:
     return judge.Round(began_at, stack.simulator.clock(), fleet.meters(stack), fleet.plain_plans(stack))
-
-
-def unchecked(stack: Stack, check_type: str, since: datetime) -> set[int]:
-    checked = stack.rows(
-        f"SELECT card_id FROM cards_checkstate WHERE type = '{check_type}' AND checked_at >= '{since.isoformat()}'"
-    )
-    return stack.scheduled(check_type) - {card for (card,) in checked}
 
 
 def judgements(boundary: judge.Boundary) -> Iterator[tuple[str, Iterator[str]]]:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +77,11 @@ class Stack(LocalStack):
 
     def make_all_due(self, check_type: str = "carddata") -> None:
         """Make every scheduled card due now. A card that is being checked is checked once more afterwards."""
-        Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in self.scheduled(check_type)])
+        self.make_due(check_type, self.scheduled(check_type))
+
+    def make_due(self, check_type: str, cards: Collection[int]) -> None:
+        """Make these cards due now."""
+        Schedule(self.redis, check_type).hasten([(card_id, 0.0) for card_id in cards])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Signal a service's process group and wait until it has ended. The supervisor restarts it later."""

@@ -133,6 +133,13 @@ class History:
         self.age = chance.uniform(0, 6) * HOUR if fault == "old figures" else timedelta()
         most = 100_000 if self.is_lifetime or fault == "never" else 100
         self.base = rounded(chance.choice([0, chance.uniform(0, most)]))
+        self.passed_unseen = self._passed_unseen() if fault == "replaced card" else Decimal(0)
+
+    def _passed_unseen(self) -> Decimal:
+        """Return what the old counter showed if the new one is higher at its first reading above 0."""
+        before = self.counter(self.polls[self.odd - 1])
+        later = (self.reading(place).raw_mb for place in range(self.odd, len(self.polls)))
+        return before if next((raw for raw in later if raw), Decimal(0)) >= before else Decimal(0)
 
     def _polls(self, start: datetime) -> list[datetime]:
         """Return the times of readings: often near a boundary, and at least every 6 hours elsewhere."""
@@ -295,6 +302,7 @@ def _truth(
         )
     if history.fault == "replaced card":
         allowed += history.usage.unseen_around(history.polls[history.odd], {history.odd, history.odd - 1})
+        allowed += history.passed_unseen
     if history.fault == "kilobytes":
         allowed += SLACK_MB
     if history.fault == "late and jitter":

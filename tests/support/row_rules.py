@@ -43,7 +43,8 @@ def maybe(name: str) -> st.SearchStrategy[Any]:
     return pick(name, None)
 
 
-AMOUNTS = pick(Decimal(-1), Decimal("-0.001"), Decimal(0), Decimal(5))
+# Most values are valid, so that a row with several amounts is valid often enough.
+AMOUNTS = pick(Decimal("-0.001"), Decimal(0), Decimal("0.001"), Decimal(5))
 KINDS = [kind.value for kind in CardEvent.Kind]
 ORDER_STATUSES = [status.value for status in ServiceOrder.Status]
 

@@ -137,6 +137,7 @@ CASES = {
         06-01 01:00 80005.5 -> 0 last 5.545"""),
     "moves to a carrier with another billing day": (PER_CYCLE, """
         05-18 12:00 400 -> 400
+        05-19 12:00 400 -> 400
         05-20 12:00 moved-to-day-15 7000 -> 400
         05-21 12:00 7001 -> 401
         06-14 23:30 7400 -> 800
@@ -228,6 +229,33 @@ CASES = {
         10-31 21:00 1 -> 0 suspect
         10-31 22:00 1 -> 1 doubt
         11-01 00:30 301 -> 1 last 0"""),
+    "spike that is possible, and comes back": (PER_CYCLE, """
+        11-10 12:00 300 -> 300
+        11-11 12:00 300 -> 300
+        11-11 12:05 5000 -> 5000
+        11-11 12:10 300.1 -> 300.1
+        11-25 12:00 900 -> 900"""),
+    "first reading in kilobytes": (PER_CYCLE, """
+        11-10 12:00 300000 -> 300000
+        11-10 12:30 300.1 -> 300000 suspect
+        11-10 13:00 300.2 -> 300300.2 doubt"""),
+    "zeros just after the boundary, much usage, and a late restart": (PER_CYCLE, """
+        10-30 23:30 250 -> 250
+        10-31 23:30 300 -> 300
+        11-01 00:30 0 -> 0 last 300
+        11-01 01:30 310 -> 10 doubt
+        11-01 02:00 311 -> 11 doubt
+        11-01 08:10 0.2 -> 0.2 last 311
+        11-20 12:00 80 -> 80 last 311"""),
+    "a zero confirms no drop": (PER_CYCLE, """
+        11-08 12:00 300 -> 300
+        11-08 14:00 0 -> 300 suspect
+        11-08 15:00 6 -> 300 suspect
+        11-08 15:05 301 -> 301"""),
+    "counter that is too high for its carrier's cards": (replace(LIFETIME, max_mb_per_second=Decimal("0.125")), """
+        05-10 12:00 400000 -> 0 suspect
+        05-10 18:00 400001 -> 0
+        05-11 12:00 400005 -> 4"""),
     "impossible first reading": (PER_CYCLE, """
         05-10 12:00 999999999 -> 0 suspect
         05-10 12:30 101 -> 101

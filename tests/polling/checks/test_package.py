@@ -57,6 +57,8 @@ def test_only_a_subscription_over_its_quota_is_suspended(redis: Redis, runtime: 
 
 EARLIER = datetime(2026, 5, 1, tzinfo=UTC)
 LATEST = timezone.now()
+RESTARTED = {"before_restart": "awaited", "before_raw_mb": 5000}
+RISEN = {"before_restart": "seen", "before_raw_mb": 300, "before_used_mb": 300}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,10 @@ LATEST = timezone.now()
         ),
         ({"restart": "likely"}, "normal", "over", False),
         ({"restart": "missed"}, "over", None, True),
-        ({"before_restart": "awaited", "before_at": EARLIER}, "over", None, True),
-        ({"before_restart": "awaited", "before_at": LATEST, "measured_at": LATEST}, "normal", "over", False),
+        ({**RESTARTED, "before_at": EARLIER}, "over", None, True),
+        ({**RESTARTED, "before_at": LATEST, "measured_at": LATEST}, "normal", "over", False),
+        ({**RISEN, "before_at": EARLIER}, "over", None, True),
+        ({**RISEN, "before_at": LATEST, "measured_at": LATEST}, "normal", "over", False),
     ],
     ids=[
         "certain",
@@ -89,6 +93,8 @@ LATEST = timezone.now()
         "has not restarted in time",
         "two readings show the restart",
         "one reading shows the restart",
+        "two readings show the usage",
+        "one reading shows the usage",
     ],
 )  # fmt: skip
 def test_only_what_is_certain_is_judged_and_proposed(
