@@ -204,25 +204,29 @@ def _unseen_restart(meter: Meter) -> Decimal:
 
 
 def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
-    """Split growth over a long gap by time, because no reading shows a lifetime counter at the boundary."""
-    meter, gap = step.meter, reading.measured_at - before.measured_at
-    if gap <= GAP or step.delta_mb <= 0:
-        return replace(step, meter=_with_held(meter, step.delta_mb, before, reading))
+    """Split growth over the boundary by time, because no reading shows a lifetime counter at the boundary."""
+    meter, gap, grown = step.meter, reading.measured_at - before.measured_at, step.delta_mb
+    if grown <= 0:
+        return replace(step, meter=_with_held(meter, grown, before, reading))
     begin = max(tariff.calendar.start_of(meter.cycle_start), before.measured_at)
     last_begin = tariff.calendar.start_of(meter.last_cycle)
-    used = _share(step.delta_mb, reading.measured_at - begin, gap)
-    last = _share(step.delta_mb, begin - max(last_begin, before.measured_at), gap)
-    split = replace(
-        meter,
-        used_mb=used,
-        last_month_total_mb=meter.last_month_total_mb + last,
-        last_over_mb=meter.last_over_mb + last,
-        last_under_mb=meter.last_under_mb + step.delta_mb - last,
-        # These bounds include all others, because the card may have used everything before the boundary.
-        uncertainty=Uncertainty(
-            Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over_mb=used, under_mb=step.delta_mb - used
-        ),
-    )
+    used = _share(grown, reading.measured_at - begin, gap)
+    last = grown - used
+    if before.measured_at < last_begin:
+        last = _share(grown, begin - last_begin, gap)
+    split = replace(meter, used_mb=used, last_month_total_mb=meter.last_month_total_mb + last)
+    if gap <= GAP:
+        split = _with_held(split, used, before, reading)
+    else:
+        split = replace(
+            split,
+            last_over_mb=meter.last_over_mb + last,
+            last_under_mb=meter.last_under_mb + grown - last,
+            # These bounds include all others, because the card may have used everything before the boundary.
+            uncertainty=Uncertainty(
+                Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over_mb=used, under_mb=grown - used
+            ),
+        )
     return replace(step, meter=split, delta_mb=used, last_delta_mb=step.last_delta_mb + last)
 
 

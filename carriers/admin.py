@@ -1,6 +1,7 @@
 """The admin pages for carriers and gateways. Credentials can be set but never read."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,9 @@ from common import database
 from common.fields import Sealed
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
+
+# Clock changes can make a month an hour longer.
+_LONGEST_MONTH = timedelta(days=31, hours=1)
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
@@ -110,15 +114,20 @@ class CarrierForm(forms.ModelForm[Carrier]):
         totals = stored.card_set.filter(deleted_at__isnull=True).aggregate(
             cards=Count("pk"), used_mb=Coalesce(Sum("usage__used_mb"), Decimal(0))
         )
+        began, ends = calendar.bounds_of(calendar.cycle_of(now))
         text = _(
             "%(cards)s cards, which have used %(used_mb)s MB in their current cycles, will follow the new settings "
-            "from %(begins)s UTC on. Until then, the current cycle and the periods of subscriptions continue. To "
-            "undo the change, change it back before that time. Tick this box and save again to apply it."
+            "from %(ends)s UTC on. Until then, the current cycle and the periods of subscriptions continue: this "
+            "cycle will last %(days)s days. %(warning)sTo undo the change, change it back before that time. Tick "
+            "this box and save again to apply it."
         )
+        warning = _("Quotas do not grow with it, so more cards will be over their quotas. ")
         return text % {
             "cards": f"{totals['cards']:,}",
             "used_mb": f"{totals['used_mb']:,.0f}",
-            "begins": f"{calendar.next_start(now):%Y-%m-%d %H:%M}",
+            "ends": f"{ends:%Y-%m-%d %H:%M}",
+            "days": round((ends - began) / timedelta(days=1)),
+            "warning": warning if ends - began > _LONGEST_MONTH else "",
         }
 
 

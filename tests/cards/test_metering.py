@@ -190,7 +190,7 @@ def test_cycles_without_readings_count_as_zero() -> None:
     assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("20"), 0)
 
 
-def test_lifetime_counter_starts_a_month_with_its_increase() -> None:
+def test_growth_of_a_lifetime_counter_over_a_boundary_is_split() -> None:
     step = after(
         reading("5000", BOUNDARY - timedelta(hours=30)),
         reading("5010", BOUNDARY - timedelta(hours=1)),
@@ -198,7 +198,8 @@ def test_lifetime_counter_starts_a_month_with_its_increase() -> None:
         tariff=LIFETIME,
     )
 
-    assert (step.meter.used_mb, step.meter.last_month_total_mb) == (1, 10)
+    assert (step.meter.used_mb, step.meter.last_month_total_mb) == (mb("0.5"), mb("10.5"))
+    assert step.meter.is_certain
 
 
 @pytest.mark.parametrize("dropped", ["99.2", "99.0"])

@@ -14,6 +14,7 @@ from cards.models import CardUsage
 from carriers.admin import CarrierForm
 from carriers.cycles import BillingCalendar
 from carriers.models import Carrier
+from common import database
 from tests.factories import CardFactory, CarrierFactory, UserFactory
 from tests.support.admin_forms import errors, post
 
@@ -121,3 +122,20 @@ def test_admin_previews_a_change_before_it_is_made(client: Client, change: dict[
     changed = Carrier.objects.get()
     assert all(getattr(changed, name) == value for name, value in change.items())
     assert f"from {changed.calendar.next_start(timezone.now()):%Y-%m-%d %H:%M} UTC on" in preview
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("billing_day", "days", "is_warned"), [(25, 36, True), (1, 12, False)])
+def test_preview_tells_how_long_the_running_cycle_becomes(
+    client: Client, monkeypatch: pytest.MonkeyPatch, *, billing_day: int, days: int, is_warned: bool
+) -> None:
+    carrier = CarrierFactory.create(time_zone="UTC", billing_day=19)
+    client.force_login(UserFactory.create(role="administrator", is_staff=True))
+    monkeypatch.setattr(database, "now", lambda: NOW)
+    fields = {name: getattr(carrier, name) for name in CarrierForm.Meta.fields}
+
+    question = post(client, Carrier, "change", fields | {"billing_day": billing_day}, carrier.pk)
+
+    (preview,) = errors(question)["confirmed"]
+    assert f"this cycle will last {days} days" in preview
+    assert ("more cards will be over their quotas" in preview) is is_warned

@@ -129,6 +129,11 @@ CASES = {
     "lifetime, not seen for three months": (LIFETIME, """
         08-01 12:00 1001 -> 0
         11-02 12:00 4001 -> 48.387 last 1000 doubt"""),
+    "lifetime, read every 12 hours": (LIFETIME, """
+        10-31 09:00 1000 -> 0
+        10-31 21:00 1120 -> 120
+        11-01 09:00 1240 -> 90 last 150
+        11-01 21:00 1360 -> 210 last 150"""),
     "moves to a carrier with a lifetime counter": (PER_CYCLE, """
         05-10 12:00 3 -> 3
         05-10 18:00 4.045 -> 4.045
@@ -219,7 +224,7 @@ CASES = {
     "kilobytes for megabytes just before the boundary, lifetime": (LIFETIME, """
         10-31 20:00 68.7 -> 0
         10-31 22:00 68900 -> 68831.3 doubt
-        11-01 00:30 69 -> 0.3 last 0"""),
+        11-01 00:30 69 -> 0.06 last 0.24"""),
     "kilobytes for megabytes before a gap over the boundary": (LIFETIME, """
         10-29 21:40 400.5 -> 0
         10-30 09:40 400500 -> 400099.5 doubt
@@ -228,7 +233,7 @@ CASES = {
         10-31 20:00 300 -> 0
         10-31 21:00 1 -> 0 suspect
         10-31 22:00 1 -> 1 doubt
-        11-01 00:30 301 -> 1 last 0"""),
+        11-01 00:30 301 -> 0.2 last 0.8"""),
     "spike that is possible, and comes back": (PER_CYCLE, """
         11-10 12:00 300 -> 300
         11-11 12:00 300 -> 300
