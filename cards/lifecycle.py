@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agent
-from cards import signals, subscriptions
+from cards import signals, subscription_usage, subscriptions
 from cards.models import Card, CardEvent
 from common.errors import DomainError
 
@@ -203,6 +203,7 @@ def _change(cards: Collection[int], changes: Changes, *, cause: str, now: dateti
     if "device_id" in changes and devices:
         joined = changes["device_id"]
         subscriptions.members_changed({device for device in (*devices.values(), joined) if device})
+        subscription_usage.keep_bounds({card: device for card, device in devices.items() if device})
     return list(devices)
 
 

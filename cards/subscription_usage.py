@@ -1,11 +1,14 @@
-"""Count the usage of a batch of cards on their subscriptions."""
+"""Count the usage of a batch of cards on their subscriptions, and keep its bounds when cards leave them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from django.db import connection
 
-from cards import allowances
+from cards import allowances, usage_bounds
+from cards.sharing import HAS_OWN_MAIN
 from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable
+from cards.usage_bounds import Since
 from common.arrays import array
 
 
@@ -32,6 +35,35 @@ def count(growths: Sequence[Growth]) -> None:
         if chosen := applicable(owned, growth.measured_at):
             after.update({allowance.id: allowance for allowance in allocate_usage(chosen, growth)})
     _write([allowance for allowance in after.values() if allowance != before[allowance.id]])
+
+
+def keep_bounds(devices: Mapping[int, int]) -> None:
+    """Keep on the plans of devices by how much the usage of cards that leave these plans may be wrong.
+
+    `devices` maps the ids of the cards to the ids of the devices. The usage of the cards stays counted on the
+    plans, but their meters no longer judge it. The caller must have locked the plans.
+    """
+    main_of = _mains_left(devices)
+    if not main_of:
+        return
+    known = allowances.lock(set(main_of.values()))
+    since = {pk: Since(allowance.began_at, allowance.began_on) for pk, allowance in known.items()}
+    bounds = usage_bounds.of_cards(main_of, since)
+    _write([replace(known[pk], bounds=known[pk].bounds + added) for pk, added in bounds.items()])
+
+
+def _mains_left(devices: Mapping[int, int]) -> Mapping[int, int]:
+    """Return card id -> main subscription of its device. Cards with a plan of their own are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT card.id, main.id FROM unnest(%s::bigint[], %s::bigint[]) AS card(id, device_id)
+            JOIN cards_subscription AS main USING (device_id)
+            WHERE main.kind = 'main' AND main.ends_at IS NULL AND NOT {HAS_OWN_MAIN}
+            """,
+            [array(devices), array(devices.values())],
+        )
+        return dict(cursor.fetchall())
 
 
 def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
-from cards import signals, suspension_proposals
+from cards import signals, subscription_usage, suspension_proposals
 from cards.models import Card, Device, Plan, PlanCycle, Subscription
 from cards.periods import period_of
 from carriers.models import Carrier
@@ -56,6 +56,8 @@ def start(owner: Owner, plan: Plan, *, now: datetime) -> Subscription:
     affect it. Raise DomainError if the card is deleted.
     """
     _lock(owner)
+    if owner.card and owner.card.device_id:
+        subscription_usage.keep_bounds({owner.card.pk: owner.card.device_id})
     mains = Subscription.objects.filter(**owner.lookup(), kind=Kind.MAIN)
     for replaced in mains.filter(ends_at=None):
         mains.filter(pk=replaced.pk).update(ends_at=max(now, replaced.starts_at))

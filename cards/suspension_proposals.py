@@ -13,17 +13,18 @@ from cards.meter_store import IS_PROVISIONAL
 from cards.models import Card, ServiceOrder
 from cards.quota import State
 from cards.quota_judging import Judgement
+from cards.sharing import CARDS_OF_MAIN
 from common.arrays import array
 
 log = structlog.get_logger(__name__)
 
-# The SQL condition for a card that must not be suspended, because its usage may be a mistake.
-_IS_DOUBTFUL: Final = f"""(
-    EXISTS (
-        SELECT FROM cards_cardusage AS meter
-        WHERE meter.card_id = card.id AND (meter.suspect_since IS NOT NULL OR {IS_PROVISIONAL})
-    )
-    OR EXISTS (SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = card.carrier_id)
+# The SQL condition for a card that must not be suspended, because usage of its main subscription `main` may be a
+# mistake. If the usage of another card is provisional, the subscription is over its quota without it.
+_IS_DOUBTFUL: Final = f"""EXISTS (
+    SELECT FROM {CARDS_OF_MAIN} AS sharing LEFT JOIN cards_cardusage AS meter ON meter.card_id = sharing.id
+    WHERE meter.suspect_since IS NOT NULL
+        OR (sharing.id = card.id AND {IS_PROVISIONAL})
+        OR EXISTS (SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = sharing.carrier_id)
 )"""
 
 
@@ -33,8 +34,9 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     `judgements` maps card ids to judgements. If a device is over its quota, propose to suspend all activated
     cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
     the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
-    has a plan with auto-suspend off, or whose meter is contradicted by readings or has a counter that may still
-    restart, or while something is wrong with the counters of its carrier.
+    has a plan with auto-suspend off, or has a counter that may still restart. Nor is a card proposed while
+    readings contradict the meter of a card that shares the plan, or something is wrong with the counters of the
+    carrier of such a card.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.
@@ -67,8 +69,9 @@ def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT proposed.id, card.id, {_IS_DOUBTFUL}, subscription_id, cycle_start, quota_version
+            SELECT proposed.id, card.id, {_IS_DOUBTFUL}, main.id, proposed.cycle_start, proposed.quota_version
             FROM cards_serviceorder AS proposed JOIN cards_card AS card ON card.id = proposed.card_id
+            JOIN cards_subscription AS main ON main.id = proposed.subscription_id
             WHERE card.id = ANY(%s::bigint[]) AND proposed.status = 'proposed' AND action = 'suspend'
               AND reason = 'quota'
             """,
@@ -108,14 +111,7 @@ def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:
                 AS wanted(main_id, cycle_start, quota_version, evidence)
             JOIN cards_subscription AS main ON main.id = wanted.main_id
             JOIN cards_plan AS plan ON plan.id = main.plan_id
-            CROSS JOIN LATERAL (
-                SELECT * FROM cards_card AS own WHERE own.id = main.card_id
-                UNION ALL
-                SELECT * FROM cards_card AS inside WHERE inside.device_id = main.device_id AND NOT EXISTS (
-                    SELECT FROM cards_subscription AS own
-                    WHERE own.card_id = inside.id AND own.kind = 'main' AND own.ends_at IS NULL
-                )
-            ) AS card
+            CROSS JOIN LATERAL {CARDS_OF_MAIN} AS card
             JOIN accounts_agent AS agent ON agent.id = card.agent_id
             WHERE card.deleted_at IS NULL AND card.enable_polling AND card.status = %(activated)s
               AND card.network_status <> 'stopped' AND plan.auto_suspend <> 'off'

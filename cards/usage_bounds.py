@@ -9,6 +9,7 @@ from typing import Final
 from django.db import connection
 
 from cards.meter_store import IS_PROVISIONAL, UNCONFIRMED_MB
+from cards.sharing import CARDS_OF_MAIN
 from common.arrays import array
 
 
@@ -42,23 +43,31 @@ def of_subscriptions(mains: Mapping[int, Since]) -> dict[int, Bounds]:
     still restart, its growth may belong to the cycle before, so none of it is certain. If the period began
     before the meter's cycle, the bounds of the previous cycle count, too.
     """
+    owned = f"""
+        SELECT judged.*, card.id AS card_id FROM judged JOIN cards_subscription AS main USING (id)
+        CROSS JOIN LATERAL {CARDS_OF_MAIN} AS card
+    """
+    return _bounds_of(owned, mains, {})
+
+
+def of_cards(main_of: Mapping[int, int], mains: Mapping[int, Since]) -> dict[int, Bounds]:
+    """Return what only these cards add to the bounds of their main subscriptions: `main_of` maps card ids to them."""
+    owned = """
+        SELECT judged.*, chosen.card_id
+        FROM judged JOIN unnest(%(cards)s::bigint[], %(main_of)s::bigint[]) AS chosen(card_id, id) USING (id)
+    """
+    return _bounds_of(owned, mains, {"cards": array(main_of), "main_of": array(main_of.values())})
+
+
+def _bounds_of(owned: str, mains: Mapping[int, Since], parameters: Mapping[str, str]) -> dict[int, Bounds]:
+    """Return the bounds of `mains`. The query `owned` joins them, as `judged`, with their cards."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             WITH judged AS (
                 SELECT * FROM unnest(%(mains)s::bigint[], %(since)s::timestamptz[], %(days)s::date[])
                     AS judged(id, began_at, began_on)
-            ), owned AS (
-                SELECT judged.*, main.card_id FROM judged JOIN cards_subscription AS main USING (id)
-                WHERE main.card_id IS NOT NULL
-                UNION ALL
-                SELECT judged.*, card.id FROM judged JOIN cards_subscription AS main USING (id)
-                JOIN cards_card AS card ON card.device_id = main.device_id
-                WHERE NOT EXISTS (
-                    SELECT FROM cards_subscription AS own
-                    WHERE own.card_id = card.id AND own.kind = 'main' AND own.ends_at IS NULL
-                )
-            ), bound AS (
+            ), owned AS ({owned}), bound AS (
                 SELECT owned.id, owned.began_on < meter.cycle_start AS is_longer,
                     meter.under_mb, meter.last_under_mb,
                     least(meter.last_over_mb, meter.last_month_total_mb) AS last_over_mb,
@@ -80,6 +89,7 @@ def of_subscriptions(mains: Mapping[int, Since]) -> dict[int, Bounds]:
                 "mains": array(mains),
                 "since": array(since.at for since in mains.values()),
                 "days": array(since.on for since in mains.values()),
+                **parameters,
             },
         )
         return {main_id: Bounds(over, under) for main_id, over, under in cursor.fetchall()}

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from cards.models.card import POLLED_STATUSES
+from cards.sharing import HAS_OWN_MAIN
 
 
 class CardProfile(NamedTuple):
@@ -28,9 +29,8 @@ class CardProfile(NamedTuple):
 
 PROFILE_FIELDS: Final = CardProfile._fields
 # Computed instead of stored, because a subscription can begin or end without a write to the card's row.
-_IS_SUBSCRIBED: Final = """(
-    EXISTS (SELECT FROM cards_subscription AS own
-            WHERE own.card_id = card.id AND own.kind = 'main' AND own.ends_at IS NULL)
+_IS_SUBSCRIBED: Final = f"""(
+    {HAS_OWN_MAIN}
     OR EXISTS (SELECT FROM cards_subscription AS shared
                WHERE shared.device_id = card.device_id AND shared.kind = 'main' AND shared.ends_at IS NULL)
 )"""

@@ -11,7 +11,15 @@ from django.utils import timezone
 from redis import Redis
 
 from cards import quota_judging, subscriptions, suspension_proposals
-from cards.models import Card, CardUsage, CheckState, CounterFinding, Plan, ServiceOrder, Subscription
+from cards.models import (
+    Card,
+    CardUsage,
+    CheckState,
+    CounterFinding,
+    Plan,
+    ServiceOrder,
+    Subscription,
+)
 from cards.subscriptions import Owner
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
@@ -26,7 +34,7 @@ from tests.factories import (
     SubscriptionFactory,
 )
 from tests.support.draining import drain
-from tests.support.quota import states, subscription
+from tests.support.quota import in_device, states, subscription
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 TYPE = "package"
@@ -151,6 +159,31 @@ def test_no_card_of_a_carrier_with_wrong_counters_is_proposed(redis: Redis, runt
 
     assert states() == ["over"]
     assert not ServiceOrder.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("meter", "has_finding", "is_proposed"),
+    [
+        ({}, False, True),
+        ({"suspect_raw_mb": 3, "suspect_since": EARLIER}, False, False),
+        ({"doubt": "counter_replaced", "doubt_since": EARLIER, "over_mb": 100}, False, True),
+        ({}, True, False),
+    ],
+    ids=["certain", "contradicted", "over in any case", "its carrier has a finding"],
+)
+def test_doubtful_card_protects_all_cards_of_its_device(
+    redis: Redis, runtime: WorkerRuntime, *, meter: dict[str, Any], has_finding: bool, is_proposed: bool
+) -> None:
+    device = DeviceFactory.create()
+    subscription("1200", card=None, device=device)
+    cards = [in_device(device), in_device(device, **meter)]
+    if has_finding:
+        CounterFinding.objects.create(carrier=cards[1].carrier, kind="no_restart", since=timezone.now())
+
+    drain(redis, runtime)
+
+    assert states() == ["over"]
+    assert ServiceOrder.objects.count() == (2 if is_proposed else 0)
 
 
 def test_bounds_of_an_ended_cycle_do_not_judge_a_new_period(redis: Redis, runtime: WorkerRuntime) -> None:
