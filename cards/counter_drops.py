@@ -3,10 +3,22 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from cards.meter import ZERO, Before, Cause, Doubt, Meter, Reading, Restart, Step, Suspect, Tariff
+from cards.meter import (
+    ZERO,
+    Before,
+    Cause,
+    Doubt,
+    Meter,
+    Reading,
+    Restart,
+    Step,
+    Suspect,
+    Tariff,
+)
 from cards.meter_limits import (
     CONFIRMED_AFTER,
     JITTER_SHARE,
+    MONTH,
     RETURNS_WITHIN,
     RISE_LASTS,
     SLACK_MB,
@@ -58,13 +70,13 @@ def dropped(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     added = reading.raw_mb
     over = added
     if meter.restart is Restart.LIKELY or (meter.before and _is_after_restart(meter, meter.before)):
-        # Or only this is the restart, and what the counter showed before was wrong.
+        # This may be the only restart: then what the counter showed before was wrong.
         over += meter.used_mb
     if meter.before and meter.before.raw_mb < meter.raw_mb:
-        # Or the counter had risen by mistake.
+        # The counter may have risen by mistake.
         over += max(ZERO, meter.used_mb - meter.before.used_mb)
     if reading.raw_mb * 2 >= meter.raw_mb:
-        # Or the carrier has corrected the counter, and the card has used less than the meter says.
+        # The carrier may have corrected the counter: then the card has used less than the meter says.
         over += meter.raw_mb - reading.raw_mb
     swapped = meter.believing(reading, used_mb=meter.used_mb + added, before=before)
     under = _possible_overflow(meter)
@@ -86,6 +98,17 @@ def has_returned(meter: Meter, before: Before, reading: Reading, tariff: Tariff)
         most = before.raw_mb + SLACK_MB + meter.raw_mb / UNIT_FACTOR
         return reading.raw_mb * 2 <= meter.raw_mb and reading.raw_mb <= most
     return meter.raw_mb * 2 <= before.raw_mb and reading.raw_mb <= before.raw_mb * (1 + JITTER_SHARE)
+
+
+def back_doubt(meter: Meter, reading: Reading) -> Doubt | None:
+    """Return why growth is doubted that brings the counter back to its value before it dropped."""
+    before = meter.before
+    if before is None or meter.raw_mb * 2 > before.raw_mb or not is_about(reading.raw_mb, before.raw_mb):
+        return None
+    if _is_after_restart(meter, before):
+        is_back = reading.raw_mb <= before.raw_mb * (1 + JITTER_SHARE)
+        return Doubt.BOUNDARY_NOT_SEEN if is_back else None
+    return Doubt.COUNTER_REPLACED if reading.raw_mb <= before.raw_mb * 2 else None
 
 
 def returned(meter: Meter, before: Before, reading: Reading) -> Step:
@@ -120,7 +143,7 @@ def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) ->
     if _is_after_restart(meter, before):
         # The restart had moved the bounds to the cycle before. They may belong to either cycle.
         over = before.first_mb + min(meter.last_over_mb, restored.used_mb)
-        # Or the counter has restarted, and has reached its old value by usage.
+        # The counter may as well have restarted, and have reached its old value by usage.
         under = meter.last_under_mb + max(ZERO, restored.raw_mb - restored.used_mb)
         return restored.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=over, under=under)
     if meter.raw_mb > before.raw_mb:
@@ -130,7 +153,7 @@ def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) ->
         # The usage was uncertain before the odd reading, too.
         restored = replace(restored, uncertainty=meter.uncertainty)
     if SLACK_MB < meter.raw_mb < before.raw_mb:
-        # Or the counter was replaced, and its growth has reached the old value by chance.
+        # The counter may as well have been replaced, and have reached its old value by usage.
         grown = meter.used_mb + reading.raw_mb - meter.raw_mb
         restored = replace(restored, uncertainty=meter.uncertainty)
         under = max(ZERO, grown - restored.used_mb)
@@ -148,7 +171,7 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
         return meter
     elapsed = reading.measured_at - before.at
     uncertain = meter.uncertainty
-    if before.raw_mb < meter.raw_mb and not is_rise_doubted(meter):
+    if before.raw_mb < meter.raw_mb and not (is_rise_doubted(meter) or meter.is_restart_inferred):
         # The rise was plausible, and one reading that goes on from it is enough.
         return replace(meter, before=None)
     # It was possible when it came, and is the only doubt.
@@ -158,7 +181,8 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
         if tariff.others_rose or not (is_common or elapsed > RISE_LASTS):
             return meter
         meter = replace(meter, uncertainty=None, before=None if is_common else before)
-    return replace(meter, before=None) if elapsed > RETURNS_WITHIN else meter
+    is_replaced = before.raw_mb > meter.raw_mb and not _is_after_restart(meter, before)
+    return replace(meter, before=None) if elapsed > (MONTH if is_replaced else RETURNS_WITHIN) else meter
 
 
 def is_rise_doubted(meter: Meter) -> bool:
@@ -168,7 +192,8 @@ def is_rise_doubted(meter: Meter) -> bool:
 
 def _is_after_restart(meter: Meter, before: Before) -> bool:
     """Return whether the odd reading that the meter remembers was the restart."""
-    return meter.restart is Restart.SEEN and before.restart in {Restart.AWAITED, Restart.UNKNOWN}
+    may_have_restarted = before.restart in {Restart.AWAITED, Restart.UNKNOWN}
+    return meter.restart is Restart.SEEN and may_have_restarted and before.raw_mb > meter.raw_mb
 
 
 def _possible_overflow(meter: Meter) -> Decimal:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from cards.counter_drops import confirmed, held, held_amount
 from cards.meter import ZERO, Cause, Doubt, Meter, Reading, Restart, Step, Tariff
-from cards.meter_limits import EARLY_RESTART, GAP, LATE_RESTART, possible
+from cards.meter_limits import EARLY_RESTART, GAP, JITTER_SHARE, LATE_RESTART, possible
 
 
 def may_restart(meter: Meter, tariff: Tariff) -> bool:
@@ -30,7 +30,8 @@ def has_restarted_unseen(rolled: Meter, reading: Reading, tariff: Tariff) -> boo
     if reading.measured_at - rolled.measured_at <= GAP or tariff.restarted_cycle != rolled.cycle_start:
         return False
     elapsed = reading.measured_at - tariff.calendar.start_of(rolled.cycle_start)
-    return reading.raw_mb <= possible(elapsed, tariff)
+    has_moved = reading.raw_mb > rolled.raw_mb * (1 + JITTER_SHARE)
+    return has_moved and reading.raw_mb <= possible(elapsed, tariff)
 
 
 def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
@@ -39,8 +40,7 @@ def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Ste
     since = max(begin - EARLY_RESTART, meter.measured_at)
     if reading.raw_mb > possible(reading.measured_at - since, tariff):
         return held(meter, reading)
-    has_restarted = reading.measured_at > begin + LATE_RESTART
-    if has_restarted or reading.raw_mb * 2 < meter.raw_mb:
+    if _is_late(meter, reading, tariff) or reading.raw_mb * 2 < meter.raw_mb:
         return restarted(meter, reading, tariff)
     if not confirmed(meter, reading):
         return held(meter, reading)
@@ -51,13 +51,26 @@ def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Ste
     return _lowered(meter, reading)
 
 
+def restarted_unseen(rolled: Meter, reading: Reading, tariff: Tariff) -> Step:
+    """Count the counter from 0. Until restarts cannot come any more, a drop would show that it is the restart."""
+    step = restarted(rolled, reading, tariff)
+    is_late = _is_late(rolled, reading, tariff)
+    return replace(step, meter=replace(step.meter, restart=Restart.SEEN if is_late else Restart.UNKNOWN))
+
+
 def restarted(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Begin to count from 0. The carrier counts everything before the restart in the cycle before."""
     moved = meter.used_mb
     over, under = _bounds_of_readings(meter)
+    # A first reading may be wrong, and so may what the carrier counted before the card was read.
+    over += meter.first_mb
+    if meter.is_restart_inferred and meter.before:
+        # The counter had not restarted, so only its growth since then is usage.
+        moved -= min(moved, meter.before.raw_mb)
     if meter.suspect and meter.suspect.raw_mb >= meter.raw_mb:
         # No later reading has told whether the rise was usage.
-        under += held_amount(meter, meter.suspect)
+        elapsed = reading.measured_at - meter.measured_at
+        under += min(held_amount(meter, meter.suspect), possible(elapsed, tariff))
     elif meter.suspect and reading.raw_mb < meter.suspect.raw_mb <= _possible_since(meter, tariff):
         # The counter has dropped twice: it was replaced, counted on from 0, and then restarted.
         over += meter.suspect.raw_mb
@@ -82,13 +95,18 @@ def waited(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
     """Return the meter after a reading that shows no restart. In time, that decides what the counter does."""
     if not meter.may_restart:
         return meter
-    is_late = reading.measured_at - tariff.calendar.start_of(meter.cycle_start) > LATE_RESTART
+    is_late = _is_late(meter, reading, tariff)
     if meter.restart is Restart.AWAITED:
         return _missed(meter, reading, tariff) if is_late else meter
-    if not is_late and tariff.restarted_cycle != meter.cycle_start:
-        return meter
-    # The counter would have restarted by now, so it had before the card was first read.
-    return replace(meter.relieved(over=meter.first_mb), restart=Restart.SEEN, first_mb=ZERO)
+    have_others_restarted = tariff.restarted_cycle == meter.cycle_start
+    if is_late or (have_others_restarted and meter.restart is Restart.LIKELY):
+        # The counter would have restarted by now, so it had before the card was first read.
+        return replace(meter.relieved(over=meter.first_mb), restart=Restart.SEEN, first_mb=ZERO)
+    return meter.relieved(over=meter.first_mb) if have_others_restarted else meter
+
+
+def _is_late(meter: Meter, reading: Reading, tariff: Tariff) -> bool:
+    return reading.measured_at - tariff.calendar.start_of(meter.cycle_start) > LATE_RESTART
 
 
 def _missed(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
@@ -117,7 +135,8 @@ def _lowered(meter: Meter, reading: Reading) -> Step:
 
 def _restarted_at(meter: Meter, reading: Reading) -> datetime:
     """Return the time of the first reading that showed the restart. Zeros are no evidence."""
-    return meter.suspect.since if meter.suspect and meter.suspect.raw_mb else reading.measured_at
+    suspect = meter.suspect
+    return suspect.since if suspect and 0 < suspect.raw_mb < meter.raw_mb else reading.measured_at
 
 
 def _possible_since(meter: Meter, tariff: Tariff) -> Decimal:

@@ -19,7 +19,8 @@ class Restart(StrEnum):
 
     A restart is `AWAITED` from the start of a cycle until a reading shows it, and `MISSED` if none has shown it
     for as long as restarts can be late. If the card was first read soon after the start of the cycle, its
-    restart is `UNKNOWN`. If it was first read later, its restart is `LIKELY` until more readings confirm it.
+    restart is `UNKNOWN`, and so is one that was inferred from the restarts of other cards. If the card was first
+    read later, its restart is `LIKELY` until more readings confirm it: then a drop is no restart.
     """
 
     AWAITED = "awaited"
@@ -200,6 +201,12 @@ class Meter:
     def may_restart(self) -> bool:
         """Whether the counter may still restart, so that all usage may belong to the previous cycle."""
         return self.restart in OPEN_RESTARTS
+
+    @property
+    def is_restart_inferred(self) -> bool:
+        """Whether the counter is taken to have restarted unseen because other cards' counters have."""
+        before = self.before
+        return self.restart is Restart.UNKNOWN and bool(before and before.restart is Restart.AWAITED)
 
     @property
     def is_provisional(self) -> bool:

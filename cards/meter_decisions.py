@@ -92,8 +92,10 @@ def _restart(meter: Meter, decision: Decision) -> Restart:
 def _believed(meter: Meter) -> Decimal:
     """Return the usage that the carrier's counter shows in addition to the meter's."""
     if meter.suspect is None:
-        # Usage that may be too high is already the counter's.
-        return Decimal(0) if meter.over_mb else meter.under_mb
+        # If the counter has restarted unseen, all that it shows is usage of this cycle. Otherwise, usage that may
+        # be too high is already the counter's.
+        has_restarted = meter.restart in {Restart.AWAITED, Restart.MISSED}
+        return meter.under_mb if has_restarted or not meter.over_mb else Decimal(0)
     if meter.suspect.raw_mb >= meter.raw_mb:
         return meter.suspect.raw_mb - meter.raw_mb
     # The counter was replaced, and has counted from 0.

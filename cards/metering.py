@@ -10,13 +10,22 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from cards.counter_drops import dropped, has_returned, held, held_amount, is_rise_doubted, lasted, returned
+from cards.counter_drops import (
+    back_doubt,
+    dropped,
+    has_returned,
+    held,
+    held_amount,
+    is_rise_doubted,
+    lasted,
+    returned,
+)
 from cards.counter_restarts import (
     dropped_near_boundary,
     has_restarted_unseen,
     may_restart,
     may_restart_early,
-    restarted,
+    restarted_unseen,
     waited,
 )
 from cards.meter import (
@@ -42,7 +51,7 @@ from cards.meter_limits import (
     is_about,
     possible,
 )
-from carriers.cycles import cycles_between, shifted
+from carriers.cycles import BillingCalendar, cycles_between, shifted
 
 
 def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
@@ -65,10 +74,13 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
         meter = replace(meter, carrier_id=tariff.carrier_id)
     elif meter.carrier_id != tariff.carrier_id:
         return _of_other_counter(meter, reading, tariff)
-    cycle = tariff.calendar.cycle_of(reading.measured_at)
+    cycle, rolled = tariff.calendar.cycle_of(reading.measured_at), meter
     if cycle > meter.cycle_start:
-        return _in_new_cycle(meter, cycle, reading, tariff)
-    return _in_cycle(meter, reading, tariff)
+        restart = Restart.SEEN if tariff.is_lifetime else Restart.AWAITED
+        rolled = _rolled_over(meter, cycle, restart, tariff.calendar)
+    elif cycle < meter.cycle_start or meter.measured_at >= tariff.calendar.start_of(cycle):
+        return _in_cycle(meter, reading, tariff)
+    return _over_boundary(rolled, meter, reading, tariff)
 
 
 def is_worth_recording(before: Meter | None, after: Meter) -> bool:
@@ -96,9 +108,11 @@ def _first(reading: Reading, tariff: Tariff) -> Step:
     meter = nothing.believing(reading, used_mb=used, restart=Restart.SEEN)
     if tariff.is_lifetime:
         return Step(meter, used, first_mb=used)
-    if elapsed > SOON or tariff.restarted_cycle == cycle:
+    if elapsed > SOON:
         return Step(replace(meter, restart=Restart.LIKELY), used, first_mb=used)
     unknown = replace(meter, restart=Restart.UNKNOWN, first_mb=used)
+    if tariff.restarted_cycle == cycle:
+        return Step(unknown, used, first_mb=used)
     return Step(unknown.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=used), used, first_mb=used)
 
 
@@ -132,7 +146,7 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     cycle, added = tariff.calendar.cycle_of(reading.measured_at), ZERO
     moved = meter
     if cycle > meter.cycle_start:
-        moved = _rolled_over(meter, cycle, Restart.SEEN)
+        moved = _rolled_over(meter, cycle, Restart.SEEN, tariff.calendar)
         if tariff.calendar.start_of(cycle) <= meter.measured_at:
             # The other carrier's cycle has begun before the card moved there, so the same usage is in it.
             added = meter.used_mb
@@ -154,12 +168,12 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     return Step(moved, added, -added, cause=Cause.OTHER_COUNTER)
 
 
-def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -> Step:
-    rolled = _rolled_over(meter, cycle, Restart.SEEN if tariff.is_lifetime else Restart.AWAITED)
+def _over_boundary(rolled: Meter, meter: Meter, reading: Reading, tariff: Tariff) -> Step:
+    """Take the first reading in a cycle, or a later one if those before it are held. `meter` is of before it."""
     if tariff.is_lifetime:
         return _split(_in_cycle(rolled, reading, tariff), meter, reading, tariff)
     if has_restarted_unseen(rolled, reading, tariff):
-        return restarted(rolled, reading, tariff)
+        return restarted_unseen(rolled, reading, tariff)
     step = _in_cycle(rolled, reading, tariff)
     grown = step.meter
     if reading.measured_at - meter.measured_at <= GAP or grown.is_suspect or grown.restart is Restart.SEEN:
@@ -171,10 +185,12 @@ def _in_new_cycle(meter: Meter, cycle: date, reading: Reading, tariff: Tariff) -
     return replace(step, meter=doubtful)
 
 
-def _rolled_over(meter: Meter, cycle: date, restart: Restart) -> Meter:
+def _rolled_over(meter: Meter, cycle: date, restart: Restart, calendar: BillingCalendar) -> Meter:
     # Without a reading in the previous cycle, the usage of that cycle is unknown and counts as 0.
-    # After a change of the billing day, two cycles may begin in the same month.
-    is_next = cycles_between(meter.cycle_start, cycle) <= 1
+    # After a change of the calendar, two cycles may begin in the same month, or a cycle may last two months.
+    is_next = cycles_between(meter.cycle_start, cycle) <= 1 or calendar.end_of(
+        meter.cycle_start
+    ) == calendar.start_of(cycle)
     before = meter.before if is_next else None
     if before and (before.raw_mb == 0 or (before.raw_mb < meter.raw_mb and not is_rise_doubted(meter))):
         before = None
@@ -206,9 +222,13 @@ def _unseen_restart(meter: Meter) -> Decimal:
 def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Split growth over the boundary by time, because no reading shows a lifetime counter at the boundary."""
     meter, gap, grown = step.meter, reading.measured_at - before.measured_at, step.delta_mb
+    boundary = tariff.calendar.start_of(meter.cycle_start)
+    if before.suspect and before.suspect.since >= boundary:
+        # What was held was not held at the boundary.
+        before = replace(before, suspect=None)
     if grown <= 0:
         return replace(step, meter=_with_held(meter, grown, before, reading))
-    begin = max(tariff.calendar.start_of(meter.cycle_start), before.measured_at)
+    begin = max(boundary, before.measured_at)
     last_begin = tariff.calendar.start_of(meter.last_cycle)
     used = _share(grown, reading.measured_at - begin, gap)
     last = grown - used
@@ -284,7 +304,10 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     meter = lasted(meter, reading, tariff)
     grown = meter.believing(reading, used_mb=meter.used_mb + growth)
     rose_at = _odd_rise(meter, reading)
-    if rose_at:
+    if doubt := back_doubt(meter, reading):
+        # It may never have been away, but then nothing could be said about the time in between.
+        grown = grown.doubting(doubt, reading.measured_at, over=growth)
+    elif rose_at:
         grown = replace(grown, before=meter.remembered(reading.measured_at))
         grown = grown.doubting(Doubt.SUDDEN_RISE, rose_at, over=growth)
     elif growth > SLACK_MB and reading.raw_mb >= meter.raw_mb * 2 and not meter.before:

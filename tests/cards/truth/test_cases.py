@@ -273,7 +273,7 @@ CASES = {
         05-31 23:30 1500 -> 1500
         06-01 00:30 0 -> 0 last 1500
         06-01 04:30 1505 -> 1505 last 1500 doubt
-        06-01 05:00 1506 -> 1506 last 1500"""),
+        06-01 05:00 1506 -> 1506 last 1500 doubt"""),
     "perhaps restarted, and used as much as before within hours": (PER_CYCLE, """
         05-31 23:30 1500 -> 1500
         06-01 00:30 0 -> 0 last 1500
