@@ -39,11 +39,11 @@ def decide(cards: Collection[int], decision: Decision, *, cause: str, now: datet
             for card_id, step in steps.items()
             for line in meter_store.lines_of(card_id, _reading(step.meter), step)
         ]
-        meter_store.append(lines, now=now)
         growths: list[Growth] = []
         for card in Card.objects.filter(pk__in=steps).select_related("carrier"):
             growths += growths_of(card.pk, before[card.pk], steps[card.pk], card.carrier.calendar)
         subscription_usage.count(growths)
+        meter_store.append(lines, now=now)
         CardEvent.objects.bulk_create(
             CardEvent(
                 card_id=card_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from django.db import connection
 
@@ -30,10 +31,15 @@ def count(growths: Sequence[Growth]) -> None:
     after = dict(before)
     # Start with the oldest reading, because the first reading in a new period closes the previous period for
     # all cards of the device.
-    for growth in sorted(growths, key=lambda growth: growth.measured_at):
-        owned = [after[allowance_id] for allowance_id in candidates.get(growth.card_id, ())]
-        if chosen := applicable(owned, growth.measured_at):
-            after.update({allowance.id: allowance for allowance in allocate_usage(chosen, growth)})
+    ordered = sorted(growths, key=lambda growth: growth.measured_at)
+    limits = _limits({growth: _applicable(growth, after, candidates) for growth in ordered})
+    for growth in ordered:
+        if chosen := _applicable(growth, after, candidates):
+            limited = growth
+            if growth.added_mb < 0 and growth.card_id in limits:
+                limited = growth.limited_to(limits[growth.card_id])
+                limits[growth.card_id] += limited.added_mb
+            after.update({allowance.id: allowance for allowance in allocate_usage(chosen, limited)})
     _write([allowance for allowance in after.values() if allowance != before[allowance.id]])
 
 
@@ -69,6 +75,62 @@ def _mains_left(devices: Mapping[int, int]) -> Mapping[int, int]:
 def _candidates(growths: Sequence[Growth]) -> Mapping[int, list[int]]:
     """Return card id -> ids of the subscriptions in force when the card's usage was measured."""
     return allowances.in_force([(growth.card_id, growth.measured_at) for growth in growths])
+
+
+def _applicable(
+    growth: Growth, known: Mapping[int, Allowance], candidates: Mapping[int, list[int]]
+) -> Sequence[Allowance]:
+    owned = [known[allowance_id] for allowance_id in candidates.get(growth.card_id, ())]
+    return applicable(owned, growth.measured_at)
+
+
+def _limits(chosen: Mapping[Growth, Sequence[Allowance]]) -> dict[int, Decimal]:
+    """Return card id -> what the card has counted on its present subscriptions in the meter's cycle.
+
+    Cards without a correction, and those that have used these subscriptions since the cycle began, are left out.
+    """
+    corrected = [
+        (growth, main)
+        for growth, allowances in chosen.items()
+        for main in allowances
+        if growth.added_mb < 0 and growth.began_at and main.is_main
+        if not main.is_own or main.starts_at > growth.began_at
+    ]
+    if not corrected:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH corrected AS (
+                SELECT * FROM unnest(
+                    %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[]
+                ) AS corrected(card_id, began_at, measured_at, starts_at, is_own)
+            ), shared AS (
+                -- A card uses its device's plan since it was put into the device, and since its own plan ended.
+                SELECT *, CASE WHEN is_own THEN starts_at ELSE greatest(
+                    starts_at,
+                    (SELECT max(at) FROM cards_cardevent AS event
+                        WHERE event.card_id = corrected.card_id AND kind = 'device'),
+                    (SELECT max(ends_at) FROM cards_subscription AS own
+                        WHERE own.card_id = corrected.card_id AND kind = 'main' AND ends_at <= measured_at)
+                ) END AS since
+                FROM corrected
+            )
+            SELECT card_id, (
+                SELECT coalesce(sum(delta_mb), 0) FROM cards_usagerecord AS record
+                WHERE record.card_id = shared.card_id AND recorded_at >= since AND record.measured_at >= since
+            )
+            FROM shared WHERE since > began_at
+            """,
+            [
+                array(growth.card_id for growth, _ in corrected),
+                array(growth.began_at for growth, _ in corrected),
+                array(growth.measured_at for growth, _ in corrected),
+                array(main.starts_at for _, main in corrected),
+                array(main.is_own for _, main in corrected),
+            ],
+        )
+        return dict(cursor.fetchall())
 
 
 def _write(changed: Sequence[Allowance]) -> None:

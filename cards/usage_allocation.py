@@ -109,6 +109,15 @@ class Growth:
     forgotten: Bounds = EXACT
     forgotten_until: datetime | None = None
 
+    @property
+    def began_at(self) -> datetime | None:
+        """The start of the meter's cycle."""
+        return self.boundary or self.since
+
+    def limited_to(self, most_mb: Decimal) -> "Growth":
+        """Return a correction that takes back no more than `most_mb`."""
+        return replace(self, added_mb=max(self.added_mb, -max(ZERO, most_mb)))
+
 
 def growths_of(card_id: int, before: Meter | None, step: Step, calendar: BillingCalendar) -> list[Growth]:
     """Return what a reading adds to the subscriptions of a card. `before` is the meter before the reading."""
@@ -118,18 +127,25 @@ def growths_of(card_id: int, before: Meter | None, step: Step, calendar: Billing
     at = max(meter.measured_at, boundary)
     if before is None:
         return [Growth(card_id, step.delta_mb, at, since=boundary)]
-    growths = [Growth(card_id, step.first_mb, at, since=boundary)] if step.first_mb else []
+    growths, earlier = [], step.last_delta_mb
+    if step.first_mb:
+        growths.append(Growth(card_id, step.first_mb, at, since=boundary))
+        if earlier:
+            # The first reading moves to the previous cycle, or back from there.
+            since = calendar.start_of(meter.last_cycle)
+            growths.append(Growth(card_id, ZERO, at, since, earlier_mb=-step.first_mb, boundary=boundary))
+            earlier += step.first_mb
     later = step.delta_mb - step.first_mb
     forgotten = _forgotten(before, meter)
     # Report the first reading of each day even if nothing was used, so that a new period starts at 0 on time.
     is_new_day = calendar.day_of(at) != calendar.day_of(before.measured_at)
-    if later or step.last_delta_mb or is_new_day or forgotten != EXACT:
+    if later or earlier or is_new_day or forgotten != EXACT:
         growths.append(
             Growth(
                 card_id,
                 later,
                 at,
-                earlier_mb=step.last_delta_mb,
+                earlier_mb=earlier,
                 boundary=boundary,
                 forgotten=forgotten,
                 forgotten_until=calendar.start_of(before.cycle_start),

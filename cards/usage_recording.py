@@ -42,6 +42,7 @@ def record(readings: Sequence[MeteredReading], *, now: datetime) -> set[int]:
             lines += meter_store.lines_of(card_id, reading, step)
         growths += growths_of(card_id, meter, step, tariff.calendar)
     meter_store.store_meters(before, after)
-    meter_store.append(lines, now=now)
+    # Corrections are limited by the records before this reading.
     subscription_usage.count(growths)
+    meter_store.append(lines, now=now)
     return {growth.card_id for growth in growths}

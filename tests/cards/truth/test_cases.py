@@ -33,7 +33,8 @@ TARIFFS = {
 }
 ACCURACY = Decimal("0.001")
 
-# Each line: time, a tariff if it changes, counter -> used in the cycle, then `last` with the total of the previous cycle, then flags.
+# Each line: time, a tariff if it changes, counter -> used in the cycle, then `last` with the total of the previous cycle,
+# `low` with what is certain, and flags.
 # `doubt` and `suspect` must be set, and must not be set where they are missing.
 CASES = {
     "restart a day late, idle card": (PER_CYCLE, """
@@ -284,6 +285,72 @@ CASES = {
         05-10 12:30 3 -> 100 suspect
         05-10 12:31 3 -> 100 suspect
         05-10 12:41 3 -> 103 doubt"""),
+    "not read around the boundary, and restarts later than others": (LATER, """
+        05-30 23:00 3001 -> 3001
+        06-01 01:10 3040 -> 3040 last 3001 low 0
+        06-01 01:40 3041 -> 3041 last 3001 low 0
+        06-01 03:00 0.4 -> 0.4 last 3041
+        06-20 12:00 301 -> 301 last 3041 low 0.4"""),
+    "not read around the boundary, and has restarted unseen": (LATER, """
+        05-30 23:00 3001 -> 3001
+        06-03 01:10 3040 -> 3040 last 3001 low 0
+        06-05 12:00 3050 -> 3050 last 3001 low 3050"""),
+    "idle, and not read around the boundary": (LATER, """
+        05-30 23:00 3001 -> 3001
+        06-01 01:10 3001 -> 0 last 3001 low 0 doubt
+        06-01 03:00 0.4 -> 0.4 last 3001"""),
+    "new card, restarts later than others": (LATER, """
+        06-01 06:00 9000 -> 9000 low 0
+        06-01 06:30 9001 -> 9001 low 0
+        06-01 08:10 0.5 -> 0.5 last 9001 low 0
+        06-01 08:30 0.6 -> 0.6 last 9001 low 0.6"""),
+    "zero after the boundary, and back, when others have restarted": (LATER, """
+        05-31 23:30 3000 -> 3000
+        06-01 00:30 3000 -> 0
+        06-01 01:00 0 -> 0 last 3000
+        06-01 02:00 3001 -> 3001 last 3000 low 0 doubt
+        06-01 02:30 3002 -> 3002 last 3000 low 1 doubt"""),
+    "tiny card: zero after the boundary, and back": (PER_CYCLE, """
+        05-31 23:30 5 -> 5
+        06-01 00:30 5 -> 0
+        06-01 01:00 0 -> 0 last 5
+        06-01 01:30 5.01 -> 5.01 last 5 low 0 doubt
+        06-20 12:00 5.91 -> 5.91 last 5 low 0.9 doubt"""),
+    "absurd value after a gap over the boundary, lifetime": (LIFETIME, """
+        05-20 00:00 1000 -> 0
+        06-10 00:00 999999999 -> 0 suspect
+        06-10 00:30 3000 -> 858.276 last 1141.724 low 0 doubt
+        06-10 01:00 3001 -> 859.276 last 1141.724 low 1 doubt"""),
+    "zero after a gap over the boundary, lifetime": (LIFETIME, """
+        05-20 00:00 1000 -> 0
+        06-10 00:00 0 -> 0 suspect
+        06-10 00:30 3000 -> 858.276 last 1141.724 low 0 doubt
+        06-11 02:00 3001 -> 859.276 last 1141.724 low 1 doubt"""),
+    "absurd value after a gap over the boundary": (PER_CYCLE, """
+        05-20 00:00 1000 -> 1000
+        06-03 00:00 999999999 -> 0 suspect
+        06-03 00:30 1400 -> 400 last 1000 low 0 doubt
+        06-06 00:00 1401 -> 401 last 1000 low 1 doubt"""),
+    "replaced for ten days, and merged": (LIFETIME, """
+        05-10 00:00 80000 -> 0
+        05-10 06:00 0.5 -> 0 suspect
+        05-10 12:00 1 -> 1 doubt
+        05-20 00:00 1000 -> 1000 doubt
+        05-20 06:00 81000 -> 81000 low 999 doubt
+        05-20 12:00 81001 -> 81001 low 1000 doubt"""),
+    "replaced for six days, and back": (PER_CYCLE, """
+        11-07 00:00 5001 -> 5001
+        11-08 00:00 5001 -> 5001
+        11-08 06:00 1 -> 5001 suspect
+        11-08 12:00 2 -> 5003 doubt
+        11-14 00:00 150 -> 5151 doubt
+        11-14 06:00 5001 -> 10002 low 5149 doubt
+        11-14 12:00 5001.5 -> 10002.5 low 5149.5 doubt"""),
+    "absurd value just before the restart": (PER_CYCLE, """
+        05-31 10:00 3000 -> 3000
+        05-31 11:30 999999999 -> 3000 suspect
+        06-01 00:10 900 -> 900 last 3000 low 0
+        06-01 00:40 3001 -> 1 last 3000 doubt"""),
 }  # fmt: skip
 
 
@@ -329,6 +396,8 @@ def test_meter_shows_the_right_usage_after_every_reading(name: str) -> None:
             last = Decimal(expected[expected.index("last") + 1])
             assert abs(meter.last_month_total_mb - last) < ACCURACY
             assert changes[meter.last_cycle] == meter.last_month_total_mb
+        if "low" in expected:
+            assert abs(meter.low_mb - Decimal(expected[expected.index("low") + 1])) < ACCURACY
 
 
 def test_bounds_of_a_gap_are_stated() -> None:
