@@ -34,7 +34,8 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     `judgements` maps card ids to judgements. If a device is over its quota, propose to suspend all activated
     cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
     the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
-    has a plan with auto-suspend off, or has a counter that may still restart. Nor is a card proposed while
+    has a plan with auto-suspend off, or has a counter that may still restart. Nor is a card proposed in a period
+    that a changed calendar makes longer than a month, or while
     readings contradict the meter of a card that shares the plan, or something is wrong with the counters of the
     carrier of such a card.
 
@@ -44,9 +45,7 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     if not judgements:
         return []
     _cancel_outdated(judgements, now)
-    over = {
-        judgement.main.id: judgement for judgement in judgements.values() if judgement.state is State.OVER
-    }
+    over = {judgement.main.id: judgement for judgement in judgements.values() if _is_over(judgement)}
     proposed = _propose(list(over.values()), now) if over else []
     if proposed:
         log.info("suspensions_proposed", orders=len(proposed))
@@ -92,10 +91,15 @@ def _cancel_outdated(judgements: Mapping[int, Judgement], now: datetime) -> None
 def _intent_of(judgement: Judgement) -> list[Any] | None:
     """Return the [subscription id, period, quota version] that a proposal must have to be valid.
 
-    Return None if the card is not over its quota, so that no proposal is valid.
+    Return None if no proposal is valid.
     """
     main = judgement.main
-    return [main.id, main.period_start, main.quota_version] if judgement.state is State.OVER else None
+    return [main.id, main.period_start, main.quota_version] if _is_over(judgement) else None
+
+
+def _is_over(judgement: Judgement) -> bool:
+    """Return whether a quota is used up in a period that it was meant for."""
+    return judgement.state is State.OVER and not judgement.main.is_stretched
 
 
 def _propose(over: Sequence[Judgement], now: datetime) -> list[int]:

@@ -81,6 +81,12 @@ class Allowance:
         """The date of `began_at` in the carrier's time zone."""
         return self.period_start if self.is_main else self.calendar.day_of(self.starts_at)
 
+    @property
+    def is_stretched(self) -> bool:
+        """Whether a changed calendar makes the monthly period longer than any month."""
+        is_monthly = self.is_main and self.cycle is PlanCycle.MONTH
+        return is_monthly and self.calendar.is_stretched(self.period_start)
+
     def covers(self, boundary: datetime) -> bool:
         """Return whether usage just before `boundary` belongs to the current period too."""
         return self.began_at < boundary

@@ -23,8 +23,8 @@ from common.fields import Sealed
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 
-# Clock changes can make a month an hour longer.
-_LONGEST_MONTH = timedelta(days=31, hours=1)
+# A change of these fields is previewed.
+_RISKY_FIELDS = {"time_zone", "billing_day", "counter"}
 
 
 class GatewayForm(forms.ModelForm[Gateway]):
@@ -100,10 +100,20 @@ class CarrierForm(forms.ModelForm[Carrier]):
     def clean(self) -> dict[str, Any]:
         """Return the cleaned data. Raise ValidationError with a preview of a change that is not confirmed."""
         cleaned = super().clean() or {}
-        is_risky = bool({"time_zone", "billing_day", "counter"} & set(self.changed_data))
-        if self.instance.pk and is_risky and not self.errors and not cleaned.get("confirmed"):
+        is_risky = bool(_RISKY_FIELDS & set(self.changed_data))
+        is_valid = not self.errors and self._are_valid(cleaned)
+        if self.instance.pk and is_risky and is_valid and not cleaned.get("confirmed"):
             raise forms.ValidationError({"confirmed": self._preview(cleaned)})
         return cleaned
+
+    def _are_valid(self, cleaned: Mapping[str, Any]) -> bool:
+        """Return whether the model accepts the values that the preview needs. It reports others by itself, later."""
+        try:
+            for name in _RISKY_FIELDS:
+                Carrier._meta.get_field(name).clean(cleaned[name], self.instance)
+        except forms.ValidationError:
+            return False
+        return True
 
     def _preview(self, cleaned: Mapping[str, Any]) -> str:
         now = database.now()
@@ -114,20 +124,25 @@ class CarrierForm(forms.ModelForm[Carrier]):
         totals = stored.card_set.filter(deleted_at__isnull=True).aggregate(
             cards=Count("pk"), used_mb=Coalesce(Sum("usage__used_mb"), Decimal(0))
         )
-        began, ends = calendar.bounds_of(calendar.cycle_of(now))
+        cycle = calendar.cycle_of(now)
+        began, ends = calendar.bounds_of(cycle)
         text = _(
             "%(cards)s cards, which have used %(used_mb)s MB in their current cycles, will follow the new settings "
             "from %(ends)s UTC on. Until then, the current cycle and the periods of subscriptions continue: this "
-            "cycle will last %(days)s days. %(warning)sTo undo the change, change it back before that time. Tick "
+            "cycle will last %(days)s days. %(warning)sTo undo the change, change it back before %(undo)s UTC. Tick "
             "this box and save again to apply it."
         )
-        warning = _("Quotas do not grow with it, so more cards will be over their quotas. ")
+        warning = _(
+            "Quotas do not grow with it, so no card on a monthly plan is proposed for suspension in it. "
+        )
         return text % {
             "cards": f"{totals['cards']:,}",
             "used_mb": f"{totals['used_mb']:,.0f}",
             "ends": f"{ends:%Y-%m-%d %H:%M}",
             "days": round((ends - began) / timedelta(days=1)),
-            "warning": warning if ends - began > _LONGEST_MONTH else "",
+            "warning": warning if calendar.is_stretched(cycle) else "",
+            # After the next boundary of the old settings, these would make another long cycle.
+            "undo": f"{min(ends, stored.calendar.next_start(now)):%Y-%m-%d %H:%M}",
         }
 
 

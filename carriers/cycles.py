@@ -4,11 +4,13 @@ All functions are pure.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
 MONTHS = 12
+# A clock change can make a month an hour longer.
+_LONGEST_MONTH = timedelta(days=31, hours=1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class BillingCalendar:
         if self.change and cycle == self.change.running_cycle:
             return self._first_start_after(self.change)
         return self.start_of(shifted(cycle, 1))
+
+    def is_stretched(self, cycle: date) -> bool:
+        """Return whether a change of the calendar makes a cycle longer than any month."""
+        return self.end_of(cycle) - self.start_of(cycle) > _LONGEST_MONTH
 
     def next_start(self, moment: datetime) -> datetime:
         """Return the instant (UTC) at which the cycle after the one that contains `moment` begins."""

@@ -1,6 +1,7 @@
 """A corrected calendar applies from its next boundary on."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cards.meter import Reading, Tariff
+from cards.metering import advance
 from cards.models import CardUsage
 from carriers.admin import CarrierForm
 from carriers.cycles import BillingCalendar
@@ -138,4 +141,54 @@ def test_preview_tells_how_long_the_running_cycle_becomes(
 
     (preview,) = errors(question)["confirmed"]
     assert f"this cycle will last {days} days" in preview
-    assert ("more cards will be over their quotas" in preview) is is_warned
+    assert ("Quotas do not grow with it" in preview) is is_warned
+    undo = "2026-12-01" if billing_day == 1 else "2026-12-19"
+    assert f"change it back before {undo} 00:00 UTC" in preview
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"time_zone": "Asia/Shangai"}, "is not a time zone"),
+        ({"billing_day": 29}, "less than or equal to 28"),
+    ],
+)
+def test_invalid_change_is_refused_without_a_preview(
+    client: Client, change: dict[str, Any], message: str
+) -> None:
+    carrier = CarrierFactory.create(time_zone="UTC", billing_day=19)
+    client.force_login(UserFactory.create(role="administrator", is_staff=True))
+    fields = {name: getattr(carrier, name) for name in CarrierForm.Meta.fields}
+
+    shown = errors(post(client, Carrier, "change", fields | change, carrier.pk))
+
+    assert list(shown) == list(change)
+    assert message in str(shown)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "at"),
+    [
+        (BillingCalendar("UTC", 28), ("UTC", 27), datetime(2026, 11, 27, 12, tzinfo=UTC)),
+        (
+            BillingCalendar("America/Los_Angeles", 1),
+            ("Asia/Shanghai", 1),
+            datetime(2026, 5, 31, 20, tzinfo=UTC),
+        ),
+    ],
+)
+def test_cycle_of_two_months_becomes_last_month(
+    before: BillingCalendar, after: tuple[str, int], at: datetime
+) -> None:
+    changed = BillingCalendar(*after, before.change_at(at))
+    long_cycle = changed.cycle_of(at)
+    tariff = Tariff(changed, is_lifetime=False)
+    ends = changed.end_of(long_cycle)
+
+    meter = advance(None, Reading(Decimal(20), at), tariff).meter
+    for used, moment in ((900, ends - timedelta(hours=1)), (1, ends + timedelta(hours=1))):
+        meter = advance(meter, Reading(Decimal(used), moment), tariff).meter
+
+    assert changed.is_stretched(long_cycle)
+    assert (meter.used_mb, meter.last_month_total_mb) == (1, 900)

@@ -21,6 +21,7 @@ from cards.models import (
     Subscription,
 )
 from cards.subscriptions import Owner
+from carriers.models import Carrier
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeder
@@ -184,6 +185,22 @@ def test_doubtful_card_protects_all_cards_of_its_device(
 
     assert states() == ["over"]
     assert ServiceOrder.objects.count() == (2 if is_proposed else 0)
+
+
+def test_quota_of_a_month_does_not_suspend_in_a_longer_period(redis: Redis, runtime: WorkerRuntime) -> None:
+    row = subscription("1200")
+    # Billing day 28, from the 28th of next month on.
+    Carrier.objects.update(
+        billing_day=28,
+        calendar_changed_at=row.carrier.calendar.start_of(row.period_start) + timedelta(days=27, hours=1),
+        changed_in_cycle=row.period_start,
+        time_zone_before=row.carrier.time_zone,
+    )
+
+    drain(redis, runtime)
+
+    assert states() == ["over"]
+    assert not ServiceOrder.objects.exists()
 
 
 def test_bounds_of_an_ended_cycle_do_not_judge_a_new_period(redis: Redis, runtime: WorkerRuntime) -> None:
