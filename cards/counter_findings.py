@@ -60,8 +60,9 @@ class Evidence:
     of the cycle, a reading still showed the old counter. Of the awaited ones, `overdue` were not seen after
     `longest_wait` either. `known` has the details of the findings about the carrier so far, by kind.
 
-    `risen` counters rose suddenly, and these rises are held or still uncertain. Half of them came before
-    `rose_at`. Figures that are older than `max_age` are stale.
+    Of `risen_of` cards, those of the carrier or of its worst gateway, `risen` counters rose suddenly, and these
+    rises are held or still uncertain. Half of them came before `rose_at`. The carrier has declared that its figures
+    are `delay` old. Figures that are older than `max_age` are stale.
     """
 
     is_lifetime: bool
@@ -75,7 +76,9 @@ class Evidence:
     late_restarts: int = 0
     overdue: int = 0
     risen: int = 0
+    risen_of: int = 0
     rose_at: datetime | None = None
+    delay: timedelta = timedelta()
     max_age: timedelta = MAX_FIGURES_AGE
     gateways: tuple[GatewayEvidence, ...] = ()
     known: Mapping[FindingKind, Mapping[str, Any]] = field(default_factory=dict)
@@ -99,13 +102,21 @@ def find(evidence: Evidence, *, now: datetime) -> Iterator[Found]:
     """
     if not evidence.is_lifetime:
         yield from _restarts(evidence, now)
-    if evidence.cards >= MIN_CARDS and evidence.risen > evidence.cards * MAJORITY and evidence.rose_at:
-        details = {"cards": evidence.risen, "at": evidence.rose_at.isoformat()}
-        yield Found(FindingKind.SUDDEN_RISE, details=details)
+    yield from _rises(evidence)
     for gateway in evidence.gateways:
         if gateway.newest and gateway.answers >= MIN_CARDS and now - gateway.newest > evidence.max_age:
             hours = _hours(now - gateway.newest)
             yield Found(FindingKind.STALE, gateway.gateway_id, {"hours": hours})
+
+
+def _rises(evidence: Evidence) -> Iterator[Found]:
+    known = evidence.known.get(FindingKind.SUDDEN_RISE)
+    if evidence.risen_of >= MIN_CARDS and evidence.risen > evidence.risen_of * MAJORITY and evidence.rose_at:
+        details = {"cards": evidence.risen, "at": evidence.rose_at.isoformat()}
+        yield Found(FindingKind.SUDDEN_RISE, details=details)
+    elif known and datetime.fromisoformat(known["at"]) < evidence.begins:
+        # Restarts end the doubts about the rises, but counters in a wrong unit restart in that unit.
+        yield Found(FindingKind.SUDDEN_RISE, details=known)
 
 
 def _restarts(evidence: Evidence, now: datetime) -> Iterator[Found]:
@@ -130,7 +141,7 @@ def _never_restarting(evidence: Evidence) -> int:
 
 def _misplaced(evidence: Evidence) -> Iterator[Found]:
     earliest, median = evidence.earliest_restart, evidence.median_restart
-    if earliest and earliest >= MIN_LATE:
+    if earliest and earliest >= MIN_LATE + evidence.delay:
         # Without readings around the boundary, restarts are seen late although they were not.
         if evidence.late_restarts > evidence.restarted * MAJORITY:
             details = {"cards": evidence.restarted, "hours": _hours(earliest)}

@@ -1,4 +1,4 @@
-"""Let a person decide about uncertain usage: accept the carrier's counter, or keep what the meter has counted."""
+"""Let a person decide about uncertain usage: accept the carrier's counter, or keep what was counted without it."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -9,6 +9,7 @@ from enum import StrEnum
 from django.db import transaction
 
 from cards import check_states, meter_store, signals, subscription_usage
+from cards.counter_drops import is_rise_doubted
 from cards.meter import Cause, Doubt, Meter, Reading, Restart, Step
 from cards.models import Card, CardEvent, CheckType
 from cards.usage_allocation import Growth, growths_of
@@ -59,6 +60,12 @@ def decide(cards: Collection[int], decision: Decision, *, cause: str, now: datet
         return sorted(steps)
 
 
+def changes(cards: Collection[int], decision: Decision) -> list[Decimal]:
+    """Return by how many megabytes `decision` would change the usage of each of the uncertain cards."""
+    meters = meter_store.meters_of(cards).values()
+    return [decided(meter, decision).delta_mb for meter in meters if not meter.is_certain]
+
+
 def decided(meter: Meter, decision: Decision) -> Step:
     """Return the certain meter that `decision` makes of an uncertain one, and the change of its usage."""
     added = _believed(meter) if decision is Decision.ACCEPT_COUNTER else Decimal(0)
@@ -67,6 +74,9 @@ def decided(meter: Meter, decision: Decision) -> Step:
         # The decision is undone if the counter returns.
         raw, at = meter.suspect.raw_mb, max(at, meter.suspect.since)
         before = meter.remembered(meter.suspect.since)
+    elif before and decision is Decision.KEEP_USAGE and is_rise_doubted(meter):
+        # Take the rise back. If the counter still shows it, the next reading is doubted again.
+        added, raw, before = before.used_mb - meter.used_mb, before.raw_mb, None
     certain = replace(
         meter,
         used_mb=meter.used_mb + added,

@@ -1,6 +1,8 @@
 """The admin page for exemptions, and read-only pages for the rows that the system writes about cards."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -15,7 +17,7 @@ from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from audit.models import Action
 from audit.recording import record
 from cards.admin.search import CardRowsAdmin
-from cards.meter_decisions import Decision, decide
+from cards.meter_decisions import Decision, changes, decide
 from cards.models import (
     Card,
     CardEvent,
@@ -66,10 +68,29 @@ class CertaintyFilter(admin.SimpleListFilter):
 
 @admin.register(CounterFinding)
 class CounterFindingAdmin(ScopedReadOnlyAdmin[CounterFinding]):
-    """The read-only page for what is wrong with the counters of carriers."""
+    """The page for what is wrong with the counters of carriers. A finding can be dismissed."""
 
     list_display = ("__str__", "carrier", "gateway", "kind", "since")
     list_select_related = ("carrier", "gateway")
+    actions = ("dismiss",)
+
+    def has_dismiss_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may dismiss findings."""
+        return request.user.has_perm("carriers.change_carrier")
+
+    @admin.action(description=_("Dismiss: the figures are right"), permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[CounterFinding]) -> HttpResponse | None:
+        """End the chosen findings. The next survey finds again what the counters still show."""
+        if not is_confirmed(request):
+            return confirmation_page(
+                request,
+                _("Dismiss these findings? Cards of these carriers can then be proposed for suspension."),
+            )
+        with transaction.atomic():
+            for finding in queryset.select_for_update(of=("self",)):
+                record(request.user, Action.DELETED, finding, before={"finding": str(finding)})
+                finding.delete()
+        return None
 
 
 @admin.register(CounterSurvey)
@@ -99,17 +120,29 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
         "card",
         "cycle_start",
         "used_mb",
+        "at_least",
+        "at_most",
         "last_month_total_mb",
         "measured_at",
         "suspect_since",
         "doubt",
     )
-    list_filter = (CertaintyFilter,)
+    list_filter = (CertaintyFilter, "card__carrier")
     list_select_related = ("card",)
     actions = ("accept_counter", "keep_usage")
 
+    @admin.display(description=_("at least (MB)"))
+    def at_least(self, usage: CardUsage) -> Decimal:
+        """Return the least that the card can have used in the cycle."""
+        return usage.low_mb
+
+    @admin.display(description=_("at most (MB)"))
+    def at_most(self, usage: CardUsage) -> Decimal:
+        """Return the most that the card can have used in the cycle."""
+        return usage.high_mb
+
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may decide about uncertain usage: whoever may change cards."""
+        """Return whether the user may decide about uncertain usage."""
         return request.user.has_perm("cards.change_card")
 
     @admin.action(description=_("Uncertain usage: accept the carrier's counter"), permissions=["decide"])
@@ -117,9 +150,12 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
         """Add to the usage of the chosen cards what the counter shows beyond it."""
         return self._decide(request, queryset, Decision.ACCEPT_COUNTER)
 
-    @admin.action(description=_("Uncertain usage: keep what was counted"), permissions=["decide"])
+    @admin.action(
+        description=_("Uncertain usage: keep what was counted, without a doubted rise"),
+        permissions=["decide"],
+    )
     def keep_usage(self, request: HttpRequest, queryset: QuerySet[CardUsage]) -> HttpResponse | None:
-        """Keep the usage of the chosen cards, and measure growth from the latest counter."""
+        """Keep the usage of the chosen cards, but take doubted rises back. Measure growth from the counter."""
         return self._decide(request, queryset, Decision.KEEP_USAGE)
 
     def _decide(
@@ -131,13 +167,7 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
             messages.error(request, refusal % {"max": MAX_DECIDED})
             return None
         if not is_confirmed(request):
-            text = ngettext(
-                "%(decision)s of %(count)d card? If it is uncertain, it counts as certain from then on.",
-                "%(decision)s of %(count)d cards? Those that are uncertain count as certain from then on.",
-                len(cards),
-            )
-            question = text % {"decision": decision.value.capitalize(), "count": len(cards)}
-            return confirmation_page(request, question)
+            return confirmation_page(request, _question(cards, decision))
         with transaction.atomic():
             changed = decide(cards, decision, cause=f"admin: {request.user}", now=database.now())
             if changed:
@@ -146,6 +176,25 @@ class CardUsageAdmin(CardRowsAdmin[CardUsage]):
         text = ngettext("%(count)d card changed.", "%(count)d cards changed.", len(changed))
         messages.success(request, text % {"count": len(changed)})
         return None
+
+
+def _question(cards: Sequence[int], decision: Decision) -> str:
+    """Return the question to confirm: how many cards change, and by how much."""
+    uncertain = changes(cards, decision)
+    text = ngettext(
+        "%(decision)s of %(count)d uncertain card? It counts as certain from then on. Its usage changes by "
+        "%(total)s MB.",
+        "%(decision)s of %(count)d uncertain cards? They count as certain from then on. Their usage changes by "
+        "%(total)s MB in all, that of a single card by %(least)s to %(most)s MB.",
+        len(uncertain),
+    )
+    return text % {
+        "decision": decision.value.capitalize(),
+        "count": len(uncertain),
+        "total": f"{sum(uncertain):+,.1f}",
+        "least": f"{min(uncertain, default=0):+,.1f}",
+        "most": f"{max(uncertain, default=0):+,.1f}",
+    }
 
 
 @admin.register(UsageRecord)

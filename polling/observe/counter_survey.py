@@ -13,6 +13,7 @@ import structlog
 from django.db import connection, transaction
 
 from cards.counter_findings import (
+    MIN_CARDS,
     MIN_LATE,
     Evidence,
     FindingKind,
@@ -36,6 +37,8 @@ READ_WITHIN: Final = timedelta(hours=24)
 SETTLED_AFTER: Final = timedelta(hours=24)
 # A counter below 10 MB that rises less than this has not changed its unit, but begun to count.
 MIN_RISE_MB: Final = SLACK_MB * (UNIT_FACTOR - 1)
+# Unless it has risen by nearly the factor 1,000 between two units.
+WRONG_UNIT: Final = 900
 # The reasons for uncertain usage: the doubts, "suspect" while readings contradict a meter, and "stale" while the
 # figures of a card stand still although it is checked.
 REASONS: Final = (*(doubt.value for doubt in Doubt), "suspect", "stale")
@@ -70,10 +73,10 @@ _SURVEY: Final = f"""
     WITH current AS (
         SELECT * FROM unnest(
             %(carriers)s::bigint[], %(cycles)s::date[], %(begins)s::timestamptz[], %(settled)s::timestamptz[],
-            %(overdue)s::timestamptz[], %(max_ages)s::bigint[]
-        ) AS current(id, cycle_start, begins, settled_at, overdue_at, max_age)
+            %(late)s::timestamptz[], %(overdue)s::timestamptz[], %(max_ages)s::bigint[]
+        ) AS current(id, cycle_start, begins, settled_at, late_at, overdue_at, max_age)
     ), meter AS (
-        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins, settled_at, overdue_at,
+        SELECT usage.*, card.carrier_id AS card_carrier_id, card.gateway_id, begins, settled_at, late_at, overdue_at,
             -- The network of a stopped card is not used, and held readings do not move the meter's time.
             card.network_status <> 'stopped' AND usage.suspect_since IS NULL AS is_moving,
             state.checked_at - usage.measured_at > make_interval(secs => max_age) AS is_stale,
@@ -94,16 +97,18 @@ _SURVEY: Final = f"""
             is_own AND measured_at > %(day_ago)s AS is_recent,
             is_own AND is_current AND restart = 'seen' AND before_restart <> 'seen'
                 AND before_at BETWEEN begins - make_interval(secs => %(early)s)
-                    AND begins + make_interval(secs => %(late)s) AS has_restarted,
+                    AND begins + make_interval(secs => %(latest)s) AS has_restarted,
             is_own AND is_current AND is_old AS is_awaited,
-            measured_at >= begins + make_interval(secs => %(min_late)s) AS is_read_late,
+            measured_at >= late_at AS is_read_late,
             measured_at > overdue_at AS is_overdue,
             before_at - begins AS restarted_after,
             CASE
                 WHEN NOT is_own THEN NULL
                 WHEN raw_mb > 0 AND suspect_raw_mb > greatest(raw_mb, {SLACK_MB}) * {UNIT_FACTOR}
                     THEN suspect_since
-                WHEN is_current AND doubt = 'sudden_rise' AND over_mb > {MIN_RISE_MB} AND NOT (
+                WHEN is_current AND doubt = 'sudden_rise'
+                    AND (over_mb > {MIN_RISE_MB} OR raw_mb > nullif(before_raw_mb, 0) * {WRONG_UNIT})
+                    AND NOT (
                     -- The first megabytes after a restart.
                     restart = 'seen' AND over_mb <= last_month_total_mb AND doubt_since < settled_at
                 ) THEN doubt_since
@@ -146,11 +151,19 @@ class _Survey:
     meters: int = 0
     earliest_restart: timedelta | None = None
     median_restart: timedelta | None = None
+    # Of the carrier, or of the gateway with the greatest share.
     risen: int = 0
+    risen_of: int = 0
     rose_at: datetime | None = None
     uncertain: Mapping[str, int] = field(default_factory=dict)
     # Gateway id -> the newest time stamp of its cards; None is the carrier's default gateway.
     newest: dict[int | None, datetime | None] = field(default_factory=dict)
+
+    def see_rises(self, row: _Row) -> None:
+        """Keep the rises of the carrier, or of the gateway with the greatest share of them."""
+        is_greater = row.risen * self.risen_of > self.risen * row.cards
+        if row.cards >= MIN_CARDS and (is_greater or not self.risen_of):
+            self.risen, self.risen_of, self.rose_at = row.risen, row.cards, row.rose_at
 
 
 def publish(*, now: datetime) -> list[CounterFinding]:
@@ -224,7 +237,9 @@ def _surveyed(
     cycles = {carrier.pk: carrier.calendar.cycle_of(now) for carrier in carriers}
     begins = {carrier.pk: carrier.calendar.start_of(cycles[carrier.pk]) for carrier in carriers}
     settled = (begin + _restarts_after(earlier.get(pk)) + SETTLED_AFTER for pk, begin in begins.items())
-    overdue = (begin + longest_wait(known.get(pk, ())) for pk, begin in begins.items())
+    delays = {carrier.pk: carrier.figures_delay for carrier in carriers}
+    late = (begin + MIN_LATE + delays[pk] for pk, begin in begins.items())
+    overdue = (begin + longest_wait(known.get(pk, ())) + delays[pk] for pk, begin in begins.items())
     surveys: dict[int, _Survey] = defaultdict(_Survey)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -234,16 +249,17 @@ def _surveyed(
                 "cycles": array(cycles.values()),
                 "begins": array(begins.values()),
                 "settled": array(settled),
+                "late": array(late),
                 "overdue": array(overdue),
                 "max_ages": array(carrier.max_figures_age // timedelta(seconds=1) for carrier in carriers),
-                "min_late": MIN_LATE.total_seconds(),
                 "early": EARLY_RESTART.total_seconds(),
-                "late": LATE_RESTART.total_seconds(),
+                "latest": LATE_RESTART.total_seconds(),
                 "day_ago": now - READ_WITHIN,
             },
         )
         for row in map(_Row._make, cursor.fetchall()):
             survey = surveys[row.carrier_id]
+            survey.see_rises(row)
             if not row.is_total:
                 survey.newest[row.gateway_id] = row.newest
                 continue
@@ -251,7 +267,6 @@ def _surveyed(
             survey.restarted, survey.awaited, survey.overdue = row.restarted, row.awaited, row.overdue
             survey.still_late = survey.late = row.still_late
             survey.earliest_restart, survey.median_restart = row.earliest_restart, row.median_restart
-            survey.risen, survey.rose_at = row.risen, row.rose_at
             survey.uncertain = {reason: cards for reason in REASONS if (cards := getattr(row, reason))}
     return surveys
 
@@ -313,7 +328,9 @@ def _evidence(
         late_restarts=survey.late - survey.still_late,
         overdue=survey.overdue,
         risen=survey.risen,
+        risen_of=survey.risen_of,
         rose_at=survey.rose_at,
+        delay=carrier.figures_delay,
         max_age=carrier.max_figures_age,
         gateways=tuple(seen),
     )

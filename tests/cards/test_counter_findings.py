@@ -37,6 +37,7 @@ def kinds(evidence: Evidence, *, now: datetime = NOW) -> list[FindingKind]:
         ({}, []),
         (LATE, [FindingKind.LATE_RESTART]),
         (LATE | {"earliest_restart": HOUR}, []),
+        (LATE | {"delay": 7 * HOUR}, []),
         (LATE | {"late_restarts": 1000}, []),
         (
             LATE | {"late_restarts": 0, "known": {FindingKind.LATE_RESTART: {"hours": 8}}},
@@ -48,8 +49,8 @@ def kinds(evidence: Evidence, *, now: datetime = NOW) -> list[FindingKind]:
         (NONE | {"overdue": 0}, []),
         (NONE | {"is_lifetime": True}, []),
         (NONE | {"restarted": 100}, []),
-        ({"risen": 2900, "rose_at": NOW}, [FindingKind.SUDDEN_RISE]),
-        ({"risen": 1400, "rose_at": NOW}, []),
+        ({"risen": 2900, "risen_of": 3000, "rose_at": NOW}, [FindingKind.SUDDEN_RISE]),
+        ({"risen": 1400, "risen_of": 3000, "rose_at": NOW}, []),
         ({"gateways": (GatewayEvidence(7, answers=500, newest=NOW - 9 * HOUR),)}, [FindingKind.STALE]),
         ({"gateways": (GatewayEvidence(7, answers=0, newest=NOW - 9 * HOUR),)}, []),
         ({"gateways": (GatewayEvidence(7, answers=500, newest=None),)}, []),
@@ -120,7 +121,7 @@ def test_misplaced_restarts_are_known_until_the_next_ones(kind: FindingKind) -> 
             "none of 3,000 counters of Sun restarts with its cycle: do they count over the card's lifetime?",
         ),
         (
-            replace(HONEST, risen=3000, rose_at=datetime(2026, 6, 5, 14, 5, tzinfo=UTC)),
+            replace(HONEST, risen=3000, risen_of=3000, rose_at=datetime(2026, 6, 5, 14, 5, tzinfo=UTC)),
             "3,000 counters of Sun rose suddenly at 2026-06-05 14:05 UTC: has the unit changed?",
         ),
         (

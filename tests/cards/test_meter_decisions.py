@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.models import Operation
 from cards import meter_store, usage_partitions
-from cards.meter import Doubt, Meter, Reading, Restart, Suspect, Tariff, Uncertainty
+from cards.meter import Before, Doubt, Meter, Reading, Restart, Suspect, Tariff, Uncertainty
 from cards.meter_decisions import Decision, decide, decided
 from cards.metering import advance
 from cards.models import Card, CardEvent, CardUsage, Subscription, UsageRecord
@@ -41,9 +41,17 @@ def meter(**changes: Any) -> Meter:
             },
             3300, 300, 3300,
         ),
-        ({"uncertainty": Uncertainty(Doubt.SUDDEN_RISE, NOW, over_mb=Decimal(200))}, 300, 300, 300),
+        (
+            {
+                "raw_mb": Decimal(1000),
+                "restart": Restart.MISSED,
+                "uncertainty": Uncertainty(Doubt.BOUNDARY_NOT_SEEN, NOW, Decimal(300), Decimal(700)),
+            },
+            1000, 300, 1000,
+        ),
+        ({"uncertainty": Uncertainty(Doubt.COUNTER_REPLACED, NOW, over_mb=Decimal(200))}, 300, 300, 300),
     ],
-    ids=["rise", "drop", "not restarted", "believed rise"],
+    ids=["rise", "drop", "not restarted", "gap", "replaced"],
 )  # fmt: skip
 def test_decision_makes_usage_certain(uncertain: dict[str, Any], accepted: int, kept: int, raw: int) -> None:
     accept = decided(meter(**uncertain), Decision.ACCEPT_COUNTER)
@@ -54,6 +62,23 @@ def test_decision_makes_usage_certain(uncertain: dict[str, Any], accepted: int, 
     assert accept.meter.is_certain
     assert keep.meter.is_certain
     assert accept.meter.raw_mb == keep.meter.raw_mb == raw
+
+
+def test_doubted_rise_is_taken_back_or_accepted() -> None:
+    before = Before(Decimal("0.3"), Decimal("0.3"), Decimal(0), Restart.SEEN, NOW)
+    doubt = Uncertainty(Doubt.SUDDEN_RISE, NOW, over_mb=Decimal("299.7"))
+
+    accept = decided(meter(before=before, uncertainty=doubt), Decision.ACCEPT_COUNTER)
+    keep = decided(meter(before=before, uncertainty=doubt), Decision.KEEP_USAGE)
+
+    assert (accept.meter.used_mb, accept.delta_mb, accept.meter.is_certain) == (300, 0, True)
+    assert (keep.meter.used_mb, keep.delta_mb, keep.meter.is_certain) == (
+        Decimal("0.3"), Decimal("-299.7"), True,
+    )  # fmt: skip
+    back = advance(keep.meter, Reading(Decimal("0.5"), NOW + timedelta(hours=2)), TARIFF)
+    assert (back.meter.used_mb, back.meter.is_certain) == (Decimal("0.5"), True)
+    still = advance(keep.meter, Reading(Decimal(310), NOW + timedelta(hours=2)), TARIFF)
+    assert (still.meter.low_mb, still.meter.doubt) == (Decimal("0.3"), Doubt.SUDDEN_RISE)
 
 
 @pytest.mark.parametrize("decision", Decision)
@@ -116,7 +141,8 @@ def test_decision_in_the_admin_is_confirmed_and_recorded(card: Card, client: Cli
     chosen = {"action": "keep_usage", "_selected_action": [CardUsage.objects.get().pk]}
 
     question = post(client, CardUsage, "changelist", chosen)
-    assert "Keep the usage of 1 card?" in question.rendered_content
+    assert "Keep the usage of 1 uncertain card?" in question.rendered_content
+    assert "Its usage changes by +0.0 MB." in question.rendered_content
     assert not CardEvent.objects.filter(kind="usage").exists()
 
     post(client, CardUsage, "changelist", {**chosen, "confirmed": "yes"})

@@ -10,7 +10,7 @@ ADVICE = {
     FindingKind.LATE_RESTART: "correct the carrier's time zone or billing day in the admin",
     FindingKind.EARLY_RESTART: "correct the carrier's time zone or billing day in the admin",
     FindingKind.NO_RESTART: "ask the carrier, and set its counter to 'never restarts' in the admin",
-    FindingKind.SUDDEN_RISE: "ask the carrier whether it has changed the unit",
+    FindingKind.SUDDEN_RISE: "ask the carrier whether it has changed the unit; when its figures are right, dismiss the finding in the admin",
     FindingKind.STALE: "ask the carrier when it will update its figures",
 }
 
@@ -29,7 +29,13 @@ def examine() -> Iterator[Finding]:
         if survey.uncertain:
             uncertain = True
             yield usage(survey.carrier.name, survey.uncertain)
-    if not findings and not uncertain:
+    if not CounterSurvey.objects.exists():
+        yield note(
+            "counters",
+            "not surveyed yet",
+            "nothing: the worker of the queue background does so every five minutes",
+        )
+    elif not findings and not uncertain:
         yield ok("counters", "the usage of every card is certain")
 
 

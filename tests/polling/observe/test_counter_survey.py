@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection, transaction
+from django.test import Client
 
+from audit.models import Operation
 from cards import meter_store
 from cards.counter_findings import FindingKind
 from cards.meter import Before, Doubt, Meter, Restart, Suspect, Uncertainty
@@ -20,7 +22,8 @@ from polling.observe import counter_survey
 from polling.observe.doctor import counters
 from polling.observe.doctor.finding import Verdict
 from polling.policy.config_snapshot import ConfigSnapshot
-from tests.factories import CardFactory, CarrierFactory, GatewayFactory
+from tests.factories import CardFactory, CarrierFactory, GatewayFactory, UserFactory
+from tests.support.admin_forms import post
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
@@ -221,11 +224,74 @@ def test_believed_rises_are_found_until_their_doubts_end() -> None:
     assert found(now=NOW + timedelta(days=12)) == []
 
 
-def test_rises_of_the_cycle_before_are_over() -> None:
+def test_rises_that_no_survey_saw_are_over_with_their_cycle() -> None:
     _, cards = fleet()
     store(cards, risen(5000))
 
     assert found(now=BEGINS + timedelta(days=30, hours=1)) == []
+
+
+def test_rises_outlast_their_cycle_until_a_person_dismisses_them(client: Client) -> None:
+    _, cards = fleet()
+    store(cards, risen(5000))
+    assert found() == [FindingKind.SUDDEN_RISE]
+    next_cycle = BEGINS + timedelta(days=30, hours=1)
+    store(cards, Meter(next_cycle.date(), Decimal(300), Decimal(300), next_cycle, restart=Restart.SEEN))
+
+    assert found(now=next_cycle) == [FindingKind.SUDDEN_RISE]
+    assert found(now=next_cycle + HOUR) == [FindingKind.SUDDEN_RISE]
+
+    client.force_login(UserFactory.create(role="operator", is_staff=True))
+    chosen = {"action": "dismiss", "_selected_action": [CounterFinding.objects.get().pk]}
+    post(client, CounterFinding, "changelist", chosen)
+    assert CounterFinding.objects.exists()
+    post(client, CounterFinding, "changelist", {**chosen, "confirmed": "yes"})
+    assert not CounterFinding.objects.exists()
+    assert Operation.objects.get().action == "deleted"
+    assert found(now=next_cycle + 2 * HOUR) == []
+
+
+def test_rises_of_one_gateway_are_found() -> None:
+    carrier, cards = fleet(30)
+    gateway = GatewayFactory.create(carrier=carrier)
+    for card in cards[:12]:
+        card.gateway = gateway
+        card.save()
+    store(cards[12:], SMALL)
+    store(cards[:12], risen(5000))
+
+    assert found() == [FindingKind.SUDDEN_RISE]
+    assert CounterFinding.objects.get().details["cards"] == 12
+
+
+def test_rises_of_tiny_cards_by_a_thousand_are_found() -> None:
+    _, cards = fleet()
+    tiny = Before(Decimal("0.2"), Decimal("0.2"), Decimal(9), Restart.SEEN, NOW)
+    store(cards, replace(risen(200), raw_mb=Decimal(201), before=tiny))
+    assert found() == [FindingKind.SUDDEN_RISE]
+
+    store(cards, replace(risen(200), raw_mb=Decimal(201), before=replace(tiny, raw_mb=Decimal(2))))
+    assert found() == []
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(0, [FindingKind.LATE_RESTART]), (480, [])])
+def test_restarts_that_are_late_as_declared_are_on_time(minutes: int, expected: list[FindingKind]) -> None:
+    _, cards = fleet(figures_delay_minutes=minutes)
+    store(cards, waiting(7 * HOUR))
+    counter_survey.publish(now=BEGINS + 7 * HOUR)
+    store(cards, restarted(8 * HOUR))
+
+    assert found() == expected
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(0, [FindingKind.NO_RESTART]), (2880, [])])
+def test_restarts_are_missing_only_after_the_declared_delay(
+    minutes: int, expected: list[FindingKind]
+) -> None:
+    _, cards = fleet(figures_delay_minutes=minutes)
+    store(cards, METER)
+
+    assert found() == expected
 
 
 def test_first_megabytes_after_a_restart_are_no_rise() -> None:
@@ -356,6 +422,8 @@ def test_concurrent_surveys_store_each_finding_once() -> None:
 
 def test_doctor_names_findings_and_uncertain_cards() -> None:
     carrier, cards = fleet()
+    assert [finding.detail for finding in counters.examine()] == ["not surveyed yet"]
+    counter_survey.publish(now=NOW)
     assert [finding.verdict for finding in counters.examine()] == [Verdict.OK]
 
     store(cards, METER)
