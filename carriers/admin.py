@@ -109,8 +109,9 @@ class CarrierForm(forms.ModelForm[Carrier]):
     def _are_valid(self, cleaned: Mapping[str, Any]) -> bool:
         """Return whether the model accepts the values that the preview needs. It reports others by itself, later."""
         try:
-            for name in _RISKY_FIELDS:
-                Carrier._meta.get_field(name).clean(cleaned[name], self.instance)
+            Carrier(**{name: cleaned[name] for name in _RISKY_FIELDS}).clean_fields(
+                exclude={field.name for field in Carrier._meta.fields} - _RISKY_FIELDS
+            )
         except forms.ValidationError:
             return False
         return True

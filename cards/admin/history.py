@@ -82,10 +82,10 @@ class CounterFindingAdmin(ScopedReadOnlyAdmin[CounterFinding]):
     def dismiss(self, request: HttpRequest, queryset: QuerySet[CounterFinding]) -> HttpResponse | None:
         """End the chosen findings. The next survey finds again what the counters still show."""
         if not is_confirmed(request):
-            return confirmation_page(
-                request,
-                _("Dismiss these findings? Cards of these carriers can then be proposed for suspension."),
+            question = _(
+                "Dismiss these findings? Then cards of these carriers can be proposed for suspension."
             )
+            return confirmation_page(request, str(question))
         with transaction.atomic():
             for finding in queryset.select_for_update(of=("self",)):
                 record(request.user, Action.DELETED, finding, before={"finding": str(finding)})
