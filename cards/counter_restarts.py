@@ -62,8 +62,6 @@ def restarted(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Begin to count from 0. The carrier counts everything before the restart in the cycle before."""
     moved = meter.used_mb
     over, under = _bounds_of_readings(meter)
-    # A first reading may be wrong, and so may what the carrier counted before the card was read.
-    over += meter.first_mb
     if meter.is_restart_inferred and meter.before:
         # The counter had not restarted, so only its growth since then is usage.
         moved -= min(moved, meter.before.raw_mb)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.filters import FieldListFilter
+from django.contrib.admin.utils import get_fields_from_path
 from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -142,7 +143,7 @@ def test_every_filter_has_choices(site: Any) -> None:
         if isinstance(name, type) and issubclass(name, admin.SimpleListFilter):
             # It offers fixed choices.
             continue
-        field = site.model._meta.get_field(name)
+        field = get_fields_from_path(site.model, name)[-1]
         is_boolean = isinstance(field, models.BooleanField)
         is_small = field.is_relation and field.related_model.__name__ in SMALL
         # For any other field, the admin would query the DISTINCT values of the entire table.
