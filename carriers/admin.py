@@ -154,7 +154,25 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
     form = CarrierForm
     list_display = ("name", "code", "time_zone", "billing_day", "counter")
     ordering = ("code",)
+    readonly_fields = ("running_cycle",)
     search_fields = ("name", "code")
+
+    @admin.display(description=_("running cycle"))
+    def running_cycle(self, carrier: Carrier) -> str:
+        """Return from when until when the present cycle lasts, and the settings that it began with."""
+        if carrier.pk is None:
+            return "-"
+        # `carrier` may have invalid values that were just entered.
+        calendar, now = Carrier.objects.get(pk=carrier.pk).calendar, database.now()
+        cycle = calendar.cycle_of(now)
+        began, ends = calendar.bounds_of(cycle)
+        text = f"{began:%Y-%m-%d %H:%M} - {ends:%Y-%m-%d %H:%M} UTC"
+        if calendar.change is None or cycle != calendar.change.running_cycle:
+            return text
+        note = _(
+            "%(cycle)s; it began on day %(day)s in %(zone)s, and the settings above apply from its end on"
+        )
+        return note % {"cycle": text, "day": cycle.day, "zone": calendar.change.time_zone}
 
 
 @admin.register(Gateway)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,6 +145,24 @@ def test_preview_tells_how_long_the_running_cycle_becomes(
     assert ("Quotas do not grow with it" in preview) is is_warned
     undo = "2026-12-01" if billing_day == 1 else "2026-12-19"
     assert f"change it back before {undo} 00:00 UTC" in preview
+
+
+@pytest.mark.django_db
+def test_page_shows_a_change_that_waits_for_its_boundary(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(UserFactory.create(role="administrator", is_staff=True))
+    carrier = CarrierFactory.create(time_zone="UTC", billing_day=19)
+    monkeypatch.setattr(database, "now", lambda: NOW)
+    page = reverse("admin:carriers_carrier_change", args=[carrier.pk])
+    assert "2026-11-19 00:00 - 2026-12-19 00:00 UTC</div>" in client.get(page).content.decode()
+
+    Carrier.objects.update(
+        billing_day=25, calendar_changed_at=NOW, changed_in_cycle=date(2026, 11, 19), time_zone_before="UTC"
+    )
+
+    shown = client.get(page).content.decode()
+    assert "2026-11-19 00:00 - 2026-12-25 00:00 UTC; it began on day 19 in UTC" in shown
 
 
 @pytest.mark.django_db
