@@ -78,7 +78,7 @@ class _SystemView(APIView):
 
 
 def _sees_components(request: HttpRequest, found: Mapping[str, Finding]) -> bool:
-    if found["database"].level is not Level.HEALTHY:
+    if found["database"].level is not Level.HEALTHY and not found["database"].is_refusal:
         # Don't try to identify the user, because that needs the database, which may not answer.
         return False
     view = _SystemView()

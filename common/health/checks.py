@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import connection
 
 from common.health.components import Component, Finding, Level, register
+from common.outages import SQL_STATES
+from common.redis import keys
 from common.redis.client import for_web
 
 DEGRADED_BELOW = 0.10
@@ -27,15 +29,20 @@ def register_all() -> None:
 
 
 def database() -> Finding:
-    """Report whether PostgreSQL answers a trivial query. Raise the driver's error during an outage."""
+    """Report whether PostgreSQL can write. Raise the driver's error during an outage."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SELECT current_setting('transaction_read_only') = 'on'")
+        (is_read_only,) = cursor.fetchone()
+    if is_read_only:
+        # After a failover, the connection leads to the old server for as long as it is open.
+        connection.close()
+        return Finding.of_refusal(Level.UNHEALTHY, SQL_STATES["25006"])
     return Finding(Level.HEALTHY, "answers")
 
 
 def redis() -> Finding:
-    """Report whether Redis answers a ping. Raise redis-py's error during an outage."""
-    for_web().ping()
+    """Report whether Redis can write. Raise redis-py's error during an outage."""
+    for_web().set(keys.HEALTH, "1", px=1000)
     return Finding(Level.HEALTHY, "answers")
 
 

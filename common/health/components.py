@@ -7,7 +7,9 @@ and `config.health` serves the findings.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
+
+_REFUSES: Final = "refuses to work"
 
 
 class Level(StrEnum):
@@ -24,6 +26,16 @@ class Finding:
 
     level: Level
     detail: str
+
+    @classmethod
+    def of_refusal(cls, level: Level, reason: str) -> Self:
+        """Return the finding about a server that answers, but refuses to work."""
+        return cls(level, f"{_REFUSES}: {reason}")
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the component is a server that answers, but refuses to work."""
+        return self.detail.startswith(_REFUSES)
 
 
 HealthCheck = Callable[[], Finding]
@@ -79,5 +91,6 @@ def _with_dependency(component: Component, findings: Mapping[str, Finding]) -> F
     dependency = findings.get(component.depends_on) if component.depends_on else None
     if component.depends_on is None or dependency is None or dependency.level is Level.HEALTHY:
         return findings[component.name]
-    reason = f"not known, because {component.depends_on.capitalize()} does not answer"
+    says = _REFUSES if dependency.is_refusal else "does not answer"
+    reason = f"not known, because {component.depends_on.capitalize()} {says}"
     return Finding(component.level_if_silent, reason)

@@ -15,7 +15,7 @@ import structlog
 from django.db import close_old_connections, connections
 
 from common.health.components import Component, Finding, with_dependencies
-from common.outages import server_of
+from common.outages import reason_of, server_of
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,8 @@ class CheckThread:
             return self._component.check()
         except Exception as error:
             if server_of(error) is not None:
-                return Finding(self._component.level_if_silent, "does not answer")
+                level, reason = self._component.level_if_silent, reason_of(error)
+                return Finding.of_refusal(level, reason) if reason else Finding(level, "does not answer")
             log.exception("probe_failed", component=self._component.name)
             return Finding(self._component.level_if_silent, "its health check failed; see the log")
 

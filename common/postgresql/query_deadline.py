@@ -14,8 +14,13 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from psycopg import errors
 
+from common.outages import refused
+
 REQUEST_SECONDS: Final = 10.0
 CANCEL_SECONDS: Final = 1.0
+
+# These refusals say nothing about the server.
+_TRANSIENT: Final = (errors.LockNotAvailable, errors.ObjectInUse, errors.QueryCanceled)
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +60,8 @@ class DeadlineConnection(psycopg.Connection[Any]):
         """Wait as psycopg does, but not longer than the deadline.
 
         After the deadline, cancel the query, close the connection and raise OperationalError. The connection
-        is closed because its state is unknown: the server may not have received the cancellation.
+        is closed because its state is unknown: the server may not have received the cancellation. It is also
+        closed if the server refuses to work.
         """
         seconds = timeout or _deadline.seconds
         try:
@@ -70,6 +76,11 @@ class DeadlineConnection(psycopg.Connection[Any]):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
             self.close()
             raise psycopg.OperationalError("no answer in time") from None
+        except psycopg.Error as error:
+            if refused(error) and not isinstance(error, _TRANSIENT):
+                # After a failover, the connection leads to the old server for as long as it is open.
+                self.close()
+            raise
 
 
 def with_deadline(connection: object) -> DeadlineConnection:

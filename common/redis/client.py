@@ -11,10 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from common.redis.fail_fast import FailFast
+from common.redis.retries import FailFast, NoRetry
 
 WEB_TIMEOUT_SECONDS = 0.4
 WORKER_TIMEOUT_SECONDS = 2.0
@@ -55,7 +54,7 @@ def _client(timeout: float, *, url: str | None = None, retry: Retry | None = Non
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         # Switch off redis-py's ten retries, because they also repeat commands such as INCR.
-        retry=retry or Retry(NoBackoff(), 0),
+        retry=retry or NoRetry(),
         health_check_interval=15,
         socket_keepalive=True,
         socket_keepalive_options=KEEPALIVE,

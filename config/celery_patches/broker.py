@@ -4,6 +4,9 @@ from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu import Connection
+from redis.exceptions import ResponseError
+
+from common.redis import keys
 
 FIRST_SECONDS = 0
 LATER_SECONDS = 1
@@ -29,6 +32,32 @@ class PromptConnection(Connection):
         return super()._ensure_connection(
             errback, max_retries, interval_start, interval_step, interval_max, *args, **options
         )
+
+    @property
+    def connection_errors(self) -> tuple[type[BaseException], ...]:
+        """The errors after which a worker connects again: also an answer that Redis refuses to work.
+
+        Kombu takes such an answer for an error of the channel, which would end the worker.
+        """
+        return (*super().connection_errors, ResponseError)
+
+    @property
+    def recoverable_connection_errors(self) -> tuple[type[BaseException], ...]:
+        """The errors after which kombu tries again to connect."""
+        return (*super().recoverable_connection_errors, ResponseError)
+
+    def _establish_connection(self) -> Any:
+        """Connect, and raise ResponseError if Redis refuses to work. Then kombu waits before it tries again.
+
+        Redis answers to a ping even if it cannot store a message.
+        """
+        connection = super()._establish_connection()
+        channel = connection.create_channel(connection)
+        try:
+            channel.client.set(keys.HEALTH, "1", px=1000)
+        finally:
+            channel.close()
+        return connection
 
     def maybe_close_channel(self, channel: Any) -> None:
         """Close the channel. Ignore the AttributeError that kombu raises if the transport is already gone.

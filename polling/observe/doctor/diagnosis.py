@@ -14,7 +14,7 @@ from polling.observe.doctor.processes import WorkerReport
 def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> Iterator[Finding]:
     """Yield the findings, causes before their consequences.
 
-    Stop after the servers if PostgreSQL or Redis does not answer, because everything else needs both.
+    Stop after the servers if PostgreSQL or Redis does not work, because everything else needs both.
     `ask_workers` must return a report about the workers, or None if the broker does not answer.
 
     Example::
@@ -24,7 +24,7 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
     """
     has_outage = False
     for finding in servers.examine(redis):
-        has_outage = has_outage or finding in (servers.unreachable("database"), servers.unreachable("redis"))
+        has_outage = has_outage or servers.is_outage(finding)
         yield finding
     if has_outage:
         return

@@ -1,37 +1,59 @@
 """Examine PostgreSQL and Redis: whether they answer, and whether they are close to their limits."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from django.db import connection
 from redis import Redis
 
 from cards import usage_partitions
-from common.outages import server_of
+from common.health import checks
+from common.health.components import Level
+from common.outages import SQL_STATES, reason_of, server_of
+from common.redis import keys
 from polling.observe.doctor.finding import Finding, ok, trouble
 
 NEARLY_FULL = 0.9
+_NOTHING: Final = "nothing is checked until it does"
+# Subject -> the name of the server, and of the setting that points at it.
+_NAMES: Final = {"database": ("PostgreSQL", "DATABASE_URL"), "redis": ("Redis", "REDIS_URL")}
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
-    """Yield findings about both servers. For a server that does not answer, yield a finding that says so."""
+    """Yield findings about both servers. For a server that does not answer, or refuses, yield one that says so."""
     for subject, examine_server in (("database", _database), ("redis", lambda: _redis(redis))):
         try:
             yield from examine_server()
         except Exception as error:
             if server_of(error) is None:
                 raise
-            yield unreachable(subject)
+            reason = reason_of(error)
+            yield refusing(subject, reason) if reason else unreachable(subject)
 
 
 def unreachable(subject: str) -> Finding:
     """Return the finding about a server that does not answer. `subject` is "database" or "redis"."""
-    name = {"database": "PostgreSQL", "redis": "Redis"}[subject]
-    variable = {"database": "DATABASE_URL", "redis": "REDIS_URL"}[subject]
+    name, variable = _NAMES[subject]
     return trouble(
         subject,
-        f"{name} does not answer: nothing is checked until it does",
+        f"{name} does not answer: {_NOTHING}",
         f"start {name} (locally: bin/up), or check whether {variable} points at it; checks resume within 10 s",
     )
+
+
+def refusing(subject: str, reason: str) -> Finding:
+    """Return the finding about a server that answers, but refuses to work."""
+    name, variable = _NAMES[subject]
+    return trouble(
+        subject,
+        f"{name} refuses to work: {reason}: {_NOTHING}",
+        f"see the log of {name}; after a failover, point {variable} at the new primary; checks resume within 10 s",
+    )
+
+
+def is_outage(finding: Finding) -> bool:
+    """Return whether the finding says that a server does not work."""
+    return finding.detail.endswith(_NOTHING)
 
 
 def connections(used: int, limit: int) -> Finding:
@@ -86,10 +108,15 @@ def _database() -> Iterator[Finding]:
             "WHERE backend_type = 'client backend'"
         )
         used, limit = cursor.fetchone()
+    if checks.database().level is not Level.HEALTHY:
+        yield refusing("database", SQL_STATES["25006"])
+        return
     yield connections(used, limit)
     yield stray_records(usage_partitions.stray_rows())
 
 
 def _redis(redis: Redis) -> Iterator[Finding]:
+    # A Redis that refuses to write still answers questions.
+    redis.set(keys.HEALTH, "1", px=1000)
     info = redis.info("memory")
     yield memory(int(info["used_memory"]), int(info["maxmemory"]), str(info["maxmemory_policy"]))

@@ -26,6 +26,14 @@ class Api:
     def get(self, path: str) -> requests.Response:
         return requests.get(f"{self._site}/api/v1/{path}", headers=self._headers, timeout=30)
 
+    def page(self, path: str) -> requests.Response:
+        """Return the answer of a page that is not below `/api/`."""
+        return requests.get(f"{self._site}/{path}", headers=self._headers, timeout=30)
+
+    def readiness(self) -> requests.Response:
+        """Return the answer of `/readyz`."""
+        return self.page("readyz")
+
     def trigger(self, card_id: int, *, idempotency_key: str = "") -> requests.Response:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return requests.post(
