@@ -4,13 +4,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import environ
+from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
 import requests
+from redis import Redis
+from redis.exceptions import RedisError
 
 from tests.faults.conftest import Stack
 from tests.support.faults.api import Api
@@ -42,6 +47,38 @@ def postgresql(setting: str) -> Callable[[Stack], None]:
 
 def redis(*command: str | int) -> Callable[[Stack], None]:
     return lambda stack: stack.redis.execute_command(*command)
+
+
+def fail_to_save(stack: Stack) -> None:
+    """Forbid Redis to write to its folder, and wait until it has noticed this."""
+    stack.redis.config_set("save", "3600 1")
+    stack.redis.config_set("stop-writes-on-bgsave-error", "yes")
+    save(stack, mode=0o500, status="err")
+
+
+def save_again(stack: Stack) -> None:
+    save(stack, mode=0o700, status="ok")
+    stack.redis.config_set("save", "")
+    stack.redis.config_set("stop-writes-on-bgsave-error", "no")
+
+
+def save(stack: Stack, *, mode: int, status: str) -> None:
+    Path(stack.redis.config_get("dir")["dir"]).chmod(mode)
+    stack.redis.bgsave()
+    stack.wait_until(
+        lambda: stack.redis.info("persistence")["rdb_last_bgsave_status"] == status,
+        seconds=10,
+        what=f"the background save is {status}",
+    )
+
+
+def run_endless_script(stack: Stack) -> None:
+    def run() -> None:
+        with Redis.from_url(stack.variables["REDIS_URL"]) as own, suppress(RedisError):
+            own.eval("while true do end", 0)
+
+    stack.redis.config_set("busy-reply-threshold", 100)
+    Thread(target=run).start()
 
 
 @dataclass(frozen=True)
@@ -77,6 +114,8 @@ STATES = (
         redis("CONFIG", "SET", "maxmemory", 0),
         "memory is full",
     ),
+    State("MISCONF", "redis", fail_to_save, save_again, "cannot save to its disk"),
+    State("BUSY", "redis", run_endless_script, redis("SCRIPT", "KILL"), "busy with a script"),
     State(
         "NOREPLICAS",
         "redis",
