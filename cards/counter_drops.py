@@ -19,6 +19,8 @@ from cards.meter_limits import (
     CONFIRMED_AFTER,
     JITTER_SHARE,
     MONTH,
+    NEGLIGIBLE_MB,
+    RETURN_SHARE,
     RETURNS_WITHIN,
     RISE_LASTS,
     SLACK_MB,
@@ -91,7 +93,7 @@ def has_returned(meter: Meter, before: Before, reading: Reading, tariff: Tariff)
     if _is_after_restart(meter, before):
         # If other cards' counters have restarted, this one has reached its old value by usage. Otherwise it may be
         # back, or has been used as much as before. The bounds say so.
-        is_near = before.raw_mb >= SLACK_MB and reading.raw_mb <= before.raw_mb * 2
+        is_near = before.raw_mb >= SLACK_MB and reading.raw_mb <= before.raw_mb * (1 + RETURN_SHARE)
         is_jump = meter.raw_mb * 2 <= before.raw_mb
         return is_near and is_jump and tariff.restarted_cycle != meter.cycle_start
     if meter.raw_mb > before.raw_mb:
@@ -105,10 +107,11 @@ def back_doubt(meter: Meter, reading: Reading) -> Doubt | None:
     before = meter.before
     if before is None or meter.raw_mb * 2 > before.raw_mb or not is_about(reading.raw_mb, before.raw_mb):
         return None
-    if _is_after_restart(meter, before):
-        is_back = reading.raw_mb <= before.raw_mb * (1 + JITTER_SHARE)
-        return Doubt.BOUNDARY_NOT_SEEN if is_back else None
-    return Doubt.COUNTER_REPLACED if reading.raw_mb <= before.raw_mb * 2 else None
+    if reading.raw_mb > before.raw_mb * 2 or reading.raw_mb < NEGLIGIBLE_MB:
+        return None
+    if not _is_after_restart(meter, before):
+        return Doubt.COUNTER_REPLACED
+    return Doubt.BOUNDARY_NOT_SEEN if reading.raw_mb <= before.raw_mb * (1 + RETURN_SHARE) else None
 
 
 def returned(meter: Meter, before: Before, reading: Reading) -> Step:
@@ -176,11 +179,9 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
         return replace(meter, before=None)
     # It was possible when it came, and is the only doubt.
     if uncertain and is_rise_doubted(meter) and uncertain.since == before.at:
-        # Many counters rise by more than 10 MB from 0, so one reading that goes on is enough for these.
-        is_common = before.raw_mb == 0
-        if tariff.others_rose or not (is_common or elapsed > RISE_LASTS):
+        if tariff.others_rose or elapsed <= RISE_LASTS:
             return meter
-        meter = replace(meter, uncertainty=None, before=None if is_common else before)
+        meter = replace(meter, uncertainty=None)
     is_replaced = before.raw_mb > meter.raw_mb and not _is_after_restart(meter, before)
     return replace(meter, before=None) if elapsed > (MONTH if is_replaced else RETURNS_WITHIN) else meter
 

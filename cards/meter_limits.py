@@ -18,6 +18,10 @@ SOON = timedelta(hours=48)
 CONFIRMED_AFTER = timedelta(minutes=10)
 # A counter may return to its old value within this time. Then the readings in between were a fault.
 RETURNS_WITHIN = timedelta(hours=100)
+# A restart is taken back if the counter returns to its old value and at most this much more.
+RETURN_SHARE = Decimal("0.1")
+# So little usage is not worth a doubt.
+NEGLIGIBLE_MB = Decimal("0.1")
 # A rise by this factor in each day may be a wrong unit. It is believed after it has lasted this long.
 UNIT_FACTOR = 100
 RISE_LASTS = timedelta(hours=24)

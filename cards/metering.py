@@ -303,7 +303,7 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         return held(meter, reading)
     meter = lasted(meter, reading, tariff)
     grown = meter.believing(reading, used_mb=meter.used_mb + growth)
-    rose_at = _odd_rise(meter, reading)
+    rose_at = _odd_rise(meter, reading, tariff)
     if doubt := back_doubt(meter, reading):
         # It may never have been away, but then nothing could be said about the time in between.
         grown = grown.doubting(doubt, reading.measured_at, over=growth)
@@ -319,7 +319,7 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     return Step(waited(grown, reading, tariff), growth)
 
 
-def _odd_rise(meter: Meter, reading: Reading) -> datetime | None:
+def _odd_rise(meter: Meter, reading: Reading, tariff: Tariff) -> datetime | None:
     """Return when the counter rose, if it did so oddly.
 
     That is by more than was possible then, after readings that showed a drop, or enough for a wrong unit.
@@ -334,7 +334,9 @@ def _odd_rise(meter: Meter, reading: Reading) -> datetime | None:
     if elapsed > GAP:
         # A small counter may well grow a hundredfold in some days.
         natural = max(natural, SLACK_MB) * Decimal(elapsed / GAP)
-    may_be_unit = growth > SLACK_MB and reading.raw_mb > natural * UNIT_FACTOR
+    # Many counters rise by more than 10 MB from 0, so that alone is not odd.
+    is_common = meter.raw_mb == 0 and not tariff.others_rose
+    may_be_unit = growth > SLACK_MB and reading.raw_mb > natural * UNIT_FACTOR and not is_common
     return reading.measured_at if may_be_unit else None
 
 

@@ -160,10 +160,11 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
     @admin.display(description=_("running cycle"))
     def running_cycle(self, carrier: Carrier) -> str:
         """Return from when until when the present cycle lasts, and the settings that it began with."""
-        if carrier.pk is None:
+        # `carrier` may be new, or have invalid values that were just entered.
+        stored = Carrier.objects.filter(pk=carrier.pk).first()
+        if stored is None:
             return "-"
-        # `carrier` may have invalid values that were just entered.
-        calendar, now = Carrier.objects.get(pk=carrier.pk).calendar, database.now()
+        calendar, now = stored.calendar, database.now()
         cycle = calendar.cycle_of(now)
         began, ends = calendar.bounds_of(cycle)
         text = f"{began:%Y-%m-%d %H:%M} - {ends:%Y-%m-%d %H:%M} UTC"

@@ -7,6 +7,7 @@ import pytest
 from psycopg import errors
 from redis import Redis
 from redis import exceptions as redis
+from redis._parsers.base import BaseParser
 
 from common.outages import REDIS_CODES, Server, one_line, refused, server_of
 
@@ -40,9 +41,8 @@ def test_all_classes_are_known_to_the_driver() -> None:
 
 def parsed(text: str) -> Exception:
     """Return the exception that redis-py raises for an error of the server."""
-    from redis._parsers.base import BaseParser
-
-    error: Exception = BaseParser.parse_error(text)
+    parser: Any = BaseParser
+    error: Exception = parser.parse_error(text)
     return error
 
 
@@ -57,6 +57,7 @@ def test_each_refusal_of_redis_is_an_outage(code: str) -> None:
 
 def test_refusal_in_a_pipeline_is_an_outage() -> None:
     error = parsed("MISCONF Redis is configured to save RDB snapshots")
+    pipeline: Any
     with Redis().pipeline() as pipeline:
         pipeline.annotate_exception(error, 1, ["SET", "MISCONF", "1"])
 

@@ -210,7 +210,7 @@ CASES = {
         11-11 02:00 5001 -> 5001"""),
     "kilobytes for megabytes, from 0": (PER_CYCLE, """
         11-10 00:00 0 -> 0
-        11-10 01:00 37 -> 37 doubt
+        11-10 01:00 37 -> 37 low 0
         11-10 02:00 0.04 -> 0.04"""),
     "rise that was held, and falls back": (PER_CYCLE, """
         11-10 00:00 100 -> 100

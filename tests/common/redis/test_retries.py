@@ -59,7 +59,9 @@ def test_connection_is_given_up_if_redis_refuses_to_work(
             elif use == "script":
                 own.eval("return redis.call('SET', KEYS[1], 1)", 1, "x")
             else:
-                own.pipeline().set("x", 1).execute()
+                pipeline = own.pipeline()
+                pipeline.set("x", 1)
+                pipeline.execute()
     finally:
         redis.config_set("min-replicas-to-write", 0)
 

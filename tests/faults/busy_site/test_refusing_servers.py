@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from os import environ
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -45,8 +46,12 @@ def postgresql(setting: str) -> Callable[[Stack], None]:
     return change
 
 
-def redis(*command: str | int) -> Callable[[Stack], None]:
-    return lambda stack: stack.redis.execute_command(*command)
+def redis(*command: str | int) -> Callable[[Stack], object]:
+    def send(stack: Stack) -> object:
+        client: Any = stack.redis
+        return client.execute_command(*command)
+
+    return send
 
 
 def fail_to_save(stack: Stack) -> None:
@@ -63,7 +68,7 @@ def save_again(stack: Stack) -> None:
 
 
 def save(stack: Stack, *, mode: int, status: str) -> None:
-    Path(stack.redis.config_get("dir")["dir"]).chmod(mode)
+    Path(str(stack.redis.config_get("dir")["dir"])).chmod(mode)
     stack.redis.bgsave()
     stack.wait_until(
         lambda: stack.redis.info("persistence")["rdb_last_bgsave_status"] == status,
