@@ -30,11 +30,7 @@ def examine() -> Iterator[Finding]:
             uncertain = True
             yield usage(survey.carrier.name, survey.uncertain)
     if not CounterSurvey.objects.exists():
-        yield note(
-            "counters",
-            "not surveyed yet",
-            "nothing: the worker of the queue background does so every five minutes",
-        )
+        yield ok("counters", "not surveyed yet; a worker of the queue background does so every five minutes")
     elif not findings and not uncertain:
         yield ok("counters", "the usage of every card is certain")
 
