@@ -19,9 +19,15 @@ from accounts.scoping import ScopedQuerySet, StaffQuerySet
 TREE_FIELDS = frozenset({"parent", "parent_id", "path"})
 
 
+_OF_THE_MACHINE = {"localtime", "Factory", "posixrules"}
+
+
 def validate_time_zone(name: str) -> None:
-    """Raise ValidationError unless `name` is the name of an IANA time zone."""
-    if name not in available_timezones():
+    """Raise ValidationError unless `name` is the name of an IANA time zone.
+
+    Some systems also have files that depend on the machine, such as `localtime`.
+    """
+    if name not in available_timezones() - _OF_THE_MACHINE:
         raise ValidationError(
             _("“%(name)s” is not a time zone; use a name like Asia/Shanghai."), params={"name": name}
         )

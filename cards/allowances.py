@@ -3,14 +3,18 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from django.db import connection
 
 from cards.models import PlanCycle, Subscription
-from cards.usage_allocation import Allowance
-from cards.usage_bounds import Bounds
-from carriers.cycles import calendar_from
+from cards.usage_allocation import ZERO, Allowance
+from cards.usage_bounds import EXACT, Bounds
+from carriers.models import Carrier
 from common.arrays import array
+
+# The place of the carrier's id in the rows that `lock` reads.
+_CARRIER_PLACE: Final = 9
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
@@ -54,28 +58,30 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
             SELECT subscription.id, subscription.device_id IS NULL, subscription.kind = 'main',
                    coalesce(subscription.virtual_quota_mb, subscription.quota_mb),
                    subscription.used_mb, subscription.period_start,
-                   subscription.starts_at, subscription.ends_at, subscription.cycle,
-                   carrier.time_zone, carrier.billing_day, carrier.calendar_changed_at, carrier.changed_in_cycle,
-                   carrier.time_zone_before, subscription.quota_version,
+                   subscription.starts_at, subscription.ends_at, subscription.cycle, subscription.carrier_id,
+                   subscription.quota_version,
                    CASE WHEN subscription.judged_at IS NOT NULL THEN subscription.state END,
-                   subscription.possible_state, subscription.over_mb, subscription.under_mb
+                   subscription.possible_state,
+                   nullif(subscription.over_mb, 0), nullif(subscription.under_mb, 0)
             FROM cards_subscription AS subscription
-            JOIN carriers_carrier AS carrier ON carrier.id = subscription.carrier_id
             WHERE subscription.id = ANY(%s::bigint[])
             ORDER BY subscription.id FOR NO KEY UPDATE OF subscription
             """,
             [array(ids)],
         )
+        rows = cursor.fetchall()
+        # Almost all subscriptions share a few calendars, and have no bounds.
+        calendars = Carrier.objects.calendars({row[_CARRIER_PLACE] for row in rows})
         return {
             pk: Allowance(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
-                PlanCycle(cycle), calendar_from(*calendar), version,
+                PlanCycle(cycle), calendars[carrier], version,
                 Subscription.State(state) if state else None,
                 Subscription.State(possible) if possible else None,
-                Bounds(over, under),
+                Bounds(over or ZERO, under or ZERO) if over or under else EXACT,
             )
             for (
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at, cycle,
-                *calendar, version, state, possible, over, under,
-            ) in cursor.fetchall()
+                carrier, version, state, possible, over, under,
+            ) in rows
         }  # fmt: skip

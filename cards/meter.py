@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from carriers.cycles import BillingCalendar, shifted
+from common.frozen import changed
 
 ZERO = Decimal(0)
 
@@ -200,7 +201,7 @@ class Meter:
     @property
     def may_restart(self) -> bool:
         """Whether the counter may still restart, so that all usage may belong to the previous cycle."""
-        return self.restart in OPEN_RESTARTS
+        return self.restart is not Restart.SEEN and self.restart in OPEN_RESTARTS
 
     @property
     def is_restart_inferred(self) -> bool:
@@ -236,7 +237,7 @@ class Meter:
 
     def believing(self, reading: Reading, **changes: Any) -> Self:
         """Return the meter with `changes`, in which growth is measured from `reading`."""
-        return replace(
+        return changed(
             self,
             raw_mb=reading.raw_mb,
             measured_at=reading.measured_at,

@@ -78,14 +78,21 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     if cycle > meter.cycle_start:
         restart = Restart.SEEN if tariff.is_lifetime else Restart.AWAITED
         rolled = _rolled_over(meter, cycle, restart, tariff.calendar)
-    elif cycle < meter.cycle_start or meter.measured_at >= tariff.calendar.start_of(cycle):
+    elif not _is_held_at_boundary(meter, tariff):
         return _in_cycle(meter, reading, tariff)
     return _over_boundary(rolled, meter, reading, tariff)
 
 
+def _is_held_at_boundary(meter: Meter, tariff: Tariff) -> bool:
+    """Return whether no reading in the meter's cycle could be believed yet."""
+    return meter.is_suspect and meter.measured_at < tariff.calendar.start_of(meter.cycle_start)
+
+
 def is_worth_recording(before: Meter | None, after: Meter) -> bool:
     """Return whether to record a reading: it changed the meter, or was the first reading of its UTC day."""
-    if before is None or after.measured_at.date() != before.measured_at.date():
+    if before is None or after.raw_mb != before.raw_mb:
+        return True
+    if after.measured_at.date() != before.measured_at.date():
         return True
     return _figures(after) != _figures(before)
 
@@ -325,6 +332,8 @@ def _odd_rise(meter: Meter, reading: Reading, tariff: Tariff) -> datetime | None
     That is by more than was possible then, after readings that showed a drop, or enough for a wrong unit.
     """
     suspect, growth = meter.suspect, reading.raw_mb - meter.raw_mb
+    if suspect is None and growth <= SLACK_MB:
+        return None
     if suspect and meter.raw_mb < suspect.raw_mb and is_about(reading.raw_mb, suspect.raw_mb):
         return suspect.since
     if suspect and suspect.raw_mb < meter.raw_mb and growth > SLACK_MB:

@@ -32,7 +32,8 @@ def count(growths: Sequence[Growth]) -> None:
     # Start with the oldest reading, because the first reading in a new period closes the previous period for
     # all cards of the device.
     ordered = sorted(growths, key=lambda growth: growth.measured_at)
-    limits = _limits({growth: _applicable(growth, after, candidates) for growth in ordered})
+    corrections = [growth for growth in ordered if growth.added_mb < 0]
+    limits = _limits([(growth, _applicable(growth, after, candidates)) for growth in corrections])
     for growth in ordered:
         if chosen := _applicable(growth, after, candidates):
             limited = growth
@@ -40,7 +41,7 @@ def count(growths: Sequence[Growth]) -> None:
                 limited = growth.limited_to(limits[growth.card_id])
                 limits[growth.card_id] += limited.added_mb
             after.update({allowance.id: allowance for allowance in allocate_usage(chosen, limited)})
-    _write([allowance for allowance in after.values() if allowance != before[allowance.id]])
+    _write([allowance for allowance in after.values() if allowance is not before[allowance.id]])
 
 
 def keep_bounds(devices: Mapping[int, int]) -> None:
@@ -84,17 +85,16 @@ def _applicable(
     return applicable(owned, growth.measured_at)
 
 
-def _limits(chosen: Mapping[Growth, Sequence[Allowance]]) -> dict[int, Decimal]:
+def _limits(corrections: Sequence[tuple[Growth, Sequence[Allowance]]]) -> dict[int, Decimal]:
     """Return card id -> what the card has counted on its present subscriptions in the meter's cycle.
 
-    Cards without a correction, and those that have used these subscriptions since the cycle began, are left out.
+    Cards that have used these subscriptions since the cycle began are left out.
     """
     corrected = [
         (growth, main)
-        for growth, allowances in chosen.items()
+        for growth, allowances in corrections
         for main in allowances
-        if growth.added_mb < 0 and growth.began_at and main.is_main
-        if not main.is_own or main.starts_at > growth.began_at
+        if growth.began_at and main.is_main and (not main.is_own or main.starts_at > growth.began_at)
     ]
     if not corrected:
         return {}

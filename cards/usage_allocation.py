@@ -15,6 +15,7 @@ from cards.models import PlanCycle, Subscription
 from cards.periods import end_of, period_of
 from cards.usage_bounds import EXACT, Bounds
 from carriers.cycles import BillingCalendar
+from common.frozen import changed
 
 ZERO = Decimal(0)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -69,7 +70,7 @@ class Allowance:
         period = self.period_of(moment)
         if period <= self.period_start:
             return self
-        return replace(self, period_start=period, used_mb=ZERO, bounds=EXACT)
+        return changed(self, period_start=period, used_mb=ZERO, bounds=EXACT)
 
     @property
     def began_at(self) -> datetime:
@@ -103,7 +104,7 @@ class Growth:
     period had begun by then. The periods of all others are over, or had not begun.
 
     `forgotten` are the bounds of usage before `forgotten_until` that the meter no longer knows, because it is
-    two cycles old.
+    two cycles old. There are none if `forgotten_until` is None.
     """
 
     card_id: int
@@ -144,8 +145,12 @@ def growths_of(card_id: int, before: Meter | None, step: Step, calendar: Billing
     later = step.delta_mb - step.first_mb
     forgotten = _forgotten(before, meter)
     # Report the first reading of each day even if nothing was used, so that a new period starts at 0 on time.
-    is_new_day = calendar.day_of(at) != calendar.day_of(before.measured_at)
-    if later or earlier or is_new_day or forgotten != EXACT:
+    if (
+        later
+        or earlier
+        or forgotten is not EXACT
+        or calendar.day_of(at) != calendar.day_of(before.measured_at)
+    ):
         growths.append(
             Growth(
                 card_id,
@@ -154,7 +159,7 @@ def growths_of(card_id: int, before: Meter | None, step: Step, calendar: Billing
                 earlier_mb=earlier,
                 boundary=boundary,
                 forgotten=forgotten,
-                forgotten_until=calendar.start_of(before.cycle_start),
+                forgotten_until=None if forgotten is EXACT else calendar.start_of(before.cycle_start),
             )
         )
     return growths
@@ -162,7 +167,7 @@ def growths_of(card_id: int, before: Meter | None, step: Step, calendar: Billing
 
 def _forgotten(before: Meter, after: Meter) -> Bounds:
     """Return the bounds of the previous cycle, if `after` is in a new cycle and knows only those of `before`."""
-    if before.is_plain or before.cycle_start == after.cycle_start:
+    if before.cycle_start == after.cycle_start or before.is_plain:
         return EXACT
     forgotten = Bounds(min(before.last_over_mb, before.last_month_total_mb), before.last_under_mb)
     if after.last_cycle == before.cycle_start:
@@ -196,18 +201,18 @@ def allocate_usage(allowances: Sequence[Allowance], growth: Growth) -> list[Allo
         # Ignore a late reading: a newer reading of another card in the device has already closed the period.
         return list(allowances)
     allowances = _with_forgotten(allowances, growth)
-    changed = _changed(allowances, growth.added_mb)
+    grown = _changed(allowances, growth.added_mb)
     if growth.boundary is None or not growth.earlier_mb:
-        return changed
-    covering = [allowance for allowance in changed if allowance.covers(growth.boundary)]
-    after = {allowance.id: allowance for allowance in (*changed, *_changed(covering, growth.earlier_mb))}
+        return grown
+    covering = [allowance for allowance in grown if allowance.covers(growth.boundary)]
+    after = {allowance.id: allowance for allowance in (*grown, *_changed(covering, growth.earlier_mb))}
     return list(after.values())
 
 
 def _with_forgotten(allowances: Sequence[Allowance], growth: Growth) -> Sequence[Allowance]:
     """Keep the bounds that the meter no longer knows on the allowance that will count that usage longest."""
     until = growth.forgotten_until
-    if until is None or growth.forgotten == EXACT:
+    if until is None:
         return allowances
     covering = [allowance for allowance in allowances if allowance.covers(until)]
     if not covering:
@@ -224,7 +229,7 @@ def _changed(allowances: Sequence[Allowance], amount: Decimal) -> list[Allowance
     left, after = amount, {}
     for allowance in allowances:
         part = max(ZERO, min(left, allowance.allowance_mb - allowance.used_mb))
-        after[allowance.id] = replace(allowance, used_mb=allowance.used_mb + part)
+        after[allowance.id] = changed(allowance, used_mb=allowance.used_mb + part) if part else allowance
         left -= part
     main = next((allowance for allowance in after.values() if allowance.is_main), None)
     if main and left:

@@ -36,7 +36,7 @@ def record(readings: Sequence[MeteredReading], *, now: datetime) -> set[int]:
         if meter is None and not reading.is_evidence:
             continue
         step = advance(meter, reading, tariff)
-        if step.meter != meter:
+        if step.meter is not meter:
             after[card_id] = step.meter
         if is_worth_recording(meter, step.meter):
             lines += meter_store.lines_of(card_id, reading, step)

@@ -118,11 +118,12 @@ class CarrierForm(forms.ModelForm[Carrier]):
 
     def _preview(self, cleaned: Mapping[str, Any]) -> str:
         now = database.now()
-        stored = Carrier.objects.get(pk=self.instance.pk)
+        stored = Carrier.objects.get(pk=self.instance.pk).calendar
+        is_readable = stored.is_readable
         calendar = BillingCalendar(
-            cleaned["time_zone"], cleaned["billing_day"], stored.calendar.change_at(now)
+            cleaned["time_zone"], cleaned["billing_day"], stored.change_at(now) if is_readable else None
         )
-        totals = stored.card_set.filter(deleted_at__isnull=True).aggregate(
+        totals = self.instance.card_set.filter(deleted_at__isnull=True).aggregate(
             cards=Count("pk"), used_mb=Coalesce(Sum("usage__used_mb"), Decimal(0))
         )
         cycle = calendar.cycle_of(now)
@@ -143,7 +144,7 @@ class CarrierForm(forms.ModelForm[Carrier]):
             "days": round((ends - began) / timedelta(days=1)),
             "warning": warning if calendar.is_stretched(cycle) else "",
             # After the next boundary of the old settings, these would make another long cycle.
-            "undo": f"{min(ends, stored.calendar.next_start(now)):%Y-%m-%d %H:%M}",
+            "undo": f"{min(ends, stored.next_start(now) if is_readable else ends):%Y-%m-%d %H:%M}",
         }
 
 
@@ -162,7 +163,7 @@ class CarrierAdmin(DeletedWhenUnused[Carrier], ScopedAdmin[Carrier]):
         """Return from when until when the present cycle lasts, and the settings that it began with."""
         # `carrier` may be new, or have invalid values that were just entered.
         stored = Carrier.objects.filter(pk=carrier.pk).first()
-        if stored is None:
+        if stored is None or not stored.calendar.is_readable:
             return "-"
         calendar, now = stored.calendar, database.now()
         cycle = calendar.cycle_of(now)

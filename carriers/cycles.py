@@ -6,7 +6,7 @@ All functions are pure.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MONTHS = 12
 # A clock change can make a month an hour longer.
@@ -36,6 +36,11 @@ class BillingCalendar:
     time_zone: str
     billing_day: int
     change: CalendarChange | None = None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether this machine knows the time zones. A row that was written by SQL may have any text."""
+        return all(map(_is_zone, (self.time_zone, self.change.time_zone if self.change else self.time_zone)))
 
     def day_of(self, moment: datetime) -> date:
         """Return the date of `moment` in the carrier's time zone."""
@@ -120,6 +125,15 @@ def shifted(cycle: date, months: int) -> date:
 def cycles_between(earlier: date, later: date) -> int:
     """Return the number of cycles from `earlier` to `later`. Both are first days of cycles."""
     return (later.year - earlier.year) * MONTHS + later.month - earlier.month
+
+
+@cache
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 @cache

@@ -1,5 +1,6 @@
 """Carriers (network operators) and their gateways (HTTP endpoints)."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -52,6 +53,18 @@ CHANGE_FIELDS = ("calendar_changed_at", "changed_in_cycle", "time_zone_before")
 
 class CarrierQuerySet(SharedQuerySet["Carrier"]):
     """Queries for carriers."""
+
+    def calendars(self, ids: Collection[int]) -> dict[int, BillingCalendar]:
+        """Return carrier id -> billing calendar."""
+        fields = (
+            "pk",
+            "time_zone",
+            "billing_day",
+            "calendar_changed_at",
+            "changed_in_cycle",
+            "time_zone_before",
+        )
+        return {pk: calendar_from(*row) for pk, *row in self.filter(pk__in=ids).values_list(*fields)}
 
 
 class Carrier(models.Model):
@@ -119,7 +132,8 @@ class Carrier(models.Model):
     def save(self, *args: Any, **options: Any) -> None:
         """Save the carrier. If its calendar has changed, note when, and in which cycle."""
         stored = Carrier.objects.filter(pk=self.pk).first()
-        if stored and (stored.time_zone, stored.billing_day) != (self.time_zone, self.billing_day):
+        is_changed = stored and (stored.time_zone, stored.billing_day) != (self.time_zone, self.billing_day)
+        if stored and is_changed and stored.calendar.is_readable:
             change = stored.calendar.change_at(timezone.now())
             self.calendar_changed_at, self.changed_in_cycle = change.at, change.running_cycle
             self.time_zone_before = change.time_zone

@@ -6,8 +6,10 @@ on one line, because a traceback through a driver does not help an operator to f
 
 import logging
 import logging.config
+import math
 import sys
-from typing import Any
+import time
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -15,6 +17,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from common.outages import one_line
 
 ACCESS_LOGGER = "simwatch.access"
+# A fault of ours can occur for each card. Its traceback says the same each time.
+TRACEBACK_SECONDS: Final = 60
 
 
 class OutageFilter(logging.Filter):
@@ -104,3 +108,21 @@ def set_up(config: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+_shown: Final[dict[str, float]] = {}
+
+
+def name_of(error: BaseException) -> str:
+    """Return the name of an exception and the first line of its message."""
+    message = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def seldom(error: BaseException) -> BaseException | None:
+    """Return `error`, to log its traceback, or None if this process did so for such an error in the last minute."""
+    now, kind = time.monotonic(), type(error).__name__
+    if now - _shown.get(kind, -math.inf) < TRACEBACK_SECONDS:
+        return None
+    _shown[kind] = now
+    return error

@@ -22,7 +22,7 @@ from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
 from polling.planning.seed import Seeder
 from polling.policy.config_snapshot import SNAPSHOT_SECONDS
-from polling.schedule import limits
+from polling.schedule import limits, run_failures
 from polling.schedule.wake_up import WakeUp
 from polling.triggers import restoring
 
@@ -41,7 +41,9 @@ def drain() -> None:
     """Check due cards until the drain's time is up, or until no more cards are due."""
     with shutdown.on_sigterm():
         WakeUp(for_worker()).clear()
-        Drain(for_worker(), runtime.of_this_process(), Random(), send_next=drain.delay).run()
+        run_failures.watched(
+            for_worker(), Drain(for_worker(), runtime.of_this_process(), Random(), send_next=drain.delay).run
+        )
 
 
 @shared_task(name="polling.seed", queue="background", expires=30, time_limit=3600)

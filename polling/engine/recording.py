@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from django.db import DataError, IntegrityError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, transaction
 
 from carriers.clients.base import CardError, CardErrorCode
 from common import database
+from common.logs import name_of, seldom
+from common.outages import server_of
 from polling.checks.base import Check, Outcome, Recorded, Result
 from polling.engine.ask import Answered
 from polling.triggers import items
@@ -37,7 +39,8 @@ def portion(answered: Sequence[Answered]) -> tuple[list[Answered], list[Answered
 def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
     """Write results and end the trigger items that waited for them; return the outcome of each result.
 
-    If PostgreSQL rejects a result, only the card of that result gets an error. The other results are stored.
+    If a result cannot be stored, because PostgreSQL rejects it or because of a fault of ours, only the card of
+    that result gets an error. The other results are stored. During an outage, raise its error.
     """
     close_old_connections()
     outcomes = _write(check, results) if results else []
@@ -57,14 +60,28 @@ def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
             outcomes = check.record(results, now=database.now())
             items.end(items.checked(results, outcomes))
             return outcomes
-    except (DataError, IntegrityError) as error:
+    except Exception as error:
+        if server_of(error) is not None:
+            raise
         if len(results) > 1:
             middle = len(results) // 2
             return _write(check, results[:middle]) + _write(check, results[middle:])
-        (result,) = results
-        if isinstance(result.answer, CardError):
-            raise
-        reason = str(error).partition("\n")[0]
-        card_id = result.card.claim.card_id
-        log.error("answer_cannot_be_stored", check=check.type.value, card_id=card_id, reason=reason)
-        return _write(check, [Result(result.card, CardError(CardErrorCode.UNSTORABLE))])
+        return _write_error(check, results[0], error)
+
+
+def _write_error(check: Check, result: Result, error: Exception) -> list[Outcome]:
+    """Store that the result of a card cannot be stored."""
+    card_id = result.card.claim.card_id
+    if isinstance(result.answer, CardError):
+        # Not even this can be stored, so nothing is: the card is asked again later, like any card with an error.
+        log.error("error_cannot_be_stored", check=check.type.value, card_id=card_id, reason=name_of(error))
+        return [Outcome(result.card, Recorded.CARD_ERROR)]
+    log.error(
+        "answer_cannot_be_stored",
+        check=check.type.value,
+        card_id=card_id,
+        reason=name_of(error),
+        # PostgreSQL says enough about its errors.
+        exc_info=None if isinstance(error, DatabaseError) else seldom(error),
+    )
+    return _write(check, [Result(result.card, CardError(CardErrorCode.UNSTORABLE))])

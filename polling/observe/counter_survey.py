@@ -178,7 +178,7 @@ def publish(*, now: datetime) -> list[CounterFinding]:
 
 
 def _publish(now: datetime) -> list[CounterFinding]:
-    carriers = list(Carrier.objects.all())
+    carriers = [carrier for carrier in Carrier.objects.all() if carrier.calendar.is_readable]
     earlier = _earlier(carriers)
     known = _known(earlier)
     surveys = _surveyed(carriers, earlier, known, now=now)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.models import validate_time_zone
 from cards.meter import Reading, Tariff
 from cards.metering import advance
 from cards.models import CardUsage
@@ -211,3 +213,24 @@ def test_cycle_of_two_months_becomes_last_month(
 
     assert changed.is_stretched(long_cycle)
     assert (meter.used_mb, meter.last_month_total_mb) == (1, 900)
+
+
+@pytest.mark.django_db
+def test_unreadable_time_zone_can_be_corrected(client: Client) -> None:
+    carrier = CarrierFactory.create(billing_day=19)
+    Carrier.objects.update(time_zone="Nowhere/Land")
+    client.force_login(UserFactory.create(role="administrator", is_staff=True))
+    fields = {name: getattr(carrier, name) for name in CarrierForm.Meta.fields} | {"time_zone": "UTC"}
+
+    question = post(client, Carrier, "change", fields, carrier.pk)
+    assert list(errors(question)) == ["confirmed"]
+    post(client, Carrier, "change", {**fields, "confirmed": "on"}, carrier.pk)
+
+    corrected = Carrier.objects.get()
+    assert (corrected.time_zone, corrected.calendar.is_readable) == ("UTC", True)
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules", "Nowhere/Land", "", "../etc/passwd"])
+def test_zone_that_depends_on_the_machine_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_time_zone(name)

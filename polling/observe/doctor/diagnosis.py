@@ -6,7 +6,16 @@ from redis import Redis
 
 from common import database
 from polling.observe import monitoring
-from polling.observe.doctor import counters, gateways, limits, planning, processes, results, servers
+from polling.observe.doctor import (
+    counters,
+    gateways,
+    limits,
+    own_faults,
+    planning,
+    processes,
+    results,
+    servers,
+)
 from polling.observe.doctor.finding import Finding, Verdict
 from polling.observe.doctor.processes import WorkerReport
 
@@ -30,6 +39,7 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
         return
     tick_age, claim_age = monitoring.last_tick_age(redis), monitoring.last_claim_age(redis)
     yield from processes.judge(ask_workers(), tick_age=tick_age, claim_age=claim_age)
+    yield from own_faults.examine(redis)
     now = database.now()
     yield from planning.examine(redis)
     yield from limits.examine(redis, now=now)

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from redis import Redis
 
-from cards import usage_recording
+from cards import metering, usage_recording
+from cards.meter import Meter, Reading, Step, Tariff
 from cards.models import CardUsage, CheckState
 from carriers.clients.base import (
     CardError,
@@ -22,7 +24,10 @@ from carriers.clients.base import (
     UsageReading,
 )
 from carriers.clients.registry import ADAPTERS
+from common.errors import DomainError
 from common.http.outgoing import Outgoing
+from polling.checks.base import Outcome, Result
+from polling.checks.data_usage import DataUsageCheck
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeder
@@ -30,6 +35,7 @@ from polling.schedule import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain
 
+ODD = Decimal(7)
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
@@ -130,6 +136,79 @@ def test_unstorable_value_does_not_fail_its_batch(
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
 
 
+@pytest.mark.parametrize("name", ["Nowhere/Land", "../etc/passwd", ""])
+def test_unreadable_time_zone_fails_the_cards_of_its_carrier_only(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], name: str
+) -> None:
+    gateways = [GatewayFactory.create(batch_size=50, carrier__code=code) for code in ("broken", "well")]
+    cards = [CardFactory.create_batch(20, carrier=gateway.carrier) for gateway in gateways]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE carriers_carrier SET time_zone = %s WHERE id = %s", [name, gateways[0].carrier_id]
+        )
+
+    drain(redis, runtime)
+
+    stored = set(CardUsage.objects.values_list("card_id", flat=True))
+    assert stored == {card.pk for card in cards[1]}
+    failing = CheckState.objects.filter(error=CardErrorCode.UNSTORABLE.words, failures=1)
+    assert set(failing.values_list("card_id", flat=True)) == {card.pk for card in cards[0]}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, ZeroDivisionError, RecursionError, DomainError])
+def test_fault_of_ours_fails_its_card_only(
+    redis: Redis,
+    runtime: WorkerRuntime,
+    carrier: type[Carrier],
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(50)
+    bad, advance = cards[17], metering.advance
+
+    def faulty(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
+        if reading.raw_mb == ODD:
+            raise error("a fault of ours")
+        return advance(meter, reading, tariff)
+
+    async def usage(self: Carrier, iccids: Sequence[str]) -> list[UsageReading | CardError]:
+        at = datetime.now(UTC)
+        return [UsageReading(ODD if iccid == bad.iccid else Decimal(1), at) for iccid in iccids]
+
+    monkeypatch.setattr(carrier, "usage", usage)
+    monkeypatch.setattr(usage_recording, "advance", faulty)
+
+    drain(redis, runtime)
+
+    assert CardUsage.objects.count() == 49
+    state = CheckState.objects.get(card=bad)
+    assert (state.error, state.failures, state.checked_at) == (CardErrorCode.UNSTORABLE.words, 1, None)
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["49", "1"]
+
+
+def test_card_whose_error_cannot_be_stored_is_asked_again_later(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(20)
+    bad, stored = cards[7], DataUsageCheck.record
+
+    def faulty(self: DataUsageCheck, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        if any(result.card.claim.card_id == bad.pk for result in results):
+            raise KeyError("a fault of ours")
+        return stored(self, results, now=now)
+
+    monkeypatch.setattr(DataUsageCheck, "record", faulty)
+
+    drain(redis, runtime)
+
+    assert CardUsage.objects.count() == 19
+    assert not CheckState.objects.filter(card=bad).exists()
+    assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["19", "1"]
+    assert float(redis.zscore(keys.queue(TYPE), str(bad.pk)) or 0) > redis.time()[0] + 30
+
+
 def test_suspect_is_checked_alone_and_then_cleared(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
 ) -> None:
@@ -181,7 +260,7 @@ def test_failed_recording_stops_all_calls(
 
     def broken(*_: object, **__: object) -> None:
         failed_at.append(len(carrier.calls))
-        raise OperationalError("gone")
+        raise OperationalError("gone") from psycopg.OperationalError("gone")
 
     monkeypatch.setattr(carrier, "usage", slow)
     monkeypatch.setattr(usage_recording, "record", broken)

@@ -19,7 +19,7 @@ from cards.models import Card, CardUsage, CheckState, CounterFinding, CounterSur
 from carriers.models import Carrier, Gateway
 from polling.models import MinuteStat
 from polling.observe import counter_survey
-from polling.observe.doctor import counters
+from polling.observe.doctor import counters, own_faults
 from polling.observe.doctor.finding import Verdict
 from polling.policy.config_snapshot import ConfigSnapshot
 from tests.factories import CardFactory, CarrierFactory, GatewayFactory, UserFactory
@@ -471,3 +471,14 @@ def test_cards_whose_figures_stand_still_are_counted() -> None:
 
     assert CounterSurvey.objects.get(carrier=carrier).uncertain == {"suspect": 1, "stale": 1}
     assert [meter.card for meter in CardUsage.objects.all() if meter.is_stale] == [cards[2]]
+
+
+def test_unreadable_time_zone_hides_no_other_carrier() -> None:
+    _, cards = fleet()
+    store(cards, METER)
+    broken, _ = fleet(code="broken")
+    Carrier.objects.filter(pk=broken.pk).update(time_zone="Nowhere/Land")
+
+    assert found() == [FindingKind.NO_RESTART]
+    (unreadable,) = own_faults.carriers()
+    assert unreadable.detail == "its time zone 'Nowhere/Land' cannot be read: its cards fail"

@@ -29,6 +29,26 @@ class Kept:
 kept = Kept()
 
 
+def correct_zone(stack: Stack) -> None:
+    stack.rows(
+        "UPDATE carriers_carrier SET time_zone = 'America/New_York' WHERE code = 'suncoast' RETURNING id"
+    )
+    for check_type in ("carddata", "package"):
+        stack.make_all_due(check_type)
+
+
+def rename_items(*, back: bool) -> Act:
+    """Return what lets each run fail: a table that it needs has another name."""
+    names = ("polling_manualitem", "polling_away")
+    old, new = reversed(names) if back else names
+
+    def rename(stack: Stack) -> None:
+        with psycopg.connect(stack.variables["DATABASE_URL"], autocommit=True) as admin:
+            admin.execute(f"ALTER TABLE {old} RENAME TO {new}".encode())
+
+    return rename
+
+
 @dataclass(frozen=True)
 class Fault:
     """A documented fault.
@@ -290,6 +310,13 @@ SETTINGS = [
         "but no default gateway",
         sql("UPDATE carriers_gateway SET is_default = true"),
     ),
+    Fault(
+        "A carrier's time zone cannot be read",
+        sql("UPDATE carriers_carrier SET time_zone = 'Nowhere/Land' WHERE code = 'suncoast'"),
+        "cannot be read: its cards fail",
+        correct_zone,
+    ),
+    Fault("Runs fail", rename_items(back=False), "in a row, ", rename_items(back=True)),
 ]
 POSTGRESQL = [Fault("PostgreSQL does not answer", dead("postgresql"), "PostgreSQL does not answer")]
 REDIS = [Fault("Redis does not answer", dead("valkey"), "Redis does not answer")]

@@ -1,0 +1,59 @@
+"""After runs have failed in a row, the next ones rest, for longer each time; an outage is no failure."""
+
+import pytest
+from redis import ConnectionError as NoConnectionError
+from redis import Redis
+
+from polling.engine import wake_ups
+from polling.observe.doctor.finding import Verdict
+from polling.observe.doctor.own_faults import runs
+from polling.schedule import keys
+from polling.schedule.run_failures import RunFailures, rest_seconds, watched
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 0), (1, 0), (2, 1), (3, 2), (4, 4), (7, 32), (8, 60), (10**6, 60)]
+)
+def test_rest_doubles_up_to_a_minute(failures: int, seconds: int) -> None:
+    assert rest_seconds(failures) == seconds
+
+
+def test_second_failure_in_a_row_lets_runs_rest(redis: Redis) -> None:
+    sent: list[int] = []
+    watched(redis, lambda: fail(KeyError("x")))
+    wake_ups.send_one(redis, lambda: sent.append(1))
+    assert sent == [1]
+
+    redis.delete(keys.WAKE_UP_PENDING)
+    watched(redis, lambda: fail(ValueError("y\nz")))
+
+    wake_ups.send_one(redis, lambda: sent.append(2))
+    assert sent == [1]
+    assert 0 < redis.pttl(keys.RUN_RESTS) <= 1000
+    failure = RunFailures(redis).latest()
+    assert failure is not None
+    assert (failure.count, failure.error) == (2, "ValueError: y")
+    assert runs(failure).verdict is Verdict.TROUBLE
+    assert "2 failed: ValueError: y" in runs(failure).detail
+
+
+def test_run_that_succeeds_ends_the_rest(redis: Redis) -> None:
+    for _ in range(5):
+        watched(redis, lambda: fail(KeyError("x")))
+
+    watched(redis, lambda: None)
+
+    assert RunFailures(redis).latest() is None
+    assert redis.exists(keys.RUN_RESTS) == 0
+    assert runs(None).verdict is Verdict.OK
+
+
+def test_outage_is_no_failure(redis: Redis) -> None:
+    with pytest.raises(NoConnectionError):
+        watched(redis, lambda: fail(NoConnectionError("away")))
+
+    assert RunFailures(redis).latest() is None
