@@ -12,3 +12,11 @@ def sign_ins(policy: str, digest: str) -> str:
     `digest` is the digest of a user name or of an address.
     """
     return f"accounts:sign-ins:{policy}:{digest}"
+
+
+def wrong_tokens(digest: str) -> str:
+    """Return the key that holds the time (unix us) at which an address may send all its wrong tokens again.
+
+    `digest` is the digest of the address.
+    """
+    return f"accounts:wrong-tokens:{digest}"

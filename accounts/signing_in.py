@@ -1,19 +1,15 @@
 """Sign-in by password, with a rate limit per user name and another per client address."""
 
-from hashlib import sha256
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.utils.translation import gettext_lazy as _
-from redis import Redis
 
-from accounts import keys
+from accounts import keys, rate_limits
 from common import addresses
-from common.redis.client import for_web
-from common.redis.degraded import degraded_without_redis
-from common.redis.rate_limiter import Policy, RateLimiter
+from common.redis.rate_limiter import Policy
 
 MINUTE = 60
 
@@ -29,16 +25,12 @@ class SignInForm(AdminAuthenticationForm):
         """Return the cleaned data. Raise ValidationError after too many attempts or for a wrong password."""
         name = str(self.cleaned_data.get("username", ""))
         address = addresses.client_address(self.request) if self.request else None
-        # Allow sign-in while Redis is down, because an operator must sign in to see what is wrong.
-        is_allowed = True
-        with degraded_without_redis("attempts to sign in are not counted"):
-            is_allowed = take_turns(for_web(), name=name, address=address)
-        if not is_allowed:
+        if not take_turns(name=name, address=address):
             raise forms.ValidationError(_("Too many attempts. Try again in a minute."), code="rate_limited")
         return super().clean()
 
 
-def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
+def take_turns(*, name: str, address: str | None) -> bool:
     """Count one attempt for the user name and one for the address. Return False if either limit is reached.
 
     Names that differ only in case count as one name. An unknown address (None) is not limited.
@@ -47,10 +39,9 @@ def take_turns(redis: Redis, *, name: str, address: str | None) -> bool:
     limits = [(Policy("name", conf.sign_ins_per_name, MINUTE), name.strip().casefold())]
     if address:
         limits.append((Policy("address", conf.sign_ins_per_address, MINUTE), address))
-    turns = [RateLimiter(redis, _key(policy, subject), policy).take() for policy, subject in limits]
+    # People sometimes type their password as the user name.
+    turns = [
+        rate_limits.take(policy, keys.sign_ins(policy.name, rate_limits.digest(subject)))
+        for policy, subject in limits
+    ]
     return all(turn.is_taken for turn in turns)
-
-
-def _key(policy: Policy, subject: str) -> str:
-    # Store only digests in Redis, because people sometimes type their password as the user name.
-    return keys.sign_ins(policy.name, sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32])

@@ -1,6 +1,5 @@
 """The rules for counters that drop in mid-cycle, and for those that come back. Pure functions."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 from cards.meter import (
@@ -29,6 +28,7 @@ from cards.meter_limits import (
     is_about,
     possible,
 )
+from common.frozen import changed
 
 
 def held(meter: Meter, reading: Reading) -> Step:
@@ -38,7 +38,7 @@ def held(meter: Meter, reading: Reading) -> Step:
     # What lasts since a zero is no evidence.
     if suspect and is_same_side and (suspect.raw_mb or not reading.raw_mb):
         since = suspect.since
-    return Step(replace(meter, suspect=Suspect(reading.raw_mb, since)))
+    return Step(changed(meter, suspect=Suspect(reading.raw_mb, since)))
 
 
 def held_amount(meter: Meter, suspect: Suspect) -> Decimal:
@@ -130,7 +130,7 @@ def returned(meter: Meter, before: Before, reading: Reading) -> Step:
         before=None,
         uncertainty=None,
     )
-    restored = replace(restored, raw_mb=max(before.raw_mb, reading.raw_mb))
+    restored = changed(restored, raw_mb=max(before.raw_mb, reading.raw_mb))
     return Step(
         _doubted(restored, meter, before, reading),
         used - meter.used_mb,
@@ -151,14 +151,14 @@ def _doubted(restored: Meter, meter: Meter, before: Before, reading: Reading) ->
         return restored.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=over, under=under)
     if meter.raw_mb > before.raw_mb:
         # What was uncertain before the rise still is.
-        return replace(restored, uncertainty=meter.uncertainty).relieved(over=meter.used_mb - before.used_mb)
+        return changed(restored, uncertainty=meter.uncertainty).relieved(over=meter.used_mb - before.used_mb)
     if meter.uncertainty and meter.uncertainty.since < before.at:
         # The usage was uncertain before the odd reading, too.
-        restored = replace(restored, uncertainty=meter.uncertainty)
+        restored = changed(restored, uncertainty=meter.uncertainty)
     if SLACK_MB < meter.raw_mb < before.raw_mb:
         # The counter may as well have been replaced, and have reached its old value by usage.
         grown = meter.used_mb + reading.raw_mb - meter.raw_mb
-        restored = replace(restored, uncertainty=meter.uncertainty)
+        restored = changed(restored, uncertainty=meter.uncertainty)
         under = max(ZERO, grown - restored.used_mb)
         return restored.doubting(Doubt.COUNTER_REPLACED, at, under=under)
     return restored
@@ -176,14 +176,14 @@ def lasted(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
     uncertain = meter.uncertainty
     if before.raw_mb < meter.raw_mb and not (is_rise_doubted(meter) or meter.is_restart_inferred):
         # The rise was plausible, and one reading that goes on from it is enough.
-        return replace(meter, before=None)
+        return changed(meter, before=None)
     # It was possible when it came, and is the only doubt.
     if uncertain and is_rise_doubted(meter) and uncertain.since == before.at:
         if tariff.others_rose or elapsed <= RISE_LASTS:
             return meter
-        meter = replace(meter, uncertainty=None)
+        meter = changed(meter, uncertainty=None)
     is_replaced = before.raw_mb > meter.raw_mb and not _is_after_restart(meter, before)
-    return replace(meter, before=None) if elapsed > (MONTH if is_replaced else RETURNS_WITHIN) else meter
+    return changed(meter, before=None) if elapsed > (MONTH if is_replaced else RETURNS_WITHIN) else meter
 
 
 def is_rise_doubted(meter: Meter) -> bool:

@@ -1,12 +1,12 @@
 """The rules for counters that restart in each cycle: when a drop is the restart, and what it changes. Pure functions."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from cards.counter_drops import confirmed, held, held_amount
 from cards.meter import ZERO, Cause, Doubt, Meter, Reading, Restart, Step, Tariff
 from cards.meter_limits import EARLY_RESTART, GAP, JITTER_SHARE, LATE_RESTART, possible
+from common.frozen import changed
 
 
 def may_restart(meter: Meter, tariff: Tariff) -> bool:
@@ -47,7 +47,7 @@ def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Ste
     if tariff.restarted_cycle == meter.cycle_start:
         step = restarted(meter, reading, tariff)
         doubtful = step.meter.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=reading.raw_mb)
-        return replace(step, meter=doubtful)
+        return changed(step, meter=doubtful)
     return _lowered(meter, reading)
 
 
@@ -55,7 +55,7 @@ def restarted_unseen(rolled: Meter, reading: Reading, tariff: Tariff) -> Step:
     """Count the counter from 0. Until restarts cannot come any more, a drop would show that it is the restart."""
     step = restarted(rolled, reading, tariff)
     is_late = _is_late(rolled, reading, tariff)
-    return replace(step, meter=replace(step.meter, restart=Restart.SEEN if is_late else Restart.UNKNOWN))
+    return changed(step, meter=changed(step.meter, restart=Restart.SEEN if is_late else Restart.UNKNOWN))
 
 
 def restarted(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
@@ -99,7 +99,7 @@ def waited(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
     have_others_restarted = tariff.restarted_cycle == meter.cycle_start
     if is_late or (have_others_restarted and meter.restart is Restart.LIKELY):
         # The counter would have restarted by now, so it had before the card was first read.
-        return replace(meter.relieved(over=meter.first_mb), restart=Restart.SEEN, first_mb=ZERO)
+        return changed(meter.relieved(over=meter.first_mb), restart=Restart.SEEN, first_mb=ZERO)
     return meter.relieved(over=meter.first_mb) if have_others_restarted else meter
 
 
@@ -111,8 +111,8 @@ def _missed(meter: Meter, reading: Reading, tariff: Tariff) -> Meter:
     before_boundary = meter.raw_mb - meter.used_mb
     if tariff.is_lifetime or before_boundary <= 0:
         # Growth is the usage whether or not the counter has restarted.
-        return replace(meter, restart=Restart.SEEN)
-    missed = replace(meter, restart=Restart.MISSED)
+        return changed(meter, restart=Restart.SEEN)
+    missed = changed(meter, restart=Restart.MISSED)
     if meter.doubt is Doubt.BOUNDARY_NOT_SEEN:
         # Its bounds include this doubt.
         return missed

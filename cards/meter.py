@@ -3,7 +3,7 @@
 `cards.metering` turns readings into usage. All amounts are megabytes (10^6 bytes).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -253,14 +253,16 @@ class Meter:
         if self.uncertainty:
             since = self.uncertainty.since
         uncertainty = Uncertainty(doubt, since, self.over_mb + over, self.under_mb + under)
-        return replace(self, uncertainty=uncertainty)
+        return changed(self, uncertainty=uncertainty)
 
     def relieved(self, *, over: Decimal) -> Self:
         """Return the meter with `over` less in its upper error. Without any error left, its usage is certain."""
-        uncertainty = self.uncertainty and replace(self.uncertainty, over_mb=max(ZERO, self.over_mb - over))
+        if self.uncertainty is None:
+            return self
+        uncertainty: Uncertainty | None = changed(self.uncertainty, over_mb=max(ZERO, self.over_mb - over))
         if uncertainty and not (uncertainty.over_mb or uncertainty.under_mb):
             uncertainty = None
-        return replace(self, uncertainty=uncertainty)
+        return changed(self, uncertainty=uncertainty)
 
     def remembered(self, at: datetime) -> Before:
         """Return what to remember of the meter before an odd reading at `at` changes it."""

@@ -1,7 +1,6 @@
 """Let a person decide about uncertain usage: accept the carrier's counter, or keep what was counted without it."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,6 +12,7 @@ from cards.counter_drops import is_rise_doubted
 from cards.meter import Cause, Doubt, Meter, Reading, Restart, Step
 from cards.models import Card, CardEvent, CheckType
 from cards.usage_allocation import Growth, growths_of
+from common.frozen import changed
 
 
 class Decision(StrEnum):
@@ -77,7 +77,7 @@ def decided(meter: Meter, decision: Decision) -> Step:
     elif before and decision is Decision.KEEP_USAGE and is_rise_doubted(meter):
         # Take the rise back. If the counter still shows it, the next reading is doubted again.
         added, raw, before = before.used_mb - meter.used_mb, before.raw_mb, None
-    certain = replace(
+    certain = changed(
         meter,
         used_mb=meter.used_mb + added,
         raw_mb=raw,

@@ -6,7 +6,6 @@ meter is held until a later reading explains it, and what cannot be known is fla
 bound. All amounts are megabytes (10^6 bytes).
 """
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -52,6 +51,7 @@ from cards.meter_limits import (
     possible,
 )
 from carriers.cycles import BillingCalendar, cycles_between, shifted
+from common.frozen import changed
 
 
 def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
@@ -71,7 +71,7 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     if meter.is_unread:
         return _second(meter, reading, tariff)
     if meter.carrier_id is None:
-        meter = replace(meter, carrier_id=tariff.carrier_id)
+        meter = changed(meter, carrier_id=tariff.carrier_id)
     elif meter.carrier_id != tariff.carrier_id:
         return _of_other_counter(meter, reading, tariff)
     cycle, rolled = tariff.calendar.cycle_of(reading.measured_at), meter
@@ -108,19 +108,18 @@ def _first(reading: Reading, tariff: Tariff) -> Step:
     calendar, at = tariff.calendar, reading.measured_at
     cycle = calendar.cycle_of(at)
     elapsed = at - calendar.start_of(cycle)
-    nothing = Meter(cycle, ZERO, ZERO, at, carrier_id=tariff.carrier_id)
     if reading.raw_mb > possible(MONTH if tariff.is_lifetime else elapsed, tariff):
-        return Step(replace(nothing, suspect=Suspect(reading.raw_mb, at)))
-    used = ZERO if tariff.is_lifetime else reading.raw_mb
-    meter = nothing.believing(reading, used_mb=used, restart=Restart.SEEN)
+        nothing = Meter(cycle, ZERO, ZERO, at, carrier_id=tariff.carrier_id)
+        return Step(changed(nothing, suspect=Suspect(reading.raw_mb, at)))
+    used, restart = reading.raw_mb, Restart.LIKELY if elapsed > SOON else Restart.UNKNOWN
     if tariff.is_lifetime:
-        return Step(meter, used, first_mb=used)
-    if elapsed > SOON:
-        return Step(replace(meter, restart=Restart.LIKELY), used, first_mb=used)
-    unknown = replace(meter, restart=Restart.UNKNOWN, first_mb=used)
-    if tariff.restarted_cycle == cycle:
-        return Step(unknown, used, first_mb=used)
-    return Step(unknown.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=used), used, first_mb=used)
+        used, restart = ZERO, Restart.SEEN
+    meter = Meter(cycle, used, reading.raw_mb, at, restart=restart, carrier_id=tariff.carrier_id)
+    if restart is Restart.UNKNOWN:
+        meter = changed(meter, first_mb=used)
+        if tariff.restarted_cycle != cycle:
+            meter = meter.doubting(Doubt.BOUNDARY_NOT_SEEN, at, over=used)
+    return Step(meter, used, first_mb=used)
 
 
 def _second(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
@@ -135,7 +134,7 @@ def _second(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     base = step.meter.believing(reading, restart=Restart.SEEN)
     if tariff.is_lifetime:
         return Step(base)
-    missed = replace(base, restart=Restart.MISSED)
+    missed = changed(base, restart=Restart.MISSED)
     return Step(missed.doubting(Doubt.NOT_RESTARTED, reading.measured_at, under=reading.raw_mb))
 
 
@@ -157,7 +156,7 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         if tariff.calendar.start_of(cycle) <= meter.measured_at:
             # The other carrier's cycle has begun before the card moved there, so the same usage is in it.
             added = meter.used_mb
-            moved = replace(
+            moved = changed(
                 moved,
                 used_mb=added,
                 uncertainty=meter.uncertainty,
@@ -189,7 +188,7 @@ def _over_boundary(rolled: Meter, meter: Meter, reading: Reading, tariff: Tariff
     over = max(ZERO, grown.used_mb - grown.over_mb)
     under = max(ZERO, grown.raw_mb - grown.high_mb)
     doubtful = grown.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=over, under=under)
-    return replace(step, meter=doubtful)
+    return changed(step, meter=doubtful)
 
 
 def _rolled_over(meter: Meter, cycle: date, restart: Restart, calendar: BillingCalendar) -> Meter:
@@ -204,7 +203,7 @@ def _rolled_over(meter: Meter, cycle: date, restart: Restart, calendar: BillingC
     elif before:
         # An odd reading just before the boundary may still be taken back.
         before = Before(before.raw_mb, ZERO, before.used_mb, restart, before.at)
-    return replace(
+    return changed(
         meter,
         cycle_start=cycle,
         used_mb=ZERO,
@@ -232,20 +231,20 @@ def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
     boundary = tariff.calendar.start_of(meter.cycle_start)
     if before.suspect and before.suspect.since >= boundary:
         # What was held was not held at the boundary.
-        before = replace(before, suspect=None)
+        before = changed(before, suspect=None)
     if grown <= 0:
-        return replace(step, meter=_with_held(meter, grown, before, reading))
+        return changed(step, meter=_with_held(meter, grown, before, reading))
     begin = max(boundary, before.measured_at)
     last_begin = tariff.calendar.start_of(meter.last_cycle)
     used = _share(grown, reading.measured_at - begin, gap)
     last = grown - used
     if before.measured_at < last_begin:
         last = _share(grown, begin - last_begin, gap)
-    split = replace(meter, used_mb=used, last_month_total_mb=meter.last_month_total_mb + last)
+    split = changed(meter, used_mb=used, last_month_total_mb=meter.last_month_total_mb + last)
     if gap <= GAP:
         split = _with_held(split, used, before, reading)
     else:
-        split = replace(
+        split = changed(
             split,
             last_over_mb=meter.last_over_mb + last,
             last_under_mb=meter.last_under_mb + grown - last,
@@ -254,7 +253,7 @@ def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
                 Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over_mb=used, under_mb=grown - used
             ),
         )
-    return replace(step, meter=split, delta_mb=used, last_delta_mb=step.last_delta_mb + last)
+    return changed(step, meter=split, delta_mb=used, last_delta_mb=step.last_delta_mb + last)
 
 
 def _with_held(meter: Meter, added: Decimal, before: Meter, reading: Reading) -> Meter:
@@ -262,7 +261,7 @@ def _with_held(meter: Meter, added: Decimal, before: Meter, reading: Reading) ->
     if before.suspect is None or not _lasts(before.suspect, before, reading):
         return meter
     amount = held_amount(before, before.suspect)
-    meter = replace(meter, last_under_mb=meter.last_under_mb + amount)
+    meter = changed(meter, last_under_mb=meter.last_under_mb + amount)
     over = max(ZERO, min(amount, added))
     return meter.doubting(Doubt.BOUNDARY_NOT_SEEN, reading.measured_at, over=over)
 
@@ -315,11 +314,11 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
         # It may never have been away, but then nothing could be said about the time in between.
         grown = grown.doubting(doubt, reading.measured_at, over=growth)
     elif rose_at:
-        grown = replace(grown, before=meter.remembered(reading.measured_at))
+        grown = changed(grown, before=meter.remembered(reading.measured_at))
         grown = grown.doubting(Doubt.SUDDEN_RISE, rose_at, over=growth)
     elif growth > SLACK_MB and reading.raw_mb >= meter.raw_mb * 2 and not meter.before:
         # It may be an error, although it is plausible: the next reading shows it.
-        grown = replace(grown, before=meter.remembered(reading.measured_at))
+        grown = changed(grown, before=meter.remembered(reading.measured_at))
     elif is_rise_doubted(meter):
         # In a wrong unit, growth is as wrong as the rise.
         grown = grown.doubting(Doubt.SUDDEN_RISE, reading.measured_at, over=growth)
@@ -354,5 +353,5 @@ def _jitter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     since = meter.lower_since or reading.measured_at
     if reading.measured_at - since >= JITTER_LASTS:
         return Step(waited(meter.believing(reading), reading, tariff))
-    lower = replace(meter, measured_at=reading.measured_at, lower_since=since, suspect=None)
+    lower = changed(meter, measured_at=reading.measured_at, lower_since=since, suspect=None)
     return Step(waited(lower, reading, tariff))

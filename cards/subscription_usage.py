@@ -1,7 +1,6 @@
 """Count the usage of a batch of cards on their subscriptions, and keep its bounds when cards leave them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from django.db import connection
@@ -11,6 +10,7 @@ from cards.sharing import HAS_OWN_MAIN
 from cards.usage_allocation import Allowance, Growth, allocate_usage, applicable
 from cards.usage_bounds import Since
 from common.arrays import array
+from common.frozen import changed
 
 
 def count(growths: Sequence[Growth]) -> None:
@@ -56,7 +56,7 @@ def keep_bounds(devices: Mapping[int, int]) -> None:
     known = allowances.lock(set(main_of.values()))
     since = {pk: Since(allowance.began_at, allowance.began_on) for pk, allowance in known.items()}
     bounds = usage_bounds.of_cards(main_of, since)
-    _write([replace(known[pk], bounds=known[pk].bounds + added) for pk, added in bounds.items()])
+    _write([changed(known[pk], bounds=known[pk].bounds + added) for pk, added in bounds.items()])
 
 
 def _mains_left(devices: Mapping[int, int]) -> Mapping[int, int]:

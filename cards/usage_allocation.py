@@ -6,7 +6,7 @@ allowances is counted on the main subscription. The main subscription is then ov
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -123,7 +123,7 @@ class Growth:
 
     def limited_to(self, most_mb: Decimal) -> "Growth":
         """Return a correction that takes back no more than `most_mb`."""
-        return replace(self, added_mb=max(self.added_mb, -max(ZERO, most_mb)))
+        return changed(self, added_mb=max(self.added_mb, -max(ZERO, most_mb)))
 
 
 def growths_of(card_id: int, before: Meter | None, step: Step, calendar: BillingCalendar) -> list[Growth]:
@@ -218,7 +218,7 @@ def _with_forgotten(allowances: Sequence[Allowance], growth: Growth) -> Sequence
     if not covering:
         return allowances
     keeper = max(covering, key=lambda allowance: (allowance.runs_out_at, allowance.id))
-    kept = replace(keeper, bounds=keeper.bounds + growth.forgotten)
+    kept = changed(keeper, bounds=keeper.bounds + growth.forgotten)
     return [kept if allowance is keeper else allowance for allowance in allowances]
 
 
@@ -233,7 +233,7 @@ def _changed(allowances: Sequence[Allowance], amount: Decimal) -> list[Allowance
         left -= part
     main = next((allowance for allowance in after.values() if allowance.is_main), None)
     if main and left:
-        after[main.id] = replace(main, used_mb=main.used_mb + left)
+        after[main.id] = changed(main, used_mb=main.used_mb + left)
     return list(after.values())
 
 
@@ -245,6 +245,6 @@ def _given_back(allowances: Sequence[Allowance], surplus: Decimal) -> list[Allow
     for allowance_id, most in portions:
         used = after[allowance_id].used_mb
         part = min(surplus, most, used)
-        after[allowance_id] = replace(after[allowance_id], used_mb=used - part)
+        after[allowance_id] = changed(after[allowance_id], used_mb=used - part)
         surplus -= part
     return list(after.values())

@@ -1,14 +1,20 @@
 """Authentication of API requests by a bearer token (RFC 6750). `Token <token>` is accepted as well."""
 
+import structlog
+from django.conf import settings
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
-from accounts import tokens
+from accounts import keys, rate_limits, tokens
 from accounts.models import ApiToken, User
+from common import addresses
+from common.redis.rate_limiter import Policy
 
 SCHEMES = ("bearer", "token")
+
+log = structlog.get_logger(__name__)
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -17,7 +23,8 @@ class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         """Return the user and the token, or None if the request has no Authorization header.
 
-        Raise AuthenticationFailed if the header has a scheme not in `SCHEMES` or the token cannot be used.
+        Raise AuthenticationFailed if the header has a scheme not in `SCHEMES` or the token cannot be used, and
+        Throttled if too many tokens that cannot be used have come from this address.
         """
         header = get_authorization_header(request)
         if not header:
@@ -27,9 +34,22 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("Use `Authorization: Bearer <token>`.")
         token = tokens.find(text.strip(), now=timezone.now())
         if token is None:
+            _count_failure(request)
             raise AuthenticationFailed("The token is not valid.")
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
         """Return the `WWW-Authenticate` header for answers with status 401."""
         return 'Bearer realm="simwatch"'
+
+
+def _count_failure(request: Request) -> None:
+    """Raise Throttled if too many wrong tokens have come from the client's address."""
+    policy = Policy("wrong-tokens", settings.ACCOUNTS.wrong_tokens_per_address, 60)
+    address = addresses.client_address(request._request)
+    if address is None:
+        return
+    turn = rate_limits.take(policy, keys.wrong_tokens(rate_limits.digest(address)))
+    if not turn.is_taken:
+        log.warning("rate_limited", policy=policy.name, address=address)
+        raise Throttled(turn.next_in)

@@ -3,63 +3,36 @@
 from math import ceil
 from typing import Any, Final
 
+import structlog
 from django.conf import settings
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts import keys
-from common.errors import DomainError
-from common.redis.client import for_web
-from common.redis.degraded import degraded_without_redis
-from common.redis.rate_limiter import Policy, RateLimiter, Turn
+from accounts import keys, rate_limits
+from common.redis.rate_limiter import Policy, Turn
 
 MINUTE: Final = 60
 
+log = structlog.get_logger(__name__)
+
 
 class RequestRate(BaseThrottle):
-    """A throttle with two limits for each user, one on reads and one on writes.
-
-    While Redis is down, reads are allowed and writes are refused.
-    """
-
-    is_open_without_redis = False
+    """A throttle with two limits for each user, one on reads and one on writes."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Count the request and set the rate headers. Return False if the user has reached the limit.
-
-        Raise DomainError (503) for a write while Redis is down.
-        """
+        """Count the request and set the rate headers. Return False if the user has reached the limit."""
         policy = _policy(request)
-        with degraded_without_redis("requests are not counted") as degraded:
-            turn = RateLimiter(for_web(), keys.requests(policy.name, request.user.pk), policy).take()
-        if degraded.is_on:
-            return self._without_redis(request)
+        turn = rate_limits.take(policy, keys.requests(policy.name, request.user.pk))
         self._next_in = turn.next_in
         view.headers.update(_headers(policy, turn))
+        if not turn.is_taken:
+            log.warning("rate_limited", policy=policy.name, user=request.user.pk)
         return turn.is_taken
 
     def wait(self) -> float:
         """Return the seconds until the user may send another request, rounded up."""
         return ceil(self._next_in)
-
-    def _without_redis(self, request: Request) -> bool:
-        if self.is_open_without_redis or request.method in SAFE_METHODS:
-            return True
-        raise DomainError(
-            "Redis, which counts requests, does not answer, so writes are refused. Try again soon.",
-            code="rate_limit_unavailable",
-            status=503,
-        )
-
-
-class OpenRequestRate(RequestRate):
-    """The limits of RequestRate, except that writes are allowed while Redis is down.
-
-    Use it for views whose writes are also limited in PostgreSQL.
-    """
-
-    is_open_without_redis = True
 
 
 def _policy(request: Request) -> Policy:

@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import MayAct
-from accounts.api.throttling import OpenRequestRate
 from accounts.models import User
 from cards.models import CheckType
 from common.api.idempotency import idempotent
@@ -45,7 +44,6 @@ class TriggerView(ValidatedQueryView, ABC):
     """
 
     permission_classes = (MayAct,)
-    throttle_classes = (OpenRequestRate,)
     body_serializer: type[Any]
 
     @abstractmethod
@@ -112,7 +110,6 @@ class CancelView(ValidatedQueryView):
     """The cancellation of a trigger."""
 
     permission_classes = (MayAct,)
-    throttle_classes = (OpenRequestRate,)
 
     @extend_schema(request=TriggerKeySerializer, responses=CancelledSerializer)
     @idempotent

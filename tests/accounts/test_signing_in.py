@@ -61,12 +61,14 @@ def test_redis_contains_no_names_or_addresses(client: Client, redis: Redis, ada:
     assert not any("ada" in key or "192.0.2" in key for key in redis.scan_iter())
 
 
-def test_sign_in_works_without_redis(
-    client: Client, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_sign_in_is_limited_without_redis(
+    client: Client, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
+    settings.ACCOUNTS = AccountsSettings(sign_ins_per_name=8, sign_ins_per_address=1000)
+
     def unavailable() -> Redis:
         raise RedisConnectionError
 
-    monkeypatch.setattr("accounts.signing_in.for_web", unavailable)
+    monkeypatch.setattr("accounts.rate_limits.for_web", unavailable)
 
-    assert sign_in(client, ada)
+    assert [sign_in(client, ada) for _ in range(3)] == [True, True, False]

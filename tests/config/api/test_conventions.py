@@ -23,7 +23,7 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> Redis:
         raise RedisConnectionError
 
-    monkeypatch.setattr("accounts.api.throttling.for_web", away)
+    monkeypatch.setattr("accounts.rate_limits.for_web", away)
 
 
 def test_requests_are_counted_and_headers_say_what_is_left(operator: Caller, settings: Settings) -> None:
@@ -53,14 +53,37 @@ def test_write_beyond_the_rate_limit_changes_nothing(operator: Caller, settings:
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_without_redis_reads_pass_and_writes_are_refused(operator: Caller) -> None:
-    read = operator.get("polling-configs")
-    written = operator.post("polling-configs", BODY)
+def test_without_redis_requests_are_counted_with_lower_limits(operator: Caller, settings: Settings) -> None:
+    settings.ACCOUNTS = AccountsSettings(reads_per_minute=12, writes_per_minute=4)
 
-    assert (read.status_code, "RateLimit" in read) == (200, False)
-    assert code_of(written) == (503, "rate_limit_unavailable")
-    assert written["Retry-After"] == "5"
-    assert not PollingConfig.objects.exists()
+    reads = [operator.get("polling-configs") for _ in range(4)]
+    written = operator.post("polling-configs", BODY)
+    refused = operator.post("polling-configs", {**BODY, "name": "Day"})
+
+    assert [read.status_code for read in reads] == [200, 200, 200, 429]
+    assert reads[0]["RateLimit-Policy"] == '"reads";q=12;w=60'
+    assert written.status_code == 201
+    assert code_of(refused) == (429, "rate_limited")
+    assert [config.name for config in PollingConfig.objects.all()] == ["Night"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_wrong_tokens_of_an_address_are_limited(
+    client: Client, settings: Settings, request: pytest.FixtureRequest, *, broken: bool
+) -> None:
+    if broken:
+        request.getfixturevalue("no_redis")
+    settings.ACCOUNTS = AccountsSettings(wrong_tokens_per_address=12 if broken else 3)
+
+    answers = [
+        client.get(
+            "/api/v1/polling-configs", headers={"Authorization": "Bearer sw_wrong"}, REMOTE_ADDR=address
+        )
+        for address in ["192.0.2.1"] * 4 + ["192.0.2.2"]
+    ]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 401]
+    assert 1 <= int(answers[3]["Retry-After"]) <= 20
 
 
 def test_read_only_token_is_refused_to_write(operator: Caller) -> None:

@@ -1,0 +1,80 @@
+"""Beat goes on at once after its clock was ahead, whether it runs on or is restarted."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django_celery_beat.models import PeriodicTask
+
+from config.celery import app
+from config.celery_patches.scheduler import ClockTolerantScheduler
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+HOURLY = {name for name, entry in app.conf.beat_schedule.items() if entry["schedule"] >= timedelta(hours=1)}
+FREQUENT = set(app.conf.beat_schedule) - HOURLY
+
+
+class Recorder(ClockTolerantScheduler):
+    """A scheduler that notes what it would send."""
+
+    sent: list[str]
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        self.sent.append(entry.name)
+
+
+def started() -> Recorder:
+    scheduler = Recorder(app=app, lazy=False)
+    # Beat stores its last runs at exit.
+    scheduler._finalize.cancel()
+    scheduler.sent = []
+    return scheduler
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+def run(scheduler: Recorder, clock: time_machine.Traveller, *, minutes: float) -> set[str]:
+    """Let beat run for some minutes, and return the names of what it sent."""
+    scheduler.sent.clear()
+    seconds = minutes * 60
+    while seconds > 0:
+        wait = max(0.1, min(scheduler.tick(), 1.0))
+        clock.shift(wait)
+        seconds -= wait
+    return set(scheduler.sent)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=1), timedelta(hours=2), timedelta(days=400)])
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_clock_that_is_set_back_stops_nothing(
+    clock: time_machine.Traveller, ahead: timedelta, *, is_restarted: bool
+) -> None:
+    clock.shift(ahead)
+    scheduler = started()
+    assert run(scheduler, clock, minutes=6) >= FREQUENT
+    scheduler.sync()
+
+    clock.move_to(NOW)
+    if is_restarted:
+        assert PeriodicTask.objects.filter(last_run_at__gt=NOW).exists()
+        scheduler = started()
+
+    assert run(scheduler, clock, minutes=6) >= FREQUENT
+
+
+def test_entries_do_not_run_more_often_than_they_should(clock: time_machine.Traveller) -> None:
+    scheduler = started()
+    run(scheduler, clock, minutes=6)
+    clock.shift(-7200)
+
+    run(scheduler, clock, minutes=1)
+
+    assert 55 <= scheduler.sent.count("wake-up") <= 62
+    assert scheduler.sent.count("survey-counters") <= 1
