@@ -10,11 +10,16 @@ from django.db import connection
 from cards.models import PlanCycle, Subscription
 from cards.usage_allocation import ZERO, Allowance
 from cards.usage_bounds import EXACT, Bounds
+from carriers.cycles import BillingCalendar, calendar_from
 from carriers.models import Carrier
 from common.arrays import array
 
 # The place of the carrier's id in the rows that `lock` reads.
 _CARRIER_PLACE: Final = 9
+# The arguments of `calendar_from`.
+_CALENDAR_FIELDS: Final = (
+    "time_zone", "billing_day", "calendar_changed_at", "changed_in_cycle", "time_zone_before",
+)  # fmt: skip
 
 
 def in_force(moments: Sequence[tuple[int, datetime]]) -> Mapping[int, list[int]]:
@@ -71,7 +76,7 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
         )
         rows = cursor.fetchall()
         # Almost all subscriptions share a few calendars, and have no bounds.
-        calendars = Carrier.objects.calendars({row[_CARRIER_PLACE] for row in rows})
+        calendars = _calendars({row[_CARRIER_PLACE] for row in rows})
         return {
             pk: Allowance(
                 pk, is_own, is_main, allowance, used, period, starts_at, ends_at,
@@ -85,3 +90,9 @@ def lock(ids: Collection[int]) -> dict[int, Allowance]:
                 carrier, version, state, possible, over, under,
             ) in rows
         }  # fmt: skip
+
+
+def _calendars(carriers: Collection[int]) -> dict[int, BillingCalendar]:
+    """Return carrier id -> billing calendar."""
+    found = Carrier.objects.filter(pk__in=carriers).values_list("pk", *_CALENDAR_FIELDS)
+    return {pk: calendar_from(*values) for pk, *values in found}

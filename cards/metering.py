@@ -78,7 +78,7 @@ def advance(meter: Meter | None, reading: Reading, tariff: Tariff) -> Step:
     if cycle > meter.cycle_start:
         restart = Restart.SEEN if tariff.is_lifetime else Restart.AWAITED
         rolled = _rolled_over(meter, cycle, restart, tariff.calendar)
-    elif not _is_held_at_boundary(meter, tariff):
+    elif cycle < meter.cycle_start or not _is_held_at_boundary(meter, tariff):
         return _in_cycle(meter, reading, tariff)
     return _over_boundary(rolled, meter, reading, tariff)
 

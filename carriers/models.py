@@ -1,6 +1,5 @@
 """Carriers (network operators) and their gateways (HTTP endpoints)."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -53,18 +52,6 @@ CHANGE_FIELDS = ("calendar_changed_at", "changed_in_cycle", "time_zone_before")
 
 class CarrierQuerySet(SharedQuerySet["Carrier"]):
     """Queries for carriers."""
-
-    def calendars(self, ids: Collection[int]) -> dict[int, BillingCalendar]:
-        """Return carrier id -> billing calendar."""
-        fields = (
-            "pk",
-            "time_zone",
-            "billing_day",
-            "calendar_changed_at",
-            "changed_in_cycle",
-            "time_zone_before",
-        )
-        return {pk: calendar_from(*row) for pk, *row in self.filter(pk__in=ids).values_list(*fields)}
 
 
 class Carrier(models.Model):

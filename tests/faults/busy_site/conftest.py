@@ -16,7 +16,13 @@ CARDS = 300
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a stack that polls every card twice a minute, so that there are always calls to interrupt."""
     with stack_factory(tmp_path_factory.mktemp("stack")) as make:
-        stack = make(CARDS, data_usage_every(30), POLLING_SEED_RAMP_SECONDS="30")
+        stack = make(
+            CARDS,
+            data_usage_every(30),
+            POLLING_SEED_RAMP_SECONDS="30",
+            # Without Redis, a process allows a quarter of this.
+            ACCOUNTS_READS_PER_MINUTE="100000",
+        )
         stack.start_engine(with_background=True)
         stack.wait_until(
             lambda: len(polled_since(stack, datetime.min.replace(tzinfo=UTC))) > CARDS // 5,

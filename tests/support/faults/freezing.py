@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from threading import RLock
 
 from cards.models import CheckType
 from polling.checks.base import Check, Outcome, Result
@@ -15,12 +16,15 @@ from polling.engine import recording
 
 FREEZES_AT = Path(os.environ["FREEZES_AT"])
 _write = recording._write
+_one_write = RLock()
 
 
 def _freeze_before_write(check: Check, results: Sequence[Result]) -> list[Outcome]:
-    if check.type is CheckType.DATA_USAGE and _is_chosen():
-        os.kill(os.getpid(), signal.SIGSTOP)
-    return _write(check, results)
+    # One write at a time: PostgreSQL would end a connection that is frozen in the middle of a transaction.
+    with _one_write:
+        if check.type is CheckType.DATA_USAGE and _is_chosen():
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return _write(check, results)
 
 
 def _is_chosen() -> bool:
