@@ -4,19 +4,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import environ
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 import requests
-from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.faults.conftest import Stack
 from tests.support.faults.api import Api
@@ -77,15 +73,6 @@ def save(stack: Stack, *, mode: int, status: str) -> None:
     )
 
 
-def run_endless_script(stack: Stack) -> None:
-    def run() -> None:
-        with Redis.from_url(stack.variables["REDIS_URL"]) as own, suppress(RedisError):
-            own.eval("while true do end", 0)
-
-    stack.redis.config_set("busy-reply-threshold", 100)
-    Thread(target=run).start()
-
-
 @dataclass(frozen=True)
 class State:
     """A state in which a server refuses to work: how it begins and ends, and the reason that is shown."""
@@ -120,7 +107,6 @@ STATES = (
         "memory is full",
     ),
     State("MISCONF", "redis", fail_to_save, save_again, "cannot save to its disk"),
-    State("BUSY", "redis", run_endless_script, redis("SCRIPT", "KILL"), "busy with a script"),
     State(
         "NOREPLICAS",
         "redis",
