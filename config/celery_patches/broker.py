@@ -34,16 +34,11 @@ class PromptConnection(Connection):
         )
 
     @property
-    def connection_errors(self) -> tuple[type[BaseException], ...]:
-        """The errors after which a worker connects again: also an answer that Redis refuses to work.
-
-        Kombu takes such an answer for an error of the channel, which would end the worker.
-        """
-        return (*super().connection_errors, ResponseError)
-
-    @property
     def recoverable_connection_errors(self) -> tuple[type[BaseException], ...]:
-        """The errors after which kombu tries again to connect."""
+        """The errors after which kombu tries again to connect: also an answer that Redis refuses to work.
+
+        A worker that is running ends with such an answer, and waits here when it is started again.
+        """
         return (*super().recoverable_connection_errors, ResponseError)
 
     def _establish_connection(self) -> Any:
