@@ -35,7 +35,7 @@ def held(meter: Meter, reading: Reading) -> Step:
     """Keep the meter, and note that the reading contradicts it."""
     since, suspect = reading.measured_at, meter.suspect
     is_same_side = suspect and (suspect.raw_mb < meter.raw_mb) == (reading.raw_mb < meter.raw_mb)
-    # What lasts since a zero is no evidence.
+    # Zeros are no evidence, so a drop counts only from the first reading above 0.
     if suspect and is_same_side and (suspect.raw_mb or not reading.raw_mb):
         since = suspect.since
     return Step(changed(meter, suspect=Suspect(reading.raw_mb, since)))

@@ -52,7 +52,7 @@ def dropped_near_boundary(meter: Meter, reading: Reading, tariff: Tariff) -> Ste
 
 
 def restarted_unseen(rolled: Meter, reading: Reading, tariff: Tariff) -> Step:
-    """Count the counter from 0. Until restarts cannot come any more, a drop would show that it is the restart."""
+    """Count the whole counter. While restarts may still come, a drop would show that it had not restarted yet."""
     step = restarted(rolled, reading, tariff)
     is_late = _is_late(rolled, reading, tariff)
     return changed(step, meter=changed(step.meter, restart=Restart.SEEN if is_late else Restart.UNKNOWN))

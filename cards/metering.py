@@ -175,7 +175,10 @@ def _of_other_counter(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
 
 
 def _over_boundary(rolled: Meter, meter: Meter, reading: Reading, tariff: Tariff) -> Step:
-    """Take the first reading in a cycle, or a later one if those before it are held. `meter` is of before it."""
+    """Take the first reading in a cycle that can be believed.
+
+    `meter` is the meter before the reading, and `rolled` is the same meter in the new cycle.
+    """
     if tariff.is_lifetime:
         return _split(_in_cycle(rolled, reading, tariff), meter, reading, tariff)
     if has_restarted_unseen(rolled, reading, tariff):
@@ -311,7 +314,7 @@ def _higher(meter: Meter, reading: Reading, tariff: Tariff) -> Step:
     grown = meter.believing(reading, used_mb=meter.used_mb + growth)
     rose_at = _odd_rise(meter, reading, tariff)
     if doubt := back_doubt(meter, reading):
-        # It may never have been away, but then nothing could be said about the time in between.
+        # The counter may never have been away: then this growth is not usage.
         grown = grown.doubting(doubt, reading.measured_at, over=growth)
     elif rose_at:
         grown = changed(grown, before=meter.remembered(reading.measured_at))

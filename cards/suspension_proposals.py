@@ -19,10 +19,11 @@ from common.arrays import array
 log = structlog.get_logger(__name__)
 
 # The SQL condition for a card that must not be suspended, because usage of its main subscription `main` may be a
-# mistake. If the usage of another card is provisional, the subscription is over its quota without it.
+# mistake. If the usage of another card is provisional, the subscription is over its quota without it. A deleted card
+# is not read any more, so its held readings would protect the others for ever.
 _IS_DOUBTFUL: Final = f"""EXISTS (
     SELECT FROM {CARDS_OF_MAIN} AS sharing LEFT JOIN cards_cardusage AS meter ON meter.card_id = sharing.id
-    WHERE meter.suspect_since IS NOT NULL
+    WHERE (meter.suspect_since IS NOT NULL AND sharing.deleted_at IS NULL)
         OR (sharing.id = card.id AND {IS_PROVISIONAL})
         OR EXISTS (SELECT FROM cards_counterfinding AS finding WHERE finding.carrier_id = sharing.carrier_id)
 )"""
@@ -35,9 +36,8 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     cards that share the device's plan. Make only one proposal for a card per period and quota version, unless
     the earlier order failed or was cancelled. Make no proposal for a card that is already stopped, is exempt,
     has a plan with auto-suspend off, or has a counter that may still restart. Nor is a card proposed in a period
-    that a changed calendar makes longer than a month, or while
-    readings contradict the meter of a card that shares the plan, or something is wrong with the counters of the
-    carrier of such a card.
+    that a changed calendar makes longer than a month, while readings contradict the meter of a card that shares
+    the plan, or while something is wrong with the counters of such a card's carrier.
 
     Return the ids of the cards with a new order. The caller must hold the locks that `quota_judging.judge`
     takes.

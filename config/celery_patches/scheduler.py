@@ -23,7 +23,7 @@ class Entry(ModelEntry):  # type: ignore[misc]
         """Return whether to run now, and after how many seconds to ask again."""
         now = self._default_now()
         if self.last_run_at > now:
-            # Not just now: beat reads all entries again every few minutes, and would wait anew each time.
+            # `now` would not do: beat reloads all entries every few minutes, so a longer interval would never end.
             self.last_run_at = now - LONG_AGO
         return super().is_due()
 

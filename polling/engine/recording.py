@@ -73,9 +73,11 @@ def _write_error(check: Check, result: Result, error: Exception) -> list[Outcome
     """Store that the result of a card cannot be stored."""
     card_id = result.card.claim.card_id
     if isinstance(result.answer, CardError):
-        # Not even this can be stored, so nothing is: the card is asked again later, like any card with an error.
+        # Not even the error can be stored. The card is asked again later, but triggers must not wait for it.
         log.error("error_cannot_be_stored", check=check.type.value, card_id=card_id, reason=name_of(error))
-        return [Outcome(result.card, Recorded.CARD_ERROR)]
+        outcomes = [Outcome(result.card, Recorded.CARD_ERROR)]
+        items.end(items.checked([result], outcomes))
+        return outcomes
     log.error(
         "answer_cannot_be_stored",
         check=check.type.value,

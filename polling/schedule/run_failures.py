@@ -46,7 +46,7 @@ class RunFailures:
             self._redis.set(keys.RUN_RESTS, 1, px=round(rest * 1000))
 
     def forget(self) -> None:
-        """Begin to count anew, because a drain has succeeded."""
+        """Reset the count, because a drain has succeeded."""
         self._redis.delete(keys.RUN_FAILURES, keys.RUN_RESTS)
 
     def latest(self) -> RunFailure | None:

@@ -103,7 +103,7 @@ def test_correction_leaves_the_usage_of_other_cards(
     assert main_of(owner).used_mb == before + 300
 
 
-def test_correction_takes_back_all_that_an_unchanged_plan_has_counted(fleet: Fleet) -> None:
+def test_correction_takes_all_back_from_an_unchanged_plan(fleet: Fleet) -> None:
     read(fleet.odd, "30.2", NOON)
     read(fleet.odd, "30.3", NOON + HOUR)
     read(fleet.odd, "30200", NOON + 2 * HOUR)
@@ -115,7 +115,7 @@ def test_correction_takes_back_all_that_an_unchanged_plan_has_counted(fleet: Fle
 
 
 @pytest.mark.parametrize(("starts_before", "counted"), [(timedelta(days=60), 10_000), (12 * HOUR, 0)])
-def test_first_reading_that_moves_to_last_month_needs_an_older_plan(
+def test_first_reading_moves_only_to_an_older_plan(
     carrier: Carrier, starts_before: timedelta, counted: int
 ) -> None:
     card = CardFactory.create(carrier=carrier)

@@ -169,22 +169,26 @@ def test_no_card_of_a_carrier_with_wrong_counters_is_proposed(redis: Redis, runt
         ({"suspect_raw_mb": 3, "suspect_since": EARLIER}, False, False),
         ({"doubt": "counter_replaced", "doubt_since": EARLIER, "over_mb": 100}, False, True),
         ({}, True, False),
+        ({"suspect_raw_mb": 3, "suspect_since": EARLIER, "deleted_at": EARLIER}, False, True),
     ],
-    ids=["certain", "contradicted", "over in any case", "its carrier has a finding"],
+    ids=["certain", "contradicted", "over in any case", "its carrier has a finding", "deleted"],
 )
 def test_doubtful_card_protects_all_cards_of_its_device(
     redis: Redis, runtime: WorkerRuntime, *, meter: dict[str, Any], has_finding: bool, is_proposed: bool
 ) -> None:
     device = DeviceFactory.create()
     subscription("1200", card=None, device=device)
-    cards = [in_device(device), in_device(device, **meter)]
+    deleted_at = meter.get("deleted_at")
+    doubtful = in_device(device, **{name: value for name, value in meter.items() if name != "deleted_at"})
+    Card.objects.filter(pk=doubtful.pk).update(deleted_at=deleted_at)
+    cards = [in_device(device), doubtful]
     if has_finding:
         CounterFinding.objects.create(carrier=cards[1].carrier, kind="no_restart", since=timezone.now())
 
     drain(redis, runtime)
 
     assert states() == ["over"]
-    assert ServiceOrder.objects.count() == (2 if is_proposed else 0)
+    assert ServiceOrder.objects.count() == (Card.objects.present().count() if is_proposed else 0)
 
 
 def test_quota_of_a_month_does_not_suspend_in_a_longer_period(redis: Redis, runtime: WorkerRuntime) -> None:

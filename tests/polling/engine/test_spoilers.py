@@ -34,6 +34,7 @@ from polling.planning.seed import Seeder
 from polling.schedule import keys
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain
+from tests.support.triggering import ask_for, results_of
 
 ODD = Decimal(7)
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
@@ -200,8 +201,11 @@ def test_card_whose_error_cannot_be_stored_is_asked_again_later(
         return stored(self, results, now=now)
 
     monkeypatch.setattr(DataUsageCheck, "record", faulty)
+    started = ask_for(bad)
 
     drain(redis, runtime)
+
+    assert results_of(started, [bad]) == [("failed", CardErrorCode.UNSTORABLE.words)]
 
     assert CardUsage.objects.count() == 19
     assert not CheckState.objects.filter(card=bad).exists()
