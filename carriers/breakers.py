@@ -112,7 +112,11 @@ class Breakers:
 
     def take_trial(self, gateway_id: int) -> bool:
         """Take the breaker trial if one is due. If it returns True, the caller must make the trial call."""
-        return bool(self._run("take_trial", [keys.breaker(gateway_id)], [_ms(TRIAL_LEASE), _ms(TTL)]))
+        return bool(
+            self._run(
+                "take_trial", [keys.breaker(gateway_id)], [_ms(TRIAL_LEASE), _ms(TTL), _ms(LONGEST_REST)]
+            )
+        )
 
     def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta = REST) -> None:
         """End a breaker trial. If the gateway answered, close the breaker. Otherwise, let the gateway rest.

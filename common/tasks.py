@@ -22,6 +22,8 @@ class OutageTolerantTask(Task[Any, Any]):
     No work is lost: it stays recorded in rows or in the schedule, and a later task does it.
     """
 
+    Request = "common.message_expiry:ServerTimeRequest"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return self.run(*args, **kwargs)

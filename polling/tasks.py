@@ -10,7 +10,6 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready
-from django.utils import timezone
 
 from common import database
 from common.redis.client import for_worker
@@ -82,13 +81,13 @@ def count_cards() -> None:
 @shared_task(name="polling.watch_triggers", queue="ticks", expires=10, time_limit=10)
 def watch_triggers() -> None:
     """Send `restore_triggers` if triggered cards have waited so long that Redis may have lost their hints."""
-    restoring.watch(now=timezone.now(), send=restore_triggers.delay)
+    restoring.watch(now=database.now(), send=restore_triggers.delay)
 
 
 @shared_task(name="polling.restore_triggers", queue="background", expires=10, time_limit=60)
 def restore_triggers() -> None:
     """Push the missing hints of triggered cards to Redis."""
-    restoring.restore(for_worker(), before=timezone.now() - restoring.HINT_GRACE)
+    restoring.restore(for_worker(), before=database.now() - restoring.HINT_GRACE)
 
 
 @shared_task(name="polling.watch_lateness", queue="ticks", expires=10, time_limit=10)

@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,11 +27,13 @@ from carriers.clients.base import (
     parse_mb,
     parse_time,
 )
-from carriers.clients.retry_after import parse_retry_after
+from carriers.clients.server_times import clock_difference, parse_retry_after
 from carriers.clients.signing import Signer
 from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
 OK = 200
+# A gateway refuses a signature whose timestamp is too far from its own clock.
+_MAY_BE_OUR_CLOCK = frozenset({400, 401, 403})
 # An answer may be as long as BASE_BYTES plus BYTES_PER_CARD for each card. Correct answers are far shorter.
 BYTES_PER_CARD = 1024
 BASE_BYTES = 4096
@@ -100,9 +102,19 @@ class JsonClient(GatewayClient):
 
 
 def _refusal(reply: Reply) -> GatewayError:
+    now = datetime.now(UTC)
     text = f"the gateway answered with status {reply.status}"
-    rest = parse_retry_after(reply.retry_after, now=datetime.now(UTC))
+    if reply.status in _MAY_BE_OUR_CLOCK:
+        text += _in_words(clock_difference(reply.date, now=now))
+    rest = parse_retry_after(reply.retry_after, now=now)
     return GatewayBusyError(f"{text} and asks for a rest of {rest}", rest) if rest else GatewayError(text)
+
+
+def _in_words(difference: timedelta) -> str:
+    # Whole minutes are enough, and keep equal failures equal in the log.
+    minutes = round(abs(difference).total_seconds() / 60)
+    side = "ahead of" if difference > timedelta() else "behind"
+    return f"; its clock is {minutes} min {side} ours: check the clock of this machine" if minutes else ""
 
 
 def _signer(credentials: str) -> Signer:

@@ -35,7 +35,8 @@ local function judge(key)
     for i = 1, #flat, 2 do
         local result, number = flat[i]:match('^(%a+):(%d+)$')
         local age = bucket - (tonumber(number) or bucket)
-        if result and age >= tonumber(buckets) then
+        -- A bucket of the future comes from a clock that was set back.
+        if result and (age >= tonumber(buckets) or age < 0) then
             redis.call('HDEL', key, flat[i])
         elseif result then
             all[result] = all[result] + flat[i + 1]
@@ -50,9 +51,16 @@ local function hold(key, ms)
         open(key, math.min(ms, tonumber(longest_rest)))
     else
         local held_until = tonumber(redis.call('HGET', key, 'held_until') or 0)
-        redis.call('HSET', key, 'held_until', math.max(held_until, now + ms))
+        held_until = math.min(math.max(held_until, now + ms), now + longest_hold)
+        redis.call('HSET', key, 'held_until', held_until)
         redis.call('PEXPIRE', key, ttl_ms)
     end
+end
+
+-- If the clock was set back, the stored times are far ahead: let the rest end now.
+local function left(ends_at, longest)
+    local ms = tonumber(ends_at or now) - now
+    return ms > tonumber(longest) and 0 or math.max(0, ms)
 end
 
 local rests = {}
@@ -64,7 +72,7 @@ for i, key in ipairs(KEYS) do
         judge(key)
     end
     local opened, trial_at, held = unpack(redis.call('HMGET', key, 'opened_at', 'probe_at', 'held_until'))
-    rests[#rests + 1] = math.max(0, tonumber(held or 0) - now, opened and trial_at - now or 0)
+    rests[#rests + 1] = math.max(left(held, longest_hold), opened and left(trial_at, longest_rest) or 0)
     rests[#rests + 1] = opened and 1 or 0
 end
 return rests

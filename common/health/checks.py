@@ -7,6 +7,7 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
+from common.clocks import differences, disagreement
 from common.health.components import Component, Finding, Level, register
 from common.outages import SQL_STATES
 from common.redis import keys
@@ -24,6 +25,7 @@ def register_all() -> None:
     """
     register(Component("database", database, level_if_silent=Level.UNHEALTHY))
     register(Component("redis", redis))
+    register(Component("clocks", clocks, depends_on="redis", is_for_readiness=False))
     register(Component("disk", disk, is_for_readiness=False))
     register(Component("memory", memory, is_for_readiness=False))
 
@@ -44,6 +46,12 @@ def redis() -> Finding:
     """Report whether Redis can write. Raise redis-py's error during an outage."""
     for_web().set(keys.HEALTH, "1", px=1000)
     return Finding(Level.HEALTHY, "answers")
+
+
+def clocks() -> Finding:
+    """Report clocks that disagree: those of Redis, PostgreSQL, this machine and those with workers."""
+    trouble = disagreement(differences(for_web()))
+    return Finding(Level.DEGRADED, trouble) if trouble else Finding(Level.HEALTHY, "agree")
 
 
 def disk() -> Finding:

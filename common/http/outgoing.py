@@ -39,11 +39,12 @@ class StaleConnectionError(CallError):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `retry_after` is the text of its `Retry-After` header, or empty if it has none."""
+    """An answer. `retry_after` and `date` are the texts of these headers, or empty if it has none."""
 
     status: int
     body: bytes
     retry_after: str = ""
+    date: str = ""
 
 
 class GuardedResolver(AbstractResolver):
@@ -124,7 +125,10 @@ class Outgoing:
                 ) as response,
             ):
                 body_read = await _read(response, max_bytes)
-                return Reply(response.status, body_read, response.headers.get("Retry-After", ""))
+                answered = response.headers
+                return Reply(
+                    response.status, body_read, answered.get("Retry-After", ""), answered.get("Date", "")
+                )
         except TimeoutError:
             raise CallError(f"no complete answer within {deadline:g} s") from None
         except (ServerDisconnectedError, ClientOSError) as error:

@@ -4,3 +4,5 @@ from typing import Final
 
 # The string "1", written to see whether Redis can write. It expires after a second.
 HEALTH: Final = "common:health"
+# A hash: machine -> `seconds that its clock is ahead of Redis'|time of the comparison (unix s)`.
+CLOCKS: Final = "common:clocks"

@@ -68,6 +68,18 @@ class Occupancy:
         )
 
 
+@dataclass(frozen=True)
+class Grant:
+    """The zset members of slots that were taken.
+
+    `excess` is the number of slots that all processes hold beyond the limit. It is above 0 after the limit was
+    lowered, until calls have ended.
+    """
+
+    members: list[str]
+    excess: int = 0
+
+
 class SlotPool:
     """The slots of one concurrency limit. Pools with the same keys share the limit.
 
@@ -103,14 +115,17 @@ class SlotPool:
         finally:
             slots.give_back_all()
 
-    def take(self, want: int) -> list[str]:
-        """Take up to `want` slots for `LEASE_SECONDS`. Return their zset members for `give_back`."""
+    def take(self, want: int) -> Grant:
+        """Take up to `want` slots for `LEASE_SECONDS`, and learn whether too many slots are held."""
         keys = self._keys
         arguments = (f"{worker_identity.name()}:{next(_serial)}", want, LEASE_SECONDS * 1000)
-        return cast("list[str]", self._take(keys=[keys.slots, keys.limit, keys.current], args=arguments))
+        excess, members = cast(
+            "tuple[int, list[str]]", self._take(keys=[keys.slots, keys.limit, keys.current], args=arguments)
+        )
+        return Grant(members, excess)
 
     def give_back(self, members: Sequence[str]) -> int:
-        """Free slots that `take` returned. Return the number of slots that all processes still hold."""
+        """Free slots that `take` granted. Return the number of slots that all processes still hold."""
         return cast(int, self._give_back(keys=[self._keys.slots, self._keys.current], args=members))
 
     def owe(self, members: Sequence[str]) -> None:
@@ -182,13 +197,24 @@ class HeldSlots:
         with self._lock:
             self._in_use -= 1
 
-    def grow_to(self, count: int) -> None:
-        """Take more slots until this process holds `count`, or as many as the limit allows."""
-        missing = count - len(self)
-        taken = self.pool.take(missing) if missing > 0 else []
+    @property
+    def usable(self) -> int:
+        """The number of slots that may be in use at once. It is below `len` after the limit was lowered."""
         with self._lock:
-            self._members += taken
-            self._max_in_use = max(count, self._max_in_use)
+            return max(0, min(len(self._members), self._max_in_use))
+
+    def grow_to(self, count: int) -> None:
+        """Take more slots until this process may use `count`, or as many as the limit allows.
+
+        While all processes together hold too many, because the limit was lowered, use none of the excess.
+        """
+        if count <= self.usable:
+            return
+        # Ask Redis even if enough slots are held: the limit may have been lowered since they were taken.
+        grant = self.pool.take(max(0, count - len(self)))
+        with self._lock:
+            self._members += grant.members
+            self._max_in_use = max(self._max_in_use, min(count, len(self._members) - grant.excess))
 
     def shrink_to(self, count: int) -> None:
         """Give idle slots back until this process holds at most `count` slots.

@@ -6,6 +6,7 @@ from celery.app.amqp import AMQP
 from kombu import Connection
 from redis.exceptions import ResponseError
 
+from common.clocks import server_clock
 from common.redis import keys
 
 FIRST_SECONDS = 0
@@ -68,6 +69,10 @@ class PromptConnection(Connection):
 
 
 class PromptAMQP(AMQP):
-    """Celery's AMQP class, using `PromptConnection`."""
+    """Celery's AMQP class, using `PromptConnection`. Messages expire by Redis' clock."""
 
     Connection = PromptConnection
+
+    def as_task_v2(self, *args: Any, **options: Any) -> Any:
+        """Return the message of a task. `ServerTimeRequest` compares its expiry with the same clock."""
+        return super().as_task_v2(*args, **{"now": server_clock.now(), **options})

@@ -6,9 +6,12 @@ It is several times as fast as a web framework.
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 
@@ -47,11 +50,18 @@ class Answer:
         head = (
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\nContent-Type: {self.content_type}\r\n"
             f"Content-Length: {len(self.body) + self.missing}\r\n"
+            f"Date: {_http_date(int(time.time()))}\r\n"
             f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
         )
         if self.headers:
             head += "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         return head.encode() + b"\r\n" + self.body
+
+
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> str:
+    # Cache the text, because formatting it would cost as much as the rest of an answer.
+    return formatdate(second, usegmt=True)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from redis import Redis
 
 from polling.checks.registry import CHECKS
 from polling.models import TaskType
+from polling.planning import set_back_clock
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.limits import slots_of
@@ -17,9 +18,10 @@ Send = Callable[[], object]
 def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     """Remove expired slots, send a drain unless one is pending, and send a scan if one is needed.
 
-    A scan is needed if the schedule is incomplete, outdated or lost, and no scan is running. Safe to repeat.
+    A scan is needed if the schedule is incomplete, outdated or lost, and no scan is running, or after Redis'
+    clock was set back. Safe to repeat.
     """
-    redis.set(keys.TICKED_AT, redis.time()[0])
+    set_back_clock.notice(redis)
     for task_type in TaskType.values:
         slots_of(redis, task_type).sweep()
     epoch = Epoch(redis)

@@ -206,10 +206,11 @@ def init_progress(redis: Redis) -> InitProgress:
 def repaired_cards(redis: Redis) -> dict[tuple[str, str], int]:
     """Return (check type, fault) -> number of cards that the hourly repair has fixed since Redis was emptied.
 
-    The faults are "missing" (the card was not in the schedule) and "strangers" (it did not belong there).
+    The faults are "missing" (the card was not in the schedule), "strangers" (it did not belong there) and
+    "late" (it was due later than its interval allows).
     """
     found = cast("dict[str, str]", redis.hgetall(keys.REPAIRED))
-    names = ((check_type.value, fault) for check_type in CHECKS for fault in ("missing", "strangers"))
+    names = ((check_type.value, fault) for check_type in CHECKS for fault in ("missing", "strangers", "late"))
     return {name: int(found.get(":".join(name), 0)) for name in names}
 
 

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import LockNotOwnedError
 from redis.lock import Lock
 
+from common import database
 from common.redis.locking import try_lock
 from polling.checks.registry import CHECKS
 from polling.planning import scan
@@ -105,7 +106,7 @@ class Seeder:
         progress.report(checkpoint, epoch=number)
         for check_type in CHECKS:
             planner.restore_parked(check_type)
-        restoring.restore(self.redis, before=timezone.now())
+        restoring.restore(self.redis, before=database.now())
         for step in scan.steps(planner, CHECKS, mode=checkpoint.mode, after=checkpoint.cursor):
             lock.reacquire()
             checkpoint = replace(checkpoint, cursor=step.last, done=checkpoint.done + step.cards)

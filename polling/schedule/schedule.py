@@ -264,12 +264,13 @@ class Schedule:
             for portion in _portions(list(due))
         )
 
-    def expire_claims(self, dead_holders: Collection[str]) -> int:
+    def expire_claims(self, dead_holders: Collection[str] | None) -> int:
         """Let the claims of killed workers end after CALL_SECONDS: by then, the workers' calls have ended.
 
-        Return how many claims end sooner than before.
+        With None, let all claims end then. Return how many claims end sooner than before.
         """
-        given = orjson.dumps({"expire_in": CALL_SECONDS, "holders": sorted(dead_holders)})
+        holders = None if dead_holders is None else sorted(dead_holders)
+        given = orjson.dumps({"expire_in": CALL_SECONDS, "holders": holders})
         return cast("int", self._run("expire_claims", [self._queue, self._claims], [given]))
 
     def forget(self, cards: Sequence[int]) -> int:
@@ -294,8 +295,8 @@ class Schedule:
         for portion in _portions(list(cards)):
             self._redis.zrem(self._parked, *portion)
 
-    def pages(self) -> Iterator[list[int]]:
-        """Yield the ids of all scheduled cards, one page (a list of ids) at a time.
+    def pages(self) -> Iterator[dict[int, float]]:
+        """Yield all scheduled cards, one page at a time. A page maps a card's id to its delay in seconds.
 
         A card that is scheduled during the entire iteration appears at least once, perhaps more often.
         """
@@ -305,7 +306,8 @@ class Schedule:
                 "tuple[int, list[tuple[str, float]]]",
                 self._redis.zscan(self._queue, cursor or 0, count=PAGE_CARDS),
             )
-            yield [int(card_id) for card_id, _ in found]
+            seconds, _ = self._redis.time()
+            yield {int(card_id): due - seconds for card_id, due in found}
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds.

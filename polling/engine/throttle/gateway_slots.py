@@ -36,7 +36,7 @@ class GatewaySlots:
             slots.pool.give_back_owed()
 
     def reserve(self, gateway_id: int, calls: int) -> int:
-        """Take slots until `calls` slots are held, as far as the limit allows; return how many are held."""
+        """Take slots until `calls` slots are held, as far as the limit allows; return how many may be in use."""
         slots = self._of(gateway_id)
         slots.grow_to(calls)
         if calls and not len(slots):
@@ -44,7 +44,7 @@ class GatewaySlots:
             # and lets slots of killed workers expire soon.
             slots.verify()
             slots.grow_to(calls)
-        return len(slots)
+        return slots.usable
 
     def begin(self, gateway_id: int) -> bool:
         """Use an idle slot; return False if there is none. If it returns True, `end` must follow."""

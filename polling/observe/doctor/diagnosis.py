@@ -7,6 +7,7 @@ from redis import Redis
 from common import database
 from polling.observe import monitoring
 from polling.observe.doctor import (
+    clocks,
     counters,
     gateways,
     limits,
@@ -37,6 +38,7 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
         yield finding
     if has_outage:
         return
+    yield clocks.examine(redis)
     tick_age, claim_age = monitoring.last_tick_age(redis), monitoring.last_claim_age(redis)
     yield from processes.judge(ask_workers(), tick_age=tick_age, claim_age=claim_age)
     yield from own_faults.examine(redis)

@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from ipaddress import ip_network
 from typing import Any, TypeVar
 
@@ -53,13 +54,19 @@ def real_names_answered(body: Any, iccids: list[str]) -> list[RealName | CardErr
     return answered(body, lambda client: client.real_names(iccids))
 
 
-def answered(body: Any, ask: Callable[[JsonClient], Awaitable[Answers]], *, status: int = 200) -> Answers:
+def answered(
+    body: Any,
+    ask: Callable[[JsonClient], Awaitable[Answers]],
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Answers:
     """Call `ask` with a client whose gateway answers with `body`, and return the result of `ask`."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def run() -> Answers:
         async def answer(_: web.BaseRequest) -> web.Response:
-            return web.Response(body=raw, status=status)
+            return web.Response(body=raw, status=status, headers=headers)
 
         runner = web.ServerRunner(web.Server(answer))
         await runner.setup()
@@ -98,6 +105,18 @@ def test_wrong_secret_is_a_gateway_error() -> None:
 
     with running_simulator() as simulator, pytest.raises(GatewayError, match="status 401"):
         usage(f"{simulator.url}/c/northwind", [CARD], credentials=wrong)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(-6, "; its clock is 6 min behind ours"), (6, "; its clock is 6 min ahead of ours"), (0, "$")],
+)
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_refusal_because_of_our_clock_says_so(status: int, minutes: int, said: str) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+
+    with pytest.raises(GatewayError, match=f"status {status}{said}"):
+        answered({}, lambda client: client.usage([CARD]), status=status, headers={"Date": date})
 
 
 @pytest.mark.parametrize(

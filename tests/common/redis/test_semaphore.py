@@ -19,31 +19,31 @@ def pool(redis: Redis) -> SlotPool:
 
 
 def test_no_limit_means_closed(pool: SlotPool) -> None:
-    assert pool.take(5) == []
+    assert pool.take(5).members == []
 
 
 def test_limit_of_zero_means_paused(pool: SlotPool) -> None:
     pool.set_limit(0)
 
-    assert pool.take(5) == []
+    assert pool.take(5).members == []
 
 
 def test_no_more_slots_than_the_limit_are_taken(pool: SlotPool, redis: Redis) -> None:
     pool.set_limit(3)
 
-    assert [len(pool.take(2)), len(pool.take(2)), len(pool.take(2))] == [2, 1, 0]
+    assert [len(pool.take(2).members), len(pool.take(2).members), len(pool.take(2).members)] == [2, 1, 0]
     assert redis.get("current") == "3"
 
 
 def test_slots_that_are_given_back_are_free(pool: SlotPool, redis: Redis) -> None:
     pool.set_limit(3)
-    taken = pool.take(3)
+    taken = pool.take(3).members
 
     held = pool.give_back(taken[:2])
 
     assert held == 1
     assert redis.get("current") == "1"
-    assert len(pool.take(5)) == 2
+    assert len(pool.take(5).members) == 2
 
 
 def test_changed_limit_is_in_force_at_once(pool: SlotPool) -> None:
@@ -51,10 +51,10 @@ def test_changed_limit_is_in_force_at_once(pool: SlotPool) -> None:
     pool.take(3)
 
     pool.set_limit(2)
-    assert pool.take(1) == []
+    assert pool.take(1).members == []
 
     pool.set_limit(4)
-    assert len(pool.take(5)) == 1
+    assert len(pool.take(5).members) == 1
 
 
 def test_expired_slots_are_free_again(pool: SlotPool, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_expired_slots_are_free_again(pool: SlotPool, redis: Redis, monkeypatch:
 
     assert pool.sweep() == 0
     assert redis.get("current") == "0"
-    assert len(pool.take(2)) == 2
+    assert len(pool.take(2).members) == 2
 
 
 def test_late_return_leaves_the_slot_of_its_next_holder(
@@ -74,12 +74,12 @@ def test_late_return_leaves_the_slot_of_its_next_holder(
     pool.set_limit(1)
     with monkeypatch.context() as patch:
         patch.setattr(semaphore, "LEASE_SECONDS", 0.05)
-        late = pool.take(1)
+        late = pool.take(1).members
     time.sleep(0.1)
     pool.take(1)
 
     assert pool.give_back(late) == 1
-    assert pool.take(1) == []
+    assert pool.take(1).members == []
 
 
 def test_held_slots_are_given_back_when_the_work_fails(pool: SlotPool) -> None:
@@ -165,7 +165,7 @@ import sys, time
 from redis import Redis
 from common.redis.semaphore import SlotKeys, SlotPool
 redis = Redis.from_url(sys.argv[1], decode_responses=True)
-print(len(SlotPool(redis, SlotKeys("slots", "limit", "current")).take(3)), flush=True)
+print(len(SlotPool(redis, SlotKeys("slots", "limit", "current")).take(3).members), flush=True)
 time.sleep(60)
 """
 

@@ -1,6 +1,8 @@
 """The hourly repair changes nothing in an intact schedule, and finds everything that is wrong."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -19,9 +21,9 @@ from polling.policy import card_reader
 from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.schedule import Lost, PlanMode, Schedule
-from tests.factories import CardFactory
+from tests.factories import CardFactory, PauseFactory
 from tests.support.draining import TYPE
-from tests.support.scanning import planned
+from tests.support.scanning import due_in, planned
 
 pytestmark = pytest.mark.django_db
 QUEUE = keys.queue(TYPE)
@@ -81,6 +83,39 @@ def test_parked_card_is_neither_missing_nor_a_stranger(redis: Redis, cards: list
 
     assert redis.zrange(keys.parked(TYPE), 0, -1) == [str(cards[0].pk)]
     assert str(cards[0].pk) not in redis.zrange(QUEUE, 0, -1)
+
+
+def late_cards(redis: Redis) -> int:
+    found = Repair(redis).run()
+    assert found is not None
+    return found[CheckType(TYPE)].late
+
+
+@pytest.mark.parametrize("hours", [1, 24, 24 * 365])
+def test_cards_due_too_late_are_due_within_their_interval(redis: Any, cards: list[Card], hours: int) -> None:
+    redis.zincrby(QUEUE, hours * 3600, str(cards[0].pk))
+    redis.zincrby(QUEUE, -hours * 3600, str(cards[1].pk))
+    before = dict(redis.zrange(QUEUE, 0, -1, withscores=True))
+
+    assert late_cards(redis) == 1
+
+    after = dict(redis.zrange(QUEUE, 0, -1, withscores=True))
+    assert due_in(redis, cards[0]) <= 1800
+    assert redis.hgetall(keys.REPAIRED)[f"{TYPE}:late"] == "1"
+    del before[str(cards[0].pk)], after[str(cards[0].pk)]
+    assert after == before
+    assert late_cards(redis) == 0
+
+
+@pytest.mark.parametrize("pause", ["type", "carrier"])
+def test_cards_of_a_paused_check_wait_for_its_end(redis: Redis, cards: list[Card], pause: str) -> None:
+    carrier = cards[0].carrier if pause == "carrier" else None
+    PauseFactory.create(
+        until=timezone.now() + timedelta(days=3), carrier=carrier, task_type="" if carrier else TYPE
+    )
+    redis.zincrby(QUEUE, 3 * 24 * 3600, str(cards[0].pk))
+
+    assert late_cards(redis) == 0
 
 
 def test_card_wanted_again_while_it_is_removed_is_not_lost(
@@ -219,7 +254,7 @@ def test_pages_hold_every_card_and_are_read_by_id(redis: Redis) -> None:
     schedule = Schedule(redis, TYPE)
     schedule.plan([(card_id, 1.0) for card_id in range(1, 20_001)], mode=PlanMode.NEW_ONLY)
 
-    pages = list(schedule.pages())
+    pages = [list(page) for page in schedule.pages()]
 
     assert {card_id for page in pages for card_id in page} == set(range(1, 20_001))
     # The ids of a page are far apart. If a page were larger, its query would read all cards between the

@@ -26,6 +26,9 @@ class Api:
     def get(self, path: str) -> requests.Response:
         return requests.get(f"{self._site}/api/v1/{path}", headers=self._headers, timeout=30)
 
+    def put(self, path: str, body: dict[str, object]) -> requests.Response:
+        return requests.put(f"{self._site}/api/v1/{path}", json=body, headers=self._headers, timeout=30)
+
     def page(self, path: str) -> requests.Response:
         """Return the answer of a page that is not below `/api/`."""
         return requests.get(f"{self._site}/{path}", headers=self._headers, timeout=30)

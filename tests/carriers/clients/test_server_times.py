@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from carriers.clients.retry_after import parse_retry_after
+from carriers.clients.server_times import clock_difference, parse_retry_after
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
 
@@ -31,3 +31,16 @@ NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
 )
 def test_retry_after_accepts_seconds_and_http_dates_only(header: str, seconds: int) -> None:
     assert parse_retry_after(header, now=NOW) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("", 0),
+        ("yesterday", 0),
+        ("Sun, 22 Nov 2026 08:06:00 GMT", 360),
+        ("Sun, 22 Nov 2026 07:54:00 -0000", -360),
+    ],
+)
+def test_difference_of_the_clocks_is_read_from_the_date(header: str, seconds: int) -> None:
+    assert clock_difference(header, now=NOW) == timedelta(seconds=seconds)
