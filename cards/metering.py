@@ -243,7 +243,9 @@ def _split(step: Step, before: Meter, reading: Reading, tariff: Tariff) -> Step:
     last = grown - used
     if before.measured_at < last_begin:
         last = _share(grown, begin - last_begin, gap)
-    split = changed(meter, used_mb=used, last_month_total_mb=meter.last_month_total_mb + last)
+    # A reading with an earlier stamp may have added usage to this cycle already: keep that.
+    used_mb = meter.used_mb - grown + used
+    split = changed(meter, used_mb=used_mb, last_month_total_mb=meter.last_month_total_mb + last)
     if gap <= GAP:
         split = _with_held(split, used, before, reading)
     else:

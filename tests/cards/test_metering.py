@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cards.meter import Doubt, Meter, Reading, Restart, Step, Tariff
@@ -351,6 +351,18 @@ def test_usage_of_a_lifetime_counter_is_the_sum_of_increases(
     assert meter.used_mb == in_cycle
 
 
+@example(
+    # The third reading is held in a new cycle, and the fourth has an earlier stamp.
+    readings=[
+        (Decimal("0.000"), datetime(2026, 1, 1, tzinfo=UTC)),
+        (Decimal("0.001"), datetime(2026, 1, 1, tzinfo=UTC)),
+        (Decimal("0.000"), datetime(2026, 4, 1, tzinfo=UTC)),
+        (Decimal("0.002"), datetime(2026, 1, 1, tzinfo=UTC)),
+        (Decimal("0.000"), datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
+        (Decimal("0.003"), datetime(2026, 3, 15, tzinfo=UTC)),
+    ],
+    is_lifetime=True,
+)
 @given(
     readings=st.lists(
         st.tuples(
