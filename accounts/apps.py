@@ -5,6 +5,7 @@ from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import grant_permissions
+from common import metrics
 
 
 class AccountsConfig(AppConfig):
@@ -15,6 +16,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import system_checks  # noqa: F401 (importing registers it)
+        from accounts.metrics import RateLimitsCollector
 
         # Django creates the permissions at the end of `migrate`, so they cannot be granted earlier.
+        metrics.register(RateLimitsCollector())
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

@@ -1,17 +1,22 @@
 """The names of all Redis keys of `accounts`."""
 
+from typing import Final
+
+# A hash: name of a limit -> number of requests that it refused.
+REFUSED: Final = "accounts:refused"
+
 
 def requests(policy: str, user_id: int | None) -> str:
     """Return the key that holds the time (unix us) at which the user's entire limit is available again."""
     return f"accounts:requests:{policy}:{user_id}"
 
 
-def sign_ins(policy: str, digest: str) -> str:
+def sign_ins(kind: str, digest: str) -> str:
     """Return the key that holds the time (unix us) at which the entire sign-in limit is available again.
 
-    `digest` is the digest of a user name or of an address.
+    `kind` is "name" or "address", and `digest` is the digest of a user name or of an address.
     """
-    return f"accounts:sign-ins:{policy}:{digest}"
+    return f"accounts:sign-ins:{kind}:{digest}"
 
 
 def wrong_tokens(digest: str) -> str:

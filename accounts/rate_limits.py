@@ -5,25 +5,51 @@ import time
 from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
-from typing import Final
+from typing import Final, cast
 
+import structlog
+from django.conf import settings
+
+from accounts import keys
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 from common.redis.rate_limiter import Policy, RateLimiter, Turn
+
+log = structlog.get_logger(__name__)
 
 # A site has several web processes, and a caller may reach each of them.
 SHARE_WITHOUT_REDIS: Final = 4
 MAX_CALLERS: Final = 10_000
 
 
-def take(policy: Policy, key: str) -> Turn:
-    """Take a turn of the limit whose Redis key is `key`. Without Redis, count in this process.
+def take(policy: Policy, key: str, **caller: object) -> Turn:
+    """Take a turn of the limit whose Redis key is `key`. If none is left, log `caller` and count the refusal.
+
+    Without Redis, count in this process; raise the error of redis-py if that is switched off.
 
     Example::
 
-        if not take(Policy("reads", turns=600, seconds=60), keys.requests("reads", user.pk)).is_taken:
+        turn = take(Policy("reads", turns=600, seconds=60), keys.requests("reads", user.pk), user=user.pk)
+        if not turn.is_taken:
             ...
     """
+    turn = _take(policy, key)
+    if not turn.is_taken:
+        log.warning("rate_limited", policy=policy.name, **caller)
+        with degraded_without_redis("a refused request is not counted"):
+            for_web().hincrby(keys.REFUSED, policy.name, 1)
+    return turn
+
+
+def refused() -> dict[str, int]:
+    """Return how many requests each limit has refused since Redis was emptied."""
+    found = cast("dict[str, str]", for_web().hgetall(keys.REFUSED))
+    return {policy: int(requests) for policy, requests in found.items()}
+
+
+def _take(policy: Policy, key: str) -> Turn:
+    if not settings.ACCOUNTS.count_without_redis:
+        return RateLimiter(for_web(), key, policy).take()
     with degraded_without_redis("each process counts its requests alone") as degraded:
         turn = RateLimiter(for_web(), key, policy).take()
     if degraded.is_on:

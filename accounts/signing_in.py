@@ -36,12 +36,16 @@ def take_turns(*, name: str, address: str | None) -> bool:
     Names that differ only in case count as one name. An unknown address (None) is not limited.
     """
     conf = settings.ACCOUNTS
-    limits = [(Policy("name", conf.sign_ins_per_name, MINUTE), name.strip().casefold())]
+    limits = [("name", conf.sign_ins_per_name, name.strip().casefold())]
     if address:
-        limits.append((Policy("address", conf.sign_ins_per_address, MINUTE), address))
+        limits.append(("address", conf.sign_ins_per_address, address))
     # People sometimes type their password as the user name.
     turns = [
-        rate_limits.take(policy, keys.sign_ins(policy.name, rate_limits.digest(subject)))
-        for policy, subject in limits
+        rate_limits.take(
+            Policy(f"sign-ins-by-{kind}", turns, MINUTE),
+            keys.sign_ins(kind, rate_limits.digest(subject)),
+            address=address,
+        )
+        for kind, turns, subject in limits
     ]
     return all(turn.is_taken for turn in turns)

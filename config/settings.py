@@ -215,7 +215,11 @@ COMMON = CommonSettings(
     log_folder=LOG_DIR,
     watched_folders=(BASE_DIR, BASE_DIR / ".run" / "servers", *([LOG_DIR] if LOG_DIR else [])),
 )
-ACCOUNTS = AccountsSettings(**whole_numbers("ACCOUNTS", asdict(AccountsSettings())))
+_rates = {name: value for name, value in asdict(AccountsSettings()).items() if name != "count_without_redis"}
+ACCOUNTS = AccountsSettings(
+    **whole_numbers("ACCOUNTS", _rates),
+    count_without_redis=switch("ACCOUNTS_COUNT_WITHOUT_REDIS", default=True),
+)
 POLLING = PollingSettings(**whole_numbers("POLLING", asdict(PollingSettings())))
 
 LOGGING_CONFIG = None

@@ -49,7 +49,6 @@ def _count_failure(request: Request) -> None:
     address = addresses.client_address(request._request)
     if address is None:
         return
-    turn = rate_limits.take(policy, keys.wrong_tokens(rate_limits.digest(address)))
+    turn = rate_limits.take(policy, keys.wrong_tokens(rate_limits.digest(address)), address=address)
     if not turn.is_taken:
-        log.warning("rate_limited", policy=policy.name, address=address)
         raise Throttled(turn.next_in)

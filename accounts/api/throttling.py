@@ -3,7 +3,6 @@
 from math import ceil
 from typing import Any, Final
 
-import structlog
 from django.conf import settings
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -14,8 +13,6 @@ from common.redis.rate_limiter import Policy, Turn
 
 MINUTE: Final = 60
 
-log = structlog.get_logger(__name__)
-
 
 class RequestRate(BaseThrottle):
     """A throttle with two limits for each user, one on reads and one on writes."""
@@ -23,11 +20,10 @@ class RequestRate(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count the request and set the rate headers. Return False if the user has reached the limit."""
         policy = _policy(request)
-        turn = rate_limits.take(policy, keys.requests(policy.name, request.user.pk))
+        user = request.user.pk
+        turn = rate_limits.take(policy, keys.requests(policy.name, user), user=user)
         self._next_in = turn.next_in
         view.headers.update(_headers(policy, turn))
-        if not turn.is_taken:
-            log.warning("rate_limited", policy=policy.name, user=request.user.pk)
         return turn.is_taken
 
     def wait(self) -> float:

@@ -1,11 +1,17 @@
 """Without Redis, a process counts requests in memory, by the same rule as Redis does."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 from redis import Redis
+from redis.exceptions import RedisError
 
+from accounts import rate_limits
 from accounts.rate_limits import LocalRateLimiter, lowered
+from common import metrics
 from common.redis.rate_limiter import Policy, RateLimiter
 
 POLICY = Policy("reads", turns=5, seconds=60)
@@ -62,3 +68,26 @@ def test_callers_that_were_silent_longest_are_forgotten() -> None:
 
     assert limiter.take("a", POLICY, now=0).left == 2
     assert limiter.take("b", POLICY, now=0).left == 4
+
+
+@pytest.mark.django_db
+def test_refused_requests_are_counted_and_logged(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    policy = Policy("writes", turns=1, seconds=60)
+    for _ in range(3):
+        rate_limits.take(policy, "key", user=7)
+
+    assert rate_limits.refused() == {"writes": 2}
+    assert 'simwatch_rate_limited_requests_total{limit="writes"} 2.0' in metrics.exposition().decode()
+    logged = [record.msg for record in caplog.records if "rate_limited" in str(record.msg)]
+    assert len(logged) == 2
+    assert "'user': 7" in str(logged[0])
+
+
+def test_counting_without_redis_can_be_switched_off(frozen_redis: Redis, settings: Settings) -> None:
+    settings.ACCOUNTS = replace(settings.ACCOUNTS, count_without_redis=False)
+
+    with pytest.raises(RedisError):
+        rate_limits.take(POLICY, "key")
+
+    settings.ACCOUNTS = replace(settings.ACCOUNTS, count_without_redis=True)
+    assert rate_limits.take(POLICY, "key").is_taken

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as NoAnswerError
 
 from common.redis import client, retries
 
@@ -36,11 +37,34 @@ def test_concurrent_callers_wait_for_one_timeout_only(frozen_redis: Redis) -> No
 
 
 def test_redis_is_asked_again_after_the_rest(monkeypatch: pytest.MonkeyPatch, frozen_redis: Redis) -> None:
-    monkeypatch.setattr(retries, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(retries, "FIRST_REST_SECONDS", 0.1)
     failing_seconds(frozen_redis)
     time.sleep(0.15)
 
     assert failing_seconds(frozen_redis) >= WAIT
+
+
+def test_rests_double_up_to_five_seconds() -> None:
+    assert [retries.rest_seconds(timeouts) for timeouts in range(5)] == [1, 2, 4, 5, 5]
+    assert retries.rest_seconds(10_000) == retries.MAX_REST_SECONDS
+
+
+def test_answer_ends_the_series_of_rests(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = retries.FailFast()
+    monkeypatch.setattr(retries, "FIRST_REST_SECONDS", 0.01)
+    for timeouts in (1, 2):
+        with pytest.raises(NoAnswerError):
+            policy.call_with_retry(time_out, lambda *_: None)
+        assert policy._timeouts == timeouts
+        time.sleep(0.05)
+
+    policy.call_with_retry(lambda: 1, lambda *_: None)
+
+    assert policy._timeouts == 0
+
+
+def time_out() -> None:
+    raise NoAnswerError
 
 
 @pytest.mark.parametrize("make", [client.for_web, client.for_worker])

@@ -1,0 +1,28 @@
+"""The Prometheus metric of refused requests."""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from accounts import rate_limits
+from common.redis.degraded import degraded_without_redis
+
+
+class RateLimitsCollector(Collector):
+    """A collector that reads from Redis at each scrape. Without Redis it yields nothing."""
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield how many requests each limit has refused. The log event `rate_limited` says whose they were."""
+        refused: dict[str, int] = {}
+        with degraded_without_redis("the metric of refused requests is left out"):
+            refused = rate_limits.refused()
+        family = CounterMetricFamily(
+            "simwatch_rate_limited_requests", "Requests that a rate limit has refused.", labels=["limit"]
+        )
+        for policy, requests in sorted(refused.items()):
+            family.add_metric([policy], requests)
+        yield family
