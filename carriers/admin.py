@@ -182,7 +182,7 @@ class GatewayAdmin(DeletedWhenUnused[Gateway], ScopedAdmin[Gateway]):
     """The admin page for gateways. Only administrators may add gateways and set credentials."""
 
     form = GatewayForm
-    list_display = (
+    list_display: tuple[str, ...] = (
         "name",
         "carrier",
         "base_url",

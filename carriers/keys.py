@@ -28,3 +28,13 @@ def breaker(gateway_id: int) -> str:
 def turn(gateway_id: int) -> str:
     """Return the key of the string that stores when the next free turn for a call begins (unix us)."""
     return f"gateway:turn:{gateway_id}"
+
+
+def calls(gateway_id: int) -> str:
+    """Return the key of the hash that counts the gateway's answered and failed calls."""
+    return f"gateway:calls:{gateway_id}"
+
+
+def failures(gateway_id: int) -> str:
+    """Return the key of the hash that maps the reasons of failed calls to their numbers."""
+    return f"gateway:failures:{gateway_id}"

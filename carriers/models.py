@@ -235,10 +235,20 @@ class Gateway(models.Model):
 
     def client(self, outgoing: Outgoing) -> GatewayClient:
         """Return a client for this gateway. Raise CredentialsError when its credentials cannot be used."""
+        return ADAPTERS[self.adapter](self._address(), outgoing)
+
+    def unusable_reason(self) -> str | None:
+        """Return why the stored credentials or base URL cannot be used, without secrets; None if they can."""
+        try:
+            ADAPTERS[self.adapter].check(self._address())
+        except CredentialsError as error:
+            return str(error)
+        return None
+
+    def _address(self) -> GatewayAddress:
         sealed = self.credentials
         try:
             credentials = sealed.open() if isinstance(sealed, Sealed) else sealed
         except DecryptionError as error:
             raise CredentialsError(f"the credentials cannot be opened: {error}") from None
-        address = GatewayAddress(self.base_url, credentials, self.timeout_seconds)
-        return ADAPTERS[self.adapter](address, outgoing)
+        return GatewayAddress(self.base_url, credentials, self.timeout_seconds)

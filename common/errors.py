@@ -11,7 +11,7 @@ class DomainError(Exception):
 
     Example::
 
-        raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
+        raise DomainError("The gateway takes no more calls now.", code="polling_concurrency_limit", status=409)
     """
 
     def __init__(

@@ -4,8 +4,8 @@ from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import agents, api_tokens, operations, schema, users
-from carriers.api import carriers, gateways
-from polling.api import concurrency, configs, failures, manual, pauses, test_call, views
+from carriers.api import carriers
+from polling.api import concurrency, configs, failures, gateways, history, manual, pauses, test_call, views
 
 __all__ = ["schema", "urlpatterns"]
 
@@ -13,7 +13,7 @@ router = SimpleRouter(trailing_slash=False)
 router.register("polling-configs", configs.PollingConfigViewSet, "polling-configs")
 router.register("pauses", pauses.PauseViewSet, "pauses")
 router.register("carriers", carriers.CarrierViewSet, "carriers")
-router.register("gateways", gateways.GatewayViewSet, "gateways")
+router.register("gateways", gateways.MonitoredGatewayViewSet, "gateways")
 router.register("agents", agents.AgentViewSet, "agents")
 router.register("users", users.UserViewSet, "users")
 router.register("api-tokens", api_tokens.ApiTokenViewSet, "api-tokens")
@@ -40,6 +40,7 @@ urlpatterns = [
     path("polling-stats", views.OverviewView.as_view(), name="polling-stats"),
     path("polling-stats/queues", views.QueuesView.as_view(), name="polling-stats-queues"),
     path("polling-stats/tasks", views.TasksView.as_view(), name="polling-stats-tasks"),
+    path("polling-stats/history", history.HistoryView.as_view(), name="polling-stats-history"),
     path("polling-stats/init-progress", views.InitProgressView.as_view(), name="polling-stats-init-progress"),
     path("polling-manual-trigger/single", manual.SingleView.as_view(), name="trigger-single"),
     path("polling-manual-trigger/batch", manual.BatchView.as_view(), name="trigger-batch"),

@@ -49,7 +49,7 @@ class GatewaySerializer(StrictModelSerializer[Gateway]):
 
     class Meta:
         model = Gateway
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "carrier_id",
             "name",

@@ -29,6 +29,7 @@ from carriers.clients.base import (
 )
 from carriers.clients.server_times import clock_difference, parse_retry_after
 from carriers.clients.signing import Signer
+from carriers.clients.spellings import Spellings
 from common.http.outgoing import CallError, Outgoing, Reply, StaleConnectionError
 
 OK = 200
@@ -159,14 +160,15 @@ def _data(body: bytes) -> list[Any]:
 
 
 def _by_iccid(data: list[Any], *, requested: Sequence[str]) -> dict[str, dict[str, Any]]:
-    expected = frozenset(requested)
+    spellings = Spellings(requested)
     entries: dict[str, dict[str, Any]] = {}
     for entry in data:
-        iccid = entry.get("iccid") if isinstance(entry, dict) else None
-        if not isinstance(iccid, str):
+        named = entry.get("iccid") if isinstance(entry, dict) else None
+        if not isinstance(named, str):
             raise GatewayError("an entry of the gateway's answer names no card")
+        iccid = spellings.meant_by(named)
         # If the gateway confuses cards, none of its entries can be trusted, so reject the entire answer.
-        if iccid not in expected:
+        if iccid is None:
             raise GatewayError("the gateway answered for a card that was not asked for")
         if iccid in entries:
             raise GatewayError("the gateway answered twice for one card")

@@ -11,7 +11,7 @@ from accounts.admin_scoping import ScopedAdmin
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 from polling.models import ConcurrencyLimit
-from polling.observe import monitoring
+from polling.observe import monitoring, slot_needs
 from polling.schedule import limits
 
 
@@ -19,8 +19,15 @@ from polling.schedule import limits
 class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
     """The concurrency limits: how many calls of each task type may run at once, and how many run now."""
 
-    list_display = ("task_type", "max_concurrency", "in_use", "holders")
+    list_display = ("task_type", "max_concurrency", "needed", "in_use", "holders")
     ordering = ("task_type",)
+
+    @admin.display(description=_("needed"))
+    def needed(self, limit: ConcurrencyLimit) -> str:
+        """Return how many slots the checks need at the latency of the last ten minutes, or "-" if not known."""
+        needs: slot_needs.SlotNeeds = vars(limit).get("needs", slot_needs.SlotNeeds())
+        need = needs.by_type.get(limit.task_type)
+        return "-" if need is None or need.slots is None else str(need.slots)
 
     @admin.display(description=_("in use now"))
     def in_use(self, limit: ConcurrencyLimit) -> str:
@@ -38,12 +45,15 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         return ", ".join(f"{holder.holder} ({holder.slots})" for holder in state.holders) if state else "?"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the change list. The attribute `state` of each limit is set to its state in Redis."""
+        """Return the change list. Each limit gets its state in Redis and the needs of all check types."""
         # Read all states at once, so that an outage of Redis costs one timeout, not one for each row.
         changes = super().get_changelist_instance(request)
         states = monitoring.limits_by_type(for_web())
+        needs = slot_needs.SlotNeeds()
+        with degraded_without_redis("needed slots are not shown"):
+            needs = slot_needs.read(for_web())
         for limit in changes.result_list:
-            vars(limit)["state"] = states.get(limit.task_type)
+            vars(limit).update(state=states.get(limit.task_type), needs=needs)
         return changes
 
     @staticmethod

@@ -70,7 +70,9 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
     with slots_of(for_web(), gateway.pk).hold() as slots:
         slots.grow_to(1)
         if not (len(slots) and _wait_for_turn(gateway)):
-            raise DomainError("The gateway takes no more calls now.", code="gateway_busy", status=409)
+            raise DomainError(
+                "The gateway takes no more calls now.", code="polling_concurrency_limit", status=409
+            )
         started = time.perf_counter()
         trouble = asyncio.run(_ask(gateway, iccid))
         duration = round((time.perf_counter() - started) * 1000)

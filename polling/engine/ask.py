@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,13 +52,14 @@ class Answered:
     """A call that has ended.
 
     If `results` is empty, either the call failed, or the gateway asked to be left alone for the time `rest`
-    (Retry-After).
+    (Retry-After). `trouble` says why in words, without secrets.
     """
 
     call: Call
     results: Sequence[Result]
     duration_ms: int
     rest: timedelta = timedelta()
+    trouble: str = ""
 
     @property
     def has_failed(self) -> bool:
@@ -91,11 +92,16 @@ class Asker:
 
     It keeps one client for each gateway, so changed credentials take effect only in the next drain. It
     remembers which gateways have answered, so that it can tell gateway trouble from a card error.
+    `failed_before(gateway_id)` returns how many calls had failed in a row before this drain, or None if the
+    gateway had not answered for a long time.
     """
 
-    def __init__(self, check: GatewayCheck, outgoing: Outgoing) -> None:
+    def __init__(
+        self, check: GatewayCheck, outgoing: Outgoing, failed_before: Callable[[int], int | None]
+    ) -> None:
         self._check = check
         self._outgoing = outgoing
+        self._failed_before = failed_before
         self._clients: dict[int, GatewayClient] = {}
         self._failed_since_answer: dict[int, int] = {}
         self._last_ms: dict[int, int] = {}
@@ -104,15 +110,16 @@ class Asker:
     async def ask(self, call: Call) -> Answered:
         """Make the call within the gateway's deadline. Raise nothing but CancelledError."""
         started = time.perf_counter()
-        results, rest = await self._results(call)
+        results, rest, trouble = await self._results(call)
         gateway_id = call.gateway.pk
+        failed = self._failed(gateway_id)
         if results:
             self._failed_since_answer[gateway_id] = 0
-        elif gateway_id in self._failed_since_answer and not rest:
-            self._failed_since_answer[gateway_id] += 1
+        elif failed is not None and not rest:
+            self._failed_since_answer[gateway_id] = failed + 1
         duration_ms = round((time.perf_counter() - started) * 1000)
         self._last_ms[gateway_id] = duration_ms
-        return Answered(call, results, duration_ms, rest)
+        return Answered(call, results, duration_ms, rest, trouble)
 
     def call_seconds(self, gateway_id: int) -> float:
         """Return the duration of the last call to the gateway, or one second if there was none."""
@@ -127,11 +134,16 @@ class Asker:
         return self._last_ms.get(gateway_id, 0) > (seconds + SHORT_SECONDS) * 1000
 
     def is_well(self, gateway: Gateway) -> bool:
-        """Return whether the gateway has answered in this drain and is not failing again.
+        """Return whether the gateway has answered lately and is not failing again.
 
         It counts as failing if more than MAX_FAILURES calls have failed since its last answer.
         """
-        return self._failed_since_answer.get(gateway.pk, MAX_FAILURES + 1) <= MAX_FAILURES
+        failed = self._failed(gateway.pk)
+        return failed is not None and failed <= MAX_FAILURES
+
+    def _failed(self, gateway_id: int) -> int | None:
+        """Return how many calls have failed since the gateway's last answer; None without a recent answer."""
+        return self._failed_since_answer.get(gateway_id, self._failed_before(gateway_id))
 
     def log_failures(self) -> None:
         """Log the failures since the last call of this method, in one line for each gateway and reason."""
@@ -139,16 +151,20 @@ class Asker:
         for (gateway, reason), calls in failures.items():
             log.warning("gateway_calls_failed", gateway=gateway, calls=calls, reason=reason)
 
-    async def _results(self, call: Call) -> tuple[Sequence[Result], timedelta]:
-        """Return the results, and the rest that the gateway asked for. A failed call has no results."""
+    async def _results(self, call: Call) -> tuple[Sequence[Result], timedelta, str]:
+        """Return the results, the rest that the gateway asked for, and the trouble.
+
+        A failed call has no results. A call with results has no trouble.
+        """
         try:
             if call.gateway.pk not in self._clients:
                 self._clients[call.gateway.pk] = call.gateway.client(self._outgoing)
-            return await self._check.ask(self._clients[call.gateway.pk], call.cards), timedelta()
+            return await self._check.ask(self._clients[call.gateway.pk], call.cards), timedelta(), ""
         except GatewayError as error:
             self._failures[call.gateway.name, str(error)] += 1
-            return (), error.rest if isinstance(error, GatewayBusyError) else timedelta()
-        except Exception:
+            rest = error.rest if isinstance(error, GatewayBusyError) else timedelta()
+            return (), rest, str(error)
+        except Exception as error:
             # A bug in one call must not lose the answers of other calls.
             log.exception("gateway_call_broke", gateway=call.gateway.name, cards=len(call.cards))
-            return (), timedelta()
+            return (), timedelta(), f"a fault of ours: {type(error).__name__}"

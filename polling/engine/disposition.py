@@ -14,7 +14,7 @@ from carriers.breakers import LONGEST_REST, Rest
 from polling.checks.base import Outcome, PolledCard, Recorded
 from polling.engine.ask import Answered
 from polling.schedule import backoff
-from polling.schedule.schedule import Claim, Counts, Settlement
+from polling.schedule.schedule import NO_GATEWAY, Claim, Counts, Settlement
 
 
 class Disposition(Enum):
@@ -70,7 +70,8 @@ class Disposal:
     """The end of one card's claim.
 
     `claim` is None if the card is parked, because parked cards are not claimed. `item_ids` are the ids of the
-    trigger items that wait for the card, or None if they must be looked up by the card's id.
+    trigger items that wait for the card, or None if they must be looked up by the card's id. `gateway_id` is the
+    gateway that was called.
     """
 
     card_id: int
@@ -79,6 +80,7 @@ class Disposal:
     delay: timedelta | None = None
     duration_ms: int = 0
     item_ids: Sequence[int] | None = None
+    gateway_id: int = NO_GATEWAY
 
     @property
     def failure(self) -> str:
@@ -91,7 +93,7 @@ class Disposal:
         if self.claim is None:
             return None
         counts = Counts.AGAIN if self._goes_to_front else RULES[self.disposition].counts
-        return Settlement(self.claim, self.delay, counts, self.duration_ms)
+        return Settlement(self.claim, self.delay, counts, self.duration_ms, self.gateway_id)
 
     @property
     def is_awaited(self) -> bool:
@@ -158,14 +160,20 @@ RULES: Final[Mapping[Disposition, Rule]] = {
 
 
 def dispose_card(
-    card: PolledCard, disposition: Disposition, moment: Moment, duration_ms: int = 0
+    card: PolledCard,
+    disposition: Disposition,
+    moment: Moment,
+    duration_ms: int = 0,
+    gateway_id: int = NO_GATEWAY,
 ) -> Disposal:
     """Return the disposal of a hydrated card."""
     rule = RULES[disposition]
     delay = rule.delay(card, moment) if rule.delay else None
     if rule.keeps_place:
         delay = -card.claim.overdue
-    return Disposal(card.claim.card_id, card.claim, disposition, delay, duration_ms, card.item_ids)
+    return Disposal(
+        card.claim.card_id, card.claim, disposition, delay, duration_ms, card.item_ids, gateway_id
+    )
 
 
 def dispose_claim(claim: Claim, disposition: Disposition) -> Disposal:
@@ -180,14 +188,16 @@ def dispose_rested(card: PolledCard, rest: Rest, chance: Random, duration_ms: in
     return dispose_card(card, disposition, Moment(chance, rest.left), duration_ms)
 
 
-def dispose_outcome(outcome: Outcome, moment: Moment, duration_ms: int) -> Disposal:
+def dispose_outcome(
+    outcome: Outcome, moment: Moment, duration_ms: int, gateway_id: int = NO_GATEWAY
+) -> Disposal:
     """Return the disposal of a card whose result has been recorded or refused."""
     disposition = {
         Recorded.ANSWER: Disposition.ANSWERED,
         Recorded.CARD_ERROR: Disposition.CARD_ERROR,
         Recorded.REFUSED: Disposition.REFUSED,
     }[outcome.recorded]
-    return dispose_card(outcome.card, disposition, moment, duration_ms)
+    return dispose_card(outcome.card, disposition, moment, duration_ms, gateway_id)
 
 
 def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
@@ -196,5 +206,8 @@ def dispose_call(answered: Answered, chance: Random) -> list[Disposal]:
     if rest:
         known = Rest(min(rest, LONGEST_REST), is_open=answered.opens_breaker)
         return [dispose_rested(card, known, chance, answered.duration_ms) for card in cards]
-    moment = Moment(chance)
-    return [dispose_card(card, Disposition.GATEWAY_TROUBLE, moment, answered.duration_ms) for card in cards]
+    moment, gateway_id = Moment(chance), answered.call.gateway.pk
+    return [
+        dispose_card(card, Disposition.GATEWAY_TROUBLE, moment, answered.duration_ms, gateway_id)
+        for card in cards
+    ]

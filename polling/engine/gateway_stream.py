@@ -54,7 +54,7 @@ class GatewayStream(Stream):
         self, check: GatewayCheck, slots: HeldSlots, in_flight: InFlight, context: EngineContext
     ) -> None:
         super().__init__(check, slots, in_flight, context)
-        self._asker = Asker(check, context.outgoing)
+        self._asker = Asker(check, context.outgoing, context.throttle.failed_before)
         self._fetcher = Fetcher(check.type, redis=context.redis, in_flight=in_flight, chance=context.chance)
         self._admission = Admission(
             self._fetcher,
@@ -264,7 +264,9 @@ class GatewayStream(Stream):
     def _keep_or_repeat(self, answered: Answered) -> None:
         call = answered.call
         is_well = self._asker.is_well(call.gateway)
-        self.context.throttle.record_call(call.gateway.pk, answered.tally(is_gateway_well=is_well))
+        self.context.throttle.record_call(
+            call.gateway.pk, answered.tally(is_gateway_well=is_well), trouble=answered.trouble
+        )
         if answered.has_failed and is_well:
             # The gateway answers other calls, so a card may be the cause of the failure. Ask again in halves
             # to find that card.
@@ -308,10 +310,14 @@ class GatewayStream(Stream):
         return self._fetcher.with_current_intervals(record(self.check, results))
 
     def _settle(self, answered: Sequence[Answered], outcomes: Sequence[Outcome]) -> None:
-        durations = {card.claim: answer.duration_ms for answer in answered for card in answer.call.cards}
+        calls = {
+            card.claim: (answer.duration_ms, answer.call.gateway.pk)
+            for answer in answered
+            for card in answer.call.cards
+        }
         moment = Moment(self.context.chance, now=time.time())
         disposals: list[Disposal] = [
-            dispose_outcome(outcome, moment, durations[outcome.card.claim]) for outcome in outcomes
+            dispose_outcome(outcome, moment, *calls[outcome.card.claim]) for outcome in outcomes
         ]
         for answer in answered:
             if not answer.results:

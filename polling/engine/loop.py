@@ -189,13 +189,15 @@ def _can_work(stream: Stream, outlook: Outlook) -> bool:
 
 
 def _read_breakers(throttle: Throttle) -> None:
-    """Read all breakers. Blocks.
+    """Read all breakers, and how the last calls ended. Blocks.
 
     Otherwise a breaker would be read only after a card of its gateway is claimed. While the breaker is open,
     such a card falls due much later, so the trial call would come too late.
     """
     close_old_connections()
-    throttle.refresh(Gateway.objects.values_list("pk", flat=True))
+    gateways = list(Gateway.objects.values_list("pk", flat=True))
+    throttle.refresh(gateways)
+    throttle.read_calls(gateways)
 
 
 def _stream(check: Check, slots: HeldSlots, in_flight: InFlight, context: EngineContext) -> Stream:

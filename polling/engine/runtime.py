@@ -9,11 +9,14 @@ from functools import cache, partial
 from threading import Barrier
 from typing import Any, ParamSpec, TypeVar
 
+import structlog
 import uvloop
 from django.conf import settings
 from django.db import connections
 
 from common.http.outgoing import Outgoing
+from common.logs import name_of
+from common.outages import one_line
 
 # The maximum number of open connections to gateways. One process never runs that many calls at once, so no
 # call should have to wait for a connection.
@@ -22,6 +25,8 @@ CONNECTIONS = 500
 THREADS = 2
 # The garbage collector runs after this many new objects.
 GARBAGE_AFTER = 20_000
+
+log = structlog.get_logger(__name__)
 
 Value = TypeVar("Value")
 Arguments = ParamSpec("Arguments")
@@ -32,6 +37,7 @@ class WorkerRuntime:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._runner.get_loop().set_exception_handler(_log_in_one_line)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="drain")
         self._jobs: set[asyncio.Future[Any]] = set()
         self._outgoing: Outgoing | None = None
@@ -88,6 +94,16 @@ def of_this_process() -> WorkerRuntime:
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
     return WorkerRuntime()
+
+
+def _log_in_one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody waited for, for example because the drain had failed before.
+
+    asyncio would log its traceback.
+    """
+    error = context.get("exception")
+    reason = (one_line(error) or name_of(error)) if error else context["message"]
+    log.warning("background_error", reason=reason)
 
 
 def _close_database(together: Barrier) -> None:

@@ -1,18 +1,21 @@
-"""The health checks of polling: whether a schedule exists, and whether workers claim cards from it."""
+"""The health checks of polling: whether a schedule exists, whether workers claim cards, and gateways work."""
 
 from typing import cast
 
+from carriers.models import Gateway
 from common.health.components import Component, Finding, Level, register
 from common.redis.client import for_web
 from polling.checks.registry import CHECKS
-from polling.observe import monitoring
+from polling.observe import gateway_states, monitoring
 from polling.schedule import keys
 
 
 def register_all() -> None:
-    """Register both health checks. Django calls this function when it starts."""
+    """Register the health checks. Django calls this function when it starts."""
     register(Component("schedule", schedule, depends_on="redis"))
     register(Component("workers", workers, depends_on="redis"))
+    # One carrier's trouble must not take the site out of service.
+    register(Component("gateways", gateways, depends_on="redis", is_for_readiness=False))
 
 
 def schedule() -> Finding:
@@ -37,6 +40,15 @@ def workers() -> Finding:
             Level.DEGRADED, "a limit is missing in Redis, so its checks cannot begin: is beat running?"
         )
     return claiming(monitoring.last_claim_age(redis), is_open=any(limits))
+
+
+def gateways() -> Finding:
+    """Return DEGRADED if a gateway fails or its credentials cannot be used, otherwise HEALTHY."""
+    statuses = gateway_states.read(list(Gateway.objects.all()))
+    troubles = [f"{found.gateway.name}: {found.words}" for found in statuses.values() if found.is_trouble]
+    if troubles:
+        return Finding(Level.DEGRADED, "; ".join(troubles))
+    return Finding(Level.HEALTHY, f"none of {len(statuses)} fails")
 
 
 def claiming(age: float | None, *, is_open: bool) -> Finding:

@@ -10,12 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from carriers.breakers import Breakers, Rest
 from carriers.models import Gateway
-from polling.observe import monitoring
-from polling.observe.doctor import gateways as gateway_findings
+from polling.observe import gateway_states, monitoring
+from polling.observe.gateway_states import GatewayStatus, State
 from polling.observe.monitoring import InitProgress, LatenessState, LimitState, QueueState, TaskState
-from polling.policy.config_snapshot import ConfigSnapshot
 
 WINDOW_SECONDS: Final = 60
 NOTHING: Final = Text("-", "dim")
@@ -61,8 +59,7 @@ class LiveView:
 
 def read(redis: Redis) -> LiveView:
     """Return the present state. Gateways and pauses come from PostgreSQL, everything else from Redis."""
-    at, snapshot = datetime.fromtimestamp(monitoring.redis_now(redis), UTC), ConfigSnapshot.read()
-    rests = Breakers(redis).rests(snapshot.gateways)
+    at = datetime.fromtimestamp(monitoring.redis_now(redis), UTC)
     return LiveView(
         at=at,
         queues=monitoring.queues(redis),
@@ -70,7 +67,7 @@ def read(redis: Redis) -> LiveView:
         lateness=monitoring.lateness(redis),
         limits=monitoring.limits(redis),
         gateways=[
-            _row(redis, gateway, snapshot, rests.get(gateway.pk)) for gateway in snapshot.gateways.values()
+            _row(redis, status) for status in gateway_states.read(list(Gateway.objects.all())).values()
         ],
         progress=monitoring.init_progress(redis),
         claim_age=monitoring.last_claim_age(redis),
@@ -82,11 +79,10 @@ def render(view: LiveView) -> RenderableType:
     return Group(_head(view), "", _checks(view), "", _slots(view))
 
 
-def _row(redis: Redis, gateway: Gateway, snapshot: ConfigSnapshot, rest: Rest | None) -> GatewayRow:
-    occupancy = monitoring.gateway_occupancy(redis, gateway.pk)
-    closure = gateway_findings.closure(gateway, snapshot)
-    reason = closure.detail if closure else gateway_findings.rest_reason(rest)
-    return GatewayRow(gateway.name, len(occupancy.members), occupancy.limit, reason)
+def _row(redis: Redis, status: GatewayStatus) -> GatewayRow:
+    occupancy = monitoring.gateway_occupancy(redis, status.gateway.pk)
+    reason = "" if status.state in {State.WORKING, State.UNCALLED} else status.words
+    return GatewayRow(status.gateway.name, len(occupancy.members), occupancy.limit, reason)
 
 
 def _head(view: LiveView) -> Text:

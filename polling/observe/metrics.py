@@ -14,7 +14,8 @@ from carriers.models import Gateway
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 from polling.checks.registry import CHECKS
-from polling.observe import monitoring
+from polling.observe import gateway_states, monitoring
+from polling.observe.gateway_states import State
 from polling.schedule.histogram import BOUNDS_MS, BUCKETS, DELAY_BOUNDS_SECONDS
 from polling.schedule.stats import CheckStats
 
@@ -62,6 +63,7 @@ def _families(redis: Redis) -> list[Metric]:
         *_queues(redis),
         *_repaired(redis),
         *_slots(redis),
+        *_gateways(),
         *_claims(redis),
         *_checks(redis),
         *_lateness(redis),
@@ -105,6 +107,25 @@ def _slots(redis: Redis) -> Iterator[Metric]:
         taken.add_metric([f"gateway:{gateway.name}"], len(occupancy.members))
     yield limit
     yield taken
+
+
+def _gateways() -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "simwatch_gateway_up",
+        "Whether a gateway works. It is 0 while it fails or its credentials cannot be used. A gateway that is "
+        "disabled, paused, left alone at its wish or not called yet has no sample.",
+        labels=["gateway"],
+    )
+    calls = CounterMetricFamily(
+        "simwatch_gateway_calls", "Calls to a gateway that have ended.", labels=["gateway", "outcome"]
+    )
+    for status in gateway_states.read(list(Gateway.objects.all())).values():
+        name = status.gateway.name
+        if status.state is State.WORKING or status.is_trouble:
+            up.add_metric([name], int(status.state is State.WORKING))
+        calls.add_metric([name, "answered"], status.calls.answered)
+        calls.add_metric([name, "failed"], status.calls.failed)
+    yield from (up, calls)
 
 
 def _lateness(redis: Redis) -> Iterator[Metric]:

@@ -1,4 +1,7 @@
-"""Copy the statistics from Redis to PostgreSQL, one row for each check type and minute that has ended."""
+"""Copy the statistics from Redis to PostgreSQL, one row for each check type and minute that has ended.
+
+Further rows count the calls to each gateway alone.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,6 +10,7 @@ from typing import Final
 from django.db.models import Max
 from redis import Redis
 
+from carriers.models import Gateway
 from polling.checks.registry import CHECKS
 from polling.models import MinuteStat
 from polling.observe import monitoring
@@ -39,6 +43,9 @@ def flush(redis: Redis) -> int:
         stats.sample(Gauges(queue.due, queue.in_flight, slots[check_type.value]), now=now)
         after = _last_flushed(check_type.value)
         minutes = stats.closed_minutes(after=after, now=now)
+        # Write the rows of the gateways first, because the other rows say what has been flushed.
+        if minutes:
+            _flush_gateways(redis, check_type.value, after=minutes[0].number - 1, now=now)
         write(check_type.value, minutes)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
         # Mark the minutes only after the write, because marking removes them from the totals in Redis.
@@ -47,10 +54,16 @@ def flush(redis: Redis) -> int:
     return flushed
 
 
-def write(task_type: str, minutes: Sequence[Minute]) -> None:
+def _flush_gateways(redis: Redis, task_type: str, *, after: int, now: float) -> None:
+    for gateway_id in Gateway.objects.values_list("pk", flat=True):
+        stats = CheckStats(redis, task_type, gateway_id=gateway_id)
+        write(task_type, stats.closed_minutes(after=after, now=now), gateway_id=gateway_id)
+
+
+def write(task_type: str, minutes: Sequence[Minute], *, gateway_id: int | None = None) -> None:
     """Write one row for each minute, and replace a row that already exists for the same minute."""
     MinuteStat.objects.bulk_create(
-        [_row(task_type, minute) for minute in minutes],
+        [_row(task_type, minute, gateway_id) for minute in minutes],
         update_conflicts=True,
         unique_fields=["task_type", "minute", "gateway_id"],
         update_fields=_COUNTED_FIELDS,
@@ -62,8 +75,9 @@ def _last_flushed(task_type: str) -> int:
     return int(newest.timestamp() // SECONDS_PER_MINUTE) if newest else 0
 
 
-def _row(task_type: str, minute: Minute) -> MinuteStat:
+def _row(task_type: str, minute: Minute, gateway_id: int | None) -> MinuteStat:
     return MinuteStat(
+        gateway_id=gateway_id,
         minute=datetime.fromtimestamp(minute.number * SECONDS_PER_MINUTE, UTC),
         task_type=task_type,
         success=minute.counted.success,

@@ -1,5 +1,6 @@
 """Schedule cards. The due time of a card depends on its last good answer and on the rules in force."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -7,7 +8,10 @@ from datetime import timedelta
 from redis import Redis
 
 from cards.models import CheckType
+from polling.checks.base import GatewayCheck
+from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
+from polling.planning.ramps import Ramps
 from polling.policy import card_reader
 from polling.policy.card_reader import Group, Row
 from polling.policy.matching import fingerprint
@@ -49,8 +53,10 @@ class Plan:
 class Planner:
     """Schedules cards according to `rules`.
 
-    Cards that are overdue or were never checked do not all fall due at once. They are spread evenly over the
-    time `ramp`.
+    Cards that are overdue or were never checked do not all fall due at once. They are spread evenly over a ramp:
+    `ramps` says how long it is if all cards of a gateway are overdue; `ramp` is the longest, for gateways that
+    are not in `ramps`. If only some cards are overdue, the ramp is shorter in proportion. So when planning begins
+    anew, for example after Redis was emptied once more, the ramp goes on where it was.
 
     Example::
 
@@ -62,6 +68,7 @@ class Planner:
     redis: Redis
     rules: Rules
     ramp: timedelta
+    ramps: Ramps = field(default_factory=dict)
     decided: dict[CheckType, Intervals] = field(default_factory=dict)
 
     def has_stale_configs(self) -> bool:
@@ -78,17 +85,41 @@ class Planner:
         """Return a plan for these cards. This reads their last checks from PostgreSQL and changes nothing."""
         plan, intervals = Plan(check_type), self.intervals(check_type)
         ages, tokens = card_reader.last_checks(check_type, [card_id for card_id, _ in rows])
-        overdue = []
+        overdue: dict[int | None, list[int]] = defaultdict(list)
         for card_id, group in rows:
             interval = intervals[group]
             if interval is None:
                 plan.unwanted.append(card_id)
             elif (delay := when_planned(card_id, ages.get(card_id), interval)) is None:
-                overdue.append(card_id)
+                overdue[self._gateway_of(group, check_type)].append(card_id)
             else:
                 plan.due.append((card_id, delay))
-        plan.due.extend(spread_overdue(overdue, tokens, ramp=self.ramp.total_seconds()))
+        if overdue:
+            cards = self._cards_by_gateway(check_type, rows)
+            for gateway_id, late in overdue.items():
+                ramp = self._ramp(check_type, gateway_id) * len(late) / cards[gateway_id]
+                plan.due.extend(spread_overdue(late, tokens, ramp=ramp))
         return plan
+
+    def _ramp(self, check_type: CheckType, gateway_id: int | None) -> float:
+        longest = self.ramp.total_seconds()
+        return min(longest, self.ramps.get((check_type, gateway_id), longest))
+
+    def _cards_by_gateway(self, check_type: CheckType, rows: Sequence[Row]) -> Counter[int | None]:
+        """Count the cards among `rows` that want the check."""
+        # Count objects instead of their values: rows share their groups, and hashing a million is slow.
+        numbers = Counter(id(group) for _, group in rows)
+        groups = {id(group): group for _, group in rows}
+        cards, intervals = Counter[int | None](), self.intervals(check_type)
+        for key, group in groups.items():
+            if intervals[group] is not None:
+                cards[self._gateway_of(group, check_type)] += numbers[key]
+        return cards
+
+    def _gateway_of(self, group: Group, check_type: CheckType) -> int | None:
+        if not isinstance(CHECKS[check_type], GatewayCheck):
+            return None
+        return group.gateway_id or self.rules.default_gateways.get(group.profile.carrier_id)
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
         """Schedule the cards in `plan.due`; return how many of them were not scheduled before.

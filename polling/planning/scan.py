@@ -12,6 +12,7 @@ from django.db import connection
 from redis import Redis
 
 from cards.models import CheckType
+from polling.planning import ramps
 from polling.planning.planner import Plan, Planner
 from polling.policy import card_reader
 from polling.policy.card_reader import Group, Row
@@ -35,7 +36,7 @@ class Step:
 def planner(redis: Redis) -> Planner:
     """Return a planner with the rules that are in force now."""
     ramp = timedelta(seconds=settings.POLLING.seed_ramp_seconds)
-    return Planner(redis, Rules.in_force(redis), ramp)
+    return Planner(redis, Rules.in_force(redis), ramp, ramps.in_force())
 
 
 def steps(

@@ -22,6 +22,9 @@ PORTION_CARDS = 1000
 PAGE_CARDS = 4000
 MINUTES_ARE_KEPT = timedelta(hours=2)
 
+# No gateway was called.
+NO_GATEWAY = 0
+
 # One lost claim may come from a restart. After two, a card is claimed alone, so that no other card can
 # cause its next loss.
 SUSPECT_AFTER = 2
@@ -77,13 +80,15 @@ class Claim:
 class Settlement:
     """The end of a claim. The card is due again after `delay`; None removes it from the schedule.
 
-    A delay of `-overdue` puts the card back in its old place, ahead of cards that fell due later.
+    A delay of `-overdue` puts the card back in its old place, ahead of cards that fell due later. The claim is
+    also counted for the gateway that was called.
     """
 
     claim: Claim
     delay: timedelta | None
     counts: Counts = Counts.NOTHING
     duration_ms: int = 0
+    gateway_id: int = NO_GATEWAY
 
 
 @dataclass(frozen=True)
@@ -339,6 +344,7 @@ def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:
             "counts": [settlement.counts.value for settlement in settlements],
             "duration_ms": [settlement.duration_ms for settlement in settlements],
             "late": [max(0.0, claim.overdue.total_seconds()) for claim in claims],
+            "gateway": [settlement.gateway_id for settlement in settlements],
         }
     )
 

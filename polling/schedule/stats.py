@@ -80,10 +80,13 @@ class Minute:
 class CheckStats:
     """The counters of one check type. `check_type` is the type's value in Redis keys, such as `carddata`.
 
+    With `gateway_id`, the minutes count only the calls to that gateway.
+
     Samples::
 
         polling:minute:carddata:29833333  hash  success 812, failed 3, total_duration_ms 9001, h3 800, h4 15,
                                                 l1 815, due 4, in_flight 12, seats 6
+        polling:minute:carddata:29833333:3  hash  the same for the calls to gateway 3, without delays and gauges
         polling:stats:carddata            hash  success 812, failed 3, total_duration_ms 9001,
                                                 avg_duration_ms 11.0
         polling:counters:carddata         hash  claimed 900, lost 1, success 812, ... since Redis was emptied
@@ -94,9 +97,10 @@ class CheckStats:
         counted.success_rate, counted.percentile_ms(0.95)
     """
 
-    def __init__(self, redis: Redis, check_type: str) -> None:
+    def __init__(self, redis: Redis, check_type: str, *, gateway_id: int | None = None) -> None:
         self._redis = redis
         self._minute = keys.minute(check_type)
+        self._suffix = "" if gateway_id is None else f":{gateway_id}"
         self._totals = keys.stats(check_type)
         self._counters = keys.counters(check_type)
         self._count_unflushed = scripts.load(redis, __file__, "count_unflushed")
@@ -140,7 +144,7 @@ class CheckStats:
     def _buckets(self, first: int, last: int) -> list[dict[str, str]]:
         pipeline = self._redis.pipeline(transaction=False)
         for minute in range(first, last + 1):
-            pipeline.hgetall(f"{self._minute}{minute}")
+            pipeline.hgetall(f"{self._minute}{minute}{self._suffix}")
         return cast("list[dict[str, str]]", pipeline.execute())
 
 

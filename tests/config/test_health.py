@@ -25,7 +25,7 @@ from polling.schedule.schedule import Schedule
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
-NAMES = {"database", "redis", "clocks", "disk", "memory", "schedule", "workers"}
+NAMES = {"database", "redis", "clocks", "disk", "memory", "schedule", "workers", "gateways"}
 
 
 def finds(name: str, level: Level, detail: str) -> None:

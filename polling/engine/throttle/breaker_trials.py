@@ -68,7 +68,7 @@ class BreakerTrials:
 
     async def _run(self, gateway_id: int) -> None:
         in_thread = self._context.runtime.in_thread
-        has_answered, rest = False, timedelta()
+        has_answered, rest, trouble = False, timedelta(), ""
         try:
             trial = await in_thread(_prepare, gateway_id, self._context.chance)
             if trial:
@@ -76,13 +76,14 @@ class BreakerTrials:
                 has_answered = True
         except GatewayError as error:
             rest = error.rest if isinstance(error, GatewayBusyError) else rest
-            log.info("gateway_probed", gateway_id=gateway_id, trouble=str(error))
+            trouble = str(error)
+            log.info("gateway_probed", gateway_id=gateway_id, trouble=trouble)
         except Exception:
             log.exception("gateway_probe_broke", gateway_id=gateway_id)
         finally:
             end = self._context.throttle.end_trial
             with suppress(RedisError):
-                await in_thread(end, gateway_id, has_answered=has_answered, rest=rest)
+                await in_thread(end, gateway_id, has_answered=has_answered, rest=rest, trouble=trouble)
 
     async def _ask(self, trial: Trial) -> None:
         if trial.iccid:

@@ -4,6 +4,7 @@ All streams of the drain share them.
 """
 
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,10 +16,14 @@ from typing import Self
 from redis import Redis
 
 from carriers.breakers import Breakers, Rest, Tally
+from carriers.gateway_calls import GatewayCalls
 from carriers.limits import rate_of
 from carriers.models import Gateway
 from polling.engine.throttle.gateway_slots import GatewaySlots
 from polling.engine.throttle.rate_pacer import RatePacer
+
+# A gateway that has answered within this time is known to work, also to a drain that has called it once.
+ANSWERS_COUNT_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ class Throttle:
         # Gateway id -> its rest, and the monotonic time at which the rest ends.
         self._rests: dict[int, tuple[Rest, float]] = {}
         self._tallies: dict[int, Tally] = {}
+        self._failures: dict[int, Counter[str]] = {}
+        self._calls = GatewayCalls(redis)
+        # Gateway id -> calls that have failed in a row, for gateways that answered shortly before this drain.
+        self._failed_before: dict[int, int] = {}
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -98,6 +107,7 @@ class Throttle:
         """Tell the breakers about ended calls, and read whether these gateways must rest. Blocks."""
         with self._lock:
             tallies, self._tallies = self._tallies, {}
+            failures, self._failures = self._failures, {}
         reported = {gateway_id: Tally() for gateway_id in gateways} | tallies
         rests = self._breakers.report(reported)
         now = time.monotonic()
@@ -107,6 +117,24 @@ class Throttle:
                 self._rests[gateway_id] = (rest, now + rest.left.total_seconds())
             else:
                 self._rests.pop(gateway_id, None)
+        for gateway_id, tally in tallies.items():
+            self._calls.add(gateway_id, answered=tally.answered, failures=failures.get(gateway_id, {}))
+
+    def read_calls(self, gateways: Collection[int]) -> None:
+        """Read how the last calls to these gateways have ended, by this drain or others. Blocks."""
+        seconds, _ = self._redis.time()
+        self._failed_before = {
+            gateway_id: record.failed_in_a_row
+            for gateway_id, record in self._calls.read(gateways).items()
+            if record.answered_at is not None and seconds - record.answered_at < ANSWERS_COUNT_SECONDS
+        }
+
+    def failed_before(self, gateway_id: int) -> int | None:
+        """Return how many calls had failed since the gateway's last answer when the drain began.
+
+        Return None if the gateway had not answered for a long time.
+        """
+        return self._failed_before.get(gateway_id)
 
     def rest_of(self, gateway_id: int) -> Rest | None:
         """Return the gateway's rest, during which it gets no calls; None if calls may go out now."""
@@ -140,15 +168,22 @@ class Throttle:
         self._slots.end(gateway_id)
         return False
 
-    def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta) -> None:
-        """Report the ended trial call, and the rest that the gateway asked for (Retry-After). Blocks."""
+    def end_trial(self, gateway_id: int, *, has_answered: bool, rest: timedelta, trouble: str) -> None:
+        """Report the ended trial call, and the rest that the gateway asked for (Retry-After). Blocks.
+
+        `trouble` is why the call failed; empty if it was answered or not made.
+        """
         self._slots.end(gateway_id)
+        if has_answered or trouble:
+            self._calls.add(gateway_id, answered=int(has_answered), failures={trouble: 1} if trouble else {})
         self._breakers.end_trial(gateway_id, has_answered=has_answered, rest=rest)
         self.refresh([gateway_id])
 
-    def record_call(self, gateway_id: int, tally: Tally) -> None:
-        """Add an ended call to those that the next `refresh` reports."""
+    def record_call(self, gateway_id: int, tally: Tally, *, trouble: str = "") -> None:
+        """Add an ended call to those that the next `refresh` reports. `trouble` is why it failed."""
         with self._lock:
+            if tally.failed:
+                self._failures.setdefault(gateway_id, Counter())[trouble] += tally.failed
             before = self._tallies.get(gateway_id, Tally())
             self._tallies[gateway_id] = Tally(
                 before.answered + tally.answered, before.failed + tally.failed, max(before.hold, tally.hold)

@@ -2,15 +2,19 @@
 
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import IO, Any, cast
 
+import orjson
 from celery import current_app
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from kombu.exceptions import ChannelError, OperationalError
 from rich.console import Console
 from rich.text import Text
 
 from common.redis.client import for_worker
+from polling.observe.doctor import servers
 from polling.observe.doctor.diagnosis import count_troubles, diagnose
 from polling.observe.doctor.finding import Finding, Verdict
 from polling.observe.doctor.processes import WorkerReport
@@ -29,24 +33,50 @@ class Command(BaseCommand):
 
     help = (
         "Prints what is not working and how to fix it. Calls each open gateway once. "
-        "Exits with 1 if anything needs action."
+        "Exits with 0 if nothing needs action, with 1 if something does, and with 2 if PostgreSQL or Redis does "
+        "not work, so that nothing else could be examined."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print JSON, for monitoring")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        console = Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True)
         findings = []
+        console = Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True)
         for finding in diagnose(for_worker(), ask_workers):
             findings.append(finding)
-            print_finding(console, finding)
-        troubles = count_troubles(findings)
-        notes = sum(finding.verdict is Verdict.NOTE for finding in findings)
-        suffix = f"; notes: {notes}" if notes else ""
-        console.print(
-            f"\nTroubles: {troubles} (fix them from the top){suffix}."
-            if troubles
-            else f"\nNo trouble{suffix}."
-        )
-        sys.exit(int(troubles > 0))
+            if not options["json"]:
+                print_finding(console, finding)
+        if options["json"]:
+            self.stdout.write(orjson.dumps(report(findings), option=orjson.OPT_INDENT_2).decode())
+        else:
+            print_sum(console, findings)
+        sys.exit(exit_code(findings))
+
+
+def report(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return the findings for programs."""
+    return {
+        "troubles": count_troubles(findings),
+        "findings": [{**asdict(finding), "verdict": finding.verdict.value.lower()} for finding in findings],
+    }
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 2 if a server does not work, 1 if anything else needs action, and 0 otherwise."""
+    if any(map(servers.is_outage, findings)):
+        return 2
+    return int(count_troubles(findings) > 0)
+
+
+def print_sum(console: Console, findings: Sequence[Finding]) -> None:
+    """Print the number of troubles and notes."""
+    troubles = count_troubles(findings)
+    notes = sum(finding.verdict is Verdict.NOTE for finding in findings)
+    suffix = f"; notes: {notes}" if notes else ""
+    console.print(
+        f"\nTroubles: {troubles} (fix them from the top){suffix}." if troubles else f"\nNo trouble{suffix}."
+    )
 
 
 def print_finding(console: Console, finding: Finding) -> None:

@@ -1,6 +1,6 @@
 """Run the entire diagnosis: first the servers, then everything that depends on them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from redis import Redis
 
@@ -32,6 +32,29 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
         for finding in diagnose(redis, ask_workers):
             print(finding.verdict, finding.subject, finding.detail)
     """
+
+    def judge_processes() -> Iterator[Finding]:
+        tick_age, claim_age = monitoring.last_tick_age(redis), monitoring.last_claim_age(redis)
+        yield from processes.judge(ask_workers(), tick_age=tick_age, claim_age=claim_age)
+
+    yield from _examine(redis, judge_processes, lambda: gateways.examine(redis))
+
+
+def glance(redis: Redis) -> Iterator[Finding]:
+    """Yield the findings that need neither answers of workers nor calls to gateways, for pages."""
+
+    def judge_ages() -> Iterator[Finding]:
+        tick_age, claim_age = monitoring.last_tick_age(redis), monitoring.last_claim_age(redis)
+        yield from processes.judge_ages(tick_age=tick_age, claim_age=claim_age)
+
+    yield from _examine(redis, judge_ages, gateways.glance)
+
+
+def _examine(
+    redis: Redis,
+    judge_processes: Callable[[], Iterator[Finding]],
+    judge_gateways: Callable[[], Iterator[Finding]],
+) -> Iterator[Finding]:
     has_outage = False
     for finding in servers.examine(redis):
         has_outage = has_outage or servers.is_outage(finding)
@@ -39,17 +62,15 @@ def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> It
     if has_outage:
         return
     yield clocks.examine(redis)
-    tick_age, claim_age = monitoring.last_tick_age(redis), monitoring.last_claim_age(redis)
-    yield from processes.judge(ask_workers(), tick_age=tick_age, claim_age=claim_age)
+    yield from judge_processes()
     yield from own_faults.examine(redis)
-    now = database.now()
     yield from planning.examine(redis)
-    yield from limits.examine(redis, now=now)
-    yield from gateways.examine(redis)
+    yield from limits.examine(redis, now=database.now())
+    yield from judge_gateways()
     yield from results.examine(redis)
     yield from counters.examine()
 
 
-def count_troubles(findings: list[Finding]) -> int:
+def count_troubles(findings: Sequence[Finding]) -> int:
     """Return how many of the findings need action."""
     return sum(finding.verdict is Verdict.TROUBLE for finding in findings)

@@ -1,7 +1,7 @@
 """Examine the gateways: whether each may be called, and whether it answers a call about one of its cards."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from random import Random
 
@@ -14,8 +14,14 @@ from carriers.limits import slots_of
 from carriers.models import Carrier, Gateway
 from common.http.outgoing import Outgoing
 from polling.checks.test_call import failure_reason, sample_of
+from polling.observe import gateway_states
 from polling.observe.doctor.finding import Finding, note, ok, trouble
-from polling.policy.config_snapshot import ConfigSnapshot
+from polling.observe.gateway_states import GatewayStatus, State
+
+ADVICE = (
+    "check its base URL and credentials in the admin, and ask the carrier; to stop all calls until it works, add a "
+    "pause"
+)
 
 
 def examine(redis: Redis) -> Iterator[Finding]:
@@ -25,23 +31,30 @@ def examine(redis: Redis) -> Iterator[Finding]:
     free slot. Gateways with an open breaker are called too. The calls run concurrently, and each takes a slot
     of its gateway.
     """
-    gateways, snapshot = list(Gateway.objects.select_related("carrier")), ConfigSnapshot.read()
+    gateways = list(Gateway.objects.select_related("carrier"))
+    statuses = gateway_states.read(gateways)
+    closed = {pk for pk, found in statuses.items() if found.state in {State.DISABLED, State.PAUSED}}
     rests = Breakers(redis).rests(gateway.pk for gateway in gateways)
     resting = {gateway_id for gateway_id, rest in rests.items() if not rest.is_open}
     with ExitStack() as slots:
         calls = {
             gateway: iccid
             for gateway in gateways
-            if closure(gateway, snapshot) is None
-            and gateway.pk not in resting
+            if gateway.pk not in closed | resting
             and (iccid := sample_of(gateway, Random()))
             and _has_slot(redis, gateway, slots)
         }
         errors = asyncio.run(_ask(calls))
     for gateway in gateways:
-        yield closure(gateway, snapshot) or judge_call(
-            gateway.name, errors.get(gateway), rests.get(gateway.pk)
-        )
+        if gateway.pk in closed:
+            yield by_status(statuses[gateway.pk])
+        else:
+            yield judge_call(gateway.name, errors.get(gateway), rests.get(gateway.pk))
+    yield from carriers_without_default(gateways)
+
+
+def carriers_without_default(gateways: Sequence[Gateway]) -> Iterator[Finding]:
+    """Yield a finding for every carrier that needs a default gateway but has none."""
     for carrier in Carrier.objects.exclude(
         pk__in=[gateway.carrier_id for gateway in gateways if gateway.is_default]
     ):
@@ -53,28 +66,26 @@ def examine(redis: Redis) -> Iterator[Finding]:
             )
 
 
-def closure(gateway: Gateway, snapshot: ConfigSnapshot) -> Finding | None:
-    """Return a finding about a disabled or paused gateway; None if the gateway is neither.
+def glance() -> Iterator[Finding]:
+    """Yield the same findings, from what is known of the gateways. None of them is called."""
+    gateways = list(Gateway.objects.all())
+    yield from map(by_status, gateway_states.read(gateways).values())
+    yield from carriers_without_default(gateways)
 
-    The breaker of the gateway is not considered here.
-    """
-    subject = f"gateway {gateway.name}"
-    if not gateway.is_enabled:
+
+def by_status(status: GatewayStatus) -> Finding:
+    """Return the finding about the status of a gateway."""
+    subject = f"gateway {status.gateway.name}"
+    if status.is_trouble:
+        return trouble(subject, status.words, ADVICE)
+    if status.state is State.DISABLED:
         return note(subject, "disabled: its cards wait", "enable it in the admin")
-    if gateway.paused_until and gateway.paused_until > snapshot.now:
-        until = f"{gateway.paused_until:%Y-%m-%d %H:%M} UTC"
-        return note(
-            subject, f"paused until {until}: {gateway.pause_reason}", "clear 'paused until' in the admin"
-        )
-    if any(
-        target in snapshot.pauses for target in (("gateway", gateway.pk), ("carrier", gateway.carrier_id))
-    ):
-        return note(
-            subject,
-            "paused: its cards wait",
-            "see 'pauses' in the admin for its owner, its reason and its end",
-        )
-    return None
+    if status.state is State.PAUSED:
+        advice = "to end it early, delete it under 'pauses'" if status.paused_by else "clear 'paused until'"
+        return note(subject, status.words, f"{advice} in the admin")
+    if status.state is State.LEFT_ALONE:
+        return note(subject, status.words, "wait: its checks resume by themselves")
+    return ok(subject, status.words)
 
 
 def judge_call(name: str, error: str | None, rest: Rest | None) -> Finding:
@@ -88,8 +99,7 @@ def judge_call(name: str, error: str | None, rest: Rest | None) -> Finding:
         return trouble(
             subject,
             f"{error}: {consequence}",
-            "check its base URL and credentials in the admin, and ask the carrier; to stop all calls until "
-            "it works, add a pause",
+            ADVICE,
         )
     if rest:
         return note(

@@ -1,20 +1,25 @@
-"""Examine limits and pauses. Operators use both to stop checks on purpose."""
+"""Examine limits and pauses. Operators use both to stop checks on purpose, and limits may be too low."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from redis import Redis
 
+from carriers.models import Gateway
 from polling.models import Pause
-from polling.observe import monitoring
+from polling.observe import monitoring, slot_needs
 from polling.observe.doctor.finding import Finding, note, ok, trouble
 from polling.observe.monitoring import LimitState
+from polling.observe.slot_needs import SlotNeed
 
 
 def examine(redis: Redis, *, now: datetime) -> Iterator[Finding]:
     """Yield a finding for every limit, and for every pause in force at `now`."""
+    needed = slot_needs.read(redis)
     for limit in monitoring.limits(redis):
-        yield slots(limit)
+        yield slots(limit, needed.by_type.get(limit.task_type))
+    for gateway in Gateway.objects.all():
+        yield gateway_slots(gateway, needed.by_gateway.get(gateway.pk))
     for pause in Pause.objects.in_force_at(now).select_related("owner", "carrier", "gateway"):
         target = pause.task_type or pause.carrier or pause.gateway
         yield note(
@@ -24,8 +29,8 @@ def examine(redis: Redis, *, now: datetime) -> Iterator[Finding]:
         )
 
 
-def slots(limit: LimitState) -> Finding:
-    """Return the finding about one limit and its slots."""
+def slots(limit: LimitState, need: SlotNeed | None = None) -> Finding:
+    """Return the finding about one limit and its slots. `need` is None if its checks call no gateway."""
     subject = f"{limit.task_type} limit"
     if limit.max_concurrency is None:
         return trouble(
@@ -40,4 +45,27 @@ def slots(limit: LimitState) -> Finding:
             "to resume, raise it under 'concurrency limits' in the admin (the defaults are realname 50, "
             "carddata 50, package 4 and stop_start 20)",
         )
-    return ok(subject, f"{limit.current} of {limit.max_concurrency} slots are taken")
+    detail = f"{limit.current} of {limit.max_concurrency} slots are taken"
+    if need is None or need.slots is None:
+        return ok(subject, detail)
+    detail = f"{detail}; {_needed(need)}"
+    if need.slots <= limit.max_concurrency:
+        return ok(subject, detail)
+    return note(subject, detail, f"raise it to {need.slots} under 'concurrency limits' in the admin")
+
+
+def gateway_slots(gateway: Gateway, need: SlotNeed | None) -> Finding:
+    """Return the finding about the concurrent calls that a gateway allows."""
+    subject, detail = f"{gateway.name} slots", f"at most {gateway.max_concurrency} calls at once"
+    if need is None or need.slots is None:
+        return ok(subject, detail)
+    detail = f"{detail}; {_needed(need)}"
+    if need.slots <= gateway.max_concurrency:
+        return ok(subject, detail)
+    return note(
+        subject, detail, f"raise its concurrent calls to {need.slots} in the admin, if the carrier allows it"
+    )
+
+
+def _needed(need: SlotNeed) -> str:
+    return f"{need.calls_per_second:,.1f} calls/s need {need.slots}"

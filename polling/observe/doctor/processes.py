@@ -60,7 +60,21 @@ def judge(
                 f"{START} worker --queues={queue}; if one hangs, kill it first, and see its log for the reason",
             )
     yield _beat(report, tick_age)
-    yield _claims(report, claim_age)
+    yield _claims(claim_age)
+
+
+def judge_ages(*, tick_age: float | None, claim_age: float | None) -> Iterator[Finding]:
+    """Yield findings about ticks and claims alone, without asking the workers or the broker."""
+    if tick_age is not None and tick_age <= TICKS_ARE_STALE_AFTER:
+        yield ok("ticks", f"the last tick is {tick_age:.0f} s old")
+    else:
+        since = "yet" if tick_age is None else f"for {tick_age:.0f} s"
+        yield trouble(
+            "ticks",
+            f"no tick was processed {since}",
+            "start beat and a worker of the queue ticks; `bin/manage doctor` says which of them is missing",
+        )
+    yield _claims(claim_age)
 
 
 def _beat(report: WorkerReport, age: float | None) -> Finding:
@@ -76,7 +90,7 @@ def _beat(report: WorkerReport, age: float | None) -> Finding:
     return trouble("beat", f"no tick {since}, and none arrives: beat does not run", f"{START} beat")
 
 
-def _claims(report: WorkerReport, age: float | None) -> Finding:
+def _claims(age: float | None) -> Finding:
     if age is not None and age <= CLAIMS_ARE_STALE_AFTER:
         return ok("claims", f"the last claim was {age:.0f} s ago")
     since = "yet" if age is None else f"for {age:.0f} s"

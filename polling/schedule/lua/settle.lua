@@ -6,9 +6,10 @@
 -- KEYS[9] forgotten (see forget.lua): these claims only count
 -- ARGV[1] JSON: {minute: key prefix of the minutes' buckets, kept_seconds: how long a bucket is kept,
 --         duration_bounds (ms, ascending), delay_bounds (s, ascending)}
--- ARGV[2] JSON: {card, token, due_in, counts, duration_ms, late}, each a list with one value per claim
+-- ARGV[2] JSON: {card, token, due_in, counts, duration_ms, late, gateway}, each a list with one value per claim
 --         due_in: seconds; null removes the card from the schedule
 --         late: how long the card had been due when it was claimed (s)
+--         gateway: the gateway that was called, for its own buckets; 0: none
 --         counts: success | failed
 --               | nothing: the card was not checked, so its lost claims and its mark in `again` are kept
 --               | again: the same as `nothing`, but the card also goes to the front of the manual queue
@@ -20,7 +21,13 @@ local now = time[1] + time[2] / 1000000
 -- Start with zeros, so that an operator who reads `failed` gets 0 instead of an empty answer.
 local accepted, uncounted, counted, sums = 0, 0, false, { success = 0, failed = 0, total_duration_ms = 0 }
 local is_total = { success = true, failed = true, total_duration_ms = true }
-local function add(field, amount) sums[field] = (sums[field] or 0) + amount end
+local by_gateway = {}
+local function add(field, amount, gateway)
+  sums[field] = (sums[field] or 0) + amount
+  if not gateway or gateway == 0 then return end
+  by_gateway[gateway] = by_gateway[gateway] or {}
+  by_gateway[gateway][field] = (by_gateway[gateway][field] or 0) + amount
+end
 
 local function bucket(bounds, value)
   local number = 1
@@ -36,9 +43,10 @@ local function count(n)
     return false
   end
   counted = true
-  add(outcome, 1)
-  add('total_duration_ms', ms)
-  add('h' .. bucket(settings.duration_bounds, ms), 1)
+  local gateway = given.gateway[n]
+  add(outcome, 1, gateway)
+  add('total_duration_ms', ms, gateway)
+  add('h' .. bucket(settings.duration_bounds, ms), 1, gateway)
   add('l' .. bucket(settings.delay_bounds, late), 1)
   add('total_late_ms', math.floor(late * 1000))
   return true
@@ -96,6 +104,11 @@ if counted then
     redis.call('HINCRBY', KEYS[8], field, amount)
     if is_total[field] then redis.call('HINCRBY', KEYS[7], field, amount) end
   end
+  redis.call('EXPIRE', minute, settings.kept_seconds)
+end
+for gateway, amounts in pairs(by_gateway) do
+  local minute = string.format('%s%d:%d', settings.minute, math.floor(time[1] / 60), gateway)
+  for field, amount in pairs(amounts) do redis.call('HINCRBY', minute, field, amount) end
   redis.call('EXPIRE', minute, settings.kept_seconds)
 end
 if uncounted > 0 then redis.call('HINCRBY', KEYS[8], 'uncounted', uncounted) end

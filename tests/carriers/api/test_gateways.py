@@ -202,7 +202,7 @@ def test_test_call_obeys_the_call_rate(
 
     first, second = (administrator.post(f"gateways/{gateway.pk}/test-call") for _ in range(2))
 
-    assert (first.status_code, code_of(second)) == (200, (409, "gateway_busy"))
+    assert (first.status_code, code_of(second)) == (200, (409, "polling_concurrency_limit"))
     assert len(simulator.calls()) == 1
     assert redis.zcard(keys.slots(gateway.pk)) == 0
 
@@ -226,7 +226,7 @@ def test_impossible_test_call_is_refused(administrator: Caller) -> None:
     assert code_of(administrator.post(path)) == (409, "gateway_without_cards")
     CardFactory.create(carrier=gateway.carrier)
     # The gateway takes no calls until its limit has been published.
-    assert code_of(administrator.post(path)) == (409, "gateway_busy")
+    assert code_of(administrator.post(path)) == (409, "polling_concurrency_limit")
     assert code_of(administrator.post("gateways/0/test-call")) == (404, "gateway_not_found")
     assert code_of(Caller.of("viewer").post(path)) == (403, "permission_denied")
     assert not Operation.objects.exists()

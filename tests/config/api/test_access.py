@@ -50,6 +50,7 @@ TABLE = {
     ("polling-stats/queues", "GET"): STAFF,
     ("polling-stats/tasks", "GET"): STAFF,
     ("polling-stats/init-progress", "GET"): STAFF,
+    ("polling-stats/history", "GET"): STAFF,
     ("check-failures", "GET"): tuple(Role),
     ("pauses", "GET"): STAFF,
     ("pauses", "POST"): OPERATORS,

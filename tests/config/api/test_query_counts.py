@@ -29,7 +29,8 @@ MAX_QUERIES = {
     "polling-configs": 6,
     "polling-concurrency": 4,
     "pauses": 5,
-    "gateways": 5,
+    # Two more for the states: the time, and the pauses.
+    "gateways": 7,
     "carriers": 5,
     "agents": 5,
     "check-failures": 9,

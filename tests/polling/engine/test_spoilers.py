@@ -32,6 +32,7 @@ from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeder
 from polling.schedule import keys
+from polling.schedule.schedule import PlanMode, Schedule
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain
 from tests.support.triggering import ask_for, results_of
@@ -106,6 +107,44 @@ def test_gateway_that_answers_nothing_is_not_asked_in_halves(
 
     assert sorted(len(call) for call in carrier.calls) == [10, 10, 10, 10]
     assert not CheckState.objects.exists()
+
+
+def test_failing_card_is_blamed_by_a_run_that_checks_nothing_else(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create()
+    failing_card, other = CardFactory.create_batch(2)
+    carrier.failing.add(failing_card.iccid)
+    Seeder(redis).run()
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(failing_card.pk, 3600.0)], mode=PlanMode.MOVE)
+    Drain(redis, runtime, Random(1)).run()
+    assert carrier.calls == [[other.iccid]]
+
+    schedule.hasten([(failing_card.pk, 0.0)])
+    Drain(redis, runtime, Random(1)).run()
+
+    state = CheckState.objects.get(card=failing_card)
+    assert (state.failures, state.error) == (1, CardErrorCode.UNANSWERED.words)
+
+
+def test_run_blames_no_card_of_a_gateway_that_has_gone_down(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create()
+    cards = CardFactory.create_batch(6)
+    Seeder(redis).run()
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(card.pk, 3600.0) for card in cards[1:]], mode=PlanMode.MOVE)
+    Drain(redis, runtime, Random(1)).run()
+    carrier.failing.update(card.iccid for card in cards)
+
+    for card in cards[1:]:
+        schedule.hasten([(card.pk, 0.0)])
+        Drain(redis, runtime, Random(1)).run()
+
+    # The first failures cannot be told from those of a single card.
+    assert CheckState.objects.filter(failures__gt=0).count() <= 3
 
 
 def test_gateway_that_goes_down_gets_few_more_calls(

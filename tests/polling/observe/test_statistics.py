@@ -12,6 +12,7 @@ from polling.schedule import keys
 from polling.schedule.epoch import Epoch
 from polling.schedule.histogram import DELAY_BOUNDS_SECONDS, percentile
 from polling.schedule.schedule import Counts, PlanMode, Schedule, Settlement
+from tests.factories import GatewayFactory
 
 pytestmark = pytest.mark.django_db
 TYPE = "carddata"
@@ -106,3 +107,27 @@ def test_refused_settlement_counts_nothing(redis: Redis) -> None:
 
     assert schedule.settle([Settlement(older, timedelta(hours=1), Counts.SUCCESS, 7)]) == 0
     assert redis.hget(keys.counters(TYPE), "success") == "1"
+
+
+def test_calls_of_each_gateway_are_kept(redis: Redis) -> None:
+    gateway = GatewayFactory.create()
+    Epoch(redis).begin(1)
+    schedule = Schedule(redis, TYPE)
+    schedule.plan([(1, -5.0), (2, -5.0), (3, -5.0)], mode=PlanMode.NEW_ONLY)
+    claims = schedule.claim(3, ttl=timedelta(seconds=60)).claims
+    schedule.settle(
+        [
+            Settlement(claims[0], timedelta(hours=1), Counts.SUCCESS, 7, gateway.pk),
+            Settlement(claims[1], timedelta(hours=1), Counts.FAILED, 9000, gateway.pk),
+            Settlement(claims[2], timedelta(hours=1), Counts.SUCCESS, 1),
+        ]
+    )
+    now = redis.time()[0] // 60
+    for key in redis.keys(f"{keys.minute(TYPE)}*"):
+        redis.rename(key, str(key).replace(str(now), str(now - 2)))
+
+    statistics.flush(redis)
+
+    rows = {row.gateway_id: (row.success, row.failed, row.total_ms) for row in MinuteStat.objects.all()}
+    assert rows == {None: (2, 1, 9008), gateway.pk: (1, 1, 9007)}
+    assert MinuteStat.objects.get(gateway_id=gateway.pk).histogram[10] == 1

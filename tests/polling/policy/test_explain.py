@@ -21,7 +21,6 @@ from polling.schedule.schedule import Schedule
 from tests.factories import CardFactory, DeviceFactory, GatewayFactory, PauseFactory, SubscriptionFactory
 from tests.support.draining import TYPE
 
-NO_GATEWAY = "no gateway may be called"
 pytestmark = pytest.mark.django_db
 
 
@@ -94,6 +93,7 @@ def page(client: Client, card: Card) -> str:
 
 def test_card_page_shows_the_explanation(client: Client, redis: Redis) -> None:
     card = CardFactory.create()
+    GatewayFactory.create(carrier=card.carrier)
     reschedule(redis, [card.pk])
 
     shown = page(client, card)
@@ -112,18 +112,29 @@ def test_card_page_opens_without_redis(client: Client, redis: Redis, monkeypatch
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("pause", "paused for another"), ("disabled", NO_GATEWAY), ("sick", NO_GATEWAY), ("open", None)],
+    [
+        ("pause of the check", "not made: paused for another"),
+        ("pause of the carrier", "not made: gateway Northwind: paused until"),
+        ("disabled", "not made: gateway Northwind: disabled"),
+        ("sick", "not made: gateway Northwind: failing"),
+        ("no gateway", "not made: the card has no gateway"),
+        ("open", None),
+    ],
 )
-def test_panel_says_what_defers_a_check(redis: Redis, client: Client, what: str, words: str | None) -> None:
-    client.force_login(User.objects.create_superuser("root", password="x"))
+def test_panel_says_why_a_check_is_not_made(
+    redis: Redis, client: Client, what: str, words: str | None
+) -> None:
     card = CardFactory.create()
-    gateway = GatewayFactory.create(carrier=card.carrier, is_enabled=what != "disabled")
+    if what != "no gateway":
+        gateway = GatewayFactory.create(name="Northwind", carrier=card.carrier, is_enabled=what != "disabled")
     if what == "sick":
         Breakers(redis).report({gateway.pk: Tally(failed=20)})
-    if what == "pause":
+    if what == "pause of the check":
+        PauseFactory.create(task_type=TYPE)
+    if what == "pause of the carrier":
         PauseFactory.create(task_type="", carrier=card.carrier)
 
-    page = client.get(reverse("admin:cards_card_change", args=[card.pk])).content.decode()
+    shown = page(client, card)
 
-    for text in ("paused for another", NO_GATEWAY):
-        assert (text in page) == (text == words)
+    assert ("not made" in shown) == (words is not None)
+    assert (words or "") in shown

@@ -1,0 +1,98 @@
+"""What became of the calls to each gateway: how many were answered, how many failed, why, and since when."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import orjson
+from redis import Redis
+
+from carriers import keys
+from common.redis import scripts
+
+# More reasons than this are counted together.
+MAX_REASONS = 20
+CALLS_KEPT_SECONDS = 30 * 24 * 3600
+# Reasons are forgotten an hour after the last failure.
+FAILURES_KEPT_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """The calls to one gateway. Times are unix seconds by Redis' clock, and None if there was none.
+
+    `answered` and `failed` count calls since Redis was emptied. `failures` maps the reasons of the last hours to
+    numbers of calls. `failing_since` is the time of the first of the `failed_in_a_row` calls that have failed
+    since the last answer. `trouble` is the reason of the last failure.
+    """
+
+    answered: int = 0
+    failed: int = 0
+    failed_in_a_row: int = 0
+    answered_at: float | None = None
+    failed_at: float | None = None
+    failing_since: float | None = None
+    trouble: str = ""
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+
+class GatewayCalls:
+    """The records of the calls to all gateways.
+
+    Samples::
+
+        gateway:calls:3     answered -> 51234, failed -> 17, answered_at -> 1790000000, failed_at -> 1790000012,
+                            failing_since -> 1790000003, failed_in_a_row -> 9, trouble -> no connection
+        gateway:failures:3  no connection -> 15, the gateway answered with status 500 -> 2
+
+    Example::
+
+        GatewayCalls(redis).add(gateway.pk, answered=40, failures={"no connection": 2})
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._record = scripts.load(redis, __file__, "record_calls")
+
+    def add(self, gateway_id: int, *, answered: int, failures: Mapping[str, int]) -> None:
+        """Add calls that have ended. `failures` maps reasons to numbers of failed calls."""
+        self._record(
+            keys=[keys.calls(gateway_id), keys.failures(gateway_id)],
+            args=[
+                answered,
+                orjson.dumps(dict(failures)),
+                MAX_REASONS,
+                CALLS_KEPT_SECONDS,
+                FAILURES_KEPT_SECONDS,
+            ],
+        )
+
+    def read(self, gateways: Iterable[int]) -> dict[int, CallRecord]:
+        """Return the record of each gateway."""
+        wanted = list(gateways)
+        pipeline = self._redis.pipeline(transaction=False)
+        for gateway_id in wanted:
+            pipeline.hgetall(keys.calls(gateway_id))
+            pipeline.hgetall(keys.failures(gateway_id))
+        answers = cast("list[dict[str, str]]", pipeline.execute())
+        return {
+            gateway_id: _record(calls, failures)
+            for gateway_id, calls, failures in zip(wanted, answers[::2], answers[1::2], strict=True)
+        }
+
+
+def _record(calls: Mapping[str, str], failures: Mapping[str, str]) -> CallRecord:
+    def moment(name: str) -> float | None:
+        return float(calls[name]) if name in calls else None
+
+    by_number = sorted(failures.items(), key=lambda failure: -int(failure[1]))
+    return CallRecord(
+        answered=int(calls.get("answered", 0)),
+        failed=int(calls.get("failed", 0)),
+        failed_in_a_row=int(calls.get("failed_in_a_row", 0)),
+        answered_at=moment("answered_at"),
+        failed_at=moment("failed_at"),
+        failing_since=moment("failing_since"),
+        trouble=calls.get("trouble", ""),
+        failures={reason: int(number) for reason, number in by_number},
+    )

@@ -1,0 +1,98 @@
+"""The `/polling-stats/history` endpoint: the kept statistics of checks, for charts."""
+
+from datetime import timedelta
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import MaySeeSystem
+from common import database
+from common.api.fields import KeyField
+from common.api.query_params import ValidatedQueryView
+from common.api.strict_serializers import Parameters
+from polling.models import TaskType
+from polling.observe import history
+from polling.observe.history import Point
+
+MINUTE_SECONDS = 60
+MAX_STEP_SECONDS = 7 * 24 * 3600
+MAX_STEPS = 1000
+DEFAULT_LENGTH = timedelta(hours=1)
+
+
+class HistoryParameters(Parameters):
+    """The query parameters of the history: a span of time, the length of a step, and filters."""
+
+    step = serializers.IntegerField(
+        default=MINUTE_SECONDS,
+        min_value=MINUTE_SECONDS,
+        max_value=MAX_STEP_SECONDS,
+        help_text="seconds, a multiple of 60",
+    )
+    task_type = serializers.ChoiceField(choices=TaskType.choices, required=False)
+    gateway_id = KeyField(required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        # `from` is a keyword of Python, so it cannot be the name of an attribute.
+        begin = serializers.DateTimeField(required=False, help_text="default: an hour before `to`")
+        end = serializers.DateTimeField(required=False, help_text="default: now")
+        return {"from": begin, "to": end, **super().get_fields()}
+
+    def validate_step(self, value: int) -> int:
+        if value % MINUTE_SECONDS:
+            raise ValidationError(ErrorDetail("Choose a multiple of 60 seconds.", code="invalid"))
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        end = attrs.setdefault("to", database.now())
+        begin = attrs.setdefault("from", end - DEFAULT_LENGTH)
+        if begin >= end:
+            raise ValidationError({"from": ErrorDetail("It must be before `to`.", code="invalid")})
+        if (end - begin) / timedelta(seconds=attrs["step"]) > MAX_STEPS:
+            text = f"The span has more than {MAX_STEPS} steps; choose longer steps or a shorter span."
+            raise ValidationError({"step": ErrorDetail(text, code="too_many_steps")})
+        return attrs
+
+
+class PointSerializer(serializers.Serializer[Any]):
+    """The checks of one type in one step. Gauges are the highest values in it; null for a single gateway."""
+
+    at = serializers.DateTimeField(help_text="beginning of the step")
+    task_type = serializers.CharField()
+    success = serializers.IntegerField(source="counted.success")
+    failed = serializers.IntegerField(source="counted.failed")
+    success_rate = serializers.FloatField(source="counted.success_rate", allow_null=True)
+    avg_duration_ms = serializers.FloatField(source="counted.average_ms", allow_null=True)
+    p95_ms = serializers.SerializerMethodField()
+    checks_per_second = serializers.FloatField()
+    due = serializers.IntegerField(allow_null=True)
+    in_flight = serializers.IntegerField(allow_null=True)
+    seats = serializers.IntegerField(source="slots", allow_null=True, help_text="number of slots taken")
+    delay_p99_seconds = serializers.IntegerField(allow_null=True)
+
+    def get_p95_ms(self, point: Point) -> int | None:
+        return point.counted.percentile_ms(0.95)
+
+
+class HistoryView(ValidatedQueryView):
+    """The kept statistics of checks, one point for each step and task type."""
+
+    permission_classes = (MaySeeSystem,)
+    parameters = HistoryParameters
+
+    @extend_schema(responses=PointSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the points of a span of time. Steps in which nothing was checked are left out."""
+        query = self.query
+        points = history.read(
+            query["from"],
+            query["to"],
+            step=timedelta(seconds=query["step"]),
+            task_type=query.get("task_type"),
+            gateway_id=query.get("gateway_id"),
+        )
+        return Response(PointSerializer(points, many=True).data)
