@@ -15,4 +15,4 @@ def examine(redis: Redis) -> Finding:
             wrong,
             "synchronise the clocks of all machines (NTP): gateways refuse calls with a wrong time",
         )
-    return ok("clocks", f"Redis and {', '.join(sorted(found))} agree")
+    return ok("clocks", f"those of {', '.join(sorted(found))} agree with that of Redis")

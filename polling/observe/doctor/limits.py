@@ -56,7 +56,7 @@ def slots(limit: LimitState, need: SlotNeed | None = None) -> Finding:
 
 def gateway_slots(gateway: Gateway, need: SlotNeed | None) -> Finding:
     """Return the finding about the concurrent calls that a gateway allows."""
-    subject, detail = f"{gateway.name} slots", f"at most {gateway.max_concurrency} calls at once"
+    subject, detail = f"gateway {gateway.name}", f"at most {gateway.max_concurrency} calls at once"
     if need is None or need.slots is None:
         return ok(subject, detail)
     detail = f"{detail}; {_needed(need)}"
