@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from polling.models import TaskType
 from polling.schedule.histogram import BUCKETS
 from polling.schedule.stats import Counted
 
-_BUCKET_SUMS = ", ".join(f"sum(histogram[{number}])" for number in range(1, BUCKETS + 1))
+_BUCKET_SUMS = ", ".join(f"coalesce(sum(histogram[{number}]), 0)" for number in range(1, BUCKETS + 1))
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,17 @@ def read(
 
     Steps without a check are left out. With `gateway_id`, only calls to that gateway count.
     """
+    # Name all types, because the index begins with the type.
+    types = [task_type] if task_type else TaskType.values
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT date_bin(make_interval(secs => %(step)s), minute, %(begin)s) AS at, task_type, sum(success), sum(failed), sum(total_ms),
+            SELECT date_bin(make_interval(secs => %(step)s), minute, %(begin)s) AS at, task_type,
+                sum(success), sum(failed), sum(total_ms),
                 max(due), max(in_flight), max(seats), max(lateness_p99_seconds), {_BUCKET_SUMS}
             FROM polling_minutestat
             WHERE minute >= %(begin)s AND minute < %(end)s AND gateway_id IS NOT DISTINCT FROM %(gateway)s
-                AND task_type = coalesce(%(type)s, task_type)
+                AND task_type = ANY(%(types)s)
             GROUP BY at, task_type ORDER BY at, task_type
             """,
             {
@@ -59,7 +63,7 @@ def read(
                 "begin": begin,
                 "end": end,
                 "gateway": gateway_id,
-                "type": task_type,
+                "types": types,
             },
         )
         rows = cursor.fetchall()

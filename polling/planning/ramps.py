@@ -40,30 +40,28 @@ def lengths(
     """Return the ramps of these loads. `latencies` maps (check type, gateway id) to seconds. Pure.
 
     Each gateway and each check type needs the time of all its calls, divided by its slots; a gateway with a rate
-    needs at least as long as the rate allows. The longest of these is the ramp.
+    needs at least as long as the rate allows. The longest of these is the ramp. Calls whose latency is not known
+    count for nothing, because a gateway that was not called for an hour is probably closed.
     """
-    calls = {(load.check_type, load.gateway.pk): load for load in loads if load.gateway}
     type_seconds: dict[CheckType, float] = defaultdict(float)
     gateway_seconds: dict[int, float] = defaultdict(float)
-    unknown: set[CheckType | int] = set()
-    for (check_type, gateway_id), load in calls.items():
-        latency = latencies.get((check_type.value, gateway_id))
-        limit = limits.get(check_type.value, 0)
-        if latency is None or not limit or load.gateway is None:
-            unknown |= {check_type, gateway_id}
-            continue
-        number, gateway = load.cards / load.gateway.batch_size, load.gateway
-        type_seconds[check_type] += number * latency / limit
-        by_rate = number / gateway.calls_per_second if gateway.calls_per_second else 0.0
-        gateway_seconds[gateway_id] += max(number * latency / gateway.max_concurrency, by_rate)
-    ramps: dict[tuple[CheckType, int | None], float] = {
-        (check_type, gateway_id): max(type_seconds[check_type], gateway_seconds[gateway_id])
-        for check_type, gateway_id in calls
-        if not unknown & {check_type, gateway_id}
-    }
+    ramps: dict[tuple[CheckType, int | None], float] = {}
+    known: list[tuple[CheckType, int]] = []
     for load in loads:
-        if load.gateway is None:
-            ramps[load.check_type, None] = load.cards / LOCAL_CHECKS_PER_SECOND
+        check_type, gateway = load.check_type, load.gateway
+        if gateway is None:
+            ramps[check_type, None] = load.cards / LOCAL_CHECKS_PER_SECOND
+            continue
+        latency, limit = latencies.get((check_type.value, gateway.pk)), limits.get(check_type.value, 0)
+        if latency is None or not limit:
+            continue
+        calls = load.cards / gateway.batch_size
+        by_rate = calls / gateway.calls_per_second if gateway.calls_per_second else 0.0
+        type_seconds[check_type] += calls * latency / limit
+        gateway_seconds[gateway.pk] += max(calls * latency / gateway.max_concurrency, by_rate)
+        known.append((check_type, gateway.pk))
+    for check_type, gateway_id in known:
+        ramps[check_type, gateway_id] = max(type_seconds[check_type], gateway_seconds[gateway_id])
     return ramps
 
 

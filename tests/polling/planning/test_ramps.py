@@ -56,6 +56,12 @@ def test_ramp_counts_what_else_the_slots_are_needed_for() -> None:
     assert found == {(DATA, 1): 6.0, (NAME, 1): 4.0, (DATA, 2): 6.0}
 
 
+def test_gateway_that_was_not_called_lengthens_no_other_ramp() -> None:
+    loads = [Demand(DATA, gateway(1), 10_000), Demand(DATA, gateway(2), 1_000_000)]
+
+    assert lengths(loads, LIMITS, {("carddata", 1): 0.1}) == {(DATA, 1): 2.0}
+
+
 def test_checks_without_a_gateway_need_only_the_database() -> None:
     assert lengths([Demand(PACKAGE, None, 10_000)], LIMITS, {}) == {
         (PACKAGE, None): 10_000 / LOCAL_CHECKS_PER_SECOND

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 
@@ -34,7 +35,14 @@ def correct_zone(stack: Stack) -> None:
         "UPDATE carriers_carrier SET time_zone = 'America/New_York' WHERE code = 'suncoast' RETURNING id"
     )
     for check_type in ("carddata", "package"):
+        # If configs were out of force, the cards that have failed are not in the schedule yet.
+        stack.wait_until(partial(is_planned, stack, check_type), seconds=60, what="all cards are planned")
         stack.make_all_due(check_type)
+
+
+def is_planned(stack: Stack, check_type: str) -> bool:
+    wanted = int(stack.redis.hget(keys.WANTED, check_type) or 0)
+    return 0 < wanted == stack.redis.zcard(keys.queue(check_type))
 
 
 def rename_items(*, back: bool) -> Act:
