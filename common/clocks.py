@@ -19,7 +19,7 @@ from common.redis.client import for_web
 
 READ_EVERY_SECONDS = 10
 # A machine that has not compared its clock for this long no longer counts.
-FORGET_SECONDS = 600
+FORGET_SECONDS = 60
 # Time synchronisation keeps clocks within milliseconds, and asking Redis takes at most a few seconds.
 TOLERATED_SECONDS = 5
 _HERE: Final = f"machine {socket.gethostname()}"
@@ -66,7 +66,7 @@ def note(redis: Redis) -> float:
 def differences(redis: Redis) -> dict[str, float]:
     """Return by how many seconds each clock is ahead of Redis' clock: PostgreSQL's and those of all machines.
 
-    Forget machines that have not compared their clocks for ten minutes.
+    Forget machines that have not compared their clocks for a minute.
     """
     now = note(redis)
     found = {"PostgreSQL": (database.now() - datetime.fromtimestamp(now, UTC)) / timedelta(seconds=1)}
@@ -82,10 +82,13 @@ def differences(redis: Redis) -> dict[str, float]:
 def disagreement(differences: Mapping[str, float]) -> str | None:
     """Say which clocks are wrong, in words; return None if all agree. Pure.
 
-    `differences` are those that `differences` returns. The time that most clocks show counts as right.
+    `differences` are those that `differences` returns. The time that most clocks show counts as right, and Redis'
+    time if there is no majority.
     """
     clocks = {"Redis": 0.0, **differences}
-    right = sorted(clocks.values())[len(clocks) // 2]
+    median = sorted(clocks.values())[len(clocks) // 2]
+    agreeing = sum(abs(ahead - median) <= TOLERATED_SECONDS for ahead in clocks.values())
+    right = median if 2 * agreeing > len(clocks) else 0.0
     wrong = [
         f"{name} is {abs(ahead - right):,.0f} s {'ahead' if ahead > right else 'behind'}"
         for name, ahead in clocks.items()

@@ -108,7 +108,7 @@ def _refusal(reply: Reply) -> GatewayError:
     if reply.status in _MAY_BE_OUR_CLOCK:
         text += _in_words(clock_difference(reply.date, now=now))
     rest = parse_retry_after(reply.retry_after, now=now)
-    return GatewayBusyError(f"{text} and asks for a rest of {rest}", rest) if rest else GatewayError(text)
+    return GatewayBusyError(f"{text} and asks for a rest", rest) if rest else GatewayError(text)
 
 
 def _in_words(difference: timedelta) -> str:

@@ -40,5 +40,14 @@ def _plain(iccid: str) -> str:
 
 
 def _are_alike(one: str, other: str) -> bool:
-    # Two different digits at the end belong to two different cards; a missing one does not.
-    return one == other or (one[:DIGITS] == other[:DIGITS] and DIGITS in {len(one), len(other)})
+    shorter, longer = sorted((one, other), key=len)
+    # Any other 20th digit belongs to another card.
+    return one == other or (len(shorter) == DIGITS and longer == shorter + check_digit(shorter))
+
+
+def check_digit(digits: str) -> str:
+    """Return the check digit of a number (Luhn, ISO/IEC 7812-1); empty if it does not consist of digits."""
+    if not (digits.isascii() and digits.isdecimal()):
+        return ""
+    doubled = [int(digit) * (2 - place % 2) for place, digit in enumerate(reversed(digits))]
+    return str(-sum(number // 10 + number % 10 for number in doubled) % 10)

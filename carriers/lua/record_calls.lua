@@ -5,7 +5,8 @@
 local now = redis.call('TIME')[1]
 local answered, failures, failed, trouble = tonumber(ARGV[1]), cjson.decode(ARGV[2]), 0, nil
 for reason, calls in pairs(failures) do
-  failed, trouble = failed + calls, reason
+  failed = failed + calls
+  if not trouble or calls > failures[trouble] then trouble = reason end
   -- The gateway chooses part of the words, so their number needs a bound.
   if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) and redis.call('HEXISTS', KEYS[2], reason) == 0 then
     reason = 'other reasons'
@@ -23,4 +24,4 @@ elseif failed > 0 then
   redis.call('HINCRBY', KEYS[1], 'failed_in_a_row', failed)
 end
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('EXPIRE', KEYS[2], ARGV[5])
+if failed > 0 then redis.call('EXPIRE', KEYS[2], ARGV[5]) end

@@ -206,7 +206,8 @@ class HeldSlots:
     def grow_to(self, count: int) -> None:
         """Take more slots until this process may use `count`, or as many as the limit allows.
 
-        While all processes together hold too many, because the limit was lowered, use none of the excess.
+        If Redis is asked and says that all processes together hold too many, because the limit was lowered, use
+        none of the excess.
         """
         if count <= self.usable:
             return
@@ -214,7 +215,10 @@ class HeldSlots:
         grant = self.pool.take(max(0, count - len(self)))
         with self._lock:
             self._members += grant.members
-            self._max_in_use = max(self._max_in_use, min(count, len(self._members) - grant.excess))
+            if grant.excess:
+                self._max_in_use = min(self._max_in_use, max(0, len(self._members) - grant.excess))
+            else:
+                self._max_in_use = max(self._max_in_use, min(count, len(self._members)))
 
     def shrink_to(self, count: int) -> None:
         """Give idle slots back until this process holds at most `count` slots.

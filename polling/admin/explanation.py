@@ -58,10 +58,7 @@ def _why_not_made(explanation: Explanation, statuses: Mapping[int, GatewayStatus
     status = statuses[explanation.gateway.pk] if explanation.gateway else None
     if status is None or status.is_called:
         return _paused(explanation.paused_for)
-    return _("not made: gateway %(name)s: %(state)s") % {
-        "name": status.gateway.name,
-        "state": status.words,
-    }
+    return _("not made: its gateway %s") % status.public_words
 
 
 def _paused(left: timedelta | None) -> str:

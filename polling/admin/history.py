@@ -10,10 +10,10 @@ from polling.models import ManualItem, ManualTrigger, MinuteStat
 
 @admin.register(MinuteStat)
 class MinuteStatAdmin(ScopedReadOnlyAdmin[MinuteStat]):
-    """The statistics: one row of counts for each minute and check type."""
+    """The statistics: a row of counts for each minute and check type, and one for each gateway that was called."""
 
     list_display = (
-        "minute", "task_type", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
+        "minute", "task_type", "gateway_id", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
     )  # fmt: skip
     list_filter = ("task_type",)
     ordering = ("-id",)

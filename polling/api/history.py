@@ -49,7 +49,10 @@ class HistoryParameters(Parameters):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         end = attrs.setdefault("to", database.now())
-        begin = attrs.setdefault("from", end - DEFAULT_LENGTH)
+        try:
+            begin = attrs.setdefault("from", end - DEFAULT_LENGTH)
+        except OverflowError:
+            raise ValidationError({"to": ErrorDetail("It is too early.", code="invalid")}) from None
         if begin >= end:
             raise ValidationError({"from": ErrorDetail("It must be before `to`.", code="invalid")})
         if (end - begin) / timedelta(seconds=attrs["step"]) > MAX_STEPS:

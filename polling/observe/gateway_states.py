@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from carriers.breakers import Breakers, Rest
@@ -15,6 +15,8 @@ from polling.models import Pause
 
 # Fewer failures in a row may be due to a single card or a short disturbance.
 FAILING_AFTER = 3
+# A gateway that asks for rest after rest, without an answer between, fails.
+MAX_REFUSING = timedelta(minutes=5)
 
 
 class State(StrEnum):
@@ -48,6 +50,16 @@ class GatewayStatus:
     trouble: str = ""
     trouble_at: datetime | None = None
     calls: CallRecord = field(default_factory=CallRecord)
+
+    @property
+    def public_words(self) -> str:
+        """Return the state in words that owners of cards may read: without reasons, names or troubles."""
+        return {
+            State.PAUSED: f"is paused until {_date(self.until)}" if self.until else "is paused",
+            State.FAILING: f"fails since {_date(self.since)}" if self.since else "fails",
+            State.LEFT_ALONE: "has asked for no calls for a while",
+            State.DISABLED: "is disabled",
+        }.get(self.state, "cannot be called")
 
     @property
     def is_trouble(self) -> bool:
@@ -117,12 +129,12 @@ def _closed(gateway: Gateway, pause: Pause | None, now: datetime) -> GatewayStat
 def _by_calls(gateway: Gateway, calls: CallRecord, rest: Rest | None, now: datetime) -> GatewayStatus:
     """Return the status of a gateway that may be called, from its last calls."""
     until = now + rest.left if rest else None
-    if rest and not rest.is_open:
+    since = _moment(calls.failing_since, now) if calls.failing_since else None
+    if rest and not rest.is_open and (since is None or now - since < MAX_REFUSING):
         words = f"it asked for no calls for another {rest.left.total_seconds():.0f} s"
         return GatewayStatus(gateway, State.LEFT_ALONE, words, is_called=False, until=until)
-    since = _moment(calls.failing_since, now) if calls.failing_since else None
     if rest:
-        trial = f"; the next trial call is in {rest.left.total_seconds():.0f} s"
+        trial = f"; the next call is in {rest.left.total_seconds():.0f} s"
         words = f"{_failing(since, calls.trouble)}{trial}"
         return GatewayStatus(gateway, State.FAILING, words, is_called=False, since=since, until=until)
     if since and calls.failed_in_a_row >= FAILING_AFTER:

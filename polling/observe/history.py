@@ -29,7 +29,7 @@ class Point:
 
     @property
     def checks_per_second(self) -> float:
-        """The mean number of checks per second."""
+        """The mean number of checks per second, in the minutes that have any."""
         return self.counted.checks / self.counted.seconds
 
 
@@ -51,7 +51,7 @@ def read(
         cursor.execute(
             f"""
             SELECT date_bin(make_interval(secs => %(step)s), minute, %(begin)s) AS at, task_type,
-                sum(success), sum(failed), sum(total_ms),
+                sum(success), sum(failed), sum(total_ms), count(DISTINCT minute),
                 max(due), max(in_flight), max(seats), max(lateness_p99_seconds), {_BUCKET_SUMS}
             FROM polling_minutestat
             WHERE minute >= %(begin)s AND minute < %(end)s AND gateway_id IS NOT DISTINCT FROM %(gateway)s
@@ -71,11 +71,9 @@ def read(
         Point(
             at,
             kind,
-            Counted(
-                int(success), int(failed), int(total_ms), tuple(map(int, histogram)), (), step.total_seconds()
-            ),
+            Counted(int(success), int(failed), int(total_ms), tuple(map(int, histogram)), (), minutes * 60.0),
             *gauges,
         )
-        for at, kind, success, failed, total_ms, *rest in rows
+        for at, kind, success, failed, total_ms, minutes, *rest in rows
         for gauges, histogram in [(rest[:4], rest[4:])]
     ]

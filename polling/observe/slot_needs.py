@@ -19,6 +19,7 @@ from polling.schedule.stats import CheckStats
 
 SPARE = 4 / 3
 MEASURED_SECONDS = 600
+MIN_SUCCESS_RATE = 0.9
 
 LatencyOf = Callable[[CheckType, int], float | None]
 
@@ -46,8 +47,11 @@ def read(redis: Redis) -> SlotNeeds:
 
     def latency_of(check_type: CheckType, gateway_id: int) -> float | None:
         stats = CheckStats(redis, check_type.value, gateway_id=gateway_id)
-        milliseconds = stats.over_last(MEASURED_SECONDS, now=now).average_ms
-        return None if milliseconds is None else milliseconds / 1000
+        counted = stats.over_last(MEASURED_SECONDS, now=now)
+        # Failed calls last as long as the timeout, or end at once: they do not say what a working gateway needs.
+        if counted.average_ms is None or (counted.success_rate or 0) < MIN_SUCCESS_RATE:
+            return None
+        return counted.average_ms / 1000
 
     return needs(loads, latency_of)
 

@@ -72,7 +72,9 @@ def _latencies() -> dict[tuple[str, int], float]:
             SELECT task_type, gateway_id, sum(total_ms) / sum(success + failed) / 1000.0
             FROM polling_minutestat
             WHERE task_type = ANY(%s) AND minute > now() - %s::interval AND gateway_id IS NOT NULL
-            GROUP BY task_type, gateway_id HAVING sum(success + failed) > 0
+                -- In an outage, calls fail at once or at their timeout.
+                AND success > 0 AND success >= 9 * failed
+            GROUP BY task_type, gateway_id
             """,
             [CheckType.values, f"{MEASURED.total_seconds()} s"],
         )

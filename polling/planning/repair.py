@@ -159,11 +159,11 @@ def _hasten_late(
 
     Cards of a paused check are left alone, because they are due when their pause ends.
     """
-    intervals = planner.intervals(check_type)
+    intervals, ramp = planner.intervals(check_type), planner.ramp.total_seconds()
     late = [
         (card_id, group)
         for card_id, group in rows
-        if (interval := intervals[group]) and due_in[card_id] > max_due_in(interval)
+        if (interval := intervals[group]) and due_in[card_id] > max_due_in(interval, ramp=ramp)
     ]
     if not late:
         return 0

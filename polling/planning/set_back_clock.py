@@ -22,10 +22,12 @@ log = structlog.get_logger(__name__)
 def notice(redis: Redis) -> None:
     """Note the time of a tick. Start over if it is more than a minute earlier than that of the last tick."""
     now = int(redis.time()[0])
-    last = redis.set(keys.TICKED_AT, now, get=True)
+    last = redis.get(keys.TICKED_AT)
     if last is not None and int(str(last)) - now > TOLERATED_SECONDS:
         log.warning("redis_clock_was_set_back", seconds=int(str(last)) - now)
         _start_over(redis)
+    # Write the time last: if this process dies before, the next tick starts over.
+    redis.set(keys.TICKED_AT, now)
 
 
 def _start_over(redis: Redis) -> None:

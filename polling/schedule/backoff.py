@@ -104,12 +104,15 @@ def when_planned(card_id: int, age: float | None, interval: float) -> float | No
     return interval - age if age > 0 else interval
 
 
-def max_due_in(interval: float) -> float:
-    """Return the largest delay in seconds at which any rule above makes a card due, if its check is not paused."""
+def max_due_in(interval: float, *, ramp: float) -> float:
+    """Return the largest delay in seconds at which any rule makes a card due, if its check is not paused.
+
+    `ramp` is the longest time over which overdue cards are spread.
+    """
     if interval == CLOSED_INTERVAL_SECONDS:
         return 2 * interval
     longest = max(interval, LONGEST_BUSY.total_seconds()) * (1 + JITTER)
-    return longest + OPENING_RAMP.total_seconds()
+    return longest + max(ramp, OPENING_RAMP.total_seconds())
 
 
 def spread_overdue(

@@ -1,8 +1,10 @@
 import pytest
 
-from carriers.clients.spellings import Spellings
+from carriers.clients.spellings import Spellings, check_digit
 
 NINETEEN = "8986112233445566778"
+CHECK = check_digit(NINETEEN)
+OTHER = str((int(CHECK) + 1) % 10)
 
 
 @pytest.mark.parametrize(
@@ -11,12 +13,12 @@ NINETEEN = "8986112233445566778"
         (NINETEEN, NINETEEN),
         (NINETEEN, NINETEEN + "F"),
         (NINETEEN, NINETEEN + "f"),
-        (NINETEEN, NINETEEN + "4"),
-        (NINETEEN + "4", NINETEEN),
-        (NINETEEN + "4", NINETEEN + "F"),
-        (NINETEEN + "F", NINETEEN + "4"),
-        (NINETEEN + "4", "8986 1122 3344 5566 7784"),
-        (NINETEEN + "4", "8986-1122-3344-5566-7784"),
+        (NINETEEN, NINETEEN + CHECK),
+        (NINETEEN + CHECK, NINETEEN),
+        (NINETEEN + CHECK, NINETEEN + "F"),
+        (NINETEEN + "F", NINETEEN + CHECK),
+        (NINETEEN + CHECK, f"8986 1122 3344 5566 778{CHECK}"),
+        (NINETEEN + CHECK, f"8986-1122-3344-5566-778{CHECK}"),
         ("898611ABCDEF5566778", "898611abcdef5566778"),
     ],
 )
@@ -27,13 +29,14 @@ def test_other_spelling_means_the_card_that_was_asked_for(asked: str, answered: 
 @pytest.mark.parametrize(
     ("asked", "answered"),
     [
-        ([NINETEEN + "4"], NINETEEN + "5"),
+        ([NINETEEN + CHECK], NINETEEN + OTHER),
+        ([NINETEEN], NINETEEN + OTHER),
+        ([NINETEEN + OTHER], NINETEEN),
         ([NINETEEN], NINETEEN[:18]),
         ([NINETEEN], NINETEEN[:18] + "9"),
         ([NINETEEN], ""),
         # Either of both could be meant.
-        ([NINETEEN + "4", NINETEEN + "5"], NINETEEN),
-        ([NINETEEN + "4", NINETEEN + "5"], NINETEEN + "F"),
+        ([NINETEEN, NINETEEN + CHECK], NINETEEN + "F"),
     ],
 )
 def test_other_card_is_not_mistaken_for_one_of_these(asked: list[str], answered: str) -> None:
@@ -41,5 +44,10 @@ def test_other_card_is_not_mistaken_for_one_of_these(asked: list[str], answered:
 
 
 def test_exact_spelling_is_never_ambiguous() -> None:
-    assert Spellings([NINETEEN, NINETEEN + "4"]).meant_by(NINETEEN) == NINETEEN
-    assert Spellings([NINETEEN, NINETEEN + "4"]).meant_by(NINETEEN + "4") == NINETEEN + "4"
+    assert Spellings([NINETEEN, NINETEEN + CHECK]).meant_by(NINETEEN) == NINETEEN
+    assert Spellings([NINETEEN, NINETEEN + CHECK]).meant_by(NINETEEN + CHECK) == NINETEEN + CHECK
+
+
+@pytest.mark.parametrize(("digits", "digit"), [("7992739871", "3"), ("0", "0"), ("18", "2"), ("12A", "")])
+def test_check_digit_is_that_of_luhn(digits: str, digit: str) -> None:
+    assert check_digit(digits) == digit

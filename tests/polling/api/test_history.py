@@ -44,12 +44,12 @@ def test_minutes_are_summed_up_to_steps(viewer: Caller) -> None:
     assert found == [
         {
             "at": "2026-11-27T12:00:00Z", "task_type": "carddata", "success": 90, "failed": 30, "success_rate": 0.75,
-            "avg_duration_ms": 50.0, "p95_ms": 48, "checks_per_second": 0.4, "due": 9, "in_flight": 2, "seats": 5,
+            "avg_duration_ms": 50.0, "p95_ms": 48, "checks_per_second": 1.0, "due": 9, "in_flight": 2, "seats": 5,
             "delay_p99_seconds": None,
         },
         {
             "at": "2026-11-27T12:05:00Z", "task_type": "carddata", "success": 12, "failed": 0, "success_rate": 1.0,
-            "avg_duration_ms": 0.0, "p95_ms": 48, "checks_per_second": 0.04, "due": None, "in_flight": None,
+            "avg_duration_ms": 0.0, "p95_ms": 48, "checks_per_second": 0.2, "due": None, "in_flight": None,
             "seats": None, "delay_p99_seconds": None,
         },
     ]  # fmt: skip
@@ -79,6 +79,7 @@ def test_last_hour_is_the_default(viewer: Caller) -> None:
         ({"from": "2026-11-27T12:00:00Z", "to": "2026-11-27T12:00:00Z"}, "from"),
         ({"from": "2026-11-01T00:00:00Z", "to": "2026-11-27T12:00:00Z"}, "step"),
         ({"from": "yesterday"}, "from"),
+        ({"to": "0001-01-01T00:00:00Z"}, "to"),
         ({"gateway_id": 0}, "gateway_id"),
         ({"task_type": "x"}, "task_type"),
         ({"x": 1}, "x"),

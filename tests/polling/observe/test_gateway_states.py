@@ -1,6 +1,7 @@
 """Everybody who looks sees what a gateway does: API, admin, metrics, health and the pages of its cards."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from redis import Redis
 
 from accounts import tokens
 from accounts.models import ApiToken, User
+from carriers import keys
 from carriers.breakers import Breakers, Rest, Tally
 from carriers.gateway_calls import MAX_REASONS, CallRecord, GatewayCalls
 from carriers.models import Gateway
@@ -38,6 +40,7 @@ ANSWERED = CallRecord(answered=5, answered_at=SINCE)
 FAILED = CallRecord(
     failed=3, failed_in_a_row=3, failing_since=SINCE, trouble="no connection", answered_at=1.0
 )
+REFUSING = replace(FAILED, failing_since=SINCE - 600, trouble="status 503")
 OPEN, RESTING = Rest(timedelta(seconds=12), is_open=True), Rest(timedelta(seconds=40), is_open=False)
 
 
@@ -51,10 +54,17 @@ OPEN, RESTING = Rest(timedelta(seconds=12), is_open=True), Rest(timedelta(second
             FAILED,
             OPEN,
             State.FAILING,
-            "failing since 2026-11-28 06:12 UTC: no connection; the next trial call is in 12 s",
+            "failing since 2026-11-28 06:12 UTC: no connection; the next call is in 12 s",
             False,
         ),
         (ANSWERED, RESTING, State.LEFT_ALONE, "it asked for no calls for another 40 s", False),
+        (
+            REFUSING,
+            RESTING,
+            State.FAILING,
+            "failing since 2026-11-28 06:02 UTC: status 503; the next call is in 40 s",
+            False,
+        ),
         (None, None, State.UNKNOWN, "not known, because Redis does not answer", True),
     ],
 )
@@ -156,8 +166,10 @@ def test_closed_gateway_is_seen_wherever_people_look(
     for page in ("/admin/", "/admin/carriers/gateway/", f"/admin/carriers/gateway/{gateway.pk}/change/"):
         assert words in client.get(page).content.decode(), page
     page = client.get(f"/admin/cards/card/{card.pk}/change/").content.decode()
-    assert f"not made: gateway Northwind: {shown['words'].split(' in ')[0]}" in page
-    assert "due in 1 week" not in page
+    assert "not made: its gateway " in page
+    # Owners of cards see neither names nor reasons.
+    for hidden in ("otto", "works", "no connection", "due in 1 week"):
+        assert hidden not in page
 
 
 @pytest.mark.django_db(transaction=True)
@@ -187,6 +199,9 @@ def test_answer_ends_a_series_of_failures(redis: Redis) -> None:
 
     calls.add(1, answered=1, failures={"status 500": 1})
     working = calls.read([1])[1]
+    redis.expire(keys.failures(1), 10)
+    calls.add(1, answered=5, failures={})
+    assert redis.ttl(keys.failures(1)) <= 10
     assert (working.failing_since, working.failed_in_a_row, working.trouble) == (None, 0, "status 500")
 
 

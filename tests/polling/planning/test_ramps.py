@@ -87,6 +87,17 @@ def test_latency_of_the_last_hour_decides(redis: Redis, cards: list[Card]) -> No
             histogram=[0] * 12,
         )
 
+    # Minutes of an outage do not count: their calls fail at once.
+    MinuteStat.objects.create(
+        minute=(datetime.now(UTC) - timedelta(minutes=9)).replace(second=0, microsecond=0),
+        task_type=TYPE,
+        gateway_id=one.pk,
+        success=10,
+        failed=5000,
+        total_ms=5000,
+        histogram=[0] * 12,
+    )
+
     # 100 calls of 0.6 s with 5 slots.
     assert ramps.in_force()[DATA, one.pk] == pytest.approx(12.0)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as NoConnectionError
 
 from carriers import keys as gateway_keys
 from carriers.breakers import LONGEST_HOLD, LONGEST_REST, Breakers, Tally
@@ -86,6 +87,22 @@ def test_schedule_is_built_again_by_the_new_time(redis: Redis) -> None:
     assert place.due_in is not None
     assert place.due_in < timedelta(seconds=11)
     assert tick(redis) == []
+
+
+@pytest.mark.django_db
+def test_start_that_was_cut_off_is_repeated(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned(redis, 5)
+    tick(redis)
+    set_back(redis)
+    with monkeypatch.context() as patch, pytest.raises(NoConnectionError):
+        patch.setattr("polling.planning.seed.drop", cut_off)
+        tick(redis)
+
+    assert "seed" in tick(redis)
+
+
+def cut_off(_: Redis) -> None:
+    raise NoConnectionError
 
 
 @pytest.mark.django_db

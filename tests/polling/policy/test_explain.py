@@ -114,9 +114,9 @@ def test_card_page_opens_without_redis(client: Client, redis: Redis, monkeypatch
     ("what", "words"),
     [
         ("pause of the check", "not made: paused for another"),
-        ("pause of the carrier", "not made: gateway Northwind: paused until"),
-        ("disabled", "not made: gateway Northwind: disabled"),
-        ("sick", "not made: gateway Northwind: failing"),
+        ("pause of the carrier", "not made: its gateway is paused until"),
+        ("disabled", "not made: its gateway is disabled"),
+        ("sick", "not made: its gateway fails"),
         ("no gateway", "not made: the card has no gateway"),
         ("open", None),
     ],
