@@ -18,6 +18,6 @@ class AccountsConfig(AppConfig):
         from accounts import system_checks  # noqa: F401 (importing registers it)
         from accounts.metrics import RateLimitsCollector
 
-        # Django creates the permissions at the end of `migrate`, so they cannot be granted earlier.
         metrics.register(RateLimitsCollector())
+        # Django creates the permissions at the end of `migrate`, so they cannot be granted earlier.
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

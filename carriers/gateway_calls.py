@@ -21,8 +21,8 @@ FAILURES_KEPT_SECONDS = 3600
 class CallRecord:
     """The calls to one gateway. Times are unix seconds by Redis' clock, and None if there was none.
 
-    `answered` and `failed` count calls since Redis was emptied. `failures` maps the reasons of the last hours to
-    numbers of calls. `failing_since` is the time of the first of the `failed_in_a_row` calls that have failed
+    `answered` and `failed` count calls since Redis was emptied. `failures` maps recent reasons to numbers of
+    calls. `failing_since` is the time of the first of the `failed_in_a_row` calls that have failed
     since the last answer. `trouble` is the reason of the last failure.
     """
 

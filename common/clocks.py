@@ -58,7 +58,7 @@ server_clock: Final = ServerClock()
 
 def note(redis: Redis) -> float:
     """Compare this machine's clock with that of Redis, and note the difference in Redis. Return Redis' time."""
-    now = _time_of(redis)
+    now = redis_now(redis)
     redis.hset(keys.CLOCKS, _HERE, f"{time.time() - now:.3f}|{now:.3f}")
     return now
 
@@ -98,6 +98,7 @@ def disagreement(differences: Mapping[str, float]) -> str | None:
     return f"the clocks differ by {spread:,.0f} s: {', '.join(wrong)}" if wrong else None
 
 
-def _time_of(redis: Redis) -> float:
+def redis_now(redis: Redis) -> float:
+    """Return the unix time of Redis' clock. All times in Redis follow that clock."""
     seconds, microseconds = redis.time()
     return seconds + microseconds / 1_000_000

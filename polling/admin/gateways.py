@@ -62,7 +62,7 @@ class MonitoredGatewayAdmin(GatewayAdmin):
             "failed": f"{calls.failed:,}",
         }
 
-    @admin.display(description=gettext_lazy("failures of the last hours"))
+    @admin.display(description=gettext_lazy("recent failures"))
     def failures(self, gateway: Gateway) -> Any:
         """Return the reasons why calls have failed, the most frequent first."""
         failures = _status(gateway).calls.failures if gateway.pk else {}

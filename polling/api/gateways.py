@@ -26,11 +26,13 @@ class GatewayStatusSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField(allow_null=True)
     until = serializers.DateTimeField(allow_null=True, help_text="end of a pause, or next trial call")
     paused_by = serializers.CharField(help_text="owner of the pause; empty without a pause")
-    last_trouble = serializers.CharField(source="trouble", help_text="why the last failed call failed")
+    last_trouble = serializers.CharField(source="trouble", help_text="why calls failed last")
     last_trouble_at = serializers.DateTimeField(source="trouble_at", allow_null=True)
     calls_answered = serializers.IntegerField(source="calls.answered", help_text="since Redis was emptied")
     calls_failed = serializers.IntegerField(source="calls.failed", help_text="since Redis was emptied")
-    failures = serializers.SerializerMethodField(help_text="of the last hours, the most frequent first")
+    failures = serializers.SerializerMethodField(
+        help_text="the most frequent first; forgotten an hour after the last failure"
+    )
 
     @extend_schema_field(FailureReasonSerializer(many=True))
     def get_failures(self, status: GatewayStatus) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from common import database
 from common.api.fields import KeyField
 from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import Parameters
+from polling.api.serializers import CountedSerializer
 from polling.models import TaskType
 from polling.observe import history
-from polling.observe.history import Point
 
 MINUTE_SECONDS = 60
 MAX_STEP_SECONDS = 7 * 24 * 3600
@@ -61,24 +61,14 @@ class HistoryParameters(Parameters):
         return attrs
 
 
-class PointSerializer(serializers.Serializer[Any]):
+class PointSerializer(CountedSerializer):
     """The checks of one type in one step. Gauges are the highest values in it; null for a single gateway."""
 
     at = serializers.DateTimeField(help_text="beginning of the step")
-    task_type = serializers.CharField()
-    success = serializers.IntegerField(source="counted.success")
-    failed = serializers.IntegerField(source="counted.failed")
-    success_rate = serializers.FloatField(source="counted.success_rate", allow_null=True)
-    avg_duration_ms = serializers.FloatField(source="counted.average_ms", allow_null=True)
-    p95_ms = serializers.SerializerMethodField()
-    checks_per_second = serializers.FloatField()
     due = serializers.IntegerField(allow_null=True)
     in_flight = serializers.IntegerField(allow_null=True)
     seats = serializers.IntegerField(source="slots", allow_null=True, help_text="number of slots taken")
     delay_p99_seconds = serializers.IntegerField(allow_null=True)
-
-    def get_p95_ms(self, point: Point) -> int | None:
-        return point.counted.percentile_ms(0.95)
 
 
 class HistoryView(ValidatedQueryView):

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from common.api.strict_serializers import Parameters
+from polling.observe.history import Point
 from polling.observe.monitoring import TaskState
 
 MAX_WINDOW_SECONDS = 3600
@@ -44,25 +45,30 @@ class LimitStateSerializer(serializers.Serializer[Any]):
     holders = HolderSerializer(many=True)
 
 
-class TaskStateSerializer(serializers.Serializer[Any]):
-    """The results of the checks of one type over the last `window_seconds`."""
+class CountedSerializer(serializers.Serializer[Any]):
+    """The results of the checks of one type, as counted."""
 
     task_type = serializers.CharField()
-    window_seconds = serializers.IntegerField()
     success = serializers.IntegerField(source="counted.success")
     failed = serializers.IntegerField(source="counted.failed")
     success_rate = serializers.FloatField(source="counted.success_rate", allow_null=True)
     avg_duration_ms = serializers.FloatField(source="counted.average_ms", allow_null=True)
-    p50_ms = serializers.SerializerMethodField()
     p95_ms = serializers.SerializerMethodField()
-    p99_ms = serializers.SerializerMethodField()
     checks_per_second = serializers.FloatField()
+
+    def get_p95_ms(self, state: TaskState | Point) -> int | None:
+        return state.counted.percentile_ms(0.95)
+
+
+class TaskStateSerializer(CountedSerializer):
+    """The results of the checks of one type over the last `window_seconds`."""
+
+    window_seconds = serializers.IntegerField()
+    p50_ms = serializers.SerializerMethodField()
+    p99_ms = serializers.SerializerMethodField()
 
     def get_p50_ms(self, state: TaskState) -> int | None:
         return state.counted.percentile_ms(0.50)
-
-    def get_p95_ms(self, state: TaskState) -> int | None:
-        return state.counted.percentile_ms(0.95)
 
     def get_p99_ms(self, state: TaskState) -> int | None:
         return state.counted.percentile_ms(0.99)

@@ -97,9 +97,9 @@ def of_this_process() -> WorkerRuntime:
 
 
 def _log_in_one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log an error that nobody waited for, for example because the drain had failed before.
+    """Log the error of background work whose result was never used, for example because its drain had failed.
 
-    asyncio would log its traceback.
+    Without this handler, asyncio would log a traceback.
     """
     error = context.get("exception")
     reason = (one_line(error) or name_of(error)) if error else context["message"]

@@ -56,14 +56,14 @@ class GatewayStatus:
         """Return the state in words that owners of cards may read: without reasons, names or troubles."""
         return {
             State.PAUSED: f"is paused until {_date(self.until)}" if self.until else "is paused",
-            State.FAILING: f"fails since {_date(self.since)}" if self.since else "fails",
+            State.FAILING: f"has failed since {_date(self.since)}" if self.since else "fails",
             State.LEFT_ALONE: "has asked for no calls for a while",
             State.DISABLED: "is disabled",
         }.get(self.state, "cannot be called")
 
     @property
     def is_trouble(self) -> bool:
-        """Return whether somebody should look, because nobody has chosen this state."""
+        """Return whether the gateway needs attention. A pause, for example, was set on purpose."""
         return self.state in {State.FAILING, State.UNREADABLE}
 
 

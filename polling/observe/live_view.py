@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from carriers.models import Gateway
+from common.clocks import redis_now
 from polling.observe import gateway_states, monitoring
 from polling.observe.gateway_states import GatewayStatus, State
 from polling.observe.monitoring import InitProgress, LatenessState, LimitState, QueueState, TaskState
@@ -59,7 +60,7 @@ class LiveView:
 
 def read(redis: Redis) -> LiveView:
     """Return the present state. Gateways and pauses come from PostgreSQL, everything else from Redis."""
-    at = datetime.fromtimestamp(monitoring.redis_now(redis), UTC)
+    at = datetime.fromtimestamp(redis_now(redis), UTC)
     return LiveView(
         at=at,
         queues=monitoring.queues(redis),

@@ -10,6 +10,7 @@ from redis import Redis
 
 from cards.models import CheckType
 from carriers import limits as gateway_limits
+from common.clocks import redis_now
 from common.redis.degraded import degraded_without_redis
 from common.redis.semaphore import Occupancy
 from polling.checks.registry import CHECKS
@@ -234,12 +235,6 @@ def last_claim_age(redis: Redis) -> float | None:
 def last_tick_age(redis: Redis) -> float | None:
     """Return the seconds since a worker last processed a tick from beat; None if there was none yet."""
     return _age(redis, keys.TICKED_AT)
-
-
-def redis_now(redis: Redis) -> float:
-    """Return the unix time of Redis' clock. All times in the schedule follow that clock."""
-    seconds, microseconds = redis.time()
-    return seconds + microseconds / 1_000_000
 
 
 def _age(redis: Redis, key: str) -> float | None:

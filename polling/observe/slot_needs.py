@@ -11,7 +11,7 @@ from math import ceil
 from redis import Redis
 
 from cards.models import CheckType
-from polling.observe import monitoring
+from common.clocks import redis_now
 from polling.policy import census
 from polling.policy.config_snapshot import ConfigSnapshot
 from polling.policy.demand import Demand, demand
@@ -42,7 +42,7 @@ class SlotNeeds:
 
 def read(redis: Redis) -> SlotNeeds:
     """Return the needs by the census, the configs in force and the latencies of the last ten minutes."""
-    now, snapshot = monitoring.redis_now(redis), ConfigSnapshot.read()
+    now, snapshot = redis_now(redis), ConfigSnapshot.read()
     loads = demand(census.cards_by_group(), snapshot.configs, snapshot)
 
     def latency_of(check_type: CheckType, gateway_id: int) -> float | None:

@@ -11,6 +11,7 @@ from django.db.models import Max
 from redis import Redis
 
 from carriers.models import Gateway
+from common.clocks import redis_now
 from polling.checks.registry import CHECKS
 from polling.models import MinuteStat
 from polling.observe import monitoring
@@ -34,7 +35,7 @@ def flush(redis: Redis) -> int:
 
     It is safe to flush twice. While PostgreSQL is down, Redis keeps the minutes for up to two hours.
     """
-    now = monitoring.redis_now(redis)
+    now = redis_now(redis)
     queues = {queue.task_type: queue for queue in monitoring.queues(redis)}
     slots = {limit.task_type: limit.current for limit in monitoring.limits(redis)}
     flushed = 0

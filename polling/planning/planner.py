@@ -8,8 +8,6 @@ from datetime import timedelta
 from redis import Redis
 
 from cards.models import CheckType
-from polling.checks.base import GatewayCheck
-from polling.checks.registry import CHECKS
 from polling.models import PollingConfig
 from polling.planning.ramps import Ramps
 from polling.policy import card_reader
@@ -55,8 +53,8 @@ class Planner:
 
     Cards that are overdue or were never checked do not all fall due at once. They are spread evenly over a ramp:
     `ramps` says how long it is if all cards of a gateway are overdue; `ramp` is the longest, for gateways that
-    are not in `ramps`. If only some cards are overdue, the ramp is shorter in proportion. So when planning begins
-    anew, for example after Redis was emptied once more, the ramp goes on where it was.
+    are not in `ramps`. If only some cards are overdue, the ramp is shorter in proportion. So if Redis is emptied
+    during a ramp, the next scan continues that ramp instead of starting a full one.
 
     Example::
 
@@ -91,7 +89,7 @@ class Planner:
             if interval is None:
                 plan.unwanted.append(card_id)
             elif (delay := when_planned(card_id, ages.get(card_id), interval)) is None:
-                overdue[self._gateway_of(group, check_type)].append(card_id)
+                overdue[self.rules.gateway_of(group, check_type)].append(card_id)
             else:
                 plan.due.append((card_id, delay))
         if overdue:
@@ -113,13 +111,8 @@ class Planner:
         cards, intervals = Counter[int | None](), self.intervals(check_type)
         for key, group in groups.items():
             if intervals[group] is not None:
-                cards[self._gateway_of(group, check_type)] += numbers[key]
+                cards[self.rules.gateway_of(group, check_type)] += numbers[key]
         return cards
-
-    def _gateway_of(self, group: Group, check_type: CheckType) -> int | None:
-        if not isinstance(CHECKS[check_type], GatewayCheck):
-            return None
-        return group.gateway_id or self.rules.default_gateways.get(group.profile.carrier_id)
 
     def carry_out(self, plan: Plan, *, mode: PlanMode) -> int:
         """Schedule the cards in `plan.due`; return how many of them were not scheduled before.

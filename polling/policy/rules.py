@@ -67,10 +67,10 @@ class Rules:
         With a shorter interval, workers would claim the cards only to defer them.
         """
         interval = interval_for(group.profile, check_type, self.configs)
-        return CLOSED_INTERVAL if interval and self._is_closed(group, check_type) else interval
+        return CLOSED_INTERVAL if interval and self.gateway_of(group, check_type) in self.closed else interval
 
-    def _is_closed(self, group: Group, check_type: CheckType) -> bool:
-        if not self.closed or not isinstance(CHECKS[check_type], GatewayCheck):
-            return False
-        default = self.default_gateways.get(group.profile.carrier_id)
-        return (group.gateway_id or default) in self.closed
+    def gateway_of(self, group: Group, check_type: CheckType) -> int | None:
+        """Return the id of the gateway that the check calls for a group; None if it calls none."""
+        if not isinstance(CHECKS[check_type], GatewayCheck):
+            return None
+        return group.gateway_id or self.default_gateways.get(group.profile.carrier_id)

@@ -11,6 +11,7 @@ import orjson
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from common.clocks import redis_now
 from common.redis import scripts
 from common.redis.semaphore import CALL_SECONDS
 from polling.schedule import keys
@@ -207,8 +208,7 @@ class Schedule:
 
     def place_of(self, card_id: int) -> Place:
         """Return where one card is now."""
-        seconds, microseconds = self._redis.time()
-        now = seconds + microseconds / 1_000_000
+        now = redis_now(self._redis)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zscore(self._queue, str(card_id))
         pipeline.hget(self._claims, str(card_id))
@@ -311,8 +311,8 @@ class Schedule:
                 "tuple[int, list[tuple[str, float]]]",
                 self._redis.zscan(self._queue, cursor or 0, count=PAGE_CARDS),
             )
-            seconds, _ = self._redis.time()
-            yield {int(card_id): due - seconds for card_id, due in found}
+            now = redis_now(self._redis)
+            yield {int(card_id): due - now for card_id, due in found}
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds.

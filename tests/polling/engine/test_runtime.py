@@ -1,4 +1,4 @@
-"""An error that nobody waits for is one line in the log."""
+"""Errors of background work are logged on one line."""
 
 import asyncio
 import gc

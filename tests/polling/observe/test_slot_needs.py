@@ -29,7 +29,7 @@ def load(gateway: Gateway | None, checks_per_second: float, check_type: CheckTyp
     return Demand(check_type, gateway, cards=1000, checks_per_second=checks_per_second)
 
 
-def test_needs_follow_from_calls_and_latency_with_a_third_to_spare() -> None:
+def test_needs_follow_from_calls_and_latency() -> None:
     near, far = (GatewayFactory.create(batch_size=50, is_default=False) for _ in range(2))
     loads = [
         load(near, 1000, CheckType.DATA_USAGE),

@@ -63,7 +63,7 @@ class Drains:
 
     def kill(self) -> None:
         slots, calls = self.drains.pop(self._chance.randrange(len(self.drains)))
-        # Give the slots back only when the test ends: nobody frees the slots of a killed process.
+        # Keep the slots until the test ends, because a killed process does not give its slots back.
         self._held.enter_context(slots)
         self.lost += len(calls)
         self.start()
