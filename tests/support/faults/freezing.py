@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from threading import RLock
+from threading import RLock, get_ident
 
 from cards.models import CheckType
 from polling.checks.base import Check, Outcome, Result
@@ -23,7 +23,8 @@ def _freeze_before_write(check: Check, results: Sequence[Result]) -> list[Outcom
     # One write at a time: PostgreSQL would end a connection that is frozen in the middle of a transaction.
     with _one_write:
         if check.type is CheckType.DATA_USAGE and _is_chosen():
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # Signal this thread: another thread could take a signal to the process, while this one goes on to write.
+            signal.pthread_kill(get_ident(), signal.SIGSTOP)
         return _write(check, results)
 
 
