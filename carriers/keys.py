@@ -35,6 +35,11 @@ def calls(gateway_id: int) -> str:
     return f"gateway:calls:{gateway_id}"
 
 
+def doubted(gateway_id: int) -> str:
+    """Return the key of the hash that maps cards whose last call failed alone to its time (unix s)."""
+    return f"gateway:doubted:{gateway_id}"
+
+
 def failures(gateway_id: int) -> str:
     """Return the key of the hash that maps the reasons of failed calls to their numbers."""
     return f"gateway:failures:{gateway_id}"

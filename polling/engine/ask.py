@@ -104,6 +104,7 @@ class Asker:
         self._failed_before = failed_before
         self._clients: dict[int, GatewayClient] = {}
         self._failed_since_answer: dict[int, int] = {}
+        self._answered: set[int] = set()
         self._last_ms: dict[int, int] = {}
         self._failures: Counter[tuple[str, str]] = Counter()
 
@@ -114,6 +115,7 @@ class Asker:
         gateway_id = call.gateway.pk
         failed = self._failed(gateway_id)
         if results:
+            self._answered.add(gateway_id)
             self._failed_since_answer[gateway_id] = 0
         elif failed is not None and not rest:
             self._failed_since_answer[gateway_id] = failed + 1
@@ -132,6 +134,10 @@ class Asker:
     def outlasts(self, gateway_id: int, seconds: float) -> bool:
         """Return whether the last call to the gateway took longer than `seconds` plus SHORT_SECONDS."""
         return self._last_ms.get(gateway_id, 0) > (seconds + SHORT_SECONDS) * 1000
+
+    def has_answered(self, gateway: Gateway) -> bool:
+        """Return whether the gateway has answered in this drain."""
+        return gateway.pk in self._answered
 
     def is_well(self, gateway: Gateway) -> bool:
         """Return whether the gateway has answered lately and is not failing again.

@@ -274,10 +274,19 @@ class GatewayStream(Stream):
                 self._queue.repeat(call.halves())
                 return
             if call.is_repeat and len(call.cards) == 1:
-                answered = answered.blamed_on_the_card()
+                answered = self._judge_alone(answered)
         self._writer.add_answer(answered)
         if self._writer.is_full:
             self._has_answers.set()
+
+    def _judge_alone(self, answered: Answered) -> Answered:
+        """Blame the card of a call that has failed alone, if the gateway answers others; otherwise doubt it."""
+        gateway, card_id = answered.call.gateway, answered.call.cards[0].claim.card_id
+        throttle = self.context.throttle
+        if self._asker.has_answered(gateway) or throttle.is_blamed(gateway.pk, card_id):
+            return answered.blamed_on_the_card()
+        throttle.doubt(gateway.pk, card_id)
+        return answered
 
     # ---- record and settle
 

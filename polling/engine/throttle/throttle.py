@@ -88,6 +88,9 @@ class Throttle:
         self._calls = GatewayCalls(redis)
         # Gateway id -> calls that have failed in a row, for gateways that answered shortly before this drain.
         self._failed_before: dict[int, int] = {}
+        # Gateway id -> cards. A call about each of these cards alone has failed, in this drain or before it.
+        self._doubted: dict[int, set[int]] = {}
+        self._blamed: dict[int, frozenset[int]] = {}
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -108,6 +111,7 @@ class Throttle:
         with self._lock:
             tallies, self._tallies = self._tallies, {}
             failures, self._failures = self._failures, {}
+            doubted, self._doubted = self._doubted, {}
         reported = {gateway_id: Tally() for gateway_id in gateways} | tallies
         rests = self._breakers.report(reported)
         now = time.monotonic()
@@ -120,12 +124,17 @@ class Throttle:
         for gateway_id, tally in tallies.items():
             self._calls.add(gateway_id, answered=tally.answered, failures=failures.get(gateway_id, {}))
 
+        for gateway_id, cards in doubted.items():
+            self._calls.doubt(gateway_id, cards)
+
     def read_calls(self, gateways: Collection[int]) -> None:
         """Read how the last calls to these gateways have ended, by this drain or others. Blocks."""
         seconds, _ = self._redis.time()
+        records = self._calls.read(gateways)
+        self._blamed = {gateway_id: record.blamed for gateway_id, record in records.items()}
         self._failed_before = {
             gateway_id: record.failed_in_a_row
-            for gateway_id, record in self._calls.read(gateways).items()
+            for gateway_id, record in records.items()
             if record.answered_at is not None and seconds - record.answered_at < ANSWERS_COUNT_SECONDS
         }
 
@@ -135,6 +144,18 @@ class Throttle:
         Return None if the gateway had not answered for a long time.
         """
         return self._failed_before.get(gateway_id)
+
+    def is_blamed(self, gateway_id: int, card_id: int) -> bool:
+        """Return whether the card is the cause if its call fails alone again.
+
+        That is so if it failed alone before this drain, and the gateway has answered other calls since.
+        """
+        return card_id in self._blamed.get(gateway_id, ())
+
+    def doubt(self, gateway_id: int, card_id: int) -> None:
+        """Note that a call about this card alone has failed. The next `refresh` writes it."""
+        with self._lock:
+            self._doubted.setdefault(gateway_id, set()).add(card_id)
 
     def rest_of(self, gateway_id: int) -> Rest | None:
         """Return the gateway's rest, during which it gets no calls; None if calls may go out now."""
