@@ -329,4 +329,6 @@ SETTINGS = [
 RUNS = [Fault("Runs fail", rename_items(back=False), "in a row, ", rename_items(back=True))]
 POSTGRESQL = [Fault("PostgreSQL does not answer", dead("postgresql"), "PostgreSQL does not answer")]
 REDIS = [Fault("Redis does not answer", dead("valkey"), "Redis does not answer")]
+# Nothing but these can be examined.
+ENDING = (POSTGRESQL, REDIS)
 GROUPS: Sequence[Sequence[Fault]] = (PROCESSES, HANGING, ROWS, SETTINGS, RUNS, POSTGRESQL, REDIS)
