@@ -19,22 +19,35 @@ from common.outages import one_line
 ACCESS_LOGGER = "simwatch.access"
 # A fault of ours can occur for each card. Its traceback says the same each time.
 TRACEBACK_SECONDS: Final = 60
+OUTAGE_SECONDS: Final = 1.0
 
 
 class OutageFilter(logging.Filter):
-    """A filter that replaces the traceback of an outage with its one-line description."""
+    """A filter that replaces the traceback of an outage with its one-line description.
+
+    A library that logs the same outage again and again, as beat does for each of its tasks, is heard once a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = _error_of(record)
         reason = one_line(error) if error else None
-        if reason:
-            record.exc_info = record.exc_text = None
-            if isinstance(record.msg, dict):
-                event = {name: value for name, value in record.msg.items() if name != "exc_info"}
-                record.msg = {**event, "reason": reason}
-            else:
-                record.msg, record.args = reason, ()
-        return True
+        if not reason:
+            return True
+        record.exc_info = record.exc_text = None
+        if isinstance(record.msg, dict):
+            event = {name: value for name, value in record.msg.items() if name != "exc_info"}
+            record.msg = {**event, "reason": reason}
+            return True
+        record.msg, record.args = reason, ()
+        now, before = time.monotonic(), self._heard_at.get(record.name, -math.inf)
+        is_news = now - before >= OUTAGE_SECONDS
+        if is_news:
+            self._heard_at[record.name] = now
+        return is_news
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import psutil
 from django.conf import settings
-from django.db import connection
 
 from common.clocks import differences, disagreement
+from common.database import require_writable
 from common.health.components import Component, Finding, Level, register
-from common.outages import SQL_STATES
 from common.redis import keys
 from common.redis.client import for_web
 
@@ -32,13 +31,7 @@ def register_all() -> None:
 
 def database() -> Finding:
     """Report whether PostgreSQL can write. Raise the driver's error during an outage."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('transaction_read_only') = 'on'")
-        (is_read_only,) = cursor.fetchone()
-    if is_read_only:
-        # After a failover, the connection leads to the old server for as long as it is open.
-        connection.close()
-        return Finding.of_refusal(Level.UNHEALTHY, SQL_STATES["25006"])
+    require_writable()
     return Finding(Level.HEALTHY, "answers")
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu import Connection
-from redis.exceptions import ResponseError
+from kombu.transport import redis as kombu_redis
 
 from common.clocks import server_clock
 from common.redis import keys
+from config.celery_patches.transport import Transport
 
 # The delays grow by about a second each time.
 FIRST_SECONDS, STEP_SECONDS, MAX_SECONDS = 0.0, 1.0, 5.0
@@ -39,16 +40,13 @@ class PromptConnection(Connection):
             errback, max_retries, interval_start, step, interval_max, *args, **options
         )
 
-    @property
-    def recoverable_connection_errors(self) -> tuple[type[BaseException], ...]:
-        """The errors after which kombu tries again to connect: also an answer that Redis refuses to work.
-
-        A worker that is running ends with such an answer, and waits here when it is started again.
-        """
-        return (*super().recoverable_connection_errors, ResponseError)
+    def get_transport_cls(self) -> Any:
+        """Return the transport's class: ours instead of kombu's Redis transport."""
+        found = super().get_transport_cls()
+        return Transport if found is kombu_redis.Transport else found
 
     def _establish_connection(self) -> Any:
-        """Connect, and raise ResponseError if Redis refuses to work. Then kombu waits before it tries again.
+        """Connect, and raise BrokerRefusesError if Redis refuses to work. Kombu waits, and tries again.
 
         Redis answers to a ping even if it cannot store a message.
         """

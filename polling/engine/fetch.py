@@ -42,11 +42,11 @@ class Fetcher:
     def snapshot(self) -> ConfigSnapshot:
         """Return the current configs, gateways, tariffs and pauses.
 
-        Call this before every claim. It also asks PostgreSQL for the time, so that it raises an error if
-        PostgreSQL is down. Otherwise cards would be claimed but could not be checked.
+        Call this before every claim. It raises an error if PostgreSQL is down or cannot write. Otherwise cards
+        would be claimed and gateways be asked, but the answers could not be stored.
         """
         close_old_connections()
-        database.now()
+        database.require_writable()
         return self._current_snapshot()
 
     def claim(self, count: int, which: Which, snapshot: ConfigSnapshot) -> ClaimBatch:

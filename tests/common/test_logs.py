@@ -72,3 +72,19 @@ def test_traceback_of_our_own_error_is_kept(lines: StringIO) -> None:
         structlog.get_logger("test.logs").exception("failed")
 
     assert "ZeroDivisionError" in json.loads(lines.getvalue())["exception"]
+
+
+def test_library_that_repeats_an_outage_is_heard_once_a_second(
+    lines: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for now in (10.0, 10.1, 10.9, 11.0, 11.5):
+        monkeypatch.setattr("common.logs.time.monotonic", lambda now=now: now)
+        try:
+            outage()
+        except OperationalError:
+            logging.getLogger("test.logs").exception("beat cannot write")
+            structlog.get_logger("test.logs").exception("task_gave_up")
+
+    events = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
+    assert sum("does not answer" in event for event in events) == 2
+    assert events.count("task_gave_up") == 5

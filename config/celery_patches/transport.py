@@ -1,0 +1,66 @@
+"""Kombu's Redis transport, patched so that a Redis that refuses to work counts as a lost connection.
+
+If Redis answers that it refuses to work, for example because it has become a read-only replica, kombu raises
+redis-py's ResponseError. Celery does not expect it there, and a running worker ends. An error of the connection
+makes the worker reconnect until Redis works again.
+"""
+
+from typing import Any
+
+import redis
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+
+from common.outages import refused
+
+
+class BrokerRefusesError(OSError):
+    """The broker answered that it refuses to work. Its cause is the error of redis-py."""
+
+
+class _RefusalsEndIt:
+    """A connection that disconnects when Redis refuses to work."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """Return the answer. Raise BrokerRefusesError if Redis refuses to work."""
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]
+        except redis.ResponseError as error:
+            if refused(error) is None:
+                raise
+            self.disconnect()  # type: ignore[attr-defined]
+            raise BrokerRefusesError(str(error)) from error
+
+
+class _Connection(_RefusalsEndIt, redis.Connection):
+    """A TCP connection."""
+
+
+class _SSLConnection(_RefusalsEndIt, redis.SSLConnection):
+    """A TLS connection."""
+
+
+class _QoS(kombu_redis.QoS):
+    def ack(self, delivery_tag: Any) -> None:
+        """Acknowledge a message. If Redis cannot be told, acknowledge it only in this process.
+
+        Otherwise, kombu would count the message as being worked on, and never take another one. Redis delivers
+        it once more after an hour; by then it has expired.
+        """
+        channel: Any = self.channel
+        try:
+            super().ack(delivery_tag)
+        except channel.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)
+
+
+class _Channel(kombu_redis.Channel):
+    QoS = _QoS
+    connection_class = _Connection
+    connection_class_ssl = _SSLConnection
+
+
+class Transport(kombu_redis.Transport):
+    """Kombu's Redis transport, using the connections of this module."""
+
+    Channel = _Channel
