@@ -162,6 +162,21 @@ class PostgresServer:
         """Return the URL, with the password, of one of the server's databases."""
         return f"postgresql://{self.NAME}:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
+    def replica(self, folder: Path, *, port: int) -> "PostgresServer":
+        """Copy this server, which must be running, to `folder`. Return the copy, which is not started yet.
+
+        The copy follows this server and is read-only, until `SELECT pg_promote()` is run on it.
+        """
+        copied = folder / "postgresql"
+        options = (
+            f"--pgdata={copied}",
+            f"--dbname={self.url()}",
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+        )
+        _run(str(self._binaries / "bin" / "pg_basebackup"), *options)
+        return PostgresServer(folder, port=port, password=self._password, is_durable=self._is_durable)
+
     def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
         """Wait until the server answers or `give_up` returns True.
 
@@ -233,7 +248,7 @@ class ValkeyServer:
 
     def url(self, database: int = 0) -> str:
         """Return the URL, with the password, of one of the server's databases."""
-        return f"redis://:{self._password}@{LOCALHOST}:{self._port}/{database}"
+        return f"redis://default:{self._password}@{LOCALHOST}:{self._port}/{database}"
 
     def wait_until_ready(self, *, give_up: Callable[[], bool] = lambda: False) -> None:
         """Wait until the server answers or `give_up` returns True.

@@ -18,6 +18,7 @@ from lab.stack.stack import Stack as LocalStack
 from polling.schedule import keys
 from polling.schedule.schedule import Schedule
 from tests.support import template_database
+from tests.support.faults import tracebacks
 
 
 def data_usage_every(seconds: int) -> str:
@@ -130,7 +131,10 @@ MakeStack = Callable[..., Stack]
 
 @contextmanager
 def stack_factory(folder: Path) -> Iterator[MakeStack]:
-    """Yield a function that creates stacks in `folder`. Close these stacks when the `with` block ends."""
+    """Yield a function that creates stacks in `folder`. Close these stacks when the `with` block ends.
+
+    Then fail if a process has logged a traceback that docs/operations.md does not name.
+    """
     made: list[Stack] = []
 
     def make(cards: int, *statements: str, **options: Any) -> Stack:
@@ -142,6 +146,8 @@ def stack_factory(folder: Path) -> Iterator[MakeStack]:
     finally:
         for stack in made:
             stack.close()
+    for log in sorted((folder / "logs").glob("*.log")):
+        assert list(tracebacks.unexplained(log.read_text(errors="replace"))) == [], log.name
 
 
 @pytest.fixture

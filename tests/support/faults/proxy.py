@@ -48,6 +48,11 @@ class Proxy:
         credentials, at, _ = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{credentials}{at}{host}"))
 
+    def lead_to(self, direct: str) -> None:
+        """Forward new connections to the server that `direct` names, and reset those that exist."""
+        self._target = urlsplit(direct).port
+        self.reset_connections()
+
     def reset_connections(self) -> None:
         self._loop.call_soon_threadsafe(self._abort_all)
 
