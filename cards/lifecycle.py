@@ -7,7 +7,7 @@ once for all of them. No function checks permissions, so pass only ids of cards 
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Agent
 from cards import signals, subscription_usage, subscriptions
 from cards.models import Card, CardEvent
+from carriers.iccids import plain, sim_of
 from common.errors import DomainError
 
 Kind = CardEvent.Kind
@@ -67,20 +68,21 @@ _KINDS = {
 def create(new: Sequence[NewCard], *, cause: str, now: datetime) -> list[int]:
     """Create all the cards, or none of them if one is invalid. Return their ids.
 
-    Raise DomainError if an ICCID is taken or occurs twice, or if a card and its gateway belong to
-    different carriers.
+    ICCIDs are stored without blanks and hyphens. Raise DomainError if the SIM card that an ICCID names, in any
+    spelling, exists already or occurs twice, or if a card and its gateway belong to different carriers.
 
     Example::
 
         create([NewCard(iccid, carrier.pk, agent.pk)], cause="import 7", now=now)
     """
+    new = [replace(card, iccid=plain(card.iccid)) for card in new]
     with transaction.atomic():
         _check_iccids([card.iccid for card in new])
         try:
             with transaction.atomic():
                 made = Card.objects.bulk_create([Card(**asdict(card)) for card in new])
         except IntegrityError as error:
-            if "card_iccid_unique" not in str(error):
+            if not any(name in str(error) for name in ("card_iccid_unique", "card_sim_unique")):
                 raise
             # Another transaction has used one of the ICCIDs since the check above.
             raise _iccids_taken([]) from None
@@ -243,11 +245,12 @@ def _hand_over(
 
 
 def _check_iccids(iccids: Sequence[str]) -> None:
-    """Raise DomainError if an ICCID occurs twice in `iccids` or belongs to a card that is not deleted."""
-    repeated = {iccid for iccid, times in Counter(iccids).items() if times > 1}
-    taken = set(Card.objects.present().filter(iccid__in=iccids).values_list("iccid", flat=True))
-    if repeated or taken:
-        raise _iccids_taken(sorted(repeated | taken))
+    """Raise DomainError if `iccids` name a SIM card twice, or one whose card is not deleted."""
+    times = Counter(map(sim_of, iccids))
+    repeated = [iccid for iccid in iccids if times[sim_of(iccid)] > 1]
+    twins = Card.objects.present().of_sims(iccids).values_list("iccid", "pk")
+    if repeated or twins:
+        raise _iccids_taken([*repeated, *(f"{iccid} (card {card_id})" for iccid, card_id in twins)])
 
 
 def _iccids_taken(iccids: Sequence[str]) -> DomainError:

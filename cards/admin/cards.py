@@ -22,6 +22,7 @@ from audit.models import Action
 from audit.recording import record
 from cards import lifecycle
 from cards.admin import extensions, links
+from cards.admin.search import SEARCH_HELP
 from cards.lifecycle import NewCard
 from cards.models import (
     Card,
@@ -32,6 +33,8 @@ from cards.models import (
     Subscription,
     UsageRecord,
 )
+from cards.models.card import ICCID_PATTERN
+from carriers.iccids import plain
 from common import database
 from common.admin_confirmation import confirmation_page, is_confirmed
 from common.errors import DomainError
@@ -128,13 +131,25 @@ def _number(label: Any, pattern: str, rule: Any) -> forms.CharField:
     )
 
 
+class IccidField(forms.CharField):
+    """A form field that accepts an ICCID in any spelling."""
+
+    def to_python(self, value: Any) -> Any:
+        return plain(super().to_python(value) or "")
+
+
 class CardForm(forms.ModelForm[Card]):
-    """A form that shows an error next to the ICCID if another card already has it.
+    """A form that shows an error next to the ICCID if another card already has it, in any spelling.
 
     Django's own validation misses such a duplicate, because the condition of the unique constraint uses
     `deleted_at`, and the form has no field for `deleted_at`.
     """
 
+    iccid = IccidField(
+        label=_("ICCID"),
+        validators=[RegexValidator(ICCID_PATTERN, _("18 to 22 characters, 0-9 and A-F"))],
+        help_text=_("Blanks and hyphens may be in it."),
+    )
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))
     msisdn = _number(_("MSISDN"), r"^[0-9]{5,15}$", _("5 to 15 digits, without + and spaces"))
 
@@ -144,8 +159,11 @@ class CardForm(forms.ModelForm[Card]):
 
     def clean_iccid(self) -> str:
         iccid = str(self.cleaned_data["iccid"])
-        if Card.objects.present().filter(iccid=iccid).exists():
-            raise forms.ValidationError(_("A card with this ICCID already exists."))
+        if twin := Card.objects.present().of_sims([iccid]).first():
+            raise forms.ValidationError(
+                _("This SIM card exists already: it is card %(id)d, %(iccid)s."),
+                params={"id": twin.pk, "iccid": twin.iccid},
+            )
         return iccid
 
     def clean(self) -> dict[str, Any]:
@@ -175,8 +193,9 @@ class CardAdmin(ScopedAdmin[Card]):
     )
     list_select_related = ("carrier", "agent")
     list_filter = ("category", "status", "real_name_status", "network_status", "enable_polling", "carrier")
+    # Django shows the search box only if there are fields. `get_search_results` does the search.
     search_fields = ("iccid__startswith", "msisdn__startswith")
-    search_help_text = _("the beginning of an ICCID or an MSISDN")
+    search_help_text = SEARCH_HELP
     autocomplete_fields = ("agent", "device")
     fields = (
         "iccid", "imsi", "msisdn", "carrier", "gateway", "agent", "device", "category", "status", "enable_polling",
@@ -199,8 +218,10 @@ class CardAdmin(ScopedAdmin[Card]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        # Search in upper case, because ICCIDs are stored in upper case.
-        return super().get_search_results(request, queryset, search_term.upper())
+        if not search_term.strip():
+            return queryset, False
+        cards: Any = queryset
+        return cards.found_by(search_term), False
 
     @admin.display(description=_("related lists"))
     def more(self, card: Card) -> str:

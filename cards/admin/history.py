@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from audit.models import Action
 from audit.recording import record
-from cards.admin.search import CardRowsAdmin
+from cards.admin.search import CardRowsAdmin, by_card
 from cards.meter_decisions import Decision, changes, decide
 from cards.models import (
     Card,
@@ -289,4 +289,12 @@ class ExemptionAdmin(OwnedAdmin[Exemption], ScopedAdmin[Exemption]):
     list_select_related = ("card", "agent", "owner")
     autocomplete_fields = ("card", "agent")
     search_fields = ("card__iccid__startswith", "agent__name")
-    search_help_text = _("the beginning of an ICCID, or an agent's name")
+    search_help_text = _("the beginning of an ICCID, its last six digits, or an agent's name")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        named = Q(agent__name__icontains=search_term.strip())
+        return queryset.filter(by_card(request.user, search_term) | named), False

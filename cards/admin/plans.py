@@ -93,15 +93,17 @@ class SubscriptionAdmin(SearchedByCard[Subscription]):
     )  # fmt: skip
     list_select_related = ("card", "device", "plan")
     list_filter = ("state", "kind", "plan")
-    search_help_text = _("the beginning of an ICCID or of a device's serial number")
+    search_help_text = _(
+        "the beginning of an ICCID, an MSISDN or a device's serial number, or the end of an ICCID"
+    )
     autocomplete_fields = ("card", "device", "plan")
     readonly_fields = ("owner",)
     actions = ("end",)
 
-    def search_filter(self, user: Any, beginning: str) -> Q:
-        """Return a filter by the beginning of the card's ICCID or of the device's serial number."""
-        devices = Device.objects.visible_to(user).filter(serial__startswith=beginning.strip())
-        return super().search_filter(user, beginning) | Q(device_id__in=ids_or_subquery(devices))
+    def search_filter(self, user: Any, term: str) -> Q:
+        """Return a filter by the card, or by the beginning of the device's serial number."""
+        devices = Device.objects.visible_to(user).filter(serial__startswith=term.strip())
+        return super().search_filter(user, term) | Q(device_id__in=ids_or_subquery(devices))
 
     def get_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
         if obj is None:

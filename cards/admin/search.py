@@ -1,4 +1,4 @@
-"""Search in the admin: find the rows of cards by the beginning of a card's ICCID."""
+"""Search in the admin: find the rows of cards by the card's ICCID, in any spelling, or its MSISDN."""
 
 from typing import Any, TypeVar
 
@@ -10,17 +10,18 @@ from accounts.admin_scoping import ScopedAdmin, ScopedReadOnlyAdmin
 from cards.models import Card
 
 Row = TypeVar("Row", bound=Model)
+SEARCH_HELP = _("the beginning of an ICCID or an MSISDN, or the last six digits of an ICCID")
 # For more ids than MAX_LISTED, use a subquery. PostgreSQL then reads the newest rows first, and stops as soon
 # as it has found enough rows.
 MAX_LISTED = 1000
 
 
-def by_iccid(user: Any, beginning: str) -> Q:
-    """Return a filter for rows whose card has an ICCID that begins with `beginning`.
+def by_card(user: Any, term: str) -> Q:
+    """Return a filter for rows whose card is found by `term`, see `CardQuerySet.found_by`.
 
     The filter matches only cards that `user` may see, including deleted cards.
     """
-    cards = Card.objects.known_to(user).filter(iccid__startswith=beginning.strip().upper())
+    cards = Card.objects.known_to(user).found_by(term)
     # Search present cards and deleted cards separately, because each kind has its own partial index.
     return Q(card_id__in=ids_or_subquery(cards.present())) | Q(card_id__in=ids_or_subquery(cards.deleted()))
 
@@ -40,7 +41,7 @@ class SearchedByCard(ScopedAdmin[Row]):
 
     # Django shows the search box only if `search_fields` is not empty. `search_filter` does the search.
     search_fields = ("card_id__exact",)
-    search_help_text = _("the beginning of an ICCID")
+    search_help_text = SEARCH_HELP
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -49,9 +50,9 @@ class SearchedByCard(ScopedAdmin[Row]):
             return queryset, False
         return queryset.filter(self.search_filter(request.user, search_term)), False
 
-    def search_filter(self, user: Any, beginning: str) -> Q:
-        """Return a filter for the rows that match the search term `beginning`."""
-        return by_iccid(user, beginning)
+    def search_filter(self, user: Any, term: str) -> Q:
+        """Return a filter for the rows that match the search term."""
+        return by_card(user, term)
 
 
 class CardRowsAdmin(SearchedByCard[Row], ScopedReadOnlyAdmin[Row]):

@@ -1,19 +1,31 @@
 """The Card model: the numbers, owner and states of a SIM card."""
 
+from collections.abc import Iterable
 from typing import Any, Final, Self
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q, TextField
+from django.db.models.functions import Right
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agent
 from accounts.scoping import ScopedQuerySet
 from cards.models.device import Device
+from carriers.iccids import DIGITS, plain, sim_of
 from carriers.models import Carrier, Gateway
 
 # The check digit is not validated, because some carriers use ICCIDs with letters and without a check digit.
 ICCID_PATTERN = r"^[0-9A-F]{18,22}$"
+# How many characters at the end of an ICCID people read from a card to find it.
+SHORT_END = 6
+
+
+class SimOf(Func):
+    """An SQL expression: what the ICCIDs of one SIM card have in common, see `carriers.iccids.sim_of`."""
+
+    function = "cards_sim_of"
+    output_field = TextField()
 
 
 class CardQuerySet(ScopedQuerySet["Card"]):
@@ -26,6 +38,24 @@ class CardQuerySet(ScopedQuerySet["Card"]):
     def deleted(self) -> Self:
         """Return the deleted cards, whose history is kept."""
         return self.filter(deleted_at__isnull=False)
+
+    def of_sims(self, iccids: Iterable[str]) -> Self:
+        """Return the cards whose SIM card one of `iccids`, in any spelling, names."""
+        return self.alias(sim=SimOf("iccid")).filter(sim__in={sim_of(iccid) for iccid in iccids})
+
+    def found_by(self, term: str) -> Self:
+        """Return the cards that a search finds.
+
+        `term` is the beginning of an ICCID or MSISDN, or the last six characters of an ICCID, in any spelling.
+        """
+        wanted = plain(term).removeprefix("+")
+        found = Q(iccid__startswith=wanted) | Q(msisdn__startswith=wanted)
+        if len(wanted) > DIGITS:
+            # Longer than the spelling of a card that has no check digit.
+            found |= Q(iccid__startswith=wanted[:DIGITS]) & Q(sim=sim_of(wanted))
+        if len(wanted) == SHORT_END:
+            found |= Q(end=wanted)
+        return self.alias(sim=SimOf("iccid"), end=Right("iccid", SHORT_END)).filter(found)
 
     def visible_to(self, user: Any) -> Self:
         """Return the cards that `user` may see, without deleted cards."""
@@ -127,6 +157,10 @@ class Card(models.Model):
                 opclasses=["text_pattern_ops"],
                 name="card_iccid_unique",
             ),
+            # One SIM card is one card, whatever the spelling of its ICCID.
+            models.UniqueConstraint(
+                SimOf("iccid"), condition=Q(deleted_at__isnull=True), name="card_sim_unique"
+            ),
             models.CheckConstraint(condition=Q(iccid__regex=ICCID_PATTERN), name="card_iccid_shape"),
             models.CheckConstraint(
                 condition=Q(imsi__isnull=True) | Q(imsi__regex=r"^[0-9]{6,15}$"), name="card_imsi_shape"
@@ -180,6 +214,8 @@ class Card(models.Model):
                 condition=Q(deleted_at__isnull=False),
                 name="card_iccid_deleted",
             ),
+            # For searching by the end of an ICCID.
+            models.Index(Right("iccid", SHORT_END), name="card_iccid_end"),
             # For finding the cards that have their own gateway, and the cards of a device.
             models.Index(fields=["gateway"], condition=Q(gateway__isnull=False), name="card_gateway"),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="card_device"),

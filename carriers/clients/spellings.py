@@ -1,13 +1,9 @@
-"""The spellings of an ICCID. A gateway may answer in its own spelling of a card that it was asked for.
-
-An ICCID has 19 digits, the last of which may be a check digit (ITU-T E.118). Some systems add a check digit or a
-filling F as the 20th character, others group the digits or write letters small.
-"""
+"""A gateway may answer in its own spelling of the ICCID that it was asked for."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-DIGITS = 19
+from carriers.iccids import sim_of
 
 
 class Spellings:
@@ -20,34 +16,15 @@ class Spellings:
 
     def __init__(self, iccids: Sequence[str]) -> None:
         self._exact = frozenset(iccids)
-        self._alike: dict[str, list[str]] = defaultdict(list)
-        for iccid in iccids:
-            self._alike[_plain(iccid)[:DIGITS]].append(iccid)
+        # Built when a first other spelling is met, because most gateways answer with what they were asked.
+        self._by_sim: dict[str, list[str]] = defaultdict(list)
 
     def meant_by(self, spelling: str) -> str | None:
         """Return the ICCID that `spelling` means; None if it means none of them, or possibly several."""
         if spelling in self._exact:
             return spelling
-        found = _plain(spelling)
-        meant = [iccid for iccid in self._alike.get(found[:DIGITS], ()) if _are_alike(_plain(iccid), found)]
+        if not self._by_sim:
+            for iccid in self._exact:
+                self._by_sim[sim_of(iccid)].append(iccid)
+        meant = self._by_sim.get(sim_of(spelling), ())
         return meant[0] if len(meant) == 1 else None
-
-
-def _plain(iccid: str) -> str:
-    """Return the ICCID without blanks, hyphens and the filling F, in capitals."""
-    joined = "".join(iccid.replace("-", " ").split()).upper()
-    return joined[:DIGITS] if joined[DIGITS:] == "F" else joined
-
-
-def _are_alike(one: str, other: str) -> bool:
-    shorter, longer = sorted((one, other), key=len)
-    # Any other 20th digit belongs to another card.
-    return one == other or (len(shorter) == DIGITS and longer == shorter + check_digit(shorter))
-
-
-def check_digit(digits: str) -> str:
-    """Return the check digit of a number (Luhn, ISO/IEC 7812-1); empty if it does not consist of digits."""
-    if not (digits.isascii() and digits.isdecimal()):
-        return ""
-    doubled = [int(digit) * (2 - place % 2) for place, digit in enumerate(reversed(digits))]
-    return str(-sum(number // 10 + number % 10 for number in doubled) % 10)

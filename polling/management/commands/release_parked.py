@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from cards.models import Card
+from carriers.iccids import sim_of
 from common.redis.client import for_worker
 from polling.engine.quarantine import release
 from polling.models import ParkedCheck
@@ -23,14 +25,14 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="release every parked card")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        named = set(options["iccids"])
+        named = {sim_of(iccid): iccid for iccid in options["iccids"]}
         if bool(named) == options["all"]:
             raise CommandError("give the ICCIDs of the cards to release, or --all")
         chosen = ParkedCheck.objects.all()
         if named:
-            chosen = chosen.filter(card__iccid__in=named)
-        found = set(chosen.values_list("card__iccid", flat=True))
+            chosen = chosen.filter(card__in=Card.objects.of_sims(named))
+        found = {sim_of(iccid) for iccid in chosen.values_list("card__iccid", flat=True)}
         released = release(for_worker(), chosen, by="release_parked")
         self.stdout.write(f"Released {released:,} parked checks; they are due now.")
-        if named - found:
-            raise CommandError(f"not parked: {', '.join(sorted(named - found))}")
+        if missing := sorted(iccid for sim, iccid in named.items() if sim not in found):
+            raise CommandError(f"not parked: {', '.join(missing)}")

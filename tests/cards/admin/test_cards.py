@@ -7,6 +7,7 @@ from django.urls import reverse
 from audit.models import Operation
 from cards.admin import cards as cards_admin
 from cards.models import Card, CardEvent, UsageRecord
+from carriers.iccids import check_digit, plain
 from tests.factories import (
     CardFactory,
     DeviceFactory,
@@ -34,6 +35,44 @@ def test_taken_iccid_is_reported_at_its_field(administrator: Client) -> None:
     assert answer.status_code == 200
     assert list(errors(answer)) == ["iccid"]
     assert Card.objects.count() == 1
+
+
+SIM = "8986112233445566778"
+SPELLINGS = (
+    f"{SIM}F",
+    f"{SIM}{check_digit(SIM)}",
+    f"8986 1122 3344 5566 778{check_digit(SIM)}",
+    "8986-1122-3344-5566-778f",
+)
+
+
+@pytest.mark.parametrize("taken", [SIM, f"{SIM}F", f"{SIM}{check_digit(SIM)}"])
+@pytest.mark.parametrize("spelling", [SIM, *SPELLINGS])
+def test_other_spelling_of_a_sim_is_refused_with_its_card(
+    administrator: Client, taken: str, spelling: str
+) -> None:
+    card = CardFactory.create(iccid=taken)
+
+    answer = post(administrator, Card, "add", {"iccid": spelling, **form_of(card)})
+
+    assert list(errors(answer)) == ["iccid"]
+    assert f"it is card {card.pk}, {taken}" in str(errors(answer)["iccid"])
+    assert Card.objects.count() == 1
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_card_is_stored_without_blanks_and_found_in_any_spelling(
+    administrator: Client, spelling: str
+) -> None:
+    template, other = CardFactory.create(), CardFactory.create(iccid=SIM[:-1] + "0")
+    added = post(administrator, Card, "add", {"iccid": spelling, **form_of(template)})
+    assert added.status_code == 302
+    card = Card.objects.get(iccid=plain(spelling))
+
+    for term in (*SPELLINGS, SIM, plain(spelling)[-6:], "8986 1122 3344 5566 778"):
+        page = administrator.get(reverse("admin:cards_card_changelist"), {"q": term}).content.decode()
+        assert card.iccid in page, term
+        assert other.iccid not in page, term
 
 
 def test_iccid_taken_after_form_validation_saves_nothing(

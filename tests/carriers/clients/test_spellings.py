@@ -1,6 +1,7 @@
 import pytest
 
-from carriers.clients.spellings import Spellings, check_digit
+from carriers.clients.spellings import Spellings
+from carriers.iccids import check_digit
 
 NINETEEN = "8986112233445566778"
 CHECK = check_digit(NINETEEN)
@@ -46,8 +47,3 @@ def test_other_card_is_not_mistaken_for_one_of_these(asked: list[str], answered:
 def test_exact_spelling_is_never_ambiguous() -> None:
     assert Spellings([NINETEEN, NINETEEN + CHECK]).meant_by(NINETEEN) == NINETEEN
     assert Spellings([NINETEEN, NINETEEN + CHECK]).meant_by(NINETEEN + CHECK) == NINETEEN + CHECK
-
-
-@pytest.mark.parametrize(("digits", "digit"), [("7992739871", "3"), ("0", "0"), ("18", "2"), ("12A", "")])
-def test_check_digit_is_that_of_luhn(digits: str, digit: str) -> None:
-    assert check_digit(digits) == digit
