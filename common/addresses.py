@@ -1,5 +1,6 @@
 """Find a client's address behind trusted proxies, and the local address that sends packets to it."""
 
+import re
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -7,6 +8,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from django.conf import settings
 from django.http import HttpRequest
 
+# `[2001:db8::1]:443`, `[2001:db8::1]` or `192.0.2.1:443`.
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d{1,5})?|(?P<v4>[\d.]+):\d{1,5}")
 # The port does not matter, because connecting a UDP socket sends no packet.
 _PORT = 9
 
@@ -54,8 +57,11 @@ def source_address_for(client: str) -> str | None:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address, with or without quotes, brackets and a port, as different proxies write it."""
+    matched = _WITH_PORT.fullmatch(text.strip(' \t"'))
+    bare = (matched["v6"] or matched["v4"]) if matched else text.strip(' \t"')
     try:
-        address = ip_address(text.strip())
+        address = ip_address(bare)
     except ValueError:
         return None
     if isinstance(address, IPv6Address):

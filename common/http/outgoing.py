@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +27,8 @@ from aiohttp.resolver import ThreadedResolver
 from common.http.guard import AddressRefusedError, Network, check
 
 KEEPALIVE_SECONDS = 30
+# A busy connection never idles, so only its age makes a client notice that a name leads elsewhere now.
+CONNECTION_AGE_SECONDS = 50.0
 
 
 class CallError(Exception):
@@ -73,8 +78,9 @@ class GuardedResolver(AbstractResolver):
 class Outgoing:
     """A client that posts to other systems. Share one instance, because it reuses connections between calls.
 
-    At most `connections` connections are open for http, and at most the same number for https. Create the
-    instance while an event loop is running.
+    At most `connections` connections are open for http, and at most the same number for https. New calls use
+    new connections every 50 s, so that names are resolved again. Create the instance while an event loop is
+    running.
 
     Example::
 
@@ -83,8 +89,8 @@ class Outgoing:
     """
 
     def __init__(self, *, allowed_networks: Sequence[Network], connections: int) -> None:
-        self._sessions = {
-            scheme: _session(allowed_networks, connections, is_encrypted=scheme == "https")
+        self._pools = {
+            scheme: _Pool(partial(_session, allowed_networks, connections, is_encrypted=scheme == "https"))
             for scheme in ("http", "https")
         }
 
@@ -101,8 +107,8 @@ class Outgoing:
 
     async def close(self) -> None:
         """Close all connections."""
-        for session in self._sessions.values():
-            await session.close()
+        for pool in self._pools.values():
+            await pool.close()
 
     async def post(
         self, url: str, *, body: bytes, headers: Mapping[str, str], deadline: float, max_bytes: int
@@ -113,13 +119,14 @@ class Outgoing:
         `max_bytes` bytes. If a reused connection broke, the error is a StaleConnectionError, because another
         attempt may succeed.
         """
-        session = self._sessions.get(url.partition("://")[0])
-        if session is None:
+        pool = self._pools.get(url.partition("://")[0])
+        if pool is None:
             raise CallError("the address must begin with https:// or http://")
         connection = _Connection()
         try:
             async with (
                 asyncio.timeout(deadline),
+                pool.session() as session,
                 session.post(
                     url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=connection
                 ) as response,
@@ -136,6 +143,41 @@ class Outgoing:
             raise kind(_reason(error)) from None
         except (ClientError, OSError, ValueError) as error:
             raise CallError(_reason(error)) from None
+
+
+class _Pool:
+    """The connections for one scheme. They are replaced when they are old, after their calls have ended."""
+
+    def __init__(self, make: Callable[[], ClientSession]) -> None:
+        self._make = make
+        self._current = make()
+        self._replaced_at = asyncio.get_running_loop().time() + CONNECTION_AGE_SECONDS
+        self._calls: Counter[ClientSession] = Counter()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[ClientSession]:
+        """Yield the session for one call."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._replaced_at:
+            old, self._current = self._current, self._make()
+            self._replaced_at = now + CONNECTION_AGE_SECONDS
+            await self._close_if_unused(old)
+        session = self._current
+        self._calls[session] += 1
+        try:
+            yield session
+        finally:
+            self._calls[session] -= 1
+            await self._close_if_unused(session)
+
+    async def close(self) -> None:
+        for session in {self._current, *self._calls}:
+            await session.close()
+
+    async def _close_if_unused(self, session: ClientSession) -> None:
+        if session is not self._current and not self._calls[session]:
+            del self._calls[session]
+            await session.close()
 
 
 @dataclass

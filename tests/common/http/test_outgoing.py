@@ -4,9 +4,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_network
+from socket import AF_INET
 
 import pytest
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
+from common.http import outgoing as outgoing_module
 from common.http.guard import Network
 from common.http.outgoing import CallError, Outgoing, Reply
 
@@ -135,3 +139,46 @@ def test_other_schemes_are_refused(url: str) -> None:
 
     with pytest.raises(CallError, match="must begin with"):
         asyncio.run(run())
+
+
+def test_busy_connection_notices_that_its_name_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing_module, "CONNECTION_AGE_SECONDS", 0.3)
+    leads_to = "127.0.0.1"
+
+    async def resolve(_: object, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host=leads_to, port=port, family=AF_INET, proto=0, flags=0)]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+
+    async def answer_with_address(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = writer.get_extra_info("sockname")[0].encode()
+        try:
+            while await reader.readuntil(b"\r\n\r\n{}"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async def run() -> list[str]:
+        nonlocal leads_to
+        first = await asyncio.start_server(answer_with_address, "127.0.0.1", 0)
+        port = first.sockets[0].getsockname()[1]
+        second = await asyncio.start_server(answer_with_address, "127.0.0.2", port)
+        answered: list[str] = []
+        async with (
+            first,
+            second,
+            Outgoing(allowed_networks=LOOPBACK, connections=5) as outgoing,
+            asyncio.timeout(20),
+        ):
+            while "127.0.0.2" not in answered:
+                reply = await outgoing.post(
+                    f"http://gateway.test:{port}/", body=b"{}", headers={}, deadline=5, max_bytes=100
+                )
+                answered.append(reply.body.decode())
+                leads_to = "127.0.0.2"
+        return answered
+
+    answered = asyncio.run(run())
+
+    # The connection was kept while it was young.
+    assert answered.count("127.0.0.1") > 1
