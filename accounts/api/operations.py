@@ -11,7 +11,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from accounts.api.permissions import MaySeeSystem
 from accounts.api.scoped import ListViewSet
 from audit.models import Operation
-from common.api.fields import KeyField
+from common.api.fields import KeyField, TimeField
 from common.api.pagination import CursorPages
 from common.api.strict_serializers import Parameters
 
@@ -53,8 +53,8 @@ class OperationParameters(Parameters):
         required=False, help_text="app and model, such as `polling.pollingconfig`"
     )
     target_id = serializers.CharField(required=False, help_text="requires `target_type`")
-    since = serializers.DateTimeField(source="at__gte", required=False)
-    until = serializers.DateTimeField(source="at__lt", required=False)
+    since = TimeField(source="at__gte", required=False)
+    until = TimeField(source="at__lt", required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         # An id alone is ambiguous, because rows of different types can have the same id.

@@ -1,6 +1,7 @@
 """Serializer fields that several apps use."""
 
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 from rest_framework import serializers
 
@@ -12,3 +13,19 @@ class KeyField(serializers.IntegerField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+
+class TimeField(serializers.DateTimeField):
+    """A point in time with its offset from UTC, such as `2026-12-31T18:00:00+08:00`.
+
+    A time without an offset is refused, because the caller's zone is not known. Values are returned in UTC.
+    """
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "no_offset": "Add the offset from UTC, as in 2026-12-31T18:00:00+08:00, or Z for UTC."
+    }
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("no_offset")
+        return super().enforce_timezone(value)

@@ -1,11 +1,13 @@
 """Serializers that refuse unknown and read-only fields. The error names the field."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from django.db.models import Model
+from django.db.models import DateTimeField, Model
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from common.api.fields import TimeField
 
 Row = TypeVar("Row", bound=Model)
 
@@ -32,7 +34,12 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Row]):
-    """A model serializer that refuses unknown and read-only fields."""
+    """A model serializer that refuses unknown and read-only fields, and times without an offset."""
+
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        DateTimeField: TimeField,
+    }
 
 
 class Parameters(StrictSerializer):
@@ -43,5 +50,5 @@ class Parameters(StrictSerializer):
     Example::
 
         class OperationParameters(Parameters):
-            since = serializers.DateTimeField(required=False, source="at__gte")
+            since = TimeField(required=False, source="at__gte")
     """

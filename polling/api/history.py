@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import MaySeeSystem
 from common import database
-from common.api.fields import KeyField
+from common.api.fields import KeyField, TimeField
 from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import Parameters
 from polling.api.serializers import CountedSerializer
@@ -38,8 +38,8 @@ class HistoryParameters(Parameters):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # `from` is a keyword of Python, so it cannot be the name of an attribute.
-        begin = serializers.DateTimeField(required=False, help_text="default: an hour before `to`")
-        end = serializers.DateTimeField(required=False, help_text="default: now")
+        begin = TimeField(required=False, help_text="default: an hour before `to`")
+        end = TimeField(required=False, help_text="default: now")
         return {"from": begin, "to": end, **super().get_fields()}
 
     def validate_step(self, value: int) -> int:

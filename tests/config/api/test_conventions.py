@@ -1,17 +1,24 @@
 """Conventions that all paths of the API share, tested with polling configs."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.urls import get_resolver
 from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from rest_framework.serializers import DateTimeField
 
 from accounts.conf import AccountsSettings
 from accounts.models import ApiToken
 from audit.models import Operation
-from polling.models import PollingConfig
+from common.api.fields import TimeField
+from common.api.strict_serializers import StrictModelSerializer, StrictSerializer
+from polling.models import Pause, PollingConfig
 from tests.config.api.test_access import ROW, TABLE
 from tests.support.api_calls import Caller, code_of, fields_refused
 
@@ -234,3 +241,42 @@ def test_impossible_id_in_a_query_is_refused_by_name(
     administrator: Caller, path: str, name: str, number: str
 ) -> None:
     assert list(fields_refused(administrator.get(path, **{name: number}))) == [name]
+
+
+def serializers_below(base: type[Any]) -> Iterator[type[Any]]:
+    for serializer in base.__subclasses__():
+        yield serializer
+        yield from serializers_below(serializer)
+
+
+def test_every_time_that_a_caller_sends_needs_an_offset() -> None:
+    get_resolver().url_patterns  # noqa: B018 (imports all views)
+    fields = {
+        f"{serializer.__name__}.{name}": field
+        for serializer in serializers_below(StrictSerializer)
+        if not getattr(serializer, "__abstractmethods__", None) and serializer is not StrictModelSerializer
+        for name, field in serializer().fields.items()
+        if isinstance(field, DateTimeField) and not field.read_only
+    }
+
+    assert {name for name, field in fields.items() if not isinstance(field, TimeField)} == set()
+    assert len(fields) > 3
+
+
+@pytest.mark.parametrize("time", ["2027-12-31T18:00:00", "2027-12-31 18:00", "2027-12-31T18:00:00.5"])
+def test_time_without_an_offset_is_refused_by_name(administrator: Caller, time: str) -> None:
+    pause = {"task_type": "carddata", "reason": "x", "until": time}
+
+    assert fields_refused(administrator.post("pauses", pause)) == {"until": "no_offset"}
+    assert fields_refused(administrator.get("operations", since=time)) == {"since": "no_offset"}
+    assert not Pause.objects.exists()
+
+
+def test_time_with_an_offset_is_understood(administrator: Caller) -> None:
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    in_shanghai = until.astimezone(ZoneInfo("Asia/Shanghai")).isoformat()
+
+    answer = administrator.post("pauses", {"task_type": "carddata", "reason": "x", "until": in_shanghai})
+
+    assert Pause.objects.get().until == until
+    assert answer.json()["until"] == until.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,32 @@
+"""In the admin, times are shown and entered in the user's time zone. The API always answers in UTC."""
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.models import User
+
+ADMIN_PREFIX = "/admin/"
+
+
+class UserZoneMiddleware:
+    """Middleware that activates the signed-in user's time zone for pages of the admin."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(ADMIN_PREFIX):
+            return self._get_response(request)
+        with timezone.override(zone_of(request.user)):
+            return self._get_response(request)
+
+
+def zone_of(user: object) -> ZoneInfo:
+    """Return the user's time zone. Return UTC if nobody is signed in, or this machine does not know the zone."""
+    try:
+        return ZoneInfo(user.time_zone if isinstance(user, User) else "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
