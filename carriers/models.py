@@ -2,7 +2,10 @@
 
 from datetime import datetime, timedelta
 from typing import Any, Self
+from urllib.parse import urlsplit
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -16,12 +19,36 @@ from carriers.clients.registry import ADAPTERS
 from carriers.cycles import BillingCalendar, calendar_from
 from common.crypto import DecryptionError
 from common.fields import EncryptedTextField, Sealed
+from common.http import guard
 from common.http.outgoing import Outgoing
 
 MAX_TIMEOUT_SECONDS = 10
 MAX_BATCH_SIZE = 500
 # The pattern rejects a user name and a password in the URL, because credentials have their own field.
 BASE_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+
+
+def validate_callable(base_url: str) -> None:
+    """Raise ValidationError if `base_url` has an IP address or a port that no call may go to.
+
+    A host name passes, because it may lead elsewhere tomorrow. Calls to it are checked one by one.
+    """
+    try:
+        url = urlsplit(base_url)
+        port = url.port or {"https": 443}.get(url.scheme, 80)
+    except ValueError:
+        raise ValidationError(_("The port must be 1 to 65535."), code="invalid") from None
+    host = "127.0.0.1" if url.hostname == "localhost" else url.hostname or ""
+    try:
+        guard.check(
+            host, port=port, is_encrypted=url.scheme == "https", allowed=settings.COMMON.gateway_networks
+        )
+    except guard.AddressRefusedError as error:
+        text = _("This address cannot be called: %(reason)s (see GATEWAY_ALLOWED_NETWORKS).")
+        raise ValidationError(text, params={"reason": error}, code="forbidden_address") from None
+    except ValueError:
+        # It is a name.
+        return
 
 
 class Counter(models.TextChoices):
@@ -176,7 +203,10 @@ class Gateway(models.Model):
     base_url = models.CharField(
         _("base URL"),
         max_length=200,
-        validators=[RegexValidator(BASE_URL_PATTERN, _("https://host or http://host, without a query"))],
+        validators=[
+            RegexValidator(BASE_URL_PATTERN, _("https://host or http://host, without a query")),
+            validate_callable,
+        ],
         help_text=_("without the path of a call, e.g. https://gateway.example"),
     )
     credentials = EncryptedTextField(

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -66,14 +65,9 @@ class ConcurrencyLimitAdmin(ScopedAdmin[ConcurrencyLimit]):
         super().save_model(request, obj, form, change)
         self._publish(request)
 
-    def delete_model(self, request: HttpRequest, obj: ConcurrencyLimit) -> None:
-        """Delete the limit, and write 0 to Redis, because no call of a task type without a row may begin."""
-        super().delete_model(request, obj)
-        self._publish(request)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ConcurrencyLimit]) -> None:
-        super().delete_queryset(request, queryset)
-        self._publish(request)
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False. Without its row, a task type would stop. To stop it on purpose, set the limit to 0."""
+        return False
 
     @staticmethod
     def _publish(request: HttpRequest) -> None:

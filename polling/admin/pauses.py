@@ -30,10 +30,14 @@ class PauseForm(forms.ModelForm[Pause]):
     def clean(self) -> dict[str, Any]:
         """Return the cleaned values. Raise ValidationError unless the pause has exactly one target."""
         cleaned = super().clean() or {}
-        targets = (cleaned.get(name) for name in ("task_type", "carrier", "gateway"))
+        names = ("task_type", "carrier", "gateway")
+        targets = (cleaned.get("task_type") or "", cleaned.get("carrier"), cleaned.get("gateway"))
         if error := pauses.target_rejection_reason(*targets):
             # Attach the error to a field. Otherwise Django also reports the violated database constraint.
             raise forms.ValidationError({"task_type": error})
+        if error := pauses.paused_already_reason(*targets, now=database.now(), but=self.instance.pk):
+            (name,) = (name for name, target in zip(names, targets, strict=True) if target)
+            raise forms.ValidationError({name: error})
         return cleaned
 
     def clean_until(self) -> datetime:

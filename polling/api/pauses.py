@@ -17,6 +17,8 @@ from common.api.strict_serializers import Parameters, StrictModelSerializer
 from polling.models import Pause, TaskType
 from polling.planning import pauses
 
+TARGETS = ("task_type", "carrier_id", "gateway_id")
+
 
 class NoneOrTaskType(serializers.ChoiceField):
     """A task type or null. The model stores an empty string where the API shows null."""
@@ -61,8 +63,12 @@ class PauseSerializer(StrictModelSerializer[Pause]):
         targets = (attrs["task_type"], attrs.get("carrier"), attrs.get("gateway"))
         if error := pauses.target_rejection_reason(*targets):
             raise ValidationError({"task_type": ErrorDetail(error, code="not_of_one_thing")})
-        if error := pauses.end_rejection_reason(attrs["until"], begun=database.now()):
+        now = database.now()
+        if error := pauses.end_rejection_reason(attrs["until"], begun=now):
             raise ValidationError({"until": ErrorDetail(error, code="invalid")})
+        if error := pauses.paused_already_reason(*targets, now=now):
+            (name,) = (name for name, target in zip(TARGETS, targets, strict=True) if target)
+            raise ValidationError({name: ErrorDetail(error, code="already_paused")})
         return attrs
 
 

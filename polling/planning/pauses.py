@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from cards.models import CheckType
+from carriers.models import Carrier, Gateway
 from polling.models import ClassCensus, Pause
 from polling.policy import census
 
@@ -29,6 +30,24 @@ def end_rejection_reason(until: datetime, *, begun: datetime) -> str | None:
     if until - begun > MAX_LENGTH:
         return _("A pause must end within a year; to stop checks for longer, disable them.")
     return None
+
+
+def paused_already_reason(
+    task_type: str, carrier: Carrier | None, gateway: Gateway | None, *, now: datetime, but: int | None = None
+) -> str | None:
+    """Return an error message if another pause of the same target is in force, otherwise None.
+
+    `but` is the id of a pause that is not counted. Call this in the transaction that stores the pause: until
+    it ends, no other process can pause the same target.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('polling_pause'))")
+    same = Pause.objects.filter(until__gt=now, task_type=task_type, carrier=carrier, gateway=gateway)
+    found = same.first() if but is None else same.exclude(pk=but).first()
+    if found is None:
+        return None
+    text = _("Pause %(id)d is in force until %(until)s; change or delete that one.")
+    return text % {"id": found.pk, "until": found.until.isoformat(timespec="minutes")}
 
 
 def remove(pauses: Iterable[Pause]) -> None:

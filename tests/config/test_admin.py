@@ -212,11 +212,17 @@ def test_saved_gateway_limit_is_in_force_at_once(administrator: Client, redis: R
     assert redis.get(gateway_keys.limit(gateway.pk)) == "3"
 
 
-def test_deleting_a_limit_closes_its_type_at_once(administrator: Client, redis: Redis) -> None:
+def test_limit_cannot_be_deleted_because_its_checks_would_stop(administrator: Client, redis: Redis) -> None:
     make_missing()
     limits.publish(redis)
     limit = ConcurrencyLimit.objects.get(task_type="carddata")
+    action = {"action": "delete_selected", "_selected_action": limit.pk, "post": "yes"}
 
-    administrator.post(reverse("admin:polling_concurrencylimit_delete", args=[limit.pk]), {"post": "yes"})
+    alone = administrator.post(
+        reverse("admin:polling_concurrencylimit_delete", args=[limit.pk]), {"post": "yes"}
+    )
+    administrator.post(reverse("admin:polling_concurrencylimit_changelist"), action)
 
-    assert redis.get(keys.limit("carddata")) == "0"
+    assert alone.status_code == 403
+    assert ConcurrencyLimit.objects.filter(pk=limit.pk).exists()
+    assert redis.get(keys.limit("carddata")) == str(limit.max_concurrency)

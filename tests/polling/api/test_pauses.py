@@ -99,3 +99,22 @@ def test_other_roles_change_nothing(redis: object, db: None, role: str | None) -
 
     assert code_of(made) == code_of(ended) == (403, "permission_denied")
     assert list(Pause.objects.all()) == [pause]
+
+
+@pytest.mark.parametrize("target", ["task_type", "carrier_id", "gateway_id"])
+def test_what_is_paused_cannot_be_paused_again(operator: Caller, target: str) -> None:
+    targets = {
+        "task_type": "carddata",
+        "carrier_id": CarrierFactory.create().pk,
+        "gateway_id": GatewayFactory.create().pk,
+    }
+    body = {target: targets[target], "reason": "works", "until": tomorrow()}
+    first = operator.post("pauses", body).json()
+
+    again = operator.post("pauses", body)
+
+    assert fields_refused(again) == {target: "already_paused"}
+    assert f"Pause {first['id']} is in force" in again.json()["errors"][0]["message"]
+    assert Pause.objects.count() == 1
+    operator.delete(f"pauses/{first['id']}")
+    assert operator.post("pauses", body).status_code == 201
