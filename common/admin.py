@@ -9,10 +9,18 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 MAX_COUNT = 10_001
 
 Row = TypeVar("Row", bound=Model)
+
+
+class AtLeast(int):
+    """A number of rows that was not counted to its end. Pages show it as "more than 10,000"."""
+
+    def __str__(self) -> str:
+        return gettext("more than %(rows)s") % {"rows": f"{int(self) - 1:,}"}
 
 
 class BoundedPaginator(Paginator[Any]):
@@ -21,7 +29,8 @@ class BoundedPaginator(Paginator[Any]):
     @cached_property
     def count(self) -> int:
         query = cast("QuerySet[Any]", self.object_list)
-        return int(query.order_by()[:MAX_COUNT].count())
+        counted = int(query.order_by()[:MAX_COUNT].count())
+        return AtLeast(counted) if counted == MAX_COUNT else counted
 
 
 class EstimatingPaginator(BoundedPaginator):

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
@@ -34,6 +35,10 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
             raise CommandError(f"there is no user '{options['username']}'")
+        try:
+            ApiToken._meta.get_field("name").clean(options["name"], None)
+        except ValidationError as error:
+            raise CommandError(f"--name: {' '.join(error.messages)}") from None
         if not 0 <= options["days"] <= MAX_DAYS:
             raise CommandError(f"--days must be 0 (never expires) to {MAX_DAYS}")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None

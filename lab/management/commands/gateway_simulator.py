@@ -12,6 +12,16 @@ from django.core.management.base import BaseCommand, CommandError
 from carriers.clients.signing import Signer
 from lab.simulator.server import SimulatorServer
 
+MAX_PORT = 65_535
+
+
+def port(text: str) -> int:
+    """Return the number of a TCP port. Raise ValueError if it is not one."""
+    number = int(text)
+    if not 1 <= number <= MAX_PORT:
+        raise ValueError
+    return number
+
 
 class Command(BaseCommand):
     """Run the simulator.
@@ -25,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--port",
-            type=int,
+            type=port,
             default=int(os.environ.get("SIMULATOR_PORT", "8100")),
             help="TCP port to listen on (default: %(default)s)",
         )

@@ -20,7 +20,7 @@ from common.outages import one_line
 from common.redis.client import for_worker
 from polling.observe.live_view import read, render
 
-MIN_SECONDS = 0.2
+MIN_SECONDS, MAX_SECONDS = 0.2, 3600
 
 
 class Command(BaseCommand):
@@ -37,8 +37,8 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="print the view once and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["every"] < MIN_SECONDS:
-            raise CommandError(f"--every must be {MIN_SECONDS} or more")
+        if not MIN_SECONDS <= options["every"] <= MAX_SECONDS:
+            raise CommandError(f"--every must be {MIN_SECONDS} to {MAX_SECONDS}")
         console = Console(file=cast("IO[str]", self.stdout), highlight=False)
         if options["once"] or not sys.stdin.isatty() or not self.stdout.isatty():
             # A file or pipe has no width, so make the view at least 130 columns wide.
