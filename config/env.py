@@ -3,6 +3,7 @@
 An error names the setting but does not quote its value, because the value may be a secret.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -61,6 +62,18 @@ def words(name: str, default: list[str]) -> list[str]:
     return read(
         name, lambda text: [part.strip() for part in text.split(",") if part.strip()], default, must="a list"
     )
+
+
+def origins(name: str) -> list[str]:
+    """Return a setting such as `https://simwatch.example.com` as a list of origins; empty if it is not set."""
+
+    def parse(text: str) -> list[str]:
+        found = [part.strip().rstrip("/") for part in text.split(",") if part.strip()]
+        if not all(re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
+            raise ValueError
+        return found
+
+    return read(name, parse, [], must="a list of origins such as https://simwatch.example.com")
 
 
 def folder(name: str) -> Path | None:

@@ -5,9 +5,10 @@ the workers are healthy. `/healthz` tells how well each component works.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from rest_framework.exceptions import APIException
@@ -18,16 +19,33 @@ from common.health.components import Finding, Level, components, overall
 from common.health.runner import examine
 from common.outages import server_of
 
+PROBES: Final = ("/livez", "/readyz")
 HEALTH_MILLISECONDS = 60
 READINESS_MILLISECONDS = 1000
 
 
-def livez(request: HttpRequest) -> JsonResponse:
+class ProbeMiddleware:
+    """Middleware that answers `/livez` and `/readyz`, whatever the Host, and without TLS.
+
+    Load balancers call each process by its address. Django's middleware, which comes after this one, would
+    refuse an unknown host and redirect to https.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path not in PROBES:
+            return self._get_response(request)
+        return livez() if request.path == "/livez" else readyz()
+
+
+def livez() -> JsonResponse:
     """Return 200. No answer means that the web process is dead or stuck."""
     return JsonResponse({"status": "ok"})
 
 
-def readyz(request: HttpRequest) -> JsonResponse:
+def readyz() -> JsonResponse:
     """Return 200 if every component that counts for readiness is healthy, else 503.
 
     The body names each of these components, and says `ok` or what is wrong with it.

@@ -16,7 +16,7 @@ from common.conf import CommonSettings
 from common.crypto import InvalidKeyError, Keyring
 from common.logs import logging_config
 from config.broker import next_database
-from config.env import env, folder, networks, postgresql, read, switch, whole_numbers, words
+from config.env import env, folder, networks, origins, postgresql, read, switch, whole_numbers, words
 from config.production_guard import Exposure, first_problem
 from polling.conf import PollingSettings
 
@@ -88,8 +88,11 @@ if IS_LOCAL:
     INSTALLED_APPS.append("lab")
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
+    "config.health.ProbeMiddleware",
+    "common.middleware.ForwardedPortMiddleware",
     "common.postgresql.query_deadline.QueryDeadlineMiddleware",
     "audit.middleware.OriginMiddleware",
+    "common.api.etags.CachingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -97,6 +100,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.time_zones.UserZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -165,6 +169,12 @@ STATIC_ROOT = None if IS_LOCAL else env.str("STATIC_ROOT", default=str(BASE_DIR 
 WHITENOISE_USE_FINDERS = IS_LOCAL
 WHITENOISE_AUTOREFRESH = False
 
+# Behind a proxy that does not pass the Host on, see docs/settings.md.
+CSRF_FAILURE_VIEW = "common.api.problems.csrf_failure"
+CSRF_TRUSTED_ORIGINS = origins("CSRF_TRUSTED_ORIGINS")
+USE_X_FORWARDED_HOST = switch("USE_X_FORWARDED_HOST", default=False)
+USE_X_FORWARDED_PORT = switch("USE_X_FORWARDED_PORT", default=False)
+
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 if not IS_LOCAL:
@@ -173,7 +183,6 @@ if not IS_LOCAL:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
-    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 

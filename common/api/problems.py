@@ -11,6 +11,8 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
+from django.shortcuts import render
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import exception_handler
@@ -112,6 +114,14 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(API_PREFIX):
         return problem(403, code="permission_denied", detail=_FORBIDDEN)
     return defaults.permission_denied(request, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Return a 403 response to a form from an unknown origin, or without its token. The page says what to do."""
+    if request.path.startswith(API_PREFIX):
+        return problem(403, code="permission_denied", detail=f"CSRF Failed: {reason}")
+    shown = {"reason": reason, "is_cookie_missing": reason == REASON_NO_CSRF_COOKIE}
+    return render(request, "403_csrf.html", shown, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,5 +1,6 @@
 """What the three health pages show, and to whom they show it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -233,3 +234,15 @@ def test_unhealthy_disk_makes_healthz_unhealthy(client: Client, busy: None) -> N
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (503, {"status": "unhealthy"})
+
+
+def test_each_component_is_a_metric(client: Client, busy: None) -> None:
+    finds("clocks", Level.DEGRADED, "differ")
+    finds("database", Level.UNHEALTHY, "refuses to work: it is read-only")
+    token = tokens.issue(UserFactory.create(role="viewer"), name="test", scope=ApiToken.Scope.READ)[1]
+
+    page = client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).content.decode()
+
+    found = dict(re.findall(r'^simwatch_component_healthy{component="(\w+)"} (\S+)$', page, re.MULTILINE))
+    assert found.keys() == NAMES
+    assert (found["clocks"], found["database"], found["redis"]) == ("0.0", "0.0", "1.0")

@@ -76,8 +76,6 @@ TABLE = {
 # Path outside /api/v1/ -> roles that may read it. None means that no credentials are needed.
 OUTSIDE = {
     "/": None,
-    "/livez": None,
-    "/readyz": None,
     "/healthz": None,
     "/metrics": STAFF,
     "/api/schema": EVERYBODY,
