@@ -4,8 +4,10 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
+from accounts import keys
 from accounts.roles import grant_permissions
 from common import metrics
+from common.redis import counters
 
 
 class AccountsConfig(AppConfig):
@@ -19,5 +21,6 @@ class AccountsConfig(AppConfig):
         from accounts.metrics import RateLimitsCollector
 
         metrics.register(RateLimitsCollector())
+        counters.register(lambda redis: redis.unlink(keys.REFUSED))
         # Django creates the permissions at the end of `migrate`, so they cannot be granted earlier.
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

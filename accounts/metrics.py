@@ -6,6 +6,8 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from accounts import rate_limits
+from common.redis import counters
+from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 
 
@@ -19,7 +21,7 @@ class RateLimitsCollector(Collector):
         """Yield how many requests each limit has refused. The log event `rate_limited` says whose they were."""
         refused: dict[str, int] = {}
         with degraded_without_redis("the metric of refused requests is left out"):
-            refused = rate_limits.refused()
+            refused = rate_limits.refused() if counters.are_current(for_web()) else {}
         family = CounterMetricFamily(
             "simwatch_rate_limited_requests", "Requests that a rate limit has refused.", labels=["limit"]
         )

@@ -25,7 +25,7 @@ class UsagePartitionsCollector(Collector):
             value=usage_partitions.stray_rows(),
         )
         yield GaugeMetricFamily(
-            "simwatch_usage_partition_days",
+            "simwatch_usage_partitions_ahead",
             "Consecutive days, from today on, that have a partition.",
             value=usage_partitions.days_ahead(timezone.now().date()),
         )

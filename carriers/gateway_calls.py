@@ -105,6 +105,12 @@ class GatewayCalls:
         }
 
 
+def reset_counters(redis: Redis) -> None:
+    """Let the numbers of calls begin at 0. What is known about the last calls is kept."""
+    for key in redis.scan_iter(keys.calls_of_all(), count=1000):
+        redis.hdel(key, "answered", "failed")
+
+
 def _record(calls: Mapping[str, str], failures: Mapping[str, str], doubted: Mapping[str, str]) -> CallRecord:
     def moment(name: str) -> float | None:
         return float(calls[name]) if name in calls else None

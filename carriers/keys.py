@@ -35,6 +35,11 @@ def calls(gateway_id: int) -> str:
     return f"gateway:calls:{gateway_id}"
 
 
+def calls_of_all() -> str:
+    """Return a pattern that matches `calls` of each gateway."""
+    return "gateway:calls:*"
+
+
 def doubted(gateway_id: int) -> str:
     """Return the key of the hash that maps cards whose last call failed alone to its time (unix s)."""
     return f"gateway:doubted:{gateway_id}"

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from common import metrics
+from common.redis import counters
 
 
 class PollingConfig(AppConfig):
@@ -17,6 +18,8 @@ class PollingConfig(AppConfig):
         from polling.observe import health_checks
         from polling.observe.metrics import PollingCollector
         from polling.planning import receivers  # noqa: F401 (the import connects it to `cards_changed`)
+        from polling.schedule import stats
 
         health_checks.register_all()
         metrics.register(PollingCollector())
+        counters.register(stats.reset_counters)

@@ -6,3 +6,5 @@ from typing import Final
 HEALTH: Final = "common:health"
 # A hash: machine -> `seconds that its clock is ahead of Redis'|time of the comparison (unix s)`.
 CLOCKS: Final = "common:clocks"
+# The run id of the server on which the counters for Prometheus began.
+COUNTED_ON: Final = "common:counted-on"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
+from common.redis import counters
 from polling.checks.registry import CHECKS
 from polling.models import TaskType
 from polling.planning import set_back_clock
@@ -22,6 +23,7 @@ def wake_up(redis: Redis, *, send_drain: Send, send_seed: Send) -> None:
     clock was set back. Safe to repeat.
     """
     set_back_clock.notice(redis)
+    counters.begin_again_after_restart(redis)
     for task_type in TaskType.values:
         slots_of(redis, task_type).sweep()
     epoch = Epoch(redis)

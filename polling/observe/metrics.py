@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 
 from carriers.models import Gateway
+from common.redis import counters
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 from polling.checks.registry import CHECKS
@@ -59,7 +60,7 @@ class PollingCollector(Collector):
 
 
 def _families(redis: Redis) -> list[Metric]:
-    return [
+    families = [
         *_queues(redis),
         *_repaired(redis),
         *_slots(redis),
@@ -68,6 +69,10 @@ def _families(redis: Redis) -> list[Metric]:
         *_checks(redis),
         *_lateness(redis),
     ]
+    if counters.are_current(redis):
+        return families
+    # Just after a restart, until the next tick.
+    return [family for family in families if family.type not in {"counter", "histogram"}]
 
 
 def _queues(redis: Redis) -> Iterator[Metric]:
@@ -132,17 +137,17 @@ def _lateness(redis: Redis) -> Iterator[Metric]:
     ratio = GaugeMetricFamily(
         "simwatch_lateness_ratio",
         "Age of the last good answer divided by the promised interval; 1 is exactly on time.",
-        labels=["check", "quantile"],
+        labels=["check", "percentile"],
     )
     never = GaugeMetricFamily(
         "simwatch_never_checked_cards", "Cards without any good answer.", labels=["check"]
     )
     for state in monitoring.lateness(redis):
         if state.measured:
-            quantiles = {"0.5": state.measured.p50, "0.95": state.measured.p95, "1": state.measured.max}
-            for quantile, value in quantiles.items():
+            percentiles = {"50": state.measured.p50, "95": state.measured.p95, "100": state.measured.max}
+            for percentile, value in percentiles.items():
                 if value is not None:
-                    ratio.add_metric([state.task_type, quantile], value)
+                    ratio.add_metric([state.task_type, percentile], value)
             never.add_metric([state.task_type], state.measured.never)
     yield from (ratio, never)
 
@@ -171,7 +176,7 @@ def _checks(redis: Redis) -> Iterator[Metric]:
         "simwatch_check_duration_seconds", "Duration of a check's call.", labels=["check"]
     )
     delays = HistogramMetricFamily(
-        "simwatch_check_lateness_seconds", "Delay from the due time of a card to its claim.", labels=["check"]
+        "simwatch_check_delay_seconds", "Delay from the due time of a card to its claim.", labels=["check"]
     )
     for check_type in CHECKS:
         counted = CheckStats(redis, check_type.value).since_emptied()

@@ -6,6 +6,7 @@ from typing import cast
 
 from redis import Redis
 
+from cards.models import CheckType
 from common.redis import scripts
 from polling.schedule import keys
 from polling.schedule.histogram import BUCKETS, DELAY_BOUNDS_SECONDS, percentile
@@ -75,6 +76,11 @@ class Minute:
     number: int
     counted: Counted
     gauges: Gauges
+
+
+def reset_counters(redis: Redis) -> None:
+    """Let the counters for Prometheus begin at 0."""
+    redis.unlink(keys.REPAIRED, *(keys.counters(check_type) for check_type in CheckType.values))
 
 
 class CheckStats:

@@ -1,6 +1,8 @@
 """`/metrics` exports the metrics of polling for Prometheus."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from unittest.mock import ANY
@@ -8,13 +10,16 @@ from unittest.mock import ANY
 import pytest
 from django.test import Client
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import tokens
 from accounts.models import ApiToken
 from cards.models import CheckState
+from carriers.gateway_calls import GatewayCalls
 from common.health import runner
+from common.redis import counters, keys
 from polling.observe import metrics
 from polling.planning.seed import Seeder
 from polling.policy.defaults import make_missing
@@ -32,13 +37,17 @@ def _stop_health_checks() -> Iterator[None]:
     runner.stop()
 
 
-def scrape(client: Client, role: str = "viewer", **headers: str) -> dict[str, float]:
+def scrape_text(client: Client, role: str = "viewer", **headers: str) -> str:
     user = UserFactory.create(role=role)
     token = tokens.issue(user, name="test", scope=ApiToken.Scope.READ)[1]
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {token}", **headers})
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain; version=")
-    lines = (line for line in answer.content.decode().splitlines() if not line.startswith("#"))
+    return str(answer.content.decode())
+
+
+def scrape(client: Client, **headers: str) -> dict[str, float]:
+    lines = (line for line in scrape_text(client, **headers).splitlines() if not line.startswith("#"))
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
@@ -49,6 +58,7 @@ def fleet(redis: Redis) -> list[int]:
     cards = [card.pk for card in CardFactory.create_batch(5)]
     CheckState.objects.create(card_id=cards[0], type=TYPE, parked_at=timezone.now())
     Seeder(redis).run()
+    counters.begin_again_after_restart(redis)
     return cards
 
 
@@ -102,8 +112,8 @@ def test_results_are_counted_with_their_durations(client: Client, redis: Redis, 
     assert found[f'simwatch_checks_total{{check="{TYPE}",outcome="success"}}'] == 1
     assert found[f'simwatch_checks_total{{check="{TYPE}",outcome="failed"}}'] == 1
     assert found[f'simwatch_uncounted_claims_total{{check="{TYPE}"}}'] == 1
-    assert found[f'simwatch_check_lateness_seconds_count{{check="{TYPE}"}}'] == 2
-    assert 2 <= found[f'simwatch_check_lateness_seconds_sum{{check="{TYPE}"}}'] < 10
+    assert found[f'simwatch_check_delay_seconds_count{{check="{TYPE}"}}'] == 2
+    assert 2 <= found[f'simwatch_check_delay_seconds_sum{{check="{TYPE}"}}'] < 10
     duration = f'simwatch_check_duration_seconds_bucket{{check="{TYPE}",le="%s"}}'
     assert [found[duration % le] for le in ("0.01", "0.02", "0.5", "1", "+Inf")] == [0, 1, 1, 2, 2]
     assert found[f'simwatch_check_duration_seconds_sum{{check="{TYPE}"}}'] == 0.715
@@ -129,7 +139,7 @@ def test_without_redis_only_its_absence_is_exported(
     assert {name: value for name, value in found.items() if name not in components} == {
         "simwatch_redis_up": 0,
         "simwatch_stray_usage_records": 0,
-        "simwatch_usage_partition_days": ANY,
+        "simwatch_usage_partitions_ahead": ANY,
     }
 
 
@@ -146,3 +156,48 @@ def test_metric_names_share_one_style(client: Client, redis: Redis, fleet: list[
     names = {name.partition("{")[0] for name in scrape(client)}
 
     assert all(re.fullmatch(r"simwatch_[a-z_]+", name) for name in names)
+
+
+COUNTER = re.compile(r"simwatch_\w+(_total|_bucket|_count|_sum)({|$)")
+
+
+def test_counters_begin_at_0_when_redis_has_an_older_state(
+    client: Client, redis: Redis, fleet: list[int]
+) -> None:
+    gateway = GatewayFactory.create(name="south", is_default=False)
+    GatewayCalls(redis).add(gateway.pk, answered=7, failures={"no connection": 2})
+    redis.hincrby("polling:repaired", f"{TYPE}:missing", 3)
+    redis.hincrby("accounts:refused", "reads", 5)
+    redis.hincrby(f"polling:counters:{TYPE}", "claimed", 9)
+    before = {name: value for name, value in scrape(client).items() if COUNTER.match(name) and value}
+    assert len(before) == 5
+
+    # As after a restart with a snapshot: the numbers are those of another server process.
+    redis.set(keys.COUNTED_ON, "another server")
+    just_after = {name for name in scrape(client) if COUNTER.match(name)}
+    counters.begin_again_after_restart(redis)
+    begun_again = {name: value for name, value in scrape(client).items() if COUNTER.match(name)}
+
+    assert just_after == set()
+    assert set(begun_again.values()) == {0}
+    assert GatewayCalls(redis).read([gateway.pk])[gateway.pk].failures == {"no connection": 2}
+
+
+def test_metrics_follow_the_rules_of_prometheus(client: Client, redis: Redis, fleet: list[int]) -> None:
+    answer = scrape_text(client)
+    promtool = shutil.which("promtool")
+    families = list(text_string_to_metric_families(answer))
+
+    assert len(families) > 25
+    for family in families:
+        # Source: https://prometheus.io/docs/practices/naming.
+        assert family.documentation.endswith((".", "?")), family.name
+        assert not re.search(r"_(ms|minutes|hours|kb|mb|percent)(_|$)", family.name), family.name
+        labels = {label for sample in family.samples for label in sample.labels}
+        reserved = {"le", "quantile", "job", "instance"} - ({"le"} if family.type == "histogram" else set())
+        assert not labels & reserved, family.name
+    if promtool:
+        done = subprocess.run(
+            (promtool, "check", "metrics"), input=answer, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
