@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from accounts import log_context
 from accounts.models import User
 
 ADMIN_PREFIX = "/admin/"
 
 
-class UserZoneMiddleware:
-    """Middleware that activates the signed-in user's time zone for pages of the admin."""
+class AdminUserMiddleware:
+    """Middleware for pages of the admin. It activates the user's time zone, and names the user in log lines."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -20,6 +21,8 @@ class UserZoneMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(ADMIN_PREFIX):
             return self._get_response(request)
+        if isinstance(request.user, User):
+            log_context.bind(request.user)
         with timezone.override(zone_of(request.user)):
             return self._get_response(request)
 

@@ -29,10 +29,12 @@ class RequestIdMiddleware:
         started = time.perf_counter()
         response = self._get_response(request)
         response[request_ids.HEADER] = request_ids.current()
+        route = request.resolver_match
         log.info(
             "request",
             method=request.method,
             path=request.path,
+            action=route.view_name if route else None,
             status=response.status_code,
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
         )

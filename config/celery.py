@@ -95,6 +95,11 @@ app.conf.update(
             "schedule": timedelta(seconds=20),
             "options": {"queue": "ticks", "expires": 10},
         },
+        "watch-gateways": {
+            "task": "polling.watch_gateways",
+            "schedule": timedelta(seconds=10),
+            "options": {"queue": "ticks", "expires": 10},
+        },
         "repair-schedule": {
             "task": "polling.repair",
             "schedule": timedelta(hours=1),

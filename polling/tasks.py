@@ -12,10 +12,11 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from common import database
+from common.clocks import redis_now
 from common.redis.client import for_worker
 from polling.engine import runtime, shutdown, wake_ups
 from polling.engine.loop import Drain
-from polling.observe import counter_survey, lateness, statistics
+from polling.observe import counter_survey, gateway_log, lateness, statistics
 from polling.planning import reconcile, recount
 from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
@@ -125,6 +126,13 @@ def publish_limits() -> None:
 def flush_statistics() -> None:
     """Write the statistics of the minutes that have ended to PostgreSQL."""
     statistics.flush(for_worker())
+
+
+@shared_task(name="polling.watch_gateways", queue="ticks", expires=10, time_limit=10)
+def watch_gateways() -> None:
+    """Log gateways that begin to fail, still fail, or work again. Beat sends this task every ten seconds."""
+    redis = for_worker()
+    gateway_log.watch(redis, now=redis_now(redis))
 
 
 @worker_ready.connect

@@ -3,11 +3,11 @@
 import structlog
 from django.conf import settings
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
-from accounts import keys, rate_limits, tokens
+from accounts import keys, log_context, rate_limits, tokens
 from accounts.models import ApiToken, User
 from common import addresses
 from common.redis.rate_limiter import Policy
@@ -36,11 +36,22 @@ class TokenAuthentication(BaseAuthentication):
         if token is None:
             _count_failure(request)
             raise AuthenticationFailed("The token is not valid.")
+        log_context.bind(token.user, token)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
         """Return the `WWW-Authenticate` header for answers with status 401."""
         return 'Bearer realm="simwatch"'
+
+
+class NamedSessionAuthentication(SessionAuthentication):
+    """Authentication by the session of the admin. Log lines name the user."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        found = super().authenticate(request)
+        if found:
+            log_context.bind(found[0])
+        return found
 
 
 def _count_failure(request: Request) -> None:

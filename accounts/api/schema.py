@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 
@@ -14,3 +15,9 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
     def get_security_definition(self, auto_schema: Any) -> Any:
         return build_bearer_security_scheme_object("Authorization", "Bearer")
+
+
+class NamedSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """The description of `NamedSessionAuthentication` as a session cookie."""
+
+    target_class = "accounts.api.authentication.NamedSessionAuthentication"

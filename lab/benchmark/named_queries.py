@@ -6,6 +6,7 @@ Each query is built for one user. docs/queries.md shows what the queries cost.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -56,6 +57,10 @@ def _cards(**conditions: Any) -> Query:
     return lambda context: _page(Card.objects.visible_to(context.user).filter(**conditions))
 
 
+def _found_by(term: Callable[[str], str]) -> Query:
+    return lambda context: _page(Card.objects.visible_to(context.user).found_by(term(context.card.iccid)))
+
+
 def _visible(model: Any) -> Query:
     return lambda context: _page(model.objects.visible_to(context.user))
 
@@ -84,6 +89,11 @@ QUERIES: Mapping[str, Query] = {
     "Card.visible_to, by MSISDN": lambda context: _page(
         Card.objects.visible_to(context.user).filter(msisdn__startswith=(context.card.msisdn or "")[:-2])
     ),
+    "Card.found_by": _found_by(lambda iccid: iccid[:-2]),
+    "Card.found_by, whole": _found_by(lambda iccid: " ".join(wrap(f"{iccid}F"[:20], 4))),
+    "Card.found_by, the end": _found_by(lambda iccid: iccid[-6:]),
+    "Card.found_by, common": _found_by(lambda iccid: iccid[:6]),
+    "Card.of_sims": lambda context: Card.objects.present().of_sims([context.card.iccid]),
     "Card.visible_to, activated": _cards(status=Card.Status.ACTIVATED),
     "Card.visible_to, in stock": _cards(status=Card.Status.IN_STOCK),
     "Card.visible_to, industry": _cards(category="industry"),

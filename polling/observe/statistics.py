@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from django.db.models import Max
 from redis import Redis
 
@@ -29,6 +30,8 @@ _COUNTED_FIELDS = (
     "lateness_p99_seconds",
 )
 
+log = structlog.get_logger(__name__)
+
 
 def flush(redis: Redis) -> int:
     """Sample the gauges, and copy the minutes that have ended to PostgreSQL. Return the number of new rows.
@@ -48,11 +51,30 @@ def flush(redis: Redis) -> int:
         if minutes:
             _flush_gateways(redis, check_type.value, after=minutes[0].number - 1, now=now)
         write(check_type.value, minutes)
+        for minute in minutes:
+            _log(check_type.value, minute)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
         # Mark the minutes only after the write, because marking removes them from the totals in Redis.
         stats.mark_flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
         flushed += len(minutes)
     return flushed
+
+
+def _log(check_type: str, minute: Minute) -> None:
+    counted = minute.counted
+    log.info(
+        "checks_counted",
+        check=check_type,
+        minute=_begin_of(minute).isoformat(timespec="minutes"),
+        checks=counted.checks,
+        failed=counted.failed,
+        mean_ms=None if counted.average_ms is None else round(counted.average_ms),
+        due=minute.gauges.due,
+    )
+
+
+def _begin_of(minute: Minute) -> datetime:
+    return datetime.fromtimestamp(minute.number * SECONDS_PER_MINUTE, UTC)
 
 
 def _flush_gateways(redis: Redis, task_type: str, *, after: int, now: float) -> None:
@@ -79,7 +101,7 @@ def _last_flushed(task_type: str) -> int:
 def _row(task_type: str, minute: Minute, gateway_id: int | None) -> MinuteStat:
     return MinuteStat(
         gateway_id=gateway_id,
-        minute=datetime.fromtimestamp(minute.number * SECONDS_PER_MINUTE, UTC),
+        minute=_begin_of(minute),
         task_type=task_type,
         success=minute.counted.success,
         failed=minute.counted.failed,

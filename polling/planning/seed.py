@@ -24,6 +24,8 @@ from polling.triggers import restoring
 # The lock is renewed after each chunk. A chunk takes well under a second, so a seeder that has not renewed
 # its lock for this long is dead.
 LOCK_SECONDS = 30
+# The log names the progress at each tenth.
+LOGGED_PERCENT = 10
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,7 @@ class Seeder:
             # Publish the concurrency limits first, because workers cannot take slots without them.
             limits.publish(self.redis)
             number = self._begin_or_resume()
+            log.info("seeding_began", epoch=number, **SeedProgress(self.redis).counts())
             try:
                 return self._seed(number, lock)
             except LockNotOwnedError:
@@ -109,8 +112,12 @@ class Seeder:
         restoring.restore(self.redis, before=database.now())
         for step in scan.steps(planner, CHECKS, mode=checkpoint.mode, after=checkpoint.cursor):
             lock.reacquire()
+            before = progress.counts()
             checkpoint = replace(checkpoint, cursor=step.last, done=checkpoint.done + step.cards)
             progress.report(checkpoint, epoch=number)
+            counts = progress.counts()
+            if counts["percent"] // LOGGED_PERCENT > before["percent"] // LOGGED_PERCENT:
+                log.info("seeding_continues", epoch=number, **counts)
             self.on_progress(checkpoint.done)
             if planner.has_stale_configs():
                 return None

@@ -13,6 +13,8 @@ RECONCILER: Final = "polling:replanner"
 PROGRESS: Final = "polling:init:progress"
 WANTED: Final = "polling:wanted"
 REPAIRED: Final = "polling:repaired"
+# A hash: gateway id -> when its failure was last logged (unix s).
+FAILING_GATEWAYS: Final = "polling:failing-gateways"
 CENSUS_CHANGES: Final = "polling:census:changes"
 CENSUS_COUNTED: Final = "polling:census:counted"
 CENSUS_RESTS: Final = "polling:census:rests"

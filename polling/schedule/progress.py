@@ -102,6 +102,11 @@ class SeedProgress:
         """Return whether the schedule was empty before the scan. If so, the scan planned every card in it."""
         return self.read().get("was_empty") == "1"
 
+    def counts(self) -> dict[str, int]:
+        """Return how many cards are done, of how many, and the percentage."""
+        found = self.read()
+        return {name: int(found.get(name, 0)) for name in ("done", "total", "percent")}
+
     def read(self) -> dict[str, str]:
         """Return the hash with its values as text; empty if no scan has run."""
         return cast("dict[str, str]", self._redis.hgetall(keys.PROGRESS))

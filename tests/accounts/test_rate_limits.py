@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from accounts import rate_limits
 from accounts.rate_limits import LocalRateLimiter, lowered
 from common import metrics
+from common.redis import counters
 from common.redis.rate_limiter import Policy, RateLimiter
 
 POLICY = Policy("reads", turns=5, seconds=60)
@@ -72,6 +73,7 @@ def test_callers_that_were_silent_longest_are_forgotten() -> None:
 
 @pytest.mark.django_db
 def test_refused_requests_are_counted_and_logged(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    counters.begin_again_after_restart(redis)
     policy = Policy("writes", turns=1, seconds=60)
     for _ in range(3):
         rate_limits.take(policy, "key", user=7)

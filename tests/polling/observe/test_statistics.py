@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from polling.models import MinuteStat
 from polling.observe import statistics
@@ -131,3 +132,21 @@ def test_calls_of_each_gateway_are_kept(redis: Redis) -> None:
     rows = {row.gateway_id: (row.success, row.failed, row.total_ms) for row in MinuteStat.objects.all()}
     assert rows == {None: (2, 1, 9008), gateway.pk: (1, 1, 9007)}
     assert MinuteStat.objects.get(gateway_id=gateway.pk).histogram[10] == 1
+
+
+def test_each_minute_is_one_log_line_for_each_check(redis: Redis) -> None:
+    settle(redis, 1, Counts.SUCCESS, 7)
+    settle(redis, 2, Counts.FAILED, 9)
+    minute = move_into_the_past(redis, 2)
+
+    with capture_logs() as logs:
+        statistics.flush(redis)
+        statistics.flush(redis)
+
+    begun = datetime.fromtimestamp(minute * 60, UTC).isoformat(timespec="minutes")
+    assert [event for event in logs if event["event"] == "checks_counted"] == [
+        {
+            "event": "checks_counted", "log_level": "info", "check": TYPE, "minute": begun, "checks": 2, "failed": 1,
+            "mean_ms": 8, "due": None,
+        }
+    ]  # fmt: skip

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
+from structlog.testing import capture_logs
 
 from cards.models import Card, CheckState, CheckType
 from common.redis.locking import try_lock
@@ -213,3 +214,19 @@ def test_empty_queue_of_unwanted_checks_is_not_seeded_again(redis: Redis) -> Non
 
     assert sent == ["seed"]
     assert redis.hget(keys.WANTED, "carddata") == "0"
+
+
+def test_log_tells_begin_tenths_and_end_of_a_scan(redis: Redis, settings: Settings) -> None:
+    settings.POLLING = replace(settings.POLLING, seed_chunk_cards=2)
+    defaults.make_missing()
+    CardFactory.create_batch(8)
+
+    with capture_logs() as logs:
+        Seeder(redis).run()
+
+    begun, *tenths, ended = [event for event in logs if event["event"].startswith("s")]
+    assert (begun["event"], begun["done"], begun["percent"]) == ("seeding_began", 0, 0)
+    assert (ended["event"], ended["cards"]) == ("schedule_seeded", 8)
+    assert {event["event"] for event in tenths} == {"seeding_continues"}
+    percents = [int(event["percent"]) for event in tenths]
+    assert percents == sorted(set(percents))
