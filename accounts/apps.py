@@ -18,9 +18,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import system_checks  # noqa: F401 (importing registers it)
-        from accounts.metrics import RateLimitsCollector
+        from accounts.metrics import AccountsCollector
 
-        metrics.register(RateLimitsCollector())
+        metrics.register(AccountsCollector())
         counters.register(lambda redis: redis.unlink(keys.REFUSED))
         # Django creates the permissions at the end of `migrate`, so they cannot be granted earlier.
         post_migrate.connect(grant_permissions, dispatch_uid="accounts.grant_permissions")

@@ -4,6 +4,8 @@ from typing import Final
 
 # A hash: name of a limit -> number of requests that it refused.
 REFUSED: Final = "accounts:refused"
+# A sorted set: user id -> when the user last sent a request (unix s), to within half a minute.
+ACTIVE: Final = "accounts:active"
 
 
 def requests(policy: str, user_id: int | None) -> str:

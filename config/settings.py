@@ -3,6 +3,7 @@
 If `SIMWATCH_ENV_FILE` names a file, variables that are not set in the environment are read from this file.
 """
 
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from polling.conf import PollingSettings
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 if env_file := env.str("SIMWATCH_ENV_FILE", default=""):
     environ.Env.read_env(env_file)
@@ -89,6 +92,7 @@ if IS_LOCAL:
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "config.health.ProbeMiddleware",
+    "common.request_counts.RequestCountsMiddleware",
     "common.middleware.ForwardedPortMiddleware",
     "common.postgresql.query_deadline.QueryDeadlineMiddleware",
     "audit.middleware.OriginMiddleware",

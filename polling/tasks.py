@@ -16,7 +16,7 @@ from common.clocks import redis_now
 from common.redis.client import for_worker
 from polling.engine import runtime, shutdown, wake_ups
 from polling.engine.loop import Drain
-from polling.observe import counter_survey, gateway_log, lateness, statistics
+from polling.observe import counter_survey, gateway_log, lateness, quota_states, statistics
 from polling.planning import reconcile, recount
 from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
@@ -105,11 +105,12 @@ def measure_lateness() -> None:
 
 @shared_task(name="polling.survey_counters", queue="background", expires=240, time_limit=240)
 def survey_counters() -> None:
-    """Survey the meters of all cards, and store what is wrong with the counters of carriers.
+    """Survey the meters of all cards, store what is wrong with the counters of carriers, and count quota states.
 
     Beat sends this task every five minutes.
     """
     counter_survey.publish(now=database.now())
+    quota_states.publish(for_worker())
 
 
 @shared_task(name="polling.publish_limits", queue="ticks", expires=10, time_limit=10)

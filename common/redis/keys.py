@@ -8,3 +8,5 @@ HEALTH: Final = "common:health"
 CLOCKS: Final = "common:clocks"
 # The run id of the server on which the counters for Prometheus began.
 COUNTED_ON: Final = "common:counted-on"
+# A hash: the HTTP requests by route, see `RequestCounts`.
+REQUESTS: Final = "common:requests"

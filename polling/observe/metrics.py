@@ -6,16 +6,19 @@ They cover queues, repairs, slots, claims, results and lateness, and are read fr
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
+from django.db.models import Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis import Redis
 
+from cards.models import Card
 from carriers.models import Gateway
 from common.redis import counters
 from common.redis.client import for_web
 from common.redis.degraded import degraded_without_redis
 from polling.checks.registry import CHECKS
-from polling.observe import gateway_states, monitoring
+from polling.models import ClassCensus
+from polling.observe import gateway_states, monitoring, quota_states
 from polling.observe.gateway_states import State
 from polling.schedule.histogram import BOUNDS_MS, BUCKETS, DELAY_BOUNDS_SECONDS
 from polling.schedule.stats import CheckStats
@@ -37,6 +40,11 @@ GAUGES = {
         "Wanted - scheduled - parked cards. It is 0, except for seconds after cards or configs have changed.",
     ),
 }
+
+
+# The label of a metric -> the column of the census.
+CARD_STATES = {"status": "status", "real_name": "real_name_status", "network": "network_status"}
+LABELS_OF_STATUS = {status.value: status.name.lower() for status in Card.Status}
 
 
 class PollingCollector(Collector):
@@ -68,6 +76,7 @@ def _families(redis: Redis) -> list[Metric]:
         *_claims(redis),
         *_checks(redis),
         *_lateness(redis),
+        *_cards(redis),
     ]
     if counters.are_current(redis):
         return families
@@ -131,6 +140,25 @@ def _gateways() -> Iterator[Metric]:
         calls.add_metric([name, "answered"], status.calls.answered)
         calls.add_metric([name, "failed"], status.calls.failed)
     yield from (up, calls)
+
+
+def _cards(redis: Redis) -> Iterator[Metric]:
+    for name, column in CARD_STATES.items():
+        family = GaugeMetricFamily(
+            f"simwatch_cards_by_{name}", "Cards, as last counted by the census.", labels=[name]
+        )
+        counted = ClassCensus.objects.values_list(column).annotate(total=Sum("cards")).order_by(column)
+        for value, total in counted:
+            family.add_metric([LABELS_OF_STATUS.get(value, str(value))], total)
+        yield family
+    family = GaugeMetricFamily(
+        "simwatch_subscriptions",
+        "Subscriptions in force, by quota state, as counted every five minutes.",
+        labels=["state"],
+    )
+    for state, total in quota_states.read(redis).items():
+        family.add_metric([state], total)
+    yield family
 
 
 def _lateness(redis: Redis) -> Iterator[Metric]:

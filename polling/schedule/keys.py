@@ -13,6 +13,8 @@ RECONCILER: Final = "polling:replanner"
 PROGRESS: Final = "polling:init:progress"
 WANTED: Final = "polling:wanted"
 REPAIRED: Final = "polling:repaired"
+# A hash: quota state -> number of subscriptions in force.
+QUOTA_STATES: Final = "polling:quota-states"
 # A hash: gateway id -> when its failure was last logged (unix s).
 FAILING_GATEWAYS: Final = "polling:failing-gateways"
 CENSUS_CHANGES: Final = "polling:census:changes"

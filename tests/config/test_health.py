@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from accounts import tokens
 from accounts.models import ApiToken, User
@@ -121,7 +122,7 @@ def test_healthz_lists_components_to_staff_roles(client: Client, busy: None, rol
 
     body = answer.json()
     assert (answer.status_code, body["status"]) == (200, "healthy")
-    assert set(body) == {"status", "components", "duration_ms"}
+    assert set(body) == {"status", "components", "process", "duration_ms"}
     assert set(body["components"]) == NAMES
     assert body["components"]["schedule"] == {"status": "healthy", "detail": "epoch 7"}
     assert body["components"]["workers"]["detail"].startswith("the last claim is ")
@@ -246,3 +247,28 @@ def test_each_component_is_a_metric(client: Client, busy: None) -> None:
     found = dict(re.findall(r'^simwatch_component_healthy{component="(\w+)"} (\S+)$', page, re.MULTILINE))
     assert found.keys() == NAMES
     assert (found["clocks"], found["database"], found["redis"]) == ("0.0", "0.0", "1.0")
+
+
+def test_healthz_describes_its_process(client: Client, busy: None) -> None:
+    token = tokens.issue(UserFactory.create(role="viewer"), name="test", scope=ApiToken.Scope.READ)[1]
+
+    process = client.get("/healthz", headers={"Authorization": f"Bearer {token}"}).json()["process"]
+
+    assert process["version"] == "0.1.0"
+    assert process["uptime_seconds"] >= 0
+    assert process["threads"] > 1
+    assert process.keys() == {
+        "version", "uptime_seconds", "threads", "processor_percent", "host_processor_percent"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "lines"), [(-1.0, 1), (60_000.0, 0)])
+def test_slow_healthz_is_logged(
+    client: Client, busy: None, monkeypatch: pytest.MonkeyPatch, limit: float, lines: int
+) -> None:
+    monkeypatch.setattr(health, "SLOW_MILLISECONDS", limit)
+
+    with capture_logs() as logs:
+        client.get("/healthz")
+
+    assert [event["event"] for event in logs].count("health_is_slow") == lines

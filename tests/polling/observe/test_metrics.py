@@ -20,12 +20,13 @@ from cards.models import CheckState
 from carriers.gateway_calls import GatewayCalls
 from common.health import runner
 from common.redis import counters, keys
-from polling.observe import metrics
+from common.request_counts import RequestCounts
+from polling.observe import metrics, quota_states
 from polling.planning.seed import Seeder
 from polling.policy.defaults import make_missing
 from polling.schedule import limits
 from polling.schedule.schedule import Counts, Schedule, Settlement
-from tests.factories import CardFactory, GatewayFactory, UserFactory
+from tests.factories import CardFactory, GatewayFactory, SubscriptionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 TYPE = "carddata"
@@ -135,8 +136,18 @@ def test_without_redis_only_its_absence_is_exported(
 
     found = scrape(client)
 
-    components = {name for name in found if name.startswith("simwatch_component_healthy")}
-    assert {name: value for name, value in found.items() if name not in components} == {
+    others = (
+        "component_healthy",
+        "database_",
+        "host_",
+        "process_",
+        "http_",
+        "redis_c",
+        "redis_memory",
+        "active_",
+    )
+    other_names = {name for name in found if name.startswith(tuple(f"simwatch_{other}" for other in others))}
+    assert {name: value for name, value in found.items() if name not in other_names} == {
         "simwatch_redis_up": 0,
         "simwatch_stray_usage_records": 0,
         "simwatch_usage_partitions_ahead": ANY,
@@ -158,7 +169,8 @@ def test_metric_names_share_one_style(client: Client, redis: Redis, fleet: list[
     assert all(re.fullmatch(r"simwatch_[a-z_]+", name) for name in names)
 
 
-COUNTER = re.compile(r"simwatch_\w+(_total|_bucket|_count|_sum)({|$)")
+# The counters that workers keep in Redis. PostgreSQL, Redis and the host count for themselves.
+COUNTER = re.compile(r"simwatch_(?!http|database|redis|host|process)\w+(_total|_bucket|_count|_sum)({|$)")
 
 
 def test_counters_begin_at_0_when_redis_has_an_older_state(
@@ -201,3 +213,68 @@ def test_metrics_follow_the_rules_of_prometheus(client: Client, redis: Redis, fl
             (promtool, "check", "metrics"), input=answer, capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_requests_are_counted_by_route_for_all_processes(
+    client: Client, redis: Redis, fleet: list[int]
+) -> None:
+    this, other = RequestCounts(), RequestCounts()
+    for counts, seconds in ((this, 0.02), (other, 0.2), (other, 20.0)):
+        counts.add(method="GET", route="v1:gateways-list", status=200, seconds=seconds, now=1.0)
+    this.add(method="BREW", route="unmatched", status=404, seconds=0.001, now=2.0)
+    for counts in (this, other):
+        counts.flush()
+
+    found = scrape(client)
+
+    labels = 'method="GET",route="v1:gateways-list"'
+    assert found[f'simwatch_http_requests_total{{{labels},status="200"}}'] == 3
+    assert found['simwatch_http_requests_total{method="other",route="unmatched",status="404"}'] == 1
+    buckets = [
+        found[f'simwatch_http_request_duration_seconds_bucket{{le="{le}",{labels}}}']
+        for le in ("0.025", "0.25", "10.0", "+Inf")
+    ]
+    assert buckets == [1, 2, 2, 3]
+    assert found[f"simwatch_http_request_duration_seconds_sum{{{labels}}}"] == 20.22
+
+
+def test_requests_are_kept_while_redis_is_away(
+    client: Client, redis: Redis, fleet: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> Redis:
+        raise RedisConnectionError
+
+    counts = RequestCounts()
+    with monkeypatch.context() as outage:
+        outage.setattr("common.request_counts.for_web", away)
+        counts.add(method="GET", route="x", status=200, seconds=0.1, now=100.0)
+        counts.flush()
+    counts.flush()
+
+    assert scrape(client)['simwatch_http_requests_total{method="GET",route="x",status="200"}'] == 1
+
+
+def test_users_cards_and_subscriptions_are_counted(client: Client, redis: Redis, fleet: list[int]) -> None:
+    SubscriptionFactory.create(state="over")
+    quota_states.publish(redis)
+
+    found = scrape(client)
+
+    assert found["simwatch_active_users"] == 1
+    assert found['simwatch_cards_by_status{status="activated"}'] == len(fleet)
+    assert found['simwatch_cards_by_real_name{real_name="unknown"}'] == len(fleet)
+    assert found['simwatch_subscriptions{state="over"}'] == 1
+    assert found['simwatch_subscriptions{state="near"}'] == 0
+
+
+def test_servers_and_host_say_how_much_they_did(client: Client, redis: Redis) -> None:
+    found = scrape(client)
+
+    assert (
+        sum(value for name, value in found.items() if name.startswith("simwatch_database_connections{")) >= 1
+    )
+    assert found["simwatch_database_connections_limit"] == 100
+    assert found['simwatch_redis_commands_total{command="time"}'] >= 1
+    assert found["simwatch_redis_memory_bytes"] > 100_000
+    assert found['simwatch_host_cpu_seconds_total{mode="user"}'] > 0
+    assert found["simwatch_process_resident_memory_bytes"] > 10_000_000
