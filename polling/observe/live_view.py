@@ -133,7 +133,7 @@ def _slots(view: LiveView) -> Table:
     for limit in view.limits:
         _add_slots(table, limit.task_type, limit.current, limit.max_concurrency, "")
     for gateway in view.gateways:
-        state = gateway.closed_reason or ("open" if gateway.limit else "")
+        state = gateway.closed_reason or ("works" if gateway.limit else "")
         _add_slots(table, f"at {gateway.name}", gateway.taken, gateway.limit, state)
     return table
 

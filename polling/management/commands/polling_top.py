@@ -39,6 +39,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not MIN_SECONDS <= options["every"] <= MAX_SECONDS:
             raise CommandError(f"--every must be {MIN_SECONDS} to {MAX_SECONDS}")
+        # Django ends each write with a new line, which would scroll the first line off the screen.
+        self.stdout.ending = ""
         console = Console(file=cast("IO[str]", self.stdout), highlight=False)
         if options["once"] or not sys.stdin.isatty() or not self.stdout.isatty():
             # A file or pipe has no width, so make the view at least 130 columns wide.

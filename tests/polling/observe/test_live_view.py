@@ -57,7 +57,7 @@ def test_view_shows_queues_rates_lateness_slots_and_gateways(redis: Redis) -> No
     assert cells[8:10] == ["100.0%", "48"]
     assert any(line.split() == ["package", "0", "4"] for line in lines)
     assert any("at Bluepeak" in line and "disabled" in line for line in lines)
-    assert any(line.split() == ["at", "Northwind", "0", "50", "open"] for line in lines)
+    assert any(line.split() == ["at", "Northwind", "0", "50", "works"] for line in lines)
     assert any(line.split()[:4] == ["at", "Suncoast", "0", "none"] and "closed" in line for line in lines)
 
 
