@@ -53,7 +53,11 @@ class OperationParameters(Parameters):
         required=False, help_text="app and model, such as `polling.pollingconfig`"
     )
     target_id = serializers.CharField(required=False, help_text="requires `target_type`")
-    since = TimeField(source="at__gte", required=False)
+    since = TimeField(
+        source="at__gte",
+        required=False,
+        help_text="An operation that commits late may have an earlier time than one that was read before.",
+    )
     until = TimeField(source="at__lt", required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
