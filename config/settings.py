@@ -19,6 +19,7 @@ from common.logs import logging_config
 from config.broker import next_database
 from config.env import env, folder, networks, origins, postgresql, read, switch, whole_numbers, words
 from config.production_guard import Exposure, first_problem
+from config.schema import TAGS
 from polling.conf import PollingSettings
 
 django_stubs_ext.monkeypatch()
@@ -210,6 +211,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Keeps a fleet of IoT SIM cards under continuous watch. See docs/api.md.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
+    "SERVERS": [{"url": "/", "description": "this site"}],
+    "CONTACT": {"name": "the administrators of this site"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "TAGS": [{"name": name, "description": text} for name, text in TAGS.items()],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["accounts.api.permissions.MayRead"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -217,7 +222,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     # Don't use Spectacular's own hook, because it drops the empty choice ("any") from enumerations.
-    "POSTPROCESSING_HOOKS": ["config.schema.without_enum_ids"],
+    "POSTPROCESSING_HOOKS": [
+        "config.schema.without_enum_ids",
+        "config.schema.with_shared_enumerations",
+        "config.schema.without_unused_components",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
 }
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from common.api import idempotency
 from common.api.problems import CONTENT_TYPE
+from common.api.strict_serializers import StrictSerializer
 
 _WRITING = {"POST", "PUT", "PATCH", "DELETE"}
 _WITH_A_BODY = {"POST", "PUT", "PATCH"}
@@ -48,6 +49,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField()
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]
 
+    sometimes_sent = ("errors",)
+
 
 class Schema(AutoSchema):
     """A schema generator that documents what our base views add.
@@ -55,6 +58,27 @@ class Schema(AutoSchema):
     It reads the query parameters from the view's `parameters`. It adds headers and problem responses
     according to the features that the view supports, such as idempotency and If-Match.
     """
+
+    def get_summary(self) -> str:
+        """Return the first sentence of the description."""
+        paragraph = " ".join(self.get_description().partition("\n\n")[0].split())
+        return paragraph.partition(". ")[0].removesuffix(".")
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        """Describe an object. A request with an unknown field is refused; an answer has all of its fields.
+
+        A serializer names the exceptions in `sometimes_sent`.
+        """
+        described: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        is_strict = issubclass(
+            serializer if isinstance(serializer, type) else type(serializer), StrictSerializer
+        )
+        if direction == "request" and is_strict:
+            described["additionalProperties"] = False
+        elif direction == "response" and "properties" in described:
+            optional = getattr(serializer, "sometimes_sent", ())
+            described["required"] = [name for name in described["properties"] if name not in optional]
+        return described
 
     def get_override_parameters(self) -> list[Any]:
         return [*super().get_override_parameters(), *self._own_parameters()]

@@ -1,5 +1,7 @@
 """The OpenAPI schema is complete, names every path once, and is generated without warnings."""
 
+from collections import Counter as Counts
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +10,13 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from accounts.models import ApiToken
+from accounts.roles import Role
+from cards.models import CheckType
+from carriers.models import Counter, StampGrain
 from config import api
+from config.schema import ENUMERATIONS
+from polling.models import ManualTrigger, PollingConfig, TaskType
 from tests.factories import UserFactory
 from tests.support.api_calls import Caller
 
@@ -48,10 +56,75 @@ def test_put_requires_no_fields(schema: Any) -> None:
 
 
 def test_enumeration_keeps_the_empty_choice(schema: Any) -> None:
-    config = schema["components"]["schemas"]["PollingConfig"]["properties"]
+    schemas = schema["components"]["schemas"]
+    condition = schemas["PollingConfig"]["properties"]["card_condition"]
 
-    assert config["card_condition"]["enum"] == ["", "not_real_name", "real_name", "activated", "suspended"]
+    assert condition == {"$ref": "#/components/schemas/ConfigConditionEnum"}
+    assert schemas["ConfigConditionEnum"]["enum"] == [
+        "",
+        "not_real_name",
+        "real_name",
+        "activated",
+        "suspended",
+    ]
     assert "x-spec" not in str(schema)
+
+
+def test_enumerations_name_all_values_of_the_code() -> None:
+    assert set(ENUMERATIONS["CheckType"]) == set(CheckType.values)
+    assert set(ENUMERATIONS["TaskType"]) == set(TaskType.values)
+    conditions = set(PollingConfig.CardCondition.values) - {"any"}
+    assert set(ENUMERATIONS["ConfigCondition"]) == {"", *conditions}
+    assert set(ENUMERATIONS["TriggerStatus"]) == set(ManualTrigger.Status.values)
+    assert set(ENUMERATIONS["TokenScope"]) == set(ApiToken.Scope.values)
+    assert set(ENUMERATIONS["Counter"]) == set(Counter.values)
+    assert set(ENUMERATIONS["StampGrain"]) == set(StampGrain.values)
+    assert set(ENUMERATIONS["Role"]) == {role.value for role in Role}
+
+
+def test_no_enumeration_is_written_twice(schema: Any) -> None:
+    found = [tuple(map(str, part["enum"])) for part in parts(schema) if isinstance(part.get("enum"), list)]
+
+    assert [values for values, times in Counts(found).items() if times > 1 and len(values) > 1] == []
+
+
+def test_every_operation_has_a_summary_and_a_described_tag(schema: Any) -> None:
+    operations = [operation for methods in schema["paths"].values() for operation in methods.values()]
+
+    assert {tag for operation in operations for tag in operation["tags"]} == {
+        tag["name"] for tag in schema["tags"]
+    }
+    for operation in operations:
+        assert 3 < len(operation["summary"]) < 121, operation["operationId"]
+        assert not operation["summary"].endswith("."), operation["operationId"]
+    assert schema["servers"]
+    assert {"contact", "license"} <= schema["info"].keys()
+
+
+def test_requests_refuse_unknown_fields_and_answers_are_complete(schema: Any) -> None:
+    objects = {
+        name: part for name, part in schema["components"]["schemas"].items() if part.get("type") == "object"
+    }
+    for name, part in objects.items():
+        if name.endswith("Request"):
+            assert part["additionalProperties"] is False, name
+        elif name != "Problem":
+            assert set(part.get("required", ())) == set(part["properties"]), name
+
+
+def test_every_component_is_used(schema: Any) -> None:
+    used = {part["$ref"].rpartition("/")[2] for part in parts(schema) if isinstance(part.get("$ref"), str)}
+
+    assert schema["components"]["schemas"].keys() == used
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object in the schema."""
+    if isinstance(schema, dict):
+        yield schema
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for part in inner:
+        yield from parts(part)
 
 
 def test_schema_is_served_to_signed_in_users_only(viewer: Caller, client: Client) -> None:
