@@ -1,10 +1,11 @@
 """The endpoint `/users` for user accounts and their roles, for administrators only."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.serializers import BaseSerializer
@@ -21,6 +22,9 @@ from common.errors import DomainError
 
 ROLES = [(role.value, role.value) for role in Role]
 MAX_PASSWORD_LENGTH = 128
+EMAIL_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string", "format": "email", "maxLength": 254}, {"type": "string", "const": ""}]
+}
 
 
 class UserSerializer(StrictModelSerializer[User]):
@@ -54,6 +58,11 @@ class UserSerializer(StrictModelSerializer[User]):
             "date_joined",
         )
         read_only_fields = ("last_login", "date_joined")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        set_override(fields["email"], "field", EMAIL_SCHEMA)
+        return fields
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         role = attrs.get("role", self.instance and self.instance.role)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -30,6 +31,9 @@ class ValidatedQueryView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Check permissions first, so that a caller without them learns nothing about the parameters.
         super().initial(request, *args, **kwargs)
+        if not hasattr(self, str(request.method).lower()):
+            # Otherwise a wrong parameter would hide that the method does not exist.
+            raise MethodNotAllowed(str(request.method))
         require_length(request)
         self.query = self.validated_parameters(request)
 

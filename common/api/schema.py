@@ -67,9 +67,14 @@ class Schema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         """Describe an object. A request with an unknown field is refused; an answer has all of its fields.
 
-        A serializer names the exceptions in `sometimes_sent`.
+        A serializer names the exceptions in `sometimes_sent`. If a request needs one of several sets of fields,
+        its serializer lists them in `required_alternatives`.
         """
         described: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        alternatives = getattr(serializer, "required_alternatives", ())
+        if direction == "request" and alternatives:
+            described["required"] = []
+            described["anyOf"] = [{"required": list(names)} for names in alternatives]
         is_strict = issubclass(
             serializer if isinstance(serializer, type) else type(serializer), StrictSerializer
         )
@@ -84,6 +89,7 @@ class Schema(AutoSchema):
         return [*super().get_override_parameters(), *self._own_parameters()]
 
     def _own_parameters(self) -> Iterator[Any]:
+        yield from self._response_headers()
         if hasattr(self.view, "parameters"):
             yield from self._query_parameters()
         if self._is_idempotent():
@@ -100,6 +106,20 @@ class Schema(AutoSchema):
                 OpenApiParameter.HEADER,
                 description="The ETag you read. The change is refused if the object has another one now.",
             )
+
+    def _response_headers(self) -> Iterator[Any]:
+        yield _header("X-Request-ID", "The id of this request, as in all log lines about it.", answers=True)
+        yield _header(
+            "RateLimit", "What is left of the limit: `r` requests; all of it in `t` seconds.", answers=True
+        )
+        yield _header("RateLimit-Policy", "The limit: `q` requests in `w` seconds.", answers=True)
+        yield _header("Retry-After", "Seconds to wait before the next attempt.", answers=[429, 503])
+        is_row = hasattr(self.view, "locked_object") and getattr(self.view, "action", None) != "list"
+        if self.method != "DELETE" and (is_row or getattr(self.view, "supports_if_match", False)):
+            yield _header("ETag", "The version of the row, for `If-Match`.", answers=[200, 201])
+        if self._is_idempotent():
+            text = "`true` if this is a repeated answer."
+            yield _header(idempotency.REPLAYED, text, answers=[200, 201, 202])
 
     def _query_parameters(self) -> Iterator[Any]:
         if self.method == "GET" and getattr(self.view, "action", None) in {None, "list"}:
@@ -162,3 +182,7 @@ class Schema(AutoSchema):
         if self.method not in {"PUT", "PATCH", "DELETE"}:
             return False
         return hasattr(self.view, "locked_object") or getattr(self.view, "supports_if_match", False)
+
+
+def _header(name: str, description: str, *, answers: bool | list[int]) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=answers)

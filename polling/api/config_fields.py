@@ -1,8 +1,10 @@
 """The fields of a polling config in the API."""
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 from django.utils.functional import cached_property
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
 from accounts.api.related_fields import VisibleKey
@@ -10,9 +12,19 @@ from carriers.models import Carrier
 from common.api.strict_serializers import StrictModelSerializer
 from polling.api.wire import ConditionField, StatusField
 from polling.models import PollingConfig
+from polling.models.config import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
 from polling.policy import census
 from polling.policy.card_reader import Group
 from polling.policy.dry_run import matched_cards
+
+# JSON Schema has no better way to say "0, or at least 30".
+INTERVAL_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "integer", "const": 0},
+        {"type": "integer", "minimum": MIN_INTERVAL_SECONDS, "maximum": MAX_INTERVAL_SECONDS},
+    ],
+    "description": "seconds; null: left to the next matching config; 0: off",
+}
 
 
 class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
@@ -50,6 +62,13 @@ class PollingConfigSerializer(StrictModelSerializer[PollingConfig]):
             "description",
             "matched_cards",
         )
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        for name, field in fields.items():
+            if name.endswith("_check_interval"):
+                set_override(field, "field", INTERVAL_SCHEMA)
+        return fields
 
     def get_matched_cards(self, config: PollingConfig) -> int:
         return matched_cards(config, self._card_counts)

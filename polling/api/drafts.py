@@ -31,6 +31,8 @@ class DraftSerializer(PollingConfigSerializer):
 
     config_id = VisibleKey(PollingConfig, required=False)
 
+    required_alternatives = (("config_id",), ("name", "priority"))
+
     class Meta:
         model = PollingConfig
         fields = (

@@ -280,3 +280,19 @@ def test_time_with_an_offset_is_understood(administrator: Caller) -> None:
 
     assert Pause.objects.get().until == until
     assert answer.json()["until"] == until.isoformat().replace("+00:00", "Z")
+
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in TABLE}))
+def test_missing_method_is_refused_before_its_parameters(administrator: Caller, path: str) -> None:
+    offered = {method.lower() for known, method in TABLE if known == path}
+
+    answers = {
+        method: administrator.send(method, f"{path}?nonsense=1", {}) for method in set(METHODS) - offered
+    }
+
+    for method, answer in answers.items():
+        assert code_of(answer) == (405, "method_not_allowed"), method
+        assert set(answer["Allow"].lower().split(", ")) - {"head", "options"} == offered

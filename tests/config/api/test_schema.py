@@ -112,6 +112,34 @@ def test_requests_refuse_unknown_fields_and_answers_are_complete(schema: Any) ->
             assert set(part.get("required", ())) == set(part["properties"]), name
 
 
+def test_bounds_and_alternatives_are_those_of_the_code(schema: Any) -> None:
+    schemas = schema["components"]["schemas"]
+    interval = schemas["PollingConfigRequest"]["properties"]["carddata_check_interval"]
+
+    assert interval["anyOf"] == [
+        {"type": "integer", "const": 0},
+        {"type": "integer", "minimum": 30, "maximum": 2_678_400},
+        {"type": "null"},
+    ]
+    assert schemas["DraftRequest"]["anyOf"] == [
+        {"required": ["config_id"]},
+        {"required": ["name", "priority"]},
+    ]
+    assert schemas["UserRequest"]["properties"]["email"]["anyOf"][1] == {"type": "string", "const": ""}
+
+
+def test_response_headers_are_documented(schema: Any) -> None:
+    def headers(path: str, method: str, status: str) -> set[str]:
+        return set(schema["paths"][f"/api/v1/{path}"][method]["responses"][status]["headers"])
+
+    rates = {"X-Request-ID", "RateLimit", "RateLimit-Policy"}
+    assert headers("polling-configs", "get", "200") == rates
+    assert headers("polling-configs/{id}", "get", "200") == rates | {"ETag"}
+    assert headers("polling-configs", "post", "201") == rates | {"ETag", "Idempotency-Replayed"}
+    assert headers("polling-concurrency/{task_type}", "put", "200") == rates | {"ETag"}
+    assert headers("polling-stats", "get", "503") == rates | {"Retry-After"}
+
+
 def test_every_component_is_used(schema: Any) -> None:
     used = {part["$ref"].rpartition("/")[2] for part in parts(schema) if isinstance(part.get("$ref"), str)}
 
