@@ -23,7 +23,7 @@ from common.errors import DomainError
 ROLES = [(role.value, role.value) for role in Role]
 MAX_PASSWORD_LENGTH = 128
 EMAIL_SCHEMA: Final[dict[str, Any]] = {
-    "anyOf": [{"type": "string", "format": "email", "maxLength": 254}, {"type": "string", "const": ""}]
+    "anyOf": [{"type": "string", "format": "email", "maxLength": 254}, {"type": "string", "maxLength": 0}]
 }
 
 

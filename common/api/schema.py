@@ -13,6 +13,8 @@ from common.api.strict_serializers import StrictSerializer
 
 _WRITING = {"POST", "PUT", "PATCH", "DELETE"}
 _WITH_A_BODY = {"POST", "PUT", "PATCH"}
+# A path takes ids of up to 18 digits.
+MAX_PATH_ID = 10**18 - 1
 PROBLEMS = {
     400: "The request is not valid; `errors` names the fields.",
     401: "The request has no valid token or session.",
@@ -67,14 +69,9 @@ class Schema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         """Describe an object. A request with an unknown field is refused; an answer has all of its fields.
 
-        A serializer names the exceptions in `sometimes_sent`. If a request needs one of several sets of fields,
-        its serializer lists them in `required_alternatives`.
+        A serializer names the exceptions in `sometimes_sent`.
         """
         described: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
-        alternatives = getattr(serializer, "required_alternatives", ())
-        if direction == "request" and alternatives:
-            described["required"] = []
-            described["anyOf"] = [{"required": list(names)} for names in alternatives]
         is_strict = issubclass(
             serializer if isinstance(serializer, type) else type(serializer), StrictSerializer
         )
@@ -84,6 +81,13 @@ class Schema(AutoSchema):
             optional = getattr(serializer, "sometimes_sent", ())
             described["required"] = [name for name in described["properties"] if name not in optional]
         return described
+
+    def _resolve_path_parameters(self, variables: Any) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        for parameter in parameters:
+            if parameter["name"] == "id":
+                parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": MAX_PATH_ID}
+        return parameters
 
     def get_override_parameters(self) -> list[Any]:
         return [*super().get_override_parameters(), *self._own_parameters()]

@@ -17,12 +17,11 @@ from polling.policy import census
 from polling.policy.card_reader import Group
 from polling.policy.dry_run import matched_cards
 
-# JSON Schema has no better way to say "0, or at least 30".
 INTERVAL_SCHEMA: Final[dict[str, Any]] = {
-    "anyOf": [
-        {"type": "integer", "const": 0},
-        {"type": "integer", "minimum": MIN_INTERVAL_SECONDS, "maximum": MAX_INTERVAL_SECONDS},
-    ],
+    "type": "integer",
+    "minimum": 0,
+    "maximum": MAX_INTERVAL_SECONDS,
+    "not": {"minimum": 1, "maximum": MIN_INTERVAL_SECONDS - 1},
     "description": "seconds; null: left to the next matching config; 0: off",
 }
 

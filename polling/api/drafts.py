@@ -1,7 +1,7 @@
 """The fields of a dry run: the draft config in the request, and its effect in the response."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -26,12 +26,10 @@ class DraftSerializer(PollingConfigSerializer):
     """A draft of a config.
 
     With `config_id`, the draft is a new version of that config: fields that are not sent keep their stored
-    values. Without `config_id`, the draft is a new config.
+    values. Without `config_id`, the draft is a new config, which needs `name` and `priority`.
     """
 
     config_id = VisibleKey(PollingConfig, required=False)
-
-    required_alternatives = (("config_id",), ("name", "priority"))
 
     class Meta:
         model = PollingConfig
@@ -39,6 +37,10 @@ class DraftSerializer(PollingConfigSerializer):
             BASE_FIELD,
             *(name for name in PollingConfigSerializer.Meta.fields if name not in {"id", "matched_cards"}),
         )
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "name": {"required": False},
+            "priority": {"required": False},
+        }
 
 
 def draft_of(sent: Any, context: Mapping[str, Any]) -> PollingConfig:

@@ -40,6 +40,10 @@ class Example:
     stored: str
     keeps_etag: bool
 
+    def kept(self, headers: dict[str, str], answer: Any) -> str:
+        """Return the part of an answer that the shell keeps."""
+        return headers["etag"] if self.keeps_etag else str(answer.get("id") or answer["trigger_id"])
+
     @property
     def route(self) -> tuple[str, str]:
         """The path and the method, as a key of the access table."""
@@ -61,20 +65,18 @@ def examples() -> Iterator[Example]:
         yield Example(method, address.removeprefix("$API/"), headers, body, stored, function == "etag")
 
 
+def filled(text: str, variables: dict[str, str]) -> str:
+    """Return the text with the values of the shell's variables."""
+    return re.sub(r"\$([A-Z]+|\$)", lambda match: variables[match[1]], text)
+
+
 def send(caller: Caller, example: Example, variables: dict[str, str]) -> Any:
     """Send a request as the shell would, and keep what the shell would keep."""
-
-    def filled(text: str) -> str:
-        return re.sub(r"\$([A-Z]+|\$)", lambda match: variables[match[1]], text)
-
-    body = None if example.body is None else json.loads(filled(example.body))
-    headers = {name: filled(value) for name, value in example.headers.items()}
-    answer = caller.send(example.method.lower(), filled(example.path), body, **headers)
+    body = None if example.body is None else json.loads(filled(example.body, variables))
+    headers = {name: filled(value, variables) for name, value in example.headers.items()}
+    answer = caller.send(example.method.lower(), filled(example.path, variables), body, **headers)
     if example.stored:
-        row = answer.json()
-        variables[example.stored] = (
-            answer["ETag"] if example.keeps_etag else str(row.get("id") or row["trigger_id"])
-        )
+        variables[example.stored] = example.kept({"etag": answer.get("ETag", "")}, answer.json())
     return answer
 
 
