@@ -21,7 +21,7 @@ INTERVAL_SCHEMA: Final[dict[str, Any]] = {
     "type": "integer",
     "minimum": 0,
     "maximum": MAX_INTERVAL_SECONDS,
-    "not": {"minimum": 1, "maximum": MIN_INTERVAL_SECONDS - 1},
+    "not": {"type": "integer", "minimum": 1, "maximum": MIN_INTERVAL_SECONDS - 1},
     "description": "seconds; null: left to the next matching config; 0: off",
 }
 

@@ -117,7 +117,7 @@ def test_bounds_and_alternatives_are_those_of_the_code(schema: Any) -> None:
     interval = schemas["PollingConfigRequest"]["properties"]["carddata_check_interval"]
 
     assert (interval["minimum"], interval["maximum"]) == (0, 2_678_400)
-    assert interval["not"] == {"minimum": 1, "maximum": 29}
+    assert interval["not"] == {"type": "integer", "minimum": 1, "maximum": 29}
     assert "required" not in schemas["DraftRequest"]
     assert schemas["UserRequest"]["properties"]["email"]["anyOf"][1] == {"type": "string", "maxLength": 0}
 
