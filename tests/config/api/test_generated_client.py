@@ -143,18 +143,19 @@ def test_python_client_carries_out_every_documented_request(
     )
     variables = {"TOMORROW": (timezone.now() + timedelta(days=1)).isoformat(), "$": "1234"}
 
-    for example in examples():
-        answer = Operation(client_package, schema, example).send(sender, variables, example)
+    with sender:
+        for example in examples():
+            answer = Operation(client_package, schema, example).send(sender, variables, example)
 
-        assert answer.status_code < 300, (example, answer.content)
-        found = json.loads(answer.content or b"null")
-        if found is not None:
-            # Nothing of the answer is lost or changed by the client's types.
-            parsed = answer.parsed if isinstance(answer.parsed, list) else [answer.parsed]
-            rows = found if isinstance(found, list) else [found]
-            assert [plain(row.to_dict()) for row in parsed] == plain(rows), example
-        if example.stored:
-            variables[example.stored] = example.kept(dict(answer.headers), found)
+            assert answer.status_code < 300, (example, answer.content)
+            found = json.loads(answer.content or b"null")
+            if found is not None:
+                # Nothing of the answer is lost or changed by the client's types.
+                parsed = answer.parsed if isinstance(answer.parsed, list) else [answer.parsed]
+                rows = found if isinstance(found, list) else [found]
+                assert [plain(row.to_dict()) for row in parsed] == plain(rows), example
+            if example.stored:
+                variables[example.stored] = example.kept(dict(answer.headers), found)
 
 
 @pytest.mark.skipif(shutil.which("npx") is None, reason="Node.js is not installed")
