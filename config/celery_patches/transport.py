@@ -18,7 +18,7 @@ class BrokerRefusesError(OSError):
     """The broker answered that it refuses to work. Its cause is the error of redis-py."""
 
 
-class _RefusalsEndIt:
+class _EndsAtRefusal:
     """A connection that disconnects when Redis refuses to work."""
 
     def read_response(self, *args: Any, **options: Any) -> Any:
@@ -32,11 +32,11 @@ class _RefusalsEndIt:
             raise BrokerRefusesError(str(error)) from error
 
 
-class _Connection(_RefusalsEndIt, redis.Connection):
+class _Connection(_EndsAtRefusal, redis.Connection):
     """A TCP connection."""
 
 
-class _SSLConnection(_RefusalsEndIt, redis.SSLConnection):
+class _SSLConnection(_EndsAtRefusal, redis.SSLConnection):
     """A TLS connection."""
 
 

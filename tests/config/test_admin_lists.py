@@ -11,6 +11,7 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from redis import Redis
 
 from accounts.models import Agent, ApiToken, User
 from cards.models import Card, CardEvent, Device, Exemption, ServiceOrder, Subscription, UsageRecord
@@ -18,7 +19,7 @@ from carriers.models import Carrier, Gateway
 from lab.demo.carriers import ensure_carriers
 from lab.demo.fleet import generate
 from polling.models import ClassCensus, ManualItem, ManualTrigger, MinuteStat, Pause
-from tests.factories import UserFactory
+from tests.factories import CardFactory, UserFactory
 
 OURS = ("accounts", "carriers", "cards", "polling")
 ADMINS = [site for model, site in admin.site._registry.items() if model._meta.app_label in OURS]
@@ -185,3 +186,18 @@ def _stranger() -> Any:
     request = RequestFactory().get("/")
     request.user = AnonymousUser()
     return request
+
+
+@pytest.mark.django_db
+def test_long_list_says_more_than_it_has_counted(
+    client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.admin.MAX_COUNT", 3)
+    CardFactory.create_batch(4)
+    client.force_login(UserFactory.create(role="administrator", is_staff=True))
+
+    page = client.get("/admin/cards/card/", {"category": "normal"}).content.decode()
+    found = client.get("/admin/cards/card/", {"q": "8986"}).content.decode()
+
+    assert "more than 2 cards" in page
+    assert "more than 2 results" in found
