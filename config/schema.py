@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
+
+from config.schema_examples import examples
 
 DOCUMENTED = "/api/v1/"
 # The groups of paths, and what they are about.
@@ -58,6 +61,13 @@ def with_shared_enumerations(result: Any, **_: Any) -> Any:
     shared["components"]["schemas"] |= components
     shared["components"]["schemas"] = dict(sorted(shared["components"]["schemas"].items()))
     return shared
+
+
+def with_examples(result: Any, **_: Any) -> Any:
+    """Return the schema with an example of each request body."""
+    for component, body in examples(datetime.now(UTC)).items():
+        result["components"]["schemas"][component]["examples"] = [body]
+    return result
 
 
 def without_unused_components(result: Any, **_: Any) -> Any:

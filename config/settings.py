@@ -226,6 +226,7 @@ SPECTACULAR_SETTINGS = {
         "config.schema.without_enum_ids",
         "config.schema.with_shared_enumerations",
         "config.schema.without_unused_components",
+        "config.schema.with_examples",
     ],
     "COMPONENT_SPLIT_REQUEST": True,
 }

@@ -9,6 +9,7 @@ from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
+from redis import Redis
 
 from accounts.models import ApiToken
 from accounts.roles import Role
@@ -17,7 +18,9 @@ from carriers.models import Counter, StampGrain
 from config import api
 from config.schema import ENUMERATIONS
 from polling.models import ManualTrigger, PollingConfig, TaskType
-from tests.factories import UserFactory
+from polling.policy.defaults import make_missing
+from polling.schedule import limits
+from tests.factories import AgentFactory, CardFactory, GatewayFactory, SubscriptionFactory, UserFactory
 from tests.support.api_calls import Caller
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +135,37 @@ def test_response_headers_are_documented(schema: Any) -> None:
     assert headers("polling-configs", "post", "201") == rates | {"ETag", "Idempotency-Replayed"}
     assert headers("polling-concurrency/{task_type}", "put", "200") == rates | {"ETag"}
     assert headers("polling-stats", "get", "503") == rates | {"Retry-After"}
+
+
+@pytest.mark.django_db(transaction=True, reset_sequences=True)
+def test_every_example_is_accepted_when_sent(schema: Any, redis: Redis) -> None:
+    make_missing()
+    gateway = GatewayFactory.create()
+    for card in CardFactory.create_batch(3, carrier=gateway.carrier, agent=AgentFactory.create()):
+        SubscriptionFactory.create(card=card, carrier=gateway.carrier)
+    limits.publish(redis)
+    administrator, other = Caller.of("administrator"), UserFactory.create()
+    trigger = {"card_id": 1, "task_type": "carddata"}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            if "requestBody" not in operation:
+                continue
+            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            (body,) = schema["components"]["schemas"][reference.rpartition("/")[2]]["examples"]
+            if "cancel" in path:
+                body = {
+                    "trigger_id": administrator.post("polling-manual-trigger/single", trigger).json()[
+                        "trigger_id"
+                    ]
+                }
+            row = other.pk if "users" in path else 1
+            sent_to = (
+                path.removeprefix("/api/v1/").replace("{id}", str(row)).replace("{task_type}", "carddata")
+            )
+
+            answer = administrator.send(method, sent_to, body)
+
+            assert answer.status_code in {200, 201, 202}, (method, path, answer.content)
 
 
 def test_every_component_is_used(schema: Any) -> None:
