@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import validate_time_zone
 from accounts.scoping import SharedQuerySet, StaffQuerySet
 from carriers.clients.base import CredentialsError, GatewayAddress, GatewayClient
-from carriers.clients.registry import ADAPTERS
+from carriers.clients.registry import ADAPTERS, client_of
 from carriers.cycles import BillingCalendar, calendar_from
 from common.crypto import DecryptionError
 from common.fields import EncryptedTextField, Sealed
@@ -264,13 +264,16 @@ class Gateway(models.Model):
         return self.name
 
     def client(self, outgoing: Outgoing) -> GatewayClient:
-        """Return a client for this gateway. Raise CredentialsError when its credentials cannot be used."""
-        return ADAPTERS[self.adapter](self._address(), outgoing)
+        """Return a client for this gateway. Raise CredentialsError when it cannot be called as it is stored."""
+        return client_of(self.adapter)(self._address(), outgoing)
 
     def unusable_reason(self) -> str | None:
-        """Return why the stored credentials or base URL cannot be used, without secrets; None if they can."""
+        """Return why the stored adapter, credentials or base URL cannot be used; None if they can.
+
+        The reason contains no secret.
+        """
         try:
-            ADAPTERS[self.adapter].check(self._address())
+            client_of(self.adapter).check(self._address())
         except CredentialsError as error:
             return str(error)
         return None

@@ -68,7 +68,7 @@ app.conf.update(
     task_default_queue="background",
     task_queues=[Queue("checks"), Queue("ticks"), Queue("background")],
     task_create_missing_queues=False,
-    beat_scheduler="config.celery_patches.scheduler:ClockTolerantScheduler",
+    beat_scheduler="config.celery_patches.scheduler:SteadyScheduler",
     beat_schedule={
         "wake-up": {
             "task": "polling.wake_up",

@@ -129,6 +129,7 @@ def _sees_components(request: HttpRequest, found: Mapping[str, Finding]) -> bool
         return False
     except Exception as error:
         if server_of(error) is None:
-            raise
+            # The health of the site is told whatever is wrong with it.
+            log.exception("probe_failed", component="authentication")
         return False
     return True

@@ -132,11 +132,17 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return a problem (500, or 503 for an outage) for paths below `/api/`, otherwise Django's 500 page."""
+    """Return 503 for an outage, otherwise 500: a problem for paths below `/api/`, otherwise a page."""
     if request.path.startswith(API_PREFIX):
         error = sys.exc_info()[1]
         return failure(error) if error else _internal()
-    return defaults.server_error(request)
+    error = sys.exc_info()[1]
+    if error is None or server_of(error) is None:
+        return defaults.server_error(request)
+    log.error("outage", server=server_of(error), reason=one_line(error))
+    response = render(request, "503.html", status=503)
+    response["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
 
 
 def _internal() -> JsonResponse:

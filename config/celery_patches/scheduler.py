@@ -1,15 +1,20 @@
-"""Beat's scheduler in the database, patched to go on when a clock that was ahead is set right."""
+"""Beat's scheduler in the database, patched to go on when a clock is set right, or a row is damaged."""
 
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+
+from common.logs import name_of, seldom
+from common.outages import one_line
 
 # Clocks are moved back by less than this all the time.
 TOLERATED_SECONDS = 1.0
 LONG_AGO = timedelta(days=1)
+RETRY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +33,38 @@ class Entry(ModelEntry):  # type: ignore[misc]
         return super().is_due()
 
 
-class ClockTolerantScheduler(DatabaseScheduler):  # type: ignore[misc]
-    """A scheduler that plans all entries again when the clock is set back.
+class SteadyScheduler(DatabaseScheduler):  # type: ignore[misc]
+    """A scheduler that goes on when the clock is set back, and when a row of a periodic task is damaged.
 
-    Otherwise the entries would wait until the clock shows the time at which it was set back.
+    When the clock is set back, all entries are planned again. Otherwise they would wait until the clock shows the
+    time at which it was set back.
     """
 
     Entry = Entry
     _latest = 0.0
+
+    def setup_schedule(self) -> None:
+        """Write the tasks of the code to the database. A task that was disabled there is enabled again."""
+        super().setup_schedule()
+        changed = PeriodicTask.objects.filter(name__in=self.app.conf.beat_schedule).exclude(
+            enabled=True, one_off=False, start_time=None, expires=None
+        )
+        for name in changed.values_list("name", flat=True):
+            log.warning("periodic_task_restored", task=name)
+        if changed.update(enabled=True, one_off=False, start_time=None, expires=None):
+            PeriodicTasks.update_changed()
+            # Read the tasks once more.
+            self._initial_read = True
+
+    def all_as_schedule(self) -> dict[str, Any]:
+        """Return the enabled tasks by name, without those that cannot be read."""
+        entries = {}
+        for model in self.enabled_models():
+            try:
+                entries[model.name] = self.Entry(model, app=self.app)
+            except Exception as error:  # noqa: BLE001 (the row may contain anything)
+                log.error("periodic_task_unreadable", task=model.name, reason=name_of(error))
+        return entries
 
     def tick(self, *args: Any, **options: Any) -> Any:
         """Run an entry that is due. Return how many seconds to wait until the next call."""
@@ -44,4 +73,9 @@ class ClockTolerantScheduler(DatabaseScheduler):  # type: ignore[misc]
             log.warning("clock_was_set_back", seconds=round(self._latest - now))
             self._heap = None
         self._latest = now
-        return super().tick(*args, **options)
+        try:
+            return super().tick(*args, **options)
+        except Exception as error:
+            # If beat ended, no task at all would be sent.
+            log.error("beat_failed", reason=one_line(error) or name_of(error), exc_info=seldom(error))
+            return RETRY_SECONDS

@@ -5,13 +5,21 @@ redis-py's ResponseError. Celery does not expect it there, and a running worker 
 makes the worker reconnect until Redis works again.
 """
 
-from typing import Any
+from queue import Empty
+from typing import Any, Final
 
 import redis
+import structlog
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
+from common.logs import name_of
 from common.outages import refused
+
+# A key of the broker holds something else than a queue. Waiting for its repair is better than ending.
+DAMAGED: Final = "WRONGTYPE"
+
+log = structlog.get_logger(__name__)
 
 
 class BrokerRefusesError(OSError):
@@ -26,7 +34,7 @@ class _EndsAtRefusal:
         try:
             return super().read_response(*args, **options)  # type: ignore[misc]
         except redis.ResponseError as error:
-            if refused(error) is None:
+            if refused(error) is None and not str(error).startswith(DAMAGED):
                 raise
             self.disconnect()  # type: ignore[attr-defined]
             raise BrokerRefusesError(str(error)) from error
@@ -58,6 +66,14 @@ class _Channel(kombu_redis.Channel):
     QoS = _QoS
     connection_class = _Connection
     connection_class_ssl = _SSLConnection
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """Read a message. Drop it if it cannot be read: messages are hints, and it must not end the worker."""
+        try:
+            return super()._brpop_read(**options)  # type: ignore[misc]
+        except (ValueError, TypeError) as error:
+            log.error("message_unreadable", reason=name_of(error))
+            raise Empty from None
 
 
 class Transport(kombu_redis.Transport):

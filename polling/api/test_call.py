@@ -15,6 +15,8 @@ from rest_framework.response import Response
 from accounts.api.permissions import MayOperate
 from audit.models import Action
 from audit.recording import record
+from carriers.breakers import Breakers
+from carriers.gateway_calls import GatewayCalls
 from carriers.limits import rate_of, slots_of
 from carriers.models import Gateway
 from common.api.query_params import ValidatedQueryView
@@ -49,7 +51,10 @@ class GatewayCallView(ValidatedQueryView):
 
     @extend_schema(request=None, responses=GatewayCallSerializer)
     def post(self, request: Request, pk: str) -> Response:
-        """Ask the gateway about one card. Return whether the gateway answered. Its answer is not stored."""
+        """Ask the gateway about one card. Return whether the gateway answered. Its answer is not stored.
+
+        If it answers, its breaker closes, and a rest that it has asked for ends.
+        """
         gateway = Gateway.objects.visible_to(request.user).filter(pk=pk).first()
         if gateway is None:
             raise DomainError("There is no such gateway.", code="gateway_not_found", status=404)
@@ -76,6 +81,9 @@ def _call(gateway: Gateway, iccid: str) -> dict[str, Any]:
         started = time.perf_counter()
         trouble = asyncio.run(_ask(gateway, iccid))
         duration = round((time.perf_counter() - started) * 1000)
+    if not trouble:
+        GatewayCalls(for_web()).add(gateway.pk, answered=1, failures={})
+        Breakers(for_web()).end_trial(gateway.pk, has_answered=True)
     return {
         "gateway_id": gateway.pk,
         "iccid": iccid,

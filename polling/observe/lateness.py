@@ -4,6 +4,7 @@ Lateness shows whether some cards are forgotten. Throughput cannot show that, be
 checked on time.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -104,7 +105,12 @@ def publish(redis: Redis) -> None:
     for check_type, result in measured.items():
         pipeline = redis.pipeline()
         pipeline.delete(keys.lateness(check_type))
-        known = {name: value for name, value in asdict(result).items() if value is not None}
+        # A row that was damaged by SQL may have an infinite age.
+        known = {
+            name: value
+            for name, value in asdict(result).items()
+            if value is not None and math.isfinite(value)
+        }
         pipeline.hset(keys.lateness(check_type), mapping=cast(Fields, known))
         pipeline.expire(keys.lateness(check_type), STALE_AFTER + rest * STALE_AFTER_RESTS)
         pipeline.execute()

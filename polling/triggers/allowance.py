@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import F, Q, Sum
 
 from accounts.models import User
+from accounts.time_zones import zone_of
 from cards.models import CheckType
 from common.errors import DomainError
 from polling.models import ManualTrigger
@@ -43,7 +44,7 @@ def take_call(user: User, *, now: datetime) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"manual trigger {user.pk}"])
-    begun, ends = day_of(now, ZoneInfo(user.time_zone))
+    begun, ends = day_of(now, zone_of(user))
     allowed = _calls_per_day(user)
     if ManualTrigger.objects.filter(requester=user, created_at__gte=begun).count() >= allowed:
         raise TooManyTriggersError(allowed, ends - now)

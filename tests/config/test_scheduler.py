@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import time_machine
-from django_celery_beat.models import PeriodicTask
+from django.db import connection
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
+from structlog.testing import capture_logs
 
 from config.celery import app
-from config.celery_patches.scheduler import ClockTolerantScheduler
+from config.celery_patches.scheduler import SteadyScheduler
+from polling.observe.doctor import processes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -17,7 +20,7 @@ HOURLY = {name for name, entry in app.conf.beat_schedule.items() if entry["sched
 FREQUENT = set(app.conf.beat_schedule) - HOURLY
 
 
-class Recorder(ClockTolerantScheduler):
+class Recorder(SteadyScheduler):
     """A scheduler that notes what it would send."""
 
     sent: list[str]
@@ -78,3 +81,41 @@ def test_entries_do_not_run_more_often_than_they_should(clock: time_machine.Trav
 
     assert 55 <= scheduler.sent.count("wake-up") <= 62
     assert scheduler.sent.count("survey-counters") <= 1
+
+
+def test_disabled_task_is_named_and_enabled_at_the_start(clock: time_machine.Traveller) -> None:
+    started()
+    PeriodicTask.objects.filter(name="wake-up").update(enabled=False, args="{", one_off=True)
+
+    (finding,) = processes.periodic_tasks()
+    scheduler = started()
+
+    assert "beat does not send wake-up" in finding.detail
+    assert "wake-up" in run(scheduler, clock, minutes=0.1)
+    assert list(processes.periodic_tasks()) == []
+
+
+def test_damaged_row_stops_no_other_task(clock: time_machine.Traveller) -> None:
+    scheduler = started()
+    PeriodicTask.objects.filter(name="wake-up").update(args="{")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE django_celery_beat_periodictask SET last_run_at = 'infinity' WHERE name = 'watch-triggers'"
+        )
+    PeriodicTasks.update_changed()
+
+    sent = run(scheduler, clock, minutes=0.5)
+
+    assert "watch-triggers" in sent
+    assert "publish-limits" in sent
+
+
+def test_failing_tick_is_tried_again(clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = started()
+    monkeypatch.setattr(Recorder, "schedule_changed", lambda _: 1 / 0)
+
+    with capture_logs() as logs:
+        waits = [scheduler.tick(), scheduler.tick()]
+
+    assert waits == [1.0, 1.0]
+    assert [event["event"] for event in logs] == ["beat_failed", "beat_failed"]

@@ -33,6 +33,7 @@ class Command(BaseCommand):
             chosen = chosen.filter(card__in=Card.objects.of_sims(named))
         found = {sim_of(iccid) for iccid in chosen.values_list("card__iccid", flat=True)}
         released = release(for_worker(), chosen, by="release_parked")
-        self.stdout.write(f"Released {released:,} parked checks; they are due now.")
+        if released or not named:
+            self.stdout.write(f"Released {released:,} parked checks; they are due now.")
         if missing := sorted(iccid for sim, iccid in named.items() if sim not in found):
             raise CommandError(f"not parked: {', '.join(missing)}")

@@ -1,10 +1,14 @@
 """Run the entire diagnosis: first the servers, then everything that depends on them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from redis import Redis
 
 from common import database
+from common.logs import name_of
+from common.outages import one_line
+from common.postgresql.query_deadline import query_deadline
 from polling.observe import monitoring
 from polling.observe.doctor import (
     clocks,
@@ -17,8 +21,11 @@ from polling.observe.doctor import (
     results,
     servers,
 )
-from polling.observe.doctor.finding import Finding, Verdict
+from polling.observe.doctor.finding import Finding, Verdict, trouble
 from polling.observe.doctor.processes import WorkerReport
+
+# How long each query of a part may take.
+PART_SECONDS: Final = 10.0
 
 
 def diagnose(redis: Redis, ask_workers: Callable[[], WorkerReport | None]) -> Iterator[Finding]:
@@ -61,14 +68,30 @@ def _examine(
         yield finding
     if has_outage:
         return
-    yield clocks.examine(redis)
-    yield from judge_processes()
-    yield from own_faults.examine(redis)
-    yield from planning.examine(redis)
-    yield from limits.examine(redis, now=database.now())
-    yield from judge_gateways()
-    yield from results.examine(redis)
-    yield from counters.examine()
+    parts: dict[str, Callable[[], Iterable[Finding]]] = {
+        "clocks": lambda: [clocks.examine(redis)],
+        "processes": judge_processes,
+        "periodic tasks": processes.periodic_tasks,
+        "faults": lambda: own_faults.examine(redis),
+        "planning": lambda: planning.examine(redis),
+        "limits": lambda: limits.examine(redis, now=database.now()),
+        "gateways": judge_gateways,
+        "results": lambda: results.examine(redis),
+        "counters": counters.examine,
+    }
+    for subject, examine in parts.items():
+        yield from _survived(subject, examine)
+
+
+def _survived(subject: str, examine: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of one part. If it fails, yield a finding that says so, because the others matter too."""
+    try:
+        with query_deadline(PART_SECONDS):
+            yield from examine()
+    except Exception as error:  # noqa: BLE001 (a diagnosis must survive what it looks for)
+        reason = one_line(error) or name_of(error)
+        advice = "see whether a query is blocked or a row is damaged; otherwise report this"
+        yield trouble(subject, f"could not be examined: {reason}", advice)
 
 
 def count_troubles(findings: Sequence[Finding]) -> int:

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from celery import current_app
+from django_celery_beat.models import PeriodicTask
+
 from polling.observe.doctor.finding import Finding, ok, trouble
 from polling.observe.monitoring import CLAIMS_ARE_STALE_AFTER
 
@@ -75,6 +78,18 @@ def judge_ages(*, tick_age: float | None, claim_age: float | None) -> Iterator[F
             "start beat and a worker of the queue ticks; `bin/manage doctor` says which of them is missing",
         )
     yield _claims(claim_age)
+
+
+def periodic_tasks() -> Iterator[Finding]:
+    """Yield a finding if beat does not send one of its tasks, because it is disabled in the database."""
+    expected = set(current_app.conf.beat_schedule)
+    disabled = PeriodicTask.objects.filter(name__in=expected, enabled=False).order_by("name")
+    if unsent := list(disabled.values_list("name", flat=True)):
+        yield trouble(
+            "periodic tasks",
+            f"beat does not send {', '.join(unsent)}: disabled in the database",
+            "restart beat: at its start it enables its tasks again",
+        )
 
 
 def _beat(report: WorkerReport, age: float | None) -> Finding:

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from redis import Redis
 
 from audit.models import Operation
 from carriers import keys
+from carriers.breakers import Breakers, Tally
 from carriers.models import Carrier, Gateway
 from common.fields import Sealed
 from lab.simulator.remote import RunningSimulator
@@ -196,6 +198,22 @@ def test_test_call_asks_for_one_card_of_the_gateway(
     assert result == {"gateway_id": gateway.pk, "iccid": card.iccid, "has_answered": True, "trouble": ""}
     assert redis.zcard(keys.slots(gateway.pk)) == 0
     assert Operation.objects.get().action == "called"
+
+
+def test_answered_test_call_ends_a_long_rest(
+    administrator: Caller, redis: Redis, simulator: RunningSimulator
+) -> None:
+    gateway = GatewayFactory.create(base_url=f"http://127.0.0.1:{simulator.port}/c/northwind")
+    CardFactory.create(carrier=gateway.carrier)
+    redis.set(keys.limit(gateway.pk), 1)
+    breakers = Breakers(redis)
+    breakers.report({gateway.pk: Tally(answered=0, failed=1, hold=timedelta(days=1))})
+    assert breakers.rests([gateway.pk])[gateway.pk].left > timedelta(minutes=50)
+
+    administrator.post(f"gateways/{gateway.pk}/test-call")
+
+    assert breakers.rests([gateway.pk]) == {}
+    assert administrator.get(f"gateways/{gateway.pk}").json()["status"]["state"] == "working"
 
 
 def test_test_call_obeys_the_call_rate(

@@ -1,7 +1,8 @@
 """A broker that answers, but refuses to work, counts as a lost connection: the worker reconnects."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -87,11 +88,35 @@ def test_refused_ack_makes_room_for_the_next_message(
     assert len(received) == 2
 
 
-def test_fault_of_ours_is_no_lost_connection(
-    connection: PromptConnection, publish: Callable[[], None]
-) -> None:
+def test_fault_of_ours_is_no_lost_connection(connection: PromptConnection) -> None:
+    channel: Any = connection.default_channel
+
+    with pytest.raises(ResponseError, match="unknown command"):
+        channel.client.execute_command("NONSENSE")
+
+
+def test_damaged_queue_is_waited_for(connection: PromptConnection) -> None:
     channel: Any = connection.default_channel
     channel.client.set(QUEUE.name, "not a list")
 
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        publish()
+    with pytest.raises(BrokerRefusesError, match="WRONGTYPE"):
+        Producer(channel).publish({}, routing_key=QUEUE.name)
+
+
+@pytest.mark.parametrize("garbage", ["garbage", "[]", "null", "17", '{"body": 1}', '{"properties": {}}'])
+def test_unreadable_message_is_dropped(
+    connection: PromptConnection, publish: Callable[[], None], garbage: str
+) -> None:
+    received: list[Any] = []
+    channel: Any = connection.default_channel
+    Consumer(channel, [QUEUE], callbacks=[lambda _, message: received.append(message)]).consume()
+    channel.client.lpush(QUEUE.name, garbage)
+    publish()
+
+    ends = time.monotonic() + 20
+    while not received:
+        assert time.monotonic() < ends
+        with suppress(TimeoutError, KeyError):
+            connection.drain_events(timeout=1)
+
+    assert len(received) == 1

@@ -40,6 +40,15 @@ def test_hundred_calls_are_allowed_per_local_day_of_the_user(operator: Caller) -
         assert operator.post(SINGLE, body).status_code == 202
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "Asia", ""])
+def test_user_with_an_unreadable_time_zone_may_trigger(operator: Caller, zone: str) -> None:
+    type(operator.user).objects.filter(pk=operator.user.pk).update(time_zone=zone)
+
+    answer = operator.post(SINGLE, {"card_id": CardFactory.create().pk, "task_type": "carddata"})
+
+    assert answer.status_code == 202
+
+
 @pytest.mark.parametrize(("now", "zone", "hours"), [
     ("2026-03-29T12:00:00+00:00", "Europe/Berlin", 23),
     ("2026-10-25T12:00:00+00:00", "Europe/Berlin", 25),
