@@ -2,16 +2,20 @@
 
 from typing import Any
 
+import structlog
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
 from accounts import keys, rate_limits
+from accounts.models import User
 from common import addresses
 from common.redis.rate_limiter import Policy
 
 MINUTE = 60
+
+log = structlog.get_logger(__name__)
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -27,7 +31,15 @@ class SignInForm(AdminAuthenticationForm):
         address = addresses.client_address(self.request) if self.request else None
         if not take_turns(name=name, address=address):
             raise forms.ValidationError(_("Too many attempts. Try again in a minute."), code="rate_limited")
-        return super().clean()
+        try:
+            cleaned = super().clean()
+        except forms.ValidationError:
+            # People sometimes type their password as the user name, so an unknown name is not logged.
+            known = User.objects.filter(username=name).exists()
+            log.warning("sign_in_failed", user=name if known else None, address=address)
+            raise
+        log.info("signed_in", user=name, address=address)
+        return cleaned
 
 
 def take_turns(*, name: str, address: str | None) -> bool:

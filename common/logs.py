@@ -20,6 +20,8 @@ ACCESS_LOGGER = "simwatch.access"
 # A fault of ours can occur for each card. Its traceback says the same each time.
 TRACEBACK_SECONDS: Final = 60
 OUTAGE_SECONDS: Final = 1.0
+# What Celery logs when a process of a worker was killed, by somebody or at its time limit.
+_PROCESS_ENDED: Final = {"WorkerLostError", "TimeLimitExceeded"}
 
 
 class OutageFilter(logging.Filter):
@@ -33,6 +35,11 @@ class OutageFilter(logging.Filter):
         self._heard_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        if kind and kind.__name__ in _PROCESS_ENDED:
+            # The traceback shows only where Celery noticed it.
+            record.exc_info = record.exc_text = None
+            return True
         error = _error_of(record)
         reason = one_line(error) if error else None
         if not reason:

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from common import request_ids
+from common import addresses, request_ids
 from common.logs import ACCESS_LOGGER
 
 DEFAULT_PORTS: Final = {"80", "443"}
@@ -35,6 +35,7 @@ class RequestIdMiddleware:
             method=request.method,
             path=request.path,
             action=route.view_name if route else None,
+            address=addresses.client_address(request),
             status=response.status_code,
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
         )

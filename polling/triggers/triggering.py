@@ -6,6 +6,7 @@ These ids are hints: they make the workers check the cards.
 
 from datetime import datetime
 
+import structlog
 from django.db import connection, transaction
 
 from accounts.models import User
@@ -22,6 +23,8 @@ from polling.models import ManualItem, ManualTrigger
 from polling.schedule.manual_queue import ManualQueue
 from polling.triggers import allowance
 from polling.triggers.choosing import CardSelection, choose
+
+log = structlog.get_logger(__name__)
 
 
 def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now: datetime) -> ManualTrigger:
@@ -52,6 +55,9 @@ def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now:
         record(user, Action.TRIGGERED, row, after=snapshot(row))
         is_single = selection.kind is ManualTrigger.Kind.SINGLE
         transaction.on_commit(lambda: _hint(check_type, chosen.cards, is_single=is_single))
+    log.info(
+        "cards_triggered", trigger_id=row.pk, check=check_type.value, cards=row.accepted, skipped=row.skipped
+    )
     return row
 
 

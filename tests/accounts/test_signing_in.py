@@ -5,6 +5,7 @@ from django.test import Client
 from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from accounts.conf import AccountsSettings
 from tests.factories import UserFactory
@@ -72,3 +73,17 @@ def test_sign_in_is_limited_without_redis(
     monkeypatch.setattr("accounts.rate_limits.for_web", unavailable)
 
     assert [sign_in(client, ada) for _ in range(3)] == [True, True, False]
+
+
+def test_sign_ins_are_logged_without_unknown_names(client: Client, redis: Redis, ada: dict[str, str]) -> None:
+    with capture_logs() as logs:
+        sign_in(client, ada)
+        sign_in(client, {**ada, "password": "wrong"})
+        sign_in(client, {"username": "right", "password": "x"})
+
+    told = [(event["event"], event["user"], event["address"]) for event in logs if "sign" in event["event"]]
+    assert told == [
+        ("signed_in", "ada", "192.0.2.7"),
+        ("sign_in_failed", "ada", "192.0.2.7"),
+        ("sign_in_failed", None, "192.0.2.7"),
+    ]

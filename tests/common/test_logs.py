@@ -5,6 +5,8 @@ from io import StringIO
 import psycopg
 import pytest
 import structlog
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from django.db import OperationalError
 
 from common.logs import logging_config
@@ -88,3 +90,26 @@ def test_library_that_repeats_an_outage_is_heard_once_a_second(
     events = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
     assert sum("does not answer" in event for event in events) == 2
     assert events.count("task_gave_up") == 5
+
+
+@pytest.mark.parametrize("error", [WorkerLostError("signal 9"), TimeLimitExceeded(60)])
+def test_killed_process_of_a_worker_is_one_line(lines: StringIO, error: Exception) -> None:
+    logger = logging.getLogger("test.logs")
+
+    try:
+        raise error
+    except type(error) as raised:
+        logger.error("Task handler raised error: %r", raised, exc_info=ExceptionInfo().exc_info)
+
+    assert lines.getvalue().count("\n") == 1
+    assert "Traceback" not in lines.getvalue()
+    assert type(error).__name__ in lines.getvalue()
+
+
+def test_error_of_a_task_keeps_its_traceback(lines: StringIO) -> None:
+    try:
+        raise ValueError("unexpected")
+    except ValueError as raised:
+        logging.getLogger("test.logs").error("Task: %r", raised, exc_info=ExceptionInfo().exc_info)
+
+    assert "Traceback" in lines.getvalue()

@@ -18,7 +18,7 @@ from tests.support.faults.replicas import replicated
 pytestmark = pytest.mark.faults(seconds=50)
 CARDS = 300
 PROCESSES = ("worker-checks", "worker-ticks", "worker-background", "beat")
-READ_ONLY_SECONDS = 4
+READ_ONLY_SECONDS = 3
 RESUMES_WITHIN = 10
 EPOCH = datetime.min.replace(tzinfo=UTC)
 

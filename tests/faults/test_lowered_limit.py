@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from carriers import keys as gateway_keys
 from tests.faults.conftest import MakeStack, Stack
 from tests.support.faults.api import Api
 from tests.support.faults.judge import CHECK_TYPE, invariant_holds
@@ -57,6 +58,13 @@ def test_lowered_limit_is_in_force_beside_hanging_calls(stack: Stack, limit: str
     ((gateway,),) = stack.rows("SELECT min(id) FROM carriers_gateway")
     path = f"gateways/{gateway}" if limit == "gateway" else f"polling-concurrency/{CHECK_TYPE}"
     stack.make_all_due()
+    stack.wait_until(
+        lambda: stack.redis.zcard(gateway_keys.slots(gateway)) > BEFORE - 10,
+        seconds=30,
+        what="most slots of the gateway are taken",
+    )
+    # On a busy machine, some of the calls on these slots have not begun yet.
+    stack.wait(1)
     changed_at = datetime.now(UTC)
     answer = api.put(path, {"max_concurrency": AFTER})
     assert answer.status_code == 200, answer.text

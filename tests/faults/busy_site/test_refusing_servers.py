@@ -20,10 +20,8 @@ from tests.support.faults.judge import (
 )
 from tests.support.faults.refusals import REFUSALS, Refusal
 
-pytestmark = [pytest.mark.faults(seconds=30), pytest.mark.long_form]
+pytestmark = [pytest.mark.faults(seconds=30), pytest.mark.long_form, pytest.mark.only_long]
 PROCESSES = ("worker-checks", "worker-ticks", "worker-background", "beat", "web")
-# These run in every test run, the others only with `bin/test long`.
-ALWAYS = {"PostgreSQL is read-only", "MISCONF"}
 REFUSES_SECONDS = 8
 RECOVERS_WITHIN = 10
 # Calls that have begun may end, and their cards are given back.
@@ -99,13 +97,7 @@ def assert_refusal_is_named(stack: Stack, api: Api, refusal: Refusal, card_id: i
     assert refusal.reason in doctor(stack)
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        pytest.param(one, id=one.name, marks=() if one.name in ALWAYS else pytest.mark.only_long)
-        for one in REFUSALS
-    ],
-)
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
 def test_refusing_server_is_named_and_waited_for(stack: Stack, api: Api, refusal: Refusal) -> None:
     stack.wait_until(lambda: api.readiness().ok, seconds=20, what="all is well")
     card_id = min(stack.scheduled())

@@ -10,6 +10,7 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 from redis import Redis
+from structlog.testing import capture_logs
 
 from polling.models import ManualItem, ManualTrigger
 from polling.triggers import allowance
@@ -44,9 +45,12 @@ def test_hundred_calls_are_allowed_per_local_day_of_the_user(operator: Caller) -
 def test_user_with_an_unreadable_time_zone_may_trigger(operator: Caller, zone: str) -> None:
     type(operator.user).objects.filter(pk=operator.user.pk).update(time_zone=zone)
 
-    answer = operator.post(SINGLE, {"card_id": CardFactory.create().pk, "task_type": "carddata"})
+    with capture_logs() as logs:
+        answer = operator.post(SINGLE, {"card_id": CardFactory.create().pk, "task_type": "carddata"})
 
     assert answer.status_code == 202
+    (line,) = (event for event in logs if event["event"] == "cards_triggered")
+    assert (line["trigger_id"], line["cards"], line["skipped"]) == (answer.json()["trigger_id"], 1, 0)
 
 
 @pytest.mark.parametrize(("now", "zone", "hours"), [
