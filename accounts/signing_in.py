@@ -38,7 +38,9 @@ class SignInForm(AdminAuthenticationForm):
             known = User.objects.filter(username=name).exists()
             log.warning("sign_in_failed", user=name if known else None, address=address)
             raise
-        log.info("signed_in", user=name, address=address)
+        # Without a name or a password, Django checks nothing and raises nothing here.
+        if self.get_user() is not None:
+            log.info("signed_in", user=name, address=address)
         return cleaned
 
 

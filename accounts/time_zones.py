@@ -28,7 +28,7 @@ class AdminUserMiddleware:
 
 
 def zone_of(user: object) -> ZoneInfo:
-    """Return the user's time zone. Return UTC if nobody is signed in, or this machine does not know the zone."""
+    """Return the user's time zone, or UTC if `user` is anonymous or has an unknown time zone."""
     try:
         return ZoneInfo(user.time_zone if isinstance(user, User) else "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -20,7 +20,7 @@ ACCESS_LOGGER = "simwatch.access"
 # A fault of ours can occur for each card. Its traceback says the same each time.
 TRACEBACK_SECONDS: Final = 60
 OUTAGE_SECONDS: Final = 1.0
-# What Celery logs when a process of a worker was killed, by somebody or at its time limit.
+# Celery logs these errors when a worker process was killed or reached its time limit.
 _PROCESS_ENDED: Final = {"WorkerLostError", "TimeLimitExceeded"}
 
 

@@ -80,6 +80,8 @@ def test_sign_ins_are_logged_without_unknown_names(client: Client, redis: Redis,
         sign_in(client, ada)
         sign_in(client, {**ada, "password": "wrong"})
         sign_in(client, {"username": "right", "password": "x"})
+        sign_in(client, {**ada, "password": ""})
+        sign_in(client, {**ada, "username": ""})
 
     told = [(event["event"], event["user"], event["address"]) for event in logs if "sign" in event["event"]]
     assert told == [

@@ -20,7 +20,7 @@ def logged(redis: Redis, now: float) -> list[tuple[Any, ...]]:
     return [(event["log_level"], event["event"], event["gateway"], event.get("is_new")) for event in logs]
 
 
-def test_failing_gateway_is_an_error_when_it_begins_and_each_minute(redis: Redis) -> None:
+def test_failing_gateway_is_logged_at_once_and_each_minute(redis: Redis) -> None:
     gateway = GatewayFactory.create(name="north")
     calls = GatewayCalls(redis)
     calls.add(gateway.pk, answered=1, failures={})
