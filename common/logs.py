@@ -103,10 +103,19 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["outages"]}
         },
         "root": {"handlers": ["stderr"], "level": level},
-        # Hide INFO lines of beat and the worker. Each second they log three useless lines about wake-ups.
         "loggers": {
-            name: {"level": "WARNING"}
-            for name in ("celery.beat", "django_celery_beat", "celery.worker.strategy", "celery.app.trace")
+            # Hide INFO lines of beat and the worker. Each second they log three useless lines about wake-ups.
+            **{
+                name: {"level": "WARNING"}
+                for name in (
+                    "celery.beat",
+                    "django_celery_beat",
+                    "celery.worker.strategy",
+                    "celery.app.trace",
+                )
+            },
+            # Hide Django's warning about each refused request, because the access log has a line about it.
+            "django.request": {"level": "ERROR"},
         },
     }
 

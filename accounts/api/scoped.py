@@ -16,7 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from audit.models import Action
 from audit.recording import record
 from audit.snapshots import Snapshot, snapshot, version
-from common.api.etags import etag_of, require_match
+from common.api.etags import require_match, row_tag
 from common.api.idempotency import idempotent
 from common.api.pages import NumberedPages
 from common.api.query_params import ValidatedQueryView
@@ -68,7 +68,7 @@ class ScopedViewSet(ValidatedQueryView, GenericViewSet[Row], Generic[Row]):
     def answer(self, row: Row, *, status: int = 200) -> Response:
         """Return a response that contains the serialized row and its ETag."""
         return Response(
-            self.get_serializer(row).data, status=status, headers={"ETag": etag_of(self.etag_source(row))}
+            self.get_serializer(row).data, status=status, headers={"ETag": row_tag(self.etag_source(row))}
         )
 
     def active_parameters(self) -> type[Parameters]:

@@ -120,7 +120,7 @@ class Schema(AutoSchema):
         yield _header("Retry-After", "Seconds to wait before the next attempt.", answers=[429, 503])
         is_row = hasattr(self.view, "locked_object") and getattr(self.view, "action", None) != "list"
         if self.method != "DELETE" and (is_row or getattr(self.view, "supports_if_match", False)):
-            yield _header("ETag", "The version of the row, for `If-Match`.", answers=[200, 201])
+            yield _header("ETag", "The version, for `If-Match` and `If-None-Match`.", answers=[200, 201])
         if self._is_idempotent():
             text = "`true` if this is a repeated answer."
             yield _header(idempotency.REPLAYED, text, answers=[200, 201, 202])

@@ -14,7 +14,7 @@ from accounts.api.permissions import MayOperate
 from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
-from common.api.etags import etag_of, require_match
+from common.api.etags import require_match, row_tag
 from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import StrictSerializer
 from common.errors import DomainError
@@ -172,4 +172,4 @@ def _answer(row: ConcurrencyLimit) -> Response:
     concurrency = Concurrency(
         row.task_type, row.max_concurrency, monitoring.limits_by_type(for_web()).get(row.task_type)
     )
-    return Response(ConcurrencySerializer(concurrency).data, headers={"ETag": etag_of(_etag_fields(row))})
+    return Response(ConcurrencySerializer(concurrency).data, headers={"ETag": row_tag(_etag_fields(row))})
