@@ -1,10 +1,15 @@
 """Read-only admin pages of the statistics and of manual triggers."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_scoping import ScopedReadOnlyAdmin
 from cards.admin.search import CardRowsAdmin
+from carriers.models import Gateway
 from polling.models import ManualItem, ManualTrigger, MinuteStat
 
 
@@ -13,10 +18,19 @@ class MinuteStatAdmin(ScopedReadOnlyAdmin[MinuteStat]):
     """The statistics: a row of counts for each minute and check type, and one for each gateway that was called."""
 
     list_display = (
-        "minute", "task_type", "gateway_id", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
+        "minute", "task_type", "gateway", "success", "failed", "total_ms", "due", "in_flight", "seats", "lateness_p99_seconds",
     )  # fmt: skip
     list_filter = ("task_type",)
     ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MinuteStat]:
+        names = Gateway.objects.filter(pk=OuterRef("gateway_id")).values("name")
+        return super().get_queryset(request).annotate(gateway_name=Subquery(names))
+
+    @admin.display(description=_("gateway"))
+    def gateway(self, row: Any) -> str:
+        """Return the name of the gateway, or its id if it has been deleted, or "all"."""
+        return str(row.gateway_name or row.gateway_id or _("all"))
 
 
 @admin.register(ManualTrigger)

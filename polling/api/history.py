@@ -1,6 +1,6 @@
 """The `/polling-stats/history` endpoint: the kept statistics of checks, for charts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -38,8 +38,8 @@ class HistoryParameters(Parameters):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # `from` is a keyword of Python, so it cannot be the name of an attribute.
-        begin = TimeField(required=False, help_text="default: an hour before `to`")
-        end = TimeField(required=False, help_text="default: now")
+        begin = TimeField(required=False, help_text="default: an hour before `to`; seconds are ignored")
+        end = TimeField(required=False, help_text="default: now; seconds are ignored")
         return {"from": begin, "to": end, **super().get_fields()}
 
     def validate_step(self, value: int) -> int:
@@ -48,17 +48,18 @@ class HistoryParameters(Parameters):
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        end = attrs.setdefault("to", database.now())
+        end = _whole_minute(attrs.get("to") or database.now())
         try:
-            begin = attrs.setdefault("from", end - DEFAULT_LENGTH)
+            begin = _whole_minute(attrs.get("from") or end - DEFAULT_LENGTH)
         except OverflowError:
             raise ValidationError({"to": ErrorDetail("It is too early.", code="invalid")}) from None
         if begin >= end:
-            raise ValidationError({"from": ErrorDetail("It must be before `to`.", code="invalid")})
+            text = "It must be in an earlier minute than `to`."
+            raise ValidationError({"from": ErrorDetail(text, code="invalid")})
         if (end - begin) / timedelta(seconds=attrs["step"]) > MAX_STEPS:
             text = f"The span has more than {MAX_STEPS} steps; choose longer steps or a shorter span."
             raise ValidationError({"step": ErrorDetail(text, code="too_many_steps")})
-        return attrs
+        return {**attrs, "from": begin, "to": end}
 
 
 class PointSerializer(CountedSerializer):
@@ -89,3 +90,7 @@ class HistoryView(ValidatedQueryView):
             gateway_id=query.get("gateway_id"),
         )
         return Response(PointSerializer(points, many=True).data)
+
+
+def _whole_minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)

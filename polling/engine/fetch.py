@@ -26,6 +26,7 @@ from polling.policy import census
 from polling.policy.config_snapshot import SNAPSHOT_SECONDS, ConfigSnapshot
 from polling.policy.matching import interval_for
 from polling.schedule.schedule import Claimed, Schedule, Which
+from polling.triggers import items
 
 
 class Fetcher:
@@ -64,6 +65,7 @@ class Fetcher:
         # Dispose of these now, because a failed drain only gives back claims, and parked cards have none.
         self._in_flight.dispose([*hydrated.disposals, *_parked(claimed)])
         cards, paused = self._split_paused(hydrated.cards, snapshot)
+        items.begin([item_id for card in cards for item_id in card.item_ids])
         granted = len(claimed.claims)
         return ClaimBatch(
             cards=cards,

@@ -29,7 +29,7 @@ class Point:
 
     @property
     def checks_per_second(self) -> float:
-        """The mean number of checks per second, in the minutes that have any."""
+        """The mean number of checks per second in the step."""
         return self.counted.checks / self.counted.seconds
 
 
@@ -43,7 +43,8 @@ def read(
 ) -> list[Point]:
     """Return the points from `begin` until before `end`, sorted by time and task type.
 
-    Steps without a check are left out. With `gateway_id`, only calls to that gateway count.
+    The first step begins at `begin`, and the last one ends at `end`. Both must be whole minutes. Steps without a
+    check are left out. With `gateway_id`, only calls to that gateway count.
     """
     # Name all types, because the index begins with the type.
     types = [task_type] if task_type else TaskType.values
@@ -51,7 +52,7 @@ def read(
         cursor.execute(
             f"""
             SELECT date_bin(make_interval(secs => %(step)s), minute, %(begin)s) AS at, task_type,
-                sum(success), sum(failed), sum(total_ms), count(DISTINCT minute),
+                sum(success), sum(failed), sum(total_ms),
                 max(due), max(in_flight), max(seats), max(lateness_p99_seconds), {_BUCKET_SUMS}
             FROM polling_minutestat
             WHERE minute >= %(begin)s AND minute < %(end)s AND gateway_id IS NOT DISTINCT FROM %(gateway)s
@@ -71,9 +72,16 @@ def read(
         Point(
             at,
             kind,
-            Counted(int(success), int(failed), int(total_ms), tuple(map(int, histogram)), (), minutes * 60.0),
+            Counted(
+                int(success),
+                int(failed),
+                int(total_ms),
+                tuple(map(int, histogram)),
+                (),
+                min(step, end - at).total_seconds(),
+            ),
             *gauges,
         )
-        for at, kind, success, failed, total_ms, minutes, *rest in rows
+        for at, kind, success, failed, total_ms, *rest in rows
         for gauges, histogram in [(rest[:4], rest[4:])]
     ]

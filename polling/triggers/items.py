@@ -1,6 +1,6 @@
-"""End the items of manual triggers. Each item ends only once, and a trigger ends with its last item."""
+"""Begin triggers, and end their items. Each item ends only once, and a trigger ends with its last item."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -19,6 +19,16 @@ _LOCK = """
     SELECT id FROM polling_manualtrigger
     WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))
     ORDER BY id FOR NO KEY UPDATE
+"""
+# A row that another session has locked is being ended or cancelled, so it need not begin.
+_BEGIN = """
+    UPDATE polling_manualtrigger SET started_at = clock_timestamp(), status = 'running'
+    WHERE id IN (
+        SELECT id FROM polling_manualtrigger
+        WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))
+            AND started_at IS NULL AND ended_at IS NULL
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
 """
 _END = """
     WITH given AS (
@@ -49,6 +59,13 @@ class ItemEnd:
 
     item_id: int
     failure: str = ""
+
+
+def begin(item_ids: Collection[int]) -> None:
+    """Store that the triggers of these items have started, because the cards are about to be checked."""
+    if item_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGIN, [array(item_ids)])
 
 
 def end(items: Sequence[ItemEnd]) -> None:

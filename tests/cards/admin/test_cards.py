@@ -1,6 +1,7 @@
 """Operators add, change and delete cards in the admin."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -11,6 +12,7 @@ from carriers.iccids import check_digit, plain
 from tests.factories import (
     CardFactory,
     DeviceFactory,
+    UserFactory,
 )
 from tests.support.admin_forms import act, errors, form_of, post
 
@@ -58,6 +60,18 @@ def test_other_spelling_of_a_sim_is_refused_with_its_card(
     assert list(errors(answer)) == ["iccid"]
     assert f"it is card {card.pk}, {taken}" in str(errors(answer)["iccid"])
     assert Card.objects.count() == 1
+
+
+def test_refusal_does_not_describe_a_hidden_card(client: Client) -> None:
+    own, hidden = CardFactory.create(), CardFactory.create(iccid=f"{SIM}F")
+    user = UserFactory.create(role="agent", agent=own.agent, is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="add_card"))
+    client.force_login(user)
+
+    answer = post(client, Card, "add", {"iccid": SIM, **form_of(own)})
+
+    assert errors(answer) == {"iccid": ["This SIM card exists already."]}
+    assert hidden.iccid not in answer.content.decode()
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -44,12 +44,12 @@ def test_minutes_are_summed_up_to_steps(viewer: Caller) -> None:
     assert found == [
         {
             "at": "2026-11-27T12:00:00Z", "task_type": "carddata", "success": 90, "failed": 30, "success_rate": 0.75,
-            "avg_duration_ms": 50.0, "p95_ms": 48, "checks_per_second": 1.0, "due": 9, "in_flight": 2, "seats": 5,
+            "avg_duration_ms": 50.0, "p95_ms": 48, "checks_per_second": 0.4, "due": 9, "in_flight": 2, "seats": 5,
             "delay_p99_seconds": None,
         },
         {
             "at": "2026-11-27T12:05:00Z", "task_type": "carddata", "success": 12, "failed": 0, "success_rate": 1.0,
-            "avg_duration_ms": 0.0, "p95_ms": 48, "checks_per_second": 0.2, "due": None, "in_flight": None,
+            "avg_duration_ms": 0.0, "p95_ms": 48, "checks_per_second": 0.04, "due": None, "in_flight": None,
             "seats": None, "delay_p99_seconds": None,
         },
     ]  # fmt: skip
@@ -65,6 +65,20 @@ def test_gateway_has_its_own_history(viewer: Caller) -> None:
     assert points(viewer, gateway_id=4) == []
 
 
+def test_steps_begin_in_the_minute_of_from(viewer: Caller) -> None:
+    minute(0, success=60)
+    minute(7, success=36)
+    minute(8, success=99)
+
+    found = points(viewer, step=300, **{"from": "2026-11-27T12:00:59.9Z", "to": "2026-11-27T12:08:30Z"})
+
+    # The second step ends at `to`, after three minutes.
+    assert [(point["at"], point["success"], point["checks_per_second"]) for point in found] == [
+        ("2026-11-27T12:00:00Z", 60, 0.2),
+        ("2026-11-27T12:05:00Z", 36, 0.2),
+    ]
+
+
 @pytest.mark.django_db
 def test_last_hour_is_the_default(viewer: Caller) -> None:
     assert viewer.get("polling-stats/history").json() == []
@@ -77,6 +91,7 @@ def test_last_hour_is_the_default(viewer: Caller) -> None:
         ({"step": 90}, "step"),
         ({"step": "x"}, "step"),
         ({"from": "2026-11-27T12:00:00Z", "to": "2026-11-27T12:00:00Z"}, "from"),
+        ({"from": "2026-11-27T12:00:01Z", "to": "2026-11-27T12:00:59Z"}, "from"),
         ({"from": "2026-11-01T00:00:00Z", "to": "2026-11-27T12:00:00Z"}, "step"),
         ({"from": "yesterday"}, "from"),
         ({"to": "0001-01-01T00:00:00Z"}, "to"),

@@ -36,8 +36,9 @@ def test_triggered_card_is_checked_once_and_the_trigger_ends(
     assert asked_iccids(simulator) == [wanted.iccid]
     assert state_of(trigger) == ("finished", 1, 0)
     assert results_of(trigger, [wanted]) == [("done", "")]
-    assert trigger.ended_at is not None
     assert trigger.started_at is not None
+    assert trigger.ended_at is not None
+    assert trigger.created_at < trigger.started_at < trigger.ended_at
 
 
 def test_triggered_unpolled_card_is_not_scheduled(
@@ -97,14 +98,17 @@ def test_trigger_during_a_call_gets_a_check_that_begins_later(
     simulator.fault(path="/c/northwind", kind="latency", milliseconds=1000)
     first = ask_for(card)
     later: list[ManualTrigger] = []
+    states_during_the_call = []
 
     def trigger_again() -> None:
+        states_during_the_call.append(state_of(first))
         later.append(ask_for(card, user=UserFactory.create(role="operator")))
         connection.close()
 
     while_draining(redis, runtime, trigger_again, after=0.6)
 
     assert asked_iccids(simulator) == [card.iccid] * 2
+    assert states_during_the_call == [("running", 0, 0)]
     assert state_of(first) == state_of(later[0]) == ("finished", 1, 0)
     assert later[0].created_at < datetime.fromisoformat(simulator.calls()[1]["start"])
 
