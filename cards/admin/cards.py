@@ -150,6 +150,8 @@ class CardForm(forms.ModelForm[Card]):
         validators=[RegexValidator(ICCID_PATTERN, _("18 to 22 characters, 0-9 and A-F"))],
         help_text=_("Blanks and hyphens may be in it."),
     )
+    # The user who fills in the form.
+    user: Any = None
     imsi = _number(_("IMSI"), r"^[0-9]{6,15}$", _("6 to 15 digits"))
     msisdn = _number(_("MSISDN"), r"^[0-9]{5,15}$", _("5 to 15 digits, without + and spaces"))
 
@@ -159,11 +161,14 @@ class CardForm(forms.ModelForm[Card]):
 
     def clean_iccid(self) -> str:
         iccid = str(self.cleaned_data["iccid"])
-        if twin := Card.objects.present().of_sims([iccid]).first():
+        twins = Card.objects.present().of_sims([iccid])
+        if twin := twins.visible_to(self.user).first():
             raise forms.ValidationError(
                 _("This SIM card exists already: it is card %(id)d, %(iccid)s."),
                 params={"id": twin.pk, "iccid": twin.iccid},
             )
+        if twins.exists():
+            raise forms.ValidationError(_("This SIM card exists already."))
         return iccid
 
     def clean(self) -> dict[str, Any]:
@@ -214,6 +219,12 @@ class CardAdmin(ScopedAdmin[Card]):
 
     def get_fields(self, request: HttpRequest, obj: Card | None = None) -> Any:
         return self.fields if obj is None else (*self.fields, *extensions.panels())
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # Django makes a new class of the form for each request.
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.user = request.user
+        return form
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
