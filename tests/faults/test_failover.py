@@ -15,7 +15,7 @@ from tests.support.faults.judge import (
 )
 from tests.support.faults.replicas import replicated
 
-pytestmark = pytest.mark.faults(seconds=50)
+pytestmark = [pytest.mark.faults(seconds=50), pytest.mark.long_form, pytest.mark.only_long]
 CARDS = 300
 PROCESSES = ("worker-checks", "worker-ticks", "worker-background", "beat")
 READ_ONLY_SECONDS = 3

@@ -17,7 +17,7 @@ from polling.schedule.schedule import Schedule
 from tests.faults.conftest import MakeStack, Stack
 from tests.support.faults.judge import CHECK_TYPE, invariant_holds
 
-pytestmark = pytest.mark.faults(seconds=170)
+pytestmark = [pytest.mark.faults(seconds=110), pytest.mark.long_form]
 SICK, *HEALTHY = (carrier.code for carrier in CARRIERS)
 # Every gateway answers with this latency.
 LATENCY_MS = 800
@@ -30,6 +30,7 @@ OPENS_WITHIN, CLOSES_WITHIN = 10, 30
 SOME_CALLS, LONG_AGO = 40, 3600.0
 # These faults exceed the deadline of a call, so every call fails.
 HANGS, DRIPS = {"kind": "timeout"}, {"kind": "drip"}
+FULL, SMOKE = ({"kind": "error"}, HANGS, DRIPS), ({"kind": "error"}, HANGS)
 # A call that takes this long in addition to `LATENCY_MS` is slow, but still within its deadline.
 MORE_LATENCY_MS = 2400
 CRAWLS = {"kind": "latency", "milliseconds": MORE_LATENCY_MS}
@@ -121,11 +122,11 @@ def stack(make_stack: MakeStack) -> Stack:
     return made
 
 
-def test_sick_gateway_costs_the_healthy_ones_no_calls(stack: Stack) -> None:
+def test_sick_gateway_costs_the_healthy_ones_no_calls(stack: Stack, is_long: bool) -> None:
     before = max(mean_healthy_calls(stack), mean_healthy_calls(stack))
     shares, opened_after, closed_after = {}, [], []
 
-    for fault in ({"kind": "error"}, HANGS, DRIPS):
+    for fault in FULL if is_long else SMOKE:
         wait_for_calls_to_sick_gateway(stack)
         switch(stack, fault, share=1)
         opened_after.append(
