@@ -9,6 +9,7 @@ from django.conf import settings
 from common.clocks import differences, disagreement
 from common.database import require_writable
 from common.health.components import Component, Finding, Level, register
+from common.postgresql import lock_waits
 from common.redis import keys
 from common.redis.client import for_web
 
@@ -24,6 +25,7 @@ def register_all() -> None:
     """
     register(Component("database", database, level_if_silent=Level.UNHEALTHY))
     register(Component("redis", redis))
+    register(Component("locks", locks, depends_on="database", is_for_readiness=False))
     register(Component("clocks", clocks, depends_on="redis", is_for_readiness=False))
     register(Component("disk", disk, is_for_readiness=False))
     register(Component("memory", memory, is_for_readiness=False))
@@ -33,6 +35,16 @@ def database() -> Finding:
     """Report whether PostgreSQL can write. Raise the driver's error during an outage."""
     require_writable()
     return Finding(Level.HEALTHY, "answers")
+
+
+def locks() -> Finding:
+    """Report sessions of PostgreSQL that have waited long for locks."""
+    trouble = lock_waits.read().trouble
+    return (
+        Finding(Level.DEGRADED, trouble)
+        if trouble
+        else Finding(Level.HEALTHY, "no session waits long for one")
+    )
 
 
 def redis() -> Finding:

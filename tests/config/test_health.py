@@ -27,7 +27,7 @@ from polling.schedule.schedule import Schedule
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
-NAMES = {"database", "redis", "clocks", "disk", "memory", "schedule", "workers", "gateways"}
+NAMES = {"database", "redis", "locks", "clocks", "disk", "memory", "schedule", "workers", "gateways"}
 
 
 def finds(name: str, level: Level, detail: str) -> None:

@@ -1,6 +1,6 @@
 """Examine PostgreSQL and Redis: whether they answer, and whether they are close to their limits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from django.db import connection
@@ -9,18 +9,12 @@ from redis import Redis
 from cards import usage_partitions
 from common import database
 from common.outages import reason_of, server_of
+from common.postgresql import lock_waits
+from common.postgresql.lock_waits import LockWaits
 from common.redis import keys
 from polling.observe.doctor.finding import Finding, ok, trouble
 
 NEARLY_FULL = 0.9
-# Shorter waits for locks are normal.
-LONG_WAIT_SECONDS: Final = 5
-WAITING: Final = """
-SELECT count(*), extract(epoch FROM max(clock_timestamp() - query_start))::float,
-    array(SELECT DISTINCT unnest(pg_blocking_pids(waiting.pid)) FROM pg_stat_activity AS waiting
-          WHERE waiting.wait_event_type = 'Lock')
-FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-"""
 _NOTHING: Final = "nothing is checked until it does"
 # Subject -> the name of the server, and of the setting that points at it.
 _NAMES: Final = {"database": ("PostgreSQL", "DATABASE_URL"), "redis": ("Redis", "REDIS_URL")}
@@ -74,16 +68,12 @@ def connections(used: int, limit: int) -> Finding:
     return trouble("database", detail, "raise max_connections, or run fewer worker processes")
 
 
-def locks(waiting: int, seconds: float, blockers: Sequence[int]) -> Iterator[Finding]:
-    """Yield a finding if sessions have waited long for locks.
-
-    `seconds` is the longest wait, and `blockers` are the process ids of the sessions that are waited for.
-    """
-    if waiting and seconds > LONG_WAIT_SECONDS:
-        pids = ", ".join(map(str, sorted(blockers)))
+def locks(waits: LockWaits) -> Iterator[Finding]:
+    """Yield a finding if sessions have waited long for locks."""
+    if waits.trouble:
         yield trouble(
             "locks",
-            f"{waiting} sessions of PostgreSQL wait for locks, for up to {seconds:.0f} s, of the processes {pids}",
+            waits.trouble,
             "see pg_stat_activity for what these do; SELECT pg_terminate_backend(PID) ends one",
         )
 
@@ -129,11 +119,9 @@ def _database() -> Iterator[Finding]:
             "WHERE backend_type = 'client backend'"
         )
         used, limit = cursor.fetchone()
-        cursor.execute(WAITING)
-        waiting, seconds, blockers = cursor.fetchone()
     database.require_writable()
     yield connections(used, limit)
-    yield from locks(waiting, seconds or 0.0, blockers or [])
+    yield from locks(lock_waits.read())
     yield stray_records(usage_partitions.stray_rows())
 
 
