@@ -1,10 +1,12 @@
 """Beat's scheduler in the database, patched to go on when a clock is set right, or a row is damaged."""
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from celery.beat import SchedulingError
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
@@ -65,6 +67,17 @@ class SteadyScheduler(DatabaseScheduler):  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 (the row may contain anything)
                 log.error("periodic_task_unreadable", task=model.name, reason=name_of(error))
         return entries
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send a task, unless its row is damaged or the broker is away."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except SchedulingError as error:
+            if one_line(error):
+                # The filter of the log lets one line a second pass.
+                logging.getLogger("celery.beat").exception("cannot send a task")
+            else:
+                log.error("periodic_task_unsendable", task=entry.name, reason=str(error))  # noqa: TRY400
 
     def tick(self, *args: Any, **options: Any) -> Any:
         """Run an entry that is due. Return how many seconds to wait until the next call."""

@@ -110,6 +110,23 @@ def test_damaged_row_stops_no_other_task(clock: time_machine.Traveller) -> None:
     assert "publish-limits" in sent
 
 
+def test_task_with_an_unknown_queue_is_named_and_restored(clock: time_machine.Traveller) -> None:
+    scheduler = SteadyScheduler(app=app, lazy=False)
+    scheduler._finalize.cancel()
+    rows = PeriodicTask.objects.filter(name="wake-up")
+    rows.update(queue="nowhere")
+    clock.shift(1)
+    PeriodicTasks.update_changed()
+
+    with capture_logs() as logs:
+        scheduler.apply_entry(scheduler.schedule["wake-up"])
+    started()
+
+    assert [(event["event"], event["task"]) for event in logs] == [("periodic_task_unsendable", "wake-up")]
+    assert "nowhere" in logs[0]["reason"]
+    assert rows.get().queue != "nowhere"
+
+
 def test_failing_tick_is_tried_again(clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler = started()
     monkeypatch.setattr(Recorder, "schedule_changed", lambda _: 1 / 0)
