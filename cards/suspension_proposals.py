@@ -17,6 +17,7 @@ from cards.sharing import CARDS_OF_MAIN
 from common.arrays import array
 
 log = structlog.get_logger(__name__)
+MAX_LOGGED_CARDS: Final = 20
 
 # The SQL condition for a card that must not be suspended, because usage of its main subscription `main` may be a
 # mistake. If the usage of another card is provisional, the subscription is over its quota without it. A deleted card
@@ -48,7 +49,7 @@ def review(judgements: Mapping[int, Judgement], *, now: datetime) -> list[int]:
     over = {judgement.main.id: judgement for judgement in judgements.values() if _is_over(judgement)}
     proposed = _propose(list(over.values()), now) if over else []
     if proposed:
-        log.info("suspensions_proposed", orders=len(proposed))
+        log.info("suspensions_proposed", orders=len(proposed), card_ids=sorted(proposed)[:MAX_LOGGED_CARDS])
     return proposed
 
 

@@ -77,7 +77,7 @@ class SteadyScheduler(DatabaseScheduler):  # type: ignore[misc]
                 # The filter of the log lets one line a second pass.
                 logging.getLogger("celery.beat").exception("cannot send a task")
             else:
-                log.error("periodic_task_unsendable", task=entry.name, reason=str(error))  # noqa: TRY400
+                log.error("periodic_task_unsendable", task=entry.name, reason=str(error))
 
     def tick(self, *args: Any, **options: Any) -> Any:
         """Run an entry that is due. Return how many seconds to wait until the next call."""

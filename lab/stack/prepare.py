@@ -1,7 +1,12 @@
-"""Bring the database and the schedule of the local stack up to date: `python -m lab.stack.prepare CARDS`."""
+"""Bring the database and the schedule of the local stack up to date: `python -m lab.stack.prepare CARDS LOG`.
 
+CARDS is the size of the demo fleet, and LOG is the file for the log, because the terminal shows progress.
+"""
+
+import logging
 import os
 import sys
+from pathlib import Path
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +20,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         django.setup()
+        _log_to(Path(sys.argv[2]))
         from common.redis.client import for_worker
 
         for_worker().ping()
@@ -30,6 +36,13 @@ def main() -> None:
         if reason is None:
             raise
         sys.exit(f"simwatch: {reason}")
+
+
+def _log_to(file: Path) -> None:
+    stream = file.open("a")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
 
 
 def ensure_admin(password: str) -> None:

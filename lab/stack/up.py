@@ -154,8 +154,8 @@ def _prepare(supervisor: Supervisor, variables: Mapping[str, str], cards: int) -
     # Start the child in a new session, so that Ctrl-C reaches only this process. The loop below then ends the
     # child.
     process = subprocess.Popen(
-        (sys.executable, "-m", "lab.stack.prepare", str(cards)),
-        env={"LOG_LEVEL": "WARNING", **os.environ, **variables},
+        (sys.executable, "-m", "lab.stack.prepare", str(cards), str(RUN / "logs" / "prepare.log")),
+        env={**os.environ, **variables},
         start_new_session=True,
         preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 (there is one thread)
     )
