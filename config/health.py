@@ -21,8 +21,8 @@ from accounts.api.permissions import MaySeeSystem
 from common.health.components import Finding, Level, components, overall
 from common.health.runner import examine
 from common.outages import server_of
+from config.request_lanes import PROBES
 
-PROBES: Final = ("/livez", "/readyz")
 HEALTH_MILLISECONDS = 60
 # What docs/api.md promises.
 SLOW_MILLISECONDS = 100

@@ -111,6 +111,8 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+# How many requests a web process works on at the same time.
+WEB_THREADS = env.int("WEB_THREADS", 8)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

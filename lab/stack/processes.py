@@ -7,7 +7,6 @@ from lab.stack.servers import LOCALHOST, Command
 from lab.stack.supervisor import Service
 
 CHECKS_PROCESSES = 4
-WEB_THREADS = 8
 # Skip Django's system checks, because they take seconds in each process. `bin/check` runs them.
 _CELERY = ("--app=config.celery", "--quiet", "--skip-checks")
 
@@ -24,12 +23,11 @@ def web(variables: Mapping[str, str]) -> Service:
     bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
     options = (
         "--workers=1",
-        f"--threads={WEB_THREADS}",
-        "--worker-class=gthread",
+        "--worker-class=asgi",
         "--graceful-timeout=3",
         "--no-control-socket",
     )
-    return _service("web", variables, "-m", "gunicorn", "config.wsgi", bind, *options)
+    return _service("web", variables, "-m", "gunicorn", "config.asgi", bind, *options)
 
 
 def checks_worker(variables: Mapping[str, str]) -> Service:

@@ -1,6 +1,7 @@
 """When PostgreSQL or Redis freezes under load, requests are still answered, and checks resume afterwards."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,8 @@ BASELINE_SECONDS = 3
 CONNECT_SECONDS = 3
 RESUMES_WITHIN = 10
 MAX_ADDED_SECONDS = 1.5
+# `/readyz` waits a second for PostgreSQL.
+PROBE_SECONDS = 2.5
 
 
 def p99(answers: list[TimedResponse]) -> float:
@@ -47,11 +50,18 @@ def test_reads_are_answered_in_time_while_redis_is_frozen(stack: Stack, api: Api
 
 def test_requests_get_503_in_time_while_postgresql_is_frozen(stack: Stack, api: Api) -> None:
     ends = time.monotonic() + FROZEN_SECONDS
-    with stack.frozen("postgresql"):
-        answers = api.read_once_per_caller()
+    with stack.frozen("postgresql"), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(api.read_once_per_caller)
+        time.sleep(1)
+        probes = [api.timed_page(page) for page in ("livez", "readyz")]
+        assert not waiting.done()
+        answers = waiting.result()
         time.sleep(max(0.0, ends - time.monotonic()))
     thawed_at = datetime.now(UTC)
 
+    # Probes do not wait for a thread, although all of them wait for PostgreSQL.
+    assert [answer.status_code for _, answer in probes] == [200, 503]
+    assert max(took for took, _ in probes) < PROBE_SECONDS
     slowest = max(took for took, _ in answers)
     api_after = stack.wait_until(
         lambda: api.get("polling-configs").ok, seconds=RESUMES_WITHIN, what="the API answers"

@@ -5,12 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from lab.stack.processes import WEB_THREADS
 from tests.faults.conftest import Stack
 from tests.support.faults.judge import CHECK_TYPE
 
-# More callers than the web process has threads, so that some requests have to wait for a thread.
-CALLERS = WEB_THREADS + 4
+# More callers than the web process has threads by default, so that some requests have to wait for a thread.
+CALLERS = 12
 PATHS = ("polling-configs", "gateways", "agents", "operations", "polling-manual-trigger/history")
 # How many seconds the response took, and the response itself.
 TimedResponse = tuple[float, requests.Response]
@@ -20,18 +19,24 @@ class Api:
     """A client that starts the web process of a stack and calls its API with an administrator's token."""
 
     def __init__(self, stack: Stack) -> None:
-        self._site = stack.start_web()
+        self.site = stack.start_web()
         self._headers = {"Authorization": f"Bearer {stack.token}"}
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"{self._site}/api/v1/{path}", headers=self._headers, timeout=30)
+        return requests.get(f"{self.site}/api/v1/{path}", headers=self._headers, timeout=30)
 
     def put(self, path: str, body: dict[str, object]) -> requests.Response:
-        return requests.put(f"{self._site}/api/v1/{path}", json=body, headers=self._headers, timeout=30)
+        return requests.put(f"{self.site}/api/v1/{path}", json=body, headers=self._headers, timeout=30)
 
     def page(self, path: str) -> requests.Response:
         """Return the answer of a page that is not below `/api/`."""
-        return requests.get(f"{self._site}/{path}", headers=self._headers, timeout=30)
+        return requests.get(f"{self.site}/{path}", headers=self._headers, timeout=30)
+
+    def timed_page(self, path: str) -> TimedResponse:
+        """Return how many seconds a page took, and its answer."""
+        started_at = time.perf_counter()
+        answer = self.page(path)
+        return time.perf_counter() - started_at, answer
 
     def readiness(self) -> requests.Response:
         """Return the answer of `/readyz`."""
@@ -40,7 +45,7 @@ class Api:
     def trigger(self, card_id: int, *, idempotency_key: str = "") -> requests.Response:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return requests.post(
-            f"{self._site}/api/v1/polling-manual-trigger/single",
+            f"{self.site}/api/v1/polling-manual-trigger/single",
             json={"card_id": card_id, "task_type": CHECK_TYPE},
             headers={**self._headers, **headers},
             timeout=20,
