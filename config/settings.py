@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "config.health.ProbeMiddleware",
     "common.request_counts.RequestCountsMiddleware",
     "common.middleware.ForwardedPortMiddleware",
+    "common.charsets.CharsetMiddleware",
     "common.postgresql.query_deadline.QueryDeadlineMiddleware",
     "audit.middleware.OriginMiddleware",
     "common.api.etags.CachingMiddleware",
