@@ -27,8 +27,8 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 class RequestLanes:
     """An ASGI application that runs a WSGI application on `threads` threads, and probes on others.
 
-    A body larger than `max_body` bytes is not read to its end. The WSGI application then sees a CONTENT_LENGTH
-    above `max_body`, and must refuse the request. Example::
+    Of a body larger than `max_body` bytes, little more than these is read. The WSGI application must refuse such a
+    request. Example::
 
         application = RequestLanes(get_wsgi_application(), threads=8, max_body=2_000_000)
     """
@@ -43,7 +43,7 @@ class RequestLanes:
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
         try:
-            body = await asyncio.wait_for(self._body(scope, receive), BODY_SECONDS)
+            body = await asyncio.wait_for(self._body(receive), BODY_SECONDS)
         except TimeoutError:
             await _send(send, Answer(408, [], b""))
             return
@@ -54,11 +54,8 @@ class RequestLanes:
         loop = asyncio.get_running_loop()
         await _send(send, await loop.run_in_executor(lane, respond, self._application, environ))
 
-    async def _body(self, scope: Message, receive: Receive) -> bytes | None:
+    async def _body(self, receive: Receive) -> bytes | None:
         """Return the body, or its beginning if it is too large, or None if the client has gone away."""
-        headers = dict(scope["headers"])
-        if int(headers.get(b"content-length", 0)) > self._max_body:
-            return b""
         body = bytearray()
         while len(body) <= self._max_body:
             message = await receive()

@@ -43,3 +43,12 @@ def test_slow_clients_do_not_slow_down_the_site(api: Api) -> None:
 
     assert [answer.status_code for _, answer in answers] == [200] * 4
     assert max(took for took, _ in answers) < MAX_SECONDS
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_too_large_body_is_refused(api: Api, *, is_chunked: bool) -> None:
+    body = b'{"name": "' + b"x" * 3_000_000 + b'"}'
+
+    answer = api.post_raw("polling-configs", iter([body]) if is_chunked else body)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

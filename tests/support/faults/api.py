@@ -1,6 +1,7 @@
 """A client for the API of a fault test's stack. It can send many requests at the same time."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
@@ -27,6 +28,11 @@ class Api:
 
     def put(self, path: str, body: dict[str, object]) -> requests.Response:
         return requests.put(f"{self.site}/api/v1/{path}", json=body, headers=self._headers, timeout=30)
+
+    def post_raw(self, path: str, body: bytes | Iterator[bytes]) -> requests.Response:
+        """Send a body as it is. An iterator is sent in chunks, without a Content-Length."""
+        headers = {**self._headers, "Content-Type": "application/json"}
+        return requests.post(f"{self.site}/api/v1/{path}", data=body, headers=headers, timeout=30)
 
     def page(self, path: str) -> requests.Response:
         """Return the answer of a page that is not below `/api/`."""
