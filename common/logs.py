@@ -114,8 +114,9 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
                     "celery.app.trace",
                 )
             },
-            # Hide Django's warning about each refused request, because the access log has a line about it.
+            # Hide Django's lines about refused requests and hosts, because the access log has a line about each.
             "django.request": {"level": "ERROR"},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }
 

@@ -2,9 +2,9 @@
 
 from django.conf import settings
 
-from config.request_lanes import RequestLanes
+from config.threaded_asgi import ThreadedASGI
 from config.wsgi import application as _wsgi_application
 
-application = RequestLanes(
+application = ThreadedASGI(
     _wsgi_application, threads=settings.WEB_THREADS, max_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 )

@@ -21,7 +21,7 @@ from accounts.api.permissions import MaySeeSystem
 from common.health.components import Finding, Level, components, overall
 from common.health.runner import examine
 from common.outages import server_of
-from config.request_lanes import PROBES
+from config.threaded_asgi import PROBES
 
 HEALTH_MILLISECONDS = 60
 # What docs/api.md promises.

@@ -8,7 +8,6 @@ from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
 
 
 class BodyTooLargeError(APIException):
@@ -17,20 +16,6 @@ class BodyTooLargeError(APIException):
     status_code = 413
     default_detail = "The body is too large."
     default_code = "body_too_large"
-
-
-class LengthRequiredError(APIException):
-    """The body was sent in chunks without a length, so Django would treat it as empty."""
-
-    status_code = 411
-    default_detail = "Send the body with a Content-Length, not in chunks."
-    default_code = "length_required"
-
-
-def require_length(request: Request) -> None:
-    """Raise LengthRequiredError if the body was sent in chunks, without a Content-Length."""
-    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-        raise LengthRequiredError
 
 
 class ObjectParser(BaseParser):

@@ -7,7 +7,6 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from common.api.parsing import require_length
 from common.api.strict_serializers import Parameters
 
 
@@ -34,7 +33,6 @@ class ValidatedQueryView(APIView):
         if not hasattr(self, str(request.method).lower()):
             # Otherwise a wrong parameter would hide that the method does not exist.
             raise MethodNotAllowed(str(request.method))
-        require_length(request)
         self.query = self.validated_parameters(request)
 
     def permission_denied(

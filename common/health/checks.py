@@ -43,7 +43,7 @@ def locks() -> Finding:
     return (
         Finding(Level.DEGRADED, trouble)
         if trouble
-        else Finding(Level.HEALTHY, "no session waits long for one")
+        else Finding(Level.HEALTHY, "no session waits long for a lock")
     )
 
 

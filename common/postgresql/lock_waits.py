@@ -8,11 +8,15 @@ from django.db import connection
 
 # Shorter waits are normal.
 LONG_WAIT_SECONDS: Final = 5
+# `waitstart` is null in the first moment of a wait.
 _WAITING: Final = """
-SELECT count(*), coalesce(extract(epoch FROM max(clock_timestamp() - query_start)), 0)::float,
-    array(SELECT DISTINCT unnest(pg_blocking_pids(waiting.pid)) FROM pg_stat_activity AS waiting
-          WHERE waiting.wait_event_type = 'Lock' ORDER BY 1)
-FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+WITH waiting AS (
+    SELECT pid, coalesce(min(waitstart), clock_timestamp()) AS since
+    FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid() GROUP BY pid
+)
+SELECT count(*), coalesce(extract(epoch FROM max(clock_timestamp() - since)), 0)::float,
+    array(SELECT DISTINCT unnest(pg_blocking_pids(pid)) FROM waiting ORDER BY 1)
+FROM waiting
 """
 
 
@@ -31,8 +35,8 @@ class LockWaits:
             return None
         pids = ", ".join(map(str, self.blockers))
         return (
-            f"{self.sessions} sessions of PostgreSQL wait for locks, for up to {self.seconds:.0f} s, "
-            f"of the processes {pids}"
+            f"sessions of PostgreSQL wait for locks: {self.sessions}, for up to {self.seconds:.0f} s; "
+            f"the locks are held by the processes {pids}"
         )
 
 

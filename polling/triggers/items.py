@@ -20,7 +20,7 @@ _LOCK = """
     WHERE id IN (SELECT trigger_id FROM polling_manualitem WHERE id = ANY(%s::bigint[]))
     ORDER BY id FOR NO KEY UPDATE
 """
-# A row that another session has locked is being ended or cancelled, so it need not begin.
+# A row that another session has locked is being begun, ended or cancelled there.
 _BEGIN = """
     UPDATE polling_manualtrigger SET started_at = clock_timestamp(), status = 'running'
     WHERE id IN (

@@ -26,11 +26,11 @@ def session() -> Iterator[psycopg.Connection]:
 
 
 @contextmanager
-def waiting() -> Iterator[int]:
+def waiting(statement: str = LOCK) -> Iterator[int]:
     """Let one session wait for a lock of another one; yield the process id of the other one."""
     with session() as holder, session() as waiter:
         holder.execute(LOCK)
-        thread = Thread(target=waiter.execute, args=[LOCK])
+        thread = Thread(target=waiter.execute, args=[statement])
         thread.start()
         try:
             yield holder.info.backend_pid
@@ -55,7 +55,15 @@ def test_long_wait_names_the_sessions_that_are_waited_for(monkeypatch: pytest.Mo
 
     assert (found.sessions, list(found.blockers)) == (1, [holder])
     assert finding.level is Level.DEGRADED
-    assert f"of the processes {holder}" in finding.detail
+    assert f"held by the processes {holder}" in finding.detail
+
+
+def test_age_of_the_statement_is_no_wait() -> None:
+    slow = "DO $$ BEGIN PERFORM pg_sleep(1); PERFORM pg_advisory_xact_lock(7); END $$"
+    with waiting(slow):
+        found = wait_for_waits()
+
+    assert found.seconds < 0.9
 
 
 def test_short_wait_is_no_trouble() -> None:

@@ -209,20 +209,6 @@ def test_concurrent_creation_of_the_same_name_is_a_conflict(
     assert not Operation.objects.exists()
 
 
-def test_chunked_body_is_refused(operator: Caller) -> None:
-    answer = Client().generic(
-        "PUT",
-        "/api/v1/polling-concurrency/carddata",
-        b"",
-        content_type="application/json",
-        # A web server passes on a chunked body like this, without a content length.
-        CONTENT_LENGTH="",
-        headers={**operator._headers, "Transfer-Encoding": "chunked"},
-    )
-
-    assert code_of(answer) == (411, "length_required")
-
-
 def test_denied_requests_are_counted(redis: Redis, settings: Settings, db: None) -> None:
     settings.ACCOUNTS = AccountsSettings(reads_per_minute=2)
     viewer = Caller.of("viewer")

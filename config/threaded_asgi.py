@@ -1,7 +1,7 @@
 """Serve a WSGI application over ASGI: threads work on complete requests only, and probes have threads of their own.
 
-A client that sends its request or reads its answer slowly holds no thread. `/livez` and `/readyz` are answered
-while all other threads wait, for example for a database that hangs.
+A client that sends its request or reads its answer slowly holds no thread. `/livez`, `/readyz` and `/healthz` are
+answered while all other threads wait, for example for a database that hangs.
 """
 
 import asyncio
@@ -11,12 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import structlog
 
 PROBES: Final = ("/livez", "/readyz")
-PROBE_THREADS: Final = 2
+# These answer quickly whatever state the servers are in.
+QUICK: Final = (*PROBES, "/healthz")
+QUICK_THREADS: Final = 4
 # A client has this long to send the body of its request.
 BODY_SECONDS: Final = 30.0
+
+log = structlog.get_logger(__name__)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,35 +30,40 @@ Send = Callable[[Message], Awaitable[None]]
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class RequestLanes:
+class ThreadedASGI:
     """An ASGI application that runs a WSGI application on `threads` threads, and probes on others.
 
     Of a body larger than `max_body` bytes, little more than these is read. The WSGI application must refuse such a
     request. Example::
 
-        application = RequestLanes(get_wsgi_application(), threads=8, max_body=2_000_000)
+        application = ThreadedASGI(get_wsgi_application(), threads=8, max_body=2_000_000)
     """
 
     def __init__(self, application: WSGIApplication, *, threads: int, max_body: int) -> None:
         self._application = application
         self._max_body = max_body
         self._workers = ThreadPoolExecutor(threads, "web")
-        self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
+        self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
         try:
             body = await asyncio.wait_for(self._body(receive), BODY_SECONDS)
         except TimeoutError:
-            await _send(send, Answer(408, [], b""))
+            log.warning("body_timed_out", method=scope["method"], path=scope["path"])
+            await _send(send, WSGIAnswer(408, [("Connection", "close")], b""))
             return
         if body is None:
             return
-        lane = self._probes if scope["path"] in PROBES else self._workers
         environ = environ_of(scope, body)
+        pool = self._quick if environ["PATH_INFO"] in QUICK else self._workers
         loop = asyncio.get_running_loop()
-        await _send(send, await loop.run_in_executor(lane, respond, self._application, environ))
+        answer = await loop.run_in_executor(pool, respond, self._application, environ)
+        await _send(send, answer, has_body=scope["method"] != "HEAD")
 
     async def _body(self, receive: Receive) -> bytes | None:
         """Return the body, or its beginning if it is too large, or None if the client has gone away."""
@@ -68,7 +79,7 @@ class RequestLanes:
 
 
 @dataclass(frozen=True)
-class Answer:
+class WSGIAnswer:
     """What a WSGI application has answered."""
 
     status: int
@@ -82,7 +93,7 @@ def environ_of(scope: Message, body: bytes) -> dict[str, Any]:
     environ = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "PATH_INFO": unquote_to_bytes(_path_of(scope["raw_path"])).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1] or ""),
@@ -111,7 +122,12 @@ def environ_of(scope: Message, body: bytes) -> dict[str, Any]:
     return environ
 
 
-def respond(application: WSGIApplication, environ: dict[str, Any]) -> Answer:
+def _path_of(target: bytes) -> bytes:
+    """Return the path of a request's target, which is a whole address if a proxy sends it (RFC 9112, 3.2.2)."""
+    return target if target.startswith(b"/") else urlsplit(target).path or b"/"
+
+
+def respond(application: WSGIApplication, environ: dict[str, Any]) -> WSGIAnswer:
     """Call a WSGI application, and return its whole answer."""
     started: list[tuple[int, Sequence[tuple[str, str]]]] = []
 
@@ -125,10 +141,10 @@ def respond(application: WSGIApplication, environ: dict[str, Any]) -> Answer:
         # Django ends the request here: it closes old connections to the database.
         if close := getattr(chunks, "close", None):
             close()
-    return Answer(*started[-1], body)
+    return WSGIAnswer(*started[-1], body)
 
 
-async def _send(send: Send, answer: Answer) -> None:
+async def _send(send: Send, answer: WSGIAnswer, *, has_body: bool = True) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": answer.body if has_body else b""})

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from config import request_lanes
-from config.request_lanes import RequestLanes
+from config import threaded_asgi
+from config.threaded_asgi import ThreadedASGI
 
 MAX_BODY = 10
 
@@ -61,8 +61,8 @@ def ask(application: Any, chunks: Iterable[bytes] = (), **changes: Any) -> list[
     async def send(message: Any) -> None:
         sent.append(message)
 
-    lanes = RequestLanes(application, threads=1, max_body=MAX_BODY)
-    asyncio.run(lanes(scope(**changes), receive, send))
+    served = ThreadedASGI(application, threads=1, max_body=MAX_BODY)
+    asyncio.run(served(scope(**changes), receive, send))
     return sent
 
 
@@ -126,6 +126,34 @@ def test_headers_become_variables() -> None:
     assert "HTTP_X_FORWARDED_PROTO" not in environ
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://foo.example/livez", "/livez"),
+        (b"http://foo.example", "/"),
+        (b"//livez", "//livez"),
+        (b"*", "*"),
+    ],
+)
+def test_target_may_be_a_whole_address(target: bytes, path: str) -> None:
+    application = Application()
+
+    ask(application, raw_path=target)
+
+    assert application.environs[0]["PATH_INFO"] == path
+
+
+def test_answer_to_head_has_no_body() -> None:
+    assert ask(Application(), method="HEAD")[1]["body"] == b""
+
+
+def test_websocket_is_refused() -> None:
+    application = Application()
+
+    assert ask(application, type="websocket") == [{"type": "websocket.close"}]
+    assert application.environs == []
+
+
 def test_too_large_body_is_not_read_to_its_end() -> None:
     announced, chunked = Application(), Application()
 
@@ -137,7 +165,7 @@ def test_too_large_body_is_not_read_to_its_end() -> None:
 
 
 def test_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_lanes, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(threaded_asgi, "BODY_SECONDS", 0.05)
     application, sent = Application(), []
 
     async def receive() -> Any:
@@ -146,7 +174,7 @@ def test_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(RequestLanes(application, threads=1, max_body=MAX_BODY)(scope(), receive, send))
+    asyncio.run(ThreadedASGI(application, threads=1, max_body=MAX_BODY)(scope(), receive, send))
 
     assert sent[0]["status"] == 408
     assert application.environs == []
@@ -161,6 +189,6 @@ def test_request_of_a_client_that_has_gone_away_is_dropped() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(RequestLanes(application, threads=1, max_body=MAX_BODY)(scope(), receive, send))
+    asyncio.run(ThreadedASGI(application, threads=1, max_body=MAX_BODY)(scope(), receive, send))
 
     assert (application.environs, sent) == ([], [])
