@@ -50,7 +50,8 @@ class ThreadedASGI:
             await send({"type": "websocket.close"})
             return
         if scope["type"] != "http":
-            raise NotImplementedError(scope["type"])
+            # The ASGI specification asks for an error about protocols such as `lifespan` that are not supported.
+            raise ValueError(f"{scope['type']} is not supported")
         try:
             body = await asyncio.wait_for(self._body(receive), BODY_SECONDS)
         except TimeoutError:
