@@ -29,7 +29,7 @@ class Run:
         self.process = subprocess.Popen(
             (sys.executable, "manage.py", *arguments),
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(folder), MARK: self.mark},
+            env={**os.environ, "TMPDIR": str(folder), MARK: self.mark, "PYTHONFAULTHANDLER": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -39,11 +39,16 @@ class Run:
         """Wait until the run ends or the service starts. Record the data folders of the run's servers."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, self.stacks()
             self.servers |= {link.resolve() for link in self.folder.glob("*/servers")}
             if until_service and list(self.folder.glob(f"*/pids/{until_service}")):
                 return
             time.sleep(0.05)
+
+    def stacks(self) -> str:
+        """End the run, and return its output and where each of its threads stood."""
+        self.process.send_signal(signal.SIGABRT)
+        return self.process.communicate()[1]
 
     def processes(self) -> Iterator[str]:
         """Yield the command lines of the run's processes that have not ended."""
