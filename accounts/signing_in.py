@@ -39,8 +39,8 @@ class SignInForm(AdminAuthenticationForm):
             log.warning("sign_in_failed", user=name if known else None, address=address)
             raise
         # Without a name or a password, Django checks nothing and raises nothing here.
-        if self.get_user() is not None:
-            log.info("signed_in", user=name, address=address)
+        if (user := self.get_user()) is not None:
+            log.info("signed_in", user=name, role=user.role.value if user.role else None, address=address)
         return cleaned
 
 

@@ -1,8 +1,11 @@
 """Record an operation in the same transaction as its change, so that both are stored or neither is."""
 
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from django.db import connection
+import structlog
+from django.db import connection, transaction
 from django.db.models import Model
 from django.db.transaction import TransactionManagementError
 
@@ -10,6 +13,8 @@ from audit import origins
 from audit.models import Action, Operation
 from audit.snapshots import Snapshot, differences, redacted
 from common import request_ids
+
+log = structlog.get_logger(__name__)
 
 
 def record(
@@ -24,8 +29,8 @@ def record(
 
     `actor` is a user, or the name of a part of the system. `target` is a row, or a model if the action
     concerned several rows. If both `before` and `after` are given, only the columns that differ are stored.
-    If no column differs, nothing is stored and None is returned. Raise TransactionManagementError outside a
-    transaction. Example::
+    If no column differs, nothing is stored and None is returned. After the transaction commits, the operation is
+    also logged. Raise TransactionManagementError outside a transaction. Example::
 
         with transaction.atomic():
             before = snapshot(gateway)
@@ -39,7 +44,7 @@ def record(
         if not after:
             return None
     origin = origins.current()
-    return Operation.objects.create(
+    operation = Operation.objects.create(
         actor=None if isinstance(actor, str) else actor,
         actor_name=actor if isinstance(actor, str) else actor.get_username(),
         action=action,
@@ -51,3 +56,32 @@ def record(
         server_ip=origin.server_ip,
         request_id=request_ids.current(),
     )
+    transaction.on_commit(partial(_log, operation))
+    return operation
+
+
+def _log(operation: Operation) -> None:
+    log.info(
+        "operation_recorded",
+        operation_id=operation.pk,
+        actor=operation.actor_name,
+        action=str(operation.action),
+        target=f"{operation.target_type} {operation.target_id}".rstrip(),
+        changes=_loggable_changes(operation),
+    )
+
+
+def _loggable_changes(operation: Operation) -> dict[str, str]:
+    """Return column -> what happened to it. Text is left out, because it may be personal, such as an MSISDN."""
+    if not operation.before or not operation.after:
+        return {}
+    return {
+        name: f"{operation.before.get(name)} -> {value}"
+        if _is_number(value) and _is_number(operation.before.get(name))
+        else "changed"
+        for name, value in operation.after.items()
+    }
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float | Decimal)

@@ -147,6 +147,8 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "options": POSTGRESQL_OPTIONS,
+            # The name of Simwatch's sessions in pg_stat_activity, unless PGAPPNAME has another.
+            "fallback_application_name": "simwatch",
             **_database.get("OPTIONS", {}),
             "connect_timeout": 3,
             # Notice within 25 s if the network drops all packets. By default the kernel waits for hours.

@@ -16,7 +16,7 @@ from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import ManagedViewSet
 from accounts.models import Agent, User
 from accounts.roles import Role
-from common.api.fields import KeyField
+from common.api.fields import ChoiceField, KeyField
 from common.api.strict_serializers import Parameters, StrictModelSerializer
 from common.errors import DomainError
 
@@ -33,7 +33,7 @@ class UserSerializer(StrictModelSerializer[User]):
     A user without a password cannot sign in on the site but can still use API tokens.
     """
 
-    role = serializers.ChoiceField(choices=ROLES, allow_null=True, required=False)
+    role = ChoiceField(choices=ROLES, allow_null=True, required=False)
     agent_id = VisibleKey(Agent, source="agent", allow_null=True, required=False)
     password = serializers.CharField(
         write_only=True, required=False, max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False

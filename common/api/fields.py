@@ -1,7 +1,7 @@
 """Serializer fields that several apps use."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from rest_framework import serializers
 
@@ -13,6 +13,15 @@ class KeyField(serializers.IntegerField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+
+class ChoiceField(serializers.ChoiceField):  # noqa: TID251 (this is the one to use)
+    """One of several values. The error for any other value names them all, numbers with their meaning."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid_choice": "Choose one of: {choices}."}
+
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        super().fail(key, **kwargs, choices=", ".join(map(_shown, self.choices.items())))
 
 
 class TimeField(serializers.DateTimeField):
@@ -29,3 +38,8 @@ class TimeField(serializers.DateTimeField):
         if value.tzinfo is None:
             self.fail("no_offset")
         return super().enforce_timezone(value)
+
+
+def _shown(choice: tuple[object, object]) -> str:
+    value, meaning = choice
+    return f"{value} ({meaning})" if isinstance(value, int) else str(value) or "an empty string"

@@ -40,7 +40,7 @@ def problem(
         "detail": detail,
         "code": code,
         "request_id": request_ids.current(),
-        "timestamp": datetime.now(UTC).isoformat(),
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
     }
     if errors:
         body["errors"] = errors

@@ -7,7 +7,7 @@ from django.db.models import DateTimeField, Model
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from common.api.fields import TimeField
+from common.api.fields import ChoiceField, TimeField
 
 Row = TypeVar("Row", bound=Model)
 
@@ -40,6 +40,7 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Row]):
         **serializers.ModelSerializer.serializer_field_mapping,
         DateTimeField: TimeField,
     }
+    serializer_choice_field = ChoiceField
 
 
 class Parameters(StrictSerializer):

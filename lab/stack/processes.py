@@ -87,4 +87,6 @@ def _celery(name: str, variables: Mapping[str, str], *arguments: str) -> Service
 
 
 def _service(name: str, variables: Mapping[str, str], *arguments: str) -> Service:
-    return Service(name, Command((sys.executable, *arguments)), variables)
+    # PGAPPNAME tells the sessions of the processes apart in pg_stat_activity.
+    environment = {**variables, "PGAPPNAME": f"simwatch {name}"}
+    return Service(name, Command((sys.executable, *arguments)), environment)

@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / ".run"
 MAX_PORT = 65_535
 WEB_SECONDS = 60
-FIRST_READING_SECONDS = 60
+FIRST_CHECK_SECONDS = 60
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def _run(cards: int, port: int, *, is_fresh: bool) -> None:
         _wait(supervisor, WEB_SECONDS, lambda: _answers(variables["WEB_PORT"]))
         _announce(supervisor, variables)
         _start(supervisor, processes.companions(variables))
-        _await_first_reading(supervisor, variables, started)
+        _await_first_check(supervisor, variables, started)
         supervisor.run()
     finally:
         _say("Stopping ...")
@@ -190,26 +190,30 @@ def _announce(supervisor: Supervisor, variables: Mapping[str, str]) -> None:
     )
 
 
-def _await_first_reading(supervisor: Supervisor, variables: Mapping[str, str], started: float) -> None:
+def _await_first_check(supervisor: Supervisor, variables: Mapping[str, str], started: float) -> None:
     with Redis.from_url(variables["REDIS_URL"], socket_timeout=1, decode_responses=True) as redis:
         waiting = _seconds_until_due(redis)
-        if waiting is None or waiting > FIRST_READING_SECONDS:
+        if waiting is None or waiting > FIRST_CHECK_SECONDS:
             _say(
                 "No card is scheduled."
                 if waiting is None
-                else f"All cards were read recently: the next one is due in {waiting / 60:.0f} min."
+                else f"All cards were checked recently: the next check is due in {waiting / 60:.0f} min."
             )
             return
-        before = _readings(redis)
-        if _wait(supervisor, FIRST_READING_SECONDS, lambda: _readings(redis) != before):
-            _say(f"New readings are coming in, {time.monotonic() - started:.0f} s after the start.")
+        before = _checks_made(redis)
+        if _wait(supervisor, FIRST_CHECK_SECONDS, lambda: _checks_made(redis) != before):
+            _say(f"The first checks are made, {time.monotonic() - started:.0f} s after the start.")
         elif not supervisor.is_stopping:
-            _say("No new reading yet; see .run/logs/worker-checks.log.")
+            _say("No check was made yet; see .run/logs/worker-checks.log.")
 
 
 def _seconds_until_due(redis: Redis) -> float | None:
-    first = cast("list[tuple[str, float]]", redis.zrange(keys.queue("carddata"), 0, 0, withscores=True))
-    return first[0][1] - time.time() if first else None
+    dues = [
+        due
+        for queue in redis.scan_iter(keys.queue("*"))
+        for _, due in cast("list[tuple[str, float]]", redis.zrange(queue, 0, 0, withscores=True))
+    ]
+    return min(dues) - time.time() if dues else None
 
 
 def _wait(supervisor: Supervisor, seconds: float, condition: Callable[[], bool]) -> bool:
@@ -230,9 +234,10 @@ def _answers(port: str) -> bool:
         return False
 
 
-def _readings(redis: Redis) -> str | None:
+def _checks_made(redis: Redis) -> list[object] | None:
+    """Return counters that change with every check; None if Redis does not answer."""
     try:
-        return str(redis.hget(keys.stats("carddata"), "success"))
+        return [redis.hget(stats, "success") for stats in sorted(redis.scan_iter(keys.stats("*")))]
     except RedisError:
         return None
 

@@ -15,6 +15,7 @@ from audit.models import Action
 from audit.recording import record
 from audit.snapshots import snapshot
 from common.api.etags import require_match, row_tag
+from common.api.fields import ChoiceField
 from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import StrictSerializer
 from common.errors import DomainError
@@ -47,7 +48,7 @@ class ConcurrencySerializer(StrictSerializer):
     `current`, `usage_percent` and `holders` come from Redis and are null while Redis does not answer.
     """
 
-    task_type = serializers.ChoiceField(choices=TaskType.choices, read_only=True)
+    task_type = ChoiceField(choices=TaskType.choices, read_only=True)
     max_concurrency = serializers.IntegerField(min_value=0, max_value=MAX_LIMIT)
     current = serializers.IntegerField(
         source="state.current",
@@ -74,7 +75,7 @@ class ConcurrencySerializer(StrictSerializer):
 class TaskTypeSerializer(StrictSerializer):
     """A request to drop the expired slots of one task type."""
 
-    task_type = serializers.ChoiceField(choices=TaskType.choices)
+    task_type = ChoiceField(choices=TaskType.choices)
 
 
 class DroppedSerializer(TaskTypeSerializer):

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.api.permissions import MayReadOwn
 from cards.models import CheckState, CheckType
 from carriers.models import Gateway
+from common.api.fields import ChoiceField
 from common.api.pagination import CursorPages
 from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import Parameters
@@ -21,7 +22,7 @@ from polling.policy.config_snapshot import ConfigSnapshot
 class FailureParameters(Parameters):
     """Filters of the list of failures."""
 
-    task_type = serializers.ChoiceField(choices=CheckType.choices, source="type", required=False)
+    task_type = ChoiceField(choices=CheckType.choices, source="type", required=False)
 
 
 class CheckFailureSerializer(serializers.Serializer[Any]):

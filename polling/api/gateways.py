@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from carriers.api.gateways import GatewaySerializer, GatewayViewSet
 from carriers.models import Gateway
+from common.api.fields import ChoiceField
 from polling.observe import gateway_states
 from polling.observe.gateway_states import GatewayStatus, State
 
@@ -21,7 +22,7 @@ class FailureReasonSerializer(serializers.Serializer[Any]):
 class GatewayStatusSerializer(serializers.Serializer[Any]):
     """What a gateway does now, or why it is not called."""
 
-    state = serializers.ChoiceField(choices=[state.value for state in State])
+    state = ChoiceField(choices=[state.value for state in State])
     words = serializers.CharField(help_text="the state in one sentence")
     since = serializers.DateTimeField(allow_null=True)
     until = serializers.DateTimeField(allow_null=True, help_text="end of a pause, or next trial call")

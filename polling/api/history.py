@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import MaySeeSystem
 from common import database
-from common.api.fields import KeyField, TimeField
+from common.api.fields import ChoiceField, KeyField, TimeField
 from common.api.query_params import ValidatedQueryView
 from common.api.strict_serializers import Parameters
 from polling.api.serializers import CountedSerializer
@@ -33,7 +33,7 @@ class HistoryParameters(Parameters):
         max_value=MAX_STEP_SECONDS,
         help_text="seconds, a multiple of 60",
     )
-    task_type = serializers.ChoiceField(choices=TaskType.choices, required=False)
+    task_type = ChoiceField(choices=TaskType.choices, required=False)
     gateway_id = KeyField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

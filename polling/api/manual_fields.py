@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts.scoping import sees_everything
 from cards.models import Card, CheckType
-from common.api.fields import KeyField
+from common.api.fields import ChoiceField, KeyField
 from common.api.strict_serializers import Parameters, StrictModelSerializer, StrictSerializer
 from polling.models import ManualItem, ManualTrigger
 from polling.triggers.choosing import MAX_CARDS
@@ -17,14 +17,14 @@ class SingleSerializer(StrictSerializer):
     """A request to check one card."""
 
     card_id = KeyField()
-    task_type = serializers.ChoiceField(choices=CheckType.choices)
+    task_type = ChoiceField(choices=CheckType.choices)
 
 
 class BatchSerializer(StrictSerializer):
     """A request to check up to a thousand cards."""
 
     card_ids = serializers.ListField(child=KeyField(), min_length=1, max_length=MAX_CARDS)
-    task_type = serializers.ChoiceField(choices=CheckType.choices)
+    task_type = ChoiceField(choices=CheckType.choices)
 
 
 class ConditionSerializer(StrictSerializer):
@@ -33,10 +33,10 @@ class ConditionSerializer(StrictSerializer):
     `agent_id` selects the cards of this agent and of all agents below it.
     """
 
-    task_type = serializers.ChoiceField(choices=CheckType.choices)
-    status = serializers.ChoiceField(choices=Card.Status.choices, required=False)
+    task_type = ChoiceField(choices=CheckType.choices)
+    status = ChoiceField(choices=Card.Status.choices, required=False)
     carrier_id = KeyField(required=False)
-    card_category = serializers.ChoiceField(choices=Card.Category.choices, required=False)
+    card_category = ChoiceField(choices=Card.Category.choices, required=False)
     agent_id = KeyField(required=False)
     device_id = KeyField(required=False)
 
@@ -85,7 +85,7 @@ class ItemSerializer(serializers.Serializer[Any]):
     """One card of a trigger. If its check failed, `result` says why."""
 
     card_id = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=ManualItem.Status.choices)
+    status = ChoiceField(choices=ManualItem.Status.choices)
     result = serializers.CharField(allow_blank=True)
 
 
@@ -131,5 +131,5 @@ class StatusParameters(Parameters):
 class HistoryParameters(Parameters):
     """Filters of the history of triggers."""
 
-    task_type = serializers.ChoiceField(choices=CheckType.choices, required=False)
-    status = serializers.ChoiceField(choices=ManualTrigger.Status.choices, required=False)
+    task_type = ChoiceField(choices=CheckType.choices, required=False)
+    status = ChoiceField(choices=ManualTrigger.Status.choices, required=False)

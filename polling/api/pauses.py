@@ -13,6 +13,7 @@ from accounts.api.related_fields import VisibleKey
 from accounts.api.scoped import CreateViewSet, DestroyViewSet, ListViewSet, RetrieveViewSet
 from carriers.models import Carrier, Gateway
 from common import database
+from common.api.fields import ChoiceField
 from common.api.strict_serializers import Parameters, StrictModelSerializer
 from polling.models import Pause, TaskType
 from polling.planning import pauses
@@ -20,7 +21,7 @@ from polling.planning import pauses
 TARGETS = ("task_type", "carrier_id", "gateway_id")
 
 
-class NoneOrTaskType(serializers.ChoiceField):
+class NoneOrTaskType(ChoiceField):
     """A task type or null. The model stores an empty string where the API shows null."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -75,7 +76,7 @@ class PauseSerializer(StrictModelSerializer[Pause]):
 class PauseParameters(Parameters):
     """Filters of the list of pauses."""
 
-    task_type = serializers.ChoiceField(choices=TaskType.choices, required=False)
+    task_type = ChoiceField(choices=TaskType.choices, required=False)
     carrier_id = serializers.IntegerField(required=False)
     gateway_id = serializers.IntegerField(required=False)
     in_force = serializers.BooleanField(

@@ -4,13 +4,14 @@ from typing import Any
 
 from django.db.models import TextChoices
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
+
+from common.api.fields import ChoiceField
 
 ANY = "any"
 
 
 @extend_schema_field({"type": "integer", "enum": [0, 1]})
-class StatusField(serializers.ChoiceField):
+class StatusField(ChoiceField):
     """A boolean model field that the API shows as a number: 1 is enabled, 0 is disabled."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -23,7 +24,7 @@ class StatusField(serializers.ChoiceField):
         return int(value)
 
 
-class ConditionField(serializers.ChoiceField):
+class ConditionField(ChoiceField):
     """One of a model's choices. The API shows the choice `any` as an empty string."""
 
     def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:

@@ -4,6 +4,7 @@ The API, the admin, the metrics, the health checks, and the commands `doctor` an
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from redis import Redis
@@ -121,16 +122,15 @@ class LatenessState:
 class InitProgress:
     """The progress of seeding, the scan that schedules all cards.
 
-    `status` is "none", "running", "failed" or "finished". `total` and `done` are numbers of cards. Times are
-    in ISO 8601.
+    `status` is "none", "running", "failed" or "finished". `total` and `done` are numbers of cards.
     """
 
     status: str
     total: int
     done: int
     percent: int
-    started_at: str | None
-    finished_at: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
     error: str
 
 
@@ -198,10 +198,14 @@ def init_progress(redis: Redis) -> InitProgress:
         total,
         done,
         percent,
-        progress.get("started_at"),
-        progress.get("finished_at"),
+        _moment(progress.get("started_at")),
+        _moment(progress.get("finished_at")),
         progress.get("error", ""),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def repaired_cards(redis: Redis) -> dict[tuple[str, str], int]:

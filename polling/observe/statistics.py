@@ -52,7 +52,7 @@ def flush(redis: Redis) -> int:
             _flush_gateways(redis, check_type.value, after=minutes[0].number - 1, now=now)
         write(check_type.value, minutes)
         for minute in minutes:
-            _log(check_type.value, minute)
+            log.info("checks_counted", **_logged(check_type.value, minute), due=minute.gauges.due)
         average = stats.over_last(AVERAGE_SECONDS, now=now).average_ms or 0.0
         # Mark the minutes only after the write, because marking removes them from the totals in Redis.
         stats.mark_flushed(until=int(now // SECONDS_PER_MINUTE) - 1, average_ms=average)
@@ -60,17 +60,15 @@ def flush(redis: Redis) -> int:
     return flushed
 
 
-def _log(check_type: str, minute: Minute) -> None:
+def _logged(check_type: str, minute: Minute) -> dict[str, object]:
     counted = minute.counted
-    log.info(
-        "checks_counted",
-        check=check_type,
-        minute=_begin_of(minute).isoformat(timespec="minutes"),
-        checks=counted.checks,
-        failed=counted.failed,
-        mean_ms=None if counted.average_ms is None else round(counted.average_ms),
-        due=minute.gauges.due,
-    )
+    return {
+        "check": check_type,
+        "minute": _begin_of(minute).isoformat(timespec="minutes"),
+        "checks": counted.checks,
+        "failed": counted.failed,
+        "mean_ms": None if counted.average_ms is None else round(counted.average_ms),
+    }
 
 
 def _begin_of(minute: Minute) -> datetime:
@@ -78,9 +76,12 @@ def _begin_of(minute: Minute) -> datetime:
 
 
 def _flush_gateways(redis: Redis, task_type: str, *, after: int, now: float) -> None:
-    for gateway_id in Gateway.objects.values_list("pk", flat=True):
-        stats = CheckStats(redis, task_type, gateway_id=gateway_id)
-        write(task_type, stats.closed_minutes(after=after, now=now), gateway_id=gateway_id)
+    for gateway_id, name in Gateway.objects.order_by("pk").values_list("pk", "name"):
+        minutes = CheckStats(redis, task_type, gateway_id=gateway_id).closed_minutes(after=after, now=now)
+        write(task_type, minutes, gateway_id=gateway_id)
+        for minute in minutes:
+            if minute.counted.checks:
+                log.info("gateway_counted", gateway=name, **_logged(task_type, minute))
 
 
 def write(task_type: str, minutes: Sequence[Minute], *, gateway_id: int | None = None) -> None:

@@ -5,6 +5,7 @@ These ids are hints: they make the workers check the cards.
 """
 
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.db import connection, transaction
@@ -23,6 +24,8 @@ from polling.models import ManualItem, ManualTrigger
 from polling.schedule.manual_queue import ManualQueue
 from polling.triggers import allowance
 from polling.triggers.choosing import CardSelection, choose
+
+MAX_LOGGED_CARDS: Final = 20
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +59,12 @@ def trigger(user: User, check_type: CheckType, selection: CardSelection, *, now:
         is_single = selection.kind is ManualTrigger.Kind.SINGLE
         transaction.on_commit(lambda: _hint(check_type, chosen.cards, is_single=is_single))
     log.info(
-        "cards_triggered", trigger_id=row.pk, check=check_type.value, cards=row.accepted, skipped=row.skipped
+        "cards_triggered",
+        trigger_id=row.pk,
+        check=check_type.value,
+        cards=row.accepted,
+        skipped=row.skipped,
+        card_ids=chosen.cards[:MAX_LOGGED_CARDS],
     )
     return row
 

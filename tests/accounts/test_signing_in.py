@@ -16,7 +16,7 @@ URL = "/admin/login/"
 
 @pytest.fixture
 def ada() -> dict[str, str]:
-    user = UserFactory.create(username="ada", is_staff=True)
+    user = UserFactory.create(username="ada", is_staff=True, role="viewer")
     user.set_password("right")
     user.save()
     return {"username": "ada", "password": "right"}
@@ -83,9 +83,13 @@ def test_sign_ins_are_logged_without_unknown_names(client: Client, redis: Redis,
         sign_in(client, {**ada, "password": ""})
         sign_in(client, {**ada, "username": ""})
 
-    told = [(event["event"], event["user"], event["address"]) for event in logs if "sign" in event["event"]]
+    told = [
+        (event["event"], event["user"], event.get("role"), event["address"])
+        for event in logs
+        if "sign" in event["event"]
+    ]
     assert told == [
-        ("signed_in", "ada", "192.0.2.7"),
-        ("sign_in_failed", "ada", "192.0.2.7"),
-        ("sign_in_failed", None, "192.0.2.7"),
+        ("signed_in", "ada", "viewer", "192.0.2.7"),
+        ("sign_in_failed", "ada", None, "192.0.2.7"),
+        ("sign_in_failed", None, None, "192.0.2.7"),
     ]

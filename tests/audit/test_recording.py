@@ -1,9 +1,12 @@
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
+from structlog.testing import capture_logs
 
 from accounts.models import ApiToken, User
 from audit import origins
@@ -35,6 +38,54 @@ def test_operation_holds_actor_action_origin_and_differences() -> None:
     assert (operation.client_ip, operation.server_ip, operation.request_id) == (
         "192.0.2.7", "192.0.2.1", "abc-1",
     )  # fmt: skip
+
+
+def test_log_line_of_a_change_shows_numbers_but_no_text(
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
+    before = {
+        "max_concurrency": 50,
+        "calls_per_second": None,
+        "name": "Sun",
+        "is_enabled": True,
+        "msisdn": None,
+    }
+    after = {
+        "max_concurrency": 40,
+        "calls_per_second": 2.5,
+        "name": "Moon",
+        "is_enabled": False,
+        "msisdn": "4912",
+    }
+    gateway = GatewayFactory.create()
+
+    with capture_logs() as logs, django_capture_on_commit_callbacks(execute=True):
+        operation = record("ada", Action.CHANGED, gateway, before=before, after=after)
+
+    assert operation is not None
+    assert logs == [
+        {
+            "event": "operation_recorded", "log_level": "info", "operation_id": operation.pk, "actor": "ada",
+            "action": "changed", "target": f"carriers.gateway {gateway.pk}",
+            "changes": {
+                "max_concurrency": "50 -> 40", "calls_per_second": "None -> 2.5", "name": "changed",
+                "is_enabled": "True -> False", "msisdn": "changed",
+            },
+        }
+    ]  # fmt: skip
+
+
+def test_undone_change_is_not_logged(django_capture_on_commit_callbacks: Callable[..., Any]) -> None:
+    with (
+        capture_logs() as logs,
+        django_capture_on_commit_callbacks(execute=True),
+        suppress(ZeroDivisionError),
+        transaction.atomic(),
+    ):
+        record("ada", Action.CREATED, CarrierFactory.create(), after={"name": "x"})
+        raise ZeroDivisionError
+
+    assert [line for line in logs if line["event"] == "operation_recorded"] == []
 
 
 def test_part_of_the_system_is_named_without_an_actor() -> None:

@@ -127,8 +127,13 @@ def test_calls_of_each_gateway_are_kept(redis: Redis) -> None:
     for key in redis.keys(f"{keys.minute(TYPE)}*"):
         redis.rename(key, str(key).replace(str(now), str(now - 2)))
 
-    statistics.flush(redis)
+    with capture_logs() as logs:
+        statistics.flush(redis)
 
+    lines = [event for event in logs if event["event"] == "gateway_counted"]
+    assert [
+        (line["gateway"], line["check"], line["checks"], line["failed"], line["mean_ms"]) for line in lines
+    ] == [(gateway.name, TYPE, 2, 1, 4504)]
     rows = {row.gateway_id: (row.success, row.failed, row.total_ms) for row in MinuteStat.objects.all()}
     assert rows == {None: (2, 1, 9008), gateway.pk: (1, 1, 9007)}
     assert MinuteStat.objects.get(gateway_id=gateway.pk).histogram[10] == 1
