@@ -143,7 +143,8 @@ DATABASES = {
         "ENGINE": "common.postgresql",
         # Connections stay open, so check each one before use. Without the check, a restart of PostgreSQL
         # would make every later task of a process fail.
-        "CONN_MAX_AGE": None,
+        # Their age is limited, because a session keeps the settings of its role and the address of its server.
+        "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "options": POSTGRESQL_OPTIONS,
