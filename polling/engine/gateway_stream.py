@@ -65,7 +65,7 @@ class GatewayStream(Stream):
         self._queue = LocalQueue()
         self._calls: dict[asyncio.Task[None], tuple[Call, Slot]] = {}
         self._writer = BatchWriter()
-        self._is_claiming, self._is_closed = True, False
+        self._is_claiming, self._is_closed, self._is_trial = True, False, context.is_trial
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun, self._begun_last_tick = 0, 0, 0
         self._is_stuck = self._is_out_of_turn = False
@@ -175,6 +175,13 @@ class GatewayStream(Stream):
         triggered = self._queue.triggered_calls_by_gateway()
         ahead, share_of = Ahead(waiting, triggered), self._fair_share.share_of
         in_thread = self.context.runtime.in_thread
+        if self._is_trial:
+            is_asking = self._calls or waiting or self._writer or not slots
+            return (
+                None
+                if is_asking
+                else await in_thread(self._admission.claim, 1, ahead=ahead, share_of=share_of)
+            )
         if calls < slots:
             wanted = slots * CALLS_PER_SLOT - calls
             return await in_thread(self._admission.claim, wanted, ahead=ahead, share_of=share_of)
@@ -310,6 +317,7 @@ class GatewayStream(Stream):
         if answered:
             outcomes = await self.context.runtime.in_thread(self._record, answered)
             self._writer.recorded(answered)
+            self._is_trial = self._is_trial and not outcomes
             await self.context.runtime.in_thread(self._settle, answered, outcomes)
         if disposals:
             await self.context.runtime.in_thread(self.in_flight.dispose, disposals)

@@ -33,6 +33,7 @@ from polling.engine.stream import TICK_SECONDS, EngineContext, Stream
 from polling.engine.throttle.breaker_trials import BreakerTrials
 from polling.engine.throttle.throttle import Throttle
 from polling.schedule.limits import slots_of
+from polling.schedule.run_failures import RunFailures
 from polling.schedule.schedule import NoScheduleError, Outlook, Schedule
 
 # A drain lasts a random time: at least this fraction of the configured time, and at most all of it. So drains
@@ -76,9 +77,12 @@ class Drain:
             for in_flight in in_flight_by_check.values():
                 held.enter_context(in_flight)
             lifetime = self._lifetime()
+            has_failed = RunFailures(self.redis).latest() is not None
 
             async def use(outgoing: Outgoing) -> None:
-                context = EngineContext(self.redis, self.runtime, outgoing, throttle, lifetime, self.chance)
+                context = EngineContext(
+                    self.redis, self.runtime, outgoing, throttle, lifetime, self.chance, is_trial=has_failed
+                )
                 streams = [
                     _stream(check, slots[check], in_flight, context)
                     for check, in_flight in in_flight_by_check.items()

@@ -25,7 +25,11 @@ TICK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class EngineContext:
-    """The objects that the streams of one drain share."""
+    """The objects that the streams of one drain share.
+
+    `is_trial` is whether the last run failed. If so, perhaps no answer can be stored, so a stream asks about few
+    cards until it has stored an answer.
+    """
 
     redis: Redis
     runtime: WorkerRuntime
@@ -33,6 +37,7 @@ class EngineContext:
     throttle: Throttle
     lifetime: Lifetime
     chance: Random
+    is_trial: bool = False
 
 
 class Stream(ABC):

@@ -55,8 +55,6 @@ def _is_flushed(redis: Redis) -> bool:
 
 def send_one(redis: Redis, send_drain: Send) -> None:
     """Send a drain, unless one is pending, or the last ones have failed."""
-    if redis.exists(keys.RUN_RESTS):
-        return
     pending = WakeUp(redis)
     if pending.mark():
         try:

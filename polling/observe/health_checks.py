@@ -8,6 +8,7 @@ from common.redis.client import for_web
 from polling.checks.registry import CHECKS
 from polling.observe import gateway_states, monitoring
 from polling.schedule import keys
+from polling.schedule.run_failures import RunFailures
 
 
 def register_all() -> None:
@@ -29,7 +30,7 @@ def schedule() -> Finding:
 
 
 def workers() -> Finding:
-    """Return HEALTHY if workers claim cards, or if all limits are 0; otherwise DEGRADED.
+    """Return HEALTHY if workers claim cards and store answers, or if all limits are 0; otherwise DEGRADED.
 
     Cards are claimed only while beat and the workers of the queues `ticks` and `checks` run.
     """
@@ -39,6 +40,9 @@ def workers() -> Finding:
         return Finding(
             Level.DEGRADED, "a limit is missing in Redis, so its checks cannot begin: is beat running?"
         )
+    failure = RunFailures(redis).latest()
+    if failure and failure.count > 1:
+        return Finding(Level.DEGRADED, f"in a row, {failure.count} runs failed: {failure.error}")
     return claiming(monitoring.last_claim_age(redis), is_open=any(limits))
 
 

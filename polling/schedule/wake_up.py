@@ -11,7 +11,7 @@ PENDING_SECONDS = 5
 class WakeUp:
     """Allows another wake-up only after the last one has arrived, or after PENDING_SECONDS.
 
-    All workers share the mark.
+    While runs rest after failures, it allows none (see `run_failures`). All workers share the mark.
 
     Example::
 
@@ -24,7 +24,9 @@ class WakeUp:
         self._redis = redis
 
     def mark(self) -> bool:
-        """Mark a wake-up as pending. Return False if one is pending already; then don't send another."""
+        """Mark a wake-up as pending. Return False if it must not be sent: one is pending already, or runs rest."""
+        if self._redis.exists(keys.RUN_RESTS):
+            return False
         return bool(self._redis.set(keys.WAKE_UP_PENDING, 1, nx=True, ex=PENDING_SECONDS))
 
     def clear(self) -> None:

@@ -30,8 +30,8 @@ def runs(failure: RunFailure | None) -> Finding:
     """Return the finding about the runs of the engine."""
     if failure is None:
         return ok("runs", "the last one did not fail")
-    return trouble(
-        "runs",
-        f"in a row, {failure.count} failed: {failure.error}",
-        "see drain_failed in the log of worker checks, and report its traceback; runs are tried again each minute",
-    )
+    if failure.is_outage:
+        advice = "end the outage; see task_gave_up in the log of worker checks. Runs are tried again every few seconds"
+    else:
+        advice = "see drain_failed in the log of worker checks, and report its traceback; runs are tried again each minute"
+    return trouble("runs", f"in a row, {failure.count} failed: {failure.error}", advice)

@@ -1,13 +1,18 @@
-"""After runs have failed in a row, the next ones rest, for longer each time; an outage is no failure."""
+"""After runs have failed in a row, the next ones rest, for longer each time; an outage is one only if it is PostgreSQL's."""
 
+import psycopg
 import pytest
 from redis import ConnectionError as NoConnectionError
 from redis import Redis
 
+from cards.models import CheckType
+from common.health.components import Level
 from polling.engine import wake_ups
 from polling.observe.doctor.finding import Verdict
 from polling.observe.doctor.own_faults import runs
+from polling.observe.health_checks import workers
 from polling.schedule import keys
+from polling.schedule.limits import slots_of
 from polling.schedule.run_failures import RunFailures, rest_seconds, watched
 
 
@@ -41,6 +46,16 @@ def test_second_failure_in_a_row_lets_runs_rest(redis: Redis) -> None:
     assert "2 failed: ValueError: y" in runs(failure).detail
 
 
+def test_failures_of_one_cause_count_once(redis: Redis) -> None:
+    for _ in range(9):
+        watched(redis, lambda: fail(KeyError("x")))
+
+    failure = RunFailures(redis).latest()
+    assert failure is not None
+    assert failure.count == 2
+    assert redis.pttl(keys.RUN_RESTS) <= 1000
+
+
 def test_run_that_succeeds_ends_the_rest(redis: Redis) -> None:
     for _ in range(5):
         watched(redis, lambda: fail(KeyError("x")))
@@ -52,7 +67,24 @@ def test_run_that_succeeds_ends_the_rest(redis: Redis) -> None:
     assert runs(None).verdict is Verdict.OK
 
 
-def test_outage_is_no_failure(redis: Redis) -> None:
+def test_outage_of_postgresql_lets_runs_rest_for_seconds(redis: Redis) -> None:
+    for _ in range(9):
+        redis.delete(keys.RUN_RESTS)
+        with pytest.raises(psycopg.Error):
+            watched(redis, lambda: fail(psycopg.errors.DiskFull("no space")))
+
+    assert 2000 < redis.pttl(keys.RUN_RESTS) <= 3000
+    failure = RunFailures(redis).latest()
+    assert failure is not None
+    assert (failure.count, failure.is_outage) == (9, True)
+    assert "9 failed: PostgreSQL refuses to work: it has run out of disk" in runs(failure).detail
+    for check_type in CheckType:
+        slots_of(redis, check_type).set_limit(1)
+    assert workers().level is Level.DEGRADED
+    assert "9 runs failed: PostgreSQL refuses" in workers().detail
+
+
+def test_outage_of_redis_is_no_failure(redis: Redis) -> None:
     with pytest.raises(NoConnectionError):
         watched(redis, lambda: fail(NoConnectionError("away")))
 
