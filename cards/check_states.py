@@ -1,6 +1,6 @@
 """Write the results of checks to `CheckState` in batches. Results of outdated claims are refused."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,16 +37,17 @@ def lock(check_type: CheckType, cards: Collection[int]) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
+def lock_newer(check_type: CheckType, tokens: dict[int, int], *, newest_token: Callable[[], int]) -> set[int]:
     """Lock the check states of the cards in `tokens`. Return the ids of cards whose results may be written.
 
     `tokens` maps card ids to the tokens of their claims. A card is left out if the same claim or a newer one
-    has already written its check state. Missing check states are inserted, except for cards that no longer
+    has already written its check state. A stored token that is larger than `newest_token()` counts as older,
+    because no claim can have had it. Missing check states are inserted, except for cards that no longer
     exist. Needs a transaction.
 
     Example::
 
-        newer = lock_newer(check_type, {card.pk: claim.token})
+        newer = lock_newer(check_type, {card.pk: claim.token}, newest_token=newest_token)
         write(check_type, [result for result in results if result.card_id in newer], now=now)
     """
     found = lock(check_type, tokens)
@@ -54,7 +55,12 @@ def lock_newer(check_type: CheckType, tokens: dict[int, int]) -> set[int]:
     if missing:
         _insert(check_type, sorted(missing))
         found |= lock(check_type, missing)
-    return {card_id for card_id, token in found.items() if token < tokens[card_id]}
+    newer = {card_id for card_id, token in found.items() if token < tokens[card_id]}
+    if len(newer) < len(found):
+        # Ask while the rows are locked, so that no newer token can be stored in the meantime.
+        newest = newest_token()
+        newer |= {card_id for card_id, token in found.items() if token > newest}
+    return newer
 
 
 def write(check_type: CheckType, results: Sequence[CheckResult], *, now: datetime) -> None:

@@ -71,12 +71,21 @@ def differences(redis: Redis) -> dict[str, float]:
     now = note(redis)
     found = {"PostgreSQL": (database.now() - datetime.fromtimestamp(now, UTC)) / timedelta(seconds=1)}
     for machine, noted in cast("dict[str, str]", redis.hgetall(keys.CLOCKS)).items():
-        ahead, at = map(float, noted.split("|"))
+        ahead, at = _parsed(noted)
         if abs(now - at) > FORGET_SECONDS:
             redis.hdel(keys.CLOCKS, machine)
         else:
             found[machine] = ahead
     return found
+
+
+def _parsed(noted: str) -> tuple[float, float]:
+    """Return by how much a clock was ahead, and when; a time long ago if that cannot be read."""
+    try:
+        ahead, at = map(float, noted.split("|"))
+    except ValueError:
+        return 0.0, 0.0
+    return ahead, at
 
 
 def disagreement(differences: Mapping[str, float]) -> str | None:

@@ -8,6 +8,7 @@ from cards.check_states import CheckResult
 from cards.models import CheckType
 from carriers.clients.base import CardError
 from polling.checks.base import Outcome, Recorded, Result
+from polling.schedule.epoch import newest_token
 
 
 def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -> list[Result]:
@@ -17,7 +18,7 @@ def accept(check_type: CheckType, results: Sequence[Result], *, now: datetime) -
     claim or of a newer one.
     """
     tokens = {result.card.claim.card_id: result.card.claim.token for result in results}
-    newer = check_states.lock_newer(check_type, tokens)
+    newer = check_states.lock_newer(check_type, tokens, newest_token=newest_token)
     accepted = [result for result in results if result.card.claim.card_id in newer]
     if accepted:
         check_states.write(check_type, [_check_result(result) for result in accepted], now=now)

@@ -32,6 +32,7 @@ class Disposition(Enum):
     OUT_OF_TURN = "out of turn"
     UNWANTED = "unwanted"
     PARKED = "parked"
+    UNREADABLE = "unreadable"
     STALE_HINT = "stale hint"
     GIVEN_BACK = "given back"
 
@@ -53,8 +54,8 @@ class Moment:
 class Rule:
     """The meaning of one disposition.
 
-    `delay` computes the time until the card is due again. If `delay` is None, the card goes back to its old
-    place (`keeps_place`) or leaves the schedule. `failure` becomes the result of the manual trigger items
+    `delay` computes the time until the card is due again; `fixed_delay` is that time where it depends on nothing.
+    Without them, the card goes back to its old place (`keeps_place`) or leaves the schedule. `failure` becomes the result of the manual trigger items
     that wait for the card. If `failure` is empty, these items either go on waiting, or they ended when the
     check's result was recorded.
     """
@@ -63,6 +64,7 @@ class Rule:
     counts: Counts = Counts.NOTHING
     failure: str = ""
     keeps_place: bool = False
+    fixed_delay: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,10 @@ RULES: Final[Mapping[Disposition, Rule]] = {
     Disposition.OUT_OF_TURN: Rule(_in_turn),
     Disposition.UNWANTED: Rule(failure="the card does not want this check"),
     Disposition.PARKED: Rule(failure="parked, because checking it crashed its worker again and again"),
+    # The card's row, or one that it refers to, does not make sense.
+    Disposition.UNREADABLE: Rule(
+        counts=Counts.FAILED, failure="its data cannot be read", fixed_delay=backoff.FIRST_BACK_OFF
+    ),
     # The manual queue had a hint for this card, but no trigger item waits for it and the card is not due.
     Disposition.STALE_HINT: Rule(keeps_place=True),
     # The card was not checked, for example because the drain ended. A triggered card goes back to the front
@@ -168,7 +174,7 @@ def dispose_card(
 ) -> Disposal:
     """Return the disposal of a hydrated card."""
     rule = RULES[disposition]
-    delay = rule.delay(card, moment) if rule.delay else None
+    delay = rule.delay(card, moment) if rule.delay else rule.fixed_delay
     if rule.keeps_place:
         delay = -card.claim.overdue
     return Disposal(
@@ -178,7 +184,8 @@ def dispose_card(
 
 def dispose_claim(claim: Claim, disposition: Disposition) -> Disposal:
     """Return the disposal of a claim whose card was not hydrated or must not be checked."""
-    delay = -claim.overdue if RULES[disposition].keeps_place else None
+    rule = RULES[disposition]
+    delay = -claim.overdue if rule.keeps_place else rule.fixed_delay
     return Disposal(claim.card_id, claim, disposition, delay)
 
 

@@ -18,10 +18,10 @@ from common import database
 from common.redis import worker_identity
 from polling.checks.base import Outcome, PolledCard
 from polling.engine.claim_batch import ClaimBatch
-from polling.engine.disposition import Disposal, Disposition, Moment, dispose_card
+from polling.engine.disposition import Disposal, Disposition, Moment, dispose_card, dispose_claim
 from polling.engine.hydrate import hydrate
 from polling.engine.in_flight import InFlight
-from polling.engine.quarantine import park
+from polling.engine.quarantine import park, store_unreadable
 from polling.policy import census
 from polling.policy.config_snapshot import SNAPSHOT_SECONDS, ConfigSnapshot
 from polling.policy.matching import interval_for
@@ -62,8 +62,11 @@ class Fetcher:
             # Cards with these profiles leave the schedule. Mark their census rows as outdated. Otherwise
             # reconciliation would not bring the cards back if a config was switched off and on again.
             census.mark_outdated(census.rows_of(hydrated.profiles_off), self._type)
+        if hydrated.unreadable:
+            store_unreadable(self._type, hydrated.unreadable)
+        unreadable = [dispose_claim(claim, Disposition.UNREADABLE) for claim, _ in hydrated.unreadable]
         # Dispose of these now, because a failed drain only gives back claims, and parked cards have none.
-        self._in_flight.dispose([*hydrated.disposals, *_parked(claimed)])
+        self._in_flight.dispose([*hydrated.disposals, *unreadable, *_parked(claimed)])
         cards, paused = self._split_paused(hydrated.cards, snapshot)
         items.begin([item_id for card in cards for item_id in card.item_ids])
         granted = len(claimed.claims)

@@ -27,12 +27,13 @@ class Hydrated:
     """The claimed cards that must be checked, and the disposals of the others.
 
     `profiles_off` contains the profiles that do not want the check. Cards with these profiles may still be in
-    the schedule.
+    the schedule. `unreadable` contains claims whose rows do not make sense, each with the error that was raised.
     """
 
     cards: list[PolledCard] = field(default_factory=list)
     disposals: list[Disposal] = field(default_factory=list)
     profiles_off: set[CardProfile] = field(default_factory=set)
+    unreadable: list[tuple[Claim, Exception]] = field(default_factory=list)
 
 
 def hydrate(check_type: CheckType, claims: Sequence[Claim], snapshot: ConfigSnapshot) -> Hydrated:
@@ -49,26 +50,40 @@ def hydrate(check_type: CheckType, claims: Sequence[Claim], snapshot: ConfigSnap
         if profile is None:
             hydrated.disposals.append(dispose_claim(claim, Disposition.UNWANTED))
             continue
-        iccid, gateway_id, failures, item_ids = rows[claim.card_id][:4]
+        item_ids = rows[claim.card_id][3]
         interval = intervals[profile]
         if interval is None and (not item_ids or CHECKS[check_type].unwanted_reason(profile)):
             hydrated.disposals.append(dispose_claim(claim, Disposition.UNWANTED))
         elif not item_ids and claim.is_triggered and claim.overdue < timedelta():
             hydrated.disposals.append(dispose_claim(claim, Disposition.STALE_HINT))
         else:
-            hydrated.cards.append(
-                PolledCard(
-                    claim,
-                    iccid,
-                    gateway_id,
-                    profile,
-                    snapshot.tariffs[profile.carrier_id],
-                    interval or OFF,
-                    failures or 0,
-                    item_ids=tuple(item_ids or ()),
-                )
-            )
+            try:
+                hydrated.cards.append(_card(claim, rows[claim.card_id], profile, interval, snapshot))
+            except Exception as error:  # noqa: BLE001 (it is logged when it is stored)
+                # For example, SQL has given the card a carrier that does not exist. Others must not suffer.
+                hydrated.unreadable.append((claim, error))
     return hydrated
+
+
+def _card(
+    claim: Claim,
+    row: tuple[Any, ...],
+    profile: CardProfile,
+    interval: timedelta | None,
+    snapshot: ConfigSnapshot,
+) -> PolledCard:
+    iccid, gateway_id, failures, item_ids = row[:4]
+    tariff = snapshot.tariffs[profile.carrier_id]
+    return PolledCard(
+        claim,
+        iccid,
+        gateway_id,
+        profile,
+        tariff,
+        interval or OFF,
+        failures or 0,
+        item_ids=tuple(item_ids or ()),
+    )
 
 
 def _rows(check_type: CheckType, cards: Sequence[int]) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Park cards that crash their workers again and again, and release parked cards."""
+"""Keep cards that break things apart: those that crash their workers, and those whose rows make no sense."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +10,19 @@ from redis import Redis
 
 from audit.models import Action
 from audit.recording import record
+from cards import check_states
+from cards.check_states import CheckResult
 from cards.models import Card, CheckState, CheckType
 from common import database
+from common.logs import name_of, seldom
 from polling.checks.registry import CHECKS
 from polling.models import ParkedCheck
-from polling.schedule.schedule import Lost, Schedule
+from polling.schedule.epoch import newest_token
+from polling.schedule.schedule import Claim, Lost, Schedule
 
 MAX_WHERE_LENGTH = 200
+MAX_ERROR_LENGTH = 200
+MAX_LOGGED_CARDS = 20
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +52,31 @@ def park(check_type: CheckType, schedule: Schedule, lost: Sequence[Lost]) -> Non
     for card in lost:
         log.error("card_parked", check=check_type.value, card_id=card.card_id, last_holder=card.holder)
     schedule.park([card.card_id for card in lost])
+
+
+def store_unreadable(check_type: CheckType, cards: Sequence[tuple[Claim, Exception]]) -> None:
+    """Store that the check of these cards failed, because their rows do not make sense, and log the first error."""
+    error = cards[0][1]
+    log.error(
+        "card_unreadable",
+        check=check_type.value,
+        cards=len(cards),
+        card_ids=[claim.card_id for claim, _ in cards[:MAX_LOGGED_CARDS]],
+        reason=name_of(error),
+        exc_info=seldom(error),
+    )
+    results = [
+        CheckResult(
+            claim.card_id, claim.token, f"its data cannot be read ({name_of(error)})"[:MAX_ERROR_LENGTH]
+        )
+        for claim, error in cards
+    ]
+    with transaction.atomic():
+        tokens = {result.card_id: result.token for result in results}
+        newer = check_states.lock_newer(check_type, tokens, newest_token=newest_token)
+        check_states.write(
+            check_type, [result for result in results if result.card_id in newer], now=database.now()
+        )
 
 
 def release(redis: Redis, chosen: QuerySet[Any], *, by: Any) -> int:

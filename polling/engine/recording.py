@@ -1,8 +1,10 @@
 """Record a batch of results in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+import psycopg
 import structlog
 from django.db import DatabaseError, close_old_connections, transaction
 
@@ -17,6 +19,11 @@ from polling.triggers import items
 # A transaction with this many cards takes no more calls. A larger transaction would save little time, and
 # triggers would wait longer for its end.
 PORTION_CARDS: Final = 500
+# Class 42 of the SQLSTATEs: a table, a column or a privilege is missing.
+NOT_THE_CARDS: Final = "42"
+# If not even the errors of this many cards can be stored, and nothing else can, the cards are not the cause.
+MAX_REJECTED: Final = 5
+MAX_LOGGED_CARDS: Final = 20
 
 log = structlog.get_logger(__name__)
 
@@ -40,10 +47,15 @@ def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
     """Write results and end the trigger items that waited for them; return the outcome of each result.
 
     If a result cannot be stored, because PostgreSQL rejects it or because of a fault of ours, only the card of
-    that result gets an error. The other results are stored. During an outage, raise its error.
+    that result gets an error. The other results are stored. Raise an error that is not the cards': that of an
+    outage, of missing tables or privileges, or of a fault that hits one card after another.
     """
     close_old_connections()
-    outcomes = _write(check, results) if results else []
+    batch = Batch(check)
+    try:
+        outcomes = batch.write(results) if results else []
+    finally:
+        batch.log_rejected()
     if late := sum(outcome.recorded is Recorded.REFUSED for outcome in outcomes):
         log.warning(
             "late_results_refused",
@@ -54,36 +66,75 @@ def record(check: Check, results: Sequence[Result]) -> list[Outcome]:
     return outcomes
 
 
-def _write(check: Check, results: Sequence[Result]) -> list[Outcome]:
-    try:
-        with transaction.atomic():
-            outcomes = check.record(results, now=database.now())
-            items.end(items.checked(results, outcomes))
-            return outcomes
-    except Exception as error:
-        if server_of(error) is not None:
-            raise
-        if len(results) > 1:
-            middle = len(results) // 2
-            return _write(check, results[:middle]) + _write(check, results[middle:])
-        return _write_error(check, results[0], error)
+@dataclass
+class Batch:
+    """Results that belong into one transaction. `answers` and `errors` are those that could not be stored.
 
+    Example::
 
-def _write_error(check: Check, result: Result, error: Exception) -> list[Outcome]:
-    """Store that the result of a card cannot be stored."""
-    card_id = result.card.claim.card_id
-    if isinstance(result.answer, CardError):
+        batch = Batch(check)
+        outcomes = batch.write(results)
+        batch.log_rejected()
+    """
+
+    check: Check
+    answers: list[tuple[int, Exception]] = field(default_factory=list)
+    errors: list[tuple[int, Exception]] = field(default_factory=list)
+    has_stored: bool = False
+
+    def write(self, results: Sequence[Result]) -> list[Outcome]:
+        """Store results in one transaction or, if some spoil it, in halves; return the outcome of each."""
+        try:
+            with transaction.atomic():
+                outcomes = self.check.record(results, now=database.now())
+                items.end(items.checked(results, outcomes))
+        except Exception as error:
+            if not _may_be_the_cards(error):
+                raise
+            if len(results) > 1:
+                middle = len(results) // 2
+                return self.write(results[:middle]) + self.write(results[middle:])
+            return self._write_error(results[0], error)
+        self.has_stored = True
+        return outcomes
+
+    def _write_error(self, result: Result, error: Exception) -> list[Outcome]:
+        """Store that the result of a card cannot be stored."""
+        card_id = result.card.claim.card_id
+        if not isinstance(result.answer, CardError):
+            self.answers.append((card_id, error))
+            return self.write([Result(result.card, CardError(CardErrorCode.UNSTORABLE))])
+        self.errors.append((card_id, error))
+        if len(self.errors) > MAX_REJECTED and not self.has_stored:
+            raise error
         # Not even the error can be stored. The card is asked again later, but triggers must not wait for it.
-        log.error("error_cannot_be_stored", check=check.type.value, card_id=card_id, reason=name_of(error))
         outcomes = [Outcome(result.card, Recorded.CARD_ERROR)]
         items.end(items.checked([result], outcomes))
         return outcomes
-    log.error(
-        "answer_cannot_be_stored",
-        check=check.type.value,
-        card_id=card_id,
-        reason=name_of(error),
-        # PostgreSQL says enough about its errors.
-        exc_info=None if isinstance(error, DatabaseError) else seldom(error),
-    )
-    return _write(check, [Result(result.card, CardError(CardErrorCode.UNSTORABLE))])
+
+    def log_rejected(self) -> None:
+        """Log which cards have spoilt the batch, in one line for their answers and one for their errors."""
+        for event, rejected in (
+            ("answer_cannot_be_stored", self.answers),
+            ("error_cannot_be_stored", self.errors),
+        ):
+            if rejected:
+                error = rejected[0][1]
+                log.error(
+                    event,
+                    check=self.check.type.value,
+                    cards=len(rejected),
+                    card_ids=[card_id for card_id, _ in rejected[:MAX_LOGGED_CARDS]],
+                    reason=name_of(error),
+                    # PostgreSQL says enough about its errors.
+                    exc_info=None if isinstance(error, DatabaseError) else seldom(error),
+                )
+
+
+def _may_be_the_cards(error: Exception) -> bool:
+    """Return whether the values of a card may have caused `error`."""
+    return server_of(error) is None and not _state_of(error).startswith(NOT_THE_CARDS)
+
+
+def _state_of(error: Exception) -> str:
+    return (error.__cause__.sqlstate or "") if isinstance(error.__cause__, psycopg.Error) else ""

@@ -26,7 +26,7 @@ from polling.policy.card_reader import Row
 from polling.policy.config_snapshot import ConfigSnapshot
 from polling.schedule import keys
 from polling.schedule.backoff import max_due_in
-from polling.schedule.epoch import Epoch
+from polling.schedule.epoch import Epoch, next_epoch
 from polling.schedule.schedule import PlanMode, Schedule
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ class Repair:
 
     def _repair(self, lock: Lock) -> Mapping[CheckType, Repaired] | None:
         planner = scan.planner(self.redis)
-        epoch = scan.next_epoch()
+        epoch = next_epoch()
         # Every repair renews the epoch, because the lower 32 bits of a token count the claims of one epoch
         # and must not overflow.
         if not Epoch(self.redis).renew(epoch):

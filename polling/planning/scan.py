@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
 from redis import Redis
 
 from cards.models import CheckType
@@ -84,10 +83,3 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def next_epoch() -> int:
-    """Return a new epoch number, larger than all earlier ones, from a PostgreSQL sequence."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('polling_epoch')")
-        return int(cursor.fetchone()[0])

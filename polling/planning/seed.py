@@ -16,7 +16,7 @@ from polling.planning import scan
 from polling.policy import census
 from polling.policy.card_reader import estimated_cards
 from polling.schedule import keys, limits
-from polling.schedule.epoch import Epoch
+from polling.schedule.epoch import Epoch, next_epoch
 from polling.schedule.progress import Checkpoint, SeedProgress
 from polling.schedule.schedule import PlanMode
 from polling.triggers import restoring
@@ -74,7 +74,7 @@ class Seeder:
         epoch.withdraw_if_stale()
         number = epoch.unfinished()
         if number is None or not progress.unfinished(number):
-            number = scan.next_epoch()
+            number = next_epoch()
             was_empty = not self.redis.exists(*(keys.queue(check_type) for check_type in CHECKS))
             progress.begin(epoch=number, total=estimated_cards(), was_empty=was_empty, now=timezone.now())
             epoch.begin(number)

@@ -1,7 +1,8 @@
 """The epoch: the number of the present schedule, and the upper half of every token."""
 
-from typing import cast
+from typing import Final, cast
 
+from django.db import connection
 from redis import Redis
 
 from cards.models import CheckType
@@ -11,6 +12,24 @@ from polling.schedule import keys
 _SEEDING = "seeding:"
 _QUEUES = [keys.queue(check_type.value) for check_type in CheckType]
 _TOKENS = [keys.tokens(check_type.value) for check_type in CheckType]
+
+
+# The lower half of a token counts the claims of its epoch.
+TOKEN_BITS: Final = 32
+
+
+def next_epoch() -> int:
+    """Return a new epoch number, larger than all earlier ones, from a PostgreSQL sequence."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('polling_epoch')")
+        return int(cursor.fetchone()[0])
+
+
+def newest_token() -> int:
+    """Return a number that no token of a claim exceeds yet: the largest token of the newest epoch."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT last_value FROM polling_epoch")
+        return ((int(cursor.fetchone()[0]) + 1) << TOKEN_BITS) - 1
 
 
 class Epoch:

@@ -6,6 +6,7 @@ from typing import cast
 from redis import Redis
 
 from polling.schedule import keys
+from polling.schedule.schedule import end_of
 
 PORTION_CARDS = 1000
 
@@ -48,5 +49,6 @@ class ManualQueue:
             "tuple[list[str], dict[str, str], tuple[int, int]]", tuple(pipeline.execute())
         )
         # Ignore expired claims, because an unscheduled card keeps its claim until it is claimed again.
-        checked = (card for card, claim in claims.items() if float(claim.split("|")[1]) > now)
-        return sorted(set(cards) - set(map(int, (*queued, *checked))))
+        checked = (card for card, claim in claims.items() if end_of(claim) > now)
+        hinted = {*queued, *checked}
+        return sorted(card for card in set(cards) if str(card) not in hinted)

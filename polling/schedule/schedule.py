@@ -214,7 +214,7 @@ class Schedule:
         pipeline.hget(self._claims, str(card_id))
         pipeline.zscore(self._parked, str(card_id))
         due, claim, parked = pipeline.execute()
-        is_claimed = claim is not None and float(claim.split("|")[1]) > now
+        is_claimed = claim is not None and end_of(claim) > now
         return Place(None if due is None else timedelta(seconds=due - now), is_claimed, parked is not None)
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
@@ -293,7 +293,8 @@ class Schedule:
 
     def parked(self) -> set[int]:
         """Return the ids of all parked cards. There are few of them."""
-        return {int(card_id) for card_id in cast("list[str]", self._redis.zrange(self._parked, 0, -1))}
+        found = cast("list[str]", self._redis.zrange(self._parked, 0, -1))
+        return {int(card_id) for card_id in found if card_id.isdecimal()}
 
     def unpark(self, cards: Collection[int]) -> None:
         """Allow parked cards to be planned again. This does not schedule them yet."""
@@ -312,7 +313,8 @@ class Schedule:
                 self._redis.zscan(self._queue, cursor or 0, count=PAGE_CARDS),
             )
             now = redis_now(self._redis)
-            yield {int(card_id): due - now for card_id, due in found}
+            # A member that is no id is removed by the claim that meets it.
+            yield {int(card_id): due - now for card_id, due in found if card_id.isdecimal()}
 
     def release(self, due: Sequence[tuple[int, float]]) -> int:
         """Put parked cards back into the queue, each with its delay in seconds.
@@ -329,6 +331,14 @@ class Schedule:
             if str(error).startswith("EPOCH"):
                 raise NoScheduleError from None
             raise
+
+
+def end_of(claim: str) -> float:
+    """Return the end (unix s) of a claim in Redis; 0 if it cannot be read, which only a person can have caused."""
+    try:
+        return float(claim.split("|")[1])
+    except (IndexError, ValueError):
+        return 0.0
 
 
 def _settlement_columns(settlements: Sequence[Settlement]) -> bytes:

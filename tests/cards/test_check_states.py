@@ -13,11 +13,13 @@ from tests.factories import CardFactory
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 DATA = CheckType.DATA_USAGE
+NEWEST = 1000
 
 
 def write_newer(results: list[CheckResult], now: datetime = NOW) -> set[int]:
     with transaction.atomic():
-        newer = check_states.lock_newer(DATA, {result.card_id: result.token for result in results})
+        tokens = {result.card_id: result.token for result in results}
+        newer = check_states.lock_newer(DATA, tokens, newest_token=lambda: NEWEST)
         check_states.write(DATA, [result for result in results if result.card_id in newer], now=now)
     return newer
 
@@ -40,6 +42,17 @@ def test_late_result_is_refused_and_changes_nothing() -> None:
 
     state = CheckState.objects.get(card=card)
     assert (state.token, state.checked_at, state.error) == (5, NOW, "")
+
+
+@pytest.mark.parametrize("stored", [NEWEST + 1, 2**53, 2**63 - 1])
+def test_stored_token_that_no_claim_can_have_had_is_replaced(stored: int) -> None:
+    card, newest = CardFactory.create_batch(2)
+    write_newer([CheckResult(card.pk, 5), CheckResult(newest.pk, NEWEST)])
+    CheckState.objects.filter(card=card).update(token=stored)
+
+    assert write_newer([CheckResult(card.pk, 7), CheckResult(newest.pk, 7)]) == {card.pk}
+
+    assert CheckState.objects.get(card=card).token == 7
 
 
 def test_failures_are_counted_until_a_good_answer() -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from cards import check_states
 from cards.check_states import CheckResult
 from cards.models import CheckState, CheckType
+from polling.schedule.epoch import newest_token
 from tests.factories import AgentFactory, CarrierFactory
 
 CARDS, ROUNDS, BATCH = 4_000, 6, 200
@@ -69,5 +70,6 @@ def updates() -> tuple[int, int]:
 
 def write(results: list[CheckResult]) -> None:
     with transaction.atomic():
-        check_states.lock_newer(CheckType.DATA_USAGE, {result.card_id: result.token for result in results})
+        tokens = {result.card_id: result.token for result in results}
+        check_states.lock_newer(CheckType.DATA_USAGE, tokens, newest_token=newest_token)
         check_states.write(CheckType.DATA_USAGE, results, now=timezone.now())

@@ -29,10 +29,17 @@ redis.call('SET', KEYS[5], time[1])
 local claim_end = now + asked.claim_seconds
 local cards, triggered, seen = {}, {}, {}
 
+-- A member that is no id, which only a person can have added, would make the worker fail.
+local function is_id(card)
+  return #card <= 18 and string.match(card, '^%d+$') ~= nil
+end
+
 local function want(found, is_triggered)
   for _, card in ipairs(found) do
+    if not is_id(card) then
+      redis.call('ZREM', KEYS[1], card)
     -- Claim a card only once, even if it is both triggered and due, or triggered twice.
-    if not seen[card] then
+    elseif not seen[card] then
       seen[card], cards[#cards + 1], triggered[card] = true, card, is_triggered or false
     end
   end
@@ -91,14 +98,15 @@ local function consider(n, card)
     already_parked[#already_parked + 1] = card
     return
   end
-  local lost, last_holder = tonumber(losses[n] or '0'), ''
+  local lost, last_holder = tonumber(losses[n] or '0') or 0, ''
   if held[n] then
+    -- A claim that cannot be read, which only a person can have written, has ended.
     local ends_at, holder = string.match(held[n], '|([^|]+)|([^|]*)')
-    if tonumber(ends_at) > now then
+    if (tonumber(ends_at) or 0) > now then
       again[#again + 1] = card
       return
     end
-    lost, ran_out, last_holder = redis.call('HINCRBY', KEYS[6], card, 1), ran_out + 1, holder
+    lost, ran_out, last_holder = redis.call('HINCRBY', KEYS[6], card, 1), ran_out + 1, holder or ''
     redis.call('HDEL', KEYS[2], card)
   end
   hold(card)

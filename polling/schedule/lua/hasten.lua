@@ -8,7 +8,7 @@ local now = time[1] + time[2] / 1000000
 local given, hastened = cjson.decode(ARGV[1]), 0
 for i, card in ipairs(given.card) do
   local due, claim = now + given.due_in[i], redis.call('HGET', KEYS[2], card)
-  if claim and tonumber(string.match(claim, '|([^|]+)|')) > now then
+  if claim and (tonumber(string.match(claim, '|([^|]+)|')) or 0) > now then
     local held, planned = string.match(claim, '^([^|]*|[^|]*|[^|]*)|?(.*)$')
     if due < (tonumber(planned) or math.huge) then
       redis.call('HSET', KEYS[2], card, string.format('%s|%.3f', held, due))

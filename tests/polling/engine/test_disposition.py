@@ -44,6 +44,7 @@ TABLE = {
     Disposition.OUT_OF_TURN: ((120, 132), Counts.NOTHING, False),
     Disposition.UNWANTED: (None, Counts.NOTHING, True),
     Disposition.PARKED: (None, Counts.NOTHING, True),
+    Disposition.UNREADABLE: ((60, 60), Counts.FAILED, True),
     Disposition.STALE_HINT: ((-30, -30), Counts.NOTHING, False),
     Disposition.GIVEN_BACK: ((-30, -30), Counts.NOTHING, False),
 }

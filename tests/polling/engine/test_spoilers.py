@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from redis import Redis
+from structlog.testing import capture_logs
 
 from cards import metering, usage_recording
 from cards.meter import Meter, Reading, Step, Tariff
@@ -31,14 +33,18 @@ from polling.checks.base import Outcome, Result
 from polling.checks.data_usage import DataUsageCheck
 from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
+from polling.planning.repair import Repair
 from polling.planning.seed import Seeder
 from polling.schedule import keys
+from polling.schedule.manual_queue import ManualQueue
+from polling.schedule.run_failures import RunFailures, watched
 from polling.schedule.schedule import PlanMode, Schedule
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain
 from tests.support.triggering import ask_for, results_of
 
 ODD = Decimal(7)
+GARBAGE = ("abc", "", "-1", "1e3", "7.5", "9" * 25, "1|x|y")
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ready_to_drain")]
 
 
@@ -258,6 +264,138 @@ def test_card_whose_error_cannot_be_stored_is_asked_again_later(
     assert not CheckState.objects.filter(card=bad).exists()
     assert redis.hmget(keys.stats(TYPE), "success", "failed") == ["19", "1"]
     assert float(redis.zscore(keys.queue(TYPE), str(bad.pk)) or 0) > redis.time()[0] + 30
+
+
+def test_garbage_in_the_schedule_stops_no_card(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(len(GARBAGE) + 5)
+    Seeder(redis).run()
+    redis.zadd(keys.queue(TYPE), dict.fromkeys(GARBAGE, 0))
+    redis.zadd(keys.parked(TYPE), dict.fromkeys(GARBAGE, 0))
+    redis.rpush(keys.manual(TYPE), *GARBAGE)
+    redis.sadd(keys.suspects(TYPE), *GARBAGE)
+    redis.sadd(keys.again(TYPE), *GARBAGE)
+    redis.hset(keys.lost(TYPE), mapping=dict(zip(GARBAGE, GARBAGE, strict=True)))
+    garbled: dict[Any, Any] = {str(card.pk): text for card, text in zip(cards, GARBAGE, strict=False)}
+    redis.hset(keys.claims(TYPE), mapping=garbled)
+
+    Drain(redis, runtime, Random(1)).run()
+
+    ids = [card.pk for card in cards]
+    assert CardUsage.objects.count() == len(cards)
+    assert Repair(redis).run() is not None
+    assert ManualQueue(redis, TYPE).without_hint(ids) == ids
+    assert not any(Schedule(redis, TYPE).place_of(card).is_claimed for card in ids)
+    assert not set(GARBAGE) & set(redis.zrange(keys.queue(TYPE), 0, -1))
+
+
+def test_card_of_a_carrier_that_does_not_exist_fails_alone(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier]
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    cards = CardFactory.create_batch(20)
+    bad = cards[7]
+    Seeder(redis).run()
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE cards_card SET carrier_id = 999999 WHERE id = %s", [bad.pk])
+        cursor.execute("SET session_replication_role = origin")
+    started = ask_for(bad)
+
+    Drain(redis, runtime, Random(1)).run()
+
+    assert CardUsage.objects.count() == 19
+    state = CheckState.objects.get(card=bad)
+    assert (state.error, state.failures) == ("its data cannot be read (KeyError: 999999)", 1)
+    assert results_of(started, [bad]) == [("failed", "its data cannot be read")]
+    assert float(redis.zscore(keys.queue(TYPE), str(bad.pk)) or 0) > redis.time()[0] + 30
+    with connection.cursor() as cursor:
+        # Leave a row that the end of the test can delete.
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE cards_card SET carrier_id = %s WHERE id = %s", [cards[0].carrier_id, bad.pk])
+        cursor.execute("SET session_replication_role = origin")
+
+
+def refuse_storing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[int]:
+    """Let `error` hit each attempt to store results. Return a list of the sizes of these attempts."""
+    attempts: list[int] = []
+
+    def refused(self: DataUsageCheck, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        attempts.append(len(results))
+        if isinstance(error, psycopg.Error):
+            # As Django does.
+            raise DatabaseError(str(error)) from error
+        raise error
+
+    monkeypatch.setattr(DataUsageCheck, "record", refused)
+    return attempts
+
+
+@pytest.mark.parametrize("error", [
+    psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn,
+    psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction,
+])  # fmt: skip
+def test_error_that_is_not_the_cards_fails_the_run_at_once(
+    redis: Redis,
+    runtime: WorkerRuntime,
+    carrier: type[Carrier],
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[psycopg.Error],
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    CardFactory.create_batch(50)
+    attempts = refuse_storing(monkeypatch, error("no"))
+
+    with pytest.raises(DatabaseError), capture_logs() as logs:
+        drain(redis, runtime)
+
+    assert attempts == [50]
+    assert [line for line in logs if line["log_level"] == "error"] == []
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), psycopg.errors.RaiseException("no"), psycopg.errors.CheckViolation("no")]
+)
+def test_error_that_hits_every_card_fails_the_run(
+    redis: Redis,
+    runtime: WorkerRuntime,
+    carrier: type[Carrier],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    CardFactory.create_batch(50)
+    attempts = refuse_storing(monkeypatch, error)
+
+    with pytest.raises((DatabaseError, KeyError)), capture_logs() as logs:
+        drain(redis, runtime)
+
+    assert len(attempts) < 30
+    lines = [(line["event"], line["cards"]) for line in logs if line["log_level"] == "error"]
+    assert lines == [("answer_cannot_be_stored", 6), ("error_cannot_be_stored", 6)]
+
+
+def test_run_after_a_failed_one_asks_little_until_it_stores(
+    redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GatewayFactory.create(batch_size=10)
+    CardFactory.create_batch(400)
+    with monkeypatch.context() as refusing:
+        refuse_storing(refusing, psycopg.errors.DiskFull("no space"))
+        asked = []
+        for _ in range(3):
+            with pytest.raises(DatabaseError):
+                watched(redis, lambda: drain(redis, runtime))
+            asked.append(sum(map(len, carrier.calls)))
+            carrier.calls.clear()
+
+    watched(redis, lambda: drain(redis, runtime))
+
+    assert asked[1:] == [10, 10]
+    assert CardUsage.objects.count() == 400
+    assert RunFailures(redis).latest() is None
 
 
 def test_suspect_is_checked_alone_and_then_cleared(

@@ -13,7 +13,7 @@ from cards.models import Card, CheckState, CheckType
 from common.redis.locking import try_lock
 from polling.engine import quarantine
 from polling.models import ClassCensus, PollingConfig
-from polling.planning import scan
+from polling.planning import repair as repair_module
 from polling.planning.reconcile import Reconciler
 from polling.planning.repair import Repair
 from polling.planning.seed import Seeder
@@ -208,7 +208,7 @@ def test_schedule_lost_as_the_repair_begins_stays_incomplete(
         redis.flushall()
         return 99
 
-    monkeypatch.setattr(scan, "next_epoch", flush_meanwhile)
+    monkeypatch.setattr(repair_module, "next_epoch", flush_meanwhile)
 
     assert Repair(redis).run() is None
 

@@ -11,21 +11,21 @@ from pathlib import Path
 from threading import RLock, get_ident
 
 from cards.models import CheckType
-from polling.checks.base import Check, Outcome, Result
+from polling.checks.base import Outcome, Result
 from polling.engine import recording
 
 FREEZES_AT = Path(os.environ["FREEZES_AT"])
-_write = recording._write
+_write = recording.Batch.write
 _one_write = RLock()
 
 
-def _freeze_before_write(check: Check, results: Sequence[Result]) -> list[Outcome]:
+def _freeze_before_write(batch: recording.Batch, results: Sequence[Result]) -> list[Outcome]:
     # One write at a time: PostgreSQL would end a connection that is frozen in the middle of a transaction.
     with _one_write:
-        if check.type is CheckType.DATA_USAGE and _is_chosen():
+        if batch.check.type is CheckType.DATA_USAGE and _is_chosen():
             # Signal this thread: another thread could take a signal to the process, while this one goes on to write.
             signal.pthread_kill(get_ident(), signal.SIGSTOP)
-        return _write(check, results)
+        return _write(batch, results)
 
 
 def _is_chosen() -> bool:
@@ -37,4 +37,4 @@ def _is_chosen() -> bool:
     return True
 
 
-recording._write = _freeze_before_write
+setattr(recording.Batch, "write", _freeze_before_write)  # noqa: B010 (mypy refuses to assign to a method)
