@@ -69,7 +69,8 @@ _next_database = read("REDIS_URL", next_database, "", must="a URL such as redis:
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _next_database
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Without autodiscovery, which config/urls.py does, so that workers import no admin.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -13,6 +13,7 @@ handler403 = "common.api.problems.forbidden"
 handler404 = "common.api.problems.not_found"
 handler500 = "common.api.problems.server_error"
 
+admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Simwatch"
 admin.site.site_url = None
 

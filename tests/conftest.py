@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -82,6 +83,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     # pytest-django looked for settings before the environment was complete, so Django isn't set up yet.
     django.setup()
+    # Register the admin's pages now, because tests are made from their list.
+    import_module("config.urls")
     connection.settings_dict["NAME"] = template_database.DATABASE
     setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())  # noqa: B010 (no stub has it)
     # Find a static file when it is requested. Otherwise, each test client would read all static files.

@@ -3,6 +3,7 @@
 import base64
 import os
 import secrets
+from importlib import import_module
 
 ENVIRONMENT = {
     "SIMWATCH_MODE": "production",
@@ -25,6 +26,8 @@ def main() -> None:
     from django.core.management import call_command
 
     django.setup()
+    # The admin's checks see only what is registered.
+    import_module("config.urls")
     call_command("check", deploy=True, fail_level="WARNING")
     # Without a database, Django warns that it cannot read which migrations were applied. The command only
     # compares the models with the migration files, so the warning does not matter.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import structlog
@@ -114,21 +114,24 @@ class Batch:
 
     def log_rejected(self) -> None:
         """Log which cards have spoilt the batch, in one line for their answers and one for their errors."""
-        for event, rejected in (
-            ("answer_cannot_be_stored", self.answers),
-            ("error_cannot_be_stored", self.errors),
-        ):
-            if rejected:
-                error = rejected[0][1]
-                log.error(
-                    event,
-                    check=self.check.type.value,
-                    cards=len(rejected),
-                    card_ids=[card_id for card_id, _ in rejected[:MAX_LOGGED_CARDS]],
-                    reason=name_of(error),
-                    # PostgreSQL says enough about its errors.
-                    exc_info=None if isinstance(error, DatabaseError) else seldom(error),
-                )
+        if self.answers:
+            log.error("answer_cannot_be_stored", **self._logged(self.answers), exc_info=_traceback(self.answers))
+        if self.errors:
+            log.error("error_cannot_be_stored", **self._logged(self.errors), exc_info=_traceback(self.errors))
+
+    def _logged(self, rejected: Sequence[tuple[int, Exception]]) -> dict[str, Any]:
+        return {
+            "check": self.check.type.value,
+            "cards": len(rejected),
+            "card_ids": [card_id for card_id, _ in rejected[:MAX_LOGGED_CARDS]],
+            "reason": name_of(rejected[0][1]),
+        }
+
+
+def _traceback(rejected: Sequence[tuple[int, Exception]]) -> BaseException | None:
+    error = rejected[0][1]
+    # PostgreSQL says enough about its errors.
+    return None if isinstance(error, DatabaseError) else seldom(error)
 
 
 def _may_be_the_cards(error: Exception) -> bool:

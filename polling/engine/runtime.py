@@ -23,8 +23,6 @@ from common.outages import one_line
 CONNECTIONS = 500
 # With two threads, one can claim and hydrate while the other records and settles.
 THREADS = 2
-# The garbage collector runs after this many new objects.
-GARBAGE_AFTER = 20_000
 
 log = structlog.get_logger(__name__)
 
@@ -88,11 +86,9 @@ class WorkerRuntime:
 @cache
 def of_this_process() -> WorkerRuntime:
     """Set up this worker process for drains and return its runtime. Call this only after the fork."""
-    # Garbage collection took a twelfth of a drain's time, but found little, because modules are never freed
-    # and drains leave few reference cycles. So exempt the modules from collection, and collect less often.
+    # Modules are never freed, so don't let the garbage collector visit them.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER)
     return WorkerRuntime()
 
 

@@ -63,6 +63,7 @@ class Command(BaseCommand):
 
 def _pages() -> Iterator[Page]:
     iccid = Card.objects.values_list("iccid", flat=True).order_by("id")[0]
+    admin.autodiscover()
     for model, site in admin.site._registry.items():
         options = model._meta
         if options.app_label not in OWN_APPS:
