@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.utils.translation import gettext_lazy as _
+from structlog.contextvars import bound_contextvars
 
 from accounts import keys, rate_limits
 from accounts.models import User
@@ -27,6 +28,11 @@ class SignInForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Return the cleaned data. Raise ValidationError after too many attempts or for a wrong password."""
+        # The log must not blame a user who is already signed in with this browser.
+        with bound_contextvars(user=None, role=None):
+            return self._clean()
+
+    def _clean(self) -> dict[str, Any]:
         name = str(self.cleaned_data.get("username", ""))
         address = addresses.client_address(self.request) if self.request else None
         if not take_turns(name=name, address=address):

@@ -1,5 +1,6 @@
 """Record an operation in the same transaction as its change, so that both are stored or neither is."""
 
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -56,11 +57,12 @@ def record(
         server_ip=origin.server_ip,
         request_id=request_ids.current(),
     )
-    transaction.on_commit(partial(_log, operation))
+    name = str(target) if isinstance(target, Model) else ""
+    transaction.on_commit(partial(_log, operation, name))
     return operation
 
 
-def _log(operation: Operation) -> None:
+def _log(operation: Operation, name: str) -> None:
     log.info(
         "operation_recorded",
         operation_id=operation.pk,
@@ -68,6 +70,7 @@ def _log(operation: Operation) -> None:
         action=str(operation.action),
         target=f"{operation.target_type} {operation.target_id}".rstrip(),
         changes=_loggable_changes(operation),
+        **({"name": name} if name else {}),
     )
 
 
@@ -77,11 +80,11 @@ def _loggable_changes(operation: Operation) -> dict[str, str]:
         return {}
     return {
         name: f"{operation.before.get(name)} -> {value}"
-        if _is_number(value) and _is_number(operation.before.get(name))
+        if _is_impersonal(value) and _is_impersonal(operation.before.get(name))
         else "changed"
         for name, value in operation.after.items()
     }
 
 
-def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, int | float | Decimal)
+def _is_impersonal(value: object) -> bool:
+    return value is None or isinstance(value, int | float | Decimal | date)

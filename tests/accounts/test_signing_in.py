@@ -5,6 +5,7 @@ from django.test import Client
 from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from accounts.conf import AccountsSettings
@@ -93,3 +94,18 @@ def test_sign_ins_are_logged_without_unknown_names(client: Client, redis: Redis,
         ("sign_in_failed", "ada", None, "192.0.2.7"),
         ("sign_in_failed", None, None, "192.0.2.7"),
     ]
+
+
+def test_failed_sign_in_does_not_blame_the_user_who_is_signed_in(
+    client: Client, redis: Redis, ada: dict[str, str], settings: Settings
+) -> None:
+    settings.ACCOUNTS = AccountsSettings(sign_ins_per_name=1)
+    client.force_login(UserFactory.create(username="boss", is_staff=True, role="administrator"))
+
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        for _ in range(2):
+            client.post(URL, {**ada, "password": "wrong"}, REMOTE_ADDR="192.0.2.7")
+
+    told = {event["event"]: (event.get("user"), event.get("role")) for event in logs}
+    assert told["sign_in_failed"] == ("ada", None)
+    assert told["rate_limited"] == (None, None)

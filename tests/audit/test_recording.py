@@ -66,7 +66,7 @@ def test_log_line_of_a_change_shows_numbers_but_no_text(
     assert logs == [
         {
             "event": "operation_recorded", "log_level": "info", "operation_id": operation.pk, "actor": "ada",
-            "action": "changed", "target": f"carriers.gateway {gateway.pk}",
+            "action": "changed", "target": f"carriers.gateway {gateway.pk}", "name": gateway.name,
             "changes": {
                 "max_concurrency": "50 -> 40", "calls_per_second": "None -> 2.5", "name": "changed",
                 "is_enabled": "True -> False", "msisdn": "changed",
