@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from redis import Redis
@@ -260,6 +262,28 @@ def test_healthz_describes_its_process(client: Client, busy: None) -> None:
     assert process.keys() == {
         "version", "uptime_seconds", "threads", "processor_percent", "host_processor_percent"
     }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_locked_tables_of_users_do_not_hold_up_healthz(
+    client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "HEALTH_MILLISECONDS", 500)
+    token = tokens.issue(UserFactory.create(role="viewer"), name="test", scope=ApiToken.Scope.READ)[1]
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+
+    with psycopg.connect(**{name: parameters[name] for name in names if name in parameters}) as stranger:
+        stranger.execute("LOCK TABLE accounts_apitoken, accounts_user IN ACCESS EXCLUSIVE MODE")
+        with capture_logs() as logs:
+            answer = client.get("/healthz", headers={"Authorization": f"Bearer {token}"})
+        stranger.rollback()
+    # The next request would do so.
+    connection.close()
+
+    assert answer.json().keys() == {"status"}
+    waits = [event["seconds"] for event in logs if event["event"] == "postgresql_did_not_answer"]
+    assert waits == [0.5]
 
 
 @pytest.mark.parametrize(("limit", "lines"), [(-1.0, 1), (60_000.0, 0)])
