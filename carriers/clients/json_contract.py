@@ -86,7 +86,11 @@ class JsonClient(GatewayClient):
             raise GatewayError(str(error)) from None
         if reply.status != OK:
             raise _refusal(reply)
-        return _by_iccid(_data(reply.body), requested=iccids)
+        entries = _by_iccid(_data(reply.body), requested=iccids)
+        if not entries and len(iccids) > 1:
+            # A single card may be unknown to the gateway, but hardly a whole batch.
+            raise GatewayError("the gateway's answer leaves all cards out")
+        return entries
 
     async def _post(self, path: str, body: bytes, *, deadline: float, max_bytes: int) -> Reply:
         # Sign each attempt separately, because the gateway accepts a nonce only once.

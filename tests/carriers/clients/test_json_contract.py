@@ -237,6 +237,12 @@ def test_card_without_an_entry_is_missing() -> None:
     assert usage_answered({"code": 0, "data": []}, [CARD]) == [CardError(CardErrorCode.MISSING)]
 
 
+@pytest.mark.parametrize("ask", [usage_answered, real_names_answered])
+def test_answer_without_any_of_several_cards_is_trouble(ask: Callable[[Any, list[str]], Any]) -> None:
+    with pytest.raises(GatewayError, match="leaves all cards out"):
+        ask({"code": 0, "data": []}, [CARD, "89860000000000000012"])
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("0", "0.000"), ("1000000000", "1000000000.000"), ("1.2345", "1.234"), ("000.5", "0.500")],
