@@ -31,6 +31,7 @@ SQL_STATES: Final = {
     "25006": "it is read-only, as after a failover",
     "25P03": "it has ended an idle session",
     "25P04": "a transaction took too long",
+    "40": "another transaction was in the way",
     "53": "it has run out of disk, memory or connections",
     "55000": "it is not ready for this",
     "55006": "something else is using the object",

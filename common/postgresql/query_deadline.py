@@ -20,7 +20,7 @@ REQUEST_SECONDS: Final = 10.0
 CANCEL_SECONDS: Final = 1.0
 
 # These refusals say nothing about the server.
-_TRANSIENT: Final = (errors.LockNotAvailable, errors.ObjectInUse)
+_TRANSIENT: Final = (errors.LockNotAvailable, errors.ObjectInUse, errors.TransactionRollback)
 
 log = structlog.get_logger(__name__)
 

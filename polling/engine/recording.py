@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 import structlog
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 
 from carriers.clients.base import CardError, CardErrorCode
 from common import database
@@ -21,6 +21,9 @@ from polling.triggers import items
 PORTION_CARDS: Final = 500
 # Class 42 of the SQLSTATEs: a table, a column or a privilege is missing.
 NOT_THE_CARDS: Final = "42"
+# Class 40: serialization failures and deadlocks.
+IN_FAVOUR_OF_ANOTHER: Final = "40"
+MAX_ATTEMPTS: Final = 3
 # If not even the errors of this many cards can be stored, and nothing else can, the cards are not the cause.
 MAX_REJECTED: Final = 5
 MAX_LOGGED_CARDS: Final = 20
@@ -85,11 +88,11 @@ class Batch:
     def write(self, results: Sequence[Result]) -> list[Outcome]:
         """Store results in one transaction or, if some spoil it, in halves; return the outcome of each."""
         try:
-            with transaction.atomic():
-                outcomes = self.check.record(results, now=database.now())
-                items.end(items.checked(results, outcomes))
+            outcomes = self._store(results)
         except Exception as error:
             if not _may_be_the_cards(error):
+                # The session may have settings that are wrong, such as a search path without our tables.
+                connection.close()
                 raise
             if len(results) > 1:
                 middle = len(results) // 2
@@ -97,6 +100,18 @@ class Batch:
             return self._write_error(results[0], error)
         self.has_stored = True
         return outcomes
+
+    def _store(self, results: Sequence[Result], attempts: int = MAX_ATTEMPTS) -> list[Outcome]:
+        """Store results in one transaction, again if PostgreSQL has ended it in favour of another one."""
+        try:
+            with transaction.atomic():
+                outcomes = self.check.record(results, now=database.now())
+                items.end(items.checked(results, outcomes))
+                return outcomes
+        except DatabaseError as error:
+            if attempts == 1 or not _state_of(error).startswith(IN_FAVOUR_OF_ANOTHER):
+                raise
+        return self._store(results, attempts - 1)
 
     def _write_error(self, result: Result, error: Exception) -> list[Outcome]:
         """Store that the result of a card cannot be stored."""
@@ -115,7 +130,9 @@ class Batch:
     def log_rejected(self) -> None:
         """Log which cards have spoilt the batch, in one line for their answers and one for their errors."""
         if self.answers:
-            log.error("answer_cannot_be_stored", **self._logged(self.answers), exc_info=_traceback(self.answers))
+            log.error(
+                "answer_cannot_be_stored", **self._logged(self.answers), exc_info=_traceback(self.answers)
+            )
         if self.errors:
             log.error("error_cannot_be_stored", **self._logged(self.errors), exc_info=_traceback(self.errors))
 

@@ -12,7 +12,7 @@ from redis._parsers.base import BaseParser
 from common.outages import REDIS_CODES, Server, one_line, refused, server_of
 
 # The classes of SQLSTATEs that are about the server, and the states in them that are faults of ours.
-SERVER_CLASSES = ("08", "25", "53", "55", "57", "58", "XX")
+SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "XX")
 OURS = {
     "25000", "25001", "25002", "25003", "25004", "25005", "25007", "25008", "25P01", "25P02", "55P02", "55P04",
 }  # fmt: skip

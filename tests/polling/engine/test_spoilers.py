@@ -377,6 +377,32 @@ def test_error_that_hits_every_card_fails_the_run(
     assert lines == [("answer_cannot_be_stored", 6), ("error_cannot_be_stored", 6)]
 
 
+@pytest.mark.parametrize("error", [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected])
+def test_transaction_that_was_in_the_way_is_repeated(
+    redis: Redis,
+    runtime: WorkerRuntime,
+    carrier: type[Carrier],
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[psycopg.Error],
+) -> None:
+    GatewayFactory.create(batch_size=50)
+    CardFactory.create_batch(50)
+    stored, attempts = DataUsageCheck.record, list[int]()
+
+    def at_last(self: DataUsageCheck, results: Sequence[Result], *, now: datetime) -> list[Outcome]:
+        attempts.append(len(results))
+        if len(attempts) < 3:
+            raise DatabaseError from error("try again")
+        return stored(self, results, now=now)
+
+    monkeypatch.setattr(DataUsageCheck, "record", at_last)
+
+    drain(redis, runtime)
+
+    assert attempts == [50, 50, 50]
+    assert CardUsage.objects.count() == 50
+
+
 def test_run_after_a_failed_one_asks_little_until_it_stores(
     redis: Redis, runtime: WorkerRuntime, carrier: type[Carrier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
