@@ -27,7 +27,8 @@ _PROCESS_ENDED: Final = {"WorkerLostError", "TimeLimitExceeded"}
 class OutageFilter(logging.Filter):
     """A filter that replaces the traceback of an outage with its one-line description.
 
-    A library that logs the same outage again and again, as beat does for each of its tasks, is heard once a second.
+    A library that logs the same error again and again, as beat does for each of its tasks, is heard once a second,
+    and its traceback once a minute.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,8 @@ class OutageFilter(logging.Filter):
             return True
         error = _error_of(record)
         reason = one_line(error) if error else None
+        if error and not reason and not isinstance(record.msg, dict) and not seldom(error):
+            reason = name_of(error)
         if not reason:
             return True
         record.exc_info = record.exc_text = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from celery.beat import SchedulingError
+from django.db import close_old_connections
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
@@ -86,6 +87,8 @@ class SteadyScheduler(DatabaseScheduler):  # type: ignore[misc]
             log.warning("clock_was_set_back", seconds=round(self._latest - now))
             self._heap = None
         self._latest = now
+        # Nothing else in beat renews the connection, whose session keeps the settings of its role.
+        close_old_connections()
         try:
             return super().tick(*args, **options)
         except Exception as error:

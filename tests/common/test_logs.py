@@ -92,6 +92,22 @@ def test_library_that_repeats_an_outage_is_heard_once_a_second(
     assert events.count("task_gave_up") == 5
 
 
+def test_library_that_repeats_a_fault_shows_its_traceback_once_a_minute(
+    lines: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.logs._shown", {})
+    for now in (10.0, 10.1, 11.5, 11.6, 69.0, 71.0):
+        monkeypatch.setattr("common.logs.time.monotonic", lambda now=now: now)
+        try:
+            raise LookupError("no such table")
+        except LookupError:
+            logging.getLogger("test.logs").exception("beat cannot write")
+
+    events = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert ["exception" in event for event in events] == [True, False, False, False, True]
+    assert events[1]["event"] == "LookupError: no such table"
+
+
 @pytest.mark.parametrize("error", [WorkerLostError("signal 9"), TimeLimitExceeded(60)])
 def test_killed_process_of_a_worker_is_one_line(lines: StringIO, error: Exception) -> None:
     logger = logging.getLogger("test.logs")
