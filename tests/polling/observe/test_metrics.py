@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
@@ -30,6 +31,7 @@ from tests.factories import CardFactory, GatewayFactory, SubscriptionFactory, Us
 
 pytestmark = pytest.mark.django_db
 TYPE = "carddata"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +169,14 @@ def test_metric_names_share_one_style(client: Client, redis: Redis, fleet: list[
     names = {name.partition("{")[0] for name in scrape(client)}
 
     assert all(re.fullmatch(r"simwatch_[a-z_]+", name) for name in names)
+
+
+def test_every_metric_is_documented_by_its_full_name(client: Client, redis: Redis, fleet: list[int]) -> None:
+    found = text_string_to_metric_families(scrape_text(client))
+    exported = {family.name + ("_total" if family.type == "counter" else "") for family in found}
+    documented = set(re.findall(r"simwatch_\w+[a-z]", (DOCS / "api.md").read_text()))
+
+    assert {name for name in exported if not name.startswith("simwatch_process_")} <= documented
 
 
 # The counters that workers keep in Redis. PostgreSQL, Redis and the host count for themselves.
