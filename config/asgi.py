@@ -1,4 +1,4 @@
-"""The entry point of the web process: `gunicorn --worker-class asgi config.asgi`."""
+"""The entry point of the web process: `gunicorn --worker-class config.web_worker.WebWorker config.asgi`."""
 
 from django.conf import settings
 

@@ -5,10 +5,12 @@ answered while all other threads wait, for example for a database that hangs.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -21,6 +23,9 @@ QUICK: Final = (*PROBES, "/healthz")
 QUICK_THREADS: Final = 4
 # A client has this long to send the body of its request.
 BODY_SECONDS: Final = 30.0
+# All bodies that wait for a thread, or are not complete yet, may have this many bytes together.
+MAX_HELD_BYTES: Final = 64_000_000
+RETRY_SECONDS: Final = 5
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +33,15 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class WSGIAnswer:
+    """What a WSGI application has answered."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
 
 
 class ThreadedASGI:
@@ -42,6 +56,7 @@ class ThreadedASGI:
     def __init__(self, application: WSGIApplication, *, threads: int, max_body: int) -> None:
         self._application = application
         self._max_body = max_body
+        self._held_bytes = 0
         self._workers = ThreadPoolExecutor(threads, "web")
         self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick")
 
@@ -52,40 +67,57 @@ class ThreadedASGI:
         if scope["type"] != "http":
             # The ASGI specification asks for an error about protocols such as `lifespan` that are not supported.
             raise ValueError(f"{scope['type']} is not supported")
+        body = bytearray()
         try:
-            body = await asyncio.wait_for(self._body(receive), BODY_SECONDS)
+            answer = await self._answer(scope, receive, body)
+        finally:
+            self._held_bytes -= len(body)
+        if answer:
+            await _send(send, answer, has_body=scope["method"] != "HEAD")
+
+    async def _answer(self, scope: Message, receive: Receive, body: bytearray) -> WSGIAnswer | None:
+        """Read the body into `body` and return the answer, or None if the client has gone away."""
+        try:
+            is_here = await asyncio.wait_for(self._read(receive, body), BODY_SECONDS)
         except TimeoutError:
             log.warning("body_timed_out", method=scope["method"], path=scope["path"])
-            await _send(send, WSGIAnswer(408, [("Connection", "close")], b""))
-            return
-        if body is None:
-            return
-        environ = environ_of(scope, body)
+            return refusal(408, "body_timed_out", f"The body did not arrive within {BODY_SECONDS:.0f} s.")
+        except OverflowError:
+            log.warning(
+                "bodies_refused", method=scope["method"], path=scope["path"], held_bytes=self._held_bytes
+            )
+            text = "Too many large requests are being received. Try again in some seconds."
+            return refusal(503, "bodies_refused", text, ("Retry-After", str(RETRY_SECONDS)))
+        if not is_here:
+            return None
+        environ = environ_of(scope, bytes(body))
         pool = self._quick if environ["PATH_INFO"] in QUICK else self._workers
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(pool, respond, self._application, environ)
-        await _send(send, answer, has_body=scope["method"] != "HEAD")
+        return await asyncio.get_running_loop().run_in_executor(pool, respond, self._application, environ)
 
-    async def _body(self, receive: Receive) -> bytes | None:
-        """Return the body, or its beginning if it is too large, or None if the client has gone away."""
-        body = bytearray()
+    async def _read(self, receive: Receive, body: bytearray) -> bool:
+        """Read the body, or its beginning if it is too large. Return False if the client has gone away.
+
+        Raise OverflowError if the bodies of all requests become too large together.
+        """
         while len(body) <= self._max_body:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
+                return False
+            body += (chunk := message.get("body", b""))
+            self._held_bytes += len(chunk)
+            if self._held_bytes > MAX_HELD_BYTES:
+                raise OverflowError
             if not message.get("more_body", False):
                 break
-        return bytes(body)
+        return True
 
 
-@dataclass(frozen=True)
-class WSGIAnswer:
-    """What a WSGI application has answered."""
-
-    status: int
-    headers: Sequence[tuple[str, str]]
-    body: bytes
+def refusal(status: int, code: str, detail: str, *headers: tuple[str, str]) -> WSGIAnswer:
+    """Return the answer, as `application/problem+json`, to a request that does not reach the WSGI application."""
+    title = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
+    fixed = [("Content-Type", "application/problem+json"), ("Connection", "close")]
+    return WSGIAnswer(status, [*fixed, *headers], json.dumps(problem).encode())
 
 
 def environ_of(scope: Message, body: bytes) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def web(variables: Mapping[str, str]) -> Service:
     bind = f"--bind={LOCALHOST}:{variables['WEB_PORT']}"
     options = (
         "--workers=1",
-        "--worker-class=asgi",
+        "--worker-class=config.web_worker.WebWorker",
         "--graceful-timeout=3",
         "--no-control-socket",
     )

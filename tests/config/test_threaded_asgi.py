@@ -1,6 +1,7 @@
 """A request over ASGI reaches the WSGI application as PEP 3333 says, and only when it is complete."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -177,7 +178,43 @@ def test_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     asyncio.run(ThreadedASGI(application, threads=1, max_body=MAX_BODY)(scope(), receive, send))
 
     assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["code"] == "body_timed_out"
     assert application.environs == []
+
+
+def test_bodies_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threaded_asgi, "MAX_HELD_BYTES", 25)
+    application = Application()
+    served = ThreadedASGI(application, threads=1, max_body=MAX_BODY)
+    statuses: list[int] = []
+
+    async def send(message: Any) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+
+    async def upload(may_end: asyncio.Event) -> None:
+        chunks = [b"x" * 10]
+
+        async def receive() -> Any:
+            if chunks:
+                return {"type": "http.request", "body": chunks.pop(), "more_body": True}
+            await may_end.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await served(scope(), receive, send)
+
+    async def upload_thrice() -> None:
+        may_end = asyncio.Event()
+        uploads = [asyncio.create_task(upload(may_end)) for _ in range(3)]
+        await asyncio.wait(uploads, return_when=asyncio.FIRST_COMPLETED)
+        assert statuses == [503]
+        may_end.set()
+        await asyncio.gather(*uploads)
+        await upload(may_end)
+
+    asyncio.run(upload_thrice())
+
+    assert statuses == [503, 201, 201, 201]
 
 
 def test_request_of_a_client_that_has_gone_away_is_dropped() -> None:
