@@ -24,6 +24,19 @@ class ChoiceField(serializers.ChoiceField):  # noqa: TID251 (this is the one to 
         super().fail(key, **kwargs, choices=", ".join(map(_shown, self.choices.items())))
 
 
+class BoundedListField(serializers.ListField):  # noqa: TID251 (this is the one to use)
+    """A list of at most `max_length` elements. Its length is checked first, because each element costs time."""
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            text = self.error_messages["max_length"].format(max_length=self.max_length)
+            raise serializers.ValidationError(text, code="max_length")
+        return super().to_internal_value(data)
+
+
 class TimeField(serializers.DateTimeField):
     """A point in time with its offset from UTC, such as `2026-12-31T18:00:00+08:00`.
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -18,12 +19,16 @@ from rest_framework import exceptions
 from rest_framework.views import exception_handler
 
 from common import request_ids
+from common.api.strict_serializers import MAX_ERRORS
 from common.errors import DomainError
 from common.outages import one_line, server_of
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 RETRY_AFTER_SECONDS = "5"
+# Names of unknown fields and quoted values may be as long as a body.
+MAX_FIELD_LENGTH = 100
+MAX_MESSAGE_LENGTH = 500
 _FORBIDDEN = "You do not have permission to do this."
 
 log = structlog.get_logger(__name__)
@@ -57,7 +62,7 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
     if plain is None:
         return failure(error)
     if isinstance(error, exceptions.ValidationError):
-        errors = list(_field_errors(error.get_full_details()))
+        errors = list(islice(_field_errors(error.get_full_details()), MAX_ERRORS))
         return problem(plain.status_code, code="invalid", detail="Some fields are not valid.", errors=errors)
     response = problem(plain.status_code, code=_code(error), detail=_detail(error))
     for header in ("WWW-Authenticate", "Retry-After", "Allow"):
@@ -169,7 +174,11 @@ def _detail(error: Exception) -> str:
 
 def _field_errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
     if isinstance(details, Mapping) and "message" in details and "code" in details:
-        yield {"field": field, "code": str(details["code"]), "message": str(details["message"])}
+        yield {
+            "field": field[:MAX_FIELD_LENGTH],
+            "code": str(details["code"]),
+            "message": str(details["message"])[:MAX_MESSAGE_LENGTH],
+        }
     elif isinstance(details, Mapping):
         for name, inner in details.items():
             yield from _field_errors(inner, f"{field}.{name}" if field else str(name))

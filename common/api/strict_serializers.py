@@ -1,7 +1,8 @@
 """Serializers that refuse unknown and read-only fields. The error names the field."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from itertools import islice
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.db.models import DateTimeField, Model
 from rest_framework import serializers
@@ -10,6 +11,9 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from common.api.fields import ChoiceField, TimeField
 
 Row = TypeVar("Row", bound=Model)
+
+# An answer names at most this many invalid fields.
+MAX_ERRORS: Final = 20
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -20,9 +24,10 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated values. Raise ValidationError if a field is invalid, unknown or read-only."""
-        if isinstance(data, Mapping) and (refused := {name: self._refusal(name) for name in data}):
-            errors = {name: [error] for name, error in refused.items() if error}
-            if errors:
+        if isinstance(data, Mapping):
+            refused = ((name, error) for name in data if (error := self._refusal(name)))
+            # A body may have many thousands of unknown fields.
+            if errors := {name: [error] for name, error in islice(refused, MAX_ERRORS)}:
                 raise ValidationError(errors)
         return super().to_internal_value(data)
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts.scoping import sees_everything
 from cards.models import Card, CheckType
-from common.api.fields import ChoiceField, KeyField
+from common.api.fields import BoundedListField, ChoiceField, KeyField
 from common.api.strict_serializers import Parameters, StrictModelSerializer, StrictSerializer
 from polling.models import ManualItem, ManualTrigger
 from polling.triggers.choosing import MAX_CARDS
@@ -23,7 +23,7 @@ class SingleSerializer(StrictSerializer):
 class BatchSerializer(StrictSerializer):
     """A request to check up to a thousand cards."""
 
-    card_ids = serializers.ListField(child=KeyField(), min_length=1, max_length=MAX_CARDS)
+    card_ids = BoundedListField(child=KeyField(), min_length=1, max_length=MAX_CARDS)
     task_type = ChoiceField(choices=CheckType.choices)
 
 

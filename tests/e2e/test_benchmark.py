@@ -79,8 +79,10 @@ def test_quick_run_beats_the_baseline_and_leaves_nothing(tmp_path: Path, is_long
     found = json.loads(run.process.communicate()[0])
     print(found)
     assert run.process.returncode == 0
-    assert found["first_check_seconds"] is not None
+    # A second is short for the first check if other tests run at the same time.
+    assert (found["first_check_seconds"] is None) == ("first_check_seconds" in found["not_measured"])
     if is_long:
+        assert found["first_check_seconds"] is not None
         assert found["baseline_ratio"] > 1
         assert set(found["cpu_seconds_per_1000"]) == {"workers", "postgresql", "valkey", "simulator"}
     assert found["manual_p99_seconds"] is None

@@ -17,6 +17,7 @@ from polling.engine.loop import Drain
 from polling.engine.runtime import WorkerRuntime
 from polling.planning.seed import Seeder
 from polling.schedule import keys, limits
+from polling.schedule.epoch import newest_token
 from polling.schedule.schedule import Schedule, Which
 from tests.factories import CardFactory, GatewayFactory
 from tests.support.draining import TYPE, drain, gateway
@@ -120,9 +121,10 @@ def test_refused_outdated_result_counts_nothing(
 ) -> None:
     gateway(simulator)
     card = CardFactory.create()
-    CheckState.objects.create(card=card, type=TYPE, token=2**52)
+    Seeder(redis).run()
+    CheckState.objects.create(card=card, type=TYPE, token=newest_token())
 
-    drain(redis, runtime)
+    Drain(redis, runtime, Random(1)).run()
 
     assert CheckState.objects.get(card=card).checked_at is None
     assert redis.exists(keys.stats(TYPE)) == 0
