@@ -11,7 +11,7 @@ local claims = redis.call('HGETALL', KEYS[2])
 for i = 1, #claims, 2 do
   local card, token, until_end, holder, planned =
     claims[i], string.match(claims[i + 1], '^([^|]*)|([^|]*)|([^|]*)(.*)$')
-  if (are_all or is_dead[holder]) and (tonumber(until_end) or 0) > ends_at then
+  if (are_all or is_dead[holder]) and (tonumber(until_end) or 0) > ends_at + 0.001 then
     redis.call('HSET', KEYS[2], card, string.format('%s|%.3f|%s%s', token, ends_at, holder, planned))
     redis.call('ZADD', KEYS[1], 'XX', 'LT', ends_at, card)
     ended = ended + 1
