@@ -9,7 +9,9 @@ import logging.config
 import math
 import sys
 import time
+import traceback
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -27,8 +29,8 @@ _PROCESS_ENDED: Final = {"WorkerLostError", "TimeLimitExceeded"}
 class OutageFilter(logging.Filter):
     """A filter that replaces the traceback of an outage with its one-line description.
 
-    A library that logs the same error again and again, as beat does for each of its tasks, is heard once a second,
-    and its traceback once a minute.
+    A library that logs the same outage again and again, as beat does for each of its tasks, is heard once a second.
+    The same traceback of a library is shown once a minute.
     """
 
     def __init__(self) -> None:
@@ -43,9 +45,9 @@ class OutageFilter(logging.Filter):
             return True
         error = _error_of(record)
         reason = one_line(error) if error else None
-        if error and not reason and not isinstance(record.msg, dict) and not seldom(error):
-            reason = name_of(error)
         if not reason:
+            if error and not isinstance(record.msg, dict):
+                _drop_repeated_traceback(record, error)
             return True
         record.exc_info = record.exc_text = None
         if isinstance(record.msg, dict):
@@ -58,6 +60,18 @@ class OutageFilter(logging.Filter):
         if is_news:
             self._heard_at[record.name] = now
         return is_news
+
+
+_is_repeated: Final[WeakKeyDictionary[logging.LogRecord, bool]] = WeakKeyDictionary()
+
+
+def _drop_repeated_traceback(record: logging.LogRecord, error: BaseException) -> None:
+    # Decide once, because each handler has a filter, and all of them get the same record.
+    if record not in _is_repeated:
+        _is_repeated[record] = seldom(error) is None
+    if _is_repeated[record]:
+        record.msg, record.args = f"{record.getMessage()} ({name_of(error)})", ()
+        record.exc_info = record.exc_text = None
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:
@@ -152,9 +166,15 @@ def name_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
+def _place_of(error: BaseException) -> str:
+    """Return where an exception was raised, as file and line."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return f"{frames[-1][0].f_code.co_filename}:{frames[-1][1]}" if frames else ""
+
+
 def seldom(error: BaseException) -> BaseException | None:
     """Return `error`, to log its traceback, or None if this process did so for such an error in the last minute."""
-    now, kind = time.monotonic(), type(error).__name__
+    now, kind = time.monotonic(), f"{type(error).__name__} at {_place_of(error)}"
     if now - _shown.get(kind, -math.inf) < TRACEBACK_SECONDS:
         return None
     _shown[kind] = now

@@ -103,10 +103,11 @@ class ThreadedASGI:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return False
-            body += (chunk := message.get("body", b""))
-            self._held_bytes += len(chunk)
-            if self._held_bytes > MAX_HELD_BYTES:
+            chunk = message.get("body", b"")
+            if chunk and self._held_bytes + len(chunk) > MAX_HELD_BYTES:
                 raise OverflowError
+            body += chunk
+            self._held_bytes += len(chunk)
             if not message.get("more_body", False):
                 break
         return True

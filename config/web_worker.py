@@ -62,6 +62,12 @@ class WebProtocol(ASGIProtocol):  # type: ignore[misc]
         """Close the connection without an answer."""
         self._keepalive_timeout()
 
+    def _close_transport(self) -> None:
+        super()._close_transport()
+        # Closing waits until the client has read what was sent.
+        if self._at_stall is None and not self._conn_lost_handled:
+            self._at_stall = self.worker.loop.call_later(STALL_SECONDS, self.transport.abort)
+
     def _end_stall(self) -> None:
         if self._at_stall:
             self._at_stall.cancel()

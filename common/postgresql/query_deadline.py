@@ -20,7 +20,12 @@ REQUEST_SECONDS: Final = 10.0
 CANCEL_SECONDS: Final = 1.0
 
 # These refusals say nothing about the server.
-_TRANSIENT: Final = (errors.LockNotAvailable, errors.ObjectInUse, errors.TransactionRollback)
+_TRANSIENT: Final = (
+    errors.LockNotAvailable,
+    errors.ObjectInUse,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+)
 
 log = structlog.get_logger(__name__)
 

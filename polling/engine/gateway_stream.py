@@ -37,6 +37,7 @@ from polling.schedule.schedule import Outlook, Schedule
 
 # Calls are slow if they last longer than this many ticks on average.
 SLOW_TICKS = 2
+TRIAL_SECONDS = 2.0
 # If this many cards wait to be recorded, PostgreSQL is slower than the gateways, so ask only about triggered
 # cards.
 MAX_UNRECORDED = 1000
@@ -66,6 +67,8 @@ class GatewayStream(Stream):
         self._calls: dict[asyncio.Task[None], tuple[Call, Slot]] = {}
         self._writer = BatchWriter()
         self._is_claiming, self._is_closed, self._is_trial = True, False, context.is_trial
+        # Don't wait longer, because the gateway that is asked may hang.
+        self._trial_ends_at = time.monotonic() + TRIAL_SECONDS
         self._has_room, self._has_answers = asyncio.Event(), asyncio.Event()
         self._triggered, self._begun, self._begun_last_tick = 0, 0, 0
         self._is_stuck = self._is_out_of_turn = False
@@ -175,7 +178,7 @@ class GatewayStream(Stream):
         triggered = self._queue.triggered_calls_by_gateway()
         ahead, share_of = Ahead(waiting, triggered), self._fair_share.share_of
         in_thread = self.context.runtime.in_thread
-        if self._is_trial:
+        if self._is_trial and time.monotonic() < self._trial_ends_at:
             is_asking = self._calls or waiting or self._writer or not slots
             return (
                 None

@@ -54,6 +54,9 @@ class RunFailures:
             "at": time.time(),
             "is_outage": int(outage is not None),
         }
+        if (before := self.latest()) and before.is_outage != (outage is not None):
+            # Failures of another kind do not make the rest longer.
+            self.forget()
         count = self._redis.hincrby(keys.RUN_FAILURES, "count", 1)
         self._redis.hset(keys.RUN_FAILURES, mapping=fields)
         self._redis.expire(keys.RUN_FAILURES, KEPT_SECONDS)

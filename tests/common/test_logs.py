@@ -27,6 +27,14 @@ def lines() -> StringIO:
     return stream
 
 
+def raise_here(text: str) -> None:
+    raise LookupError(text)
+
+
+def raise_there(text: str) -> None:
+    raise LookupError(text)
+
+
 def outage() -> None:
     text = 'connection failed: server at "db", port 5432 failed: refused\n\tIs it running?'
     raise OperationalError(text) from psycopg.OperationalError(text)
@@ -104,8 +112,18 @@ def test_library_that_repeats_a_fault_shows_its_traceback_once_a_minute(
             logging.getLogger("test.logs").exception("beat cannot write")
 
     events = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert ["exception" in event for event in events] == [True, False, False, False, True]
-    assert events[1]["event"] == "LookupError: no such table"
+    assert ["exception" in event for event in events] == [True, False, False, False, False, True]
+    assert events[1]["event"] == "beat cannot write (LookupError: no such table)"
+
+
+def test_different_errors_of_one_type_keep_their_tracebacks(lines: StringIO) -> None:
+    for text in ("one", "two"):
+        try:
+            raise_here(text) if text == "one" else raise_there(text)
+        except LookupError:
+            logging.getLogger("test.logs").exception("failed")
+
+    assert ["exception" in json.loads(line) for line in lines.getvalue().splitlines()] == [True, True]
 
 
 @pytest.mark.parametrize("error", [WorkerLostError("signal 9"), TimeLimitExceeded(60)])

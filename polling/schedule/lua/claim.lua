@@ -106,7 +106,8 @@ local function consider(n, card)
       again[#again + 1] = card
       return
     end
-    lost, ran_out, last_holder = redis.call('HINCRBY', KEYS[6], card, 1), ran_out + 1, holder or ''
+    lost, ran_out, last_holder = lost + 1, ran_out + 1, holder or ''
+    redis.call('HSET', KEYS[6], card, lost)
     redis.call('HDEL', KEYS[2], card)
   end
   hold(card)

@@ -84,6 +84,18 @@ def test_outage_of_postgresql_lets_runs_rest_for_seconds(redis: Redis) -> None:
     assert "9 runs failed: PostgreSQL refuses" in workers().detail
 
 
+def test_fault_after_an_outage_does_not_lengthen_its_rest(redis: Redis) -> None:
+    for _ in range(9):
+        redis.delete(keys.RUN_RESTS)
+        with pytest.raises(psycopg.Error):
+            watched(redis, lambda: fail(psycopg.errors.DiskFull("no space")))
+    redis.delete(keys.RUN_RESTS)
+
+    watched(redis, lambda: fail(KeyError("x")))
+
+    assert redis.exists(keys.RUN_RESTS) == 0
+
+
 def test_outage_of_redis_is_no_failure(redis: Redis) -> None:
     with pytest.raises(NoConnectionError):
         watched(redis, lambda: fail(NoConnectionError("away")))
