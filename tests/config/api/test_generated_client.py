@@ -141,7 +141,7 @@ def test_python_client_carries_out_every_documented_request(
     sender = importlib.import_module(f"{client_package}.client").AuthenticatedClient(
         base_url=live_server.url, token=token, raise_on_unexpected_status=True
     )
-    variables = {"TOMORROW": (timezone.now() + timedelta(days=1)).isoformat(), "$": "1234"}
+    variables = {"TOMORROW": (timezone.now() + timedelta(days=1)).isoformat(), "NOW": "1234"}
 
     with sender:
         for example in examples():
