@@ -10,6 +10,7 @@ import math
 import sys
 import time
 import traceback
+from http import HTTPStatus
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -60,6 +61,13 @@ class OutageFilter(logging.Filter):
         if is_news:
             self._heard_at[record.name] = now
         return is_news
+
+
+class UnavailableFilter(logging.Filter):
+    """A filter that drops Django's lines about answers with 503, because the access log has a line about each."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 _is_repeated: Final[WeakKeyDictionary[logging.LogRecord, bool]] = WeakKeyDictionary()
@@ -114,7 +122,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"outages": {"()": OutageFilter}},
+        "filters": {"outages": {"()": OutageFilter}, "unavailable": {"()": UnavailableFilter}},
         "formatters": {"structured": _formatter(_JSON if as_json else _READABLE), "json": _formatter(_JSON)},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["outages"]}
@@ -132,7 +140,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
                 )
             },
             # Hide Django's lines about refused requests and hosts, because the access log has a line about each.
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["unavailable"]},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }

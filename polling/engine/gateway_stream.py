@@ -33,6 +33,7 @@ from polling.engine.stream import TICK_SECONDS, EngineContext, Stream, either
 from polling.engine.throttle.fair_share import FairShare
 from polling.engine.throttle.throttle import Deferral, Slot
 from polling.schedule import backoff
+from polling.schedule.run_failures import RunFailures
 from polling.schedule.schedule import Outlook, Schedule
 
 # Calls are slow if they last longer than this many ticks on average.
@@ -320,7 +321,10 @@ class GatewayStream(Stream):
         if answered:
             outcomes = await self.context.runtime.in_thread(self._record, answered)
             self._writer.recorded(answered)
-            self._is_trial = self._is_trial and not outcomes
+            if self._is_trial and outcomes:
+                self._is_trial = False
+                # Don't wait for the end of the run, because `/readyz` tells until then that runs fail.
+                await self.context.runtime.in_thread(RunFailures(self.context.redis).forget)
             await self.context.runtime.in_thread(self._settle, answered, outcomes)
         if disposals:
             await self.context.runtime.in_thread(self.in_flight.dispose, disposals)
