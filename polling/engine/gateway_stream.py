@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cards.models import CheckType
 from common.redis.semaphore import HeldSlots
-from polling.checks.base import GatewayCheck, Outcome
+from polling.checks.base import GatewayCheck, Outcome, Recorded
 from polling.engine.admission import CALLS_PER_SLOT, Admission, Ahead
 from polling.engine.ask import Answered, Asker, Call
 from polling.engine.batch_writer import BatchWriter
@@ -180,12 +180,9 @@ class GatewayStream(Stream):
         ahead, share_of = Ahead(waiting, triggered), self._fair_share.share_of
         in_thread = self.context.runtime.in_thread
         if self._is_trial and time.monotonic() < self._trial_ends_at:
-            is_asking = self._calls or waiting or self._writer or not slots
-            return (
-                None
-                if is_asking
-                else await in_thread(self._admission.claim, 1, ahead=ahead, share_of=share_of)
-            )
+            if self._calls or waiting or self._writer or not slots:
+                return None
+            return await in_thread(self._admission.claim, 1, ahead=ahead, share_of=share_of)
         if calls < slots:
             wanted = slots * CALLS_PER_SLOT - calls
             return await in_thread(self._admission.claim, wanted, ahead=ahead, share_of=share_of)
@@ -321,7 +318,7 @@ class GatewayStream(Stream):
         if answered:
             outcomes = await self.context.runtime.in_thread(self._record, answered)
             self._writer.recorded(answered)
-            if self._is_trial and outcomes:
+            if self._is_trial and any(outcome.recorded is Recorded.ANSWER for outcome in outcomes):
                 self._is_trial = False
                 # Don't wait for the end of the run, because `/readyz` tells until then that runs fail.
                 await self.context.runtime.in_thread(RunFailures(self.context.redis).forget)

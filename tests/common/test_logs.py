@@ -100,7 +100,7 @@ def test_library_that_repeats_an_outage_is_heard_once_a_second(
     assert events.count("task_gave_up") == 5
 
 
-def test_library_that_repeats_a_fault_shows_its_traceback_once_a_minute(
+def test_repeated_traceback_of_a_library_is_shown_once_a_minute(
     lines: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("common.logs._shown", {})
